@@ -1,0 +1,111 @@
+//! Typed access for controllers and kubelet: k8s-openapi's types in and out of the registry.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{Metadata, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::kinds;
+use crate::registry::{DeleteOptions, Registry};
+use crate::status::Status;
+use crate::store::{Change, Store};
+
+/// Typed access to a registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    registry: Arc<Registry>,
+}
+
+/// A type that can be kept: every resource of k8s-openapi.
+pub trait Object: Resource + Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned {}
+impl<K: Resource + Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned> Object for K {}
+
+impl Client {
+    /// A client of this registry.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    /// The object, or none where it is not there.
+    pub fn get<K: Object>(&self, namespace: &str, name: &str) -> Option<K> {
+        let stored = self.store().get(kinds::of::<K>(), namespace, name)?;
+        decode(&stored)
+    }
+
+    /// All objects of one namespace, or of all.
+    pub fn list<K: Object>(&self, namespace: Option<&str>) -> Vec<K> {
+        let (objects, _) = self.store().list(kinds::of::<K>(), namespace);
+        objects.iter().filter_map(|object| decode(object)).collect()
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// As the API would refuse it.
+    pub fn create<K: Object>(&self, object: &K) -> Result<K, Status> {
+        let created = self.registry.create(kinds::of::<K>(), encode(object)?)?;
+        decode(&created).ok_or_else(|| Status::new(500, "InternalError", "a stored object does not parse"))
+    }
+
+    /// Reads, changes and writes an object, again after a conflict. `change` answers whether there
+    /// is anything to write; where it answers false nothing is.
+    ///
+    /// # Errors
+    /// 404 where the object is gone, or as the API would refuse it.
+    pub fn modify<K: Object>(
+        &self,
+        namespace: &str,
+        name: &str,
+        mut change: impl FnMut(&mut K) -> bool,
+    ) -> Result<K, Status> {
+        let kind = kinds::of::<K>();
+        loop {
+            let mut object: K = self.get(namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+            if !change(&mut object) {
+                return Ok(object);
+            }
+            match self.registry.update(kind, encode(&object)?) {
+                Err(status) if status.reason == "Conflict" => {}
+                Err(status) => return Err(status),
+                Ok(written) => return Ok(decode(&written).unwrap_or(object)),
+            }
+        }
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// 404 where it is gone.
+    pub fn delete<K: Object>(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<(), Status> {
+        self.registry.delete(kinds::of::<K>(), namespace, name, options).map(|_| ())
+    }
+
+    /// The changes after `resource_version`; 410 where they are no longer kept: list again then.
+    ///
+    /// # Errors
+    /// 410 `Expired`.
+    pub fn changes_since(&self, resource_version: u64) -> Result<Vec<Change>, Status> {
+        self.store().changes_since(resource_version)
+    }
+
+    /// Wakes its holder at every change.
+    pub fn latest(&self) -> watch::Receiver<u64> {
+        self.store().latest()
+    }
+
+    fn store(&self) -> &Store {
+        &self.registry.store
+    }
+}
+
+fn decode<K: DeserializeOwned>(object: &Value) -> Option<K> {
+    K::deserialize(object).ok()
+}
+
+fn encode<K: Serialize>(object: &K) -> Result<Value, Status> {
+    serde_json::to_value(object).map_err(|e| Status::new(500, "InternalError", e.to_string()))
+}

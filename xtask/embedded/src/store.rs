@@ -1,0 +1,237 @@
+//! Objects by kind, namespace and name under one resource version, and the changes made to them.
+//!
+//! It plays etcd's part: it knows nothing of what an object means.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::kinds::Kind;
+use crate::status::Status;
+
+/// Changes kept for watches that start in the past; older ones answer 410.
+const CHANGES_KEPT: usize = 4096;
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeType {
+    /// It was created.
+    Added,
+    /// It was replaced.
+    Modified,
+    /// It was removed.
+    Deleted,
+}
+
+/// One change, in the order of its resource version.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The resource version that it made.
+    pub resource_version: u64,
+    /// The kind of the object.
+    pub kind: &'static Kind,
+    /// What happened.
+    pub change: ChangeType,
+    /// The object as it is now; for a deletion, as it was last, with the deletion's version.
+    pub object: Arc<Value>,
+    /// The object as it was before, for a modification: selectors are matched on both.
+    pub previous: Option<Arc<Value>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    resource_version: u64,
+    objects: BTreeMap<&'static str, BTreeMap<(String, String), Arc<Value>>>,
+    changes: VecDeque<Change>,
+}
+
+/// The objects of one cluster.
+pub struct Store {
+    inner: Mutex<Inner>,
+    latest: watch::Sender<u64>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), latest: watch::Sender::new(0) }
+    }
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The object, if it is there. `namespace` is empty for cluster-wide kinds.
+    pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        let inner = self.lock();
+        inner.objects.get(kind.plural)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// All objects of a kind, of one namespace or of all, by namespace and name, with the resource
+    /// version that they stand at.
+    pub fn list(&self, kind: &'static Kind, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let inner = self.lock();
+        let objects = inner.objects.get(kind.plural).into_iter().flatten();
+        let listed = objects.filter(|((ns, _), _)| namespace.is_none_or(|wanted| wanted == ns));
+        (listed.map(|(_, object)| Arc::clone(object)).collect(), inner.resource_version)
+    }
+
+    /// Stores a new object under the names in its metadata.
+    ///
+    /// # Errors
+    /// 409 `AlreadyExists`.
+    pub fn insert(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
+        let mut inner = self.lock();
+        let key = key(&object);
+        if inner.objects.get(kind.plural).is_some_and(|objects| objects.contains_key(&key)) {
+            return Err(Status::already_exists(kind, &key.1));
+        }
+        Ok(self.put(&mut inner, kind, key, object, ChangeType::Added))
+    }
+
+    /// Replaces an object that must be there at the resource version that `object` itself carries.
+    ///
+    /// # Errors
+    /// 404, or 409 `Conflict` where somebody else was faster.
+    pub fn replace(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
+        let mut inner = self.lock();
+        let key = key(&object);
+        let stored = inner.objects.get(kind.plural).and_then(|objects| objects.get(&key));
+        let stored = stored.ok_or_else(|| Status::not_found(kind, &key.1))?;
+        if resource_version(stored) != resource_version(&object) {
+            let why = "the object has been modified; please apply your changes to the latest version and try again";
+            return Err(Status::conflict(kind, &key.1, why));
+        }
+        Ok(self.put(&mut inner, kind, key, object, ChangeType::Modified))
+    }
+
+    /// Removes an object and answers it with the deletion's resource version.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn remove(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
+        let mut inner = self.lock();
+        let key = (namespace.to_owned(), name.to_owned());
+        let removed = inner.objects.get_mut(kind.plural).and_then(|objects| objects.remove(&key));
+        let removed = removed.ok_or_else(|| Status::not_found(kind, name))?;
+        Ok(self.record(&mut inner, kind, (*removed).clone(), ChangeType::Deleted, None))
+    }
+
+    /// The changes made after `resource_version`, oldest first.
+    ///
+    /// # Errors
+    /// 410 `Expired` where some of them are no longer kept.
+    pub fn changes_since(&self, resource_version: u64) -> Result<Vec<Change>, Status> {
+        let inner = self.lock();
+        let oldest = inner.changes.front().map_or(inner.resource_version + 1, |c| c.resource_version);
+        if resource_version + 1 < oldest {
+            let message = format!("too old resource version: {resource_version} ({})", oldest - 1);
+            return Err(Status::new(410, "Expired", message));
+        }
+        let from = inner.changes.partition_point(|c| c.resource_version <= resource_version);
+        Ok(inner.changes.range(from..).cloned().collect())
+    }
+
+    /// The latest resource version, and a way to wait for the next.
+    pub fn latest(&self) -> watch::Receiver<u64> {
+        self.latest.subscribe()
+    }
+
+    fn put(
+        &self,
+        inner: &mut Inner,
+        kind: &'static Kind,
+        key: (String, String),
+        object: Value,
+        change: ChangeType,
+    ) -> Arc<Value> {
+        let previous = inner.objects.get(kind.plural).and_then(|objects| objects.get(&key)).cloned();
+        let object = self.record(inner, kind, object, change, previous);
+        inner.objects.entry(kind.plural).or_default().insert(key, Arc::clone(&object));
+        object
+    }
+
+    fn record(
+        &self,
+        inner: &mut Inner,
+        kind: &'static Kind,
+        mut object: Value,
+        change: ChangeType,
+        previous: Option<Arc<Value>>,
+    ) -> Arc<Value> {
+        inner.resource_version += 1;
+        object["metadata"]["resourceVersion"] = inner.resource_version.to_string().into();
+        let object = Arc::new(object);
+        inner.changes.push_back(Change {
+            resource_version: inner.resource_version,
+            kind,
+            change,
+            object: Arc::clone(&object),
+            previous,
+        });
+        while inner.changes.len() > CHANGES_KEPT {
+            inner.changes.pop_front();
+        }
+        self.latest.send_replace(inner.resource_version);
+        object
+    }
+}
+
+/// `(namespace, name)` of an object.
+pub fn key(object: &Value) -> (String, String) {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    (text("namespace"), text("name"))
+}
+
+/// The resource version that an object carries, empty if none.
+pub fn resource_version(object: &Value) -> &str {
+    object["metadata"]["resourceVersion"].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds;
+
+    fn config_map(name: &str) -> Value {
+        json!({"metadata": {"namespace": "a", "name": name}})
+    }
+
+    #[test]
+    fn a_change_is_seen_once_and_in_order() {
+        let store = Store::default();
+        let kind = kinds::find("", "v1", "configmaps").unwrap();
+        store.insert(kind, config_map("one")).unwrap();
+        let before = *store.latest().borrow();
+        let two = store.insert(kind, config_map("two")).unwrap();
+        store.replace(kind, (*two).clone()).unwrap();
+        store.remove(kind, "a", "two").unwrap();
+        let seen: Vec<_> = store.changes_since(before).unwrap().iter().map(|c| c.change).collect();
+        assert_eq!(seen, [ChangeType::Added, ChangeType::Modified, ChangeType::Deleted]);
+    }
+
+    #[test]
+    fn a_stale_writer_gets_a_conflict() {
+        let store = Store::default();
+        let kind = kinds::find("", "v1", "configmaps").unwrap();
+        let first = store.insert(kind, config_map("one")).unwrap();
+        store.replace(kind, (*first).clone()).unwrap();
+        assert_eq!(store.replace(kind, (*first).clone()).unwrap_err().reason, "Conflict");
+    }
+
+    #[test]
+    fn a_watch_from_before_what_is_kept_is_expired() {
+        let store = Store::default();
+        let kind = kinds::find("", "v1", "configmaps").unwrap();
+        let mut object = store.insert(kind, config_map("one")).unwrap();
+        for _ in 0..=CHANGES_KEPT {
+            object = store.replace(kind, (*object).clone()).unwrap();
+        }
+        assert_eq!(store.changes_since(1).unwrap_err().code, 410);
+    }
+}

@@ -1,0 +1,137 @@
+//! The one stream of events of a run. Phases send; the terminal, `JUnit`, JSON, HTML and the
+//! evidence folder only consume.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of a case: `caesium::r3::pod_kill_leader`, `cluster::create`.
+pub type CaseName = String;
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// It was checked and holds.
+    Passed {
+        /// One line for the summary: figures, what was measured; may be empty.
+        note: String,
+    },
+    /// It was checked and does not hold, or could not be checked.
+    Failed {
+        /// The first sentence is for a tired person; evidence follows on lines of its own.
+        message: String,
+    },
+    /// It did not run because `culprit` failed.
+    NotRun {
+        /// The case that failed first.
+        culprit: CaseName,
+    },
+}
+
+/// One event; times are measured from the start of the run by one monotonic clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    /// Since the start of the run.
+    pub at_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum What {
+    /// The run began: what is tested, on what.
+    RunStarted {
+        /// Names the run's directory and everything it creates.
+        run_id: String,
+        /// `kind`, `embedded` or `context:NAME`.
+        cluster: String,
+        /// The image under test, and whether it is the stand-in.
+        image: String,
+        /// All cases that were selected, in order.
+        cases: Vec<CaseName>,
+    },
+    /// A case began.
+    CaseStarted {
+        /// Which.
+        case: CaseName,
+    },
+    /// What a case is waiting for right now: `2/3 ready, caesium-2 pulling`.
+    Waiting {
+        /// Which case.
+        case: CaseName,
+        /// For what.
+        state: String,
+    },
+    /// A case ended.
+    CaseEnded {
+        /// Which.
+        case: CaseName,
+        /// Its own time, without waiting for its turn.
+        took_ms: u64,
+        /// How.
+        verdict: Verdict,
+    },
+    /// A command line of a tool ended.
+    Command {
+        /// Quoted as a shell takes it, secrets redacted.
+        line: String,
+        /// Exit code; none where a signal or the deadline ended it.
+        code: Option<i32>,
+        /// How long it took.
+        took_ms: u64,
+        /// The file with all of its output, relative to the run's directory.
+        output: String,
+    },
+    /// A watch event of the cluster, shortened to what a reader needs.
+    Object {
+        /// Namespace, empty for cluster-wide objects.
+        namespace: String,
+        /// `Pod/caesium-0`.
+        object: String,
+        /// `phase=Running ready=false restarts=1`, or an event's `reason: message`.
+        state: String,
+    },
+    /// A fault was injected.
+    Fault {
+        /// By which case.
+        case: CaseName,
+        /// What: `deleted Pod/caesium-1 with grace 0`.
+        what: String,
+    },
+    /// A client's operation ended; the histories hold the rest.
+    Operation {
+        /// Which case's workload.
+        case: CaseName,
+        /// Which client.
+        client: String,
+        /// `write` or `read`.
+        operation: String,
+        /// `ok`, `failed` or `unknown`.
+        outcome: String,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// Something worth a line that belongs to no case.
+    Note {
+        /// The line.
+        text: String,
+    },
+    /// The run ended.
+    RunEnded {
+        /// How long it took.
+        took_ms: u64,
+        /// The process's exit code.
+        exit_code: i32,
+    },
+}
+
+impl Event {
+    /// An event at `at` from the start of the run.
+    pub fn new(at: Duration, what: What) -> Self {
+        Self { at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), what }
+    }
+}

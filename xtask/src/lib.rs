@@ -1,0 +1,3 @@
+//! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
+
+pub mod events;
