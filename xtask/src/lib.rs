@@ -1,3 +1,5 @@
 //! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
 
+pub mod cmd;
 pub mod events;
+pub mod exit;

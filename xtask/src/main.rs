@@ -1,2 +1,26 @@
 //! The `cargo xtask` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use xtask::cmd::{self, Command};
+use xtask::exit;
+
+/// Proves a Helm chart on a cluster: deploys it, asks it, kills it, and checks that nothing
+/// acknowledged was lost.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    // The embedded node enters its namespaces single-threaded: nothing may run before this.
+    embedded::reexec();
+    let cli = Cli::parse();
+    match cmd::run(cli.command) {
+        Ok(code) => code,
+        Err(error) => exit::report(&error),
+    }
+}

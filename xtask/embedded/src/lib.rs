@@ -9,3 +9,7 @@ pub mod kinds;
 pub mod registry;
 pub mod status;
 pub mod store;
+
+/// Runs one of the hidden words of the embedded node, and never returns, where `argv[1]` is one;
+/// else returns at once. A binary calls it before anything else, single-threaded.
+pub fn reexec() {}

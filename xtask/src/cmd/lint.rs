@@ -1,0 +1,13 @@
+//! `cargo xtask lint`.
+
+use std::process::ExitCode;
+
+/// Its flags.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs it.
+#[expect(clippy::unused_async, reason = "not written yet")]
+pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("`cargo xtask lint` is not written yet")
+}
