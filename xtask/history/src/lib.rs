@@ -1,1 +1,20 @@
-//! To be written.
+//! Histories of client operations around a fault, and the checkers that judge them.
+//!
+//! Everything here is pure: a history goes in, verdicts come out. One file per property:
+//! [`set`] for records that are created once, [`register`] for keys that are written again,
+//! [`monotonic`], [`agreement`], [`vacuity`] and [`availability`]. [`judge()`] picks those that the
+//! history's promise asks for. [`file`](mod@file) reads and writes the JSON lines documented in
+//! `docs/history.md`.
+
+pub mod agreement;
+pub mod availability;
+pub mod file;
+pub mod judge;
+pub mod model;
+pub mod monotonic;
+pub mod register;
+pub mod set;
+pub mod vacuity;
+
+pub use judge::{Judgement, judge};
+pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};

@@ -1,0 +1,123 @@
+//! Linearizability of registers whose written values are all unique, decided by zones in
+//! O(n log n): P. B. Gibbons and E. Korach, "Testing shared memories", SIAM J. Comput. 26 (1997).
+//!
+//! Per key, a write and the reads of its value form a cluster. With `s` its latest start and `f` its
+//! earliest finish, `f < s` makes a forward zone: between them the key must hold this value and no
+//! other. Otherwise `[s, f]` is a backward zone: some instant in it is enough. The history is
+//! linearizable where no two forward zones overlap and no backward zone lies inside a forward one.
+//! Compare-and-set, deletes and values written twice are outside of what this decides.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Operation, OperationKind, Outcome, Verdict};
+
+/// Judges every key by itself: linearizability is a local property.
+pub fn check(operations: &[Operation]) -> Verdict {
+    let mut by_key: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+    for operation in operations {
+        by_key.entry(&operation.key).or_default().push(operation);
+    }
+    let mut findings = Vec::new();
+    for (key, operations) in by_key {
+        match check_key(&operations) {
+            Ok(()) => {}
+            Err(Problem::Violation(why)) => findings.push(format!("key {key}: {why}")),
+            Err(Problem::Undecidable(why)) => return Verdict::Undecided(format!("key {key}: {why}")),
+        }
+    }
+    Verdict::of(findings)
+}
+
+enum Problem {
+    Violation(String),
+    Undecidable(String),
+}
+
+/// A write with the reads of its value. Times are signed: the initial state was "written" at −1, and
+/// a write of unknown end finishes at `i128::MAX`.
+struct Cluster<'a> {
+    value: Option<&'a str>,
+    write_start: i128,
+    latest_start: i128,
+    earliest_finish: i128,
+    reads: usize,
+}
+
+impl Cluster<'_> {
+    fn is_forward(&self) -> bool {
+        self.earliest_finish < self.latest_start
+    }
+
+    fn name(&self) -> String {
+        self.value.map_or_else(|| "the initial state".to_owned(), |value| format!("value {value}"))
+    }
+}
+
+fn check_key(operations: &[&Operation]) -> Result<(), Problem> {
+    let mut clusters = clusters_of_writes(operations)?;
+    for read in operations.iter().filter(|o| o.is_answered_read()) {
+        add_read(&mut clusters, read)?;
+    }
+    // A write that may never have happened and that nobody saw says nothing.
+    let zones = clusters.into_values().filter(|c| c.reads > 0 || c.earliest_finish < i128::MAX);
+    let (mut forward, backward): (Vec<_>, Vec<_>) = zones.partition(Cluster::is_forward);
+    forward.sort_by_key(|zone| zone.earliest_finish);
+    forward_zones_are_apart(&forward)?;
+    backward.iter().try_for_each(|zone| not_inside(zone, &forward))
+}
+
+fn clusters_of_writes<'a>(operations: &[&'a Operation]) -> Result<BTreeMap<Option<&'a str>, Cluster<'a>>, Problem> {
+    let initial = Cluster { value: None, write_start: -1, latest_start: -1, earliest_finish: -1, reads: 0 };
+    let mut clusters = BTreeMap::from([(None, initial)]);
+    for write in operations.iter().filter(|o| o.kind != OperationKind::Read && o.outcome != Outcome::Failed) {
+        let Some(value) = write.value.as_deref().filter(|_| write.kind == OperationKind::Write) else {
+            return Err(Problem::Undecidable("deletes are outside of what zones decide".to_owned()));
+        };
+        let start = i128::from(write.start_ns);
+        let finish = if write.outcome == Outcome::Ok { i128::from(write.end_ns) } else { i128::MAX };
+        let cluster =
+            Cluster { value: Some(value), write_start: start, latest_start: start, earliest_finish: finish, reads: 0 };
+        if clusters.insert(Some(value), cluster).is_some() {
+            return Err(Problem::Undecidable(format!("value {value} was written twice")));
+        }
+    }
+    Ok(clusters)
+}
+
+fn add_read<'a>(clusters: &mut BTreeMap<Option<&'a str>, Cluster<'a>>, read: &'a Operation) -> Result<(), Problem> {
+    let Some(cluster) = clusters.get_mut(&read.value.as_deref()) else {
+        let value = read.value.as_deref().unwrap_or_default();
+        return Err(Problem::Violation(format!("{} read {value}, which nobody wrote", read.client)));
+    };
+    if i128::from(read.end_ns) < cluster.write_start {
+        let why = format!("{} read {} before its write began", read.client, cluster.name());
+        return Err(Problem::Violation(why));
+    }
+    cluster.reads += 1;
+    cluster.latest_start = cluster.latest_start.max(i128::from(read.start_ns));
+    cluster.earliest_finish = cluster.earliest_finish.min(i128::from(read.end_ns));
+    Ok(())
+}
+
+/// `forward` is sorted by the earliest finish, so neighbours are enough while no two overlap.
+fn forward_zones_are_apart(forward: &[Cluster]) -> Result<(), Problem> {
+    for pair in forward.windows(2) {
+        if pair[1].earliest_finish < pair[0].latest_start {
+            let why = format!("{} and {} were both the current one at once", pair[0].name(), pair[1].name());
+            return Err(Problem::Violation(why));
+        }
+    }
+    Ok(())
+}
+
+/// Forward zones are apart and sorted here, so only the last that begins before `zone` can hold it.
+fn not_inside(zone: &Cluster, forward: &[Cluster]) -> Result<(), Problem> {
+    let begun = forward.partition_point(|f| f.earliest_finish < zone.latest_start);
+    match forward[..begun].last() {
+        Some(holder) if zone.earliest_finish < holder.latest_start => {
+            let why = format!("{} came and went while {} was the current one", zone.name(), holder.name());
+            Err(Problem::Violation(why))
+        }
+        _ => Ok(()),
+    }
+}

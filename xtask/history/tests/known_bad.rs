@@ -1,0 +1,58 @@
+//! Histories known to be bad, one file per way in which a system loses or bends data, and the words
+//! in which each has to be refused; and good twins that must hold.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::path::{Path, PathBuf};
+
+use history::judge;
+
+fn judged(file: &Path) -> Vec<String> {
+    let text = std::fs::read(file).unwrap();
+    let history = history::file::read(text.as_slice()).unwrap_or_else(|e| panic!("{}: {e:#}", file.display()));
+    judge(&history).failures()
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The words that a bad history must be refused with, first.
+const REFUSALS: [(&str, &str); 13] = [
+    ("agreement-differs", "final agreement violated: replicas disagree on key a: r0 has 1, r1 has nothing"),
+    ("agreement-not-read", "final agreement violated: key a was not read back through r1"),
+    ("register-both-current", "linearizability violated: key a: value 1 and value 2 were both the current one at once"),
+    (
+        "register-came-and-went",
+        "linearizability violated: key a: value 2 came and went while value 1 was the current one",
+    ),
+    ("register-read-before-write", "linearizability violated: key a: c1 read value 1 before its write began"),
+    ("register-unwritten", "linearizability violated: key a: c1 read 9, which nobody wrote"),
+    ("register-written-twice", "linearizability undecided: key a: value 1 was written twice"),
+    ("set-lost", "no acknowledged record lost violated: 1 acknowledged records lost: a"),
+    ("set-never-read", "no acknowledged record lost violated: 1 acknowledged records never read back: b"),
+    ("set-phantom", "no acknowledged record lost violated: 1 records that nobody wrote were read: b"),
+    ("set-resurrected", "no acknowledged record lost violated: 1 deleted records came back: b"),
+    ("set-stale", "no acknowledged record lost violated: 1 acknowledged records missed by a later read (stale): a"),
+    ("vacuous", "enough at stake violated: nothing shows that the fault happened: delete Pod/r0"),
+];
+
+#[test]
+fn every_bad_history_is_refused_in_the_right_words() {
+    let names: Vec<_> = files("bad").iter().map(|f| f.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, REFUSALS.map(|(name, _)| name.to_owned()), "a file without words, or words without a file");
+    for (file, (name, words)) in files("bad").iter().zip(REFUSALS) {
+        let failures = judged(file);
+        assert!(failures.iter().any(|line| line.starts_with(words)), "{name}: {failures:#?}");
+    }
+}
+
+#[test]
+fn every_good_history_holds() {
+    for file in files("good") {
+        assert_eq!(judged(&file), Vec::<String>::new(), "{}", file.display());
+    }
+}

@@ -1,0 +1,136 @@
+//! What the remaining checkers and the file format have to tell apart.
+
+use history::{
+    Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict, availability, file,
+    model::Minimum, monotonic, vacuity,
+};
+
+fn operation(client: &str, kind: OperationKind, value: Option<&str>, start_ns: u64, end_ns: u64) -> Operation {
+    Operation {
+        client: client.to_owned(),
+        replica: Some("r0".to_owned()),
+        connection: Connection::New,
+        stage: Stage::Workload,
+        kind,
+        key: "k".to_owned(),
+        value: value.map(str::to_owned),
+        start_ns,
+        end_ns,
+        outcome: Outcome::Ok,
+        error: None,
+    }
+}
+
+fn write(value: &str, start_ns: u64, end_ns: u64) -> Operation {
+    operation("w", OperationKind::Write, Some(value), start_ns, end_ns)
+}
+
+fn read(client: &str, value: Option<&str>, start_ns: u64, end_ns: u64) -> Operation {
+    operation(client, OperationKind::Read, value, start_ns, end_ns)
+}
+
+fn history(operations: Vec<Operation>, faults: Vec<Fault>) -> History {
+    let header = Header {
+        format: file::FORMAT.to_owned(),
+        case: "test::case".to_owned(),
+        promise: Promise::Set,
+        replicas: vec!["r0".to_owned()],
+        minimum: Minimum { before: 1, during: 1, after: 1 },
+    };
+    History { header, operations, faults }
+}
+
+fn fault(start_ns: u64, recovered_ns: Option<u64>) -> Fault {
+    let what = "delete Pod/r0".to_owned();
+    Fault { what, start_ns, recovered_ns, new_leader_ns: None, evidence: Some("UID changed".to_owned()) }
+}
+
+#[test]
+fn a_client_that_goes_back_to_an_older_value_is_found() {
+    let (first, second) = (write("1", 0, 1), write("2", 2, 3));
+    let back = [first.clone(), second.clone(), read("c", Some("2"), 4, 5), read("c", Some("1"), 6, 7)];
+    let words = "c read 2 of key k and later, through r0, 1";
+    assert_eq!(monotonic::check(&back), Verdict::Violated(vec![words.to_owned()]));
+    let two_clients = [first, second, read("c", Some("2"), 4, 5), read("d", Some("1"), 6, 7)];
+    assert_eq!(monotonic::check(&two_clients), Verdict::Holds);
+}
+
+#[test]
+fn concurrent_writes_may_be_read_in_either_order() {
+    let operations = [write("1", 0, 9), write("2", 1, 8), read("c", Some("2"), 10, 11), read("c", Some("1"), 12, 13)];
+    assert_eq!(monotonic::check(&operations), Verdict::Holds);
+}
+
+#[test]
+fn a_record_that_vanishes_for_one_client_is_found_unless_it_was_deleted() {
+    let mut operations = vec![write("1", 0, 1), read("c", Some("1"), 2, 3), read("c", None, 6, 7)];
+    assert!(matches!(monotonic::check(&operations), Verdict::Violated(_)));
+    operations.push(operation("w", OperationKind::Delete, None, 4, 5));
+    assert_eq!(monotonic::check(&operations), Verdict::Holds);
+}
+
+#[test]
+fn too_few_writes_at_any_time_are_named() {
+    let enough = vec![write("1", 0, 1), write("2", 11, 12), write("3", 31, 32)];
+    assert_eq!(vacuity::check(&history(enough.clone(), vec![fault(10, Some(20))])), Verdict::Holds);
+    let words = ["before the fault", "from the fault to recovery", "after recovery"];
+    for (missing, when) in words.iter().enumerate() {
+        let mut fewer = enough.clone();
+        fewer.remove(missing);
+        fewer.push(read("c", None, 5, 15));
+        let verdict = vacuity::check(&history(fewer, vec![fault(10, Some(20))])).to_string();
+        assert_eq!(verdict, format!("violated: 0 writes were acknowledged {when}, at least 1 are needed"));
+    }
+}
+
+#[test]
+fn a_history_without_fault_or_recovery_or_overlap_is_vacuous() {
+    let writes = vec![write("1", 0, 1), write("3", 31, 32)];
+    let verdict = |faults| vacuity::check(&history(writes.clone(), faults)).to_string();
+    assert_eq!(verdict(vec![]), "violated: no fault was injected");
+    assert_eq!(verdict(vec![fault(10, None)]), "violated: never recovered from: delete Pod/r0");
+    assert!(verdict(vec![fault(10, Some(20))]).contains("no operation overlapped the fault"));
+}
+
+#[test]
+fn the_longest_gap_is_measured_from_the_fault_to_the_last_operation() {
+    const MS: u64 = 1_000_000;
+    let mut lost = write("2", 20 * MS, 90 * MS);
+    lost.outcome = Outcome::Unknown;
+    let operations = vec![write("1", 0, MS), write("3", 11 * MS, 15 * MS), lost];
+    let measured = availability::measure(&history(operations, vec![fault(10 * MS, Some(80 * MS))]));
+    let figures = &measured.by_connection[&Connection::New];
+    assert_eq!((figures.longest_gap_ms, figures.errors, figures.acknowledged), (75, 1, 1));
+    assert_eq!(measured.recovered_ms, Some(70));
+}
+
+#[test]
+fn a_history_survives_writing_and_reading() {
+    let history = history(vec![write("1", 0, 1), read("c", None, 2, 3)], vec![fault(10, Some(20))]);
+    let mut bytes = Vec::new();
+    file::write(&history, &mut bytes).unwrap();
+    assert_eq!(file::read(bytes.as_slice()).unwrap(), history);
+}
+
+#[test]
+fn a_bad_file_is_refused_by_line_and_reason() {
+    let header = r#"{"header":{"format":"chartproof.history/1","case":"c","promise":"set","replicas":[],"minimum":{"before":0,"during":0,"after":0}}}"#;
+    let backwards = r#"{"operation":{"client":"c","connection":"new","kind":"read","key":"k","start_ns":2,"end_ns":1,"outcome":"ok"}}"#;
+    let no_value = r#"{"operation":{"client":"c","connection":"new","kind":"write","key":"k","start_ns":1,"end_ns":1,"outcome":"ok"}}"#;
+    for (text, words) in [
+        (String::new(), "line 1: a history begins with its header"),
+        (backwards.to_owned(), "line 1: a history begins with its header"),
+        (format!("{header}\n{header}"), "line 2: a second header"),
+        (format!("{header}\n{backwards}"), "line 2: the operation ends before it starts"),
+        (format!("{header}\n{no_value}"), "line 2: a write needs a value"),
+        (header.replace("history/1", "history/9"), "line 1: format \"chartproof.history/9\" is not"),
+        (format!("{header}\nnonsense"), "line 2: neither a header, an operation nor a fault: expected"),
+        (
+            format!("{header}\n{{\"fault\":{{\"wat\":1}}}}"),
+            "line 2: neither a header, an operation nor a fault: unknown field `wat`",
+        ),
+    ] {
+        let error = format!("{:#}", file::read(text.as_bytes()).unwrap_err());
+        assert!(error.starts_with(words), "{error}");
+    }
+}
