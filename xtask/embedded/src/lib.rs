@@ -5,11 +5,22 @@
 //! field that would change behaviour and is not supported is refused.
 
 pub mod client;
+pub mod cluster;
+pub mod faults;
 pub mod kinds;
+pub mod kubelet;
+pub mod node;
 pub mod registry;
 pub mod status;
 pub mod store;
 
-/// Runs one of the hidden words of the embedded node, and never returns, where `argv[1]` is one;
-/// else returns at once. A binary calls it before anything else, single-threaded.
-pub fn reexec() {}
+/// Runs the node or one of the runtime's helpers where the first argument is one of their hidden
+/// words, and does not return then. A binary that starts clusters calls this first in `main`,
+/// before there is a thread.
+pub fn reexec() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == node::WORD) {
+        let directory = arguments.next().unwrap_or_else(|| ".".into());
+        std::process::exit(node::main(directory.as_ref()));
+    }
+}

@@ -1,0 +1,133 @@
+//! Faults planted on purpose, so that every check of the harness can be shown to fail when it should.
+//!
+//! Reachable from the library and through `CHARTPROOF_EMBEDDED_FAULTS` (JSON) only: no flag and no
+//! suite file plants one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// The environment variable that holds faults as JSON: a list of [`Fault`].
+pub const VARIABLE: &str = "CHARTPROOF_EMBEDDED_FAULTS";
+
+/// The faults of one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults(pub Vec<Fault>);
+
+/// One fault: `{"fault": "pullFails", "message": "…", "of": "docker.io/library/busybox:*", "times": 2}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub what: What,
+    /// Whom it hits, as each [`What`] says; a final `*` stands for anything.
+    #[serde(default = "anything")]
+    pub of: String,
+    /// How often it strikes before all is well again; for ever where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "camelCase")]
+pub enum What {
+    /// An API call answers with this code; `of` is `VERB resource`: `POST secrets`, `GET pods/log`.
+    ApiFails {
+        /// HTTP status code: 403, 429, 500, 503.
+        code: u16,
+        /// The message of the `v1.Status`.
+        #[serde(default)]
+        message: String,
+    },
+    /// An API call never answers; `of` is `VERB resource`.
+    ApiHangs,
+    /// A watch ends in the middle; `of` is the resource.
+    WatchBreaks,
+    /// A watch answers 410 `Expired`; `of` is the resource.
+    WatchExpires,
+    /// The node has no such image, whatever was loaded; `of` is the image as the pod names it.
+    ImageMissing,
+    /// Pulling fails with this message, and works afterwards if the image was loaded; `of` is the image.
+    PullFails {
+        /// What the registry's client said.
+        message: String,
+    },
+    /// Mounting a volume fails with this message; `of` is the volume's name in the pod.
+    MountFails {
+        /// What mounting said.
+        message: String,
+    },
+    /// A claim stays pending; `of` is its name.
+    ClaimNeverBinds,
+    /// The scheduler finds no room; `of` is the pod's name.
+    NodeFull,
+    /// A container is killed for memory as soon as it runs; `of` is `pod/container`.
+    OutOfMemory,
+    /// A name does not resolve; `of` is the name asked for.
+    DnsFails,
+    /// A port-forward drops as soon as it is up; `of` is the pod's name.
+    PortForwardDrops,
+}
+
+fn anything() -> String {
+    "*".to_owned()
+}
+
+impl Fault {
+    fn hits(&self, target: &str) -> bool {
+        self.of.strip_suffix('*').map_or_else(|| self.of == target, |prefix| target.starts_with(prefix))
+    }
+}
+
+/// The faults as the running cluster asks for them. Cheap to clone; all clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct Planted(Arc<Mutex<Faults>>);
+
+impl Planted {
+    /// These faults, with their full counts.
+    pub fn new(faults: Faults) -> Self {
+        Self(Arc::new(Mutex::new(faults)))
+    }
+
+    /// Other faults from now on.
+    pub fn replace(&self, faults: Faults) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// The first fault of the wanted sort that hits `target`; counts as one strike.
+    pub fn strike(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults.0.iter_mut().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
+        fault.times = fault.times.map(|times| times - 1);
+        Some(fault.what.clone())
+    }
+
+    /// Whether a fault that carries no message strikes `target`.
+    pub fn strikes(&self, target: &str, what: &What) -> bool {
+        self.strike(target, |other| other == what).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says() {
+        let json = r#"[{"fault": "pullFails", "message": "no such host", "of": "busybox:*", "times": 2}]"#;
+        let planted = Planted::new(serde_json::from_str(json).unwrap());
+        let pull = |image| planted.strike(image, |what| matches!(what, What::PullFails { .. }));
+        assert_eq!(pull("alpine:3"), None);
+        assert!(pull("busybox:1").is_some());
+        assert!(pull("busybox:2").is_some());
+        assert_eq!(pull("busybox:1"), None, "struck twice already");
+    }
+
+    #[test]
+    fn a_fault_without_a_target_hits_all() {
+        let planted = Planted::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
+        assert!(planted.strikes("s-0", &What::NodeFull));
+        assert!(!planted.strikes("s-0", &What::DnsFails));
+    }
+}
