@@ -42,6 +42,11 @@ impl Client {
         objects.iter().filter_map(|object| decode(object)).collect()
     }
 
+    /// All objects of a kind, as they are stored.
+    pub fn list_stored(&self, kind: &'static kinds::Kind) -> Vec<Arc<Value>> {
+        self.store().list(kind, None).0
+    }
+
     /// Creates an object.
     ///
     /// # Errors

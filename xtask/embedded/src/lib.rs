@@ -6,9 +6,11 @@
 
 pub mod client;
 pub mod cluster;
+pub mod controllers;
 pub mod faults;
 pub mod kinds;
 pub mod kubelet;
+pub mod network;
 pub mod node;
 pub mod registry;
 pub mod status;

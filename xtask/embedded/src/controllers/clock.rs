@@ -1,0 +1,29 @@
+//! Time as objects carry it: whole seconds, UTC.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use k8s_openapi::jiff::Timestamp;
+
+/// The present, cut to the second as the API stores it.
+pub fn now() -> Time {
+    Time(Timestamp::from_second(Utc::now().timestamp()).unwrap_or_default())
+}
+
+/// The present in microseconds.
+pub fn now_micros() -> MicroTime {
+    MicroTime(Timestamp::from_microsecond(Utc::now().timestamp_micros()).unwrap_or_default())
+}
+
+/// How long it is until `span` has passed since `start`; none where it has.
+pub fn remaining(start: &Time, span: Duration) -> Option<Duration> {
+    let passed_ms = Utc::now().timestamp_millis().saturating_sub(start.0.as_millisecond());
+    let left_ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX).saturating_sub(passed_ms);
+    u64::try_from(left_ms).ok().filter(|left| *left > 0).map(Duration::from_millis)
+}
+
+/// A count of seconds of an object's field as a duration; nothing below zero.
+pub fn seconds(count: impl Into<i64>) -> Duration {
+    Duration::from_secs(u64::try_from(count.into()).unwrap_or(0))
+}

@@ -1,0 +1,42 @@
+//! Hashes and random suffixes in names, written as Kubernetes writes them.
+
+/// No vowels and nothing that looks like another character: no name becomes a word.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// FNV-1a, 64 bits.
+pub fn fnv64(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The hash of a template, as it stands in the names of revisions and replica sets: `55fb785456`.
+/// `collisions` makes it another one where the name is taken by another template.
+pub fn of_template(template: &serde_json::Value, collisions: i32) -> String {
+    let mut text = template.to_string();
+    if collisions > 0 {
+        text.push_str(&collisions.to_string());
+    }
+    let hash = fnv64(text.as_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits are what a name carries")]
+    let folded = (hash ^ (hash >> 32)) as u32;
+    safe(&folded.to_string())
+}
+
+fn safe(text: &str) -> String {
+    text.bytes().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_hash_is_stable_and_fit_for_a_name() {
+        let template = json!({"spec": {"containers": [{"name": "main"}]}});
+        let hash = of_template(&template, 0);
+        assert_eq!(hash, of_template(&template, 0));
+        assert_ne!(hash, of_template(&template, 1));
+        assert!(hash.len() <= 10 && hash.bytes().all(|b| ALPHABET.contains(&b)), "{hash}");
+    }
+}

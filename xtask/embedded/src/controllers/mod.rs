@@ -1,0 +1,52 @@
+//! What kube-controller-manager, kube-scheduler and the volume provisioner do, each in a file.
+//!
+//! A controller is a row of [`CONTROLLERS`]: a function from a change to the keys that it concerns,
+//! and one that brings a key in order from what is stored now. Nothing is kept between two calls
+//! but the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::client::Client;
+use crate::faults::Planted;
+
+pub mod clock;
+pub mod events;
+pub mod hash;
+pub mod reconcile;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use reconcile::{Controller, Key, Outcome};
+
+/// The name of the only node.
+pub const NODE: &str = "chartproof-control-plane";
+
+/// What controllers work with.
+pub struct Context {
+    /// The objects.
+    pub client: Client,
+    /// Faults planted on purpose.
+    pub faults: Planted,
+    /// Where volumes are provisioned: one directory for each, named as its volume.
+    pub volumes: PathBuf,
+}
+
+/// Every controller.
+static CONTROLLERS: &[Controller] = &[];
+
+/// Runs all controllers until the future is dropped.
+pub async fn run_all(context: Context) {
+    let context = Arc::new(context);
+    let mut tasks = JoinSet::new();
+    for controller in CONTROLLERS {
+        tasks.spawn(reconcile::run(Arc::clone(&context), controller));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a controller ended");
+        }
+    }
+}

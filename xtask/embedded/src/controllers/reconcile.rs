@@ -1,0 +1,149 @@
+//! The loop that every controller runs: changes become keys, keys are reconciled until done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Context;
+use crate::client::Client;
+use crate::kinds::KINDS;
+use crate::status::Status;
+use crate::store::{Change, ChangeType};
+
+/// Namespace and name of what a controller reconciles; the namespace is empty for cluster-wide kinds.
+pub type Key = (String, String);
+
+/// What is left to do after one reconciliation: nothing, or to look again after a time.
+pub type Outcome = Result<Option<Duration>, Status>;
+
+/// A key that failed is tried again after this, doubled with each failure.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// … and never later than this.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// One controller: which keys a change concerns, and how one key is brought in order.
+pub struct Controller {
+    /// As the table and log lines name it.
+    pub name: &'static str,
+    /// The keys that a change concerns.
+    pub keys: fn(&Client, &Change) -> Vec<Key>,
+    /// Brings one key in order, from what is stored now.
+    pub reconcile: fn(&Context, &Key) -> Outcome,
+}
+
+/// Follows the store's changes; begins with all that is stored as if it had just been added.
+pub struct Changes {
+    client: Client,
+    latest: watch::Receiver<u64>,
+    seen: Option<u64>,
+}
+
+impl Changes {
+    /// All changes from the beginning.
+    pub fn new(client: Client) -> Self {
+        Self { latest: client.latest(), client, seen: None }
+    }
+
+    /// The changes that have not been handed out yet; waits for one. None where the store is gone.
+    pub async fn next(&mut self) -> Option<Vec<Change>> {
+        loop {
+            let changes = self.take();
+            if !changes.is_empty() {
+                return Some(changes);
+            }
+            self.latest.changed().await.ok()?;
+        }
+    }
+
+    fn take(&mut self) -> Vec<Change> {
+        let now = *self.latest.borrow_and_update();
+        let since = self.seen.replace(now);
+        match since.map(|seen| self.client.changes_since(seen)) {
+            Some(Ok(changes)) => {
+                self.seen = changes.last().map_or(since, |last| Some(last.resource_version));
+                changes
+            }
+            // First look, or too far behind: all that is there.
+            Some(Err(_)) | None => self.everything(now),
+        }
+    }
+
+    fn everything(&self, resource_version: u64) -> Vec<Change> {
+        let listed = KINDS.iter().flat_map(|kind| self.client.list_stored(kind).into_iter().map(move |o| (kind, o)));
+        let added =
+            |(kind, object)| Change { resource_version, kind, change: ChangeType::Added, object, previous: None };
+        listed.map(added).collect()
+    }
+}
+
+/// Runs one controller for as long as the store is there.
+pub async fn run(context: Arc<Context>, controller: &'static Controller) {
+    let mut changes = Changes::new(context.client.clone());
+    let mut queue = Queue::default();
+    loop {
+        tokio::select! {
+            news = changes.next() => {
+                let Some(news) = news else { return };
+                news.iter().flat_map(|change| (controller.keys)(&context.client, change)).for_each(|key| queue.add(key));
+            }
+            () = queue.due() => {}
+        }
+        while let Some(key) = queue.take() {
+            let outcome = (controller.reconcile)(&context, &key);
+            if let Err(refused) = &outcome {
+                tracing::debug!(controller = controller.name, ?key, %refused, "to be tried again");
+            }
+            queue.done(key, &outcome);
+        }
+    }
+}
+
+/// Keys with the time at which they are due, and how often each failed in a row.
+#[derive(Default)]
+struct Queue {
+    due: BTreeMap<Key, Instant>,
+    failures: BTreeMap<Key, u32>,
+}
+
+impl Queue {
+    fn add(&mut self, key: Key) {
+        self.due.insert(key, Instant::now());
+    }
+
+    fn take(&mut self) -> Option<Key> {
+        let now = Instant::now();
+        let key = self.due.iter().find(|(_, due)| **due <= now)?.0.clone();
+        self.due.remove(&key);
+        Some(key)
+    }
+
+    fn done(&mut self, key: Key, outcome: &Outcome) {
+        let again = match outcome {
+            Ok(again) => {
+                self.failures.remove(&key);
+                *again
+            }
+            Err(_) => Some(self.backoff(&key)),
+        };
+        if let Some(after) = again {
+            let due = Instant::now() + after;
+            self.due.entry(key).and_modify(|set| *set = due.min(*set)).or_insert(due);
+        }
+    }
+
+    fn backoff(&mut self, key: &Key) -> Duration {
+        let failures = self.failures.entry(key.clone()).or_default();
+        *failures = (*failures + 1).min(16);
+        (RETRY_MIN * 2_u32.pow(*failures - 1)).min(RETRY_MAX)
+    }
+
+    async fn due(&self) {
+        match self.due.values().min() {
+            Some(due) => tokio::time::sleep_until(*due).await,
+            None => std::future::pending().await,
+        }
+    }
+}
