@@ -78,6 +78,19 @@ pub struct ContainerSpec {
     pub memory_limit_bytes: Option<u64>,
 }
 
+/// A program to run inside a container that runs already, as the container's user.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ExecSpec {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Over the container's own environment.
+    pub env: BTreeMap<String, String>,
+    /// A terminal of its own: standard error then comes with standard output.
+    pub tty: bool,
+    /// Standard input is connected; else it is empty.
+    pub stdin: bool,
+}
+
 /// What an image brings along.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Image {
@@ -85,6 +98,8 @@ pub struct Image {
     pub reference: String,
     /// `sha256:…` of its configuration.
     pub id: String,
+    /// `docker.io/library/busybox@sha256:…` of its manifests, where the archive has them.
+    pub repo_digests: Vec<String>,
     /// `linux/amd64`.
     pub platform: String,
     /// Bytes, unpacked.
@@ -125,6 +140,15 @@ pub enum RuntimeError {
     ImageNotFound {
         /// The reference in full.
         reference: String,
+        /// Where it was looked for, or what the host lacks to serve it.
+        why: String,
+    },
+    /// The reference can't be one (kubelet: `InvalidImageName`).
+    InvalidReference {
+        /// As written.
+        reference: String,
+        /// What is wrong with it, in the words of the reference parser of containerd.
+        why: String,
     },
     /// The container could not be created: bad mount, bad user (kubelet: `CreateContainerError`).
     Create(String),
@@ -137,7 +161,10 @@ pub enum RuntimeError {
 impl std::fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::ImageNotFound { reference } => write!(f, "image {reference} is in no archive that was loaded"),
+            Self::ImageNotFound { reference, why } => write!(f, "image {reference}: {why}"),
+            Self::InvalidReference { reference, why } => {
+                write!(f, "failed to parse image reference {reference:?}: {why}")
+            }
             Self::Create(why) | Self::Start(why) | Self::Other(why) => f.write_str(why),
         }
     }
