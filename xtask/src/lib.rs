@@ -3,3 +3,4 @@
 pub mod cmd;
 pub mod events;
 pub mod exit;
+pub mod report;

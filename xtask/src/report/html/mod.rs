@@ -1,0 +1,148 @@
+//! The HTML report: one self-contained file, readable on a phone and without JavaScript.
+
+mod journal;
+mod timeline;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::run::{Case, Run};
+use crate::events::{Event, Verdict};
+pub use journal::LogLine;
+
+/// A file of the run's directory that the report links to.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Relative to the report.
+    pub path: String,
+    /// What it is, for a person.
+    pub title: String,
+}
+
+/// Renders a run. `logs` are container log lines, with times of the run's own clock.
+pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> String {
+    let run = Run::of(events);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Chartproof: " (verdict_words(&run)) }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                (header(&run))
+                main {
+                    @if let Some((case, message)) = run.first_cause() { (first_cause(case, message)) }
+                    (timeline::render(&run, events))
+                    (cases(&run))
+                    (journal::render(events, logs))
+                    (evidence_list(evidence))
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn verdict_words(run: &Run) -> String {
+    let green = run.cases.iter().filter(|case| case.is_green()).count();
+    let red = run.cases.iter().filter(|case| case.is_red()).count();
+    let rest = run.cases.len() - green - red;
+    let not_run = if rest == 0 { String::new() } else { format!(", {rest} not run") };
+    format!("{green} passed, {red} failed{not_run}")
+}
+
+fn header(run: &Run) -> Markup {
+    let class = if run.exit_code == Some(0) { "green" } else { "red" };
+    html! {
+        header class=(class) {
+            h1 { (verdict_words(run)) @if run.exit_code.is_none() { ", cut short" } }
+            p { "run " (run.run_id) " on " (run.cluster) " in " (seconds(run.took_ms)) }
+            p { "image under test: " (run.image) }
+        }
+    }
+}
+
+fn first_cause(case: &Case, message: &str) -> Markup {
+    let (sentence, detail) = message.split_once('\n').unwrap_or((message, ""));
+    html! {
+        section #cause {
+            h2 { "First cause" }
+            p { strong { (case.name) } ": " (sentence) }
+            @if !detail.is_empty() { pre { (detail) } }
+            p { "Again: " code { "cargo xtask e2e --exact " (case.name) } }
+        }
+    }
+}
+
+fn cases(run: &Run) -> Markup {
+    html! {
+        section #cases {
+            h2 { "Cases" }
+            ul.cases {
+                @for case in &run.cases {
+                    li class=(class(case)) {
+                        span.verdict { (word(case)) }
+                        span.name { (case.name) }
+                        @if let (Some(start_ms), Some((end_ms, _))) = (case.start_ms, case.end) {
+                            span.time { (seconds(end_ms.saturating_sub(start_ms))) }
+                        }
+                        (note(case))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn note(case: &Case) -> Markup {
+    html! {
+        @match case.end {
+            Some((_, Verdict::Passed { note })) if !note.is_empty() => { p { (note) } }
+            Some((_, Verdict::Failed { message })) => {
+                details open { summary { (message.lines().next().unwrap_or_default()) } pre { (message) } }
+            }
+            Some((_, Verdict::NotRun { culprit })) => { p { "not run: " (culprit) } }
+            None => { @if let Some(waiting) = case.waiting { p { "was waiting: " (waiting) } } }
+            _ => {}
+        }
+    }
+}
+
+fn evidence_list(evidence: &[Evidence]) -> Markup {
+    html! {
+        @if !evidence.is_empty() {
+            section #evidence {
+                h2 { "Evidence" }
+                ul { @for file in evidence { li { a href=(file.path) { (file.title) } } } }
+            }
+        }
+    }
+}
+
+fn class(case: &Case) -> &'static str {
+    if case.is_green() {
+        "green"
+    } else if case.is_red() {
+        "red"
+    } else {
+        "grey"
+    }
+}
+
+fn word(case: &Case) -> &'static str {
+    match case.end {
+        Some((_, Verdict::Passed { .. })) => "passed",
+        Some((_, Verdict::Failed { .. })) => "failed",
+        None if case.start_ms.is_some() => "cut short",
+        _ => "not run",
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:01} s", ms / 1000, ms % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests;
