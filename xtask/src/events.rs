@@ -1,9 +1,10 @@
 //! The one stream of events of a run. Phases send; the terminal, `JUnit`, JSON, HTML and the
 //! evidence folder only consume.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 /// Name of a case: `caesium::r3::pod_kill_leader`, `cluster::create`.
 pub type CaseName = String;
@@ -133,5 +134,36 @@ impl Event {
     /// An event at `at` from the start of the run.
     pub fn new(at: Duration, what: What) -> Self {
         Self { at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), what }
+    }
+}
+
+/// The sending end of the stream. Cheap to clone; sending never blocks and never fails.
+#[derive(Debug, Clone)]
+pub struct Events {
+    started: Instant,
+    sender: mpsc::UnboundedSender<Event>,
+}
+
+impl Events {
+    /// A stream whose clock starts now, and its receiving end, which closes when the last sender is dropped.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { started: Instant::now(), sender }, receiver)
+    }
+
+    /// Sends one event with the time that it is now.
+    pub fn send(&self, what: What) {
+        // Nobody listening is no reason for a phase to fail.
+        drop(self.sender.send(Event::new(self.elapsed(), what)));
+    }
+
+    /// Sends a line that belongs to no case.
+    pub fn note(&self, text: impl Into<String>) {
+        self.send(What::Note { text: text.into() });
+    }
+
+    /// Since the start of the run, by the run's one monotonic clock.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 }
