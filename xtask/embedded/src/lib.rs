@@ -4,6 +4,7 @@
 //! loop. It is a subset with a contract: what it does, it does as kube-apiserver and kubelet do; a
 //! field that would change behaviour and is not supported is refused.
 
+pub mod api;
 pub mod client;
 pub mod cluster;
 pub mod controllers;

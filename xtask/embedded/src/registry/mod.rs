@@ -30,6 +30,11 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// A registry of an empty store.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { store: Arc::default() })
+    }
+
     /// Creates an object whose metadata names it (or has `generateName`).
     ///
     /// # Errors

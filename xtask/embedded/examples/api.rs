@@ -1,0 +1,21 @@
+//! The API server alone, without a node or controllers, for tries by hand and for tests with real
+//! clients: writes a kubeconfig to the path given and serves until it is killed.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use embedded::api::{Identity, NodeHooks, State, serve};
+use embedded::kubelet;
+use embedded::registry::Registry;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let path: PathBuf = std::env::args_os().nth(1).unwrap_or_else(|| "kubeconfig".into()).into();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let identity = Arc::new(Identity::generate()?);
+    identity.write_kubeconfig(listener.local_addr()?, &path)?;
+    println!("{}", path.display());
+    let node = NodeHooks::none();
+    serve(listener, State { registry: Registry::new(), kubelet: kubelet::Handle::new(std::path::Path::new(".")), identity, node }).await
+}

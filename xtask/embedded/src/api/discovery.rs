@@ -1,0 +1,267 @@
+//! What is served: version, the aggregated discovery documents with ETag, the legacy documents.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::response::Response;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
+
+use super::answer;
+use crate::kinds::{KINDS, Kind};
+
+/// The Kubernetes version that this one plays.
+pub const VERSION: &str = "v1.36.2";
+
+/// `/version`.
+pub fn version() -> Value {
+    json!({
+        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+        "gitVersion": VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-06-01T00:00:00Z",
+        "goVersion": "", "compiler": "", "platform": "linux/amd64",
+    })
+}
+
+/// A create-only resource that asks a question and is stored nowhere.
+pub struct Review {
+    /// API group, version `v1`.
+    pub group: &'static str,
+    /// `SelfSubjectAccessReview`.
+    pub kind: &'static str,
+    /// `selfsubjectaccessreviews`.
+    pub plural: &'static str,
+    /// `selfsubjectaccessreview`.
+    pub singular: &'static str,
+}
+
+/// The questions that are answered.
+pub static REVIEWS: &[Review] = &[
+    Review {
+        group: "authentication.k8s.io",
+        kind: "SelfSubjectReview",
+        plural: "selfsubjectreviews",
+        singular: "selfsubjectreview",
+    },
+    Review {
+        group: "authorization.k8s.io",
+        kind: "SelfSubjectAccessReview",
+        plural: "selfsubjectaccessreviews",
+        singular: "selfsubjectaccessreview",
+    },
+    Review {
+        group: "authorization.k8s.io",
+        kind: "SelfSubjectRulesReview",
+        plural: "selfsubjectrulesreviews",
+        singular: "selfsubjectrulesreview",
+    },
+];
+
+/// `/api`.
+pub fn core(headers: &HeaderMap) -> Response {
+    if let Some(media_type) = aggregated(headers) {
+        return cached(headers, media_type, &list(media_type, &[("", "v1")]));
+    }
+    answer::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]}))
+}
+
+/// `/apis`.
+pub fn groups(headers: &HeaderMap) -> Response {
+    if let Some(media_type) = aggregated(headers) {
+        return cached(headers, media_type, &list(media_type, &group_versions()));
+    }
+    let groups: Vec<Value> =
+        group_versions().into_iter().map(|(group, version)| legacy_group(group, version)).collect();
+    answer::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+}
+
+/// `/apis/GROUP`, `/api/v1` and `/apis/GROUP/VERSION`: the legacy documents.
+pub fn group_document(path: &str) -> Option<Value> {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let served = |wanted: (&str, &str)| group_versions().into_iter().find(|found| *found == wanted);
+    match segments.as_slice() {
+        ["api", "v1"] => Some(legacy_resources("", "v1")),
+        ["apis", group] => {
+            let (group, version) = group_versions().into_iter().find(|(g, _)| g == group)?;
+            let mut document = legacy_group(group, version);
+            document["kind"] = "APIGroup".into();
+            document["apiVersion"] = "v1".into();
+            Some(document)
+        }
+        ["apis", group, version] => served((group, version)).map(|(group, version)| legacy_resources(group, version)),
+        _ => None,
+    }
+}
+
+/// Every group and version but the core one, in the order of the tables.
+pub fn group_versions() -> Vec<(&'static str, &'static str)> {
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    let kinds = KINDS.iter().map(|kind| (kind.group, kind.version));
+    for pair in kinds.chain(REVIEWS.iter().map(|review| (review.group, "v1"))) {
+        if !pair.0.is_empty() && !found.contains(&pair) {
+            found.push(pair);
+        }
+    }
+    found
+}
+
+/// The aggregated form that the client asks for, if it does.
+fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
+    let accept = headers.get(ACCEPT)?.to_str().ok()?;
+    let asks = |version: &str| {
+        accept.split(',').any(|one| one.contains("as=APIGroupDiscoveryList") && one.contains(&format!("v={version};")))
+    };
+    if asks("v2") {
+        return Some("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    }
+    asks("v2beta1").then_some("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")
+}
+
+/// An answer with an ETag, or 304 where the client has it already.
+pub fn cached(headers: &HeaderMap, media_type: &str, document: &Value) -> Response {
+    let content = document.to_string();
+    let digest = Sha512::digest(content.as_bytes());
+    let hex = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02X}"));
+    let etag = format!("\"{hex}\"");
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(etag.as_str());
+    let answer = Response::builder().header(ETAG, etag).header(VARY, "Accept");
+    let answer = if known {
+        answer.status(304).body(Body::empty())
+    } else {
+        answer.status(200).header(CONTENT_TYPE, media_type).body(Body::from(content))
+    };
+    answer.unwrap_or_default()
+}
+
+fn list(media_type: &str, group_versions: &[(&str, &str)]) -> Value {
+    let version = if media_type.contains("v=v2;") { "v2" } else { "v2beta1" };
+    let items: Vec<Value> = group_versions.iter().map(|(group, version)| aggregated_group(group, version)).collect();
+    json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "metadata": {}, "items": items,
+    })
+}
+
+fn aggregated_group(group: &str, version: &str) -> Value {
+    let kinds = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
+    let reviews = REVIEWS.iter().filter(|review| review.group == group).map(|review| {
+        json!({
+            "resource": review.plural, "responseKind": response_kind("", "", review.kind),
+            "scope": "Cluster", "singularResource": review.singular, "verbs": ["create"],
+        })
+    });
+    let resources: Vec<Value> = kinds.map(aggregated_resource).chain(reviews).collect();
+    let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+    json!({
+        "metadata": metadata,
+        "versions": [{"version": version, "resources": resources, "freshness": "Current"}],
+    })
+}
+
+fn aggregated_resource(kind: &Kind) -> Value {
+    let mut resource = json!({
+        "resource": kind.plural, "responseKind": response_kind("", "", kind.kind),
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": kind.singular, "verbs": verbs(kind),
+    });
+    if !kind.short_names.is_empty() {
+        resource["shortNames"] = json!(kind.short_names);
+    }
+    if in_all(kind) {
+        resource["categories"] = json!(["all"]);
+    }
+    let subresources: Vec<Value> = kind.subresources.iter().map(|name| aggregated_subresource(kind, name)).collect();
+    if !subresources.is_empty() {
+        resource["subresources"] = subresources.into();
+    }
+    resource
+}
+
+fn aggregated_subresource(kind: &Kind, name: &str) -> Value {
+    let (response, verbs) = subresource(kind, name);
+    json!({"subresource": name, "responseKind": response, "verbs": verbs})
+}
+
+/// What a subresource answers and takes.
+fn subresource(kind: &Kind, name: &str) -> (Value, &'static [&'static str]) {
+    match name {
+        "scale" => (response_kind("autoscaling", "v1", "Scale"), &["get", "patch", "update"]),
+        "log" => (response_kind("", "", "Pod"), &["get"]),
+        "exec" => (response_kind("", "", "PodExecOptions"), &["create", "get"]),
+        "attach" => (response_kind("", "", "PodAttachOptions"), &["create", "get"]),
+        "portforward" => (response_kind("", "", "PodPortForwardOptions"), &["create", "get"]),
+        "eviction" => (response_kind("policy", "v1", "Eviction"), &["create"]),
+        "binding" => (response_kind("", "", "Binding"), &["create"]),
+        "token" => (response_kind("authentication.k8s.io", "v1", "TokenRequest"), &["create"]),
+        "finalize" => (response_kind("", "", kind.kind), &["update"]),
+        _ => (response_kind("", "", kind.kind), &["get", "patch", "update"]),
+    }
+}
+
+fn response_kind(group: &str, version: &str, kind: &str) -> Value {
+    json!({"group": group, "version": version, "kind": kind})
+}
+
+fn verbs(kind: &Kind) -> &'static [&'static str] {
+    if kind.kind == "Namespace" {
+        return &["create", "delete", "get", "list", "patch", "update", "watch"];
+    }
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+}
+
+/// Whether `kubectl get all` shows it.
+fn in_all(kind: &Kind) -> bool {
+    let all =
+        ["Pod", "Service", "StatefulSet", "Deployment", "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler"];
+    all.contains(&kind.kind)
+}
+
+fn legacy_group(group: &str, version: &str) -> Value {
+    let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
+    json!({"name": group, "versions": [version], "preferredVersion": version})
+}
+
+fn legacy_resources(group: &str, version: &str) -> Value {
+    let mut resources = Vec::new();
+    for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
+        resources.push(legacy_resource(kind));
+        for name in kind.subresources {
+            resources.push(legacy_subresource(kind, name));
+        }
+    }
+    for review in REVIEWS.iter().filter(|review| review.group == group) {
+        resources.push(json!({
+            "name": review.plural, "singularName": review.singular, "namespaced": false,
+            "kind": review.kind, "verbs": ["create"],
+        }));
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
+}
+
+fn legacy_resource(kind: &Kind) -> Value {
+    let mut resource = json!({
+        "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
+        "kind": kind.kind, "verbs": verbs(kind),
+    });
+    if !kind.short_names.is_empty() {
+        resource["shortNames"] = json!(kind.short_names);
+    }
+    if in_all(kind) {
+        resource["categories"] = json!(["all"]);
+    }
+    resource
+}
+
+fn legacy_subresource(kind: &Kind, name: &str) -> Value {
+    let (response, verbs) = subresource(kind, name);
+    let mut resource = json!({
+        "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+        "kind": response["kind"], "verbs": verbs,
+    });
+    if response["group"] != "" {
+        resource["group"] = response["group"].clone();
+        resource["version"] = response["version"].clone();
+    }
+    resource
+}

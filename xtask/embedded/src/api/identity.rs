@@ -1,0 +1,99 @@
+//! The server's certificate, the token that it asks for, and the kubeconfig that carries both.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Names that the certificate is good for.
+const NAMES: &[&str] =
+    &["127.0.0.1", "10.96.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+
+/// Certificate authority, server certificate and token of one cluster.
+pub struct Identity {
+    ca_pem: String,
+    certificate: CertificateDer<'static>,
+    key_der: Vec<u8>,
+    token: String,
+}
+
+impl Identity {
+    /// New ones.
+    ///
+    /// # Errors
+    /// Where no key can be made.
+    pub fn generate() -> anyhow::Result<Self> {
+        let ca_key = KeyPair::generate()?;
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        ca.distinguished_name.push(DnType::CommonName, "chartproof-ca");
+        let ca_pem = ca.self_signed(&ca_key)?.pem();
+        let key = KeyPair::generate()?;
+        let names: Vec<String> = NAMES.iter().map(ToString::to_string).collect();
+        let mut server = CertificateParams::new(names)?;
+        server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+        let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key))?.der().clone();
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        Ok(Self { ca_pem, certificate, key_der: key.serialize_der(), token })
+    }
+
+    /// The certificate authority, PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The bearer token that every request has to carry.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Whether a request carries the token.
+    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
+        let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        sent.and_then(|value| value.strip_prefix("Bearer ")) == Some(self.token.as_str())
+    }
+
+    /// The TLS side of the listener.
+    pub(super) fn tls(&self) -> anyhow::Result<rustls::ServerConfig> {
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()));
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], key)?;
+        Ok(config)
+    }
+
+    /// A kubeconfig for this server, with the one context `chartproof`.
+    pub fn kubeconfig(&self, address: SocketAddr) -> String {
+        let ca = STANDARD.encode(&self.ca_pem);
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: chartproof\n\
+             clusters:\n- name: chartproof\n  cluster:\n    server: https://{address}\n    \
+             certificate-authority-data: {ca}\n\
+             contexts:\n- name: chartproof\n  context:\n    cluster: chartproof\n    user: chartproof\n\
+             users:\n- name: chartproof\n  user:\n    token: {}\n",
+            self.token
+        )
+    }
+
+    /// Writes the kubeconfig, readable by its owner alone.
+    ///
+    /// # Errors
+    /// Where the file can't be written.
+    pub fn write_kubeconfig(&self, address: SocketAddr, path: &Path) -> anyhow::Result<()> {
+        let mut file = std::fs::OpenOptions::new();
+        let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);
+        let mut file = file.with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
+        std::io::Write::write_all(&mut file, self.kubeconfig(address).as_bytes())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The API server: HTTPS on a given listener, kube-apiserver's paths, words and codes.
+
+mod answer;
+mod discovery;
+mod identity;
+mod path;
+mod request;
+mod server;
+mod verbs;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::response::Response;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+pub use identity::Identity;
+pub use server::serve;
+
+use crate::kubelet;
+use crate::registry::Registry;
+
+/// What the API server serves from. Cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    /// The objects.
+    pub registry: Arc<Registry>,
+    /// Logs, exec and port-forwarding.
+    pub kubelet: kubelet::Handle,
+    /// Its certificate and the token that it asks for.
+    pub identity: Arc<Identity>,
+    /// What the harness asks of the node beside Kubernetes' own API.
+    pub node: NodeHooks,
+}
+
+/// Loads an image archive and answers the references in it, or what is wrong with it.
+pub type LoadImages = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
+
+/// What the endpoints below `/chartproof/` call.
+#[derive(Clone)]
+pub struct NodeHooks {
+    /// Loads an image archive.
+    pub load_images: LoadImages,
+    /// What the node has to say in the report: an object whose fields join the registry's own.
+    pub report: Arc<dyn Fn() -> Value + Send + Sync>,
+}
+
+impl NodeHooks {
+    /// Those of an API server without a node: no image can be loaded, nothing is reported.
+    pub fn none() -> Self {
+        Self {
+            load_images: Arc::new(|_| Box::pin(async { Err("there is no node".to_owned()) })),
+            report: Arc::new(|| Value::Object(serde_json::Map::new())),
+        }
+    }
+}
+
+/// Answers one request, whatever it is.
+async fn handle(state: State, request: axum::extract::Request) -> Response {
+    if !state.identity.admits(request.headers()) {
+        return answer::status(&crate::status::Status::new(401, "Unauthorized", "Unauthorized"));
+    }
+    let path = request.uri().path().trim_end_matches('/').to_owned();
+    match path.as_str() {
+        "/readyz" | "/livez" | "/healthz" => answer::text(200, "ok"),
+        "/version" => answer::json(200, &discovery::version()),
+        "/api" => discovery::core(request.headers()),
+        "/apis" => discovery::groups(request.headers()),
+        _ => match discovery::group_document(&path) {
+            Some(document) => answer::json(200, &document),
+            None => resource(state, request).await,
+        },
+    }
+}
+
+/// Answers a request for objects.
+async fn resource(state: State, request: axum::extract::Request) -> Response {
+    let target = match path::parse(request.uri().path()) {
+        Ok(target) => target,
+        Err(path::Unknown::Group) => return answer::text(404, "404 page not found\n"),
+        Err(path::Unknown::Resource) => return answer::status(&path::unknown_resource()),
+    };
+    let answered = match request::Request::read(target, request).await {
+        Ok(request) => verbs::answer(&state, &request),
+        Err(status) => Err(status),
+    };
+    answered.unwrap_or_else(|status| answer::status(&status))
+}
