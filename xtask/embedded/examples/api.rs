@@ -2,10 +2,11 @@
 //! clients: writes a kubeconfig to the path given and serves until it is killed.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use embedded::api::{Identity, NodeHooks, State, serve};
+use embedded::faults::Planted;
 use embedded::kubelet;
 use embedded::registry::Registry;
 
@@ -16,6 +17,12 @@ async fn main() -> anyhow::Result<()> {
     let identity = Arc::new(Identity::generate()?);
     identity.write_kubeconfig(listener.local_addr()?, &path)?;
     println!("{}", path.display());
-    let node = NodeHooks::none();
-    serve(listener, State { registry: Registry::new(), kubelet: kubelet::Handle::new(std::path::Path::new(".")), identity, node }).await
+    let state = State {
+        registry: Registry::new(),
+        kubelet: kubelet::Handle::new(Path::new(".")),
+        identity,
+        faults: Planted::default(),
+        node: NodeHooks::none(),
+    };
+    serve(listener, state).await
 }

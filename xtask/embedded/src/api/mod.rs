@@ -18,6 +18,7 @@ use serde_json::Value;
 pub use identity::Identity;
 pub use server::serve;
 
+use crate::faults::Planted;
 use crate::kubelet;
 use crate::registry::Registry;
 
@@ -30,6 +31,8 @@ pub struct State {
     pub kubelet: kubelet::Handle,
     /// Its certificate and the token that it asks for.
     pub identity: Arc<Identity>,
+    /// Faults planted on purpose.
+    pub faults: Planted,
     /// What the harness asks of the node beside Kubernetes' own API.
     pub node: NodeHooks,
 }
