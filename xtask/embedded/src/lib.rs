@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod kubelet;
 pub mod network;
 pub mod node;
+pub mod quantity;
 pub mod registry;
 pub mod status;
 pub mod store;

@@ -1,5 +1,9 @@
 //! Makes pods real: volumes, environment, containers, probes, restarts, and the status of it all.
 
+mod backoff;
+mod expand;
+pub mod qos;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
