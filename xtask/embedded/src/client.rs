@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{Metadata, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::kinds;
-use crate::registry::{DeleteOptions, Registry};
+use crate::registry::{self, DeleteOptions, Registry};
 use crate::status::Status;
 use crate::store::{Change, Store};
 
@@ -77,6 +78,59 @@ impl Client {
                 Err(status) if status.reason == "Conflict" => {}
                 Err(status) => return Err(status),
                 Ok(written) => return Ok(decode(&written).unwrap_or(object)),
+            }
+        }
+    }
+
+    /// As [`Client::modify`], but writes the status alone: whatever else `change` does is lost.
+    ///
+    /// # Errors
+    /// 404 where the object is gone, or as the API would refuse it.
+    pub fn modify_status<K: Object>(
+        &self,
+        namespace: &str,
+        name: &str,
+        mut change: impl FnMut(&mut K) -> bool,
+    ) -> Result<(), Status> {
+        let kind = kinds::of::<K>();
+        loop {
+            let stored = self.store().get(kind, namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+            let Some(mut object) = decode::<K>(&stored).filter(|object| object.metadata().name.is_some()) else {
+                return Err(Status::new(500, "InternalError", "a stored object does not parse"));
+            };
+            if !change(&mut object) {
+                return Ok(());
+            }
+            let mut written = (*stored).clone();
+            written["status"] = encode(&object)?["status"].take();
+            match self.registry.update(kind, written) {
+                Err(status) if status.reason == "Conflict" => {}
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+    }
+
+    /// Binds a pod to a node, as the `binding` subresource does: node name and condition in one
+    /// write, without another generation.
+    ///
+    /// # Errors
+    /// 404 where the pod is gone.
+    pub fn bind(&self, namespace: &str, name: &str, node: &str) -> Result<(), Status> {
+        let kind = kinds::of::<Pod>();
+        loop {
+            let stored = self.store().get(kind, namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+            let mut pod = (*stored).clone();
+            pod["spec"]["nodeName"] = node.into();
+            let scheduled = json!({
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": registry::now(),
+            });
+            pod["status"]["conditions"] = json!([scheduled]);
+            if let Some(status) = pod["status"].as_object_mut() {
+                status.shift_remove("nominatedNodeName");
+            }
+            match self.store().replace(kind, pod) {
+                Err(status) if status.reason == "Conflict" => {}
+                outcome => return outcome.map(|_| ()),
             }
         }
     }

@@ -15,7 +15,11 @@ use crate::faults::Planted;
 pub mod clock;
 pub mod events;
 pub mod hash;
+pub mod owners;
+pub mod pods;
 pub mod reconcile;
+pub mod scheduler;
+pub mod selector;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -35,7 +39,7 @@ pub struct Context {
 }
 
 /// Every controller.
-static CONTROLLERS: &[Controller] = &[];
+static CONTROLLERS: &[Controller] = &[scheduler::CONTROLLER];
 
 /// Runs all controllers until the future is dropped.
 pub async fn run_all(context: Context) {
