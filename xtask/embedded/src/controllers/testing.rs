@@ -1,6 +1,5 @@
 //! What the controllers' tests share.
 
-
 use crate::client::Client;
 use crate::registry::Registry;
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Taint, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{Amount, Reason};
+use super::Reason;
 use crate::controllers::pods;
+use crate::quantity;
 
-type Amounts = BTreeMap<String, Amount>;
+/// Thousandths of each resource.
+type Amounts = BTreeMap<String, i64>;
 
 /// A cordoned node, or a taint that the pod does not tolerate.
 pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
@@ -46,12 +48,14 @@ pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
     let capacity = |name: &str| allocatable.get(name).copied().unwrap_or_default();
     let short: Vec<&String> = wanted
         .iter()
-        .filter(|(name, amount)| amount.0 > 0 && capacity(name).0 - used.get(*name).map_or(0, |u| u.0) < amount.0)
+        .filter(|(name, amount)| {
+            **amount > 0 && capacity(name).saturating_sub(used.get(*name).copied().unwrap_or(0)) < **amount
+        })
         .map(|(name, _)| name)
         .collect();
     let mut texts: Vec<String> = short.iter().map(|name| format!("1 Insufficient {name}")).collect();
-    let count = i128::try_from(running.len()).unwrap_or(i128::MAX).saturating_mul(1000);
-    if allocatable.get("pods").is_some_and(|pods| pods.0 <= count) {
+    let count = i64::try_from(running.len()).unwrap_or(i64::MAX).saturating_mul(1000);
+    if allocatable.get("pods").is_some_and(|pods| *pods <= count) {
         texts.push("1 Too many pods".to_owned());
     }
     let helped_by_eviction = short.iter().all(|name| wanted[*name] <= capacity(name));
@@ -76,9 +80,12 @@ fn requests(spec: &PodSpec) -> Amounts {
 }
 
 fn add(sum: &mut Amounts, more: &Amounts) {
-    more.iter().for_each(|(name, amount)| *sum.entry(name.clone()).or_default() += *amount);
+    for (name, amount) in more {
+        let total = sum.entry(name.clone()).or_default();
+        *total = total.saturating_add(*amount);
+    }
 }
 
 fn parse(quantities: &BTreeMap<String, Quantity>) -> Amounts {
-    quantities.iter().filter_map(|(name, quantity)| Some((name.clone(), Amount::parse(quantity)?))).collect()
+    quantities.iter().filter_map(|(name, quantity)| Some((name.clone(), quantity::milli(quantity)?))).collect()
 }

@@ -10,10 +10,7 @@ use crate::store::{Change, ChangeType};
 
 mod affinity;
 mod fit;
-mod quantity;
 mod volumes;
-
-pub use quantity::Amount;
 
 const COMPONENT: &str = "default-scheduler";
 
