@@ -60,9 +60,9 @@ fn lane(name: &str, bars: &[Bar], total_ms: u64) -> Markup {
     }
 }
 
-/// No narrower than a 300th of the axis, so that an instant can be seen.
+/// No narrower than a 150th of the axis, so that an instant can be seen.
 fn width(bar: &Bar, total_ms: u64) -> u64 {
-    bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 300).max(1)
+    bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 150).max(1)
 }
 
 fn case_lanes<'a>(run: &'a Run) -> BTreeMap<String, Vec<Bar>> {

@@ -1,0 +1,142 @@
+//! Keeps the sources to the rules of docs/CONTRIBUTING.md; each finding names file and fix.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::path::{Path, PathBuf};
+
+const FILE_LINES_MAX: usize = 500;
+const FILE_LINES_MEDIAN_MAX: usize = 200;
+const FUNCTION_LINES_MAX: usize = 70;
+const FUNCTION_LINES_MEDIAN_MAX: usize = 15;
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".git"));
+        if path.is_dir() && !hidden && !path.ends_with("target") {
+            walk(&path, found);
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(extensions: &[&str]) -> Vec<Source> {
+    let mut paths = Vec::new();
+    walk(&root(), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|e| extensions.contains(&&*e.to_string_lossy())));
+    paths.sort();
+    paths.into_iter().map(|path| Source { text: std::fs::read_to_string(&path).unwrap(), path }).collect()
+}
+
+fn median(mut numbers: Vec<usize>) -> usize {
+    numbers.sort_unstable();
+    numbers[numbers.len() / 2]
+}
+
+/// Name and number of lines of each function, as rustfmt lays it out: from `fn` to the closing brace
+/// at the same indentation.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let is_function = |line: &str| {
+        let code = line.trim_start();
+        let head = code.split('(').next().unwrap_or_default();
+        head.split_whitespace().any(|word| word == "fn") && !code.starts_with("//") && !head.contains('"')
+    };
+    let length = |start: usize| {
+        let indent = lines[start].len() - lines[start].trim_start().len();
+        let closing = format!("{}}}", " ".repeat(indent));
+        lines[start..].iter().position(|line| *line == closing).map(|count| count + 1)
+    };
+    let named = |start: usize| {
+        lines[start].split("fn ").nth(1).unwrap_or_default().split(['(', '<']).next().unwrap().to_owned()
+    };
+    let starts = (0..lines.len()).filter(|&i| is_function(lines[i]) && !lines[i].ends_with([';', '}']));
+    starts.filter_map(|start| Some((named(start), length(start)?))).collect()
+}
+
+#[test]
+fn files_are_short_or_say_why_not() {
+    let sources = sources(&["rs"]);
+    for Source { path, text } in &sources {
+        let (lines, first) = (text.lines().count(), text.lines().next().unwrap_or_default());
+        let excused = first.starts_with("//!") && first.contains("long because");
+        assert!(
+            lines <= FILE_LINES_MAX || excused,
+            "{}: {lines} lines; split it by concern, or begin its first line with the reason: `//! … (long because …)`",
+            path.display()
+        );
+    }
+    let median = median(sources.iter().map(|s| s.text.lines().count()).collect());
+    assert!(median < FILE_LINES_MEDIAN_MAX, "files have {median} lines in the median: split the longest ones");
+}
+
+#[test]
+fn functions_are_short() {
+    let mut lengths = Vec::new();
+    for Source { path, text } in sources(&["rs"]) {
+        for (name, lines) in functions(&text) {
+            assert!(
+                lines <= FUNCTION_LINES_MAX,
+                "{}: fn {name} has {lines} lines; split it into steps",
+                path.display()
+            );
+            lengths.push(lines);
+        }
+    }
+    let median = median(lengths);
+    assert!(median < FUNCTION_LINES_MEDIAN_MAX, "functions have {median} lines in the median: split the longest ones");
+}
+
+#[test]
+fn every_file_says_on_its_first_line_what_it_is() {
+    for Source { path, text } in sources(&["rs"]) {
+        let is_part_of_a_module = path.ends_with("tests.rs");
+        assert!(
+            text.starts_with("//!") || is_part_of_a_module,
+            "{}: begin it with a `//!` line that says which phase, subcommand or concern it holds",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn only_the_process_modules_start_processes() {
+    let allowed = ["xtask/src/process", "xtask/embedded/", "tests/"];
+    for Source { path, text } in sources(&["rs"]) {
+        let path = path.strip_prefix(root()).unwrap();
+        let starts = text.contains("Command::new(");
+        assert!(
+            !starts || allowed.iter().any(|a| path.starts_with(a)),
+            "{}: start processes through xtask::process, which bounds, groups and logs them",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for Source { path, text } in sources(&["md"]) {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            let outside = file.is_empty() || file.contains("://") || file.contains(' ');
+            let there = path.parent().unwrap().join(file).exists();
+            assert!(outside || there, "{}: the link {target} leads nowhere", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_function_counter_counts() {
+    let text = "fn one() {\n    two();\n}\n\nimpl A {\n    pub async fn three(\n        a: u8,\n    ) {\n    }\n}\n";
+    assert_eq!(functions(text), [("one".to_owned(), 3), ("three".to_owned(), 4)]);
+}
