@@ -3,4 +3,7 @@
 pub mod cmd;
 pub mod events;
 pub mod exit;
+pub mod phases;
+pub mod plan;
 pub mod report;
+pub mod suite;

@@ -1,0 +1,165 @@
+//! The plan: every case of a suite, what each needs, and which are to run.
+
+use std::collections::BTreeSet;
+
+use crate::events::CaseName;
+use crate::exit::usage;
+use crate::phases::Phase;
+use crate::suite::Suite;
+
+/// A case and its place in the graph; cases are known by their index in the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Its full name.
+    pub name: CaseName,
+    /// What it does.
+    pub phase: Phase,
+    /// Index of its topology in the suite.
+    pub topology: Option<usize>,
+    /// Cases that must have passed.
+    pub needs: Vec<usize>,
+    /// Cases that must have ended, in whatever way.
+    pub after: Vec<usize>,
+}
+
+/// All cases of a suite, and those that are to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// All, in the order in which they are listed.
+    pub cases: Vec<Case>,
+    /// Asked for by the filters.
+    pub wanted: BTreeSet<usize>,
+    /// Wanted, or needed by a wanted one: these run and are reported.
+    pub running: BTreeSet<usize>,
+}
+
+/// Which cases are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Parts of names, or whole names with `exact`; none means all.
+    pub words: Vec<String>,
+    /// Parts of names, or whole names with `exact`, that are left out.
+    pub skip: Vec<String>,
+    /// Whether the words are whole names.
+    pub exact: bool,
+    /// Only topologies of these sizes; empty means all.
+    pub replicas: Vec<u32>,
+    /// Nothing is cleaned up.
+    pub keep: bool,
+}
+
+impl Plan {
+    /// The plan of a suite.
+    ///
+    /// # Errors
+    /// A usage error where no topology has the number of replicas that is asked for.
+    pub fn of(suite: &Suite, selection: &Selection) -> anyhow::Result<Self> {
+        let topologies = topologies(suite, &selection.replicas)?;
+        let cases = cases(suite, &topologies);
+        let wanted: BTreeSet<_> = (0..cases.len()).filter(|index| selection.takes(&cases[*index])).collect();
+        let running = closure(&cases, &wanted, selection.keep);
+        Ok(Self { cases, wanted, running })
+    }
+
+    /// Index of a case that belongs to no topology.
+    fn find(cases: &[Case], phase: Phase) -> Option<usize> {
+        cases.iter().position(|case| case.phase == phase)
+    }
+
+    /// The cases that run, in order.
+    pub fn running(&self) -> impl Iterator<Item = (usize, &Case)> {
+        self.running.iter().map(|index| (*index, &self.cases[*index]))
+    }
+
+    /// Whether a phase is among those that run.
+    pub fn runs(&self, phase: Phase) -> bool {
+        self.running().any(|(_, case)| case.phase == phase)
+    }
+
+    /// The cases that run, in lanes: one after another within, side by side without.
+    pub fn lanes(&self) -> Vec<Vec<usize>> {
+        let mut lanes: Vec<Vec<usize>> = Vec::new();
+        for (index, case) in self.running() {
+            let same = |lane: &&mut Vec<usize>| {
+                lane.last().is_some_and(|last| case.topology.is_some() && self.cases[*last].topology == case.topology)
+            };
+            match lanes.iter_mut().find(same) {
+                Some(lane) => lane.push(index),
+                None => lanes.push(vec![index]),
+            }
+        }
+        lanes
+    }
+}
+
+impl Selection {
+    /// Whether a case is asked for.
+    fn takes(&self, case: &Case) -> bool {
+        let matches = |word: &String| if self.exact { case.name == *word } else { case.name.contains(word.as_str()) };
+        if self.keep && case.phase.cleans_up() {
+            return false;
+        }
+        (self.words.is_empty() || self.words.iter().any(matches)) && !self.skip.iter().any(matches)
+    }
+}
+
+fn topologies(suite: &Suite, replicas: &[u32]) -> anyhow::Result<Vec<usize>> {
+    for wanted in replicas {
+        if !suite.topologies.iter().any(|topology| topology.replicas == *wanted) {
+            let mut sizes: Vec<_> = suite.topologies.iter().map(|topology| topology.replicas).collect();
+            sizes.sort_unstable();
+            sizes.dedup();
+            let sizes = sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(usage(format!("--replicas {wanted}: suite {} has topologies of {sizes} replicas", suite.name)));
+        }
+    }
+    let takes = |index: &usize| replicas.is_empty() || replicas.contains(&suite.topologies[*index].replicas);
+    Ok((0..suite.topologies.len()).filter(takes).collect())
+}
+
+/// Every case, in order: those before the topologies, the topologies', the clean-up.
+fn cases(suite: &Suite, topologies: &[usize]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for phase in [Phase::ChartLint, Phase::ChartTemplate, Phase::ClusterCreate, Phase::ChartDryRun, Phase::ImagesLoad] {
+        push(&mut cases, phase, None, Vec::new(), phase.name());
+    }
+    for topology in topologies {
+        for phase in &suite.topologies[*topology].cases {
+            let after = (0..cases.len()).filter(|index| cases[*index].topology == Some(*topology)).collect();
+            let name = format!("{}::{}::{}", suite.name, suite.topologies[*topology].name, phase.name());
+            push(&mut cases, *phase, Some(*topology), after, &name);
+        }
+    }
+    let all = (0..cases.len()).collect();
+    push(&mut cases, Phase::ClusterDelete, None, all, Phase::ClusterDelete.name());
+    cases
+}
+
+fn push(cases: &mut Vec<Case>, phase: Phase, topology: Option<usize>, after: Vec<usize>, name: &str) {
+    let needed = |need: &Phase| {
+        cases.iter().position(|case| case.phase == *need && (case.topology.is_none() || case.topology == topology))
+    };
+    let needs = phase.needs().iter().filter_map(needed).collect();
+    let name = phase.group().map_or_else(|| name.to_owned(), |group| format!("{group}::{name}"));
+    cases.push(Case { name, phase, topology, needs, after });
+}
+
+/// The wanted cases, all that they need, and the clean-up of what they create.
+fn closure(cases: &[Case], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usize> {
+    let mut running = BTreeSet::new();
+    let mut open: Vec<usize> = wanted.iter().copied().collect();
+    while let Some(index) = open.pop() {
+        if running.insert(index) {
+            open.extend(&cases[index].needs);
+        }
+    }
+    let creates = Plan::find(cases, Phase::ClusterCreate).is_some_and(|index| running.contains(&index));
+    if let Some(delete) = Plan::find(cases, Phase::ClusterDelete).filter(|_| creates && !keep) {
+        running.insert(delete);
+    }
+    running
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,83 @@
+//! Selection pulls in what is needed, and nothing else.
+
+use std::path::Path;
+
+use super::*;
+use crate::suite::load;
+
+fn suite() -> Suite {
+    load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap()
+}
+
+fn select(words: &[&str]) -> Selection {
+    Selection { words: words.iter().map(ToString::to_string).collect(), ..Selection::default() }
+}
+
+fn running(selection: &Selection) -> Vec<String> {
+    let plan = Plan::of(&suite(), selection).unwrap();
+    plan.running().map(|(_, case)| case.name.clone()).collect()
+}
+
+#[test]
+fn all_cases_are_those_of_the_design() {
+    insta::assert_snapshot!(running(&Selection::default()).join("\n"));
+}
+
+#[test]
+fn a_case_pulls_in_what_it_needs_and_the_clean_up() {
+    assert_eq!(
+        running(&select(&["r1::pod_kill"])),
+        [
+            "chart::template",
+            "cluster::create",
+            "images::load",
+            "caesium::r1::install",
+            "caesium::r1::ready",
+            "caesium::r1::write_read",
+            "caesium::r1::pod_kill",
+            "cluster::delete"
+        ]
+    );
+}
+
+#[test]
+fn a_case_without_cluster_creates_none() {
+    assert_eq!(running(&select(&["chart::lint"])), ["chart::lint"]);
+}
+
+#[test]
+fn exact_takes_whole_names_only() {
+    let selection = Selection { exact: true, ..select(&["lint", "chart::template"]) };
+    assert_eq!(running(&selection), ["chart::template"]);
+}
+
+#[test]
+fn skip_leaves_out_but_not_what_others_need() {
+    let selection = Selection { skip: vec!["r3".to_owned(), "install".to_owned()], ..select(&["caesium::"]) };
+    let running = running(&selection);
+    assert!(running.contains(&"caesium::r1::install".to_owned()), "{running:?}");
+    assert!(!running.iter().any(|name| name.contains("r3") || name.ends_with("uninstall")), "{running:?}");
+}
+
+#[test]
+fn replicas_select_topologies() {
+    let selection = Selection { replicas: vec![1], ..Selection::default() };
+    assert!(running(&selection).iter().all(|name| !name.contains("::r3")));
+    let error = Plan::of(&suite(), &Selection { replicas: vec![5], ..Selection::default() }).unwrap_err();
+    assert_eq!(error.to_string(), "--replicas 5: suite caesium has topologies of 1, 3 replicas");
+}
+
+#[test]
+fn keep_cleans_nothing_up() {
+    let selection = Selection { keep: true, ..Selection::default() };
+    let running = running(&selection);
+    assert!(!running.iter().any(|name| name.ends_with("uninstall") || name == "cluster::delete"), "{running:?}");
+}
+
+#[test]
+fn topologies_are_lanes_side_by_side() {
+    let plan = Plan::of(&suite(), &Selection::default()).unwrap();
+    let lanes = plan.lanes();
+    let lengths: Vec<_> = lanes.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [1, 1, 1, 1, 1, 10, 13, 8, 1]);
+}

@@ -1,0 +1,122 @@
+//! Errors in suite files: each names file, line and fix.
+
+use super::*;
+
+const GOOD: &str = include_str!("../../../helm/caesium/e2e.toml");
+
+/// The error that a change to the good suite makes.
+fn error(from: &str, to: &str) -> String {
+    let text = GOOD.replacen(from, to, 1);
+    assert_ne!(text, GOOD, "{from:?} stands in the suite");
+    parse(Path::new("e2e.toml"), &text).unwrap_err().to_string()
+}
+
+fn line_of(part: &str) -> usize {
+    line_at(GOOD, GOOD.find(part).expect("the part stands in the suite"))
+}
+
+#[test]
+fn the_suite_of_the_repository_is_good() {
+    let suite = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
+    assert_eq!(suite.release, "caesium");
+    assert_eq!(suite.topologies.len(), 3);
+    assert_eq!(suite.timeout("ready"), std::time::Duration::from_secs(300));
+    assert_eq!(suite.timeout("health"), std::time::Duration::from_secs(120));
+}
+
+#[test]
+fn a_suite_that_is_not_there_says_what_to_name() {
+    let error = read(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "suite no/such.toml: No such file or directory (os error 2); name a suite file, or a chart's folder that has an e2e.toml"
+    );
+}
+
+#[test]
+fn an_unknown_key_names_the_known_ones() {
+    let error = error("stand_in", "standin");
+    let line = line_of("stand_in");
+    assert_eq!(
+        error,
+        format!("e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `stand_in`")
+    );
+}
+
+#[test]
+fn an_unknown_case_names_the_known_ones() {
+    let error = error("\"pod_kill\", \"upgrade\"", "\"podkill\", \"upgrade\"");
+    let line = line_of("\"pod_kill\", \"upgrade\"");
+    assert!(error.starts_with(&format!("e2e.toml:{line}: unknown variant `podkill`, expected one of")), "{error}");
+}
+
+#[test]
+fn a_case_before_what_it_needs_names_it() {
+    let error = error("\"install\", \"ready\", \"helm_test\"", "\"ready\", \"install\", \"helm_test\"");
+    let line = line_of("\"install\", \"ready\", \"helm_test\"");
+    assert_eq!(error, format!("e2e.toml:{line}: case `ready` needs `install` before it"));
+}
+
+#[test]
+fn a_case_that_belongs_to_no_topology_is_refused() {
+    let error = error("\"scale_up\", \"uninstall\"", "\"scale_up\", \"uninstall\", \"uninstall\"");
+    assert!(error.ends_with("case `uninstall` is there already"), "{error}");
+    let error = self::error("\"scale_up\", \"uninstall\"", "\"cluster_delete\"");
+    assert!(error.ends_with("case `delete` belongs to no topology: leave it out, it always runs"), "{error}");
+}
+
+#[test]
+fn a_case_whose_table_is_missing_says_which() {
+    let budget = error("disruption_budget = \"caesium\"\n", "");
+    assert!(
+        budget.ends_with(
+            "case `disruption_budget` needs the budget's name: add `disruption_budget = \"NAME\"` to [workload]"
+        ),
+        "{budget}"
+    );
+    let members = GOOD.find("[members]").unwrap()..GOOD.find("# Only later").unwrap();
+    let text = format!("{}{}", &GOOD[..members.start], &GOOD[members.end..]);
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    assert!(error.ends_with("case `voters` needs to know the members: add a [members] table"), "{error}");
+}
+
+#[test]
+fn an_id_that_is_never_learnt_is_refused() {
+    let error = error("id = \"/id\"\n\n[records.read]", "\n[records.read]");
+    assert!(error.contains("`${id}` is read but never learnt: add `id = \"/pointer\"` to [records.write]"), "{error}");
+}
+
+#[test]
+fn a_bad_pointer_is_written_out_right() {
+    let error = error("role = \"/role\"", "role = \"role\"");
+    assert_eq!(
+        error,
+        format!(
+            "e2e.toml:{}: a JSON pointer is empty or begins with a slash: write \"/role\"",
+            line_of("role = \"/role\"")
+        )
+    );
+}
+
+#[test]
+fn topologies_need_names_of_their_own() {
+    let error = error("name = \"r3-ephemeral\"", "name = \"r3\"");
+    assert_eq!(
+        error,
+        format!("e2e.toml:{}: a second topology `r3`: give each a name of its own", line_of("name = \"r3-ephemeral\""))
+    );
+    let error = self::error("name = \"r3-ephemeral\"", "name = \"R3_e\"");
+    assert!(error.contains("topology `R3_e`: use small letters"), "{error}");
+}
+
+#[test]
+fn a_timeout_for_no_case_is_refused() {
+    let error = error("ready = 300", "raedy = 300");
+    assert!(
+        error.starts_with(&format!(
+            "e2e.toml:{}: no case is called `raedy`: there are `default` and install",
+            line_of("ready = 300")
+        )),
+        "{error}"
+    );
+}
