@@ -16,10 +16,13 @@ pub mod clock;
 pub mod events;
 pub mod hash;
 pub mod owners;
+pub mod percent;
 pub mod pods;
 pub mod reconcile;
+pub mod revisions;
 pub mod scheduler;
 pub mod selector;
+pub mod stateful_set;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -39,7 +42,7 @@ pub struct Context {
 }
 
 /// Every controller.
-static CONTROLLERS: &[Controller] = &[scheduler::CONTROLLER];
+static CONTROLLERS: &[Controller] = &[scheduler::CONTROLLER, stateful_set::CONTROLLER];
 
 /// Runs all controllers until the future is dropped.
 pub async fn run_all(context: Context) {

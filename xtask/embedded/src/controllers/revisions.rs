@@ -1,0 +1,144 @@
+//! Controller revisions: the templates that a set had, numbered in the order in which they were used.
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{hash, owners};
+use crate::client::Client;
+use crate::registry::DeleteOptions;
+use crate::status::Status;
+
+/// The label of pods that names the revision that they were made from.
+pub const LABEL: &str = "controller-revision-hash";
+
+const HASH_LABEL: &str = "controller.kubernetes.io/hash";
+
+/// A set's revisions, oldest first, and the two that its pods may have.
+pub struct Revisions {
+    all: Vec<ControllerRevision>,
+    /// The one that pods had before the update that is under way.
+    pub current: ControllerRevision,
+    /// The one that the set's template is.
+    pub update: ControllerRevision,
+    /// How often a name was taken by another template.
+    pub collisions: i32,
+}
+
+impl Revisions {
+    /// The revisions of a set; its template gets one where it has none.
+    ///
+    /// # Errors
+    /// Where a revision can't be written.
+    pub fn of(client: &Client, set: &StatefulSet) -> Result<Self, Status> {
+        let Some(spec) = &set.spec else { return Err(Status::new(500, "InternalError", "a StatefulSet without spec")) };
+        let mut all = owners::claim::<ControllerRevision, _>(client, set, &spec.selector, |_| true)?;
+        all.sort_by_key(|r| (r.revision, name(r).to_owned()));
+        let mut collisions = set.status.as_ref().and_then(|s| s.collision_count).unwrap_or(0);
+        let update = update(client, set, &mut all, &mut collisions)?;
+        let wanted = set.status.as_ref().and_then(|s| s.current_revision.as_deref());
+        let current = all.iter().find(|r| Some(name(r)) == wanted).unwrap_or(&update).clone();
+        Ok(Self { all, current, update, collisions })
+    }
+
+    /// Removes revisions beyond the set's limit that no pod has any more, the oldest first.
+    ///
+    /// # Errors
+    /// Where one can't be deleted.
+    pub fn truncate(&self, client: &Client, set: &StatefulSet, pods: &[Pod]) -> Result<(), Status> {
+        let limit = set.spec.as_ref().and_then(|s| s.revision_history_limit).unwrap_or(10);
+        let used = |r: &&ControllerRevision| {
+            let by_pod = pods.iter().any(|pod| of_pod(pod) == Some(name(r)));
+            by_pod || name(r) == name(&self.current) || name(r) == name(&self.update)
+        };
+        let idle: Vec<_> = self.all.iter().filter(|r| !used(r)).collect();
+        let beyond = idle.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+        for revision in idle.into_iter().take(beyond) {
+            let (namespace, name) = owners::key(revision);
+            client.delete::<ControllerRevision>(&namespace, &name, &DeleteOptions::default())?;
+        }
+        Ok(())
+    }
+}
+
+/// A revision's name.
+pub fn name(revision: &ControllerRevision) -> &str {
+    revision.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// The name of the revision that a pod was made from.
+pub fn of_pod(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get(LABEL).map(String::as_str)
+}
+
+/// The template that a revision keeps.
+pub fn template(revision: &ControllerRevision) -> Option<PodTemplateSpec> {
+    PodTemplateSpec::deserialize(revision.data.as_ref()?.0.pointer("/spec/template")?).ok()
+}
+
+/// The revision of the set's own template: the latest, an earlier one that becomes the latest, or a
+/// new one.
+fn update(
+    client: &Client,
+    set: &StatefulSet,
+    all: &mut Vec<ControllerRevision>,
+    collisions: &mut i32,
+) -> Result<ControllerRevision, Status> {
+    let data = data_of(set)?;
+    let number = all.last().map_or(1, |r| r.revision + 1);
+    let last = all.len().wrapping_sub(1);
+    let updated = match all.iter().rposition(|r| r.data.as_ref().map(|d| &d.0) == Some(&data)) {
+        Some(index) if index == last => return Ok(all[index].clone()),
+        Some(index) => {
+            let (namespace, name) = owners::key(&all.remove(index));
+            client.modify(&namespace, &name, |r: &mut ControllerRevision| {
+                r.revision = number;
+                true
+            })?
+        }
+        None => create(client, set, &data, number, collisions)?,
+    };
+    all.push(updated.clone());
+    Ok(updated)
+}
+
+fn data_of(set: &StatefulSet) -> Result<Value, Status> {
+    let template = set.spec.as_ref().map(|s| &s.template);
+    let mut template = serde_json::to_value(template).map_err(|e| Status::new(500, "InternalError", e.to_string()))?;
+    template["$patch"] = "replace".into();
+    Ok(json!({"spec": {"template": template}}))
+}
+
+fn create(
+    client: &Client,
+    set: &StatefulSet,
+    data: &Value,
+    number: i64,
+    collisions: &mut i32,
+) -> Result<ControllerRevision, Status> {
+    let (namespace, set_name) = owners::key(set);
+    loop {
+        let hash = hash::of_template(data, *collisions);
+        let mut labels =
+            set.spec.as_ref().and_then(|s| s.template.metadata.as_ref()?.labels.clone()).unwrap_or_default();
+        labels.insert(HASH_LABEL.to_owned(), hash.clone());
+        let revision = ControllerRevision {
+            metadata: ObjectMeta {
+                name: Some(format!("{set_name}-{hash}")),
+                namespace: Some(namespace.clone()),
+                labels: Some(labels),
+                owner_references: Some(vec![owners::controller_reference(set)]),
+                ..ObjectMeta::default()
+            },
+            data: Some(RawExtension(data.clone())),
+            revision: number,
+        };
+        match client.create(&revision) {
+            Err(refused) if refused.reason == "AlreadyExists" => *collisions += 1,
+            outcome => return outcome,
+        }
+    }
+}
