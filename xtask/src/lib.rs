@@ -5,5 +5,6 @@ pub mod events;
 pub mod exit;
 pub mod phases;
 pub mod plan;
+pub mod process;
 pub mod report;
 pub mod suite;

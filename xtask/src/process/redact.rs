@@ -1,0 +1,133 @@
+//! Secrets taken out of command lines and outputs before anything is shown or stored.
+
+/// What stands where a secret stood.
+pub const HIDDEN: &str = "REDACTED";
+
+/// Parts of names whose values are secrets.
+const SECRET_NAMES: [&str; 9] =
+    ["token", "password", "passwd", "secret", "credential", "authorization", "apikey", "accesskey", "privatekey"];
+
+/// Fields of a kubeconfig whose names do not say it.
+const SECRET_FIELDS: [&str; 1] = ["client-key-data"];
+
+/// Whether a value under this name has to be hidden. The name of a secret is not one.
+fn is_secret_name(name: &str) -> bool {
+    let flat: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect::<String>().to_ascii_lowercase();
+    let last = flat.rsplit('.').next().unwrap_or_default();
+    last != "name" && !last.ends_with("name") && SECRET_NAMES.iter().any(|secret| flat.contains(secret))
+        || SECRET_FIELDS.contains(&name)
+}
+
+/// A command line's words without their secrets.
+pub fn words(words: &[String]) -> Vec<String> {
+    let mut hide_next = false;
+    words
+        .iter()
+        .map(|word| {
+            if std::mem::replace(&mut hide_next, is_flag_of_secret(word)) {
+                HIDDEN.to_owned()
+            } else {
+                assignments(word)
+            }
+        })
+        .collect()
+}
+
+/// `--token`, whose value is the next word.
+fn is_flag_of_secret(word: &str) -> bool {
+    word.starts_with('-') && !word.contains('=') && is_secret_name(word.trim_start_matches('-'))
+}
+
+/// `--token=x`, `auth.password=x,replicas=3`, `https://user:x@host`, `Authorization: Bearer x`.
+fn assignments(word: &str) -> String {
+    let word = word
+        .split(',')
+        .map(|part| match part.split_once('=') {
+            Some((name, _)) if is_secret_name(name.trim_start_matches('-')) => format!("{name}={HIDDEN}"),
+            _ => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(",");
+    text(&word)
+}
+
+/// Text of a tool's output without what is plainly a secret: `name: value` lines, bearer tokens, JSON web
+/// tokens, passwords in addresses.
+pub fn text(text: &str) -> String {
+    text.split_inclusive('\n').map(line).collect()
+}
+
+fn line(line: &str) -> String {
+    if let Some((name, rest)) = line.split_once(": ")
+        && is_secret_name(name.trim_matches([' ', '-', '"', '\'']))
+        && !rest.trim().is_empty()
+    {
+        return format!("{name}: {HIDDEN}{}", if line.ends_with('\n') { "\n" } else { "" });
+    }
+    let mut after_bearer = false;
+    line.split_inclusive([' ', '\t', '\n', '"', '\'', ','])
+        .map(|piece| {
+            let word = piece.trim_end_matches([' ', '\t', '\n', '"', '\'', ',']);
+            let hide = std::mem::replace(&mut after_bearer, word.eq_ignore_ascii_case("bearer")) || is_web_token(word);
+            if hide && !word.is_empty() { piece.replacen(word, HIDDEN, 1) } else { address(piece) }
+        })
+        .collect()
+}
+
+/// A JSON web token: three parts of base64, the first a JSON object.
+fn is_web_token(word: &str) -> bool {
+    word.starts_with("eyJ") && word.len() > 40 && word.matches('.').count() == 2
+}
+
+/// `https://user:password@host` without the password.
+fn address(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let Some((user, password)) = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) else {
+        return word.to_owned();
+    };
+    word.replacen(&format!("{scheme}://{user}:{password}@"), &format!("{scheme}://{user}:{HIDDEN}@"), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(line: &[&str]) -> String {
+        words(&line.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).join(" ")
+    }
+
+    #[test]
+    fn secrets_of_flags_and_values_are_hidden() {
+        assert_eq!(redacted(&["kubectl", "--token", "abc", "get", "pods"]), "kubectl --token REDACTED get pods");
+        assert_eq!(redacted(&["kubectl", "--token=abc"]), "kubectl --token=REDACTED");
+        assert_eq!(
+            redacted(&["helm", "--set", "db.password=x,replicas=3"]),
+            "helm --set db.password=REDACTED,replicas=3"
+        );
+        assert_eq!(redacted(&["helm", "--set", "apiKey=x"]), "helm --set apiKey=REDACTED");
+        assert_eq!(redacted(&["curl", "-H", "Authorization: Bearer abc"]), "curl -H Authorization: REDACTED");
+        assert_eq!(redacted(&["helm", "pull", "https://me:pw@host/x"]), "helm pull https://me:REDACTED@host/x");
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for line in [
+            vec!["helm", "--set", "imagePullSecrets[0].name=regcred", "--set", "image.tag=v1"],
+            vec!["docker", "pull", "localhost:5000/a:b@sha256:abc"],
+            vec!["kubectl", "get", "secrets", "-n", "token"],
+        ] {
+            assert_eq!(redacted(&line), line.join(" "));
+        }
+    }
+
+    #[test]
+    fn output_loses_its_tokens() {
+        let token = format!("eyJ{}.{}.{}", "a".repeat(30), "b".repeat(30), "c".repeat(30));
+        assert_eq!(text(&format!("got {token} from x\nok\n")), "got REDACTED from x\nok\n");
+        assert_eq!(text("  token: abc\n  client-key-data: AAA=\nuser: me\n"), {
+            "  token: REDACTED\n  client-key-data: REDACTED\nuser: me\n"
+        });
+        assert_eq!(text("authorization bearer abc"), "authorization bearer REDACTED");
+    }
+}
