@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::faults::Planted;
 
 pub mod clock;
+pub mod endpoints;
 pub mod events;
 pub mod hash;
 pub mod owners;
@@ -25,6 +26,7 @@ pub mod selector;
 pub mod stateful_set;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod volumes;
 
 pub use reconcile::{Controller, Key, Outcome};
 
@@ -42,7 +44,14 @@ pub struct Context {
 }
 
 /// Every controller.
-static CONTROLLERS: &[Controller] = &[scheduler::CONTROLLER, stateful_set::CONTROLLER];
+static CONTROLLERS: &[Controller] = &[
+    scheduler::CONTROLLER,
+    stateful_set::CONTROLLER,
+    endpoints::CONTROLLER,
+    volumes::BINDER,
+    volumes::PROTECTION,
+    volumes::RECLAIMER,
+];
 
 /// Runs all controllers until the future is dropped.
 pub async fn run_all(context: Context) {

@@ -12,6 +12,8 @@ mod affinity;
 mod fit;
 mod volumes;
 
+pub use volumes::SELECTED_NODE;
+
 const COMPONENT: &str = "default-scheduler";
 
 /// Binds pods that no node has yet.

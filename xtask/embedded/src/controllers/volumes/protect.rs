@@ -1,0 +1,48 @@
+//! Keeps a claim that is being deleted until no pod uses it any more.
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+
+use super::CLAIM_PROTECTION;
+use crate::client::Client;
+use crate::controllers::{Context, Controller, Key, Outcome, pods};
+use crate::store::{self, Change};
+
+/// Removes the finalizer of claims that may go.
+pub const CONTROLLER: Controller = Controller { name: "pvc-protection", keys, reconcile };
+
+fn keys(_: &Client, change: &Change) -> Vec<Key> {
+    let (namespace, name) = store::key(&change.object);
+    match change.kind.kind {
+        "PersistentVolumeClaim" => vec![(namespace, name)],
+        "Pod" => {
+            let volumes = change.object["spec"]["volumes"].as_array();
+            let claims = volumes.into_iter().flatten().filter_map(|v| v["persistentVolumeClaim"]["claimName"].as_str());
+            claims.map(|claim| (namespace.clone(), claim.to_owned())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+    let client = &context.client;
+    let Some(claim) = client.get::<PersistentVolumeClaim>(namespace, name) else { return Ok(None) };
+    let deleting = claim.metadata.deletion_timestamp.is_some();
+    let uses = |pod: &Pod| pods::node(pod).is_some() && !pods::is_finished(pod) && pods::claims(pod).any(|c| c == name);
+    if deleting && client.list::<Pod>(Some(namespace)).iter().any(uses) {
+        return Ok(None);
+    }
+    let written = client.modify(namespace, name, |claim: &mut PersistentVolumeClaim| {
+        let finalizers = claim.metadata.finalizers.get_or_insert_default();
+        let protected = finalizers.iter().any(|f| f == CLAIM_PROTECTION);
+        if deleting {
+            finalizers.retain(|f| f != CLAIM_PROTECTION);
+        } else if !protected {
+            finalizers.push(CLAIM_PROTECTION.to_owned());
+        }
+        deleting == protected
+    });
+    match written {
+        Err(refused) if refused.reason != "NotFound" => Err(refused),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,98 @@
+//! The life of volumes: available, bound, released, deleted with what is in them.
+
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeStatus};
+
+use super::{PROVISIONER, VOLUME_PROTECTION};
+use crate::client::Client;
+use crate::controllers::{Context, Controller, Key, Outcome, clock};
+use crate::registry::DeleteOptions;
+use crate::status::Status;
+use crate::store::{self, Change, ChangeType};
+
+/// Keeps the phase of volumes, and deletes those whose claim is gone.
+pub const CONTROLLER: Controller = Controller { name: "persistentvolume-reclaimer", keys, reconcile };
+
+fn keys(_: &Client, change: &Change) -> Vec<Key> {
+    match change.kind.kind {
+        "PersistentVolume" if change.change != ChangeType::Deleted => vec![store::key(&change.object)],
+        "PersistentVolumeClaim" => {
+            let volume = change.object["spec"]["volumeName"].as_str();
+            volume.map(|volume| (String::new(), volume.to_owned())).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+    let client = &context.client;
+    let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(None) };
+    let phase = phase(client, &volume);
+    write_phase(client, name, phase)?;
+    let policy = volume.spec.as_ref().and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
+    let ours = volume.metadata.annotations.iter().flatten().any(|(_, value)| value == PROVISIONER);
+    let reclaimed = phase == "Released" && policy == Some("Delete") && ours;
+    if reclaimed {
+        remove_directory(context, name)?;
+    }
+    if reclaimed || volume.metadata.deletion_timestamp.is_some() && phase != "Bound" {
+        remove(client, name)?;
+    }
+    Ok(None)
+}
+
+fn phase(client: &Client, volume: &PersistentVolume) -> &'static str {
+    let Some(reference) = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref()) else { return "Available" };
+    let Some(uid) = &reference.uid else { return "Available" };
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    let claim = client.get::<PersistentVolumeClaim>(namespace, reference.name.as_deref().unwrap_or_default());
+    let alive = claim.is_some_and(|claim| claim.metadata.uid.as_ref() == Some(uid));
+    if alive { "Bound" } else { "Released" }
+}
+
+fn write_phase(client: &Client, name: &str, phase: &str) -> Result<(), Status> {
+    client.modify_status("", name, |volume: &mut PersistentVolume| {
+        let status = volume.status.get_or_insert_default();
+        if status.phase.as_deref() == Some(phase) {
+            return false;
+        }
+        *status = PersistentVolumeStatus {
+            phase: Some(phase.to_owned()),
+            last_phase_transition_time: Some(clock::now()),
+            ..PersistentVolumeStatus::default()
+        };
+        true
+    })
+}
+
+fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
+    let path = context.volumes.join(volume);
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let message = format!("can't remove the volume's directory {}: {error}", path.display());
+            Err(Status::new(500, "InternalError", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Deletes a volume, whose protection is over.
+fn remove(client: &Client, name: &str) -> Result<(), Status> {
+    let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(()) };
+    if volume.metadata.deletion_timestamp.is_none() {
+        ignore_gone(client.delete::<PersistentVolume>("", name, &DeleteOptions::default()))?;
+    }
+    let released = client.modify("", name, |volume: &mut PersistentVolume| {
+        let finalizers = volume.metadata.finalizers.get_or_insert_default();
+        let before = finalizers.len();
+        finalizers.retain(|f| f != VOLUME_PROTECTION);
+        finalizers.len() != before
+    });
+    ignore_gone(released.map(|_| ()))
+}
+
+fn ignore_gone(outcome: Result<(), Status>) -> Result<(), Status> {
+    match outcome {
+        Err(refused) if refused.reason == "NotFound" => Ok(()),
+        other => other,
+    }
+}
