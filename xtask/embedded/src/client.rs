@@ -143,6 +143,44 @@ impl Client {
         self.registry.delete(kinds::of::<K>(), namespace, name, options).map(|_| ())
     }
 
+    /// [`Client::modify`] of any kind, as it is stored.
+    ///
+    /// # Errors
+    /// 404 where the object is gone, or as the API would refuse it.
+    pub fn modify_stored(
+        &self,
+        kind: &'static kinds::Kind,
+        namespace: &str,
+        name: &str,
+        mut change: impl FnMut(&mut Value) -> bool,
+    ) -> Result<(), Status> {
+        loop {
+            let stored = self.store().get(kind, namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+            let mut object = (*stored).clone();
+            if !change(&mut object) {
+                return Ok(());
+            }
+            match self.registry.update(kind, object) {
+                Err(status) if status.reason == "Conflict" => {}
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+    }
+
+    /// [`Client::delete`] of any kind.
+    ///
+    /// # Errors
+    /// 404 where it is gone.
+    pub fn delete_stored(
+        &self,
+        kind: &'static kinds::Kind,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
+        self.registry.delete(kind, namespace, name, options).map(|_| ())
+    }
+
     /// The changes after `resource_version`; 410 where they are no longer kept: list again then.
     ///
     /// # Errors

@@ -12,10 +12,14 @@ use tokio::task::JoinSet;
 use crate::client::Client;
 use crate::faults::Planted;
 
+pub mod accounts;
+pub mod bootstrap;
 pub mod clock;
 pub mod endpoints;
 pub mod events;
+pub mod garbage;
 pub mod hash;
+pub mod namespaces;
 pub mod owners;
 pub mod percent;
 pub mod pods;
@@ -41,6 +45,8 @@ pub struct Context {
     pub faults: Planted,
     /// Where volumes are provisioned: one directory for each, named as its volume.
     pub volumes: PathBuf,
+    /// The certificate (PEM) that the API server's own is signed with; pods get it.
+    pub root_certificate: String,
 }
 
 /// Every controller.
@@ -51,6 +57,9 @@ static CONTROLLERS: &[Controller] = &[
     volumes::BINDER,
     volumes::PROTECTION,
     volumes::RECLAIMER,
+    namespaces::CONTROLLER,
+    accounts::CONTROLLER,
+    garbage::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.

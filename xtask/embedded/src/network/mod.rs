@@ -1,4 +1,13 @@
 //! The cluster's network as pods see it: names and service addresses.
 
+use std::net::Ipv4Addr;
+
 pub mod dns;
 pub mod proxy;
+
+/// The network of service addresses, and its prefix length.
+pub const SERVICES: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 16);
+/// The address of the service `kubernetes`.
+pub const KUBERNETES_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+/// The address of the name server, as in kind.
+pub const DNS_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);

@@ -1,0 +1,157 @@
+//! The garbage collector: an object whose owners are all gone goes too.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Context, Controller, Key, Outcome};
+use crate::client::Client;
+use crate::kinds::{KINDS, Kind};
+use crate::registry::DeleteOptions;
+use crate::status::Status;
+use crate::store::{self, Change, ChangeType};
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+/// Sweeps whenever an owner went, or something came that names one.
+pub const CONTROLLER: Controller = Controller { name: "garbage-collector", keys, reconcile };
+
+type Item = (&'static Kind, Arc<Value>);
+
+/// There is one key: a sweep looks at everything, and is rare.
+fn keys(_: &Client, change: &Change) -> Vec<Key> {
+    let owned = change.object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
+    let waits = deleting(&change.object) && (has(&change.object, FOREGROUND) || has(&change.object, ORPHAN));
+    let concerns = match change.change {
+        ChangeType::Added => owned,
+        ChangeType::Modified => waits,
+        ChangeType::Deleted => change.kind.kind != "Event",
+    };
+    if concerns { vec![Key::default()] } else { Vec::new() }
+}
+
+fn reconcile(context: &Context, _: &Key) -> Outcome {
+    let client = &context.client;
+    let all: Vec<Item> = KINDS.iter().flat_map(|k| client.list_stored(k).into_iter().map(move |o| (k, o))).collect();
+    let by_uid: HashMap<&str, &Item> = all.iter().map(|item| (uid(&item.1), item)).collect();
+    for item in &all {
+        orphan_dependents(client, item, &all)?;
+        collect(client, item, &by_uid, &all)?;
+    }
+    for item in &all {
+        finish_foreground(client, item)?;
+    }
+    Ok(None)
+}
+
+/// Takes the owner that asked for it out of its dependents, then lets it go.
+fn orphan_dependents(client: &Client, (kind, owner): &Item, all: &[Item]) -> Result<(), Status> {
+    if !deleting(owner) || !has(owner, ORPHAN) {
+        return Ok(());
+    }
+    for (kind, dependent) in all.iter().filter(|(_, object)| refers_to(object, uid(owner))) {
+        drop_owners(client, kind, dependent, &HashSet::from([uid(owner)]))?;
+    }
+    remove_finalizer(client, kind, owner, ORPHAN)
+}
+
+/// Deletes what has owners and none that is still there to stay.
+fn collect(client: &Client, item: &Item, by_uid: &HashMap<&str, &Item>, all: &[Item]) -> Result<(), Status> {
+    let (kind, object) = item;
+    let references = owners(object);
+    if references.is_empty() || deleting(object) {
+        return Ok(());
+    }
+    let mut dangling = HashSet::new();
+    let mut waiting = HashSet::new();
+    for owner in references {
+        let owner_uid = owner["uid"].as_str().unwrap_or_default();
+        match by_uid.get(owner_uid) {
+            None => dangling.insert(owner_uid),
+            Some((_, stored)) if deleting(stored) && has(stored, FOREGROUND) => waiting.insert(owner_uid),
+            Some(_) => continue,
+        };
+    }
+    if dangling.is_empty() && waiting.is_empty() {
+        return Ok(());
+    }
+    if dangling.len() + waiting.len() < references.len() {
+        return drop_owners(client, kind, object, &dangling.union(&waiting).copied().collect());
+    }
+    let has_dependents = all.iter().any(|(_, other)| refers_to(other, uid(object)));
+    let policy = if !waiting.is_empty() && has_dependents { "Foreground" } else { "Background" };
+    let options = DeleteOptions {
+        propagation_policy: Some(policy.to_owned()),
+        precondition_uid: Some(uid(object).to_owned()),
+        ..DeleteOptions::default()
+    };
+    let (namespace, name) = store::key(object);
+    ignore_gone(client.delete_stored(kind, &namespace, &name, &options))
+}
+
+/// Lets an owner go whose blocking dependents are gone.
+fn finish_foreground(client: &Client, (kind, owner): &Item) -> Result<(), Status> {
+    if !deleting(owner) || !has(owner, FOREGROUND) {
+        return Ok(());
+    }
+    let blocks = |object: &Value| {
+        owners(object).iter().any(|o| o["uid"] == owner["metadata"]["uid"] && o["blockOwnerDeletion"] == true)
+    };
+    let blocked = KINDS.iter().flat_map(|kind| client.list_stored(kind)).any(|object| blocks(&object));
+    if blocked { Ok(()) } else { remove_finalizer(client, kind, owner, FOREGROUND) }
+}
+
+fn drop_owners(client: &Client, kind: &'static Kind, object: &Value, gone: &HashSet<&str>) -> Result<(), Status> {
+    let (namespace, name) = store::key(object);
+    let changed = client.modify_stored(kind, &namespace, &name, |stored| {
+        let Some(references) = stored["metadata"]["ownerReferences"].as_array_mut() else { return false };
+        let before = references.len();
+        references.retain(|owner| owner["uid"].as_str().is_none_or(|uid| !gone.contains(uid)));
+        references.len() != before
+    });
+    ignore_gone(changed)
+}
+
+fn remove_finalizer(client: &Client, kind: &'static Kind, object: &Value, finalizer: &str) -> Result<(), Status> {
+    let (namespace, name) = store::key(object);
+    let changed = client.modify_stored(kind, &namespace, &name, |stored| {
+        let Some(finalizers) = stored["metadata"]["finalizers"].as_array_mut() else { return false };
+        let before = finalizers.len();
+        finalizers.retain(|f| f != finalizer);
+        finalizers.len() != before
+    });
+    ignore_gone(changed)
+}
+
+fn ignore_gone(outcome: Result<(), Status>) -> Result<(), Status> {
+    match outcome {
+        // A conflict is a precondition that no longer holds: that object is another one.
+        Err(refused) if !matches!(refused.reason, "NotFound" | "Conflict") => Err(refused),
+        _ => Ok(()),
+    }
+}
+
+fn uid(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+fn owners(object: &Value) -> &[Value] {
+    object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn refers_to(object: &Value, uid: &str) -> bool {
+    owners(object).iter().any(|owner| owner["uid"] == uid)
+}
+
+fn deleting(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some()
+}
+
+fn has(object: &Value, finalizer: &str) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|all| all.iter().any(|f| f == finalizer))
+}
+
+#[cfg(test)]
+mod tests;

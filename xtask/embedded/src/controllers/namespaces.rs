@@ -1,0 +1,162 @@
+//! Empties a namespace that is being deleted, its pods first, and lets it go.
+
+use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
+
+use super::{Context, Controller, Key, Outcome, clock};
+use crate::client::Client;
+use crate::kinds::{self, KINDS, Kind};
+use crate::registry::DeleteOptions;
+use crate::status::Status;
+use crate::store::{self, Change, ChangeType};
+
+/// Deletes the content of terminating namespaces.
+pub const CONTROLLER: Controller = Controller { name: "namespace", keys, reconcile };
+
+fn keys(_: &Client, change: &Change) -> Vec<Key> {
+    let (namespace, name) = store::key(&change.object);
+    match change.kind.kind {
+        "Namespace" => vec![(String::new(), name)],
+        _ if change.change == ChangeType::Deleted && !namespace.is_empty() => vec![(String::new(), namespace)],
+        _ => Vec::new(),
+    }
+}
+
+fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+    let client = &context.client;
+    let Some(namespace) = client.get::<Namespace>("", name) else { return Ok(None) };
+    if namespace.metadata.deletion_timestamp.is_none() {
+        return Ok(None);
+    }
+    let pods = content(client, name, |kind| kind.kind == kinds::of::<Pod>().kind);
+    // Events are the last to go: what ends the rest is still said.
+    let rest = || content(client, name, |kind| kind.kind != "Event");
+    let mut remaining = if pods.is_empty() { rest() } else { pods };
+    if remaining.is_empty() {
+        remaining = content(client, name, |_| true);
+    }
+    for (kind, object) in &remaining {
+        delete(client, kind, name, object)?;
+    }
+    let remaining = content(client, name, |_| true);
+    if !remaining.is_empty() {
+        write_conditions(client, name, &remaining)?;
+        return Ok(None);
+    }
+    finalize(client, name)
+}
+
+/// What is in a namespace, of the kinds that are asked for.
+fn content(client: &Client, namespace: &str, wanted: impl Fn(&Kind) -> bool) -> Vec<(&'static Kind, Item)> {
+    let kinds = KINDS.iter().filter(|kind| kind.namespaced && wanted(kind));
+    let objects = kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)));
+    let inside = objects.filter(|(_, object)| store::key(object).0 == namespace);
+    let item = |object: &serde_json::Value| Item {
+        name: store::key(object).1,
+        deleting: object["metadata"].get("deletionTimestamp").is_some(),
+        finalizers: serde_json::from_value(object["metadata"]["finalizers"].clone()).unwrap_or_default(),
+    };
+    inside.map(|(kind, object)| (kind, item(&object))).collect()
+}
+
+struct Item {
+    name: String,
+    deleting: bool,
+    finalizers: Vec<String>,
+}
+
+fn delete(client: &Client, kind: &'static Kind, namespace: &str, item: &Item) -> Result<(), Status> {
+    if item.deleting {
+        return Ok(());
+    }
+    match client.delete_stored(kind, namespace, &item.name, &DeleteOptions::default()) {
+        Err(refused) if refused.reason != "NotFound" => Err(refused),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the namespace's own finalizer off, with which it goes.
+fn finalize(client: &Client, name: &str) -> Outcome {
+    let finalized = client.modify("", name, |namespace: &mut Namespace| {
+        let finalizers = &mut namespace.spec.get_or_insert_default().finalizers;
+        finalizers.take().is_some_and(|f| !f.is_empty())
+    });
+    let gone = match finalized {
+        Ok(_) if client.get::<Namespace>("", name).is_some() => {
+            client.delete::<Namespace>("", name, &DeleteOptions::default())
+        }
+        other => other.map(|_| ()),
+    };
+    match gone {
+        Err(refused) if refused.reason != "NotFound" => Err(refused),
+        _ => Ok(None),
+    }
+}
+
+fn write_conditions(client: &Client, name: &str, remaining: &[(&'static Kind, Item)]) -> Result<(), Status> {
+    let wanted = conditions(remaining);
+    client.modify_status("", name, |namespace: &mut Namespace| {
+        let status = namespace.status.get_or_insert_default();
+        status.phase = Some("Terminating".to_owned());
+        let conditions = status.conditions.get_or_insert_default();
+        let says = |c: &NamespaceCondition| (c.type_.clone(), c.status.clone(), c.message.clone());
+        if conditions.iter().map(says).eq(wanted.iter().map(says)) {
+            return false;
+        }
+        conditions.clone_from(&wanted);
+        true
+    })
+}
+
+fn conditions(remaining: &[(&'static Kind, Item)]) -> Vec<NamespaceCondition> {
+    let of_kind = |kind: &Kind| remaining.iter().filter(|(other, _)| other.kind == kind.kind).count();
+    let left: Vec<String> = KINDS
+        .iter()
+        .filter(|kind| of_kind(kind) > 0)
+        .map(|kind| format!("{} has {} resource instances", resource(kind), of_kind(kind)))
+        .collect();
+    let mut finalizers: Vec<&String> = remaining.iter().flat_map(|(_, item)| &item.finalizers).collect();
+    finalizers.sort();
+    let held: Vec<String> = finalizers.chunk_by(|a, b| a == b).map(held).collect();
+    let condition = |kind: &str, status: bool, reason: &str, message: String| NamespaceCondition {
+        type_: kind.to_owned(),
+        status: if status { "True" } else { "False" }.to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        last_transition_time: Some(clock::now()),
+    };
+    let no = |kind, reason, message: &str| condition(kind, false, reason, message.to_owned());
+    vec![
+        no("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+        no(
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        no(
+            "NamespaceDeletionContentFailure",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        condition(
+            "NamespaceContentRemaining",
+            true,
+            "SomeResourcesRemain",
+            format!("Some resources are remaining: {}", left.join(", ")),
+        ),
+        if held.is_empty() {
+            no("NamespaceFinalizersRemaining", "ContentHasNoFinalizers", "All content-preserving finalizers finished")
+        } else {
+            let message = format!("Some content in the namespace has finalizers remaining: {}", held.join(", "));
+            condition("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", message)
+        },
+    ]
+}
+
+/// `pods.` or `statefulsets.apps`, as the condition names them.
+fn resource(kind: &Kind) -> String {
+    format!("{}.{}", kind.plural, kind.group)
+}
+
+fn held(same: &[&String]) -> String {
+    format!("{} in {} resource instances", same[0], same.len())
+}
