@@ -12,13 +12,14 @@ say() { echo "discover: $*" >&2; }
 # Asks for URL/health and prints one word: answers | refused | unresolved | unclear.
 ask() {
     if command -v wget >/dev/null; then
-        set -- "$1/health" wget -t 1 -T "$PROBE_TIMEOUT_SECONDS" -O /dev/null
+        set -- "$1/health" wget -t 1 -O /dev/null
     else
         set -- "$1/health" curl --fail --silent --verbose --output /dev/null
     fi
     url=$1
     shift
     status=0
+    # Not wget's own -T: busybox may be built without it.
     said=$(timeout "$PROBE_TIMEOUT_SECONDS" "$@" "$url" 2>&1) || status=$?
     case $status:$said in
         0:*) echo answers ;;
@@ -70,18 +71,19 @@ look() {
 
 # Ends when a peer was seen (0), all were absent for long enough (1), or neither in time (2).
 search() {
-    now=$(date +%s)
-    give_up=$((now + GIVE_UP_SECONDS))
-    absent_since=$now
+    absences=0
+    give_up=$(($(date +%s) + GIVE_UP_SECONDS))
     while :; do
-        seen=$(look)
-        now=$(date +%s)
-        case $seen in
+        case $(look) in
             present) return 0 ;;
-            absent) [ $((now - absent_since)) -lt "$ABSENT_SECONDS" ] || return 1 ;;
+            absent)
+                # One second and more lies between two looks.
+                [ "$absences" -lt "$ABSENT_SECONDS" ] || return 1
+                absences=$((absences + 1))
+                ;;
             unclear)
-                [ "$now" -lt "$give_up" ] || return 2
-                absent_since=$now
+                [ "$(date +%s)" -lt "$give_up" ] || return 2
+                absences=0
                 ;;
         esac
         sleep 1
