@@ -3,6 +3,7 @@
 pub mod cmd;
 pub mod events;
 pub mod exit;
+pub mod kubernetes;
 pub mod phases;
 pub mod plan;
 pub mod process;

@@ -1,0 +1,132 @@
+//! Container logs: every one is kept from its start, also those of containers and pods that go.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use futures::AsyncReadExt as _;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::LogParams;
+use kube::{Api, ResourceExt};
+use tokio::io::AsyncWriteExt as _;
+use tokio::task::JoinSet;
+
+use super::objects;
+use super::watch::{State, Watch};
+
+/// The most that is kept of one container's log.
+const BYTES_MAX: usize = 8 << 20;
+
+/// A container that runs or ran.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    pod: String,
+    uid: String,
+    container: String,
+    restart: i32,
+    /// Whether a later one runs already.
+    previous: bool,
+}
+
+/// Keeps the log of every container of a namespace below `folder`, until it is dropped.
+pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
+    let pods: Api<Pod> = Api::namespaced(client, watch.namespace());
+    let mut changes = watch.changes();
+    let mut known = BTreeSet::new();
+    let mut streams = JoinSet::new();
+    loop {
+        changes.borrow_and_update();
+        let sources = sources(&watch.state());
+        for source in sources {
+            if known.insert((source.uid.clone(), source.container.clone(), source.restart)) {
+                streams.spawn(copy(pods.clone(), source, folder.clone()));
+            }
+        }
+        while streams.try_join_next().is_some() {}
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The last lines of a container's log, of the one before where that crashed.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn tail(
+    client: &kube::Client,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    lines: i64,
+) -> anyhow::Result<String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params = |previous| LogParams {
+        container: Some(container.to_owned()),
+        tail_lines: Some(lines),
+        previous,
+        ..LogParams::default()
+    };
+    let what = format!("reading the log of Pod/{pod}");
+    if let Ok(log) = super::call(&what, pods.logs(pod, &params(true))).await {
+        return Ok(log);
+    }
+    super::call(&what, pods.logs(pod, &params(false))).await
+}
+
+fn sources(state: &State) -> Vec<Source> {
+    let of_pod = |pod: &Pod| {
+        let (name, uid) = (pod.name_any(), pod.uid().unwrap_or_default());
+        objects::containers(pod).flat_map(|status| of_container(&name, &uid, status)).collect::<Vec<_>>()
+    };
+    state.pods.values().flat_map(of_pod).collect()
+}
+
+fn of_container(pod: &str, uid: &str, status: &ContainerStatus) -> Vec<Source> {
+    let source = |restart, previous| Source {
+        pod: pod.to_owned(),
+        uid: uid.to_owned(),
+        container: status.name.clone(),
+        restart,
+        previous,
+    };
+    let state = status.state.clone().unwrap_or_default();
+    let mut sources = Vec::new();
+    if state.running.is_some() || state.terminated.is_some() {
+        sources.push(source(status.restart_count, false));
+    }
+    if status.restart_count > 0 {
+        sources.push(source(status.restart_count - 1, true));
+    }
+    sources
+}
+
+async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
+    let params = LogParams {
+        container: Some(source.container.clone()),
+        follow: !source.previous,
+        previous: source.previous,
+        timestamps: true,
+        ..LogParams::default()
+    };
+    // A pod that is gone by now has no log to keep; whatever failed for it says more than this would.
+    let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return };
+    let short = source.uid.split('-').next().unwrap_or_default();
+    let name = format!("{}.{short}.{}.{}.log", source.pod, source.container, source.restart);
+    let Ok(mut file) = create(&folder, &name).await else { return };
+    let mut buffer = vec![0; 16 << 10];
+    let mut left = BYTES_MAX;
+    while let Ok(read @ 1..) = log.read(&mut buffer).await {
+        let kept = read.min(left);
+        left -= kept;
+        if file.write_all(&buffer[..kept]).await.is_err() || left == 0 {
+            return;
+        }
+        // Unbuffered, so that a run that is killed leaves what was said.
+        drop(file.flush().await);
+    }
+}
+
+async fn create(folder: &Path, name: &str) -> std::io::Result<tokio::fs::File> {
+    tokio::fs::create_dir_all(folder).await?;
+    tokio::fs::File::create(folder.join(name)).await
+}

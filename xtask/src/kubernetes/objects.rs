@@ -1,0 +1,102 @@
+//! What the phases ask of objects: readiness, ordinals, owners, a line that says how one is.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+
+/// Whether the pod's `Ready` condition is true and it is not being deleted.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let ready = conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
+    ready && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether a controller of this kind and name owns the pod.
+pub fn is_controlled_by(pod: &Pod, kind: &str, name: &str) -> bool {
+    pod.owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.kind == kind && owner.name == name)
+}
+
+/// The number at the end of a pod's name.
+pub fn ordinal(name: &str) -> Option<u32> {
+    name.rsplit('-').next()?.parse().ok()
+}
+
+/// The pod's IP, once it has one.
+pub fn ip(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.pod_ip.as_deref().filter(|ip| !ip.is_empty())
+}
+
+/// The statuses of all containers, those of init containers first.
+pub fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref());
+    let main = status.and_then(|status| status.container_statuses.as_ref());
+    init.into_iter().chain(main).flatten()
+}
+
+/// How a pod is, in a few words: `Running ready restarts=1`, `Pending ImagePullBackOff`.
+pub fn pod_line(pod: &Pod) -> String {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
+    let mut words = vec![phase.to_owned()];
+    if is_ready(pod) {
+        words.push("ready".to_owned());
+    }
+    if pod.metadata.deletion_timestamp.is_some() {
+        words.push("terminating".to_owned());
+    }
+    words.extend(containers(pod).filter_map(container_line));
+    words.join(", ")
+}
+
+/// What is worth saying of a container; nothing of one that just runs, or of an init container that is done.
+fn container_line(status: &ContainerStatus) -> Option<String> {
+    let state = status.state.as_ref()?;
+    let mut line = match (&state.waiting, &state.terminated) {
+        (Some(waiting), _) => waiting.reason.clone().unwrap_or_else(|| "waiting".to_owned()),
+        (_, Some(ended)) if ended.exit_code != 0 => {
+            format!("{} exit code {}", ended.reason.as_deref().unwrap_or("terminated"), ended.exit_code)
+        }
+        _ => String::new(),
+    };
+    if status.restart_count > 0 {
+        line = format!("{line} restarts={}", status.restart_count).trim_start().to_owned();
+    }
+    (!line.is_empty()).then(|| format!("{}: {line}", status.name))
+}
+
+/// How a `StatefulSet` is: `2/3 ready, 3 current`.
+pub fn stateful_set_line(set: &StatefulSet) -> String {
+    let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let status = set.status.clone().unwrap_or_default();
+    let ready = status.ready_replicas.unwrap_or(0);
+    format!("{ready}/{wanted} ready, {}/{wanted} updated", status.updated_replicas.unwrap_or(0))
+}
+
+/// How a claim is.
+pub fn claim_line(claim: &PersistentVolumeClaim) -> String {
+    claim.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".to_owned())
+}
+
+/// How a job is.
+pub fn job_line(job: &Job) -> String {
+    let status = job.status.clone().unwrap_or_default();
+    let count = |number: Option<i32>| number.unwrap_or(0);
+    format!("{} active, {} succeeded, {} failed", count(status.active), count(status.succeeded), count(status.failed))
+}
+
+/// `Unhealthy x3: Readiness probe failed`.
+pub fn event_line(event: &Event) -> String {
+    let reason = event.reason.as_deref().unwrap_or("");
+    let count = event.count.or(event.series.as_ref().and_then(|series| series.count)).filter(|count| *count > 1);
+    let times = count.map(|count| format!(" x{count}")).unwrap_or_default();
+    format!("{reason}{times}: {}", event.message.as_deref().unwrap_or("").trim())
+}
+
+/// What an event is about: `Pod/caesium-0`.
+pub fn involved(event: &Event) -> String {
+    let object = &event.involved_object;
+    format!("{}/{}", object.kind.as_deref().unwrap_or(""), object.name.as_deref().unwrap_or(""))
+}

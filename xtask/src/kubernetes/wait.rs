@@ -1,0 +1,143 @@
+//! Waits: each has a deadline, says what it waits for, and ends early on a state that can't recover.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail};
+use tokio::sync::Mutex;
+
+use super::final_states::{Sighting, Tracker};
+use super::watch::{State, Watch};
+use crate::events::{CaseName, Events, What};
+
+/// How often a wait looks even though nothing changed: for states that become final by their age.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Pause between two questions to an application, which can't be watched.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// The time that a case has, and where it says what it waits for.
+pub struct Waiter {
+    case: CaseName,
+    events: Events,
+    started: Instant,
+    timeout: Duration,
+    last: std::sync::Mutex<String>,
+    tracker: Mutex<Tracker>,
+}
+
+/// Why a wait ended without success.
+#[derive(Debug)]
+pub struct GivenUp {
+    /// One sentence.
+    pub sentence: String,
+    /// The object in a final state; none where time ran out.
+    pub sighting: Option<Sighting>,
+}
+
+impl std::fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for GivenUp {}
+
+impl Waiter {
+    /// The waiter of a case whose time starts now.
+    pub fn new(case: CaseName, events: Events, timeout: Duration) -> Self {
+        Self { case, events, started: Instant::now(), timeout, last: Default::default(), tracker: Default::default() }
+    }
+
+    /// When the case's time is over.
+    pub fn deadline(&self) -> Instant {
+        self.started + self.timeout
+    }
+
+    /// What is left of the case's time.
+    pub fn left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// Says what the case waits for now.
+    pub fn waiting(&self, state: impl Into<String>) {
+        let state = state.into();
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *last != state {
+            last.clone_from(&state);
+            self.events.send(What::Waiting { case: self.case.clone(), state });
+        }
+    }
+
+    /// What the case last waited for.
+    pub fn last_state(&self) -> String {
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Waits until `check` is content with what is seen of the namespace; until then it answers what
+    /// it sees, for people.
+    ///
+    /// # Errors
+    /// [`GivenUp`], with the last state seen.
+    pub async fn until<T>(
+        &self,
+        watch: &Watch,
+        what: &str,
+        mut check: impl FnMut(&State) -> Result<T, String>,
+    ) -> anyhow::Result<T> {
+        let mut changes = watch.changes();
+        loop {
+            changes.borrow_and_update();
+            let looked = check(&watch.state());
+            let seen = match looked {
+                Ok(found) => return Ok(found),
+                Err(seen) => seen,
+            };
+            self.waiting(format!("{what}: {seen}"));
+            self.give_up_if_hopeless(watch, what, &seen).await?;
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| anyhow!("{what}: the watch ended; last seen: {seen}"))?,
+                () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
+            }
+        }
+    }
+
+    /// Asks until `ask` is content; until then it answers what it got, for people. Ends early like
+    /// [`Waiter::until`].
+    ///
+    /// # Errors
+    /// [`GivenUp`], with the last answer.
+    pub async fn ask_until<T>(
+        &self,
+        watch: &Watch,
+        what: &str,
+        mut ask: impl AsyncFnMut() -> Result<T, String>,
+    ) -> anyhow::Result<T> {
+        let mut got = "no answer yet".to_owned();
+        loop {
+            match tokio::time::timeout(self.left(), ask()).await {
+                Ok(Ok(found)) => return Ok(found),
+                Ok(Err(other)) => got = other,
+                Err(_) => {}
+            }
+            self.waiting(format!("{what}: {got}"));
+            self.give_up_if_hopeless(watch, what, &got).await?;
+            tokio::time::sleep(ASK_EVERY.min(self.left())).await;
+        }
+    }
+
+    async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
+        let (sighting, trouble) = {
+            let mut tracker = self.tracker.lock().await;
+            let state = watch.state();
+            (tracker.look(&state, Instant::now()), state.trouble.clone())
+        };
+        if let Some(sighting) = sighting {
+            bail!(GivenUp { sentence: sighting.sentence.clone(), sighting: Some(sighting) });
+        }
+        if self.left().is_zero() {
+            let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+            let sentence = format!("{what}: not within {} s; last seen: {seen}{trouble}", self.timeout.as_secs());
+            bail!(GivenUp { sentence, sighting: None });
+        }
+        Ok(())
+    }
+}

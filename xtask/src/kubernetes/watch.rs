@@ -1,0 +1,266 @@
+//! One watcher per namespace, over everything that waits and evidence look at.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::objects;
+use crate::events::{Events, What};
+
+/// A namespace as it was last seen, by name of the object.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Its pods.
+    pub pods: BTreeMap<String, Pod>,
+    /// Its events.
+    pub events: BTreeMap<String, Event>,
+    /// Its stateful sets.
+    pub stateful_sets: BTreeMap<String, StatefulSet>,
+    /// Its claims.
+    pub claims: BTreeMap<String, PersistentVolumeClaim>,
+    /// Its jobs.
+    pub jobs: BTreeMap<String, Job>,
+    /// Its disruption budgets.
+    pub budgets: BTreeMap<String, PodDisruptionBudget>,
+    /// The last thing that went wrong with watching, until it works again.
+    pub trouble: Option<String>,
+}
+
+impl State {
+    /// The pods of a stateful set, in order of their ordinals.
+    pub fn replicas(&self, stateful_set: &str) -> Vec<&Pod> {
+        let controlled = |pod: &&Pod| objects::is_controlled_by(pod, "StatefulSet", stateful_set);
+        let mut pods: Vec<_> = self.pods.values().filter(controlled).collect();
+        pods.sort_by_key(|pod| objects::ordinal(&pod.name_any()));
+        pods
+    }
+
+    /// The events about an object, `Pod/caesium-0`, the latest last.
+    pub fn events_about(&self, object: &str) -> Vec<&Event> {
+        let mut about: Vec<_> = self.events.values().filter(|event| objects::involved(event) == object).collect();
+        about.sort_by_key(|event| event.last_timestamp.clone().map(|time| time.0));
+        about
+    }
+}
+
+/// The watcher of one namespace. It ends when the last clone is dropped.
+#[derive(Clone)]
+pub struct Watch {
+    shared: Arc<Shared>,
+    _tasks: Arc<JoinSet<()>>,
+}
+
+struct Shared {
+    namespace: String,
+    events: Events,
+    state: RwLock<State>,
+    version: watch::Sender<u64>,
+}
+
+/// A kind that is watched: where its objects go, and the line that says how one is.
+trait Watched: Resource<Scope = NamespaceResourceScope> + Metadata<Ty = kube::core::ObjectMeta> + Clone + Debug
+where
+    Self: DeserializeOwned + Send + 'static,
+{
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self>;
+    /// The object, and how it is; none where it is not worth telling.
+    fn line(&self) -> Option<(String, String)>;
+}
+
+impl Watch {
+    /// Starts to watch a namespace.
+    pub fn start(client: &kube::Client, namespace: &str, events: Events) -> Self {
+        let shared = Arc::new(Shared {
+            namespace: namespace.to_owned(),
+            events,
+            state: RwLock::default(),
+            version: watch::Sender::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::<Pod>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<Event>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<StatefulSet>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<PersistentVolumeClaim>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<Job>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<PodDisruptionBudget>(client.clone(), shared.clone()));
+        Self { shared, _tasks: Arc::new(tasks) }
+    }
+
+    /// A watcher that sees only what it is given: for tests of waits.
+    #[cfg(test)]
+    pub fn still(state: State) -> Self {
+        let (events, _) = Events::channel();
+        let shared =
+            Shared { namespace: "test".to_owned(), events, state: RwLock::new(state), version: watch::Sender::new(0) };
+        Self { shared: Arc::new(shared), _tasks: Arc::new(JoinSet::new()) }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.shared.namespace
+    }
+
+    /// What was last seen. Not to be held across an await.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes its holder at every change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.version.subscribe()
+    }
+}
+
+impl Shared {
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn tell(&self, line: Option<(String, String)>) {
+        if let Some((object, state)) = line {
+            self.events.send(What::Object { namespace: self.namespace.clone(), object, state });
+        }
+    }
+}
+
+/// The pause before a watch that broke is begun again: doubled each time, within what a wait can afford
+/// (kube's own goes up to 30 s).
+struct Pause(Duration);
+
+impl Pause {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Self::FIRST)
+    }
+}
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = Self::LONGEST.min(self.0 * 2);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Keeps the objects of one kind up to date, also after the watch broke or expired.
+async fn follow<K: Watched>(client: kube::Client, shared: Arc<Shared>)
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let api: Api<K> = Api::namespaced(client, &shared.namespace);
+    let mut stream = watcher(api, watcher::Config::default()).backoff(Pause::default()).boxed();
+    let mut listed = BTreeMap::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(object)) => drop(listed.insert(object.name_any(), object)),
+            Ok(watcher::Event::InitDone) => {
+                let objects = std::mem::take(&mut listed);
+                shared.change(|state| {
+                    *K::store(state) = objects;
+                    state.trouble = None;
+                });
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                shared.tell(object.line());
+                shared.change(|state| drop(K::store(state).insert(object.name_any(), object)));
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                shared.tell(object.line().map(|(object, _)| (object, "deleted".to_owned())));
+                shared.change(|state| drop(K::store(state).remove(&object.name_any())));
+            }
+            Err(error) => {
+                let trouble = format!("watching {}: {error}", K::URL_PATH_SEGMENT);
+                shared.change(|state| state.trouble = Some(trouble));
+            }
+        }
+    }
+}
+
+impl Watched for Pod {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.pods
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("Pod/{}", self.name_any()), objects::pod_line(self)))
+    }
+}
+
+impl Watched for Event {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.events
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((objects::involved(self), objects::event_line(self)))
+    }
+}
+
+impl Watched for StatefulSet {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.stateful_sets
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("StatefulSet/{}", self.name_any()), objects::stateful_set_line(self)))
+    }
+}
+
+impl Watched for PersistentVolumeClaim {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.claims
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("PersistentVolumeClaim/{}", self.name_any()), objects::claim_line(self)))
+    }
+}
+
+impl Watched for Job {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.jobs
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("Job/{}", self.name_any()), objects::job_line(self)))
+    }
+}
+
+impl Watched for PodDisruptionBudget {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.budgets
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        None
+    }
+}
