@@ -1,0 +1,262 @@
+//! Faults that are planted on purpose, so that a check can be shown to fail when it should.
+//!
+//! `STANDIN_FAULT` is a comma list of `name[=value][@ordinal]`; the ordinal is the number at the end of the host name,
+//! since all pods of a workload share one environment.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// Writes acknowledged by the leader alone.
+    LostAcknowledgedWrite,
+    /// Reads of the answering node's own past.
+    StaleRead,
+    /// Deleted jobs that come back.
+    ResurrectDeleted,
+    /// A second cluster founded by an empty node that has peers.
+    SecondBootstrap,
+    /// July's end on a changed address.
+    AddressMismatch,
+    /// A join that never happens.
+    StuckJoin,
+    /// `/health` without an answer.
+    HealthHangs,
+    /// `/health` with 503.
+    Health503,
+    /// `/health` with a delay.
+    SlowHealth,
+    /// HTTP opened late.
+    SlowStart,
+    /// HTTP never opened.
+    NeverReady,
+    /// HTTP on another port.
+    WrongPort,
+    /// An exit with 1, each time.
+    CrashLoop,
+    /// An exit with 1, the first time.
+    CrashOnce,
+    /// An exit with 1, the first two times.
+    CrashTwice,
+    /// SIGTERM without effect.
+    SigtermIgnored,
+    /// A write to the root file system.
+    WriteReadOnlyRoot,
+    /// Memory taken without end.
+    MemoryHog,
+}
+
+struct Row {
+    fault: Fault,
+    name: &'static str,
+    /// Unit and default of its value, where it takes one.
+    value: Option<(&'static str, f64)>,
+    effect: &'static str,
+}
+
+const fn plain(fault: Fault, name: &'static str, effect: &'static str) -> Row {
+    Row { fault, name, value: None, effect }
+}
+
+const fn valued(fault: Fault, name: &'static str, unit: &'static str, default: f64, effect: &'static str) -> Row {
+    Row { fault, name, value: Some((unit, default)), effect }
+}
+
+const TABLE: &[Row] = &[
+    valued(
+        Fault::LostAcknowledgedWrite,
+        "lost-acknowledged-write",
+        "n",
+        3.0,
+        "the leader acknowledges every nth new job without replicating it: readable until that process ends, then gone",
+    ),
+    valued(
+        Fault::StaleRead,
+        "stale-read",
+        "seconds",
+        5.0,
+        "jobs are read from the answering node's own state, as it was so long ago",
+    ),
+    valued(
+        Fault::ResurrectDeleted,
+        "resurrect-deleted",
+        "seconds",
+        2.0,
+        "a deleted job is there again so long after its deletion",
+    ),
+    plain(
+        Fault::SecondBootstrap,
+        "second-bootstrap",
+        "with an empty directory ordinal 0 founds a cluster of its own, peers or not",
+    ),
+    plain(
+        Fault::AddressMismatch,
+        "address-mismatch",
+        "a restart under another address ends with exit 1, as in July 2026, instead of taking the address over",
+    ),
+    plain(Fault::StuckJoin, "stuck-join", "joining never succeeds: HTTP stays closed and SIGTERM is ignored"),
+    valued(Fault::HealthHangs, "health-hangs", "seconds", 0.0, "so long after HTTP opened, /health stops answering"),
+    valued(Fault::Health503, "health-503", "seconds", 0.0, "so long after HTTP opened, /health answers 503"),
+    valued(Fault::SlowHealth, "slow-health", "seconds", 2.0, "/health takes so much longer"),
+    valued(Fault::SlowStart, "slow-start", "seconds", 20.0, "HTTP opens so much later"),
+    plain(Fault::NeverReady, "never-ready", "HTTP never opens, though the node is a working member of the cluster"),
+    valued(
+        Fault::WrongPort,
+        "wrong-port",
+        "port",
+        0.0,
+        "HTTP listens on this port (0: the one after it) instead of CAESIUM_PORT",
+    ),
+    valued(Fault::CrashLoop, "crash-loop", "seconds", 0.0, "exit 1 so long after every start"),
+    valued(
+        Fault::CrashOnce,
+        "crash-once",
+        "seconds",
+        0.0,
+        "exit 1 so long after the first start on this data directory",
+    ),
+    valued(
+        Fault::CrashTwice,
+        "crash-twice",
+        "seconds",
+        0.0,
+        "exit 1 so long after each of the first two starts on this data directory",
+    ),
+    plain(Fault::SigtermIgnored, "sigterm-ignored", "SIGTERM does nothing"),
+    plain(Fault::WriteReadOnlyRoot, "write-read-only-root", "writes a file to / at start and exits 1 if it can't"),
+    valued(Fault::MemoryHog, "memory-hog", "MiB", 1024.0, "takes so much memory, 32 MiB at a time, and keeps it"),
+];
+
+/// The faults switched on in this process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Faults(BTreeMap<Fault, f64>);
+
+impl Faults {
+    /// Reads the value of `STANDIN_FAULT`, keeping what concerns this ordinal.
+    pub fn parse(list: &str, ordinal: Option<u32>) -> Result<Self> {
+        let mut faults = BTreeMap::new();
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let planted = planted(word).with_context(|| format!("STANDIN_FAULT: {word:?}"))?;
+            if planted.ordinal.is_none() || planted.ordinal == ordinal {
+                faults.insert(planted.fault, planted.value);
+            }
+        }
+        Ok(Self(faults))
+    }
+
+    /// Whether the fault is planted.
+    pub fn has(&self, fault: Fault) -> bool {
+        self.0.contains_key(&fault)
+    }
+
+    /// The value of a planted fault.
+    pub fn value(&self, fault: Fault) -> Option<f64> {
+        self.0.get(&fault).copied()
+    }
+
+    /// The value of a planted fault whose unit is seconds.
+    pub fn after(&self, fault: Fault) -> Option<Duration> {
+        self.value(fault).map(Duration::from_secs_f64)
+    }
+
+    /// The value of a planted fault whose unit is a whole number.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "parsed as a number from 0 to 1e9")]
+    pub fn count(&self, fault: Fault) -> Option<usize> {
+        self.value(fault).map(|value| value as usize)
+    }
+
+    /// What is planted, as it is written in `STANDIN_FAULT`.
+    pub fn names(&self) -> Vec<String> {
+        let written = |row: &Row| {
+            let value = self.value(row.fault)?;
+            Some(if row.value.is_some() { format!("{}={value}", row.name) } else { row.name.to_owned() })
+        };
+        TABLE.iter().filter_map(written).collect()
+    }
+}
+
+/// The table of faults, for `--help`.
+pub fn help() -> String {
+    let mut text = String::new();
+    for row in TABLE {
+        let head = match row.value {
+            Some((unit, default)) => format!("{}[=<{unit}>, default {default}]", row.name),
+            None => row.name.to_owned(),
+        };
+        let _ = writeln!(text, "  {head}\n      {}", row.effect);
+    }
+    text
+}
+
+struct Planted {
+    fault: Fault,
+    value: f64,
+    ordinal: Option<u32>,
+}
+
+fn planted(word: &str) -> Result<Planted> {
+    let (rest, ordinal) = match word.rsplit_once('@') {
+        Some((rest, ordinal)) => (rest, Some(ordinal.parse().context("the ordinal after @ is no number")?)),
+        None => (word, None),
+    };
+    let (name, value) = match rest.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (rest, None),
+    };
+    let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+        let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
+        bail!("no such fault; there are {}", names.join(", "));
+    };
+    Ok(Planted { fault: row.fault, value: value_of(row, value)?, ordinal })
+}
+
+fn value_of(row: &Row, value: Option<&str>) -> Result<f64> {
+    match (row.value, value) {
+        (Some((_, default)), None) => Ok(default),
+        (None, None) => Ok(0.0),
+        (None, Some(_)) => bail!("takes no value"),
+        (Some((unit, _)), Some(value)) => match value.parse::<f64>() {
+            Ok(number) if (0.0..=1e9).contains(&number) => Ok(number),
+            _ => bail!("{value:?} is no number of {unit}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_defaults_and_ordinals_are_read() {
+        let list = "slow-start=1.5, crash-loop@2,sigterm-ignored@0";
+        let faults = Faults::parse(list, Some(0)).unwrap();
+        assert_eq!(faults.after(Fault::SlowStart), Some(Duration::from_millis(1500)));
+        assert_eq!(faults.names(), ["slow-start=1.5", "sigterm-ignored"]);
+        assert!(Faults::parse(list, Some(2)).unwrap().has(Fault::CrashLoop));
+        assert_eq!(Faults::parse(list, None).unwrap().names(), ["slow-start=1.5"]);
+        assert_eq!(Faults::parse("", Some(0)).unwrap(), Faults::default());
+    }
+
+    #[test]
+    fn a_misspelt_fault_is_refused() {
+        let refused = |list| format!("{:#}", Faults::parse(list, Some(0)).unwrap_err());
+        assert!(refused("slow-strat=3").contains("\"slow-strat=3\": no such fault; there are lost-acknowledged-write"));
+        assert!(refused("never-ready=3").contains("takes no value"));
+        assert!(refused("slow-start=soon").contains("\"soon\" is no number of seconds"));
+        assert!(refused("slow-start=-1").contains("is no number of seconds"));
+        assert!(refused("crash-loop@first").contains("the ordinal after @ is no number"));
+    }
+
+    #[test]
+    fn every_fault_has_one_row() {
+        let mut names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
+        assert!(names.iter().all(|name| help().contains(name)));
+    }
+}

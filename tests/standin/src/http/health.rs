@@ -1,0 +1,46 @@
+//! `GET /health`.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Json, Response};
+use serde_json::{Value, json};
+
+use super::Api;
+use crate::faults::Fault;
+use crate::log;
+use crate::statements::{Reply, Statement};
+
+/// A database that takes longer is degraded.
+const LATENCY_MAX: Duration = Duration::from_secs(1);
+
+/// Asks the database, without a deadline: with the quorum lost this hangs.
+pub async fn health(State(api): State<Api>) -> Response {
+    let faults = &api.node.config.faults;
+    let due = |fault| faults.after(fault).is_some_and(|after| api.opened.elapsed() >= after);
+    if due(Fault::HealthHangs) {
+        log::warn("fault health-hangs: /health is not answered");
+        return std::future::pending().await;
+    }
+    let asked = Instant::now();
+    tokio::time::sleep(faults.after(Fault::SlowHealth).unwrap_or_default()).await;
+    let _ = api.node.run(Statement::Ping).await;
+    let latency = asked.elapsed();
+    let healthy = latency <= LATENCY_MAX && !due(Fault::Health503);
+    let quorum = if api.node.config.quorum_block { api.node.run(Statement::Quorum).await } else { Reply::Pong };
+    let (status, code) =
+        if healthy { ("healthy", StatusCode::OK) } else { ("degraded", StatusCode::SERVICE_UNAVAILABLE) };
+    let uptime = api.node.started.elapsed();
+    (code, Json(body(status, uptime, latency, &quorum))).into_response()
+}
+
+fn body(status: &str, uptime: Duration, latency: Duration, quorum: &Reply) -> Value {
+    let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+    let uptime_ns = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
+    let mut checks = json!({ "database": { "status": status, "latency_ms": latency_ms } });
+    if let Reply::Quorum(quorum) = quorum {
+        checks["cluster"] = json!({ "quorum": quorum });
+    }
+    json!({ "status": status, "uptime": uptime_ns, "checks": checks })
+}

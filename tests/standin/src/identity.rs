@@ -1,0 +1,96 @@
+//! Who this node is, as its data directory has it: dqlite's `info.yaml`, `cluster.yaml` and `join`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::config::Config;
+use crate::faults::Fault;
+use crate::{files, log};
+
+/// A node's identity.
+#[derive(Debug)]
+pub struct Identity {
+    /// Its id, for as long as the directory lives.
+    pub id: u64,
+    /// Whether it still has to join; else it founds a cluster or is a member already.
+    pub joining: bool,
+    /// Raft addresses where members can be found: what it was told first, later what it learned.
+    pub peers: Vec<String>,
+    dir: PathBuf,
+}
+
+impl Identity {
+    /// Reads the identity, or makes one in an empty directory.
+    pub fn open(config: &Config) -> Result<Self> {
+        let dir = &config.path;
+        fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
+        match files::read(&dir.join("info.yaml"))? {
+            Some(info) => Self::existing(config, &String::from_utf8_lossy(&info)),
+            None => Self::create(config),
+        }
+    }
+
+    fn existing(config: &Config, info: &str) -> Result<Self> {
+        let dir = config.path.clone();
+        let id = field(info, "ID").and_then(|id| id.parse().ok());
+        let (Some(id), Some(address)) = (id, field(info, "Address")) else {
+            bail!("{} has no ID and Address", dir.join("info.yaml").display());
+        };
+        let own = config.node_address.to_string();
+        if address != own {
+            if config.faults.has(Fault::AddressMismatch) {
+                bail!("address {address:?} in info.yaml does not match {own:?}");
+            }
+            log::info(format_args!("address {address} in info.yaml is replaced by {own}"));
+            write_info(&dir, id, &own)?;
+        }
+        let peers = files::read(&dir.join("cluster.yaml"))?.unwrap_or_default();
+        let peers = String::from_utf8_lossy(&peers).lines().filter_map(|line| field(line, "- Address")).collect();
+        let joining = dir.join("join").exists();
+        log::info(format_args!("node {id} found in {}, CAESIUM_DATABASE_NODES is ignored", dir.display()));
+        Ok(Self { id, joining, peers, dir })
+    }
+
+    fn create(config: &Config) -> Result<Self> {
+        let dir = config.path.clone();
+        let alone = config.faults.has(Fault::SecondBootstrap) && config.ordinal == Some(0);
+        let peers = if alone { Vec::new() } else { config.peers.clone() };
+        let id = uuid::Uuid::new_v4().as_u64_pair().0 | 1;
+        let identity = Self { id, joining: !peers.is_empty(), peers, dir };
+        identity.remember_peers(&identity.peers)?;
+        if identity.joining {
+            files::replace(&identity.dir.join("join"), b"")?;
+        }
+        write_info(&identity.dir, id, &config.node_address.to_string())?;
+        log::info(format_args!("node {id} is new in {}", identity.dir.display()));
+        Ok(identity)
+    }
+
+    /// Notes that the node is a member now.
+    pub fn joined(&self) -> Result<()> {
+        files::remove(&self.dir.join("join")).context("data directory")
+    }
+
+    /// Notes where members can be found.
+    pub fn remember_peers(&self, addresses: &[String]) -> Result<()> {
+        let mut text = String::new();
+        for address in addresses {
+            let _ = writeln!(text, "- Address: {address}");
+        }
+        files::replace(&self.dir.join("cluster.yaml"), text.as_bytes()).context("data directory")
+    }
+}
+
+fn write_info(dir: &Path, id: u64, address: &str) -> Result<()> {
+    let text = format!("Address: {address}\nID: {id}\n");
+    let path = dir.join("info.yaml");
+    files::replace(&path, text.as_bytes()).with_context(|| format!("{} can't be written", path.display()))
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(": ").map(|value| value.trim().to_owned());
+    text.lines().find_map(value)
+}

@@ -1,0 +1,214 @@
+//! The membership: newcomers, addresses that changed, roles. What changes it runs on the leader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use openraft::{ChangeMembers, ServerState};
+
+use crate::log;
+use crate::node::Node;
+use crate::raft::network::connect;
+use crate::raft::wire::{self, Answer, Envelope, Request};
+use crate::raft::{Member, Metrics};
+use crate::roles::{self, Role, Seen};
+
+/// How long a change may take to be committed.
+const CHANGE_MAX: Duration = Duration::from_secs(10);
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+
+impl Node {
+    /// The members as this node sees them; whether they answer is known to the leader alone.
+    pub fn members(&self) -> Vec<Seen> {
+        let metrics = self.raft.metrics().borrow().clone();
+        let membership = metrics.membership_config.membership();
+        let voters: BTreeSet<u64> = membership.voter_ids().collect();
+        let seen = |(id, member): (&u64, &Member)| Seen {
+            id: *id,
+            address: self.peers.address(*id, member),
+            role: role(voters.contains(id), member),
+            online: *id == self.id || self.peers.answered_within(*id, self.config.timing.election),
+        };
+        membership.nodes().map(seen).collect()
+    }
+
+    /// Where a member can be reached.
+    pub fn address_of(&self, id: u64) -> Option<String> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let member = metrics.membership_config.membership().get_node(&id)?;
+        Some(self.peers.address(id, member))
+    }
+
+    fn leads(&self) -> bool {
+        self.raft.metrics().borrow().state == ServerState::Leader
+    }
+
+    /// Lets a new member in as a spare.
+    pub async fn admit(self: &Arc<Self>, id: u64, address: &str) -> Answer {
+        if !self.leads() {
+            let leader = self.raft.metrics().borrow().current_leader;
+            return Answer::AskLeader(leader.and_then(|leader| self.address_of(leader)));
+        }
+        let member = Member { address: address.to_owned(), standby: false };
+        match self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, member)]))).await {
+            Ok(()) => {
+                log::info(format_args!("node {id} at {address} joined as spare"));
+                tokio::spawn(promote_newcomer(self.clone(), id));
+                Answer::Joined
+            }
+            Err(error) => Answer::Failed(format!("not let in: {error}")),
+        }
+    }
+
+    /// Notes the new address of a member, ahead of the membership.
+    pub fn note_address(&self, id: u64, address: &str) -> Answer {
+        let metrics = self.raft.metrics().borrow().clone();
+        if let Some(member) = metrics.membership_config.membership().get_node(&id) {
+            if self.peers.address(id, member) != address {
+                log::info(format_args!("node {id} announces {address} instead of {}", member.address));
+            }
+            self.peers.announce(id, member, address);
+        }
+        Answer::Noted
+    }
+
+    async fn change(&self, change: ChangeMembers<u64, Member>) -> Result<()> {
+        let _one_at_a_time = self.changing.lock().await;
+        tokio::time::timeout(CHANGE_MAX, self.raft.change_membership(change, true)).await??;
+        Ok(())
+    }
+
+    async fn assign(&self, id: u64, role: Role) -> Result<()> {
+        let (ids, members) = (BTreeSet::from([id]), self.members());
+        let voter = members.iter().any(|member| member.id == id && member.role == Role::Voter);
+        if role == Role::Voter {
+            self.change(ChangeMembers::AddVoterIds(ids)).await?;
+        } else if voter {
+            self.change(ChangeMembers::RemoveVoters(ids)).await?;
+        }
+        if let Some(address) = members.into_iter().find(|member| member.id == id).map(|member| member.address) {
+            let member = Member { address, standby: role == Role::Standby };
+            self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, member)]))).await?;
+        }
+        log::info(format_args!("node {id} is {} now", role.name()));
+        Ok(())
+    }
+}
+
+fn role(voter: bool, member: &Member) -> Role {
+    match (voter, member.standby) {
+        (true, _) => Role::Voter,
+        (false, true) => Role::Standby,
+        (false, false) => Role::Spare,
+    }
+}
+
+/// Gives a newcomer its role once it has the data. What fails here is made good by the cycle.
+async fn promote_newcomer(node: Arc<Node>, id: u64) {
+    let has_data = |metrics: &Metrics| {
+        let matched = metrics.replication.as_ref().and_then(|progress| progress.get(&id).copied().flatten());
+        matched.map(|log_id| log_id.index) >= metrics.last_applied.map(|log_id| log_id.index)
+    };
+    let _ = node.raft.wait(Some(CHANGE_MAX)).metrics(has_data, "newcomer has the data").await;
+    for (id, role) in roles::after_join(&node.members(), id) {
+        if let Err(error) = node.assign(id, role).await {
+            log::warn(format_args!("node {id} is not {} yet: {error}", role.name()));
+        }
+    }
+}
+
+/// On each cycle, if this node leads: demotes the dead, promotes others instead.
+pub async fn keep_roles(node: Arc<Node>) {
+    let mut cycle = tokio::time::interval(node.config.timing.roles_cycle);
+    cycle.tick().await;
+    loop {
+        cycle.tick().await;
+        if led_for(&node, node.config.timing.election).await {
+            adjust_roles(&node).await;
+        }
+    }
+}
+
+/// Whether this node leads and goes on to for so long: by then it knows who answers.
+async fn led_for(node: &Node, time: Duration) -> bool {
+    let mut metrics = node.raft.metrics();
+    node.leads() && tokio::time::timeout(time, metrics.wait_for(|m| m.state != ServerState::Leader)).await.is_err()
+}
+
+async fn adjust_roles(node: &Node) {
+    while let Some((id, role)) = roles::adjust(&node.members(), node.id) {
+        if let Err(error) = node.assign(id, role).await {
+            return log::warn(format_args!("node {id} is not {} yet: {error}", role.name()));
+        }
+    }
+}
+
+/// Takes over addresses that changed: a leader puts them into the membership, another node tells its own.
+pub async fn keep_addresses(node: Arc<Node>) {
+    let mut metrics = node.raft.metrics();
+    loop {
+        for (id, member) in moved(&node) {
+            reconcile(&node, id, member).await;
+        }
+        let _ = tokio::time::timeout(ANNOUNCE_EVERY, metrics.changed()).await;
+    }
+}
+
+/// The members whose address is another than in the membership.
+fn moved(node: &Node) -> Vec<(u64, Member)> {
+    let metrics = node.raft.metrics().borrow().clone();
+    let own = node.config.node_address.to_string();
+    let current = |(id, member): (&u64, &Member)| {
+        let address = if *id == node.id { own.clone() } else { node.peers.address(*id, member) };
+        (address != member.address).then(|| (*id, Member { address, ..member.clone() }))
+    };
+    metrics.membership_config.membership().nodes().filter_map(current).collect()
+}
+
+async fn reconcile(node: &Node, id: u64, member: Member) {
+    let address = member.address.clone();
+    if node.leads() {
+        match node.change(ChangeMembers::SetNodes(BTreeMap::from([(id, member)]))).await {
+            Ok(()) => log::info(format_args!("node {id} is at {address} now")),
+            Err(error) => log::warn(format_args!("node {id} is not at {address} yet: {error}")),
+        }
+    } else if id == node.id {
+        let others = node.members().into_iter().filter(|member| member.id != node.id);
+        let told = others.map(|other| announce(node.id, other, address.clone()));
+        futures::future::join_all(told).await;
+        tokio::time::sleep(ANNOUNCE_EVERY).await;
+    }
+}
+
+async fn announce(id: u64, to: Seen, address: String) {
+    let Ok(mut stream) = connect(&to.address).await else { return };
+    let envelope = Envelope { to: Some(to.id), request: Request::Announce { id, address } };
+    let _ = tokio::time::timeout(Duration::from_secs(1), wire::ask(&mut stream, &envelope)).await;
+}
+
+/// Writes a line for each change of leader and members, keeps the list of peers, ends the process if Raft fails.
+pub async fn watch(node: Arc<Node>) {
+    let mut metrics = node.raft.metrics();
+    let (mut leader, mut addresses) = (None, Vec::new());
+    while metrics.changed().await.is_ok() {
+        let now = metrics.borrow_and_update().clone();
+        if let Err(fatal) = &now.running_state {
+            log::error(format_args!("raft failed: {fatal}"));
+            std::process::exit(1);
+        }
+        if now.current_leader != leader {
+            leader = now.current_leader;
+            let name = leader.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            log::info(format_args!("leader is {name} in term {}", now.current_term));
+        }
+        let known: Vec<String> = node.members().into_iter().map(|member| member.address).collect();
+        if known != addresses && !known.is_empty() {
+            if let Err(error) = node.identity.remember_peers(&known) {
+                log::warn(format_args!("list of peers not kept: {error:#}"));
+            }
+            addresses = known;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A node: its parts, and how it starts and ends.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use openraft::SnapshotPolicy;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, Timing};
+use crate::faults::Fault;
+use crate::identity::Identity;
+use crate::jobs::Jobs;
+use crate::raft::log_store::LogStore;
+use crate::raft::network::{Network, Peers};
+use crate::raft::state_machine::StateMachine;
+use crate::raft::{Raft, server};
+use crate::statements::Statement;
+use crate::{crash, http, join, log, membership, shutdown};
+
+/// A running node.
+pub struct Node {
+    /// Its id.
+    pub id: u64,
+    /// What it was told.
+    pub config: Config,
+    /// What it stands for in its data directory.
+    pub identity: Identity,
+    /// Its Raft.
+    pub raft: Raft,
+    /// Its copy of the data.
+    pub state: StateMachine,
+    /// What it knows of the others.
+    pub peers: Peers,
+    /// Changes of the membership go one after the other.
+    pub changing: tokio::sync::Mutex<()>,
+    /// New jobs so far, for the fault that loses some.
+    pub creations: AtomicUsize,
+    /// When the process started.
+    pub started: Instant,
+    unreplicated: Mutex<Jobs>,
+}
+
+impl Node {
+    async fn open(config: Config) -> Result<Arc<Self>> {
+        let identity = Identity::open(&config)?;
+        let (log_store, state) = (LogStore::open(&config.path)?, StateMachine::open(&config.path)?);
+        let peers = Peers::default();
+        let network = Network { peers: peers.clone(), backoff: config.timing.heartbeat / 2 };
+        let settings = Arc::new(settings(config.timing, config.snapshot_entries).validate()?);
+        let raft = Raft::new(identity.id, settings, network, log_store, state.clone()).await?;
+        Ok(Arc::new(Self {
+            id: identity.id,
+            config,
+            identity,
+            raft,
+            state,
+            peers,
+            changing: tokio::sync::Mutex::default(),
+            creations: AtomicUsize::new(0),
+            started: Instant::now(),
+            unreplicated: Mutex::default(),
+        }))
+    }
+
+    /// Jobs that a planted fault keeps from being replicated.
+    pub fn unreplicated(&self) -> MutexGuard<'_, Jobs> {
+        self.unreplicated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// openraft waits for its lease and then for an election time-out between min and max, and its lease is max: together
+/// a follower stands 1 to 1 1/3 election time-outs after the last heartbeat.
+fn settings(timing: Timing, snapshot_entries: u64) -> openraft::Config {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    openraft::Config {
+        cluster_name: "caesium".to_owned(),
+        heartbeat_interval: ms(timing.heartbeat),
+        election_timeout_min: ms(timing.election / 3),
+        election_timeout_max: ms(timing.election * 2 / 3),
+        install_snapshot_timeout: 10_000,
+        snapshot_max_chunk_size: 256 << 10,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshot_entries),
+        replication_lag_threshold: snapshot_entries * 2,
+        max_in_snapshot_log_to_keep: snapshot_entries / 10,
+        ..openraft::Config::default()
+    }
+}
+
+/// Runs a node until SIGTERM has drained it.
+pub async fn run(config: Config) -> Result<()> {
+    let mut signals = shutdown::Signals::new(config.faults.has(Fault::SigtermIgnored))?;
+    crash::plant(&config)?;
+    let address = config.node_address;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("raft can't listen on CAESIUM_NODE_ADDRESS {address}"))?;
+    let node = Node::open(config).await?;
+    log::info(format_args!("raft listening on {address}"));
+    tokio::spawn(server::serve(listener, node.clone()));
+    tokio::spawn(membership::watch(node.clone()));
+    join::join(&node).await?;
+    tokio::spawn(membership::keep_addresses(node.clone()));
+    tokio::spawn(membership::keep_roles(node.clone()));
+    tokio::select! {
+        _ = node.run(Statement::Ping) => log::info("database answers"),
+        () = signals.terminate() => return Ok(()),
+    }
+    http::serve(node, signals).await
+}

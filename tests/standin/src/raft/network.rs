@@ -1,0 +1,183 @@
+//! openraft's way to the other nodes, and the book of their addresses.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
+    VoteResponse,
+};
+use tokio::net::TcpStream;
+
+use super::wire::{self, Answer, Envelope, Request};
+use super::{Member, Types};
+
+/// How long a connection may take to come up.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// What this node knows of the others besides the replicated membership.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    announced: HashMap<u64, Announced>,
+    contacts: HashMap<u64, Instant>,
+}
+
+/// An address that a node told of, ahead of the membership.
+#[derive(Debug)]
+struct Announced {
+    address: String,
+    /// The address in the membership then; once that is another one, this is old news.
+    instead_of: String,
+}
+
+impl Peers {
+    fn locked(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a member has another address than in the membership.
+    pub fn announce(&self, id: u64, member: &Member, address: &str) {
+        let announced = Announced { address: address.to_owned(), instead_of: member.address.clone() };
+        self.locked().announced.insert(id, announced);
+    }
+
+    /// Where a member can be reached.
+    pub fn address(&self, id: u64, member: &Member) -> String {
+        let known = self.locked();
+        let announced = known.announced.get(&id).filter(|announced| announced.instead_of == member.address);
+        announced.map_or(&member.address, |announced| &announced.address).clone()
+    }
+
+    /// Whether a member answered this node's replication lately. Only the leader replicates.
+    pub fn answered_within(&self, id: u64, age_max: Duration) -> bool {
+        self.locked().contacts.get(&id).is_some_and(|at| at.elapsed() <= age_max)
+    }
+
+    fn answered(&self, id: u64) {
+        self.locked().contacts.insert(id, Instant::now());
+    }
+}
+
+/// Connects to a node, or says that it can't be reached.
+pub async fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// openraft's factory of links.
+#[derive(Debug)]
+pub struct Network {
+    /// Shared with the rest of the node.
+    pub peers: Peers,
+    /// Between two tries of a node that can't be reached.
+    pub backoff: Duration,
+}
+
+impl RaftNetworkFactory<Types> for Network {
+    type Network = Link;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> Link {
+        Link { target, member: node.clone(), peers: self.peers.clone(), backoff: self.backoff, open: None }
+    }
+}
+
+/// The link to one node, with a connection that is kept.
+#[derive(Debug)]
+pub struct Link {
+    target: u64,
+    member: Member,
+    peers: Peers,
+    backoff: Duration,
+    open: Option<(String, TcpStream)>,
+}
+
+type Failed<E = RaftError<u64>> = RPCError<u64, Member, E>;
+
+impl Link {
+    /// Asks; a connection that was given up half-way is not used again.
+    async fn ask(&mut self, request: Request) -> io::Result<Answer> {
+        let address = self.peers.address(self.target, &self.member);
+        let mut stream = match self.open.take() {
+            Some((open, stream)) if open == address => stream,
+            _ => connect(&address).await?,
+        };
+        let answer = wire::ask(&mut stream, &Envelope { to: Some(self.target), request }).await?;
+        if let Answer::WrongNode(id) = answer {
+            return Err(io::Error::other(format!("{address} is node {id} now, not node {}", self.target)));
+        }
+        self.open = Some((address, stream));
+        self.peers.answered(self.target);
+        Ok(answer)
+    }
+
+    fn remote<T, E: std::error::Error>(&self, result: Result<T, E>) -> Result<T, Failed<E>> {
+        result.map_err(|error| RPCError::RemoteError(RemoteError::new(self.target, error)))
+    }
+}
+
+fn unreachable<E: std::error::Error>(error: &io::Error) -> Failed<E> {
+    RPCError::Unreachable(Unreachable::new(error))
+}
+
+fn unexpected<E: std::error::Error>(answer: &Answer) -> Failed<E> {
+    unreachable(&io::Error::other(format!("unexpected answer {answer:?}")))
+}
+
+impl RaftNetwork<Types> for Link {
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        _option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, Failed> {
+        match self.ask(Request::Append(rpc)).await.map_err(|error| unreachable(&error))? {
+            Answer::Append(result) => self.remote(result),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        rpc: InstallSnapshotRequest<Types>,
+        _option: RPCOption,
+    ) -> Result<InstallSnapshotResponse<u64>, Failed<RaftError<u64, InstallSnapshotError>>> {
+        match self.ask(Request::Snapshot(rpc)).await.map_err(|error| unreachable(&error))? {
+            Answer::Snapshot(result) => self.remote(result),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<u64>, _option: RPCOption) -> Result<VoteResponse<u64>, Failed> {
+        match self.ask(Request::Vote(rpc)).await.map_err(|error| unreachable(&error))? {
+            Answer::Vote(result) => self.remote(result),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(self.backoff))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_address_counts_until_the_membership_moves_on() {
+        let peers = Peers::default();
+        let member = |address: &str| Member { address: address.to_owned(), standby: false };
+        assert_eq!(peers.address(1, &member("old:1")), "old:1");
+        peers.announce(1, &member("old:1"), "new:1");
+        assert_eq!(peers.address(1, &member("old:1")), "new:1");
+        assert_eq!(peers.address(1, &member("newer:1")), "newer:1");
+        assert_eq!(peers.address(2, &member("old:2")), "old:2");
+    }
+}
