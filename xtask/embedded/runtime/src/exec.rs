@@ -1,6 +1,23 @@
 //! A program that runs in a container besides its own.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use anyhow::{Context, Result};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+use crate::process::Process;
+use crate::spawn::Stdio3;
+use crate::watched::{Watched, watch};
 
 /// Where the program's input is written.
 pub type ExecInput = Box<dyn AsyncWrite + Send + Sync + Unpin>;
@@ -9,23 +26,143 @@ pub type ExecOutput = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
 /// A program started by [`Container::exec`](crate::Container::exec). It lives on when this is dropped.
 pub struct Exec {
-    /// Standard input where it was asked for. Dropping it closes it (on a terminal: sends end-of-file).
+    /// Standard input where it was asked for. Dropping it closes it; on a terminal, shutting it down sends
+    /// end-of-file.
     pub stdin: Option<ExecInput>,
     /// Standard output; a terminal's both outputs.
     pub stdout: Option<ExecOutput>,
     /// Standard error where there is no terminal.
     pub stderr: Option<ExecOutput>,
+    terminal: Option<Terminal>,
+    process: Process,
 }
 
 impl Exec {
     /// Waits for its exit code; 128 + signal where a signal ended it.
     pub async fn wait(&self) -> i32 {
-        std::future::pending().await
+        self.process.wait().await.code
     }
 
     /// Ends it by force.
-    pub fn kill(&self) {}
+    pub fn kill(&self) {
+        self.process.signal(rustix::process::Signal::KILL);
+    }
 
     /// Tells the terminal its size; nothing happens where there is none.
-    pub fn resize(&self, _columns: u16, _rows: u16) {}
+    pub fn resize(&self, columns: u16, rows: u16) {
+        if let Some(terminal) = &self.terminal {
+            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            let _ = tcsetwinsize(terminal.master.get_ref(), size);
+        }
+    }
+
+    pub(crate) fn new(process: Process, streams: Streams) -> Self {
+        let Streams { stdin, stdout, stderr, terminal } = streams;
+        Self { stdin, stdout, stderr, terminal, process }
+    }
+}
+
+/// The node's ends of a program's standard streams.
+pub struct Streams {
+    stdin: Option<ExecInput>,
+    stdout: Option<ExecOutput>,
+    stderr: Option<ExecOutput>,
+    terminal: Option<Terminal>,
+}
+
+/// Three pipes, or two and an empty input.
+pub fn pipes(with_input: bool) -> Result<(Stdio3, Streams)> {
+    let (stdout, stdout_writer) = output()?;
+    let (stderr, stderr_writer) = output()?;
+    let (stdin_reader, stdin) = if with_input {
+        let (reader, writer) = io::pipe().context("make a pipe")?;
+        let writer = Sender::from_owned_fd(writer.into()).context("write to a pipe")?;
+        (Stdio::from(reader), Some(Box::new(writer) as ExecInput))
+    } else {
+        (Stdio::null(), None)
+    };
+    let stdio = Stdio3 { stdin: stdin_reader, stdout: stdout_writer, stderr: stderr_writer };
+    Ok((stdio, Streams { stdin, stdout: Some(stdout), stderr: Some(stderr), terminal: None }))
+}
+
+fn output() -> Result<(ExecOutput, Stdio)> {
+    let (reader, writer) = io::pipe().context("make a pipe")?;
+    let reader = Receiver::from_owned_fd(reader.into()).context("read from a pipe")?;
+    Ok((Box::new(reader), writer.into()))
+}
+
+/// A terminal out of the container's own `/dev/pts`, so that it has a name there.
+pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
+    let path = format!("/proc/{container}/root/dev/pts/ptmx");
+    let flags = (OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).bits().cast_signed();
+    let mut options = File::options();
+    let master = options.read(true).write(true).custom_flags(flags | rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let master: OwnedFd = master.open(&path).with_context(|| format!("open a terminal at {path}"))?.into();
+    unlockpt(&master).context("unlock the terminal")?;
+    let peer = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
+    let peer = peer.context("open the terminal's other end")?;
+    let copy = || peer.try_clone().map(Stdio::from).context("copy a terminal's descriptor");
+    let stdio = Stdio3 { stdin: copy()?, stdout: copy()?, stderr: copy()? };
+    let master =
+        Arc::new(watch(Arc::new(master), Interest::READABLE | Interest::WRITABLE).context("watch the terminal")?);
+    let terminal = Terminal { master };
+    let streams = Streams {
+        stdin: Some(Box::new(TerminalInput(terminal.clone()))),
+        stdout: Some(Box::new(terminal.clone())),
+        stderr: None,
+        terminal: Some(terminal),
+    };
+    Ok((stdio, streams))
+}
+
+/// The node's end of a terminal.
+#[derive(Clone)]
+struct Terminal {
+    master: Arc<Watched>,
+}
+
+impl AsyncRead for Terminal {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut ready = ready!(self.master.poll_read_ready(cx))?;
+            let read = ready.try_io(|master| Ok(rustix::io::read(master, buf.initialize_unfilled())?));
+            match read {
+                Ok(Ok(count)) => {
+                    buf.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                // The kernel's word for: nobody has the other end open any more.
+                Ok(Err(error)) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+/// What is typed. Its end is the character that says so.
+struct TerminalInput(Terminal);
+
+/// Control-D.
+const END_OF_FILE: [u8; 1] = [4];
+
+impl AsyncWrite for TerminalInput {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut ready = ready!(self.0.master.poll_write_ready(cx))?;
+            if let Ok(written) = ready.try_io(|master| Ok(rustix::io::write(master, bytes)?)) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        self.poll_write(cx, &END_OF_FILE).map_ok(|_| ())
+    }
 }

@@ -1,4 +1,18 @@
-//! The node's own namespaces.
+//! The node's own namespaces: entered once, before any thread exists.
+
+use std::fs;
+use std::io::PipeReader;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigmaskHow;
+use nix::unistd::{ForkResult, fork, getegid, geteuid};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+
+use crate::{cgroup, network, supervisor};
 
 /// Moves this process into namespaces of its own: mount, process, network, IPC and host name, and a user namespace
 /// first where it is not root.
@@ -6,6 +20,102 @@
 /// To be called once, before any thread exists. The process forks: the parent stays outside and waits, forwards
 /// SIGTERM and SIGINT, ends the node when standard input (a pipe that the starter holds) closes, and exits with the
 /// node's code; only the child returns from here. With the child everything else in the namespaces ends.
-pub fn enter_node_namespaces() -> anyhow::Result<()> {
-    anyhow::bail!("the runtime is not there yet")
+pub fn enter_node_namespaces() -> Result<()> {
+    let threads = fs::read_dir("/proc/self/task").context("read /proc/self/task")?.count();
+    ensure!(threads == 1, "the node's namespaces have to be entered before threads start; there are {threads}");
+    let memory = cgroup::Tree::prepare();
+    own_process_namespace()?;
+    // What arrives from now on waits until the parent looks; the child puts the mask back.
+    let mask = supervisor::signals();
+    let old_mask = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("block signals")?;
+    let (alive, parent) = std::io::pipe().context("make a pipe")?;
+    match fork_single_threaded().context("fork the node's first process")? {
+        ForkResult::Parent { child } => {
+            drop(alive);
+            supervisor::supervise(child, &mask, memory, parent)
+        }
+        ForkResult::Child => {
+            drop(parent);
+            die_with(&alive)?;
+            old_mask.thread_set_mask().context("unblock signals")?;
+            cgroup::use_tree(memory);
+            own_view()
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "fork is sound here: no other thread exists, as was just counted")]
+fn fork_single_threaded() -> nix::Result<ForkResult> {
+    unsafe { fork() }
+}
+
+/// Arranges that the next child is the first process of a new process namespace.
+fn own_process_namespace() -> Result<()> {
+    match unshare(CloneFlags::CLONE_NEWPID) {
+        Ok(()) => return Ok(()),
+        Err(Errno::EPERM) => {}
+        Err(error) => return Err(error).context("make a process namespace"),
+    }
+    enter_user_namespace()?;
+    unshare(CloneFlags::CLONE_NEWPID).context("make a process namespace inside a user namespace")
+}
+
+/// An ordinary user becomes root of a user namespace in which nobody else exists.
+fn enter_user_namespace() -> Result<()> {
+    let (user, group) = (geteuid(), getegid());
+    if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER) {
+        bail!("make a user namespace as user {user}: {error}{}", user_namespace_advice());
+    }
+    fs::write("/proc/self/setgroups", "deny").context("write /proc/self/setgroups")?;
+    fs::write("/proc/self/uid_map", format!("0 {user} 1"))
+        .with_context(|| format!("map user {user} to root in a user namespace{}", user_namespace_advice()))?;
+    fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+        .with_context(|| format!("map group {group} to root in a user namespace"))
+}
+
+/// Which setting of the machine forbids user namespaces, and how to change it.
+fn user_namespace_advice() -> String {
+    let refusing = [
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    let found: Vec<String> = refusing
+        .iter()
+        .filter(|(name, refuses, _)| {
+            let path = format!("/proc/sys/{}", name.replace('.', "/"));
+            fs::read_to_string(path).is_ok_and(|value| value.trim() == *refuses)
+        })
+        .map(|(name, refuses, allows)| format!("{name} is {refuses}: run `sysctl -w {name}={allows}` as root"))
+        .collect();
+    if found.is_empty() {
+        return "; run as root, or allow user namespaces (a container's seccomp profile may forbid them: \
+                run it with --privileged)"
+            .into();
+    }
+    format!("; {}, or run as root", found.join("; "))
+}
+
+/// The kernel kills this process when the parent's main thread ends; `alive` tells of an end before this was set.
+fn die_with(alive: &PipeReader) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .context("ask for a signal at the parent's death")?;
+    let mut polled = [PollFd::new(alive.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).context("look whether the parent lives")?;
+    let gone = polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
+    ensure!(!gone, "the node's parent process ended before the node began");
+    Ok(())
+}
+
+/// Mounts, network, IPC and host name of this process's own, with `/proc` and `lo` as they have to be in them.
+fn own_view() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
+        .context("make mount, network, IPC and host name namespaces")?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .context("make all mounts private")?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("proc", "/proc", "proc", flags, None).context(
+        "mount /proc for the node (in a container that masks parts of /proc this is refused: run it with --privileged)",
+    )?;
+    network::block_on(network::loopback_up())?.context("bring lo up in the node's network")
 }

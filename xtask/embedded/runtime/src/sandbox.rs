@@ -1,21 +1,161 @@
-//! A pod's sandbox.
+//! A pod's sandbox: one network, IPC and UTS namespace for all of its containers.
+//!
+//! No process holds them (there is no pause container): descriptors do.
 
-use std::net::Ipv4Addr;
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::TcpStream;
+use anyhow::{Context, Result};
+use nix::sched::{CloneFlags, setns, unshare};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::container::Container;
+use crate::network::{self, PodNetwork, Port};
+use crate::spec::SandboxSpec;
+use crate::threads::on_own_thread;
 
 /// A pod's network, IPC and host name. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Sandbox {}
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hostname: String,
+    port: Port,
+    dir: PathBuf,
+    namespaces: Namespaces,
+    containers: Mutex<Vec<Container>>,
+}
+
+/// What a pod's containers share.
+#[derive(Debug)]
+pub struct Namespaces {
+    net: Arc<OwnedFd>,
+    ipc: Arc<OwnedFd>,
+    uts: Arc<OwnedFd>,
+}
+
+impl Namespaces {
+    /// Descriptors of each, to be handed to a container.
+    pub fn all(&self) -> Vec<Arc<OwnedFd>> {
+        vec![self.net.clone(), self.ipc.clone(), self.uts.clone()]
+    }
+}
 
 impl Sandbox {
     /// The pod's address.
     pub fn ip(&self) -> Ipv4Addr {
-        Ipv4Addr::UNSPECIFIED
+        self.inner.port.ip
     }
 
-    /// Connects to `localhost:port` inside the pod.
-    pub async fn connect(&self, _port: u16) -> std::io::Result<TcpStream> {
-        Err(std::io::Error::other("the runtime is not there yet"))
+    /// Connects to `localhost:port` inside the pod, over IPv4 and where that is refused over IPv6.
+    pub async fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        match self.connect_to(Ipv4Addr::LOCALHOST.into(), port).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                let second = self.connect_to(Ipv6Addr::LOCALHOST.into(), port).await;
+                second.map_err(|_| error)
+            }
+            connected => connected,
+        }
     }
+
+    async fn connect_to(&self, address: IpAddr, port: u16) -> io::Result<TcpStream> {
+        let sandbox = self.clone();
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        // A socket stays in the namespace in which it was made.
+        let socket = on_own_thread("pod-socket", move || {
+            setns(&sandbox.inner.namespaces.net, CloneFlags::CLONE_NEWNET).context("enter the pod's network")?;
+            socket_with(family, SocketType::STREAM, flags, None).context("make a socket")
+        })
+        .await
+        .map_err(io::Error::other)?;
+        TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(address, port)).await
+    }
+
+    pub(crate) async fn start(network: &PodNetwork, dir: PathBuf, spec: SandboxSpec) -> Result<Self> {
+        let port = network.next_port()?;
+        write_files(&dir, &spec, port.ip)?;
+        let namespaces = {
+            let (network, port, hostname) = (network.clone(), port.clone(), spec.hostname.clone());
+            on_own_thread("pod-network", move || make_namespaces(&network, &port, &hostname)).await?
+        };
+        network.plug_in_node(&port).await?;
+        let inner = Inner { hostname: spec.hostname, port, dir, namespaces, containers: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.inner.hostname
+    }
+
+    pub(crate) fn namespaces(&self) -> &Namespaces {
+        &self.inner.namespaces
+    }
+
+    /// Files that all of its containers see: where they are, and under which name.
+    pub(crate) fn files(&self) -> [(PathBuf, &'static str); 3] {
+        ["hosts", "hostname", "resolv.conf"].map(|name| {
+            let target = match name {
+                "hosts" => "/etc/hosts",
+                "hostname" => "/etc/hostname",
+                _ => "/etc/resolv.conf",
+            };
+            (self.inner.dir.join(name), target)
+        })
+    }
+
+    /// Remembers a container, to be ended with the sandbox.
+    pub(crate) fn adopt(&self, container: Container) {
+        let mut containers = self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        containers.retain(|container| !container.has_ended());
+        containers.push(container);
+    }
+
+    pub(crate) async fn stop(&self, network: &PodNetwork) {
+        let containers = std::mem::take(&mut *self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner));
+        for container in &containers {
+            container.signal(rustix::process::Signal::KILL.as_raw());
+        }
+        for container in &containers {
+            container.wait().await;
+        }
+        if let Err(error) = network.unplug(&self.inner.port).await {
+            tracing::debug!("sandbox {}: {error:#}", self.inner.dir.display());
+        }
+        let _ = fs::remove_dir_all(&self.inner.dir);
+    }
+}
+
+fn write_files(dir: &Path, spec: &SandboxSpec, ip: Ipv4Addr) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+    let hosts = spec.hosts.replace("{ip}", &ip.to_string());
+    let hostname = format!("{}\n", spec.hostname);
+    for (name, content) in [("hosts", &hosts), ("hostname", &hostname), ("resolv.conf", &spec.resolv_conf)] {
+        let path = dir.join(name);
+        fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes a pod's namespaces by entering them with the calling thread.
+fn make_namespaces(network: &PodNetwork, port: &Port, hostname: &str) -> Result<Namespaces> {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
+        .context("make a pod's namespaces")?;
+    rustix::system::sethostname(hostname.as_bytes()).with_context(|| format!("set the host name {hostname:?}"))?;
+    // As containerd sets it for every pod: what runs as an ordinary user may serve port 80.
+    fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").context("allow low ports in the pod")?;
+    network::block_on(network.plug_in_pod(port))??;
+    let open = |name: &str| -> Result<Arc<OwnedFd>> {
+        let path = format!("/proc/thread-self/ns/{name}");
+        Ok(Arc::new(File::open(&path).with_context(|| format!("open {path}"))?.into()))
+    };
+    Ok(Namespaces { net: open("net")?, ipc: open("ipc")?, uts: open("uts")? })
 }

@@ -180,3 +180,11 @@ pub struct NodeNetwork {
     /// Prefix length of the pods' network.
     pub prefix: u8,
 }
+
+impl Image {
+    /// Whether this machine can run it.
+    pub fn runs_here(&self) -> bool {
+        let here = crate::image::platform_here();
+        self.platform == here || self.platform.strip_prefix(&here).is_some_and(|rest| rest.starts_with('/'))
+    }
+}

@@ -1,0 +1,319 @@
+//! A container: one program with a root file system, an identity and a process namespace of its own.
+
+mod become_program;
+pub mod helper;
+mod identity;
+mod mounts;
+mod plan;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+pub use self::become_program::DEFAULT_PATH;
+use self::plan::{ContainerPlan, ExecPlan, ProcessPlan, RootPlan};
+use crate::cgroup::Group;
+use crate::exec::{self, Exec};
+use crate::image::Unpacked;
+use crate::logs;
+use crate::process::{Ended, Process};
+use crate::rooted::Root;
+use crate::sandbox::Sandbox;
+use crate::spawn::{CONTAINER, Failure, ProcessNamespace, Spawner, Stdio3};
+use crate::spec::{ContainerSpec, ExecSpec, Exit, Mount, RuntimeError};
+use crate::{cgroup, image};
+
+/// containerd's and runc's words before what went wrong inside the container.
+const START_FAILED: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: \
+                            runc create failed: unable to start container process: error during container init: ";
+
+/// How long the last output may take to reach the log once the program has ended.
+const LOG_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A container that was started. Cheap to clone; dropping it does nothing to the container.
+#[derive(Debug, Clone)]
+pub struct Container {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: String,
+    process: Process,
+    /// What a further program starts from.
+    plan: ProcessPlan,
+    spawner: Spawner,
+    group: Option<Arc<Group>>,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+/// What the node lends to every container.
+pub struct Node<'a> {
+    pub spawner: &'a Spawner,
+    /// Below it, each container has its own directory.
+    pub dir: PathBuf,
+    /// Only root exists in the node's user namespace.
+    pub single_user: bool,
+}
+
+impl Container {
+    /// 64 hexadecimal digits, as containerd has them.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// The process id of its program, as the node sees it.
+    pub fn pid(&self) -> u32 {
+        self.inner.process.pid()
+    }
+
+    /// Sends a signal to its program; nothing happens where it has ended, or where there is no such signal.
+    pub fn signal(&self, signal: i32) {
+        if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
+            self.inner.process.signal(signal);
+        }
+    }
+
+    /// Waits for its end; any number of times. By then its output is in its log.
+    pub async fn wait(&self) -> Exit {
+        let mut exit = self.inner.exit.clone();
+        let end = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+        end.unwrap_or_else(|| {
+            let now = Utc::now();
+            Exit { code: 255, signal: None, oom_killed: false, started_at: now, finished_at: now }
+        })
+    }
+
+    /// Whether [`wait`](Self::wait) would answer at once.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inner.exit.borrow().is_some()
+    }
+
+    /// Runs a further program in it, as its user, with its environment.
+    pub async fn exec(&self, spec: ExecSpec) -> Result<Exec, RuntimeError> {
+        let inner = &self.inner;
+        if inner.process.ended().is_some() {
+            return Err(RuntimeError::Other(format!("container {} is not running", inner.id)));
+        }
+        let mut process = ProcessPlan { argv: spec.argv, tty: spec.tty, ..inner.plan.clone() };
+        for (name, value) in spec.env {
+            set_env(&mut process.env, &name, &value);
+        }
+        if spec.tty && !process.env.iter().any(|entry| entry.starts_with("TERM=")) {
+            process.env.push("TERM=xterm".into());
+        }
+        let pidfd = inner.process.pidfd();
+        let container = std::os::fd::AsRawFd::as_raw_fd(&pidfd);
+        let plan = to_json(&ExecPlan { container, process })?;
+        let streams = if spec.tty { exec::terminal(inner.process.pid()) } else { exec::pipes(spec.stdin) };
+        let (stdio, streams) = streams.map_err(|error| RuntimeError::Other(format!("{error:#}")))?;
+        let namespace = ProcessNamespace::Of(pidfd.clone());
+        let limit = |pid| inner.group.as_ref().map_or(Ok(()), |group| group.add(pid));
+        let launched = inner.spawner.launch(crate::spawn::EXEC, namespace, stdio, vec![pidfd], &plan, limit).await;
+        match launched {
+            Ok(process) => Ok(Exec::new(process, streams)),
+            Err(failure) => Err(RuntimeError::Start(exec_failed(&inner.id, failure))),
+        }
+    }
+
+    /// Starts a container; answers once its program runs.
+    pub(crate) async fn start(
+        node: Node<'_>,
+        sandbox: &Sandbox,
+        image: &Unpacked,
+        spec: ContainerSpec,
+    ) -> Result<Self, RuntimeError> {
+        let id = new_id(&spec);
+        let dir = node.dir.join(&id);
+        let process = process_plan(&node, sandbox, image, &spec)
+            .map_err(|error| RuntimeError::Create(format!("failed to create containerd container: {error:#}")))?;
+        let plan = container_plan(sandbox, image, &spec, &dir, process.clone());
+        let cleanup = Cleanup { dir, group: memory_group(&id, &spec)? };
+        let started = launch(&node, sandbox, &plan, &spec, cleanup.group.clone()).await;
+        let (running, log) = match started {
+            Ok(started) => started,
+            Err(failure) => {
+                cleanup.run();
+                return Err(start_failed(failure));
+            }
+        };
+        let (end, exit) = watch::channel(None);
+        let group = cleanup.group.clone();
+        tokio::spawn(watch_end(running.clone(), Utc::now(), log, cleanup, end));
+        let inner = Inner { id, process: running, plan: process, spawner: node.spawner.clone(), group, exit };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+/// What a container leaves besides its log.
+struct Cleanup {
+    dir: PathBuf,
+    group: Option<Arc<Group>>,
+}
+
+impl Cleanup {
+    fn run(&self) {
+        if let Some(group) = &self.group {
+            group.remove();
+        }
+        if let Err(error) = fs::remove_dir_all(&self.dir)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("remove {}: {error}", self.dir.display());
+        }
+    }
+}
+
+async fn watch_end(
+    process: Process,
+    started_at: DateTime<Utc>,
+    log: logs::Pump,
+    cleanup: Cleanup,
+    end: watch::Sender<Option<Exit>>,
+) {
+    let Ended { code, signal, at } = process.wait().await;
+    log.drain(LOG_DRAIN_TIMEOUT).await;
+    let oom_killed = cleanup.group.as_ref().is_some_and(|group| group.oom_killed());
+    let removed = tokio::task::spawn_blocking(move || cleanup.run());
+    let _ = removed.await;
+    end.send_replace(Some(Exit { code, signal, oom_killed, started_at, finished_at: at }));
+}
+
+async fn launch(
+    node: &Node<'_>,
+    sandbox: &Sandbox,
+    plan: &ContainerPlan,
+    spec: &ContainerSpec,
+    group: Option<Arc<Group>>,
+) -> Result<(Process, logs::Pump), Failure> {
+    fs::create_dir_all(&plan.root.own).with_context(|| format!("make the directory {}", plan.root.own.display()))?;
+    let (pump, stdout, stderr) = logs::Pump::start(&spec.log_path)?;
+    let stdio = Stdio3 { stdin: Stdio::null(), stdout: stdout.into(), stderr: stderr.into() };
+    let bytes = serde_json::to_vec(plan).context("write a plan")?;
+    let limit = |pid| group.as_ref().map_or(Ok(()), |group| group.add(pid));
+    let inherit = sandbox.namespaces().all();
+    let process = node.spawner.launch(CONTAINER, ProcessNamespace::New, stdio, inherit, &bytes, limit).await?;
+    Ok((process, pump))
+}
+
+fn container_plan(
+    sandbox: &Sandbox,
+    image: &Unpacked,
+    spec: &ContainerSpec,
+    own: &std::path::Path,
+    process: ProcessPlan,
+) -> ContainerPlan {
+    let files = sandbox.files().into_iter().filter(|(_, target)| {
+        // A pod may mount its own, as kubelet does with /etc/hosts.
+        !spec.mounts.iter().any(|mount| mount.target == std::path::Path::new(target))
+    });
+    let mut mounts: Vec<Mount> = files
+        .map(|(source, target)| Mount { source, target: target.into(), read_only: spec.security.read_only_root })
+        .chain(spec.mounts.iter().cloned())
+        .collect();
+    // As containerd does: what lies deeper comes later.
+    mounts.sort_by_key(|mount| mount.target.components().count());
+    let root = RootPlan {
+        lower: image.tree.clone(),
+        own: own.into(),
+        host: image.host.clone(),
+        read_only: spec.security.read_only_root,
+    };
+    let namespaces =
+        sandbox.namespaces().all().iter().map(|descriptor| std::os::fd::AsRawFd::as_raw_fd(descriptor)).collect();
+    ContainerPlan { namespaces, root, mounts, process }
+}
+
+fn process_plan(node: &Node<'_>, sandbox: &Sandbox, image: &Unpacked, spec: &ContainerSpec) -> Result<ProcessPlan> {
+    let tree = Root::open(&image.tree).with_context(|| format!("open the image's tree {}", image.tree.display()))?;
+    let identity = identity::identify(&tree, &image.image.user, &spec.security)?;
+    let working_dir = spec.working_dir.clone().unwrap_or_else(|| image.image.working_dir.clone().into());
+    Ok(ProcessPlan {
+        argv: argv(&image.image, spec),
+        env: environment(&image.image, spec, sandbox.hostname(), &identity),
+        working_dir: if working_dir.as_os_str().is_empty() { "/".into() } else { working_dir },
+        capabilities: identity::capabilities(&spec.security)?,
+        identity,
+        no_new_privileges: spec.security.no_new_privileges,
+        single_user_node: node.single_user,
+        tty: false,
+    })
+}
+
+/// A command replaces the image's entrypoint and arguments; arguments alone replace its arguments.
+fn argv(image: &crate::spec::Image, spec: &ContainerSpec) -> Vec<String> {
+    let command = if spec.command.is_empty() { &image.entrypoint } else { &spec.command };
+    let image_args: &[String] = if spec.command.is_empty() { &image.cmd } else { &[] };
+    let args = if spec.args.is_empty() { image_args } else { &spec.args };
+    command.iter().chain(args).cloned().collect()
+}
+
+fn environment(
+    image: &crate::spec::Image,
+    spec: &ContainerSpec,
+    hostname: &str,
+    identity: &plan::Identity,
+) -> Vec<String> {
+    let mut env = image.env.clone();
+    if !env.iter().any(|entry| entry.starts_with("PATH=")) {
+        env.insert(0, format!("PATH={DEFAULT_PATH}"));
+    }
+    set_env(&mut env, "HOSTNAME", hostname);
+    for (name, value) in &spec.env {
+        set_env(&mut env, name, value);
+    }
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        env.push(format!("HOME={}", identity.home.display()));
+    }
+    env
+}
+
+fn set_env(env: &mut Vec<String>, name: &str, value: &str) {
+    let prefix = format!("{name}=");
+    env.retain(|entry| !entry.starts_with(&prefix));
+    env.push(prefix + value);
+}
+
+fn memory_group(id: &str, spec: &ContainerSpec) -> Result<Option<Arc<Group>>, RuntimeError> {
+    let (Some(limit), Some(tree)) = (spec.memory_limit_bytes, cgroup::tree()) else { return Ok(None) };
+    match tree.group(id, limit) {
+        Ok(group) => Ok(Some(Arc::new(group))),
+        Err(error) => Err(RuntimeError::Create(format!("limit the memory of {} to {limit} bytes: {error}", spec.name))),
+    }
+}
+
+fn start_failed(failure: Failure) -> RuntimeError {
+    match failure {
+        Failure::Helper(words) => RuntimeError::Start(format!("{START_FAILED}{words}")),
+        Failure::Spawn(error) => RuntimeError::Create(format!("failed to create containerd container: {error:#}")),
+    }
+}
+
+fn exec_failed(id: &str, failure: Failure) -> String {
+    match failure {
+        Failure::Helper(words) => format!(
+            "failed to exec in container: failed to start exec {id:?}: OCI runtime exec failed: exec failed: \
+             unable to start container process: {words}"
+        ),
+        Failure::Spawn(error) => format!("failed to exec in container: failed to start exec {id:?}: {error:#}"),
+    }
+}
+
+fn to_json(plan: &impl serde::Serialize) -> Result<Vec<u8>, RuntimeError> {
+    serde_json::to_vec(plan).map_err(|error| RuntimeError::Other(format!("write a plan: {error}")))
+}
+
+/// An id that no other container has: the clock's nanoseconds and the process's address space differ from run to run.
+fn new_id(spec: &ContainerSpec) -> String {
+    static STARTED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let unique = format!("{} {} {} {number} {:?}", std::process::id(), spec.name, spec.attempt, Utc::now());
+    image::hex(&Sha256::digest(unique))
+}

@@ -1,0 +1,241 @@
+//! A container's view of files, made by its helper inside a mount namespace of its own.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::statvfs;
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_remount, unmount};
+
+use super::plan::{ContainerPlan, RootPlan};
+use crate::rooted::{Missing, Root, by_descriptor};
+use crate::spec::Mount;
+
+const QUIET: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
+/// Devices of the host that every container sees.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// Parts of `/proc` and `/sys` that tell of the host, as containerd hides them.
+const MASKED: [&str; 11] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Makes the container's root file system and moves into it.
+pub fn enter_root(plan: &ContainerPlan) -> Result<()> {
+    let root_path = make_root(&plan.root)?;
+    let root = Root::open(&root_path).context("open the root file system")?;
+    for host in &plan.root.host {
+        bind(&root, host)?;
+    }
+    kernel_mounts(&root)?;
+    devices(&root)?;
+    for one in &plan.mounts {
+        bind(&root, one)?;
+    }
+    let working_dir = &plan.process.working_dir;
+    // A file, or a place that can't be made, is reported when the program is to start there.
+    let _ = root.resolve(working_dir, Missing::MakeDirs);
+    hide(&root)?;
+    pivot(&root_path)?;
+    if plan.root.read_only {
+        let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), Missing::Fail));
+        root.and_then(|root| restrict(&root, true)).context("make the root file system read-only")?;
+    }
+    Ok(())
+}
+
+/// Puts the container's own layer over the image's tree: as an overlay; over a file system that can't be its upper
+/// layer, in memory; and where there is no overlay at all, as a copy.
+fn make_root(plan: &RootPlan) -> Result<PathBuf> {
+    let merged = plan.own.join("root");
+    fs::create_dir_all(&merged).with_context(|| format!("make the directory {}", merged.display()))?;
+    let Err(on_disk) = overlay(plan, &plan.own, &merged) else { return Ok(merged) };
+    let memory = plan.own.join("memory");
+    fs::create_dir_all(&memory).with_context(|| format!("make the directory {}", memory.display()))?;
+    mount("tmpfs", &memory, "tmpfs", MountFlags::NODEV, c"mode=0755").context("mount a file system in memory")?;
+    let Err(_in_memory) = overlay(plan, &memory, &merged) else { return Ok(merged) };
+    unmount(&memory, UnmountFlags::DETACH).context("unmount the file system in memory")?;
+    copy_tree(&plan.lower, &merged)
+        .with_context(|| format!("copy the image's files, for want of an overlay ({on_disk})"))?;
+    mount_bind(&merged, &merged).context("mount the root file system")?;
+    Ok(merged)
+}
+
+fn overlay(plan: &RootPlan, own: &Path, merged: &Path) -> io::Result<()> {
+    let (upper, work) = (own.join("upper"), own.join("work"));
+    fs::create_dir_all(&upper)?;
+    fs::create_dir_all(&work)?;
+    // The merged root has its upper directory's mode and owner.
+    fs::set_permissions(&upper, fs::metadata(&plan.lower)?.permissions())?;
+    let options = format!("lowerdir={},upperdir={},workdir={}", plan.lower.display(), upper.display(), work.display());
+    // Inside a user namespace, overlayfs may not write trusted attributes and has others for it.
+    let in_user_namespace = format!("{options},userxattr");
+    for options in [options, in_user_namespace] {
+        let options = std::ffi::CString::new(options)?;
+        match mount("overlay", merged, "overlay", MountFlags::NODEV, options.as_c_str()) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(io::Error::other("the kernel refuses an overlay here"))
+}
+
+/// Copies directories, files and links; hard links become files of their own.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let metadata = entry.metadata()?;
+        if metadata.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else if metadata.is_dir() {
+            fs::create_dir(&target)?;
+            copy_tree(&source, &target)?;
+        } else if metadata.is_file() {
+            fs::copy(&source, &target)?;
+        }
+        if !metadata.is_symlink() && target.exists() {
+            use std::os::unix::fs::MetadataExt;
+            let _ = std::os::unix::fs::chown(&target, Some(metadata.uid()), Some(metadata.gid()));
+            fs::set_permissions(&target, fs::Permissions::from_mode(metadata.mode()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Mounts a directory or file of the node at its place below the root.
+fn bind(root: &Root, one: &Mount) -> Result<()> {
+    let explain = || format!("error mounting {:?} to rootfs at {:?}", one.source, one.target);
+    let is_dir = fs::metadata(&one.source).with_context(explain)?.is_dir();
+    let missing = if is_dir { Missing::MakeDirs } else { Missing::MakeFile };
+    let place = root.resolve(&one.target, missing).with_context(explain)?;
+    mount_bind_recursive(&one.source, by_descriptor(&place)).with_context(explain)?;
+    // The descriptor still refers to what is now covered: look again.
+    let mounted = root.resolve(&one.target, Missing::Fail).with_context(explain)?;
+    restrict(&mounted, one.read_only).with_context(explain)
+}
+
+/// Takes devices away from a bind mount, and writing if so wanted; what its source forbids stays forbidden.
+fn restrict(mounted: &OwnedFd, read_only: bool) -> io::Result<()> {
+    let path = by_descriptor(mounted);
+    let mut flags = MountFlags::BIND;
+    let file = fs::metadata(&path)?.file_type();
+    if !file.is_char_device() && !file.is_block_device() {
+        flags |= MountFlags::NODEV;
+    }
+    let now = statvfs(&path)?.f_flag;
+    for (has, flag) in [
+        (rustix::fs::StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+        (rustix::fs::StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (rustix::fs::StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (rustix::fs::StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (rustix::fs::StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (rustix::fs::StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (rustix::fs::StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ] {
+        if now.contains(has) {
+            flags |= flag;
+        }
+    }
+    if read_only {
+        flags |= MountFlags::RDONLY;
+    }
+    Ok(mount_remount(&path, flags, c"")?)
+}
+
+/// `/proc` of the container's own processes, `/dev` in memory, and `/sys` where the kernel allows it.
+fn kernel_mounts(root: &Root) -> Result<()> {
+    kernel_mount(root, "/proc", "proc", QUIET, c"")?;
+    kernel_mount(root, "/dev", "tmpfs", MountFlags::NOSUID, c"mode=755,size=65536k")?;
+    kernel_mount(root, "/dev/shm", "tmpfs", QUIET, c"mode=1777,size=65536k")?;
+    let terminals = MountFlags::NOSUID | MountFlags::NOEXEC;
+    // Group 5, tty, is unknown to a user namespace of one user.
+    kernel_mount(root, "/dev/pts", "devpts", terminals, c"newinstance,ptmxmode=0666,mode=0620,gid=5")
+        .or_else(|_| kernel_mount(root, "/dev/pts", "devpts", terminals, c"newinstance,ptmxmode=0666,mode=0620"))?;
+    if let Err(error) = kernel_mount(root, "/dev/mqueue", "mqueue", QUIET, c"") {
+        tracing::debug!("no message queues in this container: {error:#}");
+    }
+    if let Err(error) = kernel_mount(root, "/sys", "sysfs", QUIET | MountFlags::RDONLY, c"") {
+        tracing::debug!("an empty /sys in this container: {error:#}");
+    }
+    Ok(())
+}
+
+fn kernel_mount(root: &Root, target: &str, kind: &str, flags: MountFlags, options: &std::ffi::CStr) -> Result<()> {
+    let explain = || format!("error mounting {kind:?} to rootfs at {target:?}");
+    let place = root.resolve(Path::new(target), Missing::MakeDirs).with_context(explain)?;
+    mount(kind, by_descriptor(&place), kind, flags, options).with_context(explain)
+}
+
+/// Devices are the host's own, bound: an ordinary user can make none.
+fn devices(root: &Root) -> Result<()> {
+    let dev = root.resolve(Path::new("/dev"), Missing::Fail).context("open /dev")?;
+    let dev = by_descriptor(&dev);
+    for name in DEVICES {
+        let source = Path::new("/dev").join(name);
+        if !source.exists() {
+            continue;
+        }
+        fs::write(dev.join(name), "").with_context(|| format!("make /dev/{name}"))?;
+        mount_bind(&source, dev.join(name)).with_context(|| format!("mount /dev/{name}"))?;
+    }
+    for (name, target) in DEVICE_LINKS {
+        symlink(target, dev.join(name)).with_context(|| format!("make the link /dev/{name}"))?;
+    }
+    Ok(())
+}
+
+fn hide(root: &Root) -> Result<()> {
+    for path in MASKED {
+        let Ok(place) = root.resolve(Path::new(path), Missing::Fail) else { continue };
+        let place = by_descriptor(&place);
+        let masked = if place.is_dir() {
+            mount("tmpfs", &place, "tmpfs", QUIET | MountFlags::RDONLY, c"size=0k")
+        } else {
+            mount_bind("/dev/null", &place)
+        };
+        masked.with_context(|| format!("hide {path}"))?;
+    }
+    for path in READ_ONLY {
+        let Ok(place) = root.resolve(Path::new(path), Missing::Fail) else { continue };
+        mount_bind_recursive(by_descriptor(&place), by_descriptor(&place)).with_context(|| format!("cover {path}"))?;
+        let covered = root.resolve(Path::new(path), Missing::Fail).with_context(|| format!("open {path}"))?;
+        restrict(&covered, true).with_context(|| format!("make {path} read-only"))?;
+    }
+    Ok(())
+}
+
+/// Makes the directory the process's root and lets go of the host's.
+fn pivot(root: &Path) -> Result<()> {
+    std::env::set_current_dir(root).context("enter the root file system")?;
+    // The old root comes to lie on top of the new one, whence it is unmounted.
+    rustix::process::pivot_root(".", ".").context("pivot to the root file system")?;
+    unmount(".", UnmountFlags::DETACH).context("let go of the host's root")?;
+    if let Err(error) = std::env::set_current_dir("/") {
+        bail!("enter the new root: {error}");
+    }
+    Ok(())
+}

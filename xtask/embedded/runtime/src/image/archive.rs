@@ -1,0 +1,181 @@
+//! An image archive: a tar file, read by name without being unpacked.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Component, Path};
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::read::MultiGzDecoder;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tar::EntryType;
+
+/// Larger manifests and configurations are refused.
+const METADATA_BYTES_MAX: u64 = 8 << 20;
+/// Archives with more entries are refused: an image has a few for each layer.
+const ENTRIES_MAX: usize = 100_000;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The places of an archive's files.
+pub struct Archive {
+    file: File,
+    entries: HashMap<String, Entry>,
+}
+
+enum Entry {
+    File {
+        offset: u64,
+        bytes: u64,
+    },
+    /// Another name of a file: `docker save` of old links equal layers.
+    Link(String),
+}
+
+impl Archive {
+    /// Reads the table of an archive; a compressed one is unpacked to a file without a name in `scratch` first.
+    pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
+        let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        let mut magic = [0; 4];
+        let read = file.read(&mut magic).with_context(|| format!("read {}", path.display()))?;
+        file.rewind()?;
+        ensure!(magic != ZSTD_MAGIC, "{} is compressed with zstd: save it plain or with gzip", path.display());
+        if magic[..read].starts_with(&GZIP_MAGIC) {
+            let mut plain = unnamed_file(scratch)?;
+            io::copy(&mut MultiGzDecoder::new(BufReader::new(file)), &mut plain)
+                .with_context(|| format!("decompress {}", path.display()))?;
+            file = plain;
+        }
+        let entries =
+            table(&file).with_context(|| format!("{} is no tar archive, or a damaged one", path.display()))?;
+        Ok(Self { file, entries })
+    }
+
+    /// Whether it has a file of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.place(name).is_ok()
+    }
+
+    /// The content of a file. Each reader has a position of its own in the archive, one at a time.
+    pub fn read(&self, name: &str) -> Result<io::Take<BufReader<File>>> {
+        let (offset, bytes) = self.place(name)?;
+        let mut file = self.file.try_clone().context("read the archive")?;
+        file.seek(SeekFrom::Start(offset)).context("read the archive")?;
+        Ok(BufReader::with_capacity(1 << 16, file).take(bytes))
+    }
+
+    /// A whole small file.
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        let (_, bytes) = self.place(name)?;
+        ensure!(bytes <= METADATA_BYTES_MAX, "{name} has {bytes} bytes: too many for what it is");
+        let mut content = Vec::new();
+        self.read(name)?.read_to_end(&mut content).with_context(|| format!("read {name}"))?;
+        ensure!(content.len() as u64 == bytes, "{name} is cut off: the archive is incomplete");
+        Ok(content)
+    }
+
+    /// A small file of JSON, with its digest.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<(T, String)> {
+        let content = self.bytes(name)?;
+        let parsed = serde_json::from_slice(&content).with_context(|| format!("read {name}"))?;
+        Ok((parsed, format!("sha256:{}", super::hex(&Sha256::digest(&content)))))
+    }
+
+    fn place(&self, name: &str) -> Result<(u64, u64)> {
+        let mut name = normal(Path::new(name)).with_context(|| format!("{name:?} is no name in an archive"))?;
+        for _ in 0..8 {
+            match self.entries.get(&name) {
+                Some(Entry::File { offset, bytes }) => return Ok((*offset, *bytes)),
+                Some(Entry::Link(target)) => name.clone_from(target),
+                None => bail!("{name} is not in the archive"),
+            }
+        }
+        bail!("{name} is a link to a link to a link")
+    }
+}
+
+/// A file that is gone with its last descriptor.
+fn unnamed_file(dir: &Path) -> Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(dir, flags, Mode::from_raw_mode(0o600));
+    Ok(File::from(file.with_context(|| format!("make a file in {}", dir.display()))?))
+}
+
+fn table(file: &File) -> Result<HashMap<String, Entry>> {
+    let mut entries = HashMap::new();
+    let mut archive = tar::Archive::new(BufReader::new(file));
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        let path = entry.path()?.into_owned();
+        let Some(name) = normal(&path) else { continue };
+        let place = match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => {
+                Entry::File { offset: entry.raw_file_position(), bytes: entry.size() }
+            }
+            EntryType::Link => Entry::Link(link_target(&entry, Path::new(""))?),
+            EntryType::Symlink => Entry::Link(link_target(&entry, path.parent().unwrap_or(Path::new("")))?),
+            _ => continue,
+        };
+        entries.insert(name, place);
+        ensure!(entries.len() <= ENTRIES_MAX, "it has more than {ENTRIES_MAX} files");
+    }
+    Ok(entries)
+}
+
+fn link_target<R: Read>(entry: &tar::Entry<'_, R>, relative_to: &Path) -> Result<String> {
+    let target = entry.link_name()?.context("a link without a target")?;
+    normal(&relative_to.join(&target)).with_context(|| format!("a link to {}", target.display()))
+}
+
+/// The name without `.` and `..`; none where it leads out of the archive or isn't text.
+fn normal(path: &Path) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name.to_str()?),
+            Component::ParentDir => {
+                names.pop()?;
+            }
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(names.join("/"))
+}
+
+/// Reads a layer that may be compressed.
+pub fn decompress<'a>(mut layer: impl io::BufRead + 'a, name: &str) -> Result<Box<dyn Read + 'a>> {
+    let start = layer.fill_buf().with_context(|| format!("read {name}"))?;
+    ensure!(!start.starts_with(&ZSTD_MAGIC), "{name} is compressed with zstd: save the image with gzip layers");
+    if start.starts_with(&GZIP_MAGIC) {
+        return Ok(Box::new(MultiGzDecoder::new(layer)));
+    }
+    Ok(Box::new(layer))
+}
+
+/// Computes a digest of what is read through it.
+pub struct Hashing<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    pub fn new(inner: R) -> Self {
+        Self { inner, hash: Sha256::new() }
+    }
+
+    /// Reads what is left, and answers the digest of it all.
+    pub fn finish(mut self) -> io::Result<String> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(format!("sha256:{}", super::hex(&self.hash.finalize())))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.hash.update(&buf[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,198 @@
+//! Unpacks one layer over what earlier ones left, below a root that nothing in the layer leads out of.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, linkat, mkdirat, mkfifoat, openat,
+    statat, symlinkat, unlinkat, utimensat,
+};
+use rustix::io::Errno;
+use tar::{Entry, EntryType};
+
+use crate::rooted::{Missing, Root, by_descriptor};
+
+/// A layer that unpacks to more is refused.
+const LAYER_BYTES_MAX: u64 = 32 << 30;
+const WHITEOUT: &str = ".wh.";
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// Unpacks one layer.
+pub struct Unpacking<'a> {
+    root: &'a Root,
+    /// Files get the owners that the layer gives them: not where a single user exists.
+    owners: bool,
+    /// What this layer brought, so that its own whiteouts spare it.
+    brought: HashSet<PathBuf>,
+    bytes: u64,
+}
+
+/// A place in the tree: an open directory and a name in it.
+struct Place {
+    dir: OwnedFd,
+    name: OsString,
+}
+
+impl<'a> Unpacking<'a> {
+    pub fn new(root: &'a Root, owners: bool) -> Self {
+        Self { root, owners, brought: HashSet::new(), bytes: 0 }
+    }
+
+    /// Unpacks all entries, and answers how many bytes the files have.
+    pub fn run(mut self, layer: impl Read) -> Result<u64> {
+        let mut archive = tar::Archive::new(layer);
+        for entry in archive.entries().context("read the layer")? {
+            let mut entry = entry.context("read the layer")?;
+            let path = entry.path().context("read a name in the layer")?.into_owned();
+            let inside = inside(&path).with_context(|| format!("the entry {path:?} leads out of the image's root"))?;
+            self.unpack(&mut entry, inside).with_context(|| format!("unpack {path:?}"))?;
+            ensure!(self.bytes <= LAYER_BYTES_MAX, "it unpacks to more than {LAYER_BYTES_MAX} bytes");
+        }
+        Ok(self.bytes)
+    }
+
+    fn unpack(&mut self, entry: &mut Entry<'_, impl Read>, path: PathBuf) -> Result<()> {
+        let Some(name) = path.file_name().map(OsStr::to_owned) else {
+            return self.root_itself(entry);
+        };
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let text = name.to_string_lossy();
+        if text == OPAQUE {
+            return self.clear(parent);
+        }
+        let dir = self.root.resolve(parent, Missing::MakeDirs)?;
+        if let Some(hidden) = text.strip_prefix(WHITEOUT) {
+            ensure!(!hidden.is_empty() && hidden != "." && hidden != "..", "a whiteout without a name");
+            return Ok(remove(&Place { dir, name: hidden.into() })?);
+        }
+        let place = Place { dir, name };
+        if self.make(entry, &place)? {
+            self.dress(entry, &place)?;
+            self.brought.insert(path);
+        }
+        Ok(())
+    }
+
+    /// Makes what the entry describes; false for what a container can't have.
+    fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &Place) -> Result<bool> {
+        let kind = entry.header().entry_type();
+        let keep = kind == EntryType::Directory && place.kind()? == Some(FileType::Directory);
+        if !keep {
+            remove(place)?;
+        }
+        match kind {
+            EntryType::Directory if keep => {}
+            EntryType::Directory => mkdirat(&place.dir, &place.name, Mode::RWXU)?,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let mut file = File::from(openat(&place.dir, &place.name, flags, Mode::RUSR | Mode::WUSR)?);
+                self.bytes += io::copy(entry, &mut file)?;
+            }
+            EntryType::Symlink => {
+                let target = entry.link_name()?.context("a link without a target")?;
+                symlinkat(target.as_os_str(), &place.dir, &place.name)?;
+            }
+            EntryType::Link => self.hard_link(entry, place)?,
+            EntryType::Fifo => mkfifoat(&place.dir, &place.name, Mode::RUSR | Mode::WUSR)?,
+            // Devices are of no use: a container's file systems are mounted without them.
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+        let target = entry.link_name()?.context("a link without a target")?.into_owned();
+        let inside = inside(&target).with_context(|| format!("it links to {target:?}, outside of the image's root"))?;
+        let Some(name) = inside.file_name() else { bail!("it links to the root") };
+        let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), Missing::Fail)?;
+        // Without following: a link to a symlink is another name of the symlink.
+        linkat(&dir, name, &place.dir, &place.name, AtFlags::empty()).with_context(|| format!("link to {target:?}"))
+    }
+
+    /// Owner, mode and time.
+    fn dress(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+        let header = entry.header();
+        let kind = header.entry_type();
+        if kind == EntryType::Link {
+            return Ok(());
+        }
+        if self.owners {
+            let owner = |id: u64| u32::try_from(id).context("an owner beyond 32 bits");
+            let (user, group) = (Uid::from_raw(owner(header.uid()?)?), Gid::from_raw(owner(header.gid()?)?));
+            chownat(&place.dir, &place.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        if kind != EntryType::Symlink {
+            let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
+            // What is there was made a moment ago in a directory that nobody else writes to, and is no link.
+            rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::empty())?;
+        }
+        let time = Timespec { tv_sec: i64::try_from(header.mtime()?).unwrap_or_default(), tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
+        utimensat(&place.dir, &place.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(())
+    }
+
+    /// The entry `./`.
+    fn root_itself(&self, entry: &Entry<'_, impl Read>) -> Result<()> {
+        ensure!(entry.header().entry_type() == EntryType::Directory, "the root is no directory in this layer");
+        let place = Place { dir: self.root.resolve(Path::new(""), Missing::Fail)?, name: ".".into() };
+        self.dress(entry, &place)
+    }
+
+    /// An opaque directory shows nothing of the layers below.
+    fn clear(&self, dir: &Path) -> Result<()> {
+        let found = match self.root.resolve(dir, Missing::Fail) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for child in fs::read_dir(by_descriptor(&found))? {
+            let name = child?.file_name();
+            let path = dir.join(&name);
+            if !self.brought.iter().any(|brought| brought.starts_with(&path)) {
+                remove(&Place { dir: found.try_clone()?, name })?;
+            } else if self.root.resolve(&path, Missing::Fail).is_ok() && !self.brought.contains(&path) {
+                self.clear(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn kind(&self) -> io::Result<Option<FileType>> {
+        match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Removes what is there, a whole tree too.
+fn remove(place: &Place) -> io::Result<()> {
+    match place.kind()? {
+        None => Ok(()),
+        // Below an open directory: std follows no links on its way down.
+        Some(FileType::Directory) => fs::remove_dir_all(by_descriptor(&place.dir).join(&place.name)),
+        Some(_) => Ok(unlinkat(&place.dir, &place.name, AtFlags::empty())?),
+    }
+}
+
+/// The path below the root; none where it climbs out of it.
+fn inside(path: &Path) -> Option<PathBuf> {
+    let mut inside = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => inside.push(name),
+            Component::CurDir | Component::RootDir => {}
+            Component::ParentDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(inside)
+}

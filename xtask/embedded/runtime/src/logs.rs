@@ -1,0 +1,162 @@
+//! A container's output, line by line into a file in the format of the container runtime interface.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, PipeReader, PipeWriter, Write, pipe};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::{SecondsFormat, Utc};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe::Receiver;
+use tokio::task::JoinSet;
+
+/// A longer line is written in parts, as containerd does.
+const LINE_BYTES_MAX: usize = 16 * 1024;
+/// A longer file is moved to `<file>.1`, over the one that is there: kubelet's default limit of a log.
+const FILE_BYTES_MAX: u64 = 10 << 20;
+
+/// Moves a container's output into its log.
+pub struct Pump {
+    streams: JoinSet<()>,
+}
+
+impl Pump {
+    /// Opens the log, appending, and answers the ends of the pipes that the container is to write to.
+    pub fn start(path: &Path) -> Result<(Self, OwnedFd, OwnedFd)> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+        }
+        let log = LogFile::open(path).with_context(|| format!("open the log {}", path.display()))?;
+        let log = Arc::new(Mutex::new(log));
+        let mut streams = JoinSet::new();
+        let mut ends = Vec::new();
+        for stream in ["stdout", "stderr"] {
+            let (reader, writer): (PipeReader, PipeWriter) = pipe().context("make a pipe for the log")?;
+            let reader = Receiver::from_owned_fd(reader.into()).context("read from the log's pipe")?;
+            streams.spawn(copy_lines(BufReader::with_capacity(LINE_BYTES_MAX, reader), stream, log.clone()));
+            ends.push(OwnedFd::from(writer));
+        }
+        let (stderr, stdout) = (ends.pop(), ends.pop());
+        let (stdout, stderr) = stdout.zip(stderr).context("make pipes for the log")?;
+        Ok((Self { streams }, stdout, stderr))
+    }
+
+    /// Waits until all output is written: until the last process that holds a pipe has ended.
+    pub async fn drain(mut self, timeout: Duration) {
+        let all = async { while self.streams.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(timeout, all).await;
+    }
+}
+
+async fn copy_lines(mut reader: impl AsyncBufRead + Unpin, stream: &str, log: Arc<Mutex<LogFile>>) {
+    let mut line = Vec::new();
+    loop {
+        let chunk = match reader.fill_buf().await {
+            Ok(chunk) if !chunk.is_empty() => chunk,
+            _ => break,
+        };
+        let room = LINE_BYTES_MAX - line.len();
+        let newline = chunk.iter().take(room).position(|byte| *byte == b'\n');
+        let taken = newline.unwrap_or(chunk.len().min(room));
+        line.extend_from_slice(&chunk[..taken]);
+        reader.consume(taken + usize::from(newline.is_some()));
+        if newline.is_some() || line.len() == LINE_BYTES_MAX {
+            write(&log, stream, if newline.is_some() { "F" } else { "P" }, &line);
+            line.clear();
+        }
+    }
+    if !line.is_empty() {
+        write(&log, stream, "F", &line);
+    }
+}
+
+/// What can't be written is lost: a full disk must not stop the container.
+fn write(log: &Mutex<LogFile>, stream: &str, tag: &str, line: &[u8]) {
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = log.write(stream, tag, line) {
+        tracing::warn!("write to the log {}: {error}", log.path.display());
+    }
+}
+
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { path: path.into(), file, bytes })
+    }
+
+    fn write(&mut self, stream: &str, tag: &str, line: &[u8]) -> io::Result<()> {
+        if self.bytes >= FILE_BYTES_MAX {
+            let mut old = self.path.clone().into_os_string();
+            old.push(".1");
+            fs::rename(&self.path, old)?;
+            *self = Self::open(&self.path)?;
+        }
+        let mut record =
+            format!("{} {stream} {tag} ", Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true)).into_bytes();
+        record.extend_from_slice(line);
+        record.push(b'\n');
+        // One call for the whole line: who reads the file meanwhile sees no half of it.
+        self.file.write_all(&record)?;
+        self.bytes += record.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn logged(output: &[u8]) -> Vec<(String, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pod/0.log");
+        let (pump, stdout, _stderr) = Pump::start(&path).unwrap();
+        let output = output.to_vec();
+        let writing = std::thread::spawn(move || File::from(stdout).write_all(&output).unwrap());
+        drop(_stderr);
+        pump.drain(Duration::from_secs(10)).await;
+        writing.join().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        text.lines()
+            .map(|line| {
+                let mut fields = line.splitn(4, ' ').skip(1);
+                assert_eq!(fields.next(), Some("stdout"));
+                (fields.next().unwrap().into(), fields.next().unwrap().into())
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn lines_come_one_a_record_and_the_last_needs_no_newline() {
+        let lines = logged(b"one\n\nthree").await;
+        let expected = [("F", "one"), ("F", ""), ("F", "three")];
+        assert_eq!(lines, expected.map(|(tag, text)| (tag.to_string(), text.to_string())));
+    }
+
+    #[tokio::test]
+    async fn a_long_line_comes_in_parts() {
+        let lines = logged(format!("{}\nnext\n", "x".repeat(LINE_BYTES_MAX + 5)).as_bytes()).await;
+        let shape: Vec<(&str, usize)> = lines.iter().map(|(tag, text)| (tag.as_str(), text.len())).collect();
+        assert_eq!(shape, [("P", LINE_BYTES_MAX), ("F", 5), ("F", 4)]);
+    }
+
+    #[test]
+    fn a_full_file_makes_room_for_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        let mut log = LogFile::open(&path).unwrap();
+        log.bytes = FILE_BYTES_MAX;
+        log.write("stdout", "F", b"after").unwrap();
+        assert!(fs::read_to_string(&path).unwrap().ends_with(" stdout F after\n"));
+        assert!(dir.path().join("0.log.1").exists());
+    }
+}

@@ -1,0 +1,141 @@
+//! The pod network: a bridge on the node, a veth pair and an address for each pod.
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use futures::TryStreamExt;
+use rtnetlink::packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::packet_route::route::{RouteScope, RouteType};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+
+use crate::spec::NodeNetwork;
+
+const BRIDGE: &str = "pods";
+const POD_INTERFACE: &str = "eth0";
+const LOOPBACK_INDEX: u32 = 1;
+const TABLE_LOCAL: u32 = 255;
+
+/// The node's side of the pod network.
+#[derive(Clone)]
+pub struct PodNetwork {
+    node: NodeNetwork,
+    handle: Handle,
+    bridge: u32,
+    /// The node's own network namespace, into which the pods' threads put the node's end of each pair.
+    namespace: Arc<OwnedFd>,
+    given: Arc<AtomicU32>,
+}
+
+/// One pod's place in the network.
+#[derive(Debug, Clone)]
+pub struct Port {
+    /// The pod's address.
+    pub ip: Ipv4Addr,
+    /// The node's end of its pair.
+    pub interface: String,
+}
+
+impl PodNetwork {
+    /// Makes the bridge, with the gateway's address.
+    pub async fn start(node: NodeNetwork) -> Result<Self> {
+        let handle = connect()?;
+        handle.link().add(LinkBridge::new(BRIDGE).build()).execute().await.context("make the pods' bridge")?;
+        let bridge = index_of(&handle, BRIDGE).await?;
+        handle
+            .address()
+            .add(bridge, node.gateway.into(), node.prefix)
+            .execute()
+            .await
+            .with_context(|| format!("give the bridge the address {}", node.gateway))?;
+        let namespace = std::fs::File::open("/proc/thread-self/ns/net").context("open the node's network")?;
+        let namespace = Arc::new(namespace.into());
+        Ok(Self { node, handle, bridge, namespace, given: Arc::new(AtomicU32::new(0)) })
+    }
+
+    /// Makes every address of a network the node's own, so that its processes may listen on each.
+    pub async fn serve(&self, network: Ipv4Addr, prefix: u8) -> Result<()> {
+        let route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(network, prefix)
+            .output_interface(LOOPBACK_INDEX)
+            .kind(RouteType::Local)
+            .scope(RouteScope::Host)
+            .table_id(TABLE_LOCAL)
+            .build();
+        let added = self.handle.route().add(route).execute().await;
+        added.with_context(|| format!("make {network}/{prefix} the node's own"))
+    }
+
+    /// The next address; none is given twice in a run, so that a pod that replaces another never has its address.
+    pub fn next_port(&self) -> Result<Port> {
+        let number = self.given.fetch_add(1, Ordering::Relaxed) + 1;
+        let host_bits = 32 - u32::from(self.node.prefix);
+        let base = u32::from(self.node.gateway) & (u32::MAX << host_bits);
+        let gateway = u32::from(self.node.gateway) - base;
+        let host = if number < gateway { number } else { number + 1 };
+        ensure!(host < (1 << host_bits) - 1, "all {} addresses of the pod network were given in this run", number - 1);
+        Ok(Port { ip: Ipv4Addr::from(base + host), interface: format!("veth{number}") })
+    }
+
+    /// Makes a pod's pair and addresses; to be called on a thread inside the pod's network namespace.
+    pub async fn plug_in_pod(&self, port: &Port) -> Result<()> {
+        loopback_up().await?;
+        let handle = connect()?;
+        let far_end = LinkMessageBuilder::<LinkUnspec>::new()
+            .name(port.interface.clone())
+            .setns_by_fd(self.namespace.as_raw_fd())
+            .build();
+        let pair = LinkMessageBuilder::<LinkVeth>::new(POD_INTERFACE, &port.interface)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
+            .up()
+            .build();
+        handle.link().add(pair).execute().await.with_context(|| format!("make the pair {}", port.interface))?;
+        let index = index_of(&handle, POD_INTERFACE).await?;
+        let added = handle.address().add(index, port.ip.into(), self.node.prefix).execute().await;
+        added.with_context(|| format!("give the pod the address {}", port.ip))?;
+        let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(self.node.gateway).build();
+        handle.route().add(route).execute().await.context("route the pod's traffic over the bridge")
+    }
+
+    /// Plugs the node's end of a pod's pair into the bridge.
+    pub async fn plug_in_node(&self, port: &Port) -> Result<()> {
+        let link = LinkUnspec::new_with_name(&port.interface).controller(self.bridge).up().build();
+        let plugged = self.handle.link().set(link).execute().await;
+        plugged.with_context(|| format!("plug {} into the bridge", port.interface))
+    }
+
+    /// Removes a pod's pair, both ends.
+    pub async fn unplug(&self, port: &Port) -> Result<()> {
+        let index = index_of(&self.handle, &port.interface).await?;
+        let deleted = self.handle.link().del(index).execute().await;
+        deleted.with_context(|| format!("remove the pair {}", port.interface))
+    }
+}
+
+/// Brings `lo` up in the calling thread's network namespace.
+pub async fn loopback_up() -> Result<()> {
+    let link = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
+    connect()?.link().set(link).execute().await.context("bring lo up")
+}
+
+/// Runs a future on this thread alone: a namespace belongs to the thread that entered it.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    Ok(runtime.context("make a runtime for netlink")?.block_on(future))
+}
+
+/// Talks to the kernel about the calling thread's network namespace.
+fn connect() -> Result<Handle> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("open a netlink socket")?;
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+async fn index_of(handle: &Handle, name: &str) -> Result<u32> {
+    let mut found = std::pin::pin!(handle.link().get().match_name(name).execute());
+    let link = found.try_next().await.with_context(|| format!("look up the interface {name}"))?;
+    Ok(link.with_context(|| format!("no interface {name}"))?.header.index)
+}

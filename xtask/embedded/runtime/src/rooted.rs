@@ -1,0 +1,179 @@
+//! File operations below a directory that no path leads out of, whatever links an image planted in it.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, open, openat2, readlinkat, statat};
+use rustix::io::Errno;
+
+/// As many links as the kernel follows.
+const LINKS_MAX: u32 = 40;
+
+/// What to do where a path ends in nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Answer an error.
+    Fail,
+    /// Make directories.
+    MakeDirs,
+    /// Make directories, and an empty file as the last component.
+    MakeFile,
+}
+
+/// A directory that is taken for `/`.
+#[derive(Debug)]
+pub struct Root {
+    fd: OwnedFd,
+}
+
+impl Root {
+    /// The tree below `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { fd: open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())? })
+    }
+
+    /// Finds `path` as a process whose root this is would, and opens it for reference only (`O_PATH`).
+    ///
+    /// Links are followed here, one by one, so that what is missing behind them can be made where they point.
+    pub fn resolve(&self, path: &Path, missing: Missing) -> io::Result<OwnedFd> {
+        let mut pending = components(path);
+        let mut resolved = PathBuf::from(".");
+        let mut links = 0;
+        while let Some(name) = pending.pop_front() {
+            if name == ".." {
+                if resolved != Path::new(".") {
+                    resolved.pop();
+                }
+                continue;
+            }
+            match self.step(&resolved, &name)? {
+                Some(FileType::Symlink) => {
+                    links += 1;
+                    if links > LINKS_MAX {
+                        return Err(Errno::LOOP.into());
+                    }
+                    let target = readlinkat(&self.enter(&resolved)?, &name, Vec::new())?;
+                    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                    if target.is_absolute() {
+                        resolved = PathBuf::from(".");
+                    }
+                    let mut rest = components(&target);
+                    rest.append(&mut pending);
+                    pending = rest;
+                    continue;
+                }
+                Some(FileType::Directory) => {}
+                Some(_) if pending.is_empty() => {}
+                Some(_) => return Err(Errno::NOTDIR.into()),
+                None if missing == Missing::Fail => return Err(Errno::NOENT.into()),
+                None => self.make(&resolved, &name, missing == Missing::MakeFile && pending.is_empty())?,
+            }
+            resolved.push(&name);
+        }
+        self.enter(&resolved)
+    }
+
+    /// The kind of what `name` is in the directory; none where nothing is.
+    fn step(&self, dir: &Path, name: &OsStr) -> io::Result<Option<FileType>> {
+        match statat(&self.enter(dir)?, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make(&self, dir: &Path, name: &OsStr, file: bool) -> io::Result<()> {
+        let dir = self.enter(dir)?;
+        if file {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&dir, name, flags, Mode::from_raw_mode(0o644))?;
+            return Ok(());
+        }
+        Ok(mkdirat(&dir, name, Mode::from_raw_mode(0o755))?)
+    }
+
+    /// Opens a path that holds no links: the kernel refuses any that has come to be there since.
+    fn enter(&self, resolved: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(openat2(&self.fd, resolved, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?)
+    }
+
+    /// The content of a file of at most `bytes_max`; what is longer is cut.
+    pub fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        let found = self.resolve(path, Missing::Fail)?;
+        // Opening a pipe that an image brings along would wait for ever.
+        if FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let mut content = Vec::new();
+        File::open(by_descriptor(&found))?.take(bytes_max).read_to_end(&mut content)?;
+        Ok(content)
+    }
+}
+
+/// A path to what a descriptor refers to, for calls that take paths alone.
+pub fn by_descriptor(descriptor: &OwnedFd) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
+}
+
+/// The names on a path, `..` among them.
+fn components(path: &Path) -> VecDeque<OsString> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("root")).unwrap();
+        fs::write(dir.path().join("secret"), "outside").unwrap();
+        let root = Root::open(&dir.path().join("root")).unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn no_way_leads_out() {
+        let (dir, root) = tree();
+        symlink("../secret", dir.path().join("root/up")).unwrap();
+        symlink(dir.path().join("secret"), dir.path().join("root/absolute")).unwrap();
+        symlink("..", dir.path().join("root/parent")).unwrap();
+        for path in ["up", "absolute", "parent/secret", "../secret", "/../../secret"] {
+            let error = root.read(Path::new(path), 100).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_behind_a_link_is_made_where_it_points_inside() {
+        let (dir, root) = tree();
+        fs::create_dir(dir.path().join("root/etc")).unwrap();
+        symlink("/run/resolve/stub", dir.path().join("root/etc/resolv.conf")).unwrap();
+        root.resolve(Path::new("/etc/resolv.conf"), Missing::MakeFile).unwrap();
+        assert!(dir.path().join("root/run/resolve/stub").is_file());
+    }
+
+    #[test]
+    fn links_in_a_circle_are_an_error() {
+        let (dir, root) = tree();
+        symlink("b", dir.path().join("root/a")).unwrap();
+        symlink("a", dir.path().join("root/b")).unwrap();
+        let error = root.resolve(Path::new("a/x"), Missing::MakeDirs).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    }
+}

@@ -1,0 +1,137 @@
+//! The runtime as kubelet sees it.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::cgroup;
+use crate::container::{Container, Node};
+use crate::image::Store;
+use crate::network::PodNetwork;
+use crate::sandbox::Sandbox;
+use crate::spawn::Spawner;
+use crate::spec::{ContainerSpec, Image, NodeNetwork, RuntimeError, SandboxSpec};
+
+/// The runtime of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    network: PodNetwork,
+    images: Store,
+    spawner: Spawner,
+    single_user: bool,
+}
+
+impl Runtime {
+    /// Brings the pod network up and makes the directories below `dir`; inside the node's namespaces.
+    pub async fn start(dir: &Path, network: NodeNetwork) -> Result<Self, RuntimeError> {
+        let single_user = single_user_node();
+        let start = async {
+            let images = Store::new(&dir.join("images"), !single_user)?;
+            let network = PodNetwork::start(network).await?;
+            let spawner = Spawner::start()?;
+            anyhow::Ok(Inner { dir: dir.into(), network, images, spawner, single_user })
+        };
+        let inner = start.await.context("start the container runtime").map_err(other)?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes in all images of a Docker or OCI archive, and answers their references in full.
+    ///
+    /// Every digest that the archive tells is checked; where one is wrong, nothing of the archive is taken in.
+    pub async fn load_archive(&self, archive: &Path) -> Result<Vec<String>, RuntimeError> {
+        let (inner, archive) = (self.inner.clone(), archive.to_owned());
+        let loaded = tokio::task::spawn_blocking(move || inner.images.load(&archive)).await;
+        loaded.context("load an archive").and_then(|loaded| loaded).map_err(other)
+    }
+
+    /// The image that a reference names; the ones that the host serves included.
+    ///
+    /// An image for another platform is found as well: see [`Image::platform`].
+    pub fn image(&self, reference: &str) -> Result<Image, RuntimeError> {
+        Ok(self.inner.images.find(reference)?.image)
+    }
+
+    /// All images that were loaded, and the host-served ones that were asked for, one entry for each tag.
+    pub fn images(&self) -> Vec<Image> {
+        self.inner.images.all()
+    }
+
+    /// Makes a pod's namespaces and network.
+    pub async fn run_sandbox(&self, spec: SandboxSpec) -> Result<Sandbox, RuntimeError> {
+        let dir = self.inner.dir.join("sandboxes").join(&spec.pod_uid);
+        let uid = spec.pod_uid.clone();
+        let sandbox = Sandbox::start(&self.inner.network, dir, spec).await;
+        sandbox.with_context(|| format!("make the sandbox of pod {uid}")).map_err(other)
+    }
+
+    /// Starts a container in a pod's sandbox; answers once the program runs.
+    pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
+        let image = self.inner.images.find(&spec.image)?;
+        if !image.image.runs_here() {
+            return Err(RuntimeError::Create(format!(
+                "image {} is for {}, which this node can't run",
+                image.image.reference, image.image.platform
+            )));
+        }
+        let node = Node {
+            spawner: &self.inner.spawner,
+            dir: self.inner.dir.join("containers"),
+            single_user: self.inner.single_user,
+        };
+        let container = Container::start(node, sandbox, &image, spec).await?;
+        sandbox.adopt(container.clone());
+        Ok(container)
+    }
+
+    /// Kills what is left of a pod, removes its network and its directories. May be called again.
+    pub async fn stop_sandbox(&self, sandbox: &Sandbox) {
+        sandbox.stop(&self.inner.network).await;
+    }
+
+    /// Makes every address of a network the node's own, so that a proxy on the node may listen on each: for services.
+    pub async fn serve_addresses(&self, network: Ipv4Addr, prefix: u8) -> Result<(), RuntimeError> {
+        self.inner.network.serve(network, prefix).await.map_err(other)
+    }
+
+    /// Whether containers are held to their memory limits.
+    pub fn memory_limits_enforced(&self) -> bool {
+        cgroup::tree().is_some()
+    }
+
+    /// What can't be honoured on this machine, in words for the run's report.
+    pub fn limits(&self) -> Vec<String> {
+        let mut limits = vec!["CPU limits and seccomp profiles are not enforced".to_owned()];
+        if !self.memory_limits_enforced() {
+            limits.push("memory limits are not enforced: no memory cgroup may be made here".into());
+        }
+        if self.inner.single_user {
+            limits.push(
+                "the node runs without root: it knows a single user, so that all files of images and volumes belong \
+                 to whom a container runs as, none is refused for its owner, and a container that runs as root can't \
+                 become another user"
+                    .into(),
+            );
+            limits.push("supplementary groups and fsGroup have no effect without root".into());
+        }
+        limits
+    }
+}
+
+/// Whether the node's user namespace maps one user only, as it does where an ordinary user started it.
+fn single_user_node() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mapped: u64 = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum();
+    mapped < 2
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn other(error: anyhow::Error) -> RuntimeError {
+    RuntimeError::Other(format!("{error:#}"))
+}

@@ -1,0 +1,117 @@
+//! The process that stays outside the node's namespaces: it waits for the node, passes signals on and ends with it.
+
+use std::io::{PipeWriter, stdin};
+use std::os::fd::AsFd;
+use std::process::exit;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::cgroup::Tree;
+
+/// How long the node may take to end after it was asked, before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The signals that the supervisor takes in turn.
+pub fn signals() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD].into_iter().collect()
+}
+
+/// Waits for the node's end and exits as it did. `_alive` is held open until then: its closing tells the node.
+pub fn supervise(node: Pid, mask: &SigSet, memory: Option<Tree>, _alive: PipeWriter) -> ! {
+    let mut watch = Watch { node, kill_at: None, starter_lives: true };
+    let code = match SignalFd::with_flags(mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
+        Ok(signals) => watch.until_exit(&signals),
+        Err(error) => {
+            eprintln!("chartproof node: watch for signals: {error}");
+            let _ = kill(node, Signal::SIGKILL);
+            watch.wait_blocking()
+        }
+    };
+    if let Some(memory) = memory {
+        memory.remove();
+    }
+    exit(code)
+}
+
+struct Watch {
+    node: Pid,
+    /// Set once the node was asked to end.
+    kill_at: Option<Instant>,
+    /// Standard input, a pipe held by whoever started the node, is still open there.
+    starter_lives: bool,
+}
+
+impl Watch {
+    fn until_exit(&mut self, signals: &SignalFd) -> i32 {
+        loop {
+            self.wait_for_something(signals);
+            while let Ok(Some(info)) = signals.read_signal() {
+                let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+                if let Ok(signal) = Signal::try_from(number)
+                    && signal != Signal::SIGCHLD
+                {
+                    self.ask(signal);
+                }
+            }
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+                let _ = kill(self.node, Signal::SIGKILL);
+                return self.wait_blocking();
+            }
+            if let Some(code) = exit_code(waitpid(self.node, Some(WaitPidFlag::WNOHANG))) {
+                return code;
+            }
+        }
+    }
+
+    /// Returns on a signal, at the end of standard input and when the grace is over.
+    fn wait_for_something(&mut self, signals: &SignalFd) {
+        let input = stdin();
+        let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        if self.starter_lives {
+            polled.push(PollFd::new(input.as_fd(), PollFlags::empty()));
+        }
+        let timeout = match self.kill_at {
+            Some(at) => PollTimeout::try_from(at.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
+        };
+        if poll(&mut polled, timeout).is_err() {
+            return;
+        }
+        let Some(events) = polled.get(1).and_then(PollFd::revents) else { return };
+        if events.contains(PollFlags::POLLHUP) {
+            self.ask(Signal::SIGTERM);
+        }
+        // Hung up, or no descriptor at all: it has nothing more to say.
+        self.starter_lives = events.is_empty();
+    }
+
+    /// Passes a signal on. The second one is the last.
+    fn ask(&mut self, signal: Signal) {
+        let now = Instant::now();
+        self.kill_at = Some(if self.kill_at.is_some() { now } else { now + GRACE });
+        let _ = kill(self.node, signal);
+    }
+
+    fn wait_blocking(&self) -> i32 {
+        loop {
+            if let Some(code) = exit_code(waitpid(self.node, None)) {
+                return code;
+            }
+        }
+    }
+}
+
+/// The exit code to end with; none while the node lives.
+fn exit_code(status: nix::Result<WaitStatus>) -> Option<i32> {
+    match status {
+        Ok(WaitStatus::Exited(_, code)) => Some(code),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32),
+        Err(nix::errno::Errno::ECHILD) => Some(1),
+        _ => None,
+    }
+}

@@ -1,0 +1,39 @@
+//! Containers for real: each case runs in a node of its own, as root and as an ordinary user, out of the host's own
+//! programs. Afterwards the host is looked over for what was left behind.
+
+mod cases;
+mod host;
+mod node;
+mod pod;
+
+use libtest_mimic::{Arguments, Conclusion, Trial};
+
+/// The hidden word that makes this program a node that runs one case.
+const NODE: &str = "__test-node";
+
+fn main() -> std::process::ExitCode {
+    runtime::reexec();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, case, dir] = arguments.as_slice()
+        && word == NODE
+    {
+        return node::run(case, dir.as_ref());
+    }
+    let conclusion: Conclusion = libtest_mimic::run(&Arguments::from_args(), trials());
+    conclusion.exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    let root = rustix::process::geteuid().is_root();
+    let mut trials = Vec::new();
+    for case in cases::all() {
+        let name = case.name;
+        if root {
+            trials.push(Trial::test(format!("root::{name}"), move || Ok(host::run(name, host::Who::Root)?)));
+        }
+        if case.without_root {
+            trials.push(Trial::test(format!("user::{name}"), move || Ok(host::run(name, host::Who::User)?)));
+        }
+    }
+    trials
+}

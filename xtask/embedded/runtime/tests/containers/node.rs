@@ -1,0 +1,38 @@
+//! The node's side of a case.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use runtime::{NodeNetwork, Runtime};
+
+use crate::cases;
+use crate::pod::Node;
+
+/// Far beyond what any case takes on a busy machine.
+const CASE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Enters the node's namespaces and runs one case in them.
+pub fn run(case: &str, dir: &Path) -> ExitCode {
+    match try_run(case, dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_run(case: &str, dir: &Path) -> Result<()> {
+    runtime::enter_node_namespaces()?;
+    let case = cases::all().into_iter().find(|one| one.name == case).context("no such case")?;
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    tokio.block_on(async {
+        let network = NodeNetwork { gateway: Ipv4Addr::new(10, 244, 0, 1), prefix: 16 };
+        let runtime = Runtime::start(dir, network).await?;
+        let node = Node { runtime, dir: dir.to_owned() };
+        tokio::time::timeout(CASE_TIMEOUT, (case.run)(node)).await.context("the case hangs")?
+    })
+}
