@@ -1,58 +1,112 @@
-//! Resource quantities: `250m`, `1Gi`, `1e3`.
+//! Resource quantities (`250m`, `1Gi`, `1e3`): parsing, comparing, and the one way that the API writes them.
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::api::resource;
 
-/// Suffixes and what they multiply by, in thousandths.
-const SUFFIXES: [(&str, f64); 14] = [
-    ("Ki", 1024.0 * 1e3),
-    ("Mi", 1_048_576.0 * 1e3),
-    ("Gi", 1_073_741_824.0 * 1e3),
-    ("Ti", 1_099_511_627_776.0 * 1e3),
-    ("Pi", 1_125_899_906_842_624.0 * 1e3),
-    ("n", 1e-6),
-    ("u", 1e-3),
-    ("m", 1.0),
-    ("k", 1e6),
-    ("M", 1e9),
-    ("G", 1e12),
-    ("T", 1e15),
-    ("P", 1e18),
-    ("E", 1e21),
-];
+/// What the API server says of anything else.
+pub const MALFORMED: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+const BINARY: &[(&str, u32)] = &[("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+const DECIMAL: &[(&str, i32)] =
+    &[("E", 18), ("P", 15), ("T", 12), ("G", 9), ("M", 6), ("k", 3), ("", 0), ("m", -3), ("u", -6), ("n", -9)];
+
+/// A quantity in billionths, and how it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantity {
+    nanos: i128,
+    binary: bool,
+    exponent: bool,
+}
 
 /// The quantity in thousandths, rounded up: what CPU is counted in.
-pub fn milli(quantity: &Quantity) -> Option<i64> {
-    thousandths(&quantity.0).map(ceil)
+pub fn milli(quantity: &resource::Quantity) -> Option<i64> {
+    saturated(scaled(parse(&quantity.0)?.nanos, -6)?)
 }
 
 /// The quantity in whole units, rounded up: what bytes are counted in.
-pub fn whole(quantity: &Quantity) -> Option<i64> {
-    thousandths(&quantity.0).map(|n| ceil(n / 1e3))
+pub fn whole(quantity: &resource::Quantity) -> Option<i64> {
+    saturated(parse(&quantity.0)?.value())
 }
 
-fn thousandths(text: &str) -> Option<f64> {
-    let suffixed = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
-    let (number, factor) = suffixed.unwrap_or((text, 1e3));
-    let number: f64 = number.parse().ok()?;
-    number.is_finite().then_some(number * factor)
+fn saturated(number: i128) -> Option<i64> {
+    i64::try_from(number).ok().or(Some(i64::MAX))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates: no quantity of a pod is beyond 2^63")]
-fn ceil(number: f64) -> i64 {
-    // What a decimal like 0.1 loses in binary must not be rounded up to a whole unit.
-    (number - 1e-6).ceil() as i64
+/// Parses a quantity.
+pub fn parse(text: &str) -> Option<Quantity> {
+    let end = text.char_indices().skip(usize::from(text.starts_with(['+', '-'])));
+    let end = end.clone().find(|(_, c)| !c.is_ascii_digit() && *c != '.').map_or(text.len(), |(at, _)| at);
+    let (number, suffix) = text.split_at(end);
+    let nanos = nanos(number)?;
+    if let Some((_, shift)) = BINARY.iter().find(|(name, _)| *name == suffix) {
+        return Some(Quantity { nanos: nanos.checked_mul(1 << shift)?, binary: true, exponent: false });
+    }
+    if let Some((_, power)) = DECIMAL.iter().find(|(name, _)| *name == suffix) {
+        return Some(Quantity { nanos: scaled(nanos, *power)?, binary: false, exponent: false });
+    }
+    let power = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+    Some(Quantity { nanos: scaled(nanos, power)?, binary: false, exponent: true })
+}
+
+fn nanos(number: &str) -> Option<i128> {
+    let (negative, digits) = match number.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || fraction.len() > 9 {
+        return None;
+    }
+    let joined: i128 = format!("{whole}{fraction:0<9}").parse().ok()?;
+    Some(if negative { -joined } else { joined })
+}
+
+/// Times a power of ten; what is smaller than a billionth is rounded up.
+fn scaled(nanos: i128, power: i32) -> Option<i128> {
+    let factor = 10_i128.checked_pow(power.unsigned_abs())?;
+    if power >= 0 {
+        nanos.checked_mul(factor)
+    } else {
+        Some(nanos.div_euclid(factor) + i128::from(nanos % factor != 0))
+    }
+}
+
+impl Quantity {
+    /// Rounded up to a whole number.
+    pub fn value(self) -> i128 {
+        scaled(self.nanos, -9).unwrap_or(0)
+    }
+
+    /// In billionths, for comparing.
+    pub fn nanos(self) -> i128 {
+        self.nanos
+    }
+
+    /// As the API writes it: the largest suffix that leaves a whole number.
+    pub fn canonical(self) -> String {
+        let whole = self.nanos % 1_000_000_000 == 0;
+        if self.binary && whole && self.nanos.abs() >= 1024 * 1_000_000_000 {
+            let value = self.nanos / 1_000_000_000;
+            let fits = BINARY.iter().find(|(_, shift)| value % (1 << shift) == 0);
+            return fits.map_or(value.to_string(), |(name, shift)| format!("{}{name}", value >> shift));
+        }
+        if self.nanos == 0 {
+            return "0".to_owned();
+        }
+        let fits = DECIMAL.iter().find(|(_, power)| self.nanos % 10_i128.pow((power + 9).unsigned_abs()) == 0);
+        let (name, power) = fits.copied().unwrap_or(("n", -9));
+        let number = self.nanos / 10_i128.pow((power + 9).unsigned_abs());
+        if self.exponent && power != 0 { format!("{number}e{power}") } else { format!("{number}{name}") }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Quantity {
-        Quantity(text.to_owned())
-    }
-
     #[test]
     fn quantities_are_read_as_kubernetes_reads_them() {
+        let of = |text: &str| resource::Quantity(text.to_owned());
         assert_eq!(milli(&of("250m")), Some(250));
         assert_eq!(milli(&of("0.1")), Some(100));
         assert_eq!(milli(&of("2")), Some(2000));
@@ -61,5 +115,28 @@ mod tests {
         assert_eq!(whole(&of("1G")), Some(1_000_000_000));
         assert_eq!(whole(&of("100m")), Some(1));
         assert_eq!(whole(&of("lots")), None);
+    }
+
+    #[test]
+    fn quantities_are_written_as_kube_apiserver_writes_them() {
+        let table = [
+            ("0.5", "500m"),
+            ("1000m", "1"),
+            ("1024Mi", "1Gi"),
+            ("16Mi", "16Mi"),
+            ("1.5Gi", "1536Mi"),
+            ("100", "100"),
+            ("1000", "1k"),
+            ("1e3", "1e3"),
+            ("0", "0"),
+            ("512Ki", "512Ki"),
+            ("1500m", "1500m"),
+        ];
+        for (written, wanted) in table {
+            assert_eq!(parse(written).unwrap().canonical(), wanted, "{written}");
+        }
+        for malformed in ["12Q!", "", "Mi", "1.2.3", "1 Mi"] {
+            assert_eq!(parse(malformed), None, "{malformed}");
+        }
     }
 }

@@ -1,12 +1,19 @@
 //! The API server: HTTPS on a given listener, kube-apiserver's paths, words and codes.
 
 mod answer;
+mod body;
 mod discovery;
 mod identity;
+mod list;
+mod openapi;
 mod path;
+mod protobuf;
 mod request;
+mod selector;
 mod server;
+mod shape;
 mod verbs;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,10 +77,14 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
         "/version" => answer::json(200, &discovery::version()),
         "/api" => discovery::core(request.headers()),
         "/apis" => discovery::groups(request.headers()),
-        _ => match discovery::group_document(&path) {
-            Some(document) => answer::json(200, &document),
-            None => resource(state, request).await,
-        },
+        path => {
+            let described = openapi::answer(path, request.headers());
+            let document = || discovery::group_document(path).map(|document| answer::json(200, &document));
+            match described.or_else(document) {
+                Some(answer) => answer,
+                None => resource(state, request).await,
+            }
+        }
     }
 }
 

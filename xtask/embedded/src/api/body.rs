@@ -1,0 +1,122 @@
+//! Request bodies to objects: JSON, YAML and protobuf, checked against the kind that they go to.
+
+use serde_json::Value;
+
+use super::protobuf;
+use super::request::Request;
+use crate::kinds::Kind;
+use crate::registry::decode::{self, Decoded};
+use crate::registry::schema;
+use crate::status::Status;
+
+/// An object of a request, and what the client is to be warned of.
+pub struct Body {
+    /// The object.
+    pub object: Value,
+    /// `unknown field "spec.x"` …
+    pub warnings: Vec<String>,
+}
+
+/// The object of a request to create or replace.
+pub fn object(request: &Request) -> Result<Body, Status> {
+    let kind = request.target.kind;
+    let document = document(request, kind.kind)?;
+    let mut body = typed(request, kind, document)?;
+    place(request, &mut body.object)?;
+    Ok(body)
+}
+
+/// A body of whatever kind as a document.
+pub fn document(request: &Request, wanted: &str) -> Result<Value, Status> {
+    let unrecognized = |why: String| {
+        let shown: String = String::from_utf8_lossy(&request.body).chars().take(30).collect();
+        bad(format!("the object provided is unrecognized (must be of type {wanted}): {why} ({shown})"))
+    };
+    match request.content_type() {
+        "application/json" => serde_json::from_slice(&request.body)
+            .map_err(|error| unrecognized(format!("couldn't get version/kind; json parse error: {}", go_json(&error)))),
+        "application/yaml" => yaml(&request.body),
+        protobuf::MEDIA_TYPE => protobuf::read(&request.body).map_err(unrecognized),
+        _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+    }
+}
+
+/// A YAML (or JSON) body as a document.
+pub fn yaml(body: &[u8]) -> Result<Value, Status> {
+    if let Ok(document) = serde_json::from_slice(body) {
+        return Ok(document);
+    }
+    let text = String::from_utf8_lossy(body);
+    serde_saphyr::from_str(&text).map_err(|error| bad(format!("error decoding YAML: {error}")))
+}
+
+/// 415, naming what is taken.
+pub fn unsupported(accepted: &str) -> Status {
+    let message =
+        format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+    Status::new(415, "UnsupportedMediaType", message)
+}
+
+/// 400.
+pub fn bad(message: impl Into<String>) -> Status {
+    Status::new(400, "BadRequest", message)
+}
+
+/// Decodes a document as its kind's type; what the type does not know is refused, warned of or ignored.
+pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<Body, Status> {
+    let sent_kind = document["kind"].as_str().filter(|sent| !sent.is_empty()).unwrap_or(kind.kind).to_owned();
+    let sent_version = document["apiVersion"].as_str().unwrap_or_default();
+    let version = sent_version.rsplit('/').next().filter(|v| !v.is_empty()).unwrap_or(kind.version).to_owned();
+    let refuse =
+        |why: String| bad(format!("{sent_kind} in version \"{version}\" cannot be handled as a {}: {why}", kind.kind));
+    if sent_kind != kind.kind {
+        let internal = if kind.group.is_empty() { "core" } else { kind.group.split('.').next().unwrap_or_default() };
+        let why = format!("converting (v1.{sent_kind}) to ({internal}.{}): unknown conversion", kind.kind);
+        return Err(refuse(why));
+    }
+    if !sent_version.is_empty() && sent_version != kind.api_version() {
+        let message = format!(
+            "the API version in the data ({sent_version}) does not match the expected API version ({})",
+            kind.api_version()
+        );
+        return Err(bad(message));
+    }
+    let message = schema::of_kind(kind.kind).ok_or_else(|| refuse("no kind is registered".to_owned()))?;
+    let Decoded { object, unknown } = decode::decode(message, document).map_err(&refuse)?;
+    let warnings = match request.parameter("fieldValidation").unwrap_or("Warn") {
+        "Strict" if !unknown.is_empty() => {
+            return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));
+        }
+        "Ignore" | "Strict" => Vec::new(),
+        _ => unknown,
+    };
+    Ok(Body { object, warnings })
+}
+
+/// Puts an object where the URL says, or says that it belongs elsewhere.
+fn place(request: &Request, object: &mut Value) -> Result<(), Status> {
+    let target = &request.target;
+    let sent = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    match &target.namespace {
+        Some(namespace) if sent.is_empty() => object["metadata"]["namespace"] = namespace.as_str().into(),
+        Some(namespace) if sent != namespace => {
+            return Err(bad("the namespace of the provided object does not match the namespace sent on the request"));
+        }
+        _ => {}
+    }
+    let sent = object["metadata"]["name"].as_str().unwrap_or_default();
+    match &target.name {
+        Some(name) if sent.is_empty() => object["metadata"]["name"] = name.as_str().into(),
+        Some(name) if sent != name => {
+            let message = format!("the name of the object ({sent}) does not match the name on the URL ({name})");
+            return Err(bad(message));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Go's words for what serde found.
+fn go_json(error: &serde_json::Error) -> String {
+    if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
+}

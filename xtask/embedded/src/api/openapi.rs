@@ -1,0 +1,78 @@
+//! `OpenAPI` v3 from the table of kinds: a patch operation per kind with its group, version and kind,
+//! and schemas that accept everything. Strictness is the server's own (`fieldValidation`).
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::{answer, discovery};
+use crate::kinds::{KINDS, Kind};
+
+/// Answers `/openapi/v3` and what is below it.
+pub fn answer(path: &str, headers: &HeaderMap) -> Option<Response> {
+    match path.strip_prefix("/openapi/v3")? {
+        "" => Some(discovery::cached(headers, "application/json", &index())),
+        path => {
+            let document = document(path.trim_start_matches('/'))?;
+            Some(answer::json(200, &document))
+        }
+    }
+}
+
+fn index() -> Value {
+    let entry = |path: &str| json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={}", discovery::VERSION)});
+    let mut paths = Map::from_iter([("api/v1".to_owned(), entry("api/v1"))]);
+    for (group, version) in discovery::group_versions() {
+        let path = format!("apis/{group}/{version}");
+        paths.insert(path.clone(), entry(&path));
+    }
+    json!({ "paths": paths })
+}
+
+fn document(path: &str) -> Option<Value> {
+    let (group, version) = match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["api", "v1"] => ("", "v1"),
+        ["apis", group, version] => {
+            discovery::group_versions().into_iter().find(|(g, v)| g == group && v == version)?
+        }
+        _ => return None,
+    };
+    let kinds = || KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
+    let paths: Map<String, Value> = kinds().map(|kind| (object_path(path, kind), operations(kind))).collect();
+    let schemas: Map<String, Value> = kinds().map(|kind| (schema_name(kind), schema(kind))).collect();
+    Some(json!({
+        "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": discovery::VERSION},
+        "paths": paths, "components": {"schemas": schemas},
+    }))
+}
+
+fn object_path(prefix: &str, kind: &Kind) -> String {
+    let namespace = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
+    format!("/{prefix}{namespace}/{}/{{name}}", kind.plural)
+}
+
+fn operations(kind: &Kind) -> Value {
+    let parameter =
+        |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
+    let parameters = ["dryRun", "fieldManager", "fieldValidation", "force"].map(parameter);
+    json!({
+        "patch": {
+            "operationId": format!("patch{}", kind.kind), "parameters": parameters,
+            "responses": {"200": {"description": "OK"}},
+            "x-kubernetes-action": "patch", "x-kubernetes-group-version-kind": identity(kind),
+        }
+    })
+}
+
+fn identity(kind: &Kind) -> Value {
+    json!({"group": kind.group, "version": kind.version, "kind": kind.kind})
+}
+
+fn schema_name(kind: &Kind) -> String {
+    let group = kind.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+    format!("io.k8s.api.{group}.{}.{}", kind.version, kind.kind)
+}
+
+fn schema(kind: &Kind) -> Value {
+    json!({"type": "object", "x-kubernetes-group-version-kind": [identity(kind)]})
+}

@@ -1,0 +1,315 @@
+//! `metadata.managedFields`: reading and writing it, and what updates and applies do to it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::set::Set;
+use super::typed;
+use crate::registry::now;
+use crate::registry::schema::Message;
+use crate::status::Status;
+
+/// Fields that nobody owns.
+const UNOWNED: &[&[&str]] = &[
+    &["f:metadata", "f:name"],
+    &["f:metadata", "f:namespace"],
+    &["f:metadata", "f:creationTimestamp"],
+    &["f:metadata", "f:selfLink"],
+    &["f:metadata", "f:uid"],
+    &["f:metadata", "f:generation"],
+    &["f:metadata", "f:managedFields"],
+    &["f:metadata", "f:resourceVersion"],
+];
+
+/// Who wrote, how, and through which subresource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Manager {
+    /// `Apply` or `Update`; `Apply` sorts first, as the API writes it.
+    pub operation: &'static str,
+    /// The manager's own name.
+    pub name: String,
+    /// `status`, `scale`; empty for the object itself.
+    pub subresource: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Owned {
+    api_version: Value,
+    time: Value,
+    set: Set,
+}
+
+/// Who owns which fields of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Managers(BTreeMap<Manager, Owned>);
+
+impl Managers {
+    /// Those that an object names.
+    pub fn of(object: &Value) -> Self {
+        let entries = object["metadata"]["managedFields"].as_array();
+        let owned = entries.into_iter().flatten().map(|entry| {
+            let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+            let operation = if entry["operation"] == "Apply" { "Apply" } else { "Update" };
+            let manager = Manager { operation, name: text("manager"), subresource: text("subresource") };
+            let set = Set::from_fields(&entry["fieldsV1"]);
+            (manager, Owned { api_version: entry["apiVersion"].clone(), time: entry["time"].clone(), set })
+        });
+        Self(owned.collect())
+    }
+
+    /// Writes them into an object.
+    pub fn write(&self, object: &mut Value) {
+        let mut entries: Vec<(&Manager, &Owned)> = self.0.iter().collect();
+        entries.sort_by_key(|(manager, owned)| (manager.operation, owned.time.to_string(), manager.name.clone()));
+        let entries: Vec<Value> = entries.into_iter().map(|(manager, owned)| entry(manager, owned)).collect();
+        if entries.is_empty() {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.shift_remove("managedFields");
+            }
+        } else {
+            object["metadata"]["managedFields"] = entries.into();
+        }
+    }
+
+    /// What an update by `manager` from `before` to `after` makes of them.
+    pub fn updated(mut self, message: &'static Message, before: &Value, after: &Value, manager: &Manager) -> Self {
+        let comparison = typed::compare(message, before, after);
+        let mut changed = comparison.changed();
+        let mut removed = comparison.removed;
+        disown(&mut changed);
+        disown(&mut removed);
+        for (other, owned) in &mut self.0 {
+            if other != manager {
+                owned.set = owned.set.difference(&changed).difference(&removed);
+            }
+        }
+        let previous = self.0.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
+        let set = previous.difference(&removed).union(&changed);
+        if set != previous {
+            let api_version = after["apiVersion"].clone();
+            self.0.insert(manager.clone(), Owned { api_version, time: now(), set });
+        }
+        self.0.retain(|_, owned| !owned.set.is_empty());
+        self
+    }
+
+    /// Merges what `manager` applies into what is there, taking out what it no longer applies.
+    ///
+    /// # Errors
+    /// 409 where others own fields that the merge would change, unless `force` takes them over.
+    pub fn applied(
+        mut self,
+        message: &'static Message,
+        live: &Value,
+        config: &Value,
+        manager: &Manager,
+        force: bool,
+    ) -> Result<(Value, Self), Status> {
+        if self.0.is_empty() && live["metadata"].get("uid").is_some() {
+            self.adopt(message, live);
+        }
+        let mut set = typed::fields(message, config);
+        disown(&mut set);
+        if manager.subresource.is_empty() {
+            set.remove(&["f:status"], true);
+        }
+        let last = self.0.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
+        let owned = Owned { api_version: config["apiVersion"].clone(), time: now(), set };
+        if self.0.get(manager).is_none_or(|previous| previous.set != owned.set) {
+            self.0.insert(manager.clone(), owned);
+        }
+        let merged = typed::merge(message, live, config);
+        let merged = self.pruned(message, &merged, &last);
+        self.settle(message, live, &merged, manager, force)?;
+        Ok((merged, self))
+    }
+
+    /// An object that nobody owns yet is owned by whoever came before the first apply.
+    fn adopt(&mut self, message: &'static Message, live: &Value) {
+        let mut set = typed::fields(message, live);
+        disown(&mut set);
+        let manager = Manager { operation: "Update", name: "before-first-apply".into(), subresource: String::new() };
+        self.0.insert(manager, Owned { api_version: live["apiVersion"].clone(), time: now(), set });
+    }
+
+    /// Takes out what was applied last time, is not applied now, and is no other applier's.
+    fn pruned(&self, message: &'static Message, merged: &Value, last: &Set) -> Value {
+        if last.is_empty() {
+            return merged.clone();
+        }
+        let last = last.with_named_fields();
+        let applied = self.0.iter().filter(|(manager, _)| manager.operation == "Apply");
+        let applied = applied.fold(Set::default(), |all, (_, owned)| all.union(&owned.set)).with_named_fields();
+        let without_last = typed::without(message, merged, &last);
+        let of_merged = typed::fields(message, merged).with_named_fields();
+        let kept = typed::fields(message, &without_last).with_named_fields().union(&applied);
+        let with_owned = typed::without(message, merged, &of_merged.difference(&kept));
+        let gone = of_merged.difference(&typed::fields(message, &with_owned).with_named_fields());
+        typed::without(message, merged, &gone.intersection(&last))
+    }
+
+    /// Takes what the merge changes from others, or says that it is theirs.
+    fn settle(
+        &mut self,
+        message: &'static Message,
+        live: &Value,
+        merged: &Value,
+        manager: &Manager,
+        force: bool,
+    ) -> Result<(), Status> {
+        let comparison = typed::compare(message, live, merged);
+        let changed = comparison.changed();
+        let conflicts: Vec<(&Manager, &Owned, Set)> = self
+            .0
+            .iter()
+            .filter(|(other, _)| *other != manager)
+            .map(|(other, owned)| (other, owned, owned.set.intersection(&changed)))
+            .filter(|(_, _, theirs)| !theirs.is_empty())
+            .collect();
+        if !force && !conflicts.is_empty() {
+            return Err(conflict(&conflicts));
+        }
+        for (other, owned) in &mut self.0 {
+            if other != manager {
+                owned.set = owned.set.difference(&changed).difference(&comparison.removed);
+            }
+        }
+        self.0.retain(|_, owned| !owned.set.is_empty());
+        Ok(())
+    }
+}
+
+fn disown(set: &mut Set) {
+    for path in UNOWNED {
+        set.remove(path, true);
+    }
+    set.remove(&["f:metadata"], false);
+}
+
+fn entry(manager: &Manager, owned: &Owned) -> Value {
+    let mut entry = json!({
+        "manager": manager.name, "operation": manager.operation, "apiVersion": owned.api_version, "time": owned.time,
+        "fieldsType": "FieldsV1", "fieldsV1": owned.set.to_fields(),
+    });
+    if !manager.subresource.is_empty() {
+        entry["subresource"] = manager.subresource.as_str().into();
+    }
+    entry
+}
+
+/// 409 with a cause for each field, worded as `kubectl apply --server-side` shows it.
+fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
+    let mut causes = Vec::new();
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (manager, owned, set) in conflicts {
+        let whom = whom(manager, owned);
+        for path in set.paths() {
+            let message = format!("conflict with {whom}");
+            causes.push(json!({"reason": "FieldManagerConflict", "message": message, "field": path}));
+        }
+        groups.push((whom, set.paths()));
+    }
+    let count = causes.len();
+    let shown = match groups.as_slice() {
+        [(whom, paths)] if paths.len() == 1 => format!("conflict with {whom}: {}", paths[0]),
+        groups => {
+            let lines = groups.iter().map(|(whom, paths)| format!("conflicts with {whom}:\n- {}", paths.join("\n- ")));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    let message = format!("Apply failed with {count} conflict{plural}: {shown}");
+    Status { details: json!({"causes": causes}), ..Status::new(409, "Conflict", message) }
+}
+
+/// `"helm"`, or `"kubectl" with subresource "scale" using apps/v1 at 2026-…`.
+fn whom(manager: &Manager, owned: &Owned) -> String {
+    let mut whom = format!("\"{}\"", manager.name);
+    if !manager.subresource.is_empty() {
+        whom += &format!(" with subresource \"{}\"", manager.subresource);
+    }
+    if manager.operation == "Update" {
+        whom += &format!(" using {}", owned.api_version.as_str().unwrap_or_default());
+        if let Some(time) = owned.time.as_str() {
+            whom += &format!(" at {time}");
+        }
+    }
+    whom
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::schema;
+
+    fn manager(name: &str) -> Manager {
+        Manager { operation: "Apply", name: name.into(), subresource: String::new() }
+    }
+
+    fn config_map(data: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data})
+    }
+
+    fn apply(live: &Value, who: &str, data: &Value, force: bool) -> Result<Value, Status> {
+        let message = schema::of_kind("ConfigMap").unwrap();
+        let (mut merged, managers) =
+            Managers::of(live).applied(message, live, &config_map(data), &manager(who), force)?;
+        merged["metadata"]["uid"] = "u".into();
+        managers.write(&mut merged);
+        Ok(merged)
+    }
+
+    fn empty() -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
+    }
+
+    #[test]
+    fn what_is_no_longer_applied_goes_unless_another_applies_it() {
+        let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
+        let shared = apply(&one, "two", &json!({"b": "1"}), false).unwrap();
+        let less = apply(&shared, "one", &json!({"c": "1"}), false).unwrap();
+        assert_eq!(less["data"], json!({"b": "1", "c": "1"}));
+        let none = apply(&less, "two", &json!({"d": "1"}), false).unwrap();
+        assert_eq!(none["data"], json!({"c": "1", "d": "1"}));
+    }
+
+    #[test]
+    fn another_managers_field_is_a_conflict_unless_forced() {
+        let one = apply(&empty(), "one", &json!({"a": "b"}), false).unwrap();
+        let refused = apply(&one, "two", &json!({"a": "other"}), false).unwrap_err();
+        assert_eq!(refused.message, "Apply failed with 1 conflict: conflict with \"one\": .data.a");
+        let forced = apply(&one, "two", &json!({"a": "other"}), true).unwrap();
+        assert_eq!(forced["data"]["a"], "other");
+        assert_eq!(forced["metadata"]["managedFields"].as_array().unwrap().len(), 1);
+        let again = apply(&forced, "one", &json!({"a": "other"}), false).unwrap();
+        assert_eq!(again["metadata"]["managedFields"].as_array().unwrap().len(), 2, "the same value is shared");
+    }
+
+    #[test]
+    fn an_update_takes_what_it_changes() {
+        let message = schema::of_kind("ConfigMap").unwrap();
+        let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
+        let mut after = one.clone();
+        after["data"]["a"] = "2".into();
+        let editor = Manager { operation: "Update", name: "editor".into(), subresource: String::new() };
+        Managers::of(&one).updated(message, &one, &after, &editor).write(&mut after);
+        let owned = &after["metadata"]["managedFields"];
+        assert_eq!(owned[0]["fieldsV1"], json!({"f:data": {"f:b": {}}}));
+        assert_eq!(owned[1]["fieldsV1"], json!({"f:data": {"f:a": {}}}));
+        let refused = apply(&after, "one", &json!({"a": "3", "b": "1"}), false).unwrap_err();
+        assert!(refused.message.contains("conflict with \"editor\" using v1 at 20"), "{}", refused.message);
+    }
+
+    #[test]
+    fn lists_with_keys_are_merged_by_them() {
+        let message = schema::of_kind("Pod").unwrap();
+        let pod = |containers: Value| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers}});
+        let live =
+            pod(json!([{"name": "m", "image": "i", "imagePullPolicy": "Always"}, {"name": "side", "image": "s"}]));
+        let config = pod(json!([{"name": "m", "image": "j"}]));
+        let (merged, _) = Managers::default().applied(message, &live, &config, &manager("one"), true).unwrap();
+        let wanted = json!([{"name": "m", "image": "j", "imagePullPolicy": "Always"}, {"name": "side", "image": "s"}]);
+        assert_eq!(merged["spec"]["containers"], wanted);
+    }
+}

@@ -1,0 +1,81 @@
+//! Creating an object.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::apply::managers::Managers;
+use super::{Registry, Writer, Written, decode, meta, schema};
+use crate::kinds::Kind;
+use crate::status::Status;
+
+impl Registry {
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// 409 `AlreadyExists`, 422 `Invalid`, 403 `Forbidden`.
+    pub fn create_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+        self.create_with(writer, kind, object, None)
+    }
+
+    /// As [`Registry::create_as`], with owners of the fields already known (server-side apply).
+    pub(super) fn create_with(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        object: Value,
+        managers: Option<Managers>,
+    ) -> Result<Written, Status> {
+        let mut object = known_fields(kind, object)?;
+        object["apiVersion"] = kind.api_version().into();
+        object["kind"] = kind.kind.into();
+        if !writer.is_internal() {
+            refuse_resource_version(&object)?;
+            drop_status(kind, &mut object);
+        }
+        meta::name_it(&mut object);
+        meta::stamp(kind, &mut object);
+        if let Some(managers) = self.managers_of_new(writer, kind, &object, managers) {
+            managers.write(&mut object);
+        }
+        let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
+        Ok(Written { object, warnings: Vec::new() })
+    }
+
+    fn managers_of_new(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        object: &Value,
+        managers: Option<Managers>,
+    ) -> Option<Managers> {
+        let manager = writer.manager("Update")?;
+        let message = schema::of_kind(kind.kind)?;
+        let empty = Value::Object(serde_json::Map::new());
+        Some(managers.unwrap_or_else(|| Managers::default().updated(message, &empty, object, &manager)))
+    }
+}
+
+/// Drops what the type does not know; a client's request was decoded already, a controller's was not.
+pub fn known_fields(kind: &Kind, object: Value) -> Result<Value, Status> {
+    let Some(message) = schema::of_kind(kind.kind) else { return Ok(object) };
+    let decoded = decode::decode(message, object).map_err(|why| Status::new(400, "BadRequest", why))?;
+    Ok(decoded.object)
+}
+
+fn refuse_resource_version(object: &Value) -> Result<(), Status> {
+    if object["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(Status::new(500, "InternalError", "resourceVersion should not be set on objects to be created"))
+}
+
+/// The status is its subresource's alone; a node and a volume are born with theirs.
+fn drop_status(kind: &Kind, object: &mut Value) {
+    if kind.subresources.contains(&"status")
+        && !matches!(kind.kind, "Node" | "PersistentVolume")
+        && let Some(object) = object.as_object_mut()
+    {
+        object.shift_remove("status");
+    }
+}

@@ -1,0 +1,139 @@
+//! Deleting an object: at once, or by marking it where a grace period or finalizers ask for it.
+
+use std::sync::Arc;
+
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::{DeleteOptions, Registry, meta};
+use crate::kinds::Kind;
+use crate::status::Status;
+use crate::store;
+
+/// What a deletion did.
+#[derive(Debug)]
+pub struct Deleted {
+    /// The object as it was last, or as it is marked now.
+    pub object: Arc<Value>,
+    /// Whether it is gone.
+    pub gone: bool,
+}
+
+impl Registry {
+    /// Deletes an object: at once, or by marking it where a grace period or finalizers ask for it.
+    ///
+    /// # Errors
+    /// 404, 409 where a precondition does not hold.
+    pub fn delete(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, Status> {
+        loop {
+            let stored = self.store.get(kind, namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+            check_preconditions(kind, name, &stored, options)?;
+            let grace_s = grace_seconds(kind, &stored, options);
+            let finalizers = finalizers_to_keep(kind, &stored, options);
+            let is_held = !finalizers.is_empty() || has_namespace_finalizers(kind, &stored);
+            if options.dry_run {
+                return Ok(Deleted { object: stored, gone: grace_s == 0 && !is_held });
+            }
+            if grace_s == 0 && !is_held {
+                return self.store.remove(kind, namespace, name).map(|object| Deleted { object, gone: true });
+            }
+            if is_marked_already(&stored, grace_s, &finalizers) {
+                return Ok(Deleted { object: stored, gone: false });
+            }
+            match self.store.replace(kind, marked(kind, &stored, grace_s, &finalizers)) {
+                Err(status) if status.reason == "Conflict" => {}
+                outcome => return outcome.map(|object| Deleted { object, gone: false }),
+            }
+        }
+    }
+
+    /// Removes an object that is being deleted and that nothing holds any more.
+    pub(super) fn remove_if_final(&self, kind: &'static Kind, object: Arc<Value>) -> Result<Arc<Value>, Status> {
+        let grace_s = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+        let is_held = !meta::finalizers(&object).is_empty() || has_namespace_finalizers(kind, &object);
+        if !meta::is_deleting(&object) || is_held || grace_s > 0 {
+            return Ok(object);
+        }
+        let (namespace, name) = store::key(&object);
+        self.store.remove(kind, &namespace, &name)
+    }
+}
+
+fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &DeleteOptions) -> Result<(), Status> {
+    let refuse = |what: &str, sent: &str, kept: &Value| {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({sent}) does not match \
+             the {what} in record ({}). The object might have been {}",
+            kind.kind,
+            kept.as_str().unwrap_or_default(),
+            if what == "UID" { "deleted and then recreated" } else { "modified" }
+        );
+        let details = json!({"name": name, "kind": kind.kind});
+        Err(Status { details, ..Status::new(409, "Conflict", message) })
+    };
+    let metadata = &stored["metadata"];
+    if let Some(sent) = options.precondition_uid.as_deref().filter(|sent| metadata["uid"] != **sent) {
+        return refuse("UID", sent, &metadata["uid"]);
+    }
+    let version = options.precondition_resource_version.as_deref();
+    if let Some(sent) = version.filter(|sent| metadata["resourceVersion"] != **sent) {
+        return refuse("ResourceVersion", sent, &metadata["resourceVersion"]);
+    }
+    Ok(())
+}
+
+/// Only a pod that has a node and still runs is given time to stop.
+fn grace_seconds(kind: &Kind, stored: &Value, options: &DeleteOptions) -> i64 {
+    let has_node = stored["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
+    let is_over = matches!(stored["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if kind.kind != "Pod" || !has_node || is_over {
+        return 0;
+    }
+    let own = stored["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    options.grace_period_seconds.unwrap_or(own).max(0)
+}
+
+/// The finalizers that stand for the propagation policy come and go with it.
+fn finalizers_to_keep(kind: &Kind, stored: &Value, options: &DeleteOptions) -> Vec<String> {
+    let mut finalizers = meta::finalizers(stored);
+    let wanted = match options.propagation_policy.as_deref() {
+        Some("Foreground") if kind.kind != "Pod" => Some("foregroundDeletion"),
+        Some("Orphan") if kind.kind != "Pod" => Some("orphan"),
+        Some(_) => None,
+        None => return finalizers,
+    };
+    finalizers.retain(|name| !matches!(name.as_str(), "foregroundDeletion" | "orphan"));
+    finalizers.extend(wanted.map(str::to_owned));
+    finalizers
+}
+
+/// A namespace stays until its content is gone.
+fn has_namespace_finalizers(kind: &Kind, stored: &Value) -> bool {
+    kind.kind == "Namespace" && stored["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
+}
+
+fn is_marked_already(stored: &Value, grace_s: i64, finalizers: &[String]) -> bool {
+    let granted_s = stored["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    meta::is_deleting(stored) && grace_s >= granted_s && *finalizers == meta::finalizers(stored)
+}
+
+fn marked(kind: &Kind, stored: &Value, grace_s: i64, finalizers: &[String]) -> Value {
+    let mut marked = stored.clone();
+    let end = Utc::now() + TimeDelta::seconds(grace_s);
+    if !meta::is_deleting(stored) && meta::is_counted(kind) {
+        marked["metadata"]["generation"] = (stored["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
+    }
+    marked["metadata"]["deletionTimestamp"] = end.to_rfc3339_opts(SecondsFormat::Secs, true).into();
+    marked["metadata"]["deletionGracePeriodSeconds"] = grace_s.into();
+    meta::set_or_drop(&mut marked, "finalizers", (!finalizers.is_empty()).then(|| json!(finalizers)).as_ref());
+    if kind.kind == "Namespace" {
+        marked["status"]["phase"] = "Terminating".into();
+    }
+    marked
+}

@@ -1,0 +1,114 @@
+//! `metadata`: names, what only the server sets, generations.
+
+use serde_json::Value;
+
+use crate::kinds::Kind;
+use crate::status::Status;
+
+/// Kinds whose `metadata.generation` counts changes of their spec.
+const COUNTED: &[&str] = &[
+    "Pod",
+    "StatefulSet",
+    "Deployment",
+    "ReplicaSet",
+    "Job",
+    "CronJob",
+    "PodDisruptionBudget",
+    "Ingress",
+    "NetworkPolicy",
+    "EndpointSlice",
+    "PriorityClass",
+];
+
+/// What clients may send and the server sets.
+const SET_BY_THE_SERVER: &[&str] =
+    &["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
+
+const NAME_CHARACTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Sets what the server sets on a new object.
+pub fn stamp(kind: &Kind, object: &mut Value) {
+    drop_fields(object, SET_BY_THE_SERVER);
+    object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
+    object["metadata"]["creationTimestamp"] = super::now();
+    if is_counted(kind) {
+        object["metadata"]["generation"] = 1.into();
+    }
+}
+
+/// Carries over from the stored object what no client changes.
+pub fn carry_over(stored: &Value, object: &mut Value) {
+    for field in SET_BY_THE_SERVER {
+        set_or_drop(object, field, stored["metadata"].get(*field));
+    }
+}
+
+/// Counts a change of the spec.
+pub fn count(kind: &Kind, stored: &Value, object: &mut Value) {
+    let body = |object: &Value| match kind.kind {
+        "EndpointSlice" => object.get("endpoints").cloned().into_iter().chain(object.get("ports").cloned()).collect(),
+        _ => object["spec"].clone(),
+    };
+    if is_counted(kind) && body(stored) != body(object) {
+        let generation = stored["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+        object["metadata"]["generation"] = generation.into();
+    }
+}
+
+/// Whether the kind has generations.
+pub fn is_counted(kind: &Kind) -> bool {
+    COUNTED.contains(&kind.kind)
+}
+
+/// Makes a name of `generateName` where there is none.
+pub fn name_it(object: &mut Value) {
+    if object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty()) {
+        return;
+    }
+    if let Some(prefix) = object["metadata"]["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
+        let prefix: String = prefix.chars().take(58).collect();
+        let random = uuid::Uuid::new_v4().into_bytes();
+        let suffix = random.iter().take(5).map(|byte| NAME_CHARACTERS[usize::from(*byte) % NAME_CHARACTERS.len()]);
+        object["metadata"]["name"] = suffix.fold(prefix, |name, byte| name + &char::from(byte).to_string()).into();
+    }
+}
+
+/// 409 where the client means an object that was there before this one.
+pub fn check_uid(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Status> {
+    let (sent, kept) = (&object["metadata"]["uid"], &stored["metadata"]["uid"]);
+    let Some(sent) = sent.as_str().filter(|sent| !sent.is_empty()) else { return Ok(()) };
+    if Some(sent) == kept.as_str() {
+        return Ok(());
+    }
+    let name = stored["metadata"]["name"].as_str().unwrap_or_default();
+    let kept = kept.as_str().unwrap_or_default();
+    let why = format!("Precondition failed: UID in precondition: {sent}, UID in object meta: {kept}");
+    Err(Status::conflict(kind, name, &why))
+}
+
+/// The finalizers of an object.
+pub fn finalizers(object: &Value) -> Vec<String> {
+    let listed = object["metadata"]["finalizers"].as_array().into_iter().flatten();
+    listed.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether an object is being deleted.
+pub fn is_deleting(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
+}
+
+/// Sets a field of the metadata, or takes it away.
+pub fn set_or_drop(object: &mut Value, field: &str, value: Option<&Value>) {
+    match value {
+        Some(value) => object["metadata"][field] = value.clone(),
+        None => drop_fields(object, &[field]),
+    }
+}
+
+fn drop_fields(object: &mut Value, fields: &[&str]) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in fields {
+            metadata.shift_remove(*field);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The types behind the served kinds: what decoding, strategic merge patches, server-side apply and
+//! the protobuf reader walk along. `schema.txt` is the table.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static TABLE: &str = include_str!("schema.txt");
+
+static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> = LazyLock::new(|| parse(TABLE));
+
+/// A type with fields.
+#[derive(Debug)]
+pub struct Message {
+    /// `PodSpec`; where two API groups have a type of this name, `discovery.EndpointPort`.
+    pub name: &'static str,
+    /// Server-side apply takes it as one piece.
+    pub atomic: bool,
+    /// Its fields by their JSON names.
+    pub fields: BTreeMap<&'static str, Field>,
+}
+
+/// A field of a type.
+#[derive(Debug)]
+pub struct Field {
+    /// Its JSON name.
+    pub name: &'static str,
+    /// Its number on the protobuf wire, and that inside a message that JSON inlines.
+    pub number: (u32, Option<u32>),
+    /// What it holds.
+    pub schema: Schema,
+    /// How strategic merge patches merge it, where it is a list.
+    pub patch: Patch,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy)]
+pub enum Schema {
+    /// A scalar, or a document taken as it is.
+    Scalar(Scalar),
+    /// A type of the table, and whether server-side apply takes it as one piece.
+    Message(&'static str),
+    /// A map from strings to values of one sort, and whether server-side apply takes it as one piece.
+    Map(&'static Schema, bool),
+    /// A list.
+    List(&'static Schema, Merge),
+}
+
+/// What is no type of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Go's names for JSON's scalars, and Kubernetes' own")]
+pub enum Scalar {
+    String,
+    Bool,
+    Int32,
+    Int64,
+    Float64,
+    Bytes,
+    Time,
+    MicroTime,
+    Quantity,
+    IntOrString,
+    Any,
+}
+
+/// How server-side apply merges a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// As one piece.
+    Atomic,
+    /// Each element by its value.
+    Set,
+    /// Each element by these fields, in the order of their names.
+    Map(&'static [&'static str]),
+}
+
+/// How a strategic merge patch merges a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patch {
+    /// The patch's list takes the place of the old one.
+    Replace,
+    /// Scalars are added.
+    Scalars,
+    /// Elements are merged by this field.
+    Key(&'static str),
+}
+
+/// A type by its name.
+pub fn message(name: &str) -> Option<&'static Message> {
+    MESSAGES.get(name)
+}
+
+/// The type of a served kind, which bears the kind's name.
+pub fn of_kind(kind: &str) -> Option<&'static Message> {
+    message(kind)
+}
+
+impl Message {
+    /// A field by its JSON name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.get(name)
+    }
+}
+
+fn parse(table: &'static str) -> BTreeMap<&'static str, Message> {
+    let mut messages = BTreeMap::new();
+    let mut current: Option<Message> = None;
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(line) = line.strip_prefix(' ') {
+            if let (Some(message), Some(field)) = (&mut current, field(line)) {
+                message.fields.insert(field.name, field);
+            }
+            continue;
+        }
+        let mut words = line.split(' ');
+        let name = words.next().unwrap_or_default();
+        let next = Message { name, atomic: words.next() == Some("atomic"), fields: BTreeMap::new() };
+        if let Some(done) = current.replace(next) {
+            messages.insert(done.name, done);
+        }
+    }
+    messages.extend(current.map(|last| (last.name, last)));
+    messages
+}
+
+fn field(line: &'static str) -> Option<Field> {
+    let mut words = line.split(' ');
+    let (name, number, ty) = (words.next()?, words.next()?, words.next()?);
+    let (mut merge, mut patch, mut atomic) = (Merge::Atomic, Patch::Replace, false);
+    for word in words {
+        match word.split_once('=') {
+            Some(("map", keys)) => merge = Merge::Map(sorted(keys)),
+            Some(("merge", key)) => patch = Patch::Key(key),
+            None if word == "set" => merge = Merge::Set,
+            None if word == "merge" => patch = Patch::Scalars,
+            None if word == "atomic" => atomic = true,
+            _ => {}
+        }
+    }
+    let (outer, inner) = number.split_once('.').map_or((number, None), |(outer, inner)| (outer, Some(inner)));
+    let number = (outer.parse().unwrap_or(0), inner.and_then(|inner| inner.parse().ok()));
+    Some(Field { name, number, schema: schema(ty, merge, atomic), patch })
+}
+
+fn sorted(keys: &'static str) -> &'static [&'static str] {
+    let mut keys: Vec<&str> = keys.split(',').collect();
+    keys.sort_unstable();
+    keys.leak()
+}
+
+fn schema(ty: &'static str, merge: Merge, atomic: bool) -> Schema {
+    if let Some(element) = ty.strip_suffix("[]") {
+        return match element.strip_suffix("{}") {
+            // A map of lists, the table's own order of suffixes.
+            Some(element) => Schema::Map(leak(schema(element, merge, atomic).listed()), false),
+            None => Schema::List(leak(schema(element, merge, atomic)), merge),
+        };
+    }
+    if let Some(element) = ty.strip_suffix("{}") {
+        return Schema::Map(leak(schema(element, merge, atomic)), atomic);
+    }
+    scalar(ty).map_or(Schema::Message(ty), Schema::Scalar)
+}
+
+impl Schema {
+    fn listed(self) -> Self {
+        Self::List(leak(self), Merge::Atomic)
+    }
+}
+
+fn leak(schema: Schema) -> &'static Schema {
+    Box::leak(Box::new(schema))
+}
+
+fn scalar(ty: &str) -> Option<Scalar> {
+    Some(match ty {
+        "string" => Scalar::String,
+        "bool" => Scalar::Bool,
+        "int32" => Scalar::Int32,
+        "int64" => Scalar::Int64,
+        "float64" => Scalar::Float64,
+        "bytes" => Scalar::Bytes,
+        "Time" => Scalar::Time,
+        "MicroTime" => Scalar::MicroTime,
+        "Quantity" => Scalar::Quantity,
+        "IntOrString" => Scalar::IntOrString,
+        "RawExtension" | "FieldsV1" | "any" => Scalar::Any,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::KINDS;
+
+    fn holds(schema: Schema) -> Option<&'static str> {
+        match schema {
+            Schema::Message(name) => Some(name),
+            Schema::Map(element, _) | Schema::List(element, _) => holds(*element),
+            Schema::Scalar(_) => None,
+        }
+    }
+
+    #[test]
+    fn every_kind_and_every_type_named_is_in_the_table() {
+        for kind in KINDS {
+            assert!(of_kind(kind.kind).is_some(), "{}", kind.kind);
+        }
+        for message in MESSAGES.values() {
+            for field in message.fields.values() {
+                let named = holds(field.schema);
+                assert!(named.is_none_or(|name| MESSAGES.contains_key(name)), "{}.{}", message.name, field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn ports_of_a_container_merge_by_number_and_protocol_or_by_number_alone() {
+        let ports = message("Container").unwrap().field("ports").unwrap();
+        assert!(matches!(ports.schema, Schema::List(_, Merge::Map(["containerPort", "protocol"]))));
+        assert_eq!(ports.patch, Patch::Key("containerPort"));
+    }
+}

@@ -1,0 +1,219 @@
+//! Replacing and patching an object.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::apply::managers::Managers;
+use super::{Registry, Writer, Written, create, meta, patch, schema};
+use crate::kinds::Kind;
+use crate::status::Status;
+use crate::store;
+
+/// How often a patch is tried again on what somebody else wrote in between.
+const TRIES_MAX: usize = 5;
+
+/// A patch as a client sends it.
+#[derive(Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Value),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' own merge patch.
+    Strategic(Value),
+    /// Server-side apply, and whether it takes over what others own.
+    Apply(Value, bool),
+}
+
+impl Registry {
+    /// Replaces an object, or the part of it that the subresource is.
+    ///
+    /// # Errors
+    /// 404, 409 `Conflict`, 422 `Invalid`.
+    pub fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+        let (namespace, name) = store::key(&object);
+        let stored = self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name))?;
+        self.replace(writer, kind, &stored, object, None)
+    }
+
+    /// Patches an object; an apply creates what is not there.
+    ///
+    /// # Errors
+    /// 404, 409 `Conflict`, 422 `Invalid`.
+    pub fn patch_as(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        (namespace, name): (&str, &str),
+        patch: &Patch,
+    ) -> Result<(Written, bool), Status> {
+        for _ in 1..TRIES_MAX {
+            match self.patch_once(writer, kind, (namespace, name), patch) {
+                Err(status) if status.reason == "Conflict" && is_race(&status, patch) => {}
+                outcome => return outcome,
+            }
+        }
+        self.patch_once(writer, kind, (namespace, name), patch)
+    }
+
+    fn patch_once(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        (namespace, name): (&str, &str),
+        patch: &Patch,
+    ) -> Result<(Written, bool), Status> {
+        let message = schema::of_kind(kind.kind).ok_or_else(|| Status::not_found(kind, name))?;
+        let stored = self.store.get(kind, namespace, name);
+        let (patched, managers) = match (patch, &stored) {
+            (Patch::Apply(config, force), stored) => {
+                let empty = empty(kind, namespace, name);
+                let live = stored.as_deref().unwrap_or(&empty);
+                let manager = writer.manager("Apply").unwrap_or_else(|| unreachable_manager());
+                let owners = Managers::of(live);
+                let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
+                (merged, Some(owners))
+            }
+            (_, None) => return Err(Status::not_found(kind, name)),
+            (Patch::Json(patch), Some(stored)) => (patch::json(stored, patch)?, None),
+            (Patch::Merge(patch), Some(stored)) => (patch::merge(stored, patch), None),
+            (Patch::Strategic(patch), Some(stored)) => (patch::strategic::patch(message, stored, patch)?, None),
+        };
+        match stored {
+            None => self.create_with(writer, kind, patched, managers).map(|written| (written, true)),
+            Some(stored) => self.replace(writer, kind, &stored, patched, managers).map(|written| (written, false)),
+        }
+    }
+
+    /// Puts `object` in the place of `stored`.
+    fn replace(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        stored: &Arc<Value>,
+        object: Value,
+        managers: Option<Managers>,
+    ) -> Result<Written, Status> {
+        let mut object = create::known_fields(kind, object)?;
+        same_object(kind, stored, &object)?;
+        meta::check_uid(kind, stored, &object)?;
+        meta::carry_over(stored, &mut object);
+        if store::resource_version(&object).is_empty() {
+            object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
+        }
+        restrict(writer, kind, stored, &mut object);
+        meta::count(kind, stored, &mut object);
+        own(writer, kind, stored, &mut object, managers);
+        let warnings = Vec::new();
+        if is_same(stored, &object) {
+            return Ok(Written { object: Arc::clone(stored), warnings });
+        }
+        if writer.dry_run {
+            return Ok(Written { object: Arc::new(object), warnings });
+        }
+        let replaced = self.store.replace(kind, object)?;
+        Ok(Written { object: self.remove_if_final(kind, replaced)?, warnings })
+    }
+}
+
+/// A conflict with another writer's resource version is worth another try, unless the patch itself
+/// says which version it means; a conflict about fields is not.
+fn is_race(status: &Status, patch: &Patch) -> bool {
+    let (Patch::Json(document) | Patch::Merge(document) | Patch::Strategic(document) | Patch::Apply(document, _)) =
+        patch;
+    document["metadata"].get("resourceVersion").is_none() && status.details.get("causes").is_none()
+}
+
+fn empty(kind: &Kind, namespace: &str, name: &str) -> Value {
+    let mut empty = serde_json::json!({
+        "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"name": name},
+    });
+    if kind.namespaced {
+        empty["metadata"]["namespace"] = namespace.into();
+    }
+    empty
+}
+
+fn without_managers(object: &Value) -> Value {
+    let mut object = object.clone();
+    meta::set_or_drop(&mut object, "managedFields", None);
+    object
+}
+
+/// The API server asks for a manager before it applies.
+fn unreachable_manager() -> super::apply::managers::Manager {
+    super::apply::managers::Manager { operation: "Apply", name: String::new(), subresource: String::new() }
+}
+
+fn same_object(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Status> {
+    if store::key(stored) == store::key(object) {
+        return Ok(());
+    }
+    let message = format!("the name of the object ({}) does not match the name on the URL", store::key(object).1);
+    let _ = kind;
+    Err(Status::new(400, "BadRequest", message))
+}
+
+/// A client writes either the object or one of its subresources.
+fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
+    if writer.is_internal() {
+        return;
+    }
+    if writer.subresource == "status" {
+        let status = object.get("status").cloned();
+        let version = object["metadata"]["resourceVersion"].clone();
+        *object = stored.clone();
+        object["metadata"]["resourceVersion"] = version;
+        set_status(object, status);
+    } else if kind.subresources.contains(&"status") {
+        set_status(object, stored.get("status").cloned());
+    }
+}
+
+fn set_status(object: &mut Value, status: Option<Value>) {
+    let Some(object) = object.as_object_mut() else { return };
+    match status {
+        Some(status) => drop(object.insert("status".to_owned(), status)),
+        None => drop(object.shift_remove("status")),
+    }
+}
+
+/// Writes down who owns what now.
+fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
+    let sent = Managers::of(object);
+    let kept = Managers::of(stored);
+    let Some((manager, message)) = writer.manager("Update").zip(schema::of_kind(kind.kind)) else {
+        return kept.write(object);
+    };
+    let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
+        |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
+    );
+    let managers = managers.unwrap_or_else(|| {
+        let before = if is_reset {
+            Managers::default()
+        } else if sent == Managers::default() {
+            kept
+        } else {
+            sent
+        };
+        before.updated(message, &without_managers(stored), &without_managers(object), &manager)
+    });
+    managers.write(object);
+}
+
+/// Nothing changed but, at most, the times at which managers wrote.
+fn is_same(stored: &Value, object: &Value) -> bool {
+    without_times(stored) == without_times(object)
+}
+
+fn without_times(object: &Value) -> Value {
+    let mut object = object.clone();
+    for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+        entry["time"] = Value::Null;
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("resourceVersion");
+    }
+    object
+}
