@@ -10,3 +10,4 @@ pub mod process;
 pub mod report;
 pub mod suite;
 pub mod tools;
+pub mod workload;

@@ -190,7 +190,8 @@ impl Answer {
         Err(format!("status {} instead of {status}: {}", self.status, self.beginning()))
     }
 
-    fn beginning(&self) -> String {
+    /// The beginning of the body, for people.
+    pub fn beginning(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let text = text.trim();
         text.char_indices().nth(200).map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))

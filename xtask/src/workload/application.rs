@@ -1,0 +1,178 @@
+//! The application as the suite file describes it: records written, read and found, over any connection.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::kubernetes::http::{Answer, Connection, Failure, Http};
+use crate::suite::template::Fill;
+use crate::suite::{Encoding, Find, Read, Records, Request, Write};
+
+/// A record that was, or may have been, written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What the client called it.
+    pub key: String,
+    /// What it holds.
+    pub value: String,
+    /// What the application called it, once it said so.
+    pub id: Option<String>,
+}
+
+/// How a write ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// Acknowledged, with the id that the application gave.
+    Acknowledged(Option<String>),
+    /// Refused, or never sent: it had no effect.
+    Failed(String),
+    /// It may have had an effect.
+    Unknown(String),
+}
+
+/// How a read ended: the value, none where there is no such record, or why it is not known.
+pub type Got = Result<Option<String>, String>;
+
+/// Over what a request goes.
+pub enum Via<'a> {
+    /// The connection that is kept to a pod.
+    Pod(&'a Http, &'a str),
+    /// A connection of one's own.
+    Own(&'a mut Connection, std::time::Duration),
+}
+
+impl Via<'_> {
+    async fn ask(&mut self, request: &Request, fill: Fill<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::Pod(http, pod) => http.ask(pod, request, fill).await,
+            Self::Own(connection, timeout) => connection.ask(request, fill, *timeout).await,
+        }
+    }
+}
+
+impl Record {
+    /// A record that is still to be written.
+    pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into(), id: None }
+    }
+
+    fn fill(&self) -> Fill<'_> {
+        Fill { key: &self.key, value: &self.value, id: self.id.as_deref().unwrap_or_default() }
+    }
+}
+
+/// Writes a record; never twice.
+pub async fn write(records: &Records, mut via: Via<'_>, record: &Record) -> Written {
+    match via.ask(&records.write.request, record.fill()).await {
+        Ok(answer) => judge_write(&records.write, &answer),
+        Err(Failure::NotSent(why)) => Written::Failed(why),
+        Err(Failure::Unanswered(why)) => Written::Unknown(why),
+    }
+}
+
+/// Reads a record.
+pub async fn read(records: &Records, mut via: Via<'_>, record: &Record) -> Got {
+    let answer = via.ask(&records.read.request, record.fill()).await.map_err(|failure| failure.to_string())?;
+    judge_read(&records.read, &answer)
+}
+
+/// Finds the id of a record whose write was not answered; none where it is not there.
+pub async fn find(records: &Records, via: Via<'_>, record: &Record) -> Result<Option<Record>, String> {
+    let Some(find) = &records.find else {
+        return Ok(read(records, via, record).await?.map(|value| Record { value, ..record.clone() }));
+    };
+    let mut via = via;
+    let answer = via.ask(&find.request, record.fill()).await.map_err(|failure| failure.to_string())?;
+    let id = judge_find(find, &answer, &record.value)?;
+    Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
+}
+
+fn judge_write(write: &Write, answer: &Answer) -> Written {
+    match answer.status {
+        status if status == write.request.status => match &write.id {
+            None => Written::Acknowledged(None),
+            Some(pointer) => match answer.json().map(|body| pointer.text(&body)) {
+                Ok(Some(id)) => Written::Acknowledged(Some(id)),
+                Ok(None) => Written::Unknown(format!("the answer to the write has no {}", pointer.as_str())),
+                Err(why) => Written::Unknown(why),
+            },
+        },
+        status @ 400..=499 => Written::Failed(format!("status {status}: {}", answer.beginning())),
+        status => Written::Unknown(format!("status {status}: {}", answer.beginning())),
+    }
+}
+
+fn judge_read(read: &Read, answer: &Answer) -> Got {
+    if read.absent == Some(answer.status) {
+        return Ok(None);
+    }
+    let answer = answer.clone().expect(read.request.status)?;
+    let Some(value) = read.value.text(&answer.json()?) else {
+        return Ok(None);
+    };
+    match read.encoding {
+        Encoding::Plain => Ok(Some(value)),
+        Encoding::Base64 => {
+            let bytes = STANDARD.decode(&value).map_err(|error| format!("{value} is not base64: {error}"))?;
+            Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+    }
+}
+
+fn judge_find(find: &Find, answer: &Answer, value: &str) -> Result<Option<String>, String> {
+    let body = answer.clone().expect(find.request.status)?.json()?;
+    let items = find.items.get(&body).and_then(serde_json::Value::as_array);
+    let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", find.items.as_str()))?;
+    let found = items.iter().find(|item| find.value.text(item).as_deref() == Some(value));
+    Ok(found.and_then(|item| find.id.text(item)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: body.to_owned().into() }
+    }
+
+    fn records() -> Records {
+        let suite: crate::suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+        suite.records
+    }
+
+    #[test]
+    fn a_write_is_acknowledged_refused_or_unknown() {
+        let write = records().write;
+        assert_eq!(judge_write(&write, &answer(201, r#"{"id":"7"}"#)), Written::Acknowledged(Some("7".to_owned())));
+        assert!(
+            matches!(judge_write(&write, &answer(409, "taken")), Written::Failed(why) if why == "status 409: taken")
+        );
+        assert!(matches!(judge_write(&write, &answer(500, "")), Written::Unknown(_)), "it may have had an effect");
+        assert!(matches!(judge_write(&write, &answer(200, r#"{"id":"7"}"#)), Written::Unknown(_)));
+        assert!(
+            matches!(judge_write(&write, &answer(201, "{}")), Written::Unknown(_)),
+            "without its id it can't be read"
+        );
+    }
+
+    #[test]
+    fn a_read_finds_the_value_or_that_there_is_none_or_fails() {
+        let mut read = records().read;
+        assert_eq!(judge_read(&read, &answer(200, r#"{"alias":"a"}"#)), Ok(Some("a".to_owned())));
+        assert_eq!(judge_read(&read, &answer(404, "")), Ok(None));
+        assert_eq!(
+            judge_read(&read, &answer(503, "no leader")),
+            Err("status 503 instead of 200: no leader".to_owned())
+        );
+        read.encoding = Encoding::Base64;
+        assert_eq!(judge_read(&read, &answer(200, r#"{"alias":"YQ=="}"#)), Ok(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn a_lost_answer_is_found_by_its_value() {
+        let find = records().find.unwrap();
+        let list = answer(200, r#"[{"id":"1","alias":"a"},{"id":"2","alias":"b"}]"#);
+        assert_eq!(judge_find(&find, &list, "b"), Ok(Some("2".to_owned())));
+        assert_eq!(judge_find(&find, &list, "c"), Ok(None));
+        assert!(judge_find(&find, &answer(200, "{}"), "a").is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! Who the application says its members and its leader are, and whether all replicas agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use crate::kubernetes::http::{Answer, Http};
+use crate::kubernetes::objects;
+use crate::suite::template::Fill;
+use crate::suite::{Leader, Members};
+
+/// A replica's view: the names of its members, by role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Name and role of each member.
+    pub members: BTreeMap<String, String>,
+    /// The role that votes.
+    pub voter: String,
+}
+
+impl View {
+    /// The members that vote.
+    pub fn voters(&self) -> BTreeSet<&str> {
+        let votes = |(name, role)| (role == &self.voter).then_some(name);
+        self.members.iter().filter_map(votes).map(String::as_str).collect()
+    }
+}
+
+/// What all replicas together say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agreement {
+    /// All name the same voters, as many as wanted.
+    Agreed,
+    /// Not yet; how it is, for people.
+    Open(String),
+    /// Some replica is a cluster of its own: this does not heal.
+    Split(String),
+}
+
+/// Asks a replica for its members.
+///
+/// # Errors
+/// Where it does not answer, or not as the suite says.
+pub async fn view(members: &Members, http: &Http, pod: &str) -> Result<View, String> {
+    let answer = http.ask(pod, &members.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+    parse_view(members, answer).map_err(|why| format!("{pod}: {why}"))
+}
+
+fn parse_view(members: &Members, answer: Answer) -> Result<View, String> {
+    let body = answer.expect(members.request.status)?.json()?;
+    let items = members.items.get(&body).and_then(serde_json::Value::as_array);
+    let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", members.items.as_str()))?;
+    let mut view = View { voter: members.voter.clone(), ..View::default() };
+    for item in items {
+        let role = match &members.role {
+            None => members.voter.clone(),
+            Some(pointer) => pointer.text(item).unwrap_or_default(),
+        };
+        let name = members.name.text(item).unwrap_or_default();
+        if members.roles.is_empty() || members.roles.contains(&role) {
+            view.members.insert(name, role);
+        }
+    }
+    Ok(view)
+}
+
+/// Compares what all replicas say. `wanted` is the number of voters.
+pub fn compare(views: &BTreeMap<String, View>, wanted: usize) -> Agreement {
+    if let Some(alone) = split(views) {
+        return Agreement::Split(alone);
+    }
+    let distinct: BTreeSet<_> = views.values().map(View::voters).collect();
+    match distinct.first() {
+        Some(voters) if distinct.len() == 1 && voters.len() == wanted => Agreement::Agreed,
+        Some(voters) if distinct.len() == 1 => {
+            Agreement::Open(format!("{}/{wanted} voters ({})", voters.len(), list(voters)))
+        }
+        _ => Agreement::Open(format!("the replicas disagree: {}", describe(views))),
+    }
+}
+
+/// A replica that counts itself alone while another counts several is in a cluster of its own.
+fn split(views: &BTreeMap<String, View>) -> Option<String> {
+    let most = views.values().max_by_key(|view| view.voters().len())?;
+    let (alone, view) = views.iter().find(|(_, view)| view.members.len() == 1 && view.voters().len() == 1)?;
+    if most.voters().len() < 2 {
+        return None;
+    }
+    Some(format!(
+        "{alone} founded a second cluster: it counts only itself ({}) as a voter, while others count {}; {}",
+        list(&view.voters()),
+        list(&most.voters()),
+        describe(views)
+    ))
+}
+
+fn describe(views: &BTreeMap<String, View>) -> String {
+    let told =
+        views.iter().map(|(pod, view)| format!("{pod} sees {} voters ({})", view.voters().len(), list(&view.voters())));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+fn list(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// Asks a replica who leads; answers the pod's name, none where the application does not tell.
+///
+/// # Errors
+/// Where it does not answer.
+pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], asked: &str) -> Result<Option<String>, String> {
+    let answer = http.ask(asked, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+    let body = answer.expect(leader.request.status)?.json()?;
+    let Some(name) = leader.leader.text(&body).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let own = leader.own.as_ref().map(|pointer| pointer.text(&body));
+    Ok(match own {
+        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| asked.to_owned()),
+        None => pods.iter().find(|pod| is_called(pod, &name)).map(ResourceExt::name_any),
+    })
+}
+
+/// Whether an application's name for a member is this pod: its IP or its name, with or without a port.
+fn is_called(pod: &Pod, name: &str) -> bool {
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host).trim_matches(['[', ']']);
+    let first = host.split('.').next().unwrap_or(host);
+    objects::ip(pod) == Some(host) || pod.name_any() == first
+}
+
+#[cfg(test)]
+#[path = "members_tests.rs"]
+mod tests;

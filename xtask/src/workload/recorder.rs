@@ -1,0 +1,162 @@
+//! What clients did, as a history that can be judged now and later.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use history::model::Minimum;
+use history::{Fault, Header, History, Operation, OperationKind, Outcome, Promise};
+
+use super::application::Record;
+use crate::events::{CaseName, Events, What};
+
+/// Records the operations and faults of one case, from many clients.
+pub struct Recorder {
+    case: CaseName,
+    events: Events,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    operations: Vec<Operation>,
+    faults: Vec<Fault>,
+    known: Vec<Record>,
+    unknown: Vec<Record>,
+}
+
+impl Recorder {
+    /// An empty record of a case.
+    pub fn new(case: CaseName, events: Events) -> Self {
+        Self { case, events, inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run's clock.
+    pub fn now_ns(&self) -> u64 {
+        u64::try_from(self.events.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Adds an operation that ended.
+    pub fn add(&self, operation: Operation) {
+        self.events.send(What::Operation {
+            case: self.case.clone(),
+            client: operation.client.clone(),
+            operation: word(&operation.kind),
+            outcome: word(&operation.outcome),
+            took_ms: (operation.end_ns - operation.start_ns) / 1_000_000,
+        });
+        self.inner().operations.push(operation);
+    }
+
+    /// Adds a record that is there for certain.
+    pub fn know(&self, record: Record) {
+        self.inner().known.push(record);
+    }
+
+    /// Adds a record that may be there.
+    pub fn wonder(&self, record: Record) {
+        self.inner().unknown.push(record);
+    }
+
+    /// The records that are there for certain.
+    pub fn known(&self) -> Vec<Record> {
+        self.inner().known.clone()
+    }
+
+    /// The last record that became known.
+    pub fn last_known(&self) -> Option<Record> {
+        self.inner().known.last().cloned()
+    }
+
+    /// Takes the records that nobody knows about.
+    pub fn take_unknown(&self) -> Vec<Record> {
+        std::mem::take(&mut self.inner().unknown)
+    }
+
+    /// How many writes were acknowledged since `from_ns`.
+    pub fn acknowledged_since(&self, from_ns: u64) -> usize {
+        let counts = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok && o.end_ns >= from_ns;
+        self.inner().operations.iter().filter(counts).count()
+    }
+
+    /// Why the last operations did not end ok, for a wait that can't go on.
+    pub fn last_error(&self) -> Option<String> {
+        self.inner().operations.iter().rev().find_map(|operation| operation.error.clone())
+    }
+
+    /// Notes that a fault begins.
+    pub fn fault(&self, what: impl Into<String>) -> usize {
+        let what = what.into();
+        self.events.send(What::Fault { case: self.case.clone(), what: what.clone() });
+        let start_ns = self.now_ns();
+        let mut inner = self.inner();
+        inner.faults.push(Fault { what, start_ns, recovered_ns: None, new_leader_ns: None, evidence: None });
+        inner.faults.len() - 1
+    }
+
+    /// Notes what shows that a fault happened.
+    pub fn evidence(&self, fault: usize, evidence: String) {
+        if let Some(fault) = self.inner().faults.get_mut(fault) {
+            fault.evidence = Some(evidence);
+        }
+    }
+
+    /// Notes that another leader was seen.
+    pub fn new_leader(&self, fault: usize) {
+        let now = self.now_ns();
+        if let Some(fault) = self.inner().faults.get_mut(fault) {
+            fault.new_leader_ns.get_or_insert(now);
+        }
+    }
+
+    /// Notes that everything is ready again.
+    pub fn recovered(&self, fault: usize) {
+        let now = self.now_ns();
+        if let Some(fault) = self.inner().faults.get_mut(fault) {
+            fault.recovered_ns.get_or_insert(now);
+        }
+    }
+
+    /// The history so far.
+    pub fn history(&self, promise: Promise, replicas: Vec<String>, minimum: Minimum) -> History {
+        let format = history::file::FORMAT.to_owned();
+        let inner = self.inner();
+        History {
+            header: Header { format, case: self.case.clone(), promise, replicas, minimum },
+            operations: inner.operations.clone(),
+            faults: inner.faults.clone(),
+        }
+    }
+}
+
+/// Saves a history below the run's folder; answers the file.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
+    let folder = run_folder.join("histories");
+    let path = folder.join(format!("{}.jsonl", history.header.case.replace("::", ".")));
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let file = std::fs::File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+    history::file::write(history, std::io::BufWriter::new(file))
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// A word of the history's format.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// Milliseconds, for people.
+pub fn ms(nanoseconds: u64) -> u128 {
+    Duration::from_nanos(nanoseconds).as_millis()
+}
