@@ -1,12 +1,160 @@
-//! kube-proxy's part: connections to a service's address reach one of its ready endpoints.
+//! kube-proxy's part: connections to a service's address reach one of its ready endpoints. TCP.
+//!
+//! There is a listener for each port of a service that has an endpoint; without one the kernel
+//! refuses the connection, as kube-proxy's rule does. Where the endpoint chosen does not answer,
+//! the connection is reset: kube-proxy tries no other either.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::client::Client;
+use crate::controllers::reconcile::Changes;
 
-/// Makes the service addresses local and carries their connections, until dropped.
-///
-/// # Errors
-/// Where the node's loopback interface can't be given the service addresses.
-pub async fn run(client: Client) -> std::io::Result<()> {
-    let _ = client;
-    std::future::pending().await
+mod affinity;
+mod services;
+#[cfg(test)]
+mod tests;
+
+use affinity::Affinity;
+use services::Target;
+
+/// Connections carried at a time; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long an endpoint may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// An address that can't be bound is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Carries connections to service addresses until dropped. The node's network must already count
+/// these addresses as its own.
+pub async fn run(client: Client) {
+    let mut changes = Changes::new(client.clone());
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut listeners = Listeners::default();
+    let mut missing = false;
+    loop {
+        let concerned = tokio::select! {
+            news = changes.next() => match news {
+                Some(news) => news.iter().any(|c| matches!(c.kind.kind, "Service" | "EndpointSlice")),
+                None => return,
+            },
+            () = tokio::time::sleep(RETRY), if missing => true,
+        };
+        if concerned {
+            missing = !listeners.follow(services::targets(&client), &client, &connections).await;
+        }
+    }
+}
+
+/// The listeners that are there, each a task that ends with this.
+#[derive(Default)]
+struct Listeners(HashMap<SocketAddrV4, (Target, AbortHandle)>);
+
+impl Listeners {
+    /// Opens and closes listeners; answers whether all of them could be opened.
+    async fn follow(
+        &mut self,
+        targets: HashMap<SocketAddrV4, Target>,
+        client: &Client,
+        limit: &Arc<Semaphore>,
+    ) -> bool {
+        self.0.retain(|address, (target, task)| {
+            let kept = targets.get(address) == Some(target);
+            if !kept {
+                task.abort();
+            }
+            kept
+        });
+        let mut all = true;
+        for (address, target) in targets {
+            if self.0.contains_key(&address) {
+                continue;
+            }
+            match listen(address).await {
+                Ok(listener) => {
+                    let task = tokio::spawn(serve(listener, target.clone(), client.clone(), Arc::clone(limit)));
+                    self.0.insert(address, (target, task.abort_handle()));
+                }
+                Err(error) => {
+                    all = false;
+                    tracing::warn!(%address, service = %target.name, %error, "a service's address can't be bound");
+                }
+            }
+        }
+        all
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.0.values().for_each(|(_, task)| task.abort());
+    }
+}
+
+async fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
+    // A listener of the same address that was just aborted is closed once its task has been dropped.
+    for _ in 0..20 {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::task::yield_now().await,
+            outcome => return outcome,
+        }
+    }
+    TcpListener::bind(address).await
+}
+
+async fn serve(listener: TcpListener, target: Target, client: Client, limit: Arc<Semaphore>) {
+    let affinity = Affinity::new(target.affinity);
+    loop {
+        let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target), random());
+                tokio::spawn(carry(stream, endpoint, permit));
+            }
+            Err(error) => {
+                tracing::warn!(service = %target.name, %error, "a connection can't be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn carry(mut from: TcpStream, endpoint: Option<SocketAddr>, _permit: OwnedSemaphorePermit) {
+    let connected = match endpoint {
+        Some(endpoint) => timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await,
+        None => Ok(Err(io::ErrorKind::ConnectionRefused.into())),
+    };
+    let Ok(Ok(mut to)) = connected else {
+        reset(&from);
+        return;
+    };
+    // Small requests must not wait for each other's acknowledgements.
+    let _ = (from.set_nodelay(true), to.set_nodelay(true));
+    if tokio::io::copy_bidirectional(&mut from, &mut to).await.is_err() {
+        reset(&from);
+        reset(&to);
+    }
+}
+
+/// Lets the stream end with a reset instead of as if all had been said.
+fn reset(stream: &TcpStream) {
+    let _ = stream.set_zero_linger();
+}
+
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// An address as a listener has it.
+fn address(ip: Ipv4Addr, port: i32) -> Option<SocketAddrV4> {
+    Some(SocketAddrV4::new(ip, u16::try_from(port).ok()?))
 }

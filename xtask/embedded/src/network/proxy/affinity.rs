@@ -1,0 +1,77 @@
+//! Which endpoint a connection goes to: any, or the one that its client had before.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Clients remembered for one port; when there are more, those not seen for longest are forgotten.
+const CLIENTS_MAX: usize = 4096;
+
+/// The clients of one port of a service.
+pub struct Affinity {
+    /// How long a client keeps its endpoint; none where it does not.
+    kept_for: Option<Duration>,
+    clients: Mutex<HashMap<IpAddr, (SocketAddr, Instant)>>,
+}
+
+impl Affinity {
+    /// Nobody is remembered yet.
+    pub fn new(kept_for: Option<Duration>) -> Self {
+        Self { kept_for, clients: Mutex::default() }
+    }
+
+    /// One of the endpoints: the client's own while it is among them, else the one that `random` hits.
+    pub fn choose(&self, client: IpAddr, endpoints: &[SocketAddr], random: u64) -> Option<SocketAddr> {
+        let count = u64::try_from(endpoints.len()).ok().filter(|count| *count > 0)?;
+        let any = endpoints.get(usize::try_from(random % count).ok()?).copied()?;
+        let Some(kept_for) = self.kept_for else { return Some(any) };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh =
+            |(endpoint, seen): &(SocketAddr, Instant)| seen.elapsed() < kept_for && endpoints.contains(endpoint);
+        let chosen = clients.get(&client).filter(|known| fresh(known)).map_or(any, |(endpoint, _)| *endpoint);
+        if clients.len() >= CLIENTS_MAX && !clients.contains_key(&client) {
+            let oldest = clients.iter().min_by_key(|(_, (_, seen))| *seen).map(|(client, _)| *client);
+            oldest.and_then(|oldest| clients.remove(&oldest));
+        }
+        clients.insert(client, (chosen, Instant::now()));
+        Some(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints() -> Vec<SocketAddr> {
+        (1..=3).map(|n| SocketAddr::from(([10, 244, 0, n], 80))).collect()
+    }
+
+    #[test]
+    fn chance_decides_without_affinity() {
+        let affinity = Affinity::new(None);
+        let client = IpAddr::from([10, 244, 0, 9]);
+        let chosen: Vec<_> = (0..3).filter_map(|random| affinity.choose(client, &endpoints(), random)).collect();
+        assert_eq!(chosen, endpoints());
+        assert_eq!(affinity.choose(client, &[], 1), None);
+    }
+
+    #[test]
+    fn a_client_keeps_its_endpoint_while_it_is_there() {
+        let affinity = Affinity::new(Some(Duration::from_secs(60)));
+        let client = IpAddr::from([10, 244, 0, 9]);
+        let first = affinity.choose(client, &endpoints(), 1).unwrap();
+        assert_eq!(affinity.choose(client, &endpoints(), 2), Some(first));
+        let others: Vec<_> = endpoints().into_iter().filter(|e| *e != first).collect();
+        assert_ne!(affinity.choose(client, &others, 2), Some(first));
+    }
+
+    #[test]
+    fn not_more_clients_are_remembered_than_are_allowed() {
+        let affinity = Affinity::new(Some(Duration::from_secs(60)));
+        for n in 0..u32::try_from(CLIENTS_MAX).unwrap() + 10 {
+            affinity.choose(IpAddr::from(n.to_be_bytes()), &endpoints(), 0);
+        }
+        assert_eq!(affinity.clients.lock().unwrap().len(), CLIENTS_MAX);
+    }
+}

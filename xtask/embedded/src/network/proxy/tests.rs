@@ -1,0 +1,121 @@
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::controllers::testing;
+use crate::registry::DeleteOptions;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A service on a loopback address of its own, with these endpoints.
+fn publish(client: &Client, ip: &str, endpoints: &[(SocketAddr, bool)]) {
+    let service = json!({
+        "metadata": {"name": "web", "namespace": "a"},
+        "spec": {"clusterIP": ip, "ports": [{"port": 8099}]},
+    });
+    client.create(&serde_json::from_value::<Service>(service).unwrap()).unwrap();
+    for (n, (address, ready)) in endpoints.iter().enumerate() {
+        let slice = json!({
+            "metadata": {"name": format!("web-{n}"), "namespace": "a", "labels": {"kubernetes.io/service-name": "web"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "", "protocol": "TCP", "port": address.port()}],
+            "endpoints": [{"addresses": [address.ip().to_string()], "conditions": {"ready": ready}}],
+        });
+        client.create(&serde_json::from_value::<EndpointSlice>(slice).unwrap()).unwrap();
+    }
+}
+
+/// Connects once the proxy has caught up.
+async fn connect(address: &str) -> TcpStream {
+    let attempts = async {
+        loop {
+            if let Ok(stream) = TcpStream::connect(address).await {
+                return stream;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, attempts).await.unwrap()
+}
+
+/// Answers what it is sent, once the client has said all of it.
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut said = Vec::new();
+            stream.read_to_end(&mut said).await.unwrap();
+            stream.write_all(&said).await.unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_connection_reaches_an_endpoint_and_may_be_closed_by_halves() {
+    let client = testing::client();
+    publish(&client, "127.96.0.2", &[(echo().await, true)]);
+    let proxy = tokio::spawn(run(client));
+    let mut stream = connect("127.96.0.2:8099").await;
+    stream.write_all(b"said").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, b"said");
+    proxy.abort();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_is_a_reset_and_no_other_is_tried() {
+    let client = testing::client();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    publish(&client, "127.96.0.3", &[(closed, true), (echo().await, false)]);
+    let proxy = tokio::spawn(run(client));
+    let mut stream = connect("127.96.0.3:8099").await;
+    let error = timeout(LONG, stream.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    proxy.abort();
+}
+
+#[tokio::test]
+async fn a_service_without_a_ready_endpoint_refuses() {
+    let client = testing::client();
+    publish(&client, "127.96.0.4", &[(echo().await, false), (echo().await, true)]);
+    let proxy = tokio::spawn(run(client.clone()));
+    drop(connect("127.96.0.4:8099").await);
+    client.delete::<EndpointSlice>("a", "web-1", &DeleteOptions::default()).unwrap();
+    let refused = async {
+        loop {
+            match TcpStream::connect("127.96.0.4:8099").await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    timeout(LONG, refused).await.unwrap();
+    proxy.abort();
+}
+
+#[test]
+fn endpoints_that_end_serve_where_no_other_does() {
+    let client = testing::client();
+    let condition = |ready: bool, serving: bool, terminating: bool| json!({"ready": ready, "serving": serving, "terminating": terminating});
+    let slice = |endpoints: Value| {
+        json!({
+            "metadata": {"name": "web-0", "namespace": "a", "labels": {"kubernetes.io/service-name": "web"}},
+            "addressType": "IPv4", "ports": [{"name": "", "protocol": "TCP", "port": 1}], "endpoints": endpoints,
+        })
+    };
+    publish(&client, "127.96.0.5", &[]);
+    let ending = json!([
+        {"addresses": ["10.0.0.1"], "conditions": condition(false, true, true)},
+        {"addresses": ["10.0.0.2"], "conditions": condition(false, false, true)},
+    ]);
+    client.create(&serde_json::from_value::<EndpointSlice>(slice(ending)).unwrap()).unwrap();
+    let targets = services::targets(&client);
+    let target = targets.values().next().unwrap();
+    assert_eq!(services::endpoints(&client, target), [SocketAddr::from(([10, 0, 0, 1], 1))]);
+}
