@@ -103,6 +103,7 @@ ports:
     protocol: TCP
 {{- range $name := list "startupProbe" "readinessProbe" "livenessProbe" }}
 {{- with index $.Values $name }}
+{{- include "caesium.checkProbe" (dict "name" $name "probe" .) }}
 {{ $name }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -122,4 +123,15 @@ volumeMounts:
     mountPath: /etc/caesium
   - name: tmp
     mountPath: /tmp
+{{- end }}
+
+{{/* Refuses a probe with the handler that the user gave beside the one of values.yaml. */}}
+{{- define "caesium.checkProbe" -}}
+{{- $handlers := list }}
+{{- range list "exec" "grpc" "httpGet" "tcpSocket" }}
+{{- if hasKey $.probe . }}{{ $handlers = append $handlers . }}{{ end }}
+{{- end }}
+{{- if ne (len $handlers) 1 }}
+{{- fail (printf "%s has %d handlers (%s) and needs one: set the other to null" .name (len $handlers) (join ", " $handlers)) }}
+{{- end }}
 {{- end }}

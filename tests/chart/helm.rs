@@ -1,0 +1,104 @@
+//! helm as these tests use it: without a cluster, without the user's configuration.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use crate::manifests::Manifests;
+
+/// The chart's folder.
+pub fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")
+}
+
+/// The values file of a variant, by the name of the file.
+pub fn variant(name: &str) -> PathBuf {
+    chart().join("ci").join(name)
+}
+
+/// Every values file in the chart's `ci`.
+pub fn variants() -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(chart().join("ci")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The helm binaries to test with: those in `CHARTPROOF_HELM`, separated as in `PATH`, else the one in `PATH`.
+pub static HELMS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| match std::env::var_os("CHARTPROOF_HELM") {
+    Some(paths) => std::env::split_paths(&paths).collect(),
+    None => vec![which::which("helm").expect("helm: put it in PATH, or name it in CHARTPROOF_HELM")],
+});
+
+/// What one call of helm came to.
+pub struct Said {
+    pub ok: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs this helm with these arguments and nothing of the user's.
+pub fn run(helm: &Path, args: &[&str]) -> Said {
+    let home = tempfile::tempdir().unwrap();
+    let environment = [("HOME", home.path()), ("KUBECONFIG", Path::new("/dev/null"))];
+    let expression = duct::cmd(helm, args).full_env(environment).stdout_capture().stderr_capture().unchecked();
+    let output = expression.run().unwrap_or_else(|error| panic!("{}: {error}", helm.display()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// A rendering still to be made: release `caesium` in namespace `default` unless said otherwise.
+pub struct Render {
+    release: String,
+    args: Vec<String>,
+}
+
+impl Render {
+    pub fn defaults() -> Render {
+        Render { release: "caesium".into(), args: Vec::new() }
+    }
+
+    pub fn release(mut self, release: &str) -> Render {
+        self.release = release.into();
+        self
+    }
+
+    /// Adds a values file.
+    pub fn file(mut self, path: &Path) -> Render {
+        self.args.extend(["--values".into(), path.display().to_string()]);
+        self
+    }
+
+    /// Adds one value, as JSON.
+    pub fn value(mut self, path: &str, json: impl std::fmt::Display) -> Render {
+        self.args.extend(["--set-json".into(), format!("{path}={json}")]);
+        self
+    }
+
+    fn call(&self, helm: &Path, verb: &[&str]) -> Said {
+        let chart = chart().display().to_string();
+        let mut args = verb.to_vec();
+        args.extend([self.release.as_str(), chart.as_str()]);
+        args.extend(self.args.iter().map(String::as_str));
+        run(helm, &args)
+    }
+
+    /// The rendering with one helm, as text; or what helm had against it.
+    pub fn text(&self, helm: &Path) -> Result<String, String> {
+        let said = self.call(helm, &["template", "--namespace", "default"]);
+        if said.ok { Ok(said.stdout) } else { Err(said.stderr) }
+    }
+
+    /// The notes that an installation would print.
+    pub fn notes(&self) -> String {
+        let said = self.call(&HELMS[0], &["install", "--dry-run=client", "--namespace", "default"]);
+        assert!(said.ok, "{}", said.stderr);
+        let (_, notes) = said.stdout.split_once("NOTES:\n").expect("no notes");
+        notes.to_owned()
+    }
+
+    /// The rendering with the first helm, parsed.
+    pub fn manifests(&self) -> Manifests {
+        Manifests::parse(
+            &self.text(&HELMS[0]).unwrap_or_else(|stderr| panic!("helm template {:?}: {stderr}", self.args)),
+        )
+    }
+}

@@ -1,0 +1,51 @@
+//! Wrong values are refused before anything is rendered, by a message that names them.
+
+use crate::helm::{HELMS, Render};
+
+#[test]
+fn wrong_values_are_refused_by_name() {
+    for (path, json, words) in [
+        ("replicaCount", "\"three\"", "replicaCount"),
+        ("replicaCount", "-1", "replicaCount"),
+        ("replicas", "3", "replicas"),
+        ("image.repository", "\"caesium:v1\"", "repository"),
+        ("image.tag", "\"a b\"", "tag"),
+        ("image.pullPolicy", "\"Sometimes\"", "pullPolicy"),
+        ("config.port", "0", "port"),
+        ("config.port", "\"8080\"", "port"),
+        ("config.nodeAddress", "\"hostname\"", "nodeAddress"),
+        ("config.databaseType", "\"mysql\"", "databaseType"),
+        ("config.databaseNodes", "\"a\"", "databaseNodes"),
+        ("config.extraEnv", "[{\"key\": \"A\"}]", "extraEnv"),
+        ("discovery.absentSeconds", "0", "absentSeconds"),
+        ("persistence.size", "\"1 GB\"", "size"),
+        ("persistence.accessModes", "[]", "accessModes"),
+        ("service.type", "\"ExternalName\"", "type"),
+        ("ingress.hosts", "[{\"host\": \"a\"}]", "paths"),
+        ("podDisruptionBudget.minAvailable", "\"half\"", "minAvailable"),
+        ("podManagementPolicy", "\"Serial\"", "podManagementPolicy"),
+        ("livenessProbe.failureTreshold", "3", "failureTreshold"),
+        ("podAnnotations", "{\"a\": 1}", "podAnnotations"),
+    ] {
+        for helm in HELMS.iter() {
+            let refused = Render::defaults().value(path, json).text(helm).expect_err(path);
+            assert!(refused.contains(words) && refused.contains("schema"), "{path}={json}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn two_handlers_in_one_probe_are_refused() {
+    let http = Render::defaults().value("livenessProbe.httpGet", "{\"path\": \"/health\", \"port\": \"http\"}");
+    let refused = http.text(&HELMS[0]).expect_err("merged with the default's tcpSocket");
+    assert!(refused.contains("livenessProbe has 2 handlers (httpGet, tcpSocket)"), "{refused}");
+    http.value("livenessProbe.tcpSocket", "null").text(&HELMS[0]).expect("the default's handler is gone");
+}
+
+#[test]
+fn a_parent_charts_global_values_are_let_through() {
+    Render::defaults()
+        .value("global", "{\"region\": \"x\"}")
+        .text(&HELMS[0])
+        .expect("global values are not the chart's");
+}
