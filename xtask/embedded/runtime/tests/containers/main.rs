@@ -5,11 +5,16 @@ mod cases;
 mod host;
 mod node;
 mod pod;
+mod program;
 
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
 /// The hidden word that makes this program a node that runs one case.
 const NODE: &str = "__test-node";
+/// Hidden words with which it is a container's program.
+const SERVE: &str = "__serve";
+const FETCH: &str = "__fetch";
+const SHOW: &str = "__show";
 
 fn main() -> std::process::ExitCode {
     runtime::reexec();
@@ -18,6 +23,9 @@ fn main() -> std::process::ExitCode {
         && word == NODE
     {
         return node::run(case, dir.as_ref());
+    }
+    if let Some(code) = program::run_if_asked(&arguments) {
+        return code;
     }
     let conclusion: Conclusion = libtest_mimic::run(&Arguments::from_args(), trials());
     conclusion.exit_code()

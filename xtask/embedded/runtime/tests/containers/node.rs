@@ -19,7 +19,7 @@ pub fn run(case: &str, dir: &Path) -> ExitCode {
     match try_run(case, dir) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("{error:?}");
+            println!("{error:#}");
             ExitCode::FAILURE
         }
     }

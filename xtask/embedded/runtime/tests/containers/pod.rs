@@ -24,7 +24,24 @@ pub struct Pod {
     pub sandbox: Sandbox,
 }
 
+/// The processes of this case's containers, as the node sees them.
+pub fn marked_processes(node: &Node) -> Vec<PathBuf> {
+    let mark = format!("MARK={}", node.dir.display());
+    let has_mark = |path: &PathBuf| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+    };
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path()).filter(has_mark).collect()
+}
+
 impl Node {
+    /// A new directory for a volume.
+    pub fn volume(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join("volumes").join(name);
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
     pub async fn pod(&self, name: &str) -> Result<Pod> {
         let spec = SandboxSpec {
             pod_uid: name.into(),

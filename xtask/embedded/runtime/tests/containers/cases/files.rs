@@ -1,0 +1,147 @@
+//! What a container sees of files.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use anyhow::{Result, ensure};
+use runtime::Mount;
+
+use super::{Case, case};
+use crate::pod::Node;
+
+const DEVICES: &str = "/dev/fd /dev/full /dev/mqueue /dev/null /dev/ptmx /dev/pts /dev/random /dev/shm /dev/stderr \
+                       /dev/stdin /dev/stdout /dev/tty /dev/urandom /dev/zero\n";
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case("a_read_only_root_refuses_writes", a_read_only_root_refuses_writes),
+        case("volumes_are_mounted", volumes_are_mounted),
+        case("a_missing_volume_is_an_error", a_missing_volume_is_an_error),
+        case("volumes_stay_inside_the_root", volumes_stay_inside_the_root),
+        case("the_host_is_out_of_sight", the_host_is_out_of_sight),
+        case("the_working_directory_is_made", the_working_directory_is_made),
+        case("the_pods_files_are_there", the_pods_files_are_there),
+        case("what_is_no_program_says_so_in_its_log", what_is_no_program_says_so_in_its_log),
+    ]
+}
+
+async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let volume = node.volume("tmp")?;
+    let mut spec = pod.spec("echo x > /x; echo $?; echo y > /tmp/y && echo kept; echo z > /etc/hosts; echo $?");
+    spec.security.read_only_root = true;
+    spec.mounts = vec![Mount { source: volume.clone(), target: "/tmp".into(), read_only: false }];
+    let (_, output) = pod.run(spec).await?;
+    ensure!(output.matches("Read-only file system").count() == 2 && output.contains("kept\n"), "{output}");
+    ensure!(fs::read_to_string(volume.join("y"))? == "y\n");
+    ensure!(pod.script("echo x > /x && cat /x").await? == "x\n", "a root is writable where nothing forbids it");
+    ensure!(pod.script("ls /x || true").await?.contains("No such file"), "each container has its own");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn volumes_are_mounted(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let (outer, inner) = (node.volume("outer")?, node.volume("inner")?);
+    fs::write(inner.join("key"), "value\n")?;
+    let mut spec = pod.spec("cat /data/deep/inner/key /etc/one; touch /data/deep/inner/no; echo $?; touch /data/yes");
+    let mount = |source, target: &str, read_only| Mount { source, target: target.into(), read_only };
+    spec.mounts = vec![
+        // Out of order: the deeper one would be covered.
+        mount(inner.clone(), "/data/deep/inner", true),
+        mount(inner.join("key"), "/etc/one", true),
+        mount(outer.clone(), "/data", false),
+    ];
+    let (_, output) = pod.run(spec).await?;
+    ensure!(output.starts_with("value\nvalue\n") && output.contains("Read-only file system"), "{output}");
+    ensure!(outer.join("yes").exists() && !inner.join("no").exists());
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_missing_volume_is_an_error(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let mut spec = pod.spec("true");
+    spec.mounts = vec![Mount { source: "/no/such".into(), target: "/data".into(), read_only: false }];
+    let Err(error) = pod.start(spec).await else { anyhow::bail!("it started") };
+    ensure!(
+        error
+            .to_string()
+            .ends_with("error mounting \"/no/such\" to rootfs at \"/data\": No such file or directory (os error 2)"),
+        "{error}"
+    );
+    pod.stop().await;
+    Ok(())
+}
+
+/// A link that a container planted in a volume must not lead a later mount out of the root.
+async fn volumes_stay_inside_the_root(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let (volume, secret) = (node.volume("volume")?, node.volume("secret")?);
+    fs::write(secret.join("file"), "secret")?;
+    symlink(&node.dir, volume.join("out"))?;
+    let mut spec = pod.spec("ls /data/out/planted/; echo done");
+    spec.mounts = vec![
+        Mount { source: volume.clone(), target: "/data".into(), read_only: false },
+        Mount { source: secret, target: "/data/out/planted".into(), read_only: false },
+    ];
+    let (_, output) = pod.run(spec).await?;
+    ensure!(output == "file\ndone\n", "{output}");
+    ensure!(!node.dir.join("planted").exists(), "a directory was made outside of the root");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn the_host_is_out_of_sight(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let dir = node.dir.display();
+    let expected = [
+        (format!("ls -d {dir} /boot /mnt /srv 2>/dev/null | wc -l"), "0\n"),
+        ("cat /proc/1/comm; ls -d /proc/[1-9][0-9]* 2>/dev/null | wc -l".into(), "sh\n0\n"),
+        ("echo /dev/*".into(), DEVICES),
+        ("ls /sys/class/net".into(), "eth0\nlo\n"),
+        ("(echo 1 > /proc/sys/kernel/printk) 2>&1 | grep -c Read-only".into(), "1\n"),
+        ("touch /usr/x 2>&1 | grep -c Read-only".into(), "1\n"),
+        ("cat /proc/kcore 2>/dev/null | wc -c".into(), "0\n"),
+        ("echo test > /dev/null && head -c 3 /dev/zero | wc -c".into(), "3\n"),
+    ];
+    for (script, expected) in expected {
+        let output = pod.script(&script).await?;
+        ensure!(output == expected, "{script}: {output}");
+    }
+    pod.stop().await;
+    Ok(())
+}
+
+async fn the_working_directory_is_made(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let mut spec = pod.spec("pwd");
+    spec.working_dir = Some("/not/yet/there".into());
+    let (_, output) = pod.run(spec).await?;
+    ensure!(output == "/not/yet/there\n", "{output}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn the_pods_files_are_there(node: Node) -> Result<()> {
+    let pod = node.pod("named").await?;
+    let output = pod.script("cat /etc/resolv.conf /etc/hosts /etc/hostname").await?;
+    let expected = format!("nameserver 10.96.0.10\n127.0.0.1 localhost\n{} pod\nnamed\n", pod.sandbox.ip());
+    ensure!(output == expected, "{output}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn what_is_no_program_says_so_in_its_log(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let volume = node.volume("volume")?;
+    fs::write(volume.join("text"), "no program at all")?;
+    fs::set_permissions(volume.join("text"), fs::Permissions::from_mode(0o755))?;
+    let mut spec = pod.spec("");
+    spec.command = vec!["/volume/text".into()];
+    spec.mounts = vec![Mount { source: volume, target: "/volume".into(), read_only: false }];
+    let (exit, output) = pod.run(spec).await?;
+    ensure!(exit.code == 255 && output == "exec /volume/text: exec format error\n", "{exit:?} {output}");
+    pod.stop().await;
+    Ok(())
+}

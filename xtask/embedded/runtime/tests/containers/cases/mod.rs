@@ -1,0 +1,39 @@
+//! The cases, by what they are about.
+
+mod exec;
+mod files;
+mod images;
+mod network;
+mod process;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use crate::pod::Node;
+
+type Run = Box<dyn FnOnce(Node) -> Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+/// Something that has to hold on a node.
+pub struct Case {
+    pub name: &'static str,
+    /// Holds for an ordinary user's node as well.
+    pub without_root: bool,
+    pub run: Run,
+}
+
+/// A case that holds for everyone.
+fn case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: fn(Node) -> F) -> Case {
+    Case { name, without_root: true, run: Box::new(move |node| Box::pin(run(node))) }
+}
+
+/// A case that needs root; an ordinary user's node says so in its limits.
+fn root_case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: fn(Node) -> F) -> Case {
+    Case { without_root: false, ..case(name, run) }
+}
+
+/// All of them.
+pub fn all() -> Vec<Case> {
+    [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases()].into_iter().flatten().collect()
+}

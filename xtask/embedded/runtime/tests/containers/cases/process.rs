@@ -1,0 +1,194 @@
+//! A container's program: how it starts, who it is, how it ends.
+
+use anyhow::{Context, Result, ensure};
+use runtime::{RuntimeError, Security};
+
+use super::{Case, case, root_case};
+use crate::pod::{Node, marked_processes};
+
+const START_FAILED: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: \
+                            runc create failed: unable to start container process: error during container init: ";
+const KILL: i32 = 9;
+const TERM: i32 = 15;
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case("exit_code_and_output", exit_code_and_output),
+        case("a_signal_ends_it", a_signal_ends_it),
+        case("it_may_handle_a_signal", it_may_handle_a_signal),
+        case("its_children_die_with_it", its_children_die_with_it),
+        case("it_runs_as_the_wanted_user", it_runs_as_the_wanted_user),
+        root_case("it_has_its_groups", it_has_its_groups),
+        case("it_has_few_capabilities", it_has_few_capabilities),
+        case("its_environment_is_complete", its_environment_is_complete),
+        case("a_missing_program_is_told_in_runcs_words", a_missing_program_is_told_in_runcs_words),
+        case("a_second_attempt_starts_afresh", a_second_attempt_starts_afresh),
+        root_case("too_much_memory_ends_it", too_much_memory_ends_it),
+        case("many_at_once", many_at_once),
+    ]
+}
+
+async fn exit_code_and_output(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let (exit, output) = pod.run(pod.spec("echo out; echo err >&2; exit 3")).await?;
+    ensure!(exit.code == 3 && exit.signal.is_none() && !exit.oom_killed, "{exit:?}");
+    ensure!(output.contains("out\n") && output.contains("err\n"), "{output:?}");
+    ensure!(exit.finished_at >= exit.started_at, "{exit:?}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_signal_ends_it(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let container = pod.start(pod.spec("exec sleep 1000")).await?;
+    container.signal(KILL);
+    let exit = container.wait().await;
+    ensure!(exit.code == 137 && exit.signal == Some(KILL) && !exit.oom_killed, "{exit:?}");
+    ensure!(container.wait().await.code == 137, "a second waiter learns the same");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn it_may_handle_a_signal(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let container =
+        pod.start(pod.spec("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.1; done")).await?;
+    pod.written("ready").await?;
+    container.signal(TERM);
+    let exit = container.wait().await;
+    ensure!(exit.code == 7 && exit.signal.is_none(), "{exit:?}");
+    ensure!(pod.output().contains("bye"), "{}", pod.output());
+    pod.stop().await;
+    Ok(())
+}
+
+async fn its_children_die_with_it(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let script = "for n in 1 2 3; do (setsid sleep 1000 & sleep 1000) & done; echo ready; exec sleep 1000";
+    let container = pod.start(pod.spec(script)).await?;
+    pod.written("ready").await?;
+    ensure!(marked_processes(&node).len() >= 4, "{:?}", marked_processes(&node));
+    container.signal(KILL);
+    container.wait().await;
+    ensure!(marked_processes(&node).is_empty(), "left: {:?}", marked_processes(&node));
+    pod.stop().await;
+    Ok(())
+}
+
+async fn it_runs_as_the_wanted_user(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let mut spec = pod.spec("id -u; id -g; touch /tmp/mine && stat -c %u /tmp/mine; : > /dev/stdout");
+    spec.security = Security { run_as_user: Some(10001), run_as_group: Some(10002), ..Security::default() };
+    let (exit, output) = pod.run(spec).await?;
+    ensure!(exit.code == 0 && output == "10001\n10002\n10001\n", "{exit:?} {output:?}");
+    ensure!(pod.script("id -u").await? == "0\n", "root by default");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn it_has_its_groups(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let mut spec = pod.spec("id -G; ls /root");
+    spec.security = Security { run_as_user: Some(10001), supplemental_groups: vec![7, 2000], ..Security::default() };
+    let (exit, output) = pod.run(spec).await?;
+    ensure!(output.starts_with("0 7 2000\n"), "{output:?}");
+    ensure!(exit.code != 0, "what is root's own is closed to it: {output:?}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn it_has_few_capabilities(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let status = "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status";
+    let default = pod.script(status).await?;
+    ensure!(default == "CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t0\n", "{default}");
+    let mut spec = pod.spec(status);
+    spec.security = Security {
+        run_as_user: Some(10001),
+        drop_capabilities: vec!["ALL".into()],
+        no_new_privileges: true,
+        ..Security::default()
+    };
+    let (_, none) = pod.run(spec).await?;
+    ensure!(none == "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n", "{none}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn its_environment_is_complete(node: Node) -> Result<()> {
+    let pod = node.pod("a-host").await?;
+    let mut spec = pod.spec("env | grep -v MARK | grep -v PWD | sort");
+    spec.env.extend([("A".into(), "1 2\n3".into()), ("HOME".into(), "/elsewhere".into())]);
+    let (_, output) = pod.run(spec).await?;
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    ensure!(output == format!("3\nA=1 2\nHOME=/elsewhere\nHOSTNAME=a-host\n{path}\n"), "{output}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_missing_program_is_told_in_runcs_words(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let words = [
+        ("nosuch", "exec: \"nosuch\": executable file not found in $PATH"),
+        ("/no/such", "exec: \"/no/such\": stat /no/such: no such file or directory"),
+        ("/etc/passwd", "exec: \"/etc/passwd\": permission denied"),
+        ("/etc", "exec: \"/etc\": is a directory"),
+    ];
+    for (program, expected) in words {
+        let mut spec = pod.spec("");
+        spec.command = vec![program.into()];
+        match pod.start(spec).await {
+            Err(RuntimeError::Start(told)) => ensure!(told == format!("{START_FAILED}{expected}"), "{told}"),
+            other => anyhow::bail!("{program}: {:?}", other.map(|container| container.id().to_owned())),
+        }
+    }
+    let left = std::fs::read_dir(node.dir.join("containers")).context("look into the directory")?.count();
+    ensure!(left == 0, "{left} containers that never started left their directories");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_second_attempt_starts_afresh(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let first = pod.start(pod.spec("echo one > /left; exit 1")).await?;
+    ensure!(first.wait().await.code == 1);
+    let mut spec = pod.spec("cat /left");
+    spec.attempt = 1;
+    let second = pod.start(spec).await?;
+    ensure!(second.wait().await.code != 0, "the first attempt's file is still there");
+    ensure!(first.id() != second.id() && first.id().len() == 64, "{} {}", first.id(), second.id());
+    pod.stop().await;
+    Ok(())
+}
+
+async fn too_much_memory_ends_it(node: Node) -> Result<()> {
+    if !node.runtime.memory_limits_enforced() {
+        let limits = node.runtime.limits();
+        ensure!(limits.iter().any(|limit| limit.contains("memory limits are not enforced")), "{limits:?}");
+        return Ok(());
+    }
+    let pod = node.pod("a").await?;
+    let mut spec = pod.spec("exec tail /dev/zero");
+    spec.memory_limit_bytes = Some(24 << 20);
+    let (exit, output) = pod.run(spec.clone()).await?;
+    ensure!(exit.oom_killed && exit.code == 137, "{exit:?} {output}");
+    spec.command = vec!["true".into()];
+    let (exit, _) = pod.run(spec).await?;
+    ensure!(!exit.oom_killed && exit.code == 0, "{exit:?}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn many_at_once(node: Node) -> Result<()> {
+    let starts = (0..8).map(|number| {
+        let node = node.clone();
+        async move {
+            let pod = node.pod(&format!("pod-{number}")).await?;
+            let output = pod.script(&format!("hostname; echo {number}")).await?;
+            ensure!(output == format!("pod-{number}\n{number}\n"), "{output:?}");
+            pod.stop().await;
+            Ok(())
+        }
+    });
+    futures::future::try_join_all(starts).await.map(|_| ())
+}

@@ -1,0 +1,52 @@
+//! What this program does as a container's program.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+/// Runs the container's program that a hidden word names; none where it names none.
+pub fn run_if_asked(arguments: &[String]) -> Option<ExitCode> {
+    let done = match arguments.get(1)?.as_str() {
+        crate::SERVE => serve(arguments.get(2)?),
+        crate::FETCH => fetch(arguments.get(2)?),
+        crate::SHOW => show(),
+        _ => return None,
+    };
+    if let Err(error) = done {
+        eprintln!("{error}");
+        return Some(ExitCode::FAILURE);
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn serve(address: &str) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    println!("listening on {address}");
+    let hostname = std::fs::read_to_string("/etc/hostname")?;
+    for stream in listener.incoming() {
+        write!(stream?, "hello from {}", hostname.trim())?;
+    }
+    Ok(())
+}
+
+fn fetch(address: &str) -> std::io::Result<()> {
+    let mut text = String::new();
+    TcpStream::connect(address)?.read_to_string(&mut text)?;
+    println!("{text}");
+    Ok(())
+}
+
+fn show() -> std::io::Result<()> {
+    let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+    let here = std::env::current_dir()?;
+    let value = |name| std::env::var(name).unwrap_or_default();
+    println!(
+        "user {} group {} in {}, HOME={}, FROM={}",
+        user.as_raw(),
+        group.as_raw(),
+        here.display(),
+        value("HOME"),
+        value("FROM")
+    );
+    Ok(())
+}
