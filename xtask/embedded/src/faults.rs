@@ -103,6 +103,12 @@ impl Planted {
         Some(fault.what.clone())
     }
 
+    /// Whether a fault of the wanted sort is going to hit `target`; counts as nothing.
+    pub fn threatens(&self, target: &str, wanted: impl Fn(&What) -> bool) -> bool {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.0.iter().any(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))
+    }
+
     /// Whether a fault that carries no message strikes `target`.
     pub fn strikes(&self, target: &str, what: &What) -> bool {
         self.strike(target, |other| other == what).is_some()

@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod controllers;
 pub mod faults;
+mod http;
 pub mod kinds;
 pub mod kubelet;
 pub mod network;
@@ -22,6 +23,7 @@ pub mod store;
 /// words, and does not return then. A binary that starts clusters calls this first in `main`,
 /// before there is a thread.
 pub fn reexec() {
+    runtime::reexec();
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|word| word == node::WORD) {
         let directory = arguments.next().unwrap_or_else(|| ".".into());

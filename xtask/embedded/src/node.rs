@@ -1,12 +1,130 @@
 //! The node's process: API server, controllers, kubelet, DNS and proxy in namespaces of their own.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use runtime::{NodeNetwork, Runtime};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::api::{self, Identity, NodeHooks};
+use crate::client::Client;
+use crate::cluster::{NodeOptions, Ready};
+use crate::controllers;
+use crate::faults::{self, Planted};
+use crate::kubelet::{self, Handle, Kubelet};
+use crate::network::{dns, proxy};
+use crate::registry::Registry;
 
 /// The hidden word that makes the binary the node: `__node DIR`.
 pub const WORD: &str = "__node";
 
+/// The bridge: the pods' gateway, the node's own address, and one of the name server's two.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+/// The name server's service address.
+const DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+
 /// Runs the node until it is told to stop, and answers the exit code.
+///
+/// It runs single-threaded until it has its namespaces: a process with threads can't enter them.
 pub fn main(directory: &Path) -> i32 {
-    eprintln!("the node in {} can't run yet", directory.display());
-    1
+    let filter = EnvFilter::try_from_env("CHARTPROOF_NODE_LOG").unwrap_or_else(|_| EnvFilter::new("info,hyper=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match run(directory) {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            1
+        }
+    }
+}
+
+fn run(directory: &Path) -> anyhow::Result<()> {
+    let options = read_options(directory)?;
+    // Bound in the host's network, and kept when that is left: this is the one way in.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    runtime::enter_node_namespaces()?;
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ran = tokio.block_on(serve(directory, options, listener));
+    // Containers and their helpers end with this process: nothing is worth waiting for.
+    tokio.shutdown_background();
+    ran
+}
+
+fn read_options(directory: &Path) -> anyhow::Result<NodeOptions> {
+    let path = directory.join("options.json");
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut options: NodeOptions = serde_json::from_slice(&text)?;
+    if let Ok(planted) = std::env::var(faults::VARIABLE) {
+        let more: faults::Faults = serde_json::from_str(&planted).with_context(|| format!("{}", faults::VARIABLE))?;
+        options.faults.0.extend(more.0);
+    }
+    Ok(options)
+}
+
+/// Everything, until SIGTERM or until a part of it fails.
+async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let address = listener.local_addr()?;
+    let registry = Registry::new();
+    let client = Client::new(Arc::clone(&registry));
+    let faults = Planted::new(options.faults);
+    let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
+    let identity = Arc::new(Identity::generate()?);
+    let handle = Handle::new(directory);
+    let state = api::State {
+        registry,
+        kubelet: handle.clone(),
+        identity: Arc::clone(&identity),
+        faults: faults.clone(),
+        node: hooks(&runtime),
+    };
+    kubelet::register_node(&client, GATEWAY)?;
+    let addresses = kubelet::Addresses { host: GATEWAY, name_server: DNS };
+    let kubelet = Kubelet::new(client.clone(), runtime, handle, faults.clone(), directory, addresses);
+    let controllers = controllers::Context {
+        client: client.clone(),
+        faults: faults.clone(),
+        volumes: directory.join("volumes"),
+        root_certificate: identity.ca_pem().to_owned(),
+    };
+    let api = tokio::spawn(api::serve(listener, state));
+    announce(directory, &identity, address)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        ended = api => ended?.context("the API server"),
+        () = controllers::run_all(controllers) => anyhow::bail!("the controllers ended"),
+        () = kubelet.run() => anyhow::bail!("the kubelet ended"),
+        ended = dns::run(client.clone(), faults, &[GATEWAY, DNS]) => ended.context("the name server"),
+        () = proxy::run(client) => anyhow::bail!("the service proxy ended"),
+    }
+}
+
+/// Writes the kubeconfig and tells the starter that the API answers.
+fn announce(directory: &Path, identity: &Identity, address: SocketAddr) -> anyhow::Result<()> {
+    use std::io::Write;
+    let kubeconfig = directory.join("kubeconfig");
+    identity.write_kubeconfig(address, &kubeconfig)?;
+    let (token, ca) = (identity.token().to_owned(), identity.ca_pem().to_owned());
+    let line = serde_json::to_string(&Ready { kubeconfig, address, token, ca })?;
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
+
+/// What the API server lets the harness ask of the node.
+fn hooks(runtime: &Runtime) -> NodeHooks {
+    let (loader, reporter) = (runtime.clone(), runtime.clone());
+    NodeHooks {
+        load_images: Arc::new(move |archive| {
+            let runtime = loader.clone();
+            Box::pin(async move { runtime.load_archive(&archive).await.map_err(|error| error.to_string()) })
+        }),
+        report: Arc::new(move || {
+            let host_images = reporter.images().into_iter().filter(|i| i.from_host).map(|i| i.reference);
+            json!({ "hostImages": host_images.collect::<Vec<_>>(), "notEnforced": reporter.limits() })
+        }),
+    }
 }

@@ -28,6 +28,17 @@ pub fn whole(quantity: &resource::Quantity) -> Option<i64> {
     saturated(parse(&quantity.0)?.value())
 }
 
+/// The sum; a single quantity stays as it was written.
+pub fn sum(quantities: &[&resource::Quantity]) -> resource::Quantity {
+    if let [single] = quantities {
+        return (*single).clone();
+    }
+    let parsed = || quantities.iter().filter_map(|quantity| parse(&quantity.0));
+    let nanos = parsed().fold(0, |total: i128, quantity| total.saturating_add(quantity.nanos));
+    let binary = parsed().any(|quantity| quantity.binary);
+    resource::Quantity(Quantity { nanos, binary, exponent: false }.canonical())
+}
+
 fn saturated(number: i128) -> Option<i64> {
     i64::try_from(number).ok().or(Some(i64::MAX))
 }
@@ -138,5 +149,14 @@ mod tests {
         for malformed in ["12Q!", "", "Mi", "1.2.3", "1 Mi"] {
             assert_eq!(parse(malformed), None, "{malformed}");
         }
+    }
+
+    #[test]
+    fn sums_are_written_shortly() {
+        let of = |text: &str| resource::Quantity(text.to_owned());
+        assert_eq!(sum(&[&of("24Mi")]).0, "24Mi");
+        assert_eq!(sum(&[&of("512Mi"), &of("512Mi")]).0, "1Gi");
+        assert_eq!(sum(&[&of("250m"), &of("500m")]).0, "750m");
+        assert_eq!(sum(&[&of("500m"), &of("500m")]).0, "1");
     }
 }

@@ -1,0 +1,37 @@
+//! Events about a pod and its containers, said as kubelet.
+
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+
+use crate::client::Client;
+use crate::controllers::events;
+
+/// Says what happens to one pod, or to one of its containers.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    client: Client,
+    about: ObjectReference,
+}
+
+impl Reporter {
+    pub fn new(client: &Client, pod: &Pod) -> Self {
+        let mut about = events::reference(pod);
+        // Counted events of a pod are one event, whatever version of the pod they were seen at.
+        about.resource_version = None;
+        Self { client: client.clone(), about }
+    }
+
+    /// The same about one container.
+    pub fn of(&self, container: &str, is_init: bool) -> Self {
+        let list = if is_init { "initContainers" } else { "containers" };
+        let about = ObjectReference { field_path: Some(format!("spec.{list}{{{container}}}")), ..self.about.clone() };
+        Self { client: self.client.clone(), about }
+    }
+
+    pub fn normal(&self, reason: &str, message: &str) {
+        self.client.event(&self.about, "Normal", reason, message, "kubelet");
+    }
+
+    pub fn warning(&self, reason: &str, message: &str) {
+        self.client.event(&self.about, "Warning", reason, message, "kubelet");
+    }
+}

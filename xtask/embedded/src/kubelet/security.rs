@@ -1,0 +1,128 @@
+//! Whom a container runs as: the pod's security context with the container's over it.
+
+use k8s_openapi::api::core::v1::{Container, ContainerUser, LinuxContainerUser, Pod};
+use runtime::{Image, Security};
+
+use super::record::Refusal;
+
+/// What the runtime is told.
+pub(super) fn security(pod: &Pod, container: &Container) -> Security {
+    let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+    let own = container.security_context.as_ref();
+    let user = own.and_then(|c| c.run_as_user).or_else(|| of_pod.and_then(|p| p.run_as_user));
+    let group = own.and_then(|c| c.run_as_group).or_else(|| of_pod.and_then(|p| p.run_as_group));
+    let supplemental = of_pod.into_iter().flat_map(|p| p.supplemental_groups.iter().flatten().copied());
+    let groups = supplemental.chain(of_pod.and_then(|p| p.fs_group));
+    let capabilities = own.and_then(|c| c.capabilities.as_ref());
+    Security {
+        run_as_user: user.and_then(id),
+        run_as_group: group.and_then(id),
+        supplemental_groups: groups.filter_map(id).collect(),
+        read_only_root: own.and_then(|c| c.read_only_root_filesystem).unwrap_or(false),
+        no_new_privileges: own.and_then(|c| c.allow_privilege_escalation) == Some(false),
+        drop_capabilities: capabilities.and_then(|c| c.drop.clone()).unwrap_or_default(),
+        add_capabilities: capabilities.and_then(|c| c.add.clone()).unwrap_or_default(),
+    }
+}
+
+fn id(number: i64) -> Option<u32> {
+    u32::try_from(number).ok()
+}
+
+/// Refuses to run a container as root, or as who knows whom, where `runAsNonRoot` forbids it.
+pub(super) fn verify_non_root(
+    pod: &Pod,
+    container: &Container,
+    security: &Security,
+    image: &Image,
+) -> Result<(), Refusal> {
+    let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()).and_then(|p| p.run_as_non_root);
+    let own = container.security_context.as_ref().and_then(|c| c.run_as_non_root);
+    if own.or(of_pod) != Some(true) {
+        return Ok(());
+    }
+    let told = match (security.run_as_user, image_user(image)) {
+        (Some(0), _) => "container's runAsUser breaks non-root policy".to_owned(),
+        (None, Ok(0)) => "container has runAsNonRoot and image will run as root".to_owned(),
+        (None, Err(name)) => format!(
+            "container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+        ),
+        _ => return Ok(()),
+    };
+    let message = format!("{told} (pod: \"{}\", container: {})", full_name(pod), container.name);
+    Err(Refusal::new("CreateContainerConfigError", message))
+}
+
+/// `name_namespace(uid)`, as kubelet writes a pod.
+pub(super) fn full_name(pod: &Pod) -> String {
+    let metadata = &pod.metadata;
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    format!("{}_{}({})", text(&metadata.name), text(&metadata.namespace), text(&metadata.uid))
+}
+
+/// The user of an image, or its name where it is no number.
+fn image_user(image: &Image) -> Result<u32, String> {
+    let user = image.user.split(':').next().unwrap_or_default();
+    if user.is_empty() { Ok(0) } else { user.parse().map_err(|_| user.to_owned()) }
+}
+
+/// The `user` of a container's status, where it can be told without the image's own user list.
+pub(super) fn user(security: &Security, image: &Image) -> Option<ContainerUser> {
+    let uid = security.run_as_user.or_else(|| image_user(image).ok())?;
+    let image_group = image.user.split_once(':').map_or(Some(0), |(_, group)| group.parse().ok());
+    let gid = security.run_as_group.or(image_group)?;
+    let groups = std::iter::once(gid).chain(security.supplemental_groups.iter().copied()).map(i64::from);
+    let mut groups: Vec<i64> = groups.collect();
+    groups.dedup();
+    let linux = LinuxContainerUser { uid: uid.into(), gid: gid.into(), supplemental_groups: Some(groups) };
+    Some(ContainerUser { linux: Some(linux) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(pod: serde_json::Value, own: serde_json::Value, image_user: &str) -> Option<String> {
+        let pod = json!({"metadata": {"name": "p", "namespace": "n", "uid": "1"},
+            "spec": {"containers": [], "securityContext": pod}});
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let container: Container = serde_json::from_value(json!({"name": "main", "securityContext": own})).unwrap();
+        let image = Image { user: image_user.to_owned(), ..Image::default() };
+        let merged = security(&pod, &container);
+        verify_non_root(&pod, &container, &merged, &image).err().map(|refusal| refusal.message)
+    }
+
+    #[test]
+    fn root_is_refused_in_kubelets_words() {
+        let who = "(pod: \"p_n(1)\", container: main)";
+        let non_root = json!({"runAsNonRoot": true});
+        assert_eq!(
+            refused(json!({}), non_root.clone(), ""),
+            Some(format!("container has runAsNonRoot and image will run as root {who}"))
+        );
+        assert_eq!(
+            refused(json!({"runAsUser": 0}), non_root.clone(), "1000"),
+            Some(format!("container's runAsUser breaks non-root policy {who}"))
+        );
+        let named = "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root";
+        assert_eq!(refused(non_root.clone(), json!({}), "app:app"), Some(format!("{named} {who}")));
+        assert_eq!(refused(non_root.clone(), json!({}), "10001:10001"), None);
+        assert_eq!(refused(non_root.clone(), json!({"runAsUser": 10001}), ""), None);
+        assert_eq!(refused(non_root, json!({"runAsNonRoot": false}), ""), None);
+    }
+
+    #[test]
+    fn the_container_overrides_the_pod() {
+        let pod = json!({"spec": {"containers": [], "securityContext":
+            {"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3, "supplementalGroups": [4]}}});
+        let own = json!({"runAsUser": 5, "capabilities": {"drop": ["ALL"]}, "allowPrivilegeEscalation": false});
+        let container: Container = serde_json::from_value(json!({"name": "main", "securityContext": own})).unwrap();
+        let merged = security(&serde_json::from_value(pod).unwrap(), &container);
+        assert_eq!((merged.run_as_user, merged.run_as_group), (Some(5), Some(2)));
+        assert_eq!(merged.supplemental_groups, [4, 3]);
+        assert!(merged.no_new_privileges);
+        assert_eq!(merged.drop_capabilities, ["ALL"]);
+    }
+}

@@ -1,0 +1,261 @@
+//! A pod's volumes: directories of the node, made before its containers and removed after them.
+
+mod content;
+mod files;
+mod subpath;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{
+    EmptyDirVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+pub(super) use self::subpath::mounts;
+use super::downward::Addresses;
+use crate::client::Client;
+use crate::faults::{Planted, What};
+use crate::quantity;
+
+/// The volumes of a pod by name, as they lie on the node.
+#[derive(Debug, Default)]
+pub(super) struct Volumes(BTreeMap<String, PathBuf>);
+
+/// Why a volume can't be set up; kubelet says it as a `FailedMount` event.
+#[derive(Debug)]
+pub(super) struct MountError {
+    pub volume: String,
+    pub why: String,
+}
+
+/// What setting volumes up takes.
+pub(super) struct Setup {
+    pub client: Client,
+    pub pod: Arc<Pod>,
+    pub faults: Planted,
+    /// Where this pod's own volumes are made.
+    pub directory: PathBuf,
+    /// Where persistent volumes without a path of their own are.
+    pub persistent: PathBuf,
+    pub addresses: Addresses,
+    pub node: Arc<BTreeMap<String, Quantity>>,
+}
+
+impl Setup {
+    /// Makes all volumes; again after a failure.
+    pub fn run(&self) -> Result<Volumes, MountError> {
+        let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let made = volumes.map(|volume| {
+            let path = self.planted(volume).and_then(|()| self.make(volume));
+            let path = path.map_err(|why| MountError { volume: volume.name.clone(), why })?;
+            Ok((volume.name.clone(), path))
+        });
+        made.collect::<Result<_, _>>().map(Volumes)
+    }
+
+    fn planted(&self, volume: &Volume) -> Result<(), String> {
+        match self.faults.strike(&volume.name, |what| matches!(what, What::MountFails { .. })) {
+            Some(What::MountFails { message }) => Err(message),
+            _ => Ok(()),
+        }
+    }
+
+    fn make(&self, volume: &Volume) -> Result<PathBuf, String> {
+        if let Some(claim) = &volume.persistent_volume_claim {
+            return self.claimed(claim);
+        }
+        let path = self.directory.join(&volume.name);
+        if let Some(empty) = &volume.empty_dir {
+            empty_dir(&path, empty).map_err(|error| error.to_string())?;
+            files::give_to_group(&path, self.fs_group(), false);
+        } else {
+            files::write_all(&path, &content::of(self, volume)?).map_err(|error| error.to_string())?;
+            files::give_to_group(&path, self.fs_group(), true);
+        }
+        Ok(path)
+    }
+
+    fn fs_group(&self) -> Option<u32> {
+        let context = self.pod.spec.as_ref()?.security_context.as_ref()?;
+        context.fs_group.and_then(|group| u32::try_from(group).ok())
+    }
+
+    fn namespace(&self) -> &str {
+        self.pod.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The directory of a bound claim. As with kind's provisioner it is a host path, open to all
+    /// and none of `fsGroup`'s business.
+    fn claimed(&self, source: &PersistentVolumeClaimVolumeSource) -> Result<PathBuf, String> {
+        let name = &source.claim_name;
+        let claim: Option<PersistentVolumeClaim> = self.client.get(self.namespace(), name);
+        let claim = claim.ok_or_else(|| format!("persistentvolumeclaim \"{name}\" not found"))?;
+        let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
+        let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
+        let volume = volume.filter(|_| bound).ok_or_else(|| format!("PVC {}/{name} is not bound", self.namespace()))?;
+        let path = self.client.get("", &volume).and_then(|volume| path_of(&volume));
+        let path = path.unwrap_or_else(|| self.persistent.join(&volume));
+        if !path.is_dir() {
+            files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
+        }
+        Ok(path)
+    }
+}
+
+impl Volumes {
+    pub fn path(&self, name: &str) -> Option<&Path> {
+        self.0.get(name).map(PathBuf::as_path)
+    }
+}
+
+/// Removes what was made for a pod; persistent volumes stay.
+pub(super) fn tear_down(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        // Most are no mounts: that is the one thing that can be wrong here.
+        let _ = umount2(&entry.path(), MntFlags::MNT_DETACH);
+    }
+    if let Err(error) = std::fs::remove_dir_all(directory)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(directory = %directory.display(), %error, "a pod's volumes can't be removed");
+    }
+}
+
+fn path_of(volume: &PersistentVolume) -> Option<PathBuf> {
+    let spec = volume.spec.as_ref()?;
+    let local = spec.local.as_ref().map(|local| local.path.clone());
+    local.or_else(|| spec.host_path.as_ref().map(|host| host.path.clone())).map(PathBuf::from)
+}
+
+fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    files::make_directory(path, 0o777)?;
+    if source.medium.as_deref() == Some("Memory") {
+        let size = source.size_limit.as_ref().and_then(quantity::whole).filter(|bytes| *bytes > 0);
+        let options = size.map_or_else(|| "mode=0777".to_owned(), |bytes| format!("mode=0777,size={bytes}"));
+        mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::faults::Faults;
+    use crate::registry::Registry;
+
+    fn setup(directory: &Path, volumes: Value) -> Setup {
+        let pod = json!({"metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}},
+            "spec": {"containers": [], "volumes": volumes}});
+        Setup {
+            client: Client::new(Registry::new()),
+            pod: serde_json::from_value(pod).unwrap(),
+            faults: Planted::default(),
+            directory: directory.join("pod"),
+            persistent: directory.join("persistent"),
+            addresses: Addresses { pod: None, host: Ipv4Addr::LOCALHOST },
+            node: Arc::default(),
+        }
+    }
+
+    fn store(setup: &Setup, kind: &str, data: Value) {
+        let object = json!({"metadata": {"namespace": "n", "name": "it"}, "data": data});
+        match kind {
+            "Secret" => {
+                setup
+                    .client
+                    .create::<k8s_openapi::api::core::v1::Secret>(&serde_json::from_value(object).unwrap())
+                    .unwrap();
+            }
+            _ => {
+                setup
+                    .client
+                    .create::<k8s_openapi::api::core::v1::ConfigMap>(&serde_json::from_value(object).unwrap())
+                    .unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_secret_is_named_until_it_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let setup =
+            setup(directory.path(), json!([{"name": "s", "secret": {"secretName": "it", "defaultMode": 0o400}}]));
+        let error = setup.run().unwrap_err();
+        assert_eq!((error.volume.as_str(), error.why.as_str()), ("s", "secret \"it\" not found"));
+        store(&setup, "Secret", json!({"key": "dmFsdWU="}));
+        let volumes = setup.run().unwrap();
+        let file = volumes.path("s").unwrap().join("key");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "value");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o400);
+    }
+
+    #[test]
+    fn items_choose_rename_and_must_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = |key: &str| json!([{"name": "c", "configMap": {"name": "it", "items": [{"key": key, "path": "x/y", "mode": 0o600}]}}]);
+        let wrong = setup(directory.path(), source("none"));
+        store(&wrong, "ConfigMap", json!({"a": "1", "b": "2"}));
+        assert_eq!(wrong.run().unwrap_err().why, "references non-existent config key: none");
+        let right = setup(directory.path(), source("a"));
+        store(&right, "ConfigMap", json!({"a": "1", "b": "2"}));
+        let volumes = right.run().unwrap();
+        let path = volumes.path("c").unwrap();
+        assert_eq!(std::fs::read_to_string(path.join("x/y")).unwrap(), "1");
+        assert!(!path.join("b").exists());
+    }
+
+    #[test]
+    fn what_is_optional_may_be_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let volumes = json!([{"name": "s", "secret": {"secretName": "none", "optional": true}}]);
+        let volumes = setup(directory.path(), volumes).run().unwrap();
+        assert!(volumes.path("s").unwrap().is_dir());
+    }
+
+    #[test]
+    fn sources_are_projected_into_one_volume() {
+        let directory = tempfile::tempdir().unwrap();
+        let sources = json!([{"configMap": {"name": "it"}}, {"serviceAccountToken": {"path": "token"}},
+            {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}]);
+        let setup = setup(directory.path(), json!([{"name": "p", "projected": {"sources": sources}}]));
+        store(&setup, "ConfigMap", json!({"ca.crt": "pem"}));
+        let volumes = setup.run().unwrap();
+        let path = volumes.path("p").unwrap();
+        assert_eq!(std::fs::read_to_string(path.join("labels")).unwrap(), "a=\"b\"");
+        assert_eq!(std::fs::read_to_string(path.join("ca.crt")).unwrap(), "pem");
+        assert!(path.join("token").metadata().unwrap().len() > 0);
+    }
+
+    #[test]
+    fn a_planted_fault_strikes_and_passes() {
+        let directory = tempfile::tempdir().unwrap();
+        let setup = setup(directory.path(), json!([{"name": "d", "emptyDir": {}}]));
+        let faults: Faults =
+            serde_json::from_value(json!([{"fault": "mountFails", "message": "busy", "of": "d", "times": 1}])).unwrap();
+        setup.faults.replace(faults);
+        assert_eq!(setup.run().unwrap_err().why, "busy");
+        let volumes = setup.run().unwrap();
+        assert_eq!(volumes.path("d").unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o777);
+    }
+
+    #[test]
+    fn a_claim_has_to_be_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let setup = setup(directory.path(), json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]));
+        assert_eq!(setup.run().unwrap_err().why, "persistentvolumeclaim \"c\" not found");
+        let claim = |phase: &str| json!({"metadata": {"namespace": "n", "name": "c"}, "spec": {"volumeName": "pv"}, "status": {"phase": phase}});
+        setup.client.create::<PersistentVolumeClaim>(&serde_json::from_value(claim("Pending")).unwrap()).unwrap();
+        assert_eq!(setup.run().unwrap_err().why, "PVC n/c is not bound");
+    }
+}
