@@ -48,9 +48,9 @@ fn median(mut numbers: Vec<usize>) -> usize {
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let is_function = |line: &str| {
-        let code = line.trim_start();
-        let head = code.split('(').next().unwrap_or_default();
-        head.split_whitespace().any(|word| word == "fn") && !code.starts_with("//") && !head.contains('"')
+        let mut words =
+            line.split_whitespace().skip_while(|w| w.starts_with("pub") || ["async", "const", "unsafe"].contains(w));
+        words.next() == Some("fn")
     };
     let length = |start: usize| {
         let indent = lines[start].len() - lines[start].trim_start().len();
