@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use xtask::process::Launcher;
+use xtask::tools::{self, Name, Tool};
+
 use crate::manifests::Manifests;
 
 /// The chart's folder.
@@ -22,10 +25,16 @@ pub fn variants() -> Vec<PathBuf> {
     files
 }
 
-/// The helm binaries to test with: those in `CHARTPROOF_HELM`, separated as in `PATH`, else the one in `PATH`.
-pub static HELMS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| match std::env::var_os("CHARTPROOF_HELM") {
-    Some(paths) => std::env::split_paths(&paths).collect(),
-    None => vec![which::which("helm").expect("helm: put it in PATH, or name it in CHARTPROOF_HELM")],
+/// The helm binaries to test with: where the pinned ones run, helm 4 and helm 3, else what this machine has.
+pub static HELMS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let launcher = Launcher::light(false);
+    let tool = |tool: Result<Tool, _>| tool.unwrap_or_else(|missing| panic!("{missing}")).path;
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return vec![tool(runtime.block_on(tools::resolve(&launcher, Name::Helm)))];
+    }
+    let pinned = |version: &str| tools::resolve_version(&launcher, Name::Helm, version.parse().unwrap());
+    ["4.1.4", "3.17.3"].into_iter().map(|version| tool(runtime.block_on(pinned(version)))).collect()
 });
 
 /// What one call of helm came to.
