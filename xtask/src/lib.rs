@@ -3,6 +3,7 @@
 pub mod cmd;
 pub mod events;
 pub mod exit;
+pub mod images;
 pub mod kubernetes;
 pub mod phases;
 pub mod plan;

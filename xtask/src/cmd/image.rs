@@ -1,13 +1,51 @@
-//! `cargo xtask image`.
+//! `cargo xtask image`: builds the stand-in's image archive.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::exit::{self, Exit};
+use crate::images::{Reference, standin};
+use crate::process::Launcher;
+use crate::suite;
 
 /// Its flags.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Write the archive here; without this, its path in cargo's target folder is printed
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Name of the image, any number of times
+    #[arg(long = "tag", value_name = "NAME:TAG", default_value = "chartproof/stand-in:dev")]
+    tags: Vec<String>,
+    /// The suite whose stand-in is built
+    #[arg(long, default_value = suite::load::DEFAULT)]
+    suite: PathBuf,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
 
 /// Runs it.
-#[expect(clippy::unused_async, reason = "not written yet")]
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`cargo xtask image` is not written yet")
+///
+/// # Errors
+/// Where a tag is malformed, the suite has no stand-in, or it can't be built.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let parse = |tag: &String| tag.parse().map_err(|error| exit::usage(format!("--tag {tag}: {error}")));
+    let references: Vec<Reference> = args.tags.iter().map(parse).collect::<anyhow::Result<_>>()?;
+    let suite = suite::load::read(&args.suite)?;
+    let Some(program) = &suite.image.stand_in else {
+        return Err(exit::usage(format!("{} has no stand-in: its `[image]` names none", args.suite.display())));
+    };
+    let archive = standin::build(&Launcher::light(args.verbose), program, &references).await?;
+    let path = match args.output {
+        None => archive.path,
+        Some(output) => {
+            std::fs::copy(&archive.path, &output).with_context(|| format!("writing {}", output.display()))?;
+            output
+        }
+    };
+    println!("{}", path.display());
+    Ok(Exit::Passed.into())
 }

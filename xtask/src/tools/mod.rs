@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub(crate) use cache::sha256;
 pub use docker::{Docker, NoDocker};
 pub use find::{resolve, resolve_version};
 pub use version::{Version, accepted};

@@ -1,0 +1,65 @@
+//! Finds the images that rendered manifests ask for.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Lists of containers in a pod's specification.
+const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// All images of all pods, wherever a manifest keeps its pod specification: a pod itself, a template, a job's
+/// template in a cron job, a hook.
+pub fn in_manifests<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for manifest in manifests {
+        walk(manifest, &mut found);
+    }
+    found
+}
+
+fn walk(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if LISTS.contains(&name.as_str()) {
+                    let containers = field.as_array().into_iter().flatten();
+                    found.extend(containers.filter_map(|container| container["image"].as_str()).map(str::to_owned));
+                } else {
+                    walk(field, found);
+                }
+                images_of_volumes(name, field, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+        _ => {}
+    }
+}
+
+/// A volume can be an image, too.
+fn images_of_volumes(name: &str, field: &Value, found: &mut BTreeSet<String>) {
+    if name == "volumes" {
+        let volumes = field.as_array().into_iter().flatten();
+        found.extend(volumes.filter_map(|volume| volume["image"]["reference"].as_str()).map(str::to_owned));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_place_of_a_pod_specification_is_seen() {
+        let pod = json!({"initContainers": [{"image": "init:1"}], "containers": [{"image": "main:1"}]});
+        let manifests = [
+            json!({"kind": "StatefulSet", "spec": {"template": {"spec": pod}}}),
+            json!({"kind": "Pod", "spec": {"containers": [{"image": "test:1"}, {"image": "main:1"}]}}),
+            json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {
+                "containers": [{"image": "cron:1"}], "volumes": [{"image": {"reference": "data:1"}}, {"emptyDir": {}}],
+            }}}}}}),
+            json!({"kind": "ConfigMap", "data": {"image": "not:this"}}),
+        ];
+        let found: Vec<_> = in_manifests(&manifests).into_iter().collect();
+        assert_eq!(found, ["cron:1", "data:1", "init:1", "main:1", "test:1"]);
+    }
+}

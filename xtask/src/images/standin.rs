@@ -1,0 +1,201 @@
+//! Builds the stand-in's image: a static binary, a shell and a few tools of this machine, packed without Docker.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+
+use super::write::{self, Config, Entry, Kind};
+use super::{Archive, Reference};
+use crate::process::Launcher;
+use crate::tools::sha256;
+
+/// The first build compiles all of its dependencies.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
+/// The user that the application runs as.
+const USER: &str = "10001";
+/// Changes whenever the layout of the image does.
+const LAYOUT: &str = "1";
+/// What else than a shell the image has to have, where there is no busybox with all of it.
+const PROGRAMS: [&str; 2] = ["sh", "tr"];
+
+/// Builds the image and answers its archive, under all of these names. Nothing is written where the same
+/// input has been packed before.
+///
+/// # Errors
+/// Where it does not compile, or a tool that goes into it is missing.
+pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
+    let binary = compile(launcher).await?;
+    let mut files = userland(launcher).await?;
+    files.insert(program.trim_start_matches('/').to_owned(), Kind::File(0o755, read(&binary.executable)?));
+    let entries = layer(files);
+    let path = binary.folder.join(format!("stand-in-{}.tar", &digest(&entries, program, references)[..16]));
+    if path.is_file() {
+        return Ok(Archive { path, references: references.to_vec() });
+    }
+    let config = Config {
+        user: USER.to_owned(),
+        entrypoint: vec![program.to_owned()],
+        command: vec!["start".to_owned()],
+        env: vec!["PATH=/bin".to_owned()],
+    };
+    let references = references.to_vec();
+    let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
+    packed.await?.context("packing the stand-in's image")
+}
+
+/// What cargo built.
+struct Binary {
+    executable: PathBuf,
+    /// Where archives of it are kept: below cargo's target folder.
+    folder: PathBuf,
+}
+
+/// Compiles the stand-in as a static binary. With `--target`, cargo keeps this apart from everything else that it
+/// builds, and build scripts stay dynamic.
+async fn compile(launcher: &Launcher) -> anyhow::Result<Binary> {
+    ensure!(cfg!(target_os = "linux"), "the stand-in is built on Linux only: name an image with `--image`");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the harness has no workspace")?;
+    let cmd = launcher.cmd(cargo).args(["build", "--package", "standin", "--target", &target]);
+    let messages = cmd
+        .args(["--message-format", "json-render-diagnostics"])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static -C strip=debuginfo")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(workspace)
+        .timeout(BUILD_TIMEOUT)
+        .run()
+        .await?;
+    let executable = executable(&messages).context("cargo built the stand-in but names no executable")?;
+    let folder = executable.parent().context("the executable has no folder")?.join("images");
+    Ok(Binary { executable, folder })
+}
+
+/// The executable in cargo's messages, one JSON object a line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Message {
+        executable: Option<PathBuf>,
+    }
+    messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable).next_back()
+}
+
+/// A shell and the few tools that the chart expects in the image.
+async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>> {
+    if let Ok(busybox) = which::which("busybox")
+        && libraries(launcher, &busybox).await?.is_empty()
+    {
+        return busybox_files(launcher, &busybox).await;
+    }
+    let mut files = BTreeMap::new();
+    for name in PROGRAMS {
+        let path = which::which(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
+        let path = path.canonicalize().with_context(|| path.display().to_string())?;
+        files.insert(format!("bin/{name}"), Kind::File(0o755, read(&path)?));
+        for library in libraries(launcher, &path).await? {
+            let bytes = read(&library)?;
+            files.insert(library.display().to_string().trim_start_matches('/').to_owned(), Kind::File(0o755, bytes));
+        }
+    }
+    Ok(files)
+}
+
+/// A static busybox, and a link for everything that it can be.
+async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, Kind>> {
+    let applets = launcher.cmd(busybox).arg("--list").run().await?;
+    let link = |name: &str| (format!("bin/{name}"), Kind::Symlink("busybox".to_owned()));
+    let mut files: BTreeMap<_, _> = applets.lines().filter(|name| *name != "busybox").map(link).collect();
+    for name in PROGRAMS {
+        ensure!(files.contains_key(&format!("bin/{name}")), "{} has no {name}", busybox.display());
+    }
+    files.insert("bin/busybox".to_owned(), Kind::File(0o755, read(busybox)?));
+    Ok(files)
+}
+
+/// The loader and the shared libraries that a program needs; none where it is static.
+async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C").output().await?;
+    let said = format!("{}{}", ldd.stdout, ldd.stderr);
+    match parse_ldd(&said) {
+        Some(libraries) => Ok(libraries),
+        None => bail!("ldd can't tell what {} needs: {said}", program.display()),
+    }
+}
+
+/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
+    if said.contains("not a dynamic executable") || said.contains("statically linked") {
+        return Some(vec![]);
+    }
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
+    lines
+        .map(|line| {
+            let path = line.split_once("=> ").map_or(line, |(_, path)| path);
+            let path = path.split(" (").next().unwrap_or_default();
+            path.starts_with('/').then(|| PathBuf::from(path))
+        })
+        .collect()
+}
+
+/// All entries, folders before what is in them.
+fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
+    let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
+    files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
+    files.insert("tmp".to_owned(), Kind::Folder(0o1777));
+    let parents: Vec<String> = files.keys().flat_map(|path| parents(path)).collect();
+    for parent in parents {
+        files.entry(parent).or_insert(Kind::Folder(0o755));
+    }
+    files.into_iter().map(|(path, kind)| Entry { path, kind }).collect()
+}
+
+fn parents(path: &str) -> Vec<String> {
+    path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
+}
+
+fn digest(entries: &[Entry], program: &str, references: &[Reference]) -> String {
+    let mut input = format!("{LAYOUT} {program} {references:?}\n");
+    for Entry { path, kind } in entries {
+        let content = match kind {
+            Kind::Folder(mode) => format!("folder {mode}"),
+            Kind::File(mode, bytes) => format!("file {mode} {}", sha256(bytes)),
+            Kind::Symlink(target) => format!("link {target}"),
+        };
+        input += &format!("{path} {content}\n");
+    }
+    sha256(input.as_bytes())
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ldd_says_is_understood() {
+        let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
+        assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);
+    }
+
+    #[test]
+    fn folders_come_before_their_files() {
+        let files = [("lib/x/libc.so.6".to_owned(), Kind::File(0o755, vec![]))].into();
+        let paths: Vec<_> = layer(files).into_iter().map(|entry| entry.path).collect();
+        assert_eq!(paths, ["etc", "etc/passwd", "lib", "lib/x", "lib/x/libc.so.6", "tmp"]);
+    }
+
+    #[test]
+    fn the_executable_is_found_in_cargos_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n{\"executable\":\"/t/caesium\"}\n{}\n";
+        assert_eq!(executable(messages), Some("/t/caesium".into()));
+    }
+}

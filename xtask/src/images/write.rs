@@ -1,0 +1,205 @@
+//! Writes an image archive without Docker: one layer, in Docker's and OCI's layout at once, the same bytes for
+//! the same input.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Archive, Reference};
+
+/// What goes into an image's only layer.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Without a leading slash.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// With its permissions.
+    Folder(u32),
+    /// With its permissions.
+    File(u32, Vec<u8>),
+    /// To this path.
+    Symlink(String),
+}
+
+/// How the image is run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `10001`.
+    pub user: String,
+    /// The program.
+    pub entrypoint: Vec<String>,
+    /// Its arguments where nobody gives others.
+    pub command: Vec<String>,
+    /// `PATH=/bin`.
+    pub env: Vec<String>,
+}
+
+/// `amd64`: this machine's architecture as images name it.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// Writes the archive; it is there whole or not at all.
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Reference]) -> io::Result<Archive> {
+    let layer = Blob::new(layer(entries)?);
+    let config = Blob::json(&image_config(config, &layer));
+    let manifest = Blob::json(&manifest(&config, &layer));
+    let mut builder = tar::Builder::new(Vec::new());
+    for blob in [&layer, &config, &manifest] {
+        append(&mut builder, &blob.path(), &Kind::File(0o644, blob.bytes.clone()))?;
+    }
+    let files = [
+        ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),
+        ("index.json", index(&manifest, references)),
+        ("manifest.json", docker_manifest(&config, &layer, references)),
+    ];
+    for (name, content) in files {
+        append(&mut builder, name, &Kind::File(0o644, content.to_string().into_bytes()))?;
+    }
+    write_whole(path, &builder.into_inner()?)?;
+    Ok(Archive { path: path.to_owned(), references: references.to_vec() })
+}
+
+/// Bytes named by their digest.
+struct Blob {
+    hex: String,
+    bytes: Vec<u8>,
+}
+
+impl Blob {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { hex: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(), bytes }
+    }
+
+    fn json(value: &Value) -> Self {
+        Self::new(value.to_string().into_bytes())
+    }
+
+    fn digest(&self) -> String {
+        format!("sha256:{}", self.hex)
+    }
+
+    fn path(&self) -> String {
+        format!("blobs/sha256/{}", self.hex)
+    }
+
+    fn descriptor(&self, media_type: &str) -> Value {
+        json!({"mediaType": media_type, "digest": self.digest(), "size": self.bytes.len()})
+    }
+}
+
+fn layer(entries: &[Entry]) -> io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for Entry { path, kind } in entries {
+        append(&mut builder, path, kind)?;
+    }
+    builder.into_inner()
+}
+
+/// Appends an entry that looks the same whenever and wherever it is made: root's, of the epoch.
+fn append(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: &Kind) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    match kind {
+        Kind::Folder(mode) => {
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_mode(*mode);
+            header.set_size(0);
+            builder.append_data(&mut header, format!("{path}/"), io::empty())
+        }
+        Kind::File(mode, bytes) => {
+            header.set_mode(*mode);
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, path, bytes.as_slice())
+        }
+        Kind::Symlink(target) => {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_mode(0o777);
+            header.set_size(0);
+            builder.append_link(&mut header, path, target)
+        }
+    }
+}
+
+fn image_config(config: &Config, layer: &Blob) -> Value {
+    json!({
+        "architecture": architecture(),
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": {
+            "User": config.user,
+            "Env": config.env,
+            "Entrypoint": config.entrypoint,
+            "Cmd": config.command,
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest()]},
+        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "cargo xtask image"}],
+    })
+}
+
+fn manifest(config: &Blob, layer: &Blob) -> Value {
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
+        "layers": [layer.descriptor("application/vnd.oci.image.layer.v1.tar")],
+    })
+}
+
+/// OCI's table of contents; containerd takes the images' names from the annotations.
+fn index(manifest: &Blob, references: &[Reference]) -> Value {
+    let named = references.iter().map(|reference| {
+        let mut descriptor = manifest.descriptor("application/vnd.oci.image.manifest.v1+json");
+        descriptor["annotations"] = json!({
+            "io.containerd.image.name": reference.canonical(),
+            "org.opencontainers.image.ref.name": reference.tag,
+        });
+        descriptor["platform"] = json!({"architecture": architecture(), "os": "linux"});
+        descriptor
+    });
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": named.collect::<Vec<_>>(),
+    })
+}
+
+/// Docker's table of contents.
+fn docker_manifest(config: &Blob, layer: &Blob, references: &[Reference]) -> Value {
+    let tags: Vec<_> = references.iter().map(ToString::to_string).collect();
+    json!([{"Config": config.path(), "RepoTags": tags, "Layers": [layer.path()]}])
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    use_default_mode(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Temporary files are the owner's alone; an archive is for everyone.
+fn use_default_mode(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
