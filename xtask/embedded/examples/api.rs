@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use embedded::api::{Identity, NodeHooks, State, serve};
+use embedded::client::Client;
+use embedded::controllers::bootstrap;
 use embedded::faults::Planted;
 use embedded::kubelet;
 use embedded::registry::Registry;
@@ -17,8 +19,10 @@ async fn main() -> anyhow::Result<()> {
     let identity = Arc::new(Identity::generate()?);
     identity.write_kubeconfig(listener.local_addr()?, &path)?;
     println!("{}", path.display());
+    let registry = Registry::new();
+    bootstrap::run(&Client::new(registry.clone()))?;
     let state = State {
-        registry: Registry::new(),
+        registry,
         kubelet: kubelet::Handle::new(Path::new(".")),
         identity,
         faults: Planted::default(),

@@ -2,22 +2,34 @@
 
 mod answer;
 mod body;
+mod channels;
+mod chartproof;
 mod discovery;
+mod eviction;
+mod exec;
+mod faults;
 mod identity;
 mod list;
+mod log;
 mod openapi;
 mod path;
+mod pod;
+mod portforward;
 mod protobuf;
 mod request;
+mod reviews;
+mod scale;
 mod selector;
 mod server;
 mod shape;
+mod token;
 mod verbs;
 mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::http::Method;
 use axum::response::Response;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -28,6 +40,7 @@ pub use server::serve;
 use crate::faults::Planted;
 use crate::kubelet;
 use crate::registry::Registry;
+use crate::status::Status;
 
 /// What the API server serves from. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +82,7 @@ impl NodeHooks {
 /// Answers one request, whatever it is.
 async fn handle(state: State, request: axum::extract::Request) -> Response {
     if !state.identity.admits(request.headers()) {
-        return answer::status(&crate::status::Status::new(401, "Unauthorized", "Unauthorized"));
+        return answer::status(&Status::new(401, "Unauthorized", "Unauthorized"));
     }
     let path = request.uri().path().trim_end_matches('/').to_owned();
     match path.as_str() {
@@ -77,11 +90,15 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
         "/version" => answer::json(200, &discovery::version()),
         "/api" => discovery::core(request.headers()),
         "/apis" => discovery::groups(request.headers()),
+        path if path.starts_with("/chartproof/") => chartproof::answer(&state, path, request).await,
         path => {
             let described = openapi::answer(path, request.headers());
             let document = || discovery::group_document(path).map(|document| answer::json(200, &document));
-            match described.or_else(document) {
-                Some(answer) => answer,
+            if let Some(answer) = described.or_else(document) {
+                return answer;
+            }
+            match reviews::find(path) {
+                Some(review) => reviews::answer(review, request).await,
                 None => resource(state, request).await,
             }
         }
@@ -95,9 +112,37 @@ async fn resource(state: State, request: axum::extract::Request) -> Response {
         Err(path::Unknown::Group) => return answer::text(404, "404 page not found\n"),
         Err(path::Unknown::Resource) => return answer::status(&path::unknown_resource()),
     };
-    let answered = match request::Request::read(target, request).await {
-        Ok(request) => verbs::answer(&state, &request),
-        Err(status) => Err(status),
+    if let Some(planted) = faults::strike(&state.faults, request.method(), &target).await {
+        return planted;
+    }
+    let answered = match target.subresource.as_deref() {
+        Some("exec") => exec::answer(&state, &target, request).await,
+        Some("portforward") => portforward::answer(&state, &target, request).await,
+        _ => match request::Request::read(target, request).await {
+            Ok(request) => objects(&state, &request).await,
+            Err(status) => Err(status),
+        },
     };
     answered.unwrap_or_else(|status| answer::status(&status))
+}
+
+/// Answers a request for objects or for what hangs on them.
+async fn objects(state: &State, request: &request::Request) -> Result<Response, Status> {
+    let target = &request.target;
+    let Some(subresource) = target.subresource.as_deref() else { return verbs::answer(state, request) };
+    if !target.kind.subresources.contains(&subresource) {
+        return Err(path::unknown_resource());
+    }
+    match (subresource, &request.method) {
+        ("status", &Method::GET | &Method::PUT | &Method::PATCH) | ("finalize", &Method::PUT) => {
+            verbs::answer(state, request)
+        }
+        ("scale", _) => scale::answer(state, request),
+        ("log", &Method::GET) => log::answer(state, request).await,
+        ("eviction", &Method::POST) => eviction::evict(state, request),
+        ("binding", &Method::POST) => eviction::bind(state, request),
+        ("token", &Method::POST) => token::answer(state, request),
+        ("attach", _) => Err(body::bad("attach is not supported by the embedded cluster: use exec or logs")),
+        _ => Err(verbs::method_not_allowed()),
+    }
 }

@@ -27,10 +27,14 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
         (&Method::PATCH, Some(name)) => patch(state, request, name),
         (&Method::DELETE, Some(name)) => delete(state, request, name),
         (&Method::DELETE, None) => delete_collection(state, request),
-        _ => {
-            Err(Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"))
-        }
+        _ => Err(method_not_allowed()),
     }
+}
+
+/// 405.
+pub fn method_not_allowed() -> Status {
+    let message = "the server does not allow this method on the requested resource";
+    Status { details: json!({}), ..Status::new(405, "MethodNotAllowed", message) }
 }
 
 fn get(state: &State, request: &Request, name: &str) -> Result<Response, Status> {
@@ -61,13 +65,20 @@ fn patch(state: &State, request: &Request, name: &str) -> Result<Response, Statu
 }
 
 /// The patch of a request.
-pub fn read_patch(request: &Request) -> Result<(Patch, Vec<String>), Status> {
+fn read_patch(request: &Request) -> Result<(Patch, Vec<String>), Status> {
+    match request.content_type() {
+        "application/apply-patch+yaml" => apply(request),
+        _ => read_plain_patch(request).map(|patch| (patch, Vec::new())),
+    }
+}
+
+/// A patch that is no apply.
+pub fn read_plain_patch(request: &Request) -> Result<Patch, Status> {
     let parsed = || serde_json::from_slice::<Value>(&request.body).map_err(|error| body::bad(error.to_string()));
     match request.content_type() {
-        "application/json-patch+json" => Ok((Patch::Json(parsed()?), Vec::new())),
-        "application/merge-patch+json" => Ok((Patch::Merge(parsed()?), Vec::new())),
-        "application/strategic-merge-patch+json" => Ok((Patch::Strategic(parsed()?), Vec::new())),
-        "application/apply-patch+yaml" => apply(request),
+        "application/json-patch+json" => Ok(Patch::Json(parsed()?)),
+        "application/merge-patch+json" => Ok(Patch::Merge(parsed()?)),
+        "application/strategic-merge-patch+json" => Ok(Patch::Strategic(parsed()?)),
         _ => Err(body::unsupported(
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
              application/strategic-merge-patch+json",

@@ -12,24 +12,27 @@ pub mod patch;
 pub mod schema;
 mod update;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use apply::typed::check as check_applied;
 pub use delete::Deleted;
 pub use options::{DeleteOptions, Writer};
 pub use update::Patch;
 
-use crate::kinds::Kind;
+use crate::kinds::{KINDS, Kind};
 use crate::status::Status;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// The objects of a cluster under the API's rules.
 pub struct Registry {
     /// Where they are kept.
     pub store: Arc<Store>,
+    /// Fields that were accepted and make no difference here: `Pod default/web spec.affinity`.
+    ignored: Mutex<BTreeSet<String>>,
 }
 
 /// What a write made.
@@ -44,7 +47,7 @@ pub struct Written {
 impl Registry {
     /// A registry of an empty store.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { store: Arc::default() })
+        Arc::new(Self { store: Arc::default(), ignored: Mutex::default() })
     }
 
     /// Creates an object for the cluster itself. Its metadata names it (or has `generateName`).
@@ -63,6 +66,25 @@ impl Registry {
     pub fn update(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         self.update_as(&Writer::default(), kind, object).map(|written| written.object)
     }
+}
+
+impl Registry {
+    /// What was accepted but makes no difference here: kinds that nothing acts on, fields without effect.
+    pub fn report(&self) -> Value {
+        let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {
+            let (objects, _) = self.store.list(kind, None);
+            objects.into_iter().map(move |object| named(kind, &object))
+        });
+        let ignored: Vec<String> =
+            self.ignored.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        json!({ "inert": inert.collect::<Vec<_>>(), "ignoredFields": ignored })
+    }
+}
+
+/// `Ingress caesium/caesium`, as the report names an object.
+fn named(kind: &Kind, object: &Value) -> String {
+    let (namespace, name) = store::key(object);
+    if namespace.is_empty() { format!("{} {name}", kind.kind) } else { format!("{} {namespace}/{name}", kind.kind) }
 }
 
 /// The time as the API writes it: RFC 3339, whole seconds, UTC.

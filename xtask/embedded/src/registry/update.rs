@@ -160,7 +160,12 @@ fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
     if writer.is_internal() {
         return;
     }
-    if writer.subresource == "status" {
+    if writer.subresource == "finalize" {
+        let (finalizers, version) = (object["spec"]["finalizers"].take(), object["metadata"]["resourceVersion"].take());
+        *object = stored.clone();
+        object["metadata"]["resourceVersion"] = version;
+        object["spec"]["finalizers"] = if finalizers.is_null() { serde_json::json!([]) } else { finalizers };
+    } else if writer.subresource == "status" {
         let status = object.get("status").cloned();
         let version = object["metadata"]["resourceVersion"].clone();
         *object = stored.clone();

@@ -1,0 +1,76 @@
+//! WebSockets with channels, as exec and port-forward speak them: the first byte of a message names
+//! its channel.
+
+use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocket};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+
+/// How much is read from a program or a connection at once.
+const CHUNK_BYTES: usize = 32 * 1024;
+/// Messages that may wait to be sent: a slow client slows the program down.
+const QUEUE_MESSAGES: usize = 16;
+
+/// What goes out on a channel.
+pub type Outgoing = mpsc::Sender<(u8, Bytes)>;
+
+/// What came in on a channel.
+pub enum Incoming {
+    /// Bytes for a channel.
+    Data(u8, Bytes),
+    /// The client will send no more on a channel (protocol v5).
+    Closed(u8),
+}
+
+/// The client's side of a socket.
+pub struct Client(SplitStream<WebSocket>);
+
+/// Splits a socket: what comes in, where to send, and the task that sends, which closes the socket
+/// when the last sender is gone.
+pub fn split(socket: WebSocket) -> (Client, Outgoing, tokio::task::JoinHandle<()>) {
+    let (sink, stream) = socket.split();
+    let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES);
+    (Client(stream), sender, tokio::spawn(send_all(sink, receiver)))
+}
+
+async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<(u8, Bytes)>) {
+    while let Some((channel, data)) = queue.recv().await {
+        let message: Bytes = [&[channel][..], &data].concat().into();
+        if sink.send(Message::Binary(message)).await.is_err() {
+            return;
+        }
+    }
+    let _ = sink.close().await;
+}
+
+impl Client {
+    /// What comes in next; none when the client is gone.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        loop {
+            let message = match self.0.next().await?.ok()? {
+                Message::Binary(bytes) => bytes,
+                Message::Text(text) => text.into(),
+                Message::Close(_) => return None,
+                Message::Ping(_) | Message::Pong(_) => continue,
+            };
+            match message.split_first() {
+                None => {}
+                Some((255, closed)) => return Some(Incoming::Closed(closed.first().copied().unwrap_or(0))),
+                Some((channel, _)) => return Some(Incoming::Data(*channel, message.slice(1..))),
+            }
+        }
+    }
+}
+
+/// Sends all that `source` gives on a channel.
+pub async fn copy(source: Option<impl AsyncRead + Unpin>, channel: u8, out: Outgoing) {
+    let Some(mut source) = source else { return };
+    let mut buffer = vec![0; CHUNK_BYTES];
+    while let Ok(read @ 1..) = source.read(&mut buffer).await {
+        if out.send((channel, Bytes::copy_from_slice(&buffer[..read]))).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the harness asks beside Kubernetes' own API, below `/chartproof/`.
+
+use axum::http::Method;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::{State, answer};
+use crate::faults::Faults;
+use crate::status::Status;
+
+/// Answers `POST /chartproof/images`, `GET /chartproof/report` and `POST /chartproof/faults`.
+pub async fn answer(state: &State, path: &str, request: axum::extract::Request) -> Response {
+    let method = request.method().clone();
+    let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
+        return refuse("the body can't be read");
+    };
+    let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match (method, path) {
+        (Method::POST, "/chartproof/images") => match sent["archive"].as_str() {
+            None => refuse("the body has to be {\"archive\": \"/path\"}"),
+            Some(archive) => match (state.node.load_images)(archive.into()).await {
+                Ok(references) => answer::json(200, &json!({ "images": references })),
+                Err(why) => answer::status(&Status::new(422, "Invalid", why)),
+            },
+        },
+        (Method::GET, "/chartproof/report") => answer::json(200, &report(state)),
+        (Method::POST, "/chartproof/faults") => match serde_json::from_value::<Faults>(sent) {
+            Ok(faults) => {
+                state.faults.replace(faults);
+                answer::json(200, &json!({}))
+            }
+            Err(error) => refuse(&format!("no faults: {error}")),
+        },
+        _ => answer::text(404, "404 page not found\n"),
+    }
+}
+
+/// The registry's part of the report and the node's.
+fn report(state: &State) -> Value {
+    let mut report = state.registry.report();
+    if let (Some(report), Value::Object(node)) = (report.as_object_mut(), (state.node.report)()) {
+        report.extend(node);
+    }
+    report
+}
+
+fn refuse(why: &str) -> Response {
+    answer::status(&Status::new(400, "BadRequest", why))
+}

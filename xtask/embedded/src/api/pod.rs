@@ -1,0 +1,41 @@
+//! What the subresources of pods have in common: finding the pod and the container meant.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::path::Target;
+use super::{State, body};
+use crate::status::Status;
+
+/// The pod that a path names.
+pub fn of(state: &State, target: &Target) -> Result<Arc<Value>, Status> {
+    let name = target.name.as_deref().unwrap_or_default();
+    let pod = state.registry.store.get(target.kind, target.namespace(), name);
+    pod.ok_or_else(|| Status::not_found(target.kind, name))
+}
+
+/// The container that a request means: the one it names, or the only one.
+pub fn container(pod: &Value, asked: &str) -> Result<String, Status> {
+    let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let names = |field: &str| -> Vec<String> {
+        let listed = pod["spec"][field].as_array().into_iter().flatten();
+        listed.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
+    };
+    let (main, init) = (names("containers"), names("initContainers"));
+    if !asked.is_empty() {
+        let is_known = main.iter().chain(&init).any(|name| name == asked);
+        return is_known
+            .then(|| asked.to_owned())
+            .ok_or_else(|| body::bad(format!("container {asked} is not valid for pod {pod_name}")));
+    }
+    if let [only] = main.as_slice() {
+        return Ok(only.clone());
+    }
+    let mut message =
+        format!("a container name must be specified for pod {pod_name}, choose one of: [{}]", main.join(" "));
+    if !init.is_empty() {
+        message += &format!(" or one of the init containers: [{}]", init.join(" "));
+    }
+    Err(body::bad(message))
+}
