@@ -17,6 +17,7 @@ use crate::roles::{self, Role, Seen};
 /// How long a change may take to be committed.
 const CHANGE_MAX: Duration = Duration::from_secs(10);
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Node {
     /// The members as this node sees them; whether they answer is known to the leader alone.
@@ -145,12 +146,17 @@ async fn adjust_roles(node: &Node) {
     }
 }
 
-/// Takes over addresses that changed: a leader puts them into the membership, another node tells its own.
+/// Takes over addresses that changed: a leader puts them into the membership, another node tells the others its own,
+/// and the leader what it was told itself.
 pub async fn keep_addresses(node: Arc<Node>) {
     let mut metrics = node.raft.metrics();
     loop {
         for (id, member) in moved(&node) {
-            reconcile(&node, id, member).await;
+            if node.leads() {
+                commit_address(&node, id, member).await;
+            } else {
+                announce(&node, id, &member.address).await;
+            }
         }
         let _ = tokio::time::timeout(ANNOUNCE_EVERY, metrics.changed()).await;
     }
@@ -167,25 +173,34 @@ fn moved(node: &Node) -> Vec<(u64, Member)> {
     metrics.membership_config.membership().nodes().filter_map(current).collect()
 }
 
-async fn reconcile(node: &Node, id: u64, member: Member) {
+async fn commit_address(node: &Node, id: u64, member: Member) {
     let address = member.address.clone();
-    if node.leads() {
-        match node.change(ChangeMembers::SetNodes(BTreeMap::from([(id, member)]))).await {
-            Ok(()) => log::info(format_args!("node {id} is at {address} now")),
-            Err(error) => log::warn(format_args!("node {id} is not at {address} yet: {error}")),
-        }
-    } else if id == node.id {
-        let others = node.members().into_iter().filter(|member| member.id != node.id);
-        let told = others.map(|other| announce(node.id, other, address.clone()));
-        futures::future::join_all(told).await;
-        tokio::time::sleep(ANNOUNCE_EVERY).await;
+    match node.change(ChangeMembers::SetNodes(BTreeMap::from([(id, member)]))).await {
+        Ok(()) => log::info(format_args!("node {id} is at {address} now")),
+        Err(error) => log::warn(format_args!("node {id} is not at {address} yet: {error}")),
     }
 }
 
-async fn announce(id: u64, to: Seen, address: String) {
-    let Ok(mut stream) = connect(&to.address).await else { return };
-    let envelope = Envelope { to: Some(to.id), request: Request::Announce { id, address } };
+async fn announce(node: &Node, id: u64, address: &str) {
+    let leader = node.raft.metrics().borrow().current_leader;
+    let listens = |other: &Seen| other.id != node.id && (id == node.id || Some(other.id) == leader);
+    let told = node.members().into_iter().filter(listens).map(|other| tell(other, id, address.to_owned()));
+    futures::future::join_all(told).await;
+    tokio::time::sleep(ANNOUNCE_PAUSE).await;
+}
+
+async fn tell(other: Seen, id: u64, address: String) {
+    let Ok(mut stream) = connect(&other.address).await else { return };
+    let envelope = Envelope { to: Some(other.id), request: Request::Announce { id, address } };
     let _ = tokio::time::timeout(Duration::from_secs(1), wire::ask(&mut stream, &envelope)).await;
+}
+
+/// A node that comes back stands for election only when the others had the time to: it can't know of a leader yet.
+pub async fn let_others_stand_first(node: Arc<Node>) {
+    node.raft.runtime_config().elect(false);
+    let alone = |metrics: &Metrics| metrics.membership_config.voter_ids().eq([node.id]);
+    let _ = tokio::time::timeout(node.config.timing.election, node.raft.metrics().wait_for(alone)).await;
+    node.raft.runtime_config().elect(true);
 }
 
 /// Writes a line for each change of leader and members, keeps the list of peers, ends the process if Raft fails.

@@ -45,7 +45,7 @@ pub struct Node {
 impl Node {
     async fn open(config: Config) -> Result<Arc<Self>> {
         let identity = Identity::open(&config)?;
-        let (log_store, state) = (LogStore::open(&config.path)?, StateMachine::open(&config.path)?);
+        let (log_store, state) = (LogStore::open(&config.path, identity.id)?, StateMachine::open(&config.path)?);
         let peers = Peers::default();
         let network = Network { peers: peers.clone(), backoff: config.timing.heartbeat / 2 };
         let settings = Arc::new(settings(config.timing, config.snapshot_entries).validate()?);
@@ -99,6 +99,7 @@ pub async fn run(config: Config) -> Result<()> {
     log::info(format_args!("raft listening on {address}"));
     tokio::spawn(server::serve(listener, node.clone()));
     tokio::spawn(membership::watch(node.clone()));
+    tokio::spawn(membership::let_others_stand_first(node.clone()));
     join::join(&node).await?;
     tokio::spawn(membership::keep_addresses(node.clone()));
     tokio::spawn(membership::keep_roles(node.clone()));

@@ -14,6 +14,7 @@ use super::{LogId, Types};
 use crate::files;
 
 /// A line of the log file.
+#[expect(clippy::large_enum_variant, reason = "nearly all records are entries")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
     /// An entry behind the last one.

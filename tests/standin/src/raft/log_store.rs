@@ -63,12 +63,13 @@ impl Inner {
 }
 
 impl LogStore {
-    /// Opens the log and the vote in a data directory.
-    pub fn open(dir: &Path) -> Result<Self> {
+    /// Opens the log and the vote in a node's data directory.
+    pub fn open(dir: &Path, id: u64) -> Result<Self> {
         let (file, records) = LogFile::open(&dir.join("log"))?;
         let vote_path = dir.join("vote.json");
         let vote = files::read(&vote_path)?.map(|content| serde_json::from_slice(&content)).transpose();
         let vote = vote.with_context(|| format!("vote {} is damaged", vote_path.display()))?;
+        let vote = vote.map(|vote| not_leading(vote, id));
         let mut inner = Inner { entries: BTreeMap::new(), purged: None, file, vote, vote_path };
         for record in records {
             inner.replay(record);
@@ -85,6 +86,13 @@ impl LogStore {
         let written = tokio::task::block_in_place(|| write(&mut self.locked()));
         written.map_err(|error| StorageIOError::new(subject, ErrorVerb::Write, AnyError::new(&error)).into())
     }
+}
+
+/// openraft lets a leader that comes back go on leading. dqlite doesn't: it comes back as follower, and so it does here
+/// once it only remembers to have voted for itself.
+fn not_leading(vote: Vote<u64>, id: u64) -> Vote<u64> {
+    let leader = vote.leader_id().voted_for();
+    if leader == Some(id) { Vote::new(vote.leader_id().get_term(), id) } else { vote }
 }
 
 type Written = Result<(), StorageError>;

@@ -1,0 +1,10 @@
+//! The contract of the stand-in, on real processes on loopback addresses.
+
+mod api;
+mod cluster;
+mod faults;
+mod refusals;
+mod restart;
+mod shutdown;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,98 @@
+//! Restarts: on the old directory, under another address, without a quorum.
+
+use std::time::Duration;
+
+use crate::support::{Fleet, all_readable, until, voters};
+
+#[tokio::test]
+async fn peers_are_ignored_once_there_is_an_info_yaml() {
+    let fleet = Fleet::new();
+    let mut alone = fleet.start(0);
+    let id = alone.write().await;
+    alone.kill();
+    let alone = fleet.start_as(0, 0, &["nowhere.invalid:9001".to_owned()]);
+    all_readable(&[id], &[&alone]).await;
+    assert!(alone.log().contains("CAESIUM_DATABASE_NODES is ignored"), "{}", alone.log());
+    let info = std::fs::read_to_string(fleet.data(0).join("info.yaml")).unwrap();
+    assert!(info.starts_with(&format!("Address: {}\nID: ", fleet.address(0))), "{info}");
+}
+
+#[tokio::test]
+async fn a_single_node_takes_its_new_address_over() {
+    let fleet = Fleet::new();
+    let mut alone = fleet.start(0);
+    let id = alone.write().await;
+    alone.kill();
+    let alone = fleet.start_as(0, 5, &[]);
+    all_readable(&[id], &[&alone]).await;
+    assert_eq!(voters(&[&alone], 1).await, [fleet.address(5)]);
+}
+
+#[tokio::test]
+async fn all_nodes_come_back_one_by_one_under_new_addresses() {
+    let fleet = Fleet::new();
+    let mut nodes = fleet.three().await;
+    let mut ids = vec![nodes[0].write().await];
+    for (moved, ordinal) in [2_u32, 1, 0].into_iter().enumerate() {
+        let index = ordinal as usize;
+        nodes[index].kill();
+        nodes[index] = fleet.start_as(ordinal, ordinal + 20, &[]);
+        nodes[index].healthy().await;
+        until("the new address", async || {
+            let voters = voters(&nodes.each_ref(), 3).await;
+            let new = voters.iter().filter(|address| (20..23).any(|host| **address == fleet.address(host)));
+            (new.count() == moved + 1).then_some(()).ok_or_else(|| format!("{voters:?}"))
+        })
+        .await;
+        ids.push(nodes[index].write().await);
+    }
+    all_readable(&ids, &nodes.each_ref()).await;
+}
+
+#[tokio::test]
+async fn two_nodes_at_once_come_back_under_new_addresses() {
+    let fleet = Fleet::new();
+    let [mut zero, mut one, two] = fleet.three().await;
+    let id = two.write().await;
+    zero.kill();
+    one.kill();
+    let (zero, one) = (fleet.start_as(0, 20, &[]), fleet.start_as(1, 21, &[]));
+    all_readable(&[id], &[&zero, &one, &two]).await;
+    until("the new addresses", async || {
+        let voters = voters(&[&zero, &one, &two], 3).await;
+        let expected = [fleet.address(2), fleet.address(20), fleet.address(21)];
+        (voters == expected).then_some(()).ok_or_else(|| format!("{voters:?}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_passed_to_another_node_does_no_harm() {
+    let fleet = Fleet::new();
+    let [mut zero, one, mut two] = fleet.three().await;
+    let id = one.write().await;
+    zero.kill();
+    two.kill();
+    let (zero, two) = (fleet.start_as(0, 2, &[]), fleet.start_as(2, 0, &[]));
+    all_readable(&[id], &[&zero, &one, &two]).await;
+    voters(&[&zero, &one, &two], 3).await;
+}
+
+#[tokio::test]
+async fn without_a_quorum_health_hangs_and_with_it_answers_again() {
+    let fleet = Fleet::new();
+    let [mut zero, mut one, two] = fleet.three().await;
+    let id = two.write().await;
+    zero.kill();
+    one.kill();
+    let hangs = async || two.request("GET", "/health", "", Duration::from_millis(1500)).await;
+    until("health hangs", async || match hangs().await {
+        Err(error) if error.starts_with("no answer within") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    two.get("/v1/system/nodes").await.unwrap().expect(200).unwrap();
+    let one = fleet.start(1);
+    two.healthy().await;
+    all_readable(&[id], &[&one, &two]).await;
+}

@@ -1,0 +1,47 @@
+//! One HTTP request per connection.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+}
+
+impl Answer {
+    /// The answer, if it has this status.
+    pub fn expect(self, status: u16) -> Result<Self, String> {
+        if self.status == status { Ok(self) } else { Err(format!("status {} with {}", self.status, self.body)) }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+}
+
+/// Sends a request to loopback and reads the whole answer.
+pub async fn request(port: u16, method: &str, path: &str, body: &str, within: Duration) -> Result<Answer, String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}");
+        stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = tokio::time::timeout(within, exchange).await;
+    let answer = answer.map_err(|_| format!("no answer within {within:?}"))?.map_err(|error| error.to_string())?;
+    parse(&answer).ok_or_else(|| format!("no HTTP answer: {answer:?}"))
+}
+
+fn parse(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, body: body.to_owned() })
+}

@@ -1,0 +1,58 @@
+//! Processes of the stand-in, each on a loopback address and a directory of its own.
+
+mod http;
+mod node;
+
+use std::time::{Duration, Instant};
+
+pub use http::request;
+pub use node::{Fleet, Node};
+
+/// Long enough for a machine on which everything else builds, too.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Looks until it sees what it looks for; at the deadline it panics with what it saw last.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let started = Instant::now();
+    loop {
+        match look().await {
+            Ok(seen) => return seen,
+            Err(last) if started.elapsed() > DEADLINE => panic!("{what}: not after {DEADLINE:?}; last seen: {last}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Waits until all nodes agree that there are so many voters, and returns their addresses, sorted.
+pub async fn voters(nodes: &[&Node], count: usize) -> Vec<String> {
+    until(&format!("{count} voters, all agree"), async || {
+        let mut views = Vec::new();
+        for node in nodes {
+            views.push(node.with_role("voter").await?);
+        }
+        let agree = views.iter().all(|view| *view == views[0] && view.len() == count);
+        agree.then(|| views[0].clone()).ok_or_else(|| format!("{views:?}"))
+    })
+    .await
+}
+
+/// Reads every job through every node.
+pub async fn all_readable(ids: &[String], nodes: &[&Node]) {
+    for node in nodes {
+        for id in ids {
+            let what = format!("job {id} through {}", node.address);
+            until(&what, async || node.get(&format!("/v1/jobs/{id}")).await?.expect(200)).await;
+        }
+    }
+}
+
+/// The one of the nodes that leads.
+pub async fn leader<'a>(nodes: &[&'a Node]) -> &'a Node {
+    until("a leader", async || {
+        let health = nodes[0].get("/health").await?.expect(200)?;
+        let address = health.json()["checks"]["cluster"]["quorum"]["leader_address"].clone();
+        let node = nodes.iter().find(|node| address == node.address.as_str());
+        node.copied().ok_or_else(|| format!("leader {address} is none of these"))
+    })
+    .await
+}
