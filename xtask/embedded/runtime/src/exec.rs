@@ -74,15 +74,15 @@ pub struct Streams {
 pub fn pipes(with_input: bool) -> Result<(Stdio3, Streams)> {
     let (stdout, stdout_writer) = output()?;
     let (stderr, stderr_writer) = output()?;
-    let (stdin_reader, stdin) = if with_input {
+    let (input, stdin) = if with_input {
         let (reader, writer) = io::pipe().context("make a pipe")?;
         let writer = Sender::from_owned_fd(writer.into()).context("write to a pipe")?;
         (Stdio::from(reader), Some(Box::new(writer) as ExecInput))
     } else {
         (Stdio::null(), None)
     };
-    let stdio = Stdio3 { stdin: stdin_reader, stdout: stdout_writer, stderr: stderr_writer };
-    Ok((stdio, Streams { stdin, stdout: Some(stdout), stderr: Some(stderr), terminal: None }))
+    let helper = Stdio3 { stdin: input, stdout: stdout_writer, stderr: stderr_writer };
+    Ok((helper, Streams { stdin, stdout: Some(stdout), stderr: Some(stderr), terminal: None }))
 }
 
 fn output() -> Result<(ExecOutput, Stdio)> {

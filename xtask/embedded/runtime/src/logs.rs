@@ -119,10 +119,10 @@ mod tests {
     async fn logged(output: &[u8]) -> Vec<(String, String)> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pod/0.log");
-        let (pump, stdout, _stderr) = Pump::start(&path).unwrap();
+        let (pump, stdout, stderr) = Pump::start(&path).unwrap();
         let output = output.to_vec();
         let writing = std::thread::spawn(move || File::from(stdout).write_all(&output).unwrap());
-        drop(_stderr);
+        drop(stderr);
         pump.drain(Duration::from_secs(10)).await;
         writing.join().unwrap();
         let text = fs::read_to_string(&path).unwrap();

@@ -42,7 +42,7 @@ pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Inf
         rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
     }
     std::env::set_current_dir(&plan.working_dir).map_err(|error| {
-        anyhow!("chdir to cwd ({:?}) set in config.json failed: {}", plan.working_dir, words(&error))
+        anyhow!("chdir to cwd ({:?}) set in config.json failed: {}", plan.working_dir.to_string_lossy(), words(&error))
     })?;
     let program = find_program(plan)?;
     execute(plan, &program)

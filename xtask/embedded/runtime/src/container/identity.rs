@@ -20,7 +20,7 @@ pub fn identify(root: &Root, image_user: &str, security: &Security) -> Result<Id
     let (image_user, image_group) = image_user.split_once(':').unwrap_or((image_user, ""));
     let wanted = security.run_as_user.map_or_else(|| image_user.to_owned(), |user| user.to_string());
     let entry = find_user(&passwd, &wanted)?;
-    let mut identity = Identity { user: entry.user, group: entry.group, groups: Vec::new(), home: entry.home.into() };
+    let mut identity = Identity { user: entry.id, group: entry.group, groups: Vec::new(), home: entry.home.into() };
     if security.run_as_user.is_none() && !image_group.is_empty() {
         identity.group = find_group(&group_file, image_group)?;
     }
@@ -41,7 +41,7 @@ fn account_file(root: &Root, path: &str) -> String {
 
 struct User {
     name: String,
-    user: u32,
+    id: u32,
     group: u32,
     home: String,
 }
@@ -51,7 +51,7 @@ fn parse_user(line: &str) -> Option<User> {
     let fields: Vec<&str> = line.split(':').collect();
     Some(User {
         name: (*fields.first()?).into(),
-        user: fields.get(2)?.parse().ok()?,
+        id: fields.get(2)?.parse().ok()?,
         group: fields.get(3)?.parse().ok()?,
         home: fields.get(5).map_or("/", |home| if home.is_empty() { "/" } else { home }).into(),
     })
@@ -61,10 +61,14 @@ fn find_user(passwd: &str, wanted: &str) -> Result<User> {
     let wanted = if wanted.is_empty() { "0" } else { wanted };
     let number: Option<u32> = wanted.parse().ok();
     let mut users = passwd.lines().filter_map(parse_user);
-    let found = users.find(|user| user.name == wanted || Some(user.user) == number);
-    let anonymous = number.map(|user| User { name: String::new(), user, group: 0, home: "/".into() });
-    let fallback = anonymous.map(|user| if user.user == 0 { User { home: "/root".into(), ..user } } else { user });
-    found.or(fallback).ok_or_else(|| anyhow!("unable to find user {wanted}: no matching entries in passwd file"))
+    let found = users.find(|user| user.name == wanted || Some(user.id) == number);
+    let anonymous = |id| {
+        let home = if id == 0 { "/root" } else { "/" };
+        User { name: String::new(), id, group: 0, home: home.into() }
+    };
+    found
+        .or(number.map(anonymous))
+        .ok_or_else(|| anyhow!("unable to find user {wanted}: no matching entries in passwd file"))
 }
 
 /// The name, the number and the members of each group: `name:password:gid:member,member`.

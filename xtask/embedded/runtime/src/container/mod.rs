@@ -7,7 +7,8 @@ mod mounts;
 mod plan;
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,7 @@ impl Container {
             process.env.push("TERM=xterm".into());
         }
         let pidfd = inner.process.pidfd();
-        let container = std::os::fd::AsRawFd::as_raw_fd(&pidfd);
+        let container = pidfd.as_raw_fd();
         let plan = to_json(&ExecPlan { container, process })?;
         let streams = if spec.tty { exec::terminal(inner.process.pid()) } else { exec::pipes(spec.stdin) };
         let (stdio, streams) = streams.map_err(|error| RuntimeError::Other(format!("{error:#}")))?;
@@ -207,12 +208,12 @@ fn container_plan(
     sandbox: &Sandbox,
     image: &Unpacked,
     spec: &ContainerSpec,
-    own: &std::path::Path,
+    own: &Path,
     process: ProcessPlan,
 ) -> ContainerPlan {
     let files = sandbox.files().into_iter().filter(|(_, target)| {
         // A pod may mount its own, as kubelet does with /etc/hosts.
-        !spec.mounts.iter().any(|mount| mount.target == std::path::Path::new(target))
+        !spec.mounts.iter().any(|mount| mount.target == Path::new(target))
     });
     let mut mounts: Vec<Mount> = files
         .map(|(source, target)| Mount { source, target: target.into(), read_only: spec.security.read_only_root })
@@ -226,8 +227,7 @@ fn container_plan(
         host: image.host.clone(),
         read_only: spec.security.read_only_root,
     };
-    let namespaces =
-        sandbox.namespaces().all().iter().map(|descriptor| std::os::fd::AsRawFd::as_raw_fd(descriptor)).collect();
+    let namespaces = sandbox.namespaces().all().iter().map(AsRawFd::as_raw_fd).collect();
     ContainerPlan { namespaces, root, mounts, process }
 }
 

@@ -128,7 +128,8 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Mounts a directory or file of the node at its place below the root.
 fn bind(root: &Root, one: &Mount) -> Result<()> {
-    let explain = || format!("error mounting {:?} to rootfs at {:?}", one.source, one.target);
+    let (source, target) = (one.source.to_string_lossy(), one.target.to_string_lossy());
+    let explain = || format!("error mounting {source:?} to rootfs at {target:?}");
     let is_dir = fs::metadata(&one.source).with_context(explain)?.is_dir();
     let missing = if is_dir { Missing::MakeDirs } else { Missing::MakeFile };
     let place = root.resolve(&one.target, missing).with_context(explain)?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +25,32 @@ pub struct Archive {
     entries: HashMap<String, Entry>,
 }
 
+/// A part of a file, read without moving the file's own position.
+pub struct Section<'a> {
+    file: &'a File,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.file.read_at(&mut buf[..wanted], self.at)?;
+        self.at += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Section<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Current(by) = to else { return Err(io::Error::from(io::ErrorKind::Unsupported)) };
+        self.at = self.at.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+        self.left = self.left.saturating_sub_signed(by);
+        Ok(self.at)
+    }
+}
+
 enum Entry {
     File {
         offset: u64,
@@ -42,7 +69,7 @@ impl Archive {
         file.rewind()?;
         ensure!(magic != ZSTD_MAGIC, "{} is compressed with zstd: save it plain or with gzip", path.display());
         if magic[..read].starts_with(&GZIP_MAGIC) {
-            let mut plain = unnamed_file(scratch)?;
+            let mut plain = tempfile::tempfile_in(scratch).context("make a file to decompress to")?;
             io::copy(&mut MultiGzDecoder::new(BufReader::new(file)), &mut plain)
                 .with_context(|| format!("decompress {}", path.display()))?;
             file = plain;
@@ -57,12 +84,10 @@ impl Archive {
         self.place(name).is_ok()
     }
 
-    /// The content of a file. Each reader has a position of its own in the archive, one at a time.
-    pub fn read(&self, name: &str) -> Result<io::Take<BufReader<File>>> {
-        let (offset, bytes) = self.place(name)?;
-        let mut file = self.file.try_clone().context("read the archive")?;
-        file.seek(SeekFrom::Start(offset)).context("read the archive")?;
-        Ok(BufReader::with_capacity(1 << 16, file).take(bytes))
+    /// The content of a file.
+    pub fn read(&self, name: &str) -> Result<Section<'_>> {
+        let (at, left) = self.place(name)?;
+        Ok(Section { file: &self.file, at, left })
     }
 
     /// A whole small file.
@@ -95,17 +120,9 @@ impl Archive {
     }
 }
 
-/// A file that is gone with its last descriptor.
-fn unnamed_file(dir: &Path) -> Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::open(dir, flags, Mode::from_raw_mode(0o600));
-    Ok(File::from(file.with_context(|| format!("make a file in {}", dir.display()))?))
-}
-
 fn table(file: &File) -> Result<HashMap<String, Entry>> {
     let mut entries = HashMap::new();
-    let mut archive = tar::Archive::new(BufReader::new(file));
+    let mut archive = tar::Archive::new(BufReader::new(Section { file, at: 0, left: u64::MAX }));
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();

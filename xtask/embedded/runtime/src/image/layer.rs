@@ -49,8 +49,9 @@ impl<'a> Unpacking<'a> {
         for entry in archive.entries().context("read the layer")? {
             let mut entry = entry.context("read the layer")?;
             let path = entry.path().context("read a name in the layer")?.into_owned();
-            let inside = inside(&path).with_context(|| format!("the entry {path:?} leads out of the image's root"))?;
-            self.unpack(&mut entry, inside).with_context(|| format!("unpack {path:?}"))?;
+            let inside =
+                inside(&path).with_context(|| format!("the entry {} leads out of the image's root", path.display()))?;
+            self.unpack(&mut entry, inside).with_context(|| format!("unpack {}", path.display()))?;
             ensure!(self.bytes <= LAYER_BYTES_MAX, "it unpacks to more than {LAYER_BYTES_MAX} bytes");
         }
         Ok(self.bytes)
@@ -107,11 +108,13 @@ impl<'a> Unpacking<'a> {
 
     fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
         let target = entry.link_name()?.context("a link without a target")?.into_owned();
-        let inside = inside(&target).with_context(|| format!("it links to {target:?}, outside of the image's root"))?;
+        let inside = inside(&target)
+            .with_context(|| format!("it links to {}, outside of the image's root", target.display()))?;
         let Some(name) = inside.file_name() else { bail!("it links to the root") };
         let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), Missing::Fail)?;
         // Without following: a link to a symlink is another name of the symlink.
-        linkat(&dir, name, &place.dir, &place.name, AtFlags::empty()).with_context(|| format!("link to {target:?}"))
+        linkat(&dir, name, &place.dir, &place.name, AtFlags::empty())
+            .with_context(|| format!("link to {}", target.display()))
     }
 
     /// Owner, mode and time.

@@ -46,8 +46,8 @@ pub struct Config {
     pub architecture: String,
     #[serde(default)]
     pub variant: String,
-    #[serde(default)]
-    pub config: Option<Process>,
+    #[serde(default, rename = "config")]
+    pub process: Option<Process>,
     pub rootfs: RootFs,
 }
 

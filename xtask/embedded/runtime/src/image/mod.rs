@@ -5,6 +5,8 @@ mod host;
 mod layer;
 mod manifest;
 pub mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -111,7 +113,7 @@ impl Store {
             // Kept for what it says of itself; it is never run.
             (self.dir.clone(), 0)
         };
-        let process = candidate.config.config.clone().unwrap_or_default();
+        let process = candidate.config.process.clone().unwrap_or_default();
         let image = Image {
             reference: String::new(),
             id: candidate.id.clone(),
@@ -159,7 +161,7 @@ impl Store {
     }
 
     fn layer(&self, archive: &Archive, root: &Root, layer: &LayerFile, diff_id: &str) -> Result<u64> {
-        let mut packed = Hashing::new(archive.read(&layer.file)?);
+        let mut packed = Hashing::new(BufReader::with_capacity(1 << 16, archive.read(&layer.file)?));
         let mut plain = Hashing::new(decompress(BufReader::with_capacity(1 << 16, &mut packed), &layer.file)?);
         let size = Unpacking::new(root, self.owners).run(&mut plain)?;
         let found = plain.finish().context("read to its end")?;

@@ -1,13 +1,20 @@
 //! The host's side of a case: starts the node, and looks for what it left.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use tempfile::TempDir;
+
 use crate::NODE;
+
+/// This program.
+const OWN: &str = "/proc/self/exe";
+/// A copy of it that every user may execute.
+static COPY: OnceLock<String> = OnceLock::new();
 
 /// `nobody`.
 const USER: &str = "65534";
@@ -47,24 +54,23 @@ pub fn node_command(case: &str, dir: &Path, who: Who) -> Command {
     let mut command;
     if who == Who::User && rustix::process::geteuid().is_root() {
         command = Command::new("setpriv");
-        command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]).arg(reachable_program());
+        command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]).arg(COPY.get().map_or(OWN, String::as_str));
     } else {
-        command = Command::new("/proc/self/exe");
+        command = Command::new(OWN);
     }
     command.arg(NODE).arg(case).arg(dir);
     command
 }
 
-/// A copy of this program where another user may execute it.
-fn reachable_program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let dir = tempfile::tempdir().expect("make a directory").keep();
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("open the directory to all");
-        let program = dir.join("containers");
-        fs::copy("/proc/self/exe", &program).expect("copy this program");
-        program
-    })
+/// Copies this program where another user may execute it: a checkout may be closed to others. The directory is gone
+/// with the answer.
+pub fn copy_program() -> io::Result<TempDir> {
+    let dir = tempfile::tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    let copy = dir.path().join("containers");
+    fs::copy(OWN, &copy)?;
+    COPY.get_or_init(|| copy.display().to_string());
+    Ok(dir)
 }
 
 /// Processes, mounts, interfaces, memory cgroups and files of a node that has ended.

@@ -27,6 +27,13 @@ fn main() -> std::process::ExitCode {
     if let Some(code) = program::run_if_asked(&arguments) {
         return code;
     }
+    let _copy = match host::copy_program() {
+        Ok(copy) => copy,
+        Err(error) => {
+            eprintln!("copy this program for other users: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
     let conclusion: Conclusion = libtest_mimic::run(&Arguments::from_args(), trials());
     conclusion.exit_code()
 }

@@ -54,7 +54,7 @@ fn libraries() -> Result<Vec<PathBuf>> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn archive(path: &Path) -> Result<()> {

@@ -109,8 +109,8 @@ async fn it_has_few_capabilities(node: Node) -> Result<()> {
         no_new_privileges: true,
         ..Security::default()
     };
-    let (_, none) = pod.run(spec).await?;
-    ensure!(none == "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n", "{none}");
+    let (_, restricted) = pod.run(spec).await?;
+    ensure!(restricted == "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n", "{restricted}");
     pod.stop().await;
     Ok(())
 }
