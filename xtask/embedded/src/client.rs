@@ -143,6 +143,14 @@ impl Client {
         self.registry.delete(kinds::of::<K>(), namespace, name, options).map(|_| ())
     }
 
+    /// [`Client::create`] of any kind.
+    ///
+    /// # Errors
+    /// As the API would refuse it.
+    pub fn create_stored(&self, kind: &'static kinds::Kind, object: Value) -> Result<Arc<Value>, Status> {
+        self.registry.create(kind, object)
+    }
+
     /// [`Client::modify`] of any kind, as it is stored.
     ///
     /// # Errors

@@ -1,0 +1,145 @@
+//! Recordings of a real cluster beside what happened here, both without ids and times.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::is_of;
+use crate::controllers::NODE;
+use crate::store::Change;
+
+/// The lines of a recording.
+pub fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What controllers said of each object, in order, with the count where it was said again.
+pub type Said = BTreeMap<String, Vec<String>>;
+
+/// Events of a recording that no kubelet made.
+pub fn recorded_events(lines: &[Value]) -> Said {
+    let mut names = Names::default();
+    let mut said = Said::new();
+    for line in lines.iter().filter(|line| line["kind"] == "events" && line["source"] != "kubelet") {
+        let what = format!("{} {}: {}", text(&line["type"]), text(&line["reason"]), text(&line["message"]));
+        said.entry(names.replace(text(&line["involved"]))).or_default().push(names.replace(&what));
+    }
+    said
+}
+
+/// Events that were made here.
+pub fn events(log: &[Change]) -> Said {
+    let mut names = Names::default();
+    let mut said = Said::new();
+    for event in log.iter().filter(|change| is_of(change, "Event")).map(|change| &change.object) {
+        let involved = format!("{}/{}", text(&event["involvedObject"]["kind"]), text(&event["involvedObject"]["name"]));
+        let what = format!("{} {}: {}", text(&event["type"]), text(&event["reason"]), text(&event["message"]));
+        said.entry(names.replace(&involved)).or_default().push(names.replace(&what));
+    }
+    said
+}
+
+/// The states of the objects of a kind in a recording, each only where it differs from the last.
+pub fn recorded_states(lines: &[Value], plural: &str, name: &str) -> Vec<String> {
+    let of_kind = lines.iter().filter(|line| line["kind"] == plural && line["event"] != "DELETED");
+    let named = of_kind.filter(|line| line["metadata"]["name"] == name);
+    states(named.map(|line| (&line["metadata"]["generation"], &line["status"])))
+}
+
+/// The states of an object here.
+pub fn own_states(log: &[Change], kind: &str, name: &str) -> Vec<String> {
+    let of_kind = log.iter().filter(|change| is_of(change, kind)).map(|change| &change.object);
+    let named = of_kind.filter(|object| object["metadata"]["name"] == name);
+    states(named.map(|object| (&object["metadata"]["generation"], &object["status"])))
+}
+
+fn states<'a>(states: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<String> {
+    let mut names = Names::default();
+    // The first is as the API makes it.
+    let mut all: Vec<String> = states
+        .skip(1)
+        .map(|(generation, status)| {
+            let mut status = status.clone();
+            without_times(&mut status);
+            names.replace(&format!("{generation} {status}"))
+        })
+        .collect();
+    all.dedup();
+    all
+}
+
+/// Takes times out, sorts keys, and takes out what says nothing.
+fn without_times(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let mut kept: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();
+            kept.retain(|(key, value)| !key.ends_with("Time") && *value != Value::Null);
+            kept.sort_by(|a, b| a.0.cmp(&b.0));
+            kept.iter_mut().for_each(|(_, value)| without_times(value));
+            fields.extend(kept);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+/// Hashes, random suffixes and ids, numbered in the order in which they are first seen.
+#[derive(Default)]
+pub struct Names(Vec<String>);
+
+impl Names {
+    /// The text with all of them replaced.
+    pub fn replace(&mut self, text: &str) -> String {
+        let mut replaced = String::new();
+        let mut word = String::new();
+        for c in text.chars().chain(['\n']) {
+            if c.is_ascii_alphanumeric() {
+                word.push(c);
+                continue;
+            }
+            replaced.push_str(&self.word(&word));
+            word.clear();
+            replaced.push(c);
+        }
+        let uids = replaced.trim_end().replace("#uid-#uid-#uid-#uid-#uid", "#uid");
+        uids.replace("lf-control-plane", "NODE").replace(NODE, "NODE")
+    }
+
+    fn word(&mut self, word: &str) -> String {
+        let hex = word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let digits = word.bytes().any(|b| b.is_ascii_digit());
+        if hex && digits && matches!(word.len(), 4 | 8 | 12) || hex && matches!(word.len(), 8 | 12) {
+            return "#uid".to_owned();
+        }
+        let safe = |b: u8| b"bcdfghjklmnpqrstvwxz2456789".contains(&b);
+        if !matches!(word.len(), 5..=10) || !word.bytes().all(safe) {
+            return word.to_owned();
+        }
+        let known = self.0.iter().position(|name| name == word).unwrap_or_else(|| {
+            self.0.push(word.to_owned());
+            self.0.len() - 1
+        });
+        format!("#{known}")
+    }
+}
+
+/// Fails where the two differ, and shows from where on.
+pub fn assert_same(own: &[String], recorded: &[String], what: &str) {
+    let same = own.iter().zip(recorded).take_while(|(own, recorded)| own == recorded).count();
+    let rest = |all: &[String]| all[same.min(all.len())..].iter().take(4).cloned().collect::<Vec<_>>();
+    let (here, there) = (rest(own), rest(recorded));
+    assert!(here.is_empty() && there.is_empty(), "{what}: {same} alike, then here {here:#?} and on a real cluster {there:#?}");
+}
+
+/// The last of what happened, for a message.
+pub fn tail(log: &[Change]) -> Vec<String> {
+    let line = |change: &Change| {
+        let name = change.object["metadata"]["name"].as_str().unwrap_or_default();
+        format!("{:?} {} {name} {}", change.change, change.kind.kind, change.object["status"])
+    };
+    log.iter().rev().take(20).rev().map(line).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
