@@ -15,6 +15,7 @@ use crate::faults::Planted;
 pub mod accounts;
 pub mod bootstrap;
 pub mod clock;
+pub mod disruption;
 pub mod endpoints;
 pub mod events;
 pub mod garbage;
@@ -60,6 +61,7 @@ static CONTROLLERS: &[Controller] = &[
     namespaces::CONTROLLER,
     accounts::CONTROLLER,
     garbage::CONTROLLER,
+    disruption::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.

@@ -24,6 +24,12 @@ const RETRY_MIN: Duration = Duration::from_millis(50);
 /// … and never later than this.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
+/// Whether a change touched what stands at one of these JSON pointers; something new or gone did.
+pub fn touches(change: &Change, pointers: &[&str]) -> bool {
+    let Some(previous) = &change.previous else { return true };
+    pointers.iter().any(|pointer| previous.pointer(pointer) != change.object.pointer(pointer))
+}
+
 /// One controller: which keys a change concerns, and how one key is brought in order.
 pub struct Controller {
     /// As the table and log lines name it.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use serde_json::Value;
 
+use super::reconcile::touches;
 use super::{Context, Controller, Key, Outcome, clock, events, pods};
 use crate::client::Client;
 use crate::faults::What;
@@ -10,6 +11,8 @@ use crate::store::{Change, ChangeType};
 
 mod affinity;
 mod fit;
+#[cfg(test)]
+mod tests;
 mod volumes;
 
 pub use volumes::SELECTED_NODE;
@@ -30,21 +33,15 @@ enum Refusal {
 /// A pod where it is new or changed in what matters here; every waiting pod where room, a node or
 /// a volume changed.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    let changed = |path: &str| {
-        change.previous.as_ref().is_none_or(|previous| previous.pointer(path) != change.object.pointer(path))
-    };
     let matters = match change.kind.kind {
-        "Pod" if change.change == ChangeType::Deleted || is_final(&change.object) => {
-            changed("/status/phase") || change.change == ChangeType::Deleted
-        }
-        "Pod" if unbound(&change.object) && (changed("/spec") || changed("/metadata/labels")) => {
+        "Pod" if change.change == ChangeType::Deleted => true,
+        "Pod" if is_final(&change.object) => touches(change, &["/status/phase"]),
+        "Pod" if unbound(&change.object) && touches(change, &["/spec", "/metadata/labels"]) => {
             return vec![crate::store::key(&change.object)];
         }
-        "Node" => ["/spec", "/metadata/labels", "/status/allocatable"].into_iter().any(changed),
-        "PersistentVolumeClaim" => {
-            changed("/status/phase") || changed("/spec") || changed("/metadata/deletionTimestamp")
-        }
-        "PersistentVolume" => changed("/status/phase") || changed("/spec"),
+        "Node" => touches(change, &["/spec", "/metadata/labels", "/status/allocatable"]),
+        "PersistentVolumeClaim" => touches(change, &["/status/phase", "/spec", "/metadata/deletionTimestamp"]),
+        "PersistentVolume" => touches(change, &["/status/phase", "/spec"]),
         "StorageClass" => true,
         _ => false,
     };

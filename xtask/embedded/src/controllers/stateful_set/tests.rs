@@ -53,7 +53,13 @@ fn the_recorded_events_are_said_in_the_same_order() {
         // How often the binder says it while a provisioner works is a matter of time.
         let mut said = said.clone();
         let mut said_before = Vec::new();
-        said.retain(|what| !what.contains("ExternalProvisioning") || !said_before.contains(what) && { said_before.push(what.clone()); true });
+        said.retain(|what| {
+            !what.contains("ExternalProvisioning")
+                || !said_before.contains(what) && {
+                    said_before.push(what.clone());
+                    true
+                }
+        });
         recording::assert_same(&own[object], &said, object);
     }
     assert_eq!(recorded.keys().collect::<Vec<_>>(), own.keys().collect::<Vec<_>>());

@@ -128,7 +128,10 @@ pub fn assert_same(own: &[String], recorded: &[String], what: &str) {
     let same = own.iter().zip(recorded).take_while(|(own, recorded)| own == recorded).count();
     let rest = |all: &[String]| all[same.min(all.len())..].iter().take(4).cloned().collect::<Vec<_>>();
     let (here, there) = (rest(own), rest(recorded));
-    assert!(here.is_empty() && there.is_empty(), "{what}: {same} alike, then here {here:#?} and on a real cluster {there:#?}");
+    assert!(
+        here.is_empty() && there.is_empty(),
+        "{what}: {same} alike, then here {here:#?} and on a real cluster {there:#?}"
+    );
 }
 
 /// The last of what happened, for a message.

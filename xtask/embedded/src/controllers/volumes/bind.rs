@@ -5,6 +5,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::{COMPONENT, DEFAULT_CLASS, PROVISIONER, provision};
 use crate::client::Client;
+use crate::controllers::reconcile::touches;
 use crate::controllers::scheduler::SELECTED_NODE;
 use crate::controllers::{Context, Controller, Key, Outcome, clock, events, owners, selector};
 use crate::faults::What;
@@ -20,7 +21,9 @@ const RESYNC_S: i64 = 15;
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     match change.kind.kind {
-        "PersistentVolumeClaim" => vec![store::key(&change.object)],
+        "PersistentVolumeClaim" if touches(change, &["/spec", "/metadata/annotations", "/status/phase"]) => {
+            vec![store::key(&change.object)]
+        }
         "PersistentVolume" | "StorageClass" => {
             let claims = client.list::<PersistentVolumeClaim>(None);
             claims.iter().filter(|claim| !is_bound(claim)).map(owners::key).collect()
