@@ -16,7 +16,7 @@ use crate::cluster::{NodeOptions, Ready};
 use crate::controllers;
 use crate::faults::{self, Planted};
 use crate::kubelet::{self, Handle, Kubelet};
-use crate::network::{dns, proxy};
+use crate::network::{self, dns, proxy};
 use crate::registry::Registry;
 
 /// The hidden word that makes the binary the node: `__node DIR`.
@@ -24,8 +24,6 @@ pub const WORD: &str = "__node";
 
 /// The bridge: the pods' gateway, the node's own address, and one of the name server's two.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
-/// The name server's service address.
-const DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 
 /// Runs the node until it is told to stop, and answers the exit code.
 ///
@@ -73,6 +71,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let client = Client::new(Arc::clone(&registry));
     let faults = Planted::new(options.faults);
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
+    runtime.serve_addresses(network::SERVICES.0, network::SERVICES.1).await?;
     let identity = Arc::new(Identity::generate()?);
     let handle = Handle::new(directory);
     let state = api::State {
@@ -83,7 +82,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         node: hooks(&runtime),
     };
     kubelet::register_node(&client, GATEWAY)?;
-    let addresses = kubelet::Addresses { host: GATEWAY, name_server: DNS };
+    let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
     let kubelet = Kubelet::new(client.clone(), runtime, handle, faults.clone(), directory, addresses);
     let controllers = controllers::Context {
         client: client.clone(),
@@ -98,7 +97,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         ended = api => ended?.context("the API server"),
         () = controllers::run_all(controllers) => anyhow::bail!("the controllers ended"),
         () = kubelet.run() => anyhow::bail!("the kubelet ended"),
-        ended = dns::run(client.clone(), faults, &[GATEWAY, DNS]) => ended.context("the name server"),
+        ended = dns::run(client.clone(), faults, &[GATEWAY, network::DNS_IP]) => ended.context("the name server"),
         () = proxy::run(client) => anyhow::bail!("the service proxy ended"),
     }
 }
