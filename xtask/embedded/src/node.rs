@@ -81,6 +81,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         faults: faults.clone(),
         node: hooks(&runtime),
     };
+    controllers::bootstrap::run(&client)?;
     kubelet::register_node(&client, GATEWAY)?;
     let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
     let kubelet = Kubelet::new(client.clone(), runtime, handle, faults.clone(), directory, addresses);
