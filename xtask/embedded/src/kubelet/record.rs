@@ -46,7 +46,7 @@ pub(super) struct Run {
     pub container: Option<runtime::Container>,
     pub ended: Arc<SetOnce<Ended>>,
     pub health: watch::Sender<Health>,
-    /// Probes and the watch for the end: over when the run is forgotten.
+    /// The watch for the end, and with it the probes: over when the run is forgotten.
     #[expect(dead_code, reason = "held to be dropped with the run")]
     pub tasks: Tasks,
 }

@@ -110,8 +110,8 @@ impl Worker {
         let health = watch::Sender::new(probe::initial(container));
         let ended = Arc::new(SetOnce::new());
         let (attempt, started_at) = (prepared.spec.attempt, Utc::now());
-        let mut tasks = self.probe(container, &running, &health, reporter);
-        tasks.0.push(self.watch_end(container, running.clone(), Arc::clone(&ended), prepared));
+        let probes = self.probe(container, &running, &health, reporter);
+        let watch = self.watch_end(container, running.clone(), Arc::clone(&ended), prepared, probes);
         let run = Run {
             attempt,
             id: running.id().to_owned(),
@@ -121,7 +121,7 @@ impl Worker {
             container: Some(running),
             ended,
             health,
-            tasks,
+            tasks: Tasks(vec![watch]),
         };
         let record = self.records.entry(container.name.clone()).or_default();
         record.begin(run);
@@ -154,13 +154,14 @@ impl Worker {
         Tasks(probers.collect())
     }
 
-    /// Notes how the container ends, as soon as it does.
+    /// Notes how the container ends, as soon as it does; its probes end with it.
     fn watch_end(
         &self,
         container: &Container,
         running: runtime::Container,
         ended: Arc<SetOnce<Ended>>,
         prepared: &Prepared,
+        probes: Tasks,
     ) -> tokio::task::JoinHandle<()> {
         let wake = Arc::clone(&self.wake);
         let (file, log) = (prepared.message_file.clone(), prepared.spec.log_path.clone());
@@ -172,6 +173,7 @@ impl Worker {
         }
         tokio::spawn(async move {
             let mut exit = running.wait().await;
+            drop(probes);
             exit.oom_killed |= starved;
             let message = last_words(&file).or_else(|| {
                 let wanted = fall_back && exit.code != 0;

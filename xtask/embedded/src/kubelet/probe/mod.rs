@@ -16,6 +16,10 @@ use super::record::Health;
 use super::reporter::Reporter;
 use super::time;
 
+/// What a program gets before its first probe, as kubelet takes to notice that it runs: a server
+/// that listens at once is found at once.
+const HEAD_START: Duration = Duration::from_millis(150);
+
 /// Which of a container's probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -67,7 +71,7 @@ impl Prober {
         if self.kind != Kind::Startup && self.health.subscribe().wait_for(|health| health.started).await.is_err() {
             return;
         }
-        let first = self.started_at + time::seconds(self.probe.initial_delay_seconds, 0);
+        let first = self.started_at + time::seconds(self.probe.initial_delay_seconds, 0).max(HEAD_START);
         let period = time::seconds(self.probe.period_seconds, 10).max(Duration::from_secs(1));
         let mut ticks = interval_at(first.max(Instant::now()), period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
