@@ -18,6 +18,7 @@ mod spawn;
 pub mod spec;
 mod supervisor;
 mod threads;
+mod trees;
 mod watched;
 
 pub use container::Container;
@@ -26,6 +27,7 @@ pub use node::enter_node_namespaces;
 pub use runtime::Runtime;
 pub use sandbox::Sandbox;
 pub use spec::{ContainerSpec, ExecSpec, Exit, Image, Mount, NodeNetwork, RuntimeError, SandboxSpec, Security};
+pub use trees::remove_tree;
 
 /// Runs the runtime's own helper processes; returns where this process is none of them.
 ///

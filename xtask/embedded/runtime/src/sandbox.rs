@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -18,6 +19,10 @@ use crate::container::Container;
 use crate::network::{self, PodNetwork, Port};
 use crate::spec::SandboxSpec;
 use crate::threads::on_own_thread;
+use crate::trees::remove_tree;
+
+/// How long killed containers may take to end: longer only where the kernel holds one up.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A pod's network, IPC and host name. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -124,13 +129,18 @@ impl Sandbox {
         for container in &containers {
             container.signal(rustix::process::Signal::KILL.as_raw());
         }
-        for container in &containers {
-            container.wait().await;
+        let ended = async {
+            for container in &containers {
+                container.wait().await;
+            }
+        };
+        if tokio::time::timeout(KILL_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("sandbox {}: killed containers have not ended yet", self.inner.dir.display());
         }
         if let Err(error) = network.unplug(&self.inner.port).await {
             tracing::debug!("sandbox {}: {error:#}", self.inner.dir.display());
         }
-        let _ = fs::remove_dir_all(&self.inner.dir);
+        let _ = remove_tree(&self.inner.dir);
     }
 }
 

@@ -3,12 +3,14 @@
 mod become_program;
 pub mod helper;
 mod identity;
+mod layers;
 mod mounts;
 mod plan;
+mod prepare;
 
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +21,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 pub use self::become_program::DEFAULT_PATH;
-use self::plan::{ContainerPlan, ExecPlan, ProcessPlan, RootPlan};
+use self::plan::{ContainerPlan, ExecPlan, ProcessPlan};
+use self::prepare::{container_plan, process_plan, set_env};
 use crate::cgroup::Group;
 use crate::exec::{self, Exec};
 use crate::image::Unpacked;
 use crate::logs;
 use crate::process::{Ended, Process};
-use crate::rooted::Root;
 use crate::sandbox::Sandbox;
 use crate::spawn::{CONTAINER, Failure, ProcessNamespace, Spawner, Stdio3};
-use crate::spec::{ContainerSpec, ExecSpec, Exit, Mount, RuntimeError};
+use crate::spec::{ContainerSpec, ExecSpec, Exit, RuntimeError};
+use crate::trees::remove_tree;
 use crate::{cgroup, image};
 
 /// containerd's and runc's words before what went wrong inside the container.
@@ -133,7 +136,7 @@ impl Container {
     ) -> Result<Self, RuntimeError> {
         let id = new_id(&spec);
         let dir = node.dir.join(&id);
-        let process = process_plan(&node, sandbox, image, &spec)
+        let process = process_plan(node.single_user, sandbox, image, &spec)
             .map_err(|error| RuntimeError::Create(format!("failed to create containerd container: {error:#}")))?;
         let plan = container_plan(sandbox, image, &spec, &dir, process.clone());
         let cleanup = Cleanup { dir, group: memory_group(&id, &spec)? };
@@ -164,9 +167,7 @@ impl Cleanup {
         if let Some(group) = &self.group {
             group.remove();
         }
-        if let Err(error) = fs::remove_dir_all(&self.dir)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        if let Err(error) = remove_tree(&self.dir) {
             tracing::warn!("remove {}: {error}", self.dir.display());
         }
     }
@@ -202,83 +203,6 @@ async fn launch(
     let inherit = sandbox.namespaces().all();
     let process = node.spawner.launch(CONTAINER, ProcessNamespace::New, stdio, inherit, &bytes, limit).await?;
     Ok((process, pump))
-}
-
-fn container_plan(
-    sandbox: &Sandbox,
-    image: &Unpacked,
-    spec: &ContainerSpec,
-    own: &Path,
-    process: ProcessPlan,
-) -> ContainerPlan {
-    let files = sandbox.files().into_iter().filter(|(_, target)| {
-        // A pod may mount its own, as kubelet does with /etc/hosts.
-        !spec.mounts.iter().any(|mount| mount.target == Path::new(target))
-    });
-    let mut mounts: Vec<Mount> = files
-        .map(|(source, target)| Mount { source, target: target.into(), read_only: spec.security.read_only_root })
-        .chain(spec.mounts.iter().cloned())
-        .collect();
-    // As containerd does: what lies deeper comes later.
-    mounts.sort_by_key(|mount| mount.target.components().count());
-    let root = RootPlan {
-        lower: image.tree.clone(),
-        own: own.into(),
-        host: image.host.clone(),
-        read_only: spec.security.read_only_root,
-    };
-    let namespaces = sandbox.namespaces().all().iter().map(AsRawFd::as_raw_fd).collect();
-    ContainerPlan { namespaces, root, mounts, process }
-}
-
-fn process_plan(node: &Node<'_>, sandbox: &Sandbox, image: &Unpacked, spec: &ContainerSpec) -> Result<ProcessPlan> {
-    let tree = Root::open(&image.tree).with_context(|| format!("open the image's tree {}", image.tree.display()))?;
-    let identity = identity::identify(&tree, &image.image.user, &spec.security)?;
-    let working_dir = spec.working_dir.clone().unwrap_or_else(|| image.image.working_dir.clone().into());
-    Ok(ProcessPlan {
-        argv: argv(&image.image, spec),
-        env: environment(&image.image, spec, sandbox.hostname(), &identity),
-        working_dir: if working_dir.as_os_str().is_empty() { "/".into() } else { working_dir },
-        capabilities: identity::capabilities(&spec.security)?,
-        identity,
-        no_new_privileges: spec.security.no_new_privileges,
-        single_user_node: node.single_user,
-        tty: false,
-    })
-}
-
-/// A command replaces the image's entrypoint and arguments; arguments alone replace its arguments.
-fn argv(image: &crate::spec::Image, spec: &ContainerSpec) -> Vec<String> {
-    let command = if spec.command.is_empty() { &image.entrypoint } else { &spec.command };
-    let image_args: &[String] = if spec.command.is_empty() { &image.cmd } else { &[] };
-    let args = if spec.args.is_empty() { image_args } else { &spec.args };
-    command.iter().chain(args).cloned().collect()
-}
-
-fn environment(
-    image: &crate::spec::Image,
-    spec: &ContainerSpec,
-    hostname: &str,
-    identity: &plan::Identity,
-) -> Vec<String> {
-    let mut env = image.env.clone();
-    if !env.iter().any(|entry| entry.starts_with("PATH=")) {
-        env.insert(0, format!("PATH={DEFAULT_PATH}"));
-    }
-    set_env(&mut env, "HOSTNAME", hostname);
-    for (name, value) in &spec.env {
-        set_env(&mut env, name, value);
-    }
-    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
-        env.push(format!("HOME={}", identity.home.display()));
-    }
-    env
-}
-
-fn set_env(env: &mut Vec<String>, name: &str, value: &str) {
-    let prefix = format!("{name}=");
-    env.retain(|entry| !entry.starts_with(&prefix));
-    env.push(prefix + value);
 }
 
 fn memory_group(id: &str, spec: &ContainerSpec) -> Result<Option<Arc<Group>>, RuntimeError> {

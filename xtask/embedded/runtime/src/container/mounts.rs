@@ -3,14 +3,15 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::statvfs;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_remount, unmount};
 
-use super::plan::{ContainerPlan, RootPlan};
+use super::layers::make_root;
+use super::plan::ContainerPlan;
 use crate::rooted::{Missing, Root, by_descriptor};
 use crate::spec::Mount;
 
@@ -62,66 +63,6 @@ pub fn enter_root(plan: &ContainerPlan) -> Result<()> {
     if plan.root.read_only {
         let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), Missing::Fail));
         root.and_then(|root| restrict(&root, true)).context("make the root file system read-only")?;
-    }
-    Ok(())
-}
-
-/// Puts the container's own layer over the image's tree: as an overlay; over a file system that can't be its upper
-/// layer, in memory; and where there is no overlay at all, as a copy.
-fn make_root(plan: &RootPlan) -> Result<PathBuf> {
-    let merged = plan.own.join("root");
-    fs::create_dir_all(&merged).with_context(|| format!("make the directory {}", merged.display()))?;
-    let Err(on_disk) = overlay(plan, &plan.own, &merged) else { return Ok(merged) };
-    let memory = plan.own.join("memory");
-    fs::create_dir_all(&memory).with_context(|| format!("make the directory {}", memory.display()))?;
-    mount("tmpfs", &memory, "tmpfs", MountFlags::NODEV, c"mode=0755").context("mount a file system in memory")?;
-    let Err(_in_memory) = overlay(plan, &memory, &merged) else { return Ok(merged) };
-    unmount(&memory, UnmountFlags::DETACH).context("unmount the file system in memory")?;
-    copy_tree(&plan.lower, &merged)
-        .with_context(|| format!("copy the image's files, for want of an overlay ({on_disk})"))?;
-    mount_bind(&merged, &merged).context("mount the root file system")?;
-    Ok(merged)
-}
-
-fn overlay(plan: &RootPlan, own: &Path, merged: &Path) -> io::Result<()> {
-    let (upper, work) = (own.join("upper"), own.join("work"));
-    fs::create_dir_all(&upper)?;
-    fs::create_dir_all(&work)?;
-    // The merged root has its upper directory's mode and owner.
-    fs::set_permissions(&upper, fs::metadata(&plan.lower)?.permissions())?;
-    let options = format!("lowerdir={},upperdir={},workdir={}", plan.lower.display(), upper.display(), work.display());
-    // Inside a user namespace, overlayfs may not write trusted attributes and has others for it.
-    let in_user_namespace = format!("{options},userxattr");
-    for options in [options, in_user_namespace] {
-        let options = std::ffi::CString::new(options)?;
-        match mount("overlay", merged, "overlay", MountFlags::NODEV, options.as_c_str()) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(io::Error::other("the kernel refuses an overlay here"))
-}
-
-/// Copies directories, files and links; hard links become files of their own.
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let metadata = entry.metadata()?;
-        if metadata.is_symlink() {
-            symlink(fs::read_link(&source)?, &target)?;
-        } else if metadata.is_dir() {
-            fs::create_dir(&target)?;
-            copy_tree(&source, &target)?;
-        } else if metadata.is_file() {
-            fs::copy(&source, &target)?;
-        }
-        if !metadata.is_symlink() && target.exists() {
-            use std::os::unix::fs::MetadataExt;
-            let _ = std::os::unix::fs::chown(&target, Some(metadata.uid()), Some(metadata.gid()));
-            fs::set_permissions(&target, fs::Permissions::from_mode(metadata.mode()))?;
-        }
     }
     Ok(())
 }

@@ -29,15 +29,15 @@ pub struct Archive {
 pub struct Section<'a> {
     file: &'a File,
     at: u64,
-    left: u64,
+    end: u64,
 }
 
 impl Read for Section<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let wanted = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = buf.len().min(left);
         let count = self.file.read_at(&mut buf[..wanted], self.at)?;
         self.at += count as u64;
-        self.left -= count as u64;
         Ok(count)
     }
 }
@@ -46,7 +46,6 @@ impl Seek for Section<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let SeekFrom::Current(by) = to else { return Err(io::Error::from(io::ErrorKind::Unsupported)) };
         self.at = self.at.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
-        self.left = self.left.saturating_sub_signed(by);
         Ok(self.at)
     }
 }
@@ -86,8 +85,8 @@ impl Archive {
 
     /// The content of a file.
     pub fn read(&self, name: &str) -> Result<Section<'_>> {
-        let (at, left) = self.place(name)?;
-        Ok(Section { file: &self.file, at, left })
+        let (at, bytes) = self.place(name)?;
+        Ok(Section { file: &self.file, at, end: at.saturating_add(bytes) })
     }
 
     /// A whole small file.
@@ -122,7 +121,7 @@ impl Archive {
 
 fn table(file: &File) -> Result<HashMap<String, Entry>> {
     let mut entries = HashMap::new();
-    let mut archive = tar::Archive::new(BufReader::new(Section { file, at: 0, left: u64::MAX }));
+    let mut archive = tar::Archive::new(BufReader::new(Section { file, at: 0, end: u64::MAX }));
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();

@@ -130,7 +130,11 @@ impl<'a> Unpacking<'a> {
             chownat(&place.dir, &place.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
         if kind != EntryType::Symlink {
-            let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
+            let mut mode = Mode::from_raw_mode(header.mode()? & 0o7777);
+            if kind == EntryType::Directory && !self.owners {
+                // An ordinary user has to be able to remove it again.
+                mode |= Mode::RWXU;
+            }
             // What is there was made a moment ago in a directory that nobody else writes to, and is no link.
             rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::empty())?;
         }

@@ -1,9 +1,11 @@
 //! The images that the node has: unpacked from archives, or served by the host.
 
 mod archive;
+mod docker;
 mod host;
 mod layer;
 mod manifest;
+mod oci;
 pub mod reference;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use self::manifest::{Candidate, LayerFile};
 use self::reference::Reference;
 use crate::rooted::Root;
 use crate::spec::{Image, Mount, RuntimeError};
+use crate::trees::remove_tree;
 
 /// An image that containers can be made of.
 #[derive(Debug, Clone)]
@@ -180,7 +183,7 @@ struct Fresh(PathBuf);
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = remove_tree(&self.0);
     }
 }
 

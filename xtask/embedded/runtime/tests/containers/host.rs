@@ -1,20 +1,26 @@
 //! The host's side of a case: starts the node, and looks for what it left.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::NODE;
+use crate::cases::lives::UNTIL_ASKED;
+use crate::cases::process::EXIT_CODE;
 
 /// This program.
 const OWN: &str = "/proc/self/exe";
 /// A copy of it that every user may execute.
 static COPY: OnceLock<String> = OnceLock::new();
+
+const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// `nobody`.
 const USER: &str = "65534";
@@ -25,10 +31,85 @@ pub enum Who {
     User,
 }
 
+/// What a node says that runs until it is asked to end.
+pub const READY: &str = "the node is ready";
+
+/// How long all of a node may take to be gone once its supervisor is.
+const GONE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Ways in which a node comes to its end from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Terminated,
+    /// The pipe at its standard input closes: who started it is gone.
+    Abandoned,
+    Killed,
+}
+
+pub const ENDS: [(&str, End); 3] = [
+    ("it_ends_when_asked", End::Terminated),
+    ("it_ends_with_its_starter", End::Abandoned),
+    ("it_dies_with_its_supervisor", End::Killed),
+];
+
+/// Ends a running node in one of the ways, and looks whether all of it is gone.
+pub fn end(end: End, who: Who) -> Result<(), String> {
+    let text = |error: io::Error| error.to_string();
+    let dir = open_directory().map_err(text)?;
+    let mut command = node_command(UNTIL_ASKED, dir.path(), who);
+    let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(text)?;
+    let mut printed = BufReader::new(node.stdout.take().ok_or("no output")?);
+    let mut line = String::new();
+    printed.read_line(&mut line).map_err(text)?;
+    if line.trim() != READY {
+        return Err(format!("it did not get ready: {line}"));
+    }
+    let pid = Pid::from_raw(node.id().cast_signed()).ok_or("no process")?;
+    match end {
+        End::Terminated => kill_process(pid, Signal::TERM).map_err(|error| error.to_string())?,
+        End::Abandoned => drop(node.stdin.take()),
+        End::Killed => kill_process(pid, Signal::KILL).map_err(|error| error.to_string())?,
+    }
+    // Closed by the last process of the node that has it open.
+    printed.read_to_string(&mut line).map_err(text)?;
+    let status = node.wait().map_err(text)?;
+    if (end == End::Killed) == status.success() {
+        return Err(format!("{status}: {line}"));
+    }
+    if end == End::Killed {
+        gone(dir.path(), node.id(), &["process", "mount"])?;
+        // Nobody was left to remove its memory cgroup: the next node does.
+        run(EXIT_CODE, who)?;
+        return gone(dir.path(), node.id(), &["process", "mount", CGROUPS]);
+    }
+    gone(dir.path(), node.id(), &[""])
+}
+
+/// Waits until nothing of some kinds is left.
+fn gone(dir: &Path, supervisor: u32, kinds: &[&str]) -> Result<(), String> {
+    let deadline = Instant::now() + GONE_TIMEOUT;
+    loop {
+        let mut left = left_behind(dir, supervisor);
+        left.retain(|one| kinds.iter().any(|kind| one.starts_with(kind)));
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("left behind: {}", left.join(", ")));
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn open_directory() -> io::Result<TempDir> {
+    let dir = tempfile::tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777))?;
+    Ok(dir)
+}
+
 /// Runs a case in a node of its own; an error tells what the node printed, or what it left behind.
 pub fn run(case: &str, who: Who) -> Result<(), String> {
-    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).map_err(|error| error.to_string())?;
+    let dir = open_directory().map_err(|error| error.to_string())?;
     let mut command = node_command(case, dir.path(), who);
     let mut node = command
         .stdin(Stdio::piped())
@@ -90,8 +171,8 @@ fn left_behind(dir: &Path, supervisor: u32) -> Vec<String> {
     if Path::new("/sys/class/net/pods").exists() {
         left.push("the bridge".into());
     }
-    for cgroup in ["/sys/fs/cgroup", "/sys/fs/cgroup/memory"].map(Path::new) {
-        find_group(cgroup, &format!("chartproof-{supervisor}"), 3, &mut left);
+    for cgroup in [CGROUPS, "/sys/fs/cgroup/memory"] {
+        find_group(cgroup.as_ref(), &format!("chartproof-{supervisor}"), 3, &mut left);
     }
     for kept in ["sandboxes", "containers"].map(|name| dir.join(name)) {
         left.extend(fs::read_dir(kept).into_iter().flatten().flatten().map(|file| file.path().display().to_string()));

@@ -41,7 +41,13 @@ fn main() -> std::process::ExitCode {
 fn trials() -> Vec<Trial> {
     let root = rustix::process::geteuid().is_root();
     let mut trials = Vec::new();
-    for case in cases::all() {
+    for (name, end) in host::ENDS {
+        if root {
+            trials.push(Trial::test(format!("root::{name}"), move || Ok(host::end(end, host::Who::Root)?)));
+        }
+        trials.push(Trial::test(format!("user::{name}"), move || Ok(host::end(end, host::Who::User)?)));
+    }
+    for case in cases::tests() {
         let name = case.name;
         if root {
             trials.push(Trial::test(format!("root::{name}"), move || Ok(host::run(name, host::Who::Root)?)));

@@ -1,12 +1,10 @@
 //! The node's side of a case.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use runtime::{NodeNetwork, Runtime};
 
 use crate::cases;
 use crate::pod::Node;
@@ -27,12 +25,10 @@ pub fn run(case: &str, dir: &Path) -> ExitCode {
 
 fn try_run(case: &str, dir: &Path) -> Result<()> {
     runtime::enter_node_namespaces()?;
-    let case = cases::all().into_iter().find(|one| one.name == case).context("no such case")?;
+    let case = cases::find(case).context("no such case")?;
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     tokio.block_on(async {
-        let network = NodeNetwork { gateway: Ipv4Addr::new(10, 244, 0, 1), prefix: 16 };
-        let runtime = Runtime::start(dir, network).await?;
-        let node = Node { runtime, dir: dir.to_owned() };
+        let node = Node::start(dir).await?;
         tokio::time::timeout(CASE_TIMEOUT, (case.run)(node)).await.context("the case hangs")?
     })
 }

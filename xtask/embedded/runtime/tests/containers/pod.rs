@@ -1,10 +1,11 @@
 //! What cases do with pods.
 
-use std::path::PathBuf;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use runtime::{Container, ContainerSpec, Exit, Runtime, RuntimeError, Sandbox, SandboxSpec, Security};
+use runtime::{Container, ContainerSpec, Exit, NodeNetwork, Runtime, RuntimeError, Sandbox, SandboxSpec, Security};
 
 /// Long enough for anything on a busy machine.
 const WAIT: Duration = Duration::from_secs(30);
@@ -35,6 +36,12 @@ pub fn marked_processes(node: &Node) -> Vec<PathBuf> {
 }
 
 impl Node {
+    /// Starts the runtime in a directory.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let network = NodeNetwork { gateway: Ipv4Addr::new(10, 244, 0, 1), prefix: 16 };
+        Ok(Self { runtime: Runtime::start(dir, network).await?, dir: dir.to_owned() })
+    }
+
     /// A new directory for a volume.
     pub fn volume(&self, name: &str) -> Result<PathBuf> {
         let dir = self.dir.join("volumes").join(name);

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use runtime::Mount;
 
 use super::{Case, case};
@@ -21,6 +22,8 @@ pub fn cases() -> Vec<Case> {
         case("the_host_is_out_of_sight", the_host_is_out_of_sight),
         case("the_working_directory_is_made", the_working_directory_is_made),
         case("the_pods_files_are_there", the_pods_files_are_there),
+        case("a_root_over_an_overlay_is_in_memory", a_root_over_an_overlay_is_in_memory),
+        case("a_root_over_two_overlays_is_a_copy", a_root_over_two_overlays_is_a_copy),
         case("what_is_no_program_says_so_in_its_log", what_is_no_program_says_so_in_its_log),
     ]
 }
@@ -130,6 +133,55 @@ async fn the_pods_files_are_there(node: Node) -> Result<()> {
     ensure!(output == expected, "{output}");
     pod.stop().await;
     Ok(())
+}
+
+async fn a_root_over_an_overlay_is_in_memory(node: Node) -> Result<()> {
+    let dir = overlay(&node.dir.join("first"), &node.dir)?;
+    let output = on_second_node(dir, "echo x > /x; cat /x; grep -c '^overlay / .*/memory/upper' /proc/mounts")?;
+    ensure!(output == "x\n1\n", "{output}");
+    Ok(())
+}
+
+/// The kernel stacks no more than two.
+async fn a_root_over_two_overlays_is_a_copy(node: Node) -> Result<()> {
+    let first = overlay(&node.dir.join("first"), &node.dir)?;
+    let dir = overlay(&node.dir.join("second"), &first)?;
+    let script =
+        "echo x > /x; cat /x; grep -c '^overlay / .*upperdir=/' /proc/mounts; cat /etc/hostname; stat -c %a /tmp";
+    let output = on_second_node(dir.clone(), &format!("{script}; grep ' / ' /proc/mounts"))?;
+    ensure!(output.starts_with("x\n1\nhere\n1777\n") && output.contains("/second/upper"), "{output}");
+    Ok(())
+}
+
+/// Mounts an overlay over a directory, with layers of its own below `at`; answers where it is.
+fn overlay(at: &Path, lower: &Path) -> Result<PathBuf> {
+    for name in ["upper", "work", "merged"] {
+        fs::create_dir_all(at.join(name))?;
+    }
+    let (lower, at) = (lower.display(), at.display());
+    let options = format!("lowerdir={lower},upperdir={at}/upper,workdir={at}/work,userxattr");
+    let merged = PathBuf::from(format!("{at}/merged"));
+    let options = std::ffi::CString::new(options)?;
+    rustix::mount::mount("overlay", &merged, "overlay", rustix::mount::MountFlags::empty(), options.as_c_str())
+        .with_context(|| format!("mount {options:?}"))?;
+    Ok(merged)
+}
+
+/// Runs a script on a further node in this one, with a network of its own and its files elsewhere.
+fn on_second_node(dir: PathBuf, script: &str) -> Result<String> {
+    let script = script.to_owned();
+    let thread = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        tokio.block_on(async {
+            let node = Node::start(&dir).await?;
+            let pod = node.pod("here").await?;
+            let output = pod.script(&script).await;
+            pod.stop().await;
+            output
+        })
+    });
+    thread.join().map_err(|_| anyhow::anyhow!("the second node panicked"))?
 }
 
 async fn what_is_no_program_says_so_in_its_log(node: Node) -> Result<()> {

@@ -3,8 +3,9 @@
 mod exec;
 mod files;
 mod images;
+pub mod lives;
 mod network;
-mod process;
+pub mod process;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,7 +34,12 @@ fn root_case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: 
     Case { without_root: false, ..case(name, run) }
 }
 
-/// All of them.
-pub fn all() -> Vec<Case> {
+/// The cases that are tests by themselves.
+pub fn tests() -> Vec<Case> {
     [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases()].into_iter().flatten().collect()
+}
+
+/// The case of that name.
+pub fn find(name: &str) -> Option<Case> {
+    tests().into_iter().chain(lives::cases()).find(|case| case.name == name)
 }

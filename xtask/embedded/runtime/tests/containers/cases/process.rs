@@ -11,9 +11,12 @@ const START_FAILED: &str = "failed to create containerd task: failed to create s
 const KILL: i32 = 9;
 const TERM: i32 = 15;
 
+/// The simplest case of all.
+pub const EXIT_CODE: &str = "exit_code_and_output";
+
 pub fn cases() -> Vec<Case> {
     vec![
-        case("exit_code_and_output", exit_code_and_output),
+        case(EXIT_CODE, exit_code_and_output),
         case("a_signal_ends_it", a_signal_ends_it),
         case("it_may_handle_a_signal", it_may_handle_a_signal),
         case("its_children_die_with_it", its_children_die_with_it),
