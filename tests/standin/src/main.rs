@@ -63,7 +63,7 @@ fn start() -> Result<()> {
 }
 
 fn help() -> String {
-    format!("{HELP}\n{}", faults::help())
+    format!("{HELP}\n{}", faults::help()).trim_end().to_owned()
 }
 
 const HELP: &str = "\
@@ -89,3 +89,12 @@ environment, the stand-in's own:
   STANDIN_FAULT=                       faults to plant: name[=value][@ordinal], comma-separated
 
 faults:";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_has_the_help() {
+        let help = super::help();
+        assert!(include_str!("../README.md").contains(&help), "put into README.md, between the fences:\n{help}");
+    }
+}

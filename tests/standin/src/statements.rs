@@ -1,11 +1,13 @@
 //! Statements against the database. Each one, reads too, is run by the leader, wherever it came in.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::error::{ClientWriteError, RaftError};
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::faults::Fault;
@@ -108,12 +110,15 @@ impl Node {
     }
 
     async fn forward(&self, leader: u64, address: &str, statement: &Statement) -> Reply {
-        let Ok(mut stream) = connect(address).await else { return Reply::NotLeader };
+        let Ok(mut stream) = self.connection(address, statement).await else { return Reply::NotLeader };
         let envelope = Envelope { to: Some(leader), request: Request::Run(statement.clone()) };
         let mut metrics = self.raft.metrics();
         let lost = tokio::select! {
             answer = wire::ask(&mut stream, &envelope) => match answer {
-                Ok(Answer::Ran(reply)) => return reply,
+                Ok(Answer::Ran(reply)) => {
+                    self.peers.keep(address.to_owned(), stream);
+                    return reply;
+                }
                 Ok(_) => return Reply::NotLeader,
                 Err(error) => error.to_string(),
             },
@@ -123,6 +128,11 @@ impl Node {
             return Reply::NotLeader;
         }
         Reply::Unknown(format!("leadership lost while committing the write on {address}: {lost}"))
+    }
+
+    /// A write goes over a new connection: where an old one breaks, it can't be told whether the write arrived.
+    async fn connection(&self, address: &str, statement: &Statement) -> io::Result<TcpStream> {
+        if statement.writes() { connect(address).await } else { self.peers.connection(address).await }
     }
 
     async fn create(&self, job: Job) -> Reply {

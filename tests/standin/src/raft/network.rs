@@ -19,6 +19,9 @@ use super::{Member, Types};
 /// How long a connection may take to come up.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
+/// Connections kept to one address.
+const IDLE_MAX: usize = 16;
+
 /// What this node knows of the others besides the replicated membership.
 #[derive(Clone, Debug, Default)]
 pub struct Peers(Arc<Mutex<Known>>);
@@ -27,6 +30,7 @@ pub struct Peers(Arc<Mutex<Known>>);
 struct Known {
     announced: HashMap<u64, Announced>,
     contacts: HashMap<u64, Instant>,
+    idle: HashMap<String, Vec<TcpStream>>,
 }
 
 /// An address that a node told of, ahead of the membership.
@@ -63,6 +67,30 @@ impl Peers {
     fn answered(&self, id: u64) {
         self.locked().contacts.insert(id, Instant::now());
     }
+
+    /// A connection that is idle and still open, or a new one.
+    pub async fn connection(&self, address: &str) -> io::Result<TcpStream> {
+        match self.idle(address) {
+            Some(stream) => Ok(stream),
+            None => connect(address).await,
+        }
+    }
+
+    fn idle(&self, address: &str) -> Option<TcpStream> {
+        let mut known = self.locked();
+        let idle = known.idle.get_mut(address)?;
+        let is_open = |stream: &TcpStream| matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        std::iter::from_fn(|| idle.pop()).find(is_open)
+    }
+
+    /// Gives a connection back whose conversation is complete.
+    pub fn keep(&self, address: String, stream: TcpStream) {
+        let mut known = self.locked();
+        let idle = known.idle.entry(address).or_default();
+        if idle.len() < IDLE_MAX {
+            idle.push(stream);
+        }
+    }
 }
 
 /// Connects to a node, or says that it can't be reached.
@@ -85,35 +113,31 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &Member) -> Link {
-        Link { target, member: node.clone(), peers: self.peers.clone(), backoff: self.backoff, open: None }
+        Link { target, member: node.clone(), peers: self.peers.clone(), backoff: self.backoff }
     }
 }
 
-/// The link to one node, with a connection that is kept.
+/// The link to one node.
 #[derive(Debug)]
 pub struct Link {
     target: u64,
     member: Member,
     peers: Peers,
     backoff: Duration,
-    open: Option<(String, TcpStream)>,
 }
 
 type Failed<E = RaftError<u64>> = RPCError<u64, Member, E>;
 
 impl Link {
-    /// Asks; a connection that was given up half-way is not used again.
-    async fn ask(&mut self, request: Request) -> io::Result<Answer> {
+    /// Asks; a connection that is given up half-way is not kept.
+    async fn ask(&self, request: Request) -> io::Result<Answer> {
         let address = self.peers.address(self.target, &self.member);
-        let mut stream = match self.open.take() {
-            Some((open, stream)) if open == address => stream,
-            _ => connect(&address).await?,
-        };
+        let mut stream = self.peers.connection(&address).await?;
         let answer = wire::ask(&mut stream, &Envelope { to: Some(self.target), request }).await?;
         if let Answer::WrongNode(id) = answer {
             return Err(io::Error::other(format!("{address} is node {id} now, not node {}", self.target)));
         }
-        self.open = Some((address, stream));
+        self.peers.keep(address, stream);
         self.peers.answered(self.target);
         Ok(answer)
     }
