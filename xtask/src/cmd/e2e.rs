@@ -1,13 +1,219 @@
-//! `cargo xtask e2e`.
+//! `cargo xtask e2e`: the whole run.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
+
+use crate::drive;
+use crate::events::{Events, What};
+use crate::exit::{Exit, usage};
+use crate::interrupt::Interrupt;
+use crate::outcome;
+use crate::plan::{Plan, Selection};
+use crate::process::Launcher;
+use crate::report::{Reports, libtest, terminal};
+use crate::run::{Made, Run, Settings};
+use crate::suite::load;
+use crate::tools;
 
 /// Its flags.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Run only cases whose names contain one of these words, and what they need
+    #[arg(value_name = "FILTER")]
+    words: Vec<String>,
+    /// List the selected cases instead of running them
+    #[arg(long)]
+    list: bool,
+    /// Match whole names
+    #[arg(long)]
+    exact: bool,
+    /// Leave out cases whose names contain this; what others need runs all the same
+    #[arg(long, value_name = "FILTER")]
+    skip: Vec<String>,
+    /// Run only topologies of these sizes
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    replicas: Vec<u32>,
+    /// The suite file, or a chart's folder that has an e2e.toml
+    #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
+    suite: PathBuf,
+    /// Values file on top of each topology's
+    #[arg(long, value_name = "FILE")]
+    values: Vec<PathBuf>,
+    /// Value on top of each topology's, as helm takes it
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Clean nothing up: keep cluster, namespaces and releases
+    #[arg(long)]
+    keep: bool,
+    /// How many topologies run side by side [default: all]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// How many seconds each case may take, instead of what the suite says
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Where evidence and reports go [default: target/chartproof/RUN]
+    #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR")]
+    report_dir: Option<PathBuf>,
+    /// Write the `JUnit` report there as well
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+    /// Format of the report on stdout
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatSetting>,
+    /// Colours of the report on stdout
+    #[arg(long, value_enum, value_name = "WHEN")]
+    color: Option<ColorSetting>,
+    /// One character per case
+    #[arg(short, long, conflicts_with = "format")]
+    quiet: bool,
+    /// Threads of the report (see --jobs for the run)
+    #[arg(long, value_name = "N")]
+    test_threads: Option<usize>,
+    /// Only ignored cases, of which there are none: for nextest
+    #[arg(long)]
+    ignored: bool,
+    /// For nextest; output is never captured
+    #[arg(long, hide = true)]
+    nocapture: bool,
+}
 
 /// Runs it.
-#[expect(clippy::unused_async, reason = "not written yet")]
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`cargo xtask e2e` is not written yet")
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let suite = Arc::new(load::read(&args.suite)?);
+    let plan = Plan::of(&suite, &args.selection())?;
+    if args.list {
+        libtest::list(&args.libtest(), &plan);
+        return Ok(Exit::Passed.into());
+    }
+    args.check(&plan)?;
+    let id = new_id();
+    let folder = args.folder(&id)?;
+    let (events, receiver) = Events::channel();
+    let reports = Reports::start(&folder, receiver)?;
+    let interrupt = Interrupt::listen(format!("what is left of run {id}: `cargo xtask clusters`"))?;
+    let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
+    let helm = tools::resolve(&launcher, tools::Name::Helm).await?;
+    let run = Arc::new(Run {
+        id,
+        suite,
+        settings: args.settings(),
+        events,
+        folder: folder.clone(),
+        launcher,
+        cancel: interrupt.cancel.clone(),
+        helm,
+        image: None,
+        made: Made::default(),
+    });
+    begin(&run, &plan);
+    let outcomes = drive::drive(&run, &plan).await;
+    let exit = outcome::exit(&outcomes, interrupt.signal());
+    end(run, exit);
+    let events = reports.finish(args.junit.as_deref()).await?;
+    libtest::print(&args.libtest(), &plan, &outcomes);
+    eprintln!("{}", terminal::summary(&events, &args.again(), &folder.display().to_string()));
+    Ok(exit.into())
+}
+
+fn begin(run: &Run, plan: &Plan) {
+    run.events.send(What::RunStarted {
+        run_id: run.id.clone(),
+        cluster: "embedded".to_owned(),
+        image: run
+            .image
+            .as_ref()
+            .map_or("the chart's own".to_owned(), |(repository, tag)| format!("{repository}:{tag}")),
+        cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
+    });
+    if !run.suite.note.is_empty() {
+        run.events.note(run.suite.note.clone());
+    }
+}
+
+/// Sends the last event and lets go of the run, and with it of the last sender.
+fn end(run: Arc<Run>, exit: Exit) {
+    let took_ms = u64::try_from(run.events.elapsed().as_millis()).unwrap_or(u64::MAX);
+    run.events.send(What::RunEnded { took_ms, exit_code: exit.code().into() });
+    drop(run);
+}
+
+/// Eight characters that no other run has.
+fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+}
+
+impl Args {
+    fn selection(&self) -> Selection {
+        Selection {
+            words: self.words.clone(),
+            skip: self.skip.clone(),
+            exact: self.exact,
+            replicas: self.replicas.clone(),
+            keep: self.keep,
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            values: self.values.clone(),
+            set: self.set.clone(),
+            replicas: self.replicas.clone(),
+            jobs: self.jobs,
+            timeout: self.timeout.map(Duration::from_secs),
+            keep: self.keep,
+        }
+    }
+
+    fn libtest(&self) -> Arguments {
+        Arguments {
+            format: self.format,
+            color: self.color,
+            quiet: self.quiet,
+            test_threads: self.test_threads,
+            ignored: self.ignored,
+            ..Arguments::default()
+        }
+    }
+
+    /// Everything that can be wrong before anything is made.
+    fn check(&self, plan: &Plan) -> anyhow::Result<()> {
+        if plan.wanted.is_empty() {
+            let words = self.words.join(" ");
+            return Err(usage(format!("no case matches {words:?}; `cargo xtask e2e --list` names them")));
+        }
+        if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
+            return Err(usage(format!("--values {}: there is no such file", missing.display())));
+        }
+        if let Some(wrong) = self.set.iter().find(|value| !value.contains('=')) {
+            return Err(usage(format!("--set {wrong}: write KEY=VALUE")));
+        }
+        Ok(())
+    }
+
+    /// The run's folder.
+    fn folder(&self, id: &str) -> anyhow::Result<PathBuf> {
+        let target = || Path::new("target").join("chartproof").join(id);
+        let folder = self.report_dir.clone().unwrap_or_else(target);
+        std::fs::create_dir_all(&folder).with_context(|| format!("making the run's folder {}", folder.display()))?;
+        std::path::absolute(&folder).with_context(|| format!("the run's folder {}", folder.display()))
+    }
+
+    /// The command that asks for the same.
+    fn again(&self) -> String {
+        let mut words = vec!["cargo xtask e2e".to_owned()];
+        if self.suite != Path::new(load::DEFAULT) {
+            words.push(format!("--suite {}", self.suite.display()));
+        }
+        words.extend(self.values.iter().map(|file| format!("--values {}", file.display())));
+        words.extend(self.set.iter().map(|value| format!("--set {}", crate::process::quote(value))));
+        words.join(" ")
+    }
 }

@@ -124,6 +124,23 @@ impl Waiter {
         }
     }
 
+    /// Lets something go on, as long as nothing in the namespace is in a state that can't recover.
+    ///
+    /// # Errors
+    /// [`GivenUp`] where something is, or time is over.
+    pub async fn unless_hopeless<T>(&self, watch: &Watch, going_on: impl Future<Output = T>) -> anyhow::Result<T> {
+        let mut going_on = std::pin::pin!(going_on);
+        let mut changes = watch.changes();
+        loop {
+            tokio::select! {
+                done = &mut going_on => return Ok(done),
+                changed = changes.changed() => changed.map_err(|_| anyhow!("the watch ended"))?,
+                () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
+            }
+            self.give_up_if_hopeless(watch, &self.last_state(), "nothing new").await?;
+        }
+    }
+
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
         let (sighting, trouble) = {
             let mut tracker = self.tracker.lock().await;

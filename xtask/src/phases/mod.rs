@@ -2,7 +2,69 @@
 
 use serde::Deserialize;
 
+use self::context::Cx;
 use crate::suite::Suite;
+
+mod chart_dry_run;
+mod chart_lint;
+mod chart_template;
+mod cluster_create;
+mod cluster_delete;
+pub mod context;
+mod disruption_budget;
+mod disturb;
+pub mod explain;
+mod health;
+mod helm_test;
+mod images_load;
+mod install;
+mod kill;
+mod leader_write_follower_read;
+mod pod_kill;
+mod pod_kill_follower;
+mod pod_kill_leader;
+mod pod_kill_zero;
+mod ready;
+mod replace_all;
+mod rollback;
+mod scale_up;
+mod settled;
+mod uninstall;
+mod upgrade;
+mod voters;
+mod write_read;
+
+/// Runs one case; answers a line for the summary.
+///
+/// # Errors
+/// Why it does not hold: the first sentence is for a tired person.
+pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
+    match phase {
+        ChartLint => chart_lint::run(cx).await,
+        ChartTemplate => chart_template::run(cx).await,
+        ClusterCreate => cluster_create::run(cx).await,
+        ChartDryRun => chart_dry_run::run(cx).await,
+        ImagesLoad => images_load::run(cx).await,
+        Install => install::run(cx).await,
+        Ready => ready::run(cx).await,
+        HelmTest => helm_test::run(cx).await,
+        Health => health::run(cx).await,
+        WriteRead => write_read::run(cx).await,
+        Voters => voters::run(cx).await,
+        LeaderWriteFollowerRead => leader_write_follower_read::run(cx).await,
+        PodKill => pod_kill::run(cx).await,
+        PodKillLeader => pod_kill_leader::run(cx).await,
+        PodKillFollower => pod_kill_follower::run(cx).await,
+        PodKillZero => pod_kill_zero::run(cx).await,
+        ReplaceAll => replace_all::run(cx).await,
+        DisruptionBudget => disruption_budget::run(cx).await,
+        Upgrade => upgrade::run(cx).await,
+        Rollback => rollback::run(cx).await,
+        ScaleUp => scale_up::run(cx).await,
+        Uninstall => uninstall::run(cx).await,
+        ClusterDelete => cluster_delete::run(cx).await,
+    }
+}
 
 /// A kind of case. One file of this folder each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -140,6 +202,11 @@ impl Phase {
     /// Whether it cleans up: it runs whatever became of the cases before it.
     pub fn cleans_up(self) -> bool {
         matches!(self, Uninstall | ClusterDelete)
+    }
+
+    /// Whether it runs after an interrupt as well.
+    pub fn tears_down(self) -> bool {
+        self == ClusterDelete
     }
 
     /// The phase of a topology's case name.

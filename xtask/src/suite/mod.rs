@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,7 +98,7 @@ pub struct Http {
     /// The containers' port.
     pub port: u16,
     /// Answers 200 when the replica is healthy.
-    pub health: String,
+    pub health: Template,
     /// After which one request is given up, in milliseconds.
     #[serde(default = "default_request_timeout_ms")]
     pub request_timeout_ms: u64,
@@ -118,6 +119,13 @@ pub struct Request {
     /// The status that means success; 200 unless said.
     #[serde(default = "default_status")]
     pub status: u16,
+}
+
+impl Request {
+    /// A plain GET of a path.
+    pub fn get(path: &Template) -> Self {
+        Self { method: default_method(), path: path.clone(), body: None, status: default_status() }
+    }
 }
 
 /// How a record is written, read and found again.
@@ -345,6 +353,22 @@ impl Suite {
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.http.request_timeout_ms)
     }
+}
+
+/// The chart's `ci/*.yaml`, in order.
+///
+/// # Errors
+/// Where the folder can't be read.
+pub fn ci_values(chart: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = chart.join("ci");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    Ok(files)
 }
 
 /// A path without the `.` that a relative path in the suite file leaves in it.

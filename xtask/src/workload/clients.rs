@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use history::{Connection as Over, Operation, OperationKind, Outcome, Promise, Stage};
+use history::{Connection as Over, OperationKind, Outcome, Promise, Stage};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::application::{self, Record, Via, Written};
-use super::recorder::Recorder;
+use super::recorder::{Asked, Ended, Recorder};
 use crate::kubernetes::http::{Connection, Failure, Http};
 use crate::suite::{Records, Suite};
 
@@ -24,9 +24,7 @@ pub struct Clients {
 
 /// One client: one operation at a time, through one replica.
 struct Client {
-    name: String,
-    replica: String,
-    over: Over,
+    asked: Asked,
     http: Arc<Http>,
     records: Arc<Records>,
     recorder: Arc<Recorder>,
@@ -46,10 +44,14 @@ impl Clients {
             for replica in replicas {
                 for over in [Over::New, Over::Reused] {
                     let kind = if over == Over::New { "new" } else { "kept" };
-                    let client = Client {
-                        name: format!("{prefix}-{replica}-{kind}-{number}"),
+                    let asked = Asked {
+                        client: format!("{prefix}-{replica}-{kind}-{number}"),
                         replica: replica.clone(),
-                        over,
+                        connection: over,
+                        stage: Stage::Workload,
+                    };
+                    let client = Client {
+                        asked,
                         http: http.clone(),
                         records: records.clone(),
                         recorder: recorder.clone(),
@@ -87,7 +89,7 @@ impl Client {
     /// A record of which no other client knows; a register's key is shared, its value is not.
     fn next(&self) -> Record {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let unique = format!("{}-{number}", self.name);
+        let unique = format!("{}-{number}", self.asked.client);
         match self.records.promise {
             Promise::Set | Promise::EventualSet => Record::new(unique.clone(), unique),
             Promise::Register | Promise::EventualRegister => {
@@ -114,7 +116,8 @@ impl Client {
             Written::Failed(why) => (Outcome::Failed, Some(why.clone())),
             Written::Unknown(why) => (Outcome::Unknown, Some(why.clone())),
         };
-        self.add(OperationKind::Write, &record, Some(record.value.clone()), (start_ns, outcome, error));
+        let ended = Ended { start_ns, outcome, error };
+        self.recorder.ended(&self.asked, OperationKind::Write, &record.key, Some(record.value.clone()), ended);
         match written {
             Written::Acknowledged(id) => self.recorder.know(Record { id, ..record }),
             Written::Unknown(_) => self.recorder.wonder(record),
@@ -134,39 +137,24 @@ impl Client {
             }
             Err(failure) => Err(failure.to_string()),
         };
-        match got {
-            Ok(value) => self.add(OperationKind::Read, record, value, (start_ns, Outcome::Ok, None)),
-            Err(why) => self.add(OperationKind::Read, record, None, (start_ns, Outcome::Failed, Some(why))),
-        }
+        let (value, outcome, error) = match got {
+            Ok(value) => (value, Outcome::Ok, None),
+            Err(why) => (None, Outcome::Failed, Some(why)),
+        };
+        let ended = Ended { start_ns, outcome, error };
+        self.recorder.ended(&self.asked, OperationKind::Read, &record.key, value, ended);
     }
 
     async fn connection(&mut self) -> Result<Connection, Failure> {
         match self.kept.take().filter(Connection::is_open) {
             Some(connection) => Ok(connection),
-            None => self.http.connect(&self.replica).await,
+            None => self.http.connect(&self.asked.replica).await,
         }
     }
 
     fn keep(&mut self, connection: Connection) {
-        if self.over == Over::Reused {
+        if self.asked.connection == Over::Reused {
             self.kept = Some(connection);
         }
-    }
-
-    fn add(&self, kind: OperationKind, record: &Record, value: Option<String>, end: (u64, Outcome, Option<String>)) {
-        let (start_ns, outcome, error) = end;
-        self.recorder.add(Operation {
-            client: self.name.clone(),
-            replica: Some(self.replica.clone()),
-            connection: self.over,
-            stage: Stage::Workload,
-            kind,
-            key: record.key.clone(),
-            value,
-            start_ns,
-            end_ns: self.recorder.now_ns(),
-            outcome,
-            error,
-        });
     }
 }

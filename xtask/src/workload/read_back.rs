@@ -1,9 +1,9 @@
 //! After a fault: what became of writes that were not answered, and every known record through every replica.
 
-use history::{Connection as Over, Operation, OperationKind, Outcome, Stage};
+use history::{Connection, OperationKind, Outcome, Stage};
 
 use super::application::{self, Record, Via};
-use super::recorder::Recorder;
+use super::recorder::{Asked, Ended, Recorder};
 use crate::kubernetes::http::Http;
 use crate::kubernetes::wait::Waiter;
 use crate::kubernetes::watch::Watch;
@@ -70,18 +70,9 @@ impl Reader<'_> {
     }
 
     fn add(&self, stage: Stage, replica: &str, record: &Record, value: Option<String>, start_ns: u64) {
-        self.recorder.add(Operation {
-            client: format!("reader-{replica}"),
-            replica: Some(replica.to_owned()),
-            connection: Over::Reused,
-            stage,
-            kind: OperationKind::Read,
-            key: record.key.clone(),
-            value,
-            start_ns,
-            end_ns: self.recorder.now_ns(),
-            outcome: Outcome::Ok,
-            error: None,
-        });
+        let client = format!("reader-{replica}");
+        let asked = Asked { client, replica: replica.to_owned(), connection: Connection::Reused, stage };
+        let ended = Ended { start_ns, outcome: Outcome::Ok, error: None };
+        self.recorder.ended(&asked, OperationKind::Read, &record.key, value, ended);
     }
 }

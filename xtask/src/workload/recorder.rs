@@ -2,14 +2,43 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
 use history::model::Minimum;
-use history::{Fault, Header, History, Operation, OperationKind, Outcome, Promise};
+use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
 use super::application::Record;
 use crate::events::{CaseName, Events, What};
+
+/// Who asked, whom, over what, and in which part of the case.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The client.
+    pub client: String,
+    /// The replica.
+    pub replica: String,
+    /// Over what.
+    pub connection: Connection,
+    /// Which part of the case.
+    pub stage: Stage,
+}
+
+/// An acknowledged record together with the operation that wrote it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    record: Record,
+    written: Operation,
+}
+
+/// How an operation began and ended.
+pub struct Ended {
+    /// When it was sent.
+    pub start_ns: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not end ok.
+    pub error: Option<String>,
+}
 
 /// Records the operations and faults of one case, from many clients.
 pub struct Recorder {
@@ -41,8 +70,25 @@ impl Recorder {
         u64::try_from(self.events.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// Adds an operation that ended now; `value` is what was written or read.
+    pub fn ended(&self, asked: &Asked, kind: OperationKind, key: &str, value: Option<String>, ended: Ended) {
+        self.add(Operation {
+            client: asked.client.clone(),
+            replica: Some(asked.replica.clone()),
+            connection: asked.connection,
+            stage: asked.stage,
+            kind,
+            key: key.to_owned(),
+            value,
+            start_ns: ended.start_ns,
+            end_ns: self.now_ns(),
+            outcome: ended.outcome,
+            error: ended.error,
+        });
+    }
+
     /// Adds an operation that ended.
-    pub fn add(&self, operation: Operation) {
+    fn add(&self, operation: Operation) {
         self.events.send(What::Operation {
             case: self.case.clone(),
             client: operation.client.clone(),
@@ -61,6 +107,27 @@ impl Recorder {
     /// Adds a record that may be there.
     pub fn wonder(&self, record: Record) {
         self.inner().unknown.push(record);
+    }
+
+    /// Takes over records of earlier cases: they have to be there in the end, too.
+    pub fn take_over(&self, kept: &[Kept]) {
+        let mut inner = self.inner();
+        for Kept { record, written } in kept {
+            inner.known.push(record.clone());
+            inner.operations.push(written.clone());
+        }
+    }
+
+    /// Some of the acknowledged records, evenly spread, for later cases to look for.
+    pub fn sample(&self, most: usize) -> Vec<Kept> {
+        let inner = self.inner();
+        let step = inner.known.len().div_ceil(most.max(1)).max(1);
+        let kept = inner.known.iter().step_by(step).filter_map(|record| {
+            let wrote = |o: &&Operation| o.kind == OperationKind::Write && o.value.as_ref() == Some(&record.value);
+            let written = inner.operations.iter().find(wrote)?.clone();
+            Some(Kept { record: record.clone(), written })
+        });
+        kept.collect()
     }
 
     /// The records that are there for certain.
@@ -154,9 +221,4 @@ fn word(value: &impl serde::Serialize) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
-}
-
-/// Milliseconds, for people.
-pub fn ms(nanoseconds: u64) -> u128 {
-    Duration::from_nanos(nanoseconds).as_millis()
 }

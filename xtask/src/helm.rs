@@ -1,0 +1,96 @@
+//! helm's command lines: always with kubeconfig, context and namespace; its own waiting is not relied on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::process::{Cmd, Launcher};
+use crate::tools::Tool;
+
+/// How long helm may take for what needs no waiting.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// helm for one release of one cluster.
+#[derive(Debug, Clone)]
+pub struct Helm {
+    /// Starts it.
+    pub launcher: Launcher,
+    /// Which helm.
+    pub tool: Tool,
+    /// The cluster's own kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The context in it.
+    pub context: String,
+    /// The release's namespace.
+    pub namespace: String,
+    /// The release.
+    pub release: String,
+}
+
+/// The values that a chart is deployed with, in the order in which helm takes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values {
+    /// Values files.
+    pub files: Vec<PathBuf>,
+    /// As `--set` takes them.
+    pub set: Vec<String>,
+    /// As `--set-string` takes them: a tag that looks like a number is none.
+    pub set_string: Vec<String>,
+}
+
+impl Values {
+    /// These and more.
+    #[must_use]
+    pub fn and(&self, set: &[String]) -> Self {
+        let mut more = self.clone();
+        more.set.extend_from_slice(set);
+        more
+    }
+
+    /// The flags.
+    pub fn args(&self) -> Vec<String> {
+        let files = self.files.iter().map(|file| ("--values", file.display().to_string()));
+        let strings = self.set_string.iter().map(|value| ("--set-string", value.clone()));
+        let set = self.set.iter().map(|value| ("--set", value.clone()));
+        files.chain(strings).chain(set).flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    }
+}
+
+impl Helm {
+    /// `helm VERB RELEASE …`
+    pub fn cmd(&self, verb: &str) -> Cmd {
+        self.anywhere(verb).arg(&self.release).timeout(TIMEOUT)
+    }
+
+    /// `helm VERB …`, without the release.
+    fn anywhere(&self, verb: &str) -> Cmd {
+        let cmd = self.launcher.cmd(&self.tool.path).arg(verb);
+        let cmd = cmd.arg("--kubeconfig").arg(&self.kubeconfig).arg("--kube-context").arg(&self.context);
+        cmd.arg("--namespace").arg(&self.namespace)
+    }
+
+    /// `helm install` of a chart.
+    pub fn install(&self, chart: &std::path::Path, values: &Values) -> Cmd {
+        self.cmd("install").arg(chart).args(values.args())
+    }
+
+    /// `helm upgrade` to a chart and values.
+    pub fn upgrade(&self, chart: &std::path::Path, values: &Values) -> Cmd {
+        self.cmd("upgrade").arg(chart).args(values.args())
+    }
+
+    /// The release's current revision.
+    ///
+    /// # Errors
+    /// Where helm fails or says something else.
+    pub async fn revision(&self) -> anyhow::Result<u64> {
+        let status = self.cmd("status").args(["--output", "json"]).run().await?;
+        let status: serde_json::Value = serde_json::from_str(&status)?;
+        let version = status.get("version").and_then(serde_json::Value::as_u64);
+        version.ok_or_else(|| anyhow::anyhow!("helm status of {} names no version", self.release))
+    }
+
+    /// The flag that makes a failed upgrade roll back by itself.
+    pub fn rollback_on_failure(&self) -> &'static str {
+        if self.tool.version.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
+    }
+}

@@ -1,0 +1,99 @@
+//! `disruption_budget`: as many evictions are allowed as the quorum can bear, and the next one is refused.
+
+use std::collections::BTreeSet;
+
+use anyhow::{bail, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::EvictParams;
+
+use super::context::Cx;
+use super::settled;
+use crate::kubernetes::{call, objects};
+use crate::stage::Stage;
+use crate::workload::recorder::Recorder;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let replicas = stage.topology.replicas;
+    settled::settled(cx, &stage, replicas).await?;
+    let quorum = replicas / 2 + 1;
+    let bearable = replicas - quorum;
+    allowed(cx, &stage, bearable).await?;
+    let before: BTreeSet<_> = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
+    let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
+    let names = stage.names(replicas);
+    let mut evicted = 0;
+    for name in names.iter().rev() {
+        recorder.fault(format!("evict Pod/{name}"));
+        match evict(&stage, name).await? {
+            None => evicted += 1,
+            Some(refusal) => {
+                ensure!(
+                    evicted == bearable,
+                    "eviction {} was refused though {bearable} can be borne: {refusal}",
+                    evicted + 1
+                );
+                let still = stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
+                ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
+                return recovered(cx, &stage, &before, evicted, &refusal).await;
+            }
+        }
+        ensure!(
+            evicted <= bearable,
+            "{evicted} of {replicas} pods were evicted at once, the quorum of {quorum} is broken: the disruption budget allows too much"
+        );
+    }
+    bail!("every pod was evicted: the disruption budget allows too much");
+}
+
+/// Waits until the budget allows exactly as much as the quorum can bear.
+async fn allowed(cx: &Cx, stage: &Stage, bearable: u32) -> anyhow::Result<()> {
+    let name = stage.suite.workload.disruption_budget.clone().unwrap_or_default();
+    let what = format!("PodDisruptionBudget/{name} allows {bearable} disruptions");
+    cx.wait
+        .until(&stage.watch, &what, |state| {
+            let budget = state.budgets.get(&name).ok_or("it is not there")?;
+            let status = budget.status.clone().unwrap_or_default();
+            let [allowed, healthy, desired] =
+                [status.disruptions_allowed, status.current_healthy, status.desired_healthy]
+                    .map(Option::unwrap_or_default);
+            if u32::try_from(allowed) == Ok(bearable) {
+                return Ok(());
+            }
+            Err(format!("{allowed} allowed, {healthy}/{desired} healthy"))
+        })
+        .await
+}
+
+/// Evicts a pod; answers why it was refused where the budget did.
+async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
+    let pods: kube::Api<Pod> = stage.pods();
+    match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {
+        Ok(_) => Ok(None),
+        Err(error) => match error.downcast_ref::<kube::Error>() {
+            Some(kube::Error::Api(status)) if status.code == 429 => Ok(Some(status.message.clone())),
+            _ => Err(error),
+        },
+    }
+}
+
+async fn recovered(
+    cx: &Cx,
+    stage: &Stage,
+    before: &BTreeSet<String>,
+    evicted: u32,
+    refusal: &str,
+) -> anyhow::Result<String> {
+    let what = format!("successors of {evicted} evicted pods");
+    cx.wait
+        .until(&stage.watch, &what, |state| {
+            let pods = state.replicas(&stage.suite.workload.stateful_set);
+            let new = pods.iter().filter_map(|pod| pod.uid()).filter(|uid| !before.contains(uid)).count();
+            if new == evicted as usize { Ok(()) } else { Err(format!("{new} so far")) }
+        })
+        .await?;
+    settled::settled(cx, stage, stage.topology.replicas).await?;
+    Ok(format!("{evicted} evicted, the next refused: {refusal}"))
+}

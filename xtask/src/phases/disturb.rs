@@ -1,0 +1,158 @@
+//! A fault under load: clients at work, the fault, recovery, everything read back, judged.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use history::model::Minimum;
+use kube::ResourceExt;
+
+use super::context::Cx;
+use super::kill::{self, Grace, Killed};
+use super::settled;
+use crate::kubernetes::http::Http;
+use crate::stage::Stage;
+use crate::workload::clients::Clients;
+use crate::workload::read_back::Reader;
+use crate::workload::recorder::{self, Recorder};
+
+/// How many records later cases look for.
+const RECORDS_KEPT: usize = 50;
+
+/// A case that disturbs the release while clients write and read.
+pub struct Disturbance<'a> {
+    /// The case.
+    pub cx: &'a Cx,
+    /// Its topology's place.
+    pub stage: Arc<Stage>,
+    /// What was done.
+    pub recorder: Arc<Recorder>,
+    /// How many replicas there are.
+    pub replicas: u32,
+    clients: Option<Clients>,
+}
+
+impl<'a> Disturbance<'a> {
+    /// Waits until all is settled, starts the clients, and lets them get going.
+    ///
+    /// # Errors
+    /// Where it does not settle, or no write is acknowledged.
+    pub async fn begin(cx: &'a Cx, replicas: u32) -> anyhow::Result<Self> {
+        let stage = cx.stage()?;
+        settled::settled(cx, &stage, replicas).await?;
+        let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
+        recorder.take_over(&stage.records.lock().await);
+        let prefix = cx.unique();
+        let names = stage.names(replicas);
+        let clients = Clients::start(&stage.suite, &stage.http, &recorder, &names, &prefix);
+        let disturbance = Self { cx, stage, recorder, replicas, clients: Some(clients) };
+        disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
+        Ok(disturbance)
+    }
+
+    /// Kills a pod and waits until all is settled again.
+    ///
+    /// # Errors
+    /// Where it can't be killed, or does not recover.
+    pub async fn kill(&self, name: &str, grace: Grace, why: &str) -> anyhow::Result<()> {
+        let killed = kill::kill(&self.stage, &self.recorder, name, grace, why).await?;
+        self.recovered(&killed).await
+    }
+
+    /// Kills the leader and waits until another one is known and all is settled again.
+    ///
+    /// # Errors
+    /// As [`Disturbance::kill`], and where the leader stays.
+    pub async fn kill_leader(&self, leader: &str, grace: Grace) -> anyhow::Result<()> {
+        let killed = kill::kill(&self.stage, &self.recorder, leader, grace, "the leader").await?;
+        let old = killed.before.uid();
+        let ask = async || match settled::leader(&self.stage).await {
+            // Its successor may be elected: that is another process, too.
+            Some(now) if now != leader || self.stage.pod(&now).and_then(|pod| pod.uid()) != old => Ok(()),
+            Some(now) => Err(format!("{now} still leads")),
+            None => Err("no replica names a leader".to_owned()),
+        };
+        self.cx.wait.ask_until(&self.stage.watch, "another leader", ask).await?;
+        self.recorder.new_leader(killed.fault);
+        self.recovered(&killed).await
+    }
+
+    async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
+        kill::recovered(self.cx, &self.stage, &self.recorder, killed, self.replicas).await
+    }
+
+    /// Reads every record known so far through every replica.
+    ///
+    /// # Errors
+    /// Where a replica does not answer.
+    pub async fn read_back(&self) -> anyhow::Result<()> {
+        self.reader().read_all(&self.stage.names(self.replicas)).await.map(drop)
+    }
+
+    /// Stops the clients, looks up what is unknown, reads everything back, and judges the history.
+    ///
+    /// # Errors
+    /// What the checkers found, and where the history lies.
+    pub async fn end(mut self) -> anyhow::Result<String> {
+        let recovered_ns = self.recorder.now_ns();
+        self.acknowledged(recovered_ns, self.stage.suite.load.after, "after recovery").await?;
+        if let Some(clients) = self.clients.take() {
+            clients.stop().await;
+        }
+        let names = self.stage.names(self.replicas);
+        if let Some(first) = names.first() {
+            self.reader().look_up_unknown(first).await?;
+        }
+        self.read_back().await?;
+        self.judge(names).await
+    }
+
+    async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
+        let load = &self.stage.suite.load;
+        let minimum = Minimum { before: load.before, during: load.during, after: load.after };
+        let history = self.recorder.history(self.stage.suite.records.promise, replicas, minimum);
+        let file = recorder::save(&history, &self.cx.run.folder)?;
+        let judgement = history::judge(&history);
+        if !judgement.holds() {
+            let faults = history.faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join(", then ");
+            let failures = judgement.failures().join("\n");
+            bail!("after {faults}: {failures}\nhistory: {}\njudge it again: cargo xtask check {0}", file.display());
+        }
+        *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
+        Ok(note(&judgement.availability, self.recorder.known().len()))
+    }
+
+    /// Waits until so many writes were acknowledged since then.
+    async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
+        let what = format!("{wanted} acknowledged writes {when}");
+        let ask = async || match self.recorder.acknowledged_since(since_ns) {
+            count if count >= wanted => Ok(()),
+            count => {
+                let last = self.recorder.last_error().map(|error| format!("; {error}")).unwrap_or_default();
+                Err(format!("{count}{last}"))
+            }
+        };
+        self.cx.wait.ask_until(&self.stage.watch, &what, ask).await
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        let http: &Http = &self.stage.http;
+        Reader {
+            records: &self.stage.suite.records,
+            http,
+            watch: &self.stage.watch,
+            wait: &self.cx.wait,
+            recorder: &self.recorder,
+        }
+    }
+}
+
+/// `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms (reused); new leader after 900 ms`.
+fn note(availability: &history::availability::Availability, kept: usize) -> String {
+    let mut parts = vec![format!("{kept} acknowledged writes kept")];
+    let gaps = availability.by_connection.iter();
+    let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over:?})", figures.longest_gap_ms)).collect();
+    parts.push(format!("longest gap {}", gaps.join(", ")).to_lowercase());
+    parts.extend(availability.new_leader_ms.map(|ms| format!("new leader after {ms} ms")));
+    parts.extend(availability.recovered_ms.map(|ms| format!("recovered after {ms} ms")));
+    parts.join("; ")
+}

@@ -1,0 +1,74 @@
+//! What to show below the first sentence of a failure: the object, its last events and log lines, the
+//! command to see more.
+
+use kube::ResourceExt;
+
+use super::context::Cx;
+use crate::kubernetes::wait::GivenUp;
+use crate::kubernetes::{logs, objects};
+use crate::process::quote_line;
+use crate::stage::Stage;
+
+/// Events and log lines that are shown.
+const LINES: usize = 8;
+
+/// The message of a failed case.
+pub async fn message(cx: &Cx, error: &anyhow::Error) -> String {
+    let first = format!("{error:#}");
+    let Ok(stage) = cx.stage() else { return first };
+    let given_up = error.downcast_ref::<GivenUp>();
+    let sighting = given_up.and_then(|given_up| given_up.sighting.clone());
+    let (object, container) = match sighting {
+        Some(sighting) => (sighting.object, sighting.container),
+        None => match unready(&stage) {
+            Some(found) if given_up.is_some() => found,
+            _ => return first,
+        },
+    };
+    let about = about(&stage, &object, container.as_deref()).await;
+    std::iter::once(first).chain(about).collect::<Vec<_>>().join("\n")
+}
+
+/// The first replica that is not ready, and its application's container.
+fn unready(stage: &Stage) -> Option<(String, Option<String>)> {
+    let pod = stage.replicas().into_iter().find(|pod| !objects::is_ready(pod))?;
+    let waiting = objects::containers(&pod).find(|status| !status.ready && status.container_id.is_some());
+    Some((format!("Pod/{}", pod.name_any()), waiting.map(|status| status.name.clone())))
+}
+
+async fn about(stage: &Stage, object: &str, container: Option<&str>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (kind, name) = object.split_once('/').unwrap_or(("", object));
+    let events: Vec<_> = {
+        let state = stage.watch.state();
+        lines.extend(state.pods.get(name).map(|pod| format!("  now: {}", objects::pod_line(pod))));
+        state.events_about(object).iter().map(|event| objects::event_line(event)).collect()
+    };
+    lines.extend(events.iter().skip(events.len().saturating_sub(LINES)).map(|event| format!("  event: {event}")));
+    if let Some(container) = container.filter(|_| kind == "Pod") {
+        let count = i64::try_from(LINES).unwrap_or(i64::MAX);
+        match logs::tail(&stage.client, stage.namespace(), name, container, count).await {
+            Ok(log) => lines.extend(log.lines().map(|line| format!("  log of {container}: {line}"))),
+            Err(error) => lines.push(format!("  log of {container}: {error:#}")),
+        }
+    }
+    lines.push(format!("  see more: {}", describe(stage, &kind.to_lowercase(), name)));
+    lines
+}
+
+fn describe(stage: &Stage, kind: &str, name: &str) -> String {
+    let kubeconfig = stage.helm.kubeconfig.display().to_string();
+    let words = [
+        "kubectl",
+        "--kubeconfig",
+        &kubeconfig,
+        "--context",
+        &stage.helm.context,
+        "--namespace",
+        stage.namespace(),
+        "describe",
+        kind,
+        name,
+    ];
+    quote_line(words.map(str::to_owned))
+}

@@ -1,0 +1,44 @@
+//! `helm_test`: the chart's own tests pass; the log of one that fails is shown.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::context::Cx;
+use crate::kubernetes::{logs, objects};
+use crate::stage::Stage;
+
+/// Lines of a failed test's log that are shown.
+const LINES: i64 = 20;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let timeout = cx.wait.left();
+    // helm ends a little earlier than its command does, to say what it waited for.
+    let limit = timeout.saturating_sub(Duration::from_secs(2)).as_secs().max(1);
+    let test = stage.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
+    match test.run().await {
+        Ok(_) => Ok(String::new()),
+        Err(error) => Err(anyhow::Error::new(error).context(failed(&stage).await)),
+    }
+}
+
+/// Which test failed, and what it said.
+async fn failed(stage: &Stage) -> String {
+    let pods: Vec<Pod> = stage.watch.state().pods.values().filter(|pod| is_test(pod)).cloned().collect();
+    let mut told = Vec::new();
+    for pod in pods.iter().filter(|pod| objects::pod_line(pod) != "Succeeded") {
+        let name = pod.name_any();
+        let container = pod.spec.iter().flat_map(|spec| &spec.containers).next().map(|c| c.name.clone());
+        let log = logs::tail(&stage.client, stage.namespace(), &name, &container.unwrap_or_default(), LINES).await;
+        let log = log.unwrap_or_else(|error| format!("its log can't be read: {error:#}"));
+        told.push(format!("helm test: Pod/{name} {}\n{}", objects::pod_line(pod), log.trim_end()));
+    }
+    if told.is_empty() { "helm test failed, and left no pod of a test behind".to_owned() } else { told.join("\n") }
+}
+
+fn is_test(pod: &Pod) -> bool {
+    pod.annotations().get("helm.sh/hook").is_some_and(|hooks| hooks.contains("test"))
+}

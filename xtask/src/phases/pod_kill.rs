@@ -1,0 +1,16 @@
+//! `pod_kill`: the only replica is killed, twice, and comes back with its data.
+
+use super::context::Cx;
+use super::disturb::Disturbance;
+use super::kill::Grace;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.topology()?.replicas;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let name = disturbance.stage.names(replicas).pop().unwrap_or_default();
+    disturbance.kill(&name, Grace::None, "the only replica").await?;
+    disturbance.read_back().await?;
+    disturbance.kill(&name, Grace::Default, "the only replica again").await?;
+    disturbance.end().await
+}

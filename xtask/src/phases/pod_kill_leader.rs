@@ -1,0 +1,31 @@
+//! `pod_kill_leader`: the leader is killed under load, then the next one; nothing acknowledged is lost.
+
+use super::context::Cx;
+use super::disturb::Disturbance;
+use super::kill::Grace;
+use super::settled;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.topology()?.replicas;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let Some(leader) = settled::leader(&disturbance.stage).await else {
+        return every_ordinal(disturbance, replicas).await;
+    };
+    disturbance.kill_leader(&leader, Grace::None).await?;
+    disturbance.read_back().await?;
+    // What was read may all have come from the new leader's disk: take that one away too.
+    let next = settled::leader(&disturbance.stage).await.unwrap_or(leader);
+    disturbance.kill_leader(&next, Grace::Default).await?;
+    disturbance.end().await
+}
+
+/// Where nobody tells who leads, one of all must.
+async fn every_ordinal(disturbance: Disturbance<'_>, replicas: u32) -> anyhow::Result<String> {
+    for name in disturbance.stage.names(replicas) {
+        disturbance.kill(&name, Grace::None, "every ordinal in turn, one of them leads").await?;
+        disturbance.read_back().await?;
+    }
+    let note = disturbance.end().await?;
+    Ok(format!("{note}; the application does not tell who leads, so every ordinal was killed"))
+}

@@ -1,0 +1,17 @@
+//! `pod_kill_zero`: ordinal 0 loses its disk with its pod; it has to join the others again, not found a
+//! cluster of its own.
+
+use super::context::Cx;
+use super::disturb::Disturbance;
+use super::kill::Grace;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.topology()?.replicas;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let zero = disturbance.stage.names(replicas).swap_remove(0);
+    // Recovery asks for as many voters as replicas, agreed on by all: a second cluster is told at once,
+    // and the dead entry has to be demoted.
+    disturbance.kill(&zero, Grace::None, "ordinal 0, with its disk").await?;
+    disturbance.end().await
+}

@@ -1,0 +1,103 @@
+//! What several phases wait for: every replica ready, every replica a voter, a leader known.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
+
+use super::context::Cx;
+use crate::kubernetes::objects;
+use crate::kubernetes::watch::State;
+use crate::stage::Stage;
+use crate::suite::Members;
+use crate::workload::members::{self, Agreement, View};
+
+/// Waits until exactly `replicas` pods run the current revision and are ready.
+///
+/// # Errors
+/// Where that does not come about in the case's time, or can't any more.
+pub async fn ready(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
+    let name = stage.suite.workload.stateful_set.clone();
+    let what = format!("{replicas} replicas ready");
+    cx.wait.until(&stage.watch, &what, |state| all_ready(state, &name, replicas)).await
+}
+
+fn all_ready(state: &State, name: &str, replicas: u32) -> Result<(), String> {
+    let set = state.stateful_sets.get(name).ok_or_else(|| format!("there is no StatefulSet/{name}"))?;
+    let pods = state.replicas(name);
+    let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
+    if ready == replicas as usize && pods.len() == ready && is_rolled_out(set, replicas) {
+        return Ok(());
+    }
+    let unready: Vec<_> = pods
+        .iter()
+        .filter(|pod| !objects::is_ready(pod))
+        .map(|pod| format!("{} {}", pod.name_any(), objects::pod_line(pod)))
+        .collect();
+    Err(format!("{ready}/{replicas} ready; {}", unready.join("; ")).trim_end_matches("; ").to_owned())
+}
+
+/// Whether the controller has seen the current spec and every replica follows it.
+fn is_rolled_out(set: &StatefulSet, replicas: u32) -> bool {
+    let Some(status) = &set.status else { return false };
+    let wanted = i32::try_from(replicas).unwrap_or(i32::MAX);
+    status.observed_generation == set.metadata.generation
+        && status.replicas == wanted
+        && status.ready_replicas == Some(wanted)
+        && status.update_revision.is_some()
+        && status.update_revision == status.current_revision
+}
+
+/// Waits until all replicas name the same voters, one each. Does nothing where the application does not tell.
+///
+/// # Errors
+/// Where that does not come about in the case's time, or one of them is in a cluster of its own.
+pub async fn voters(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
+    let Some(members) = &stage.suite.members else { return Ok(()) };
+    let names = stage.names(replicas);
+    let mut split: Option<String> = None;
+    let what = format!("{replicas} voters agreed on by all replicas");
+    let ask = async || match views(stage, members, &names).await.map(|views| members::compare(&views, names.len())) {
+        Ok(Agreement::Agreed) => Ok(Ok(())),
+        // Seen twice: a replica that is just being told about the others is not taken for one of its own.
+        Ok(Agreement::Split(why)) => match split.replace(why.clone()) {
+            Some(_) => Ok(Err(why)),
+            None => Err(why),
+        },
+        Ok(Agreement::Open(why)) | Err(why) => {
+            split = None;
+            Err(why)
+        }
+    };
+    match cx.wait.ask_until(&stage.watch, &what, ask).await? {
+        Ok(()) => Ok(()),
+        Err(split) => bail!(split),
+    }
+}
+
+async fn views(stage: &Stage, members: &Members, names: &[String]) -> Result<BTreeMap<String, View>, String> {
+    let asked = names.iter().map(async |name| Ok((name.clone(), members::view(members, &stage.http, name).await?)));
+    futures::future::try_join_all(asked).await.map(|views| views.into_iter().collect())
+}
+
+/// The pod that leads, as any replica tells; none where the application does not tell.
+pub async fn leader(stage: &Stage) -> Option<String> {
+    let leader = stage.suite.leader.as_ref()?;
+    let pods = stage.replicas();
+    for pod in pods.iter().filter(|pod| objects::is_ready(pod)) {
+        if let Ok(Some(name)) = members::leader(leader, &stage.http, &pods, &pod.name_any()).await {
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// Waits until the replicas are ready and agree.
+///
+/// # Errors
+/// As [`ready`] and [`voters`].
+pub async fn settled(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
+    ready(cx, stage, replicas).await?;
+    voters(cx, stage, replicas).await
+}

@@ -1,0 +1,61 @@
+//! `upgrade`: `helm upgrade` under load replaces every pod, one after another, and loses nothing.
+
+use anyhow::ensure;
+use kube::ResourceExt;
+
+use super::context::Cx;
+use super::disturb::Disturbance;
+use super::settled;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.topology()?.replicas;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let stage = disturbance.stage.clone();
+    let values = stage.values.and(&stage.suite.upgrade.set);
+    let told = format!("helm upgrade --set {}", stage.suite.upgrade.set.join(" --set "));
+    let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
+    rolled(&disturbance, &told, async { upgrade.run().await.map_err(anyhow::Error::new) }).await?;
+    disturbance.end().await
+}
+
+/// Does something that replaces every pod, and waits until it has.
+///
+/// # Errors
+/// Where a pod is still the same afterwards.
+pub async fn rolled(
+    disturbance: &Disturbance<'_>,
+    told: &str,
+    change: impl Future<Output = anyhow::Result<String>>,
+) -> anyhow::Result<()> {
+    let (cx, stage) = (disturbance.cx, &disturbance.stage);
+    let uids = || stage.replicas().iter().filter_map(ResourceExt::uid).collect::<Vec<_>>();
+    let before = uids();
+    let generation = generation(disturbance);
+    let fault = disturbance.recorder.fault(told);
+    cx.wait.unless_hopeless(&stage.watch, change).await??;
+    let what = "a new revision of the workload";
+    cx.wait
+        .until(&stage.watch, what, |state| {
+            let now =
+                state.stateful_sets.get(&stage.suite.workload.stateful_set).and_then(|set| set.metadata.generation);
+            if now > generation { Ok(()) } else { Err(format!("generation {}", now.unwrap_or_default())) }
+        })
+        .await?;
+    settled::settled(cx, stage, disturbance.replicas).await?;
+    disturbance.recorder.recovered(fault);
+    let after = uids();
+    let same = after.iter().filter(|uid| before.contains(uid)).count();
+    ensure!(
+        same == 0,
+        "{told}: {same} of {} pods were not replaced: nothing is proven; see [upgrade] of the suite",
+        after.len()
+    );
+    disturbance.recorder.evidence(fault, format!("{} pods replaced", after.len()));
+    Ok(())
+}
+
+fn generation(disturbance: &Disturbance<'_>) -> Option<i64> {
+    let state = disturbance.stage.watch.state();
+    state.stateful_sets.get(&disturbance.stage.suite.workload.stateful_set).and_then(|set| set.metadata.generation)
+}

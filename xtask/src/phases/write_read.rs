@@ -1,0 +1,64 @@
+//! `write_read`: a record written through each replica is read back through it.
+
+use anyhow::{bail, ensure};
+use history::{Connection, OperationKind, Outcome};
+
+use super::context::Cx;
+use crate::stage::Stage;
+use crate::workload::application::{self, Record, Via, Written};
+use crate::workload::recorder::{Asked, Ended, Recorder};
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    for name in stage.names(stage.topology.replicas) {
+        let record = write(cx, &stage, &name).await?;
+        expect(cx, &stage, &name, &record).await?;
+    }
+    Ok(String::new())
+}
+
+/// Writes a new record through a replica, for later cases to look for as well. A write that is not
+/// answered is never sent again.
+///
+/// # Errors
+/// Where it is not acknowledged.
+pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Record> {
+    let unique = format!("{}-{replica}", cx.unique());
+    let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
+    let record = Record::new(unique.clone(), unique);
+    let start_ns = recorder.now_ns();
+    let id = match application::write(&stage.suite.records, Via::Pod(&stage.http, replica), &record).await {
+        Written::Acknowledged(id) => id,
+        Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),
+        Written::Unknown(why) => bail!("a write through {replica} was not acknowledged: {why}"),
+    };
+    let asked = Asked {
+        client: cx.unique(),
+        replica: replica.to_owned(),
+        connection: Connection::Reused,
+        stage: history::Stage::Workload,
+    };
+    let ended = Ended { start_ns, outcome: Outcome::Ok, error: None };
+    recorder.ended(&asked, OperationKind::Write, &record.key, Some(record.value.clone()), ended);
+    recorder.know(Record { id: id.clone(), ..record.clone() });
+    stage.records.lock().await.extend(recorder.sample(1));
+    Ok(Record { id, ..record })
+}
+
+/// Reads a record through a replica until that answers, and wants it there with its value.
+///
+/// # Errors
+/// Where it is absent or holds something else: a read that was answered is not asked again.
+pub async fn expect(cx: &Cx, stage: &Stage, replica: &str, record: &Record) -> anyhow::Result<()> {
+    let what = format!("reading {} through {replica}", record.key);
+    let read = async || application::read(&stage.suite.records, Via::Pod(&stage.http, replica), record).await;
+    let got = cx.wait.ask_until(&stage.watch, &what, read).await?;
+    let shown = got.as_deref().unwrap_or("nothing");
+    ensure!(
+        got.as_deref() == Some(&record.value),
+        "{what}: it was acknowledged with {}, now {shown} is there",
+        record.value
+    );
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Every event, one JSON object a line, as it comes: `events.jsonl`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::events::Event;
+
+/// Writes events to a file, line by line.
+pub struct Json {
+    file: File,
+}
+
+impl Json {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self { file })
+    }
+
+    /// Adds an event. Unbuffered: a run that is killed leaves what happened.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn add(&mut self, event: &Event) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}

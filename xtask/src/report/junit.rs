@@ -1,0 +1,81 @@
+//! The run as `JUnit`: a suite per topology, a case per case, times as the phases took.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::run::Run;
+use crate::events::{Event, Verdict, What};
+
+/// Renders a run.
+///
+/// # Errors
+/// Where it can't be written as XML.
+pub fn render(events: &[Event]) -> anyhow::Result<String> {
+    let run = Run::of(events);
+    let took = times(events);
+    let mut report = Report::new("chartproof");
+    report.set_time(Duration::from_millis(run.took_ms));
+    let mut suites: Vec<TestSuite> = Vec::new();
+    for case in &run.cases {
+        let (group, name) = case.name.rsplit_once("::").unwrap_or(("", case.name));
+        let mut test = TestCase::new(name, status(case.end.map(|(_, verdict)| verdict), case.waiting));
+        test.set_classname(group);
+        test.set_time(took.get(case.name).copied().unwrap_or_default());
+        if let Some((_, Verdict::Passed { note })) = case.end.filter(|(_, verdict)| **verdict != empty()) {
+            test.set_system_out(note.as_str());
+        }
+        match suites.iter_mut().find(|suite| suite.name.as_str() == group) {
+            Some(suite) => drop(suite.add_test_case(test)),
+            None => {
+                let mut suite = TestSuite::new(group);
+                suite.add_test_case(test);
+                suites.push(suite);
+            }
+        }
+    }
+    for suite in &mut suites {
+        let time = suite.test_cases.iter().filter_map(|case| case.time).sum();
+        suite.set_time(time);
+    }
+    report.add_test_suites(suites);
+    report.to_string().context("writing the run as JUnit")
+}
+
+fn empty() -> Verdict {
+    Verdict::Passed { note: String::new() }
+}
+
+/// A case that never ended is an error, not a success.
+fn status(verdict: Option<&Verdict>, waiting: Option<&str>) -> TestCaseStatus {
+    match verdict {
+        Some(Verdict::Passed { .. }) => TestCaseStatus::success(),
+        Some(Verdict::Failed { message }) => failure(message),
+        Some(Verdict::NotRun { culprit }) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("not run: {culprit}"));
+            status
+        }
+        None => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(format!("cut short; last seen: {}", waiting.unwrap_or("nothing")));
+            status
+        }
+    }
+}
+
+fn failure(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(message.lines().next().unwrap_or_default()).set_description(message);
+    status
+}
+
+fn times(events: &[Event]) -> BTreeMap<&str, Duration> {
+    let ended = events.iter().filter_map(|event| match &event.what {
+        What::CaseEnded { case, took_ms, .. } => Some((case.as_str(), Duration::from_millis(*took_ms))),
+        _ => None,
+    });
+    ended.collect()
+}
