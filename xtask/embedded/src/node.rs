@@ -82,6 +82,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         node: hooks(&runtime),
     };
     controllers::bootstrap::run(&client)?;
+    controllers::bootstrap::run(&client)?;
     kubelet::register_node(&client, GATEWAY)?;
     let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
     let kubelet = Kubelet::new(client.clone(), runtime, handle, faults.clone(), directory, addresses);

@@ -1,6 +1,6 @@
 //! Whether a pod may be evicted: the eviction subresource asks, then deletes the pod.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::json;
 
@@ -11,22 +11,33 @@ use crate::status::Status;
 /// More evictions under way than this are refused, whatever the budget says.
 const DISRUPTED_MAX: usize = 2000;
 
-/// Allows the eviction of a pod and counts it against its budget, or refuses it.
+/// Allows the eviction of a pod, counts it against its budget and marks the pod, or refuses it. A
+/// dry run writes nothing.
 ///
 /// # Errors
 /// 429 `TooManyRequests` where the budget does not allow it now, 403 and 500 where it never will.
-pub fn admit(client: &Client, pod: &Pod) -> Result<(), Status> {
+pub fn admit(client: &Client, pod: &Pod, dry_run: bool) -> Result<(), Status> {
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     let mut budgets = client.list::<PodDisruptionBudget>(Some(&namespace));
     budgets.retain(|budget| selects(budget, &labels));
-    let Some(charged) = may_evict(&budgets, pod)? else { return Ok(()) };
-    let (namespace, name) = owners::key(charged);
+    let charged = may_evict(&budgets, pod)?;
+    if dry_run || pods::is_terminating(pod) {
+        return Ok(());
+    }
+    if let Some(budget) = charged {
+        charge(client, budget, pod)?;
+    }
+    mark(client, pod)
+}
+
+fn charge(client: &Client, budget: &PodDisruptionBudget, pod: &Pod) -> Result<(), Status> {
+    let (namespace, name) = owners::key(budget);
     let mut refused = None;
     client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
         // Another eviction may have been faster.
-        if let Err(refusal) = check(budget) {
-            refused = Some(refusal);
+        refused = check(budget).err();
+        if refused.is_some() {
             return false;
         }
         let status = budget.status.get_or_insert_default();
@@ -36,6 +47,24 @@ pub fn admit(client: &Client, pod: &Pod) -> Result<(), Status> {
         true
     })?;
     refused.map_or(Ok(()), Err)
+}
+
+/// Says in the pod's conditions why it will go.
+fn mark(client: &Client, pod: &Pod) -> Result<(), Status> {
+    let (namespace, name) = owners::key(pod);
+    client.modify_status(&namespace, &name, |pod: &mut Pod| {
+        let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+        conditions.retain(|c| c.type_ != "DisruptionTarget");
+        conditions.push(PodCondition {
+            type_: "DisruptionTarget".to_owned(),
+            status: "True".to_owned(),
+            reason: Some("EvictionByEvictionAPI".to_owned()),
+            message: Some("Eviction API: evicting".to_owned()),
+            last_transition_time: Some(clock::now()),
+            ..PodCondition::default()
+        });
+        true
+    })
 }
 
 /// Whether the budgets that are about a pod allow its eviction; answers the one to charge, if any.

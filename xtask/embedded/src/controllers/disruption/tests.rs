@@ -26,7 +26,7 @@ fn the_recorded_budget_refuses_its_only_pod() {
     let said = recording::events(&simulation.log());
     assert_eq!(said["PodDisruptionBudget/b"], ["Normal NoPods: No matching pods found"]);
 
-    let refused = admit(&simulation.context.client, &simulation.pod(NAMESPACE, "web")).unwrap_err();
+    let refused = admit(&simulation.context.client, &simulation.pod(NAMESPACE, "web"), false).unwrap_err();
     let answer = recorded.iter().find(|line| line["code"] == 429).unwrap();
     assert_eq!(refused.to_json(), answer["answer"]);
 }
@@ -70,16 +70,16 @@ fn numbers_and_percentages_come_to_what_kube_makes_of_them() {
 fn an_eviction_is_counted_until_the_pod_is_back() {
     let (mut simulation, _) = three_with(json!({"maxUnavailable": 1}));
     let client = simulation.context.client.clone();
-    admit(&client, &simulation.pod("a", "s-0")).unwrap();
+    admit(&client, &simulation.pod("a", "s-0"), false).unwrap();
     simulation.settle();
-    assert_eq!(admit(&client, &simulation.pod("a", "s-1")).unwrap_err().code, 429, "allowed, not gone yet");
+    assert_eq!(admit(&client, &simulation.pod("a", "s-1"), false).unwrap_err().code, 429, "allowed, not gone yet");
     client.delete::<Pod>("a", "s-0", &DeleteOptions::default()).unwrap();
     simulation.settle();
     simulation.stop("a", "s-0");
-    assert_eq!(admit(&client, &simulation.pod("a", "s-1")).unwrap_err().code, 429, "its successor is not ready");
+    assert_eq!(admit(&client, &simulation.pod("a", "s-1"), false).unwrap_err().code, 429, "its successor is not ready");
     simulation.run("a", "s-0");
     simulation.ready("a", "s-0");
-    admit(&client, &simulation.pod("a", "s-1")).unwrap();
+    admit(&client, &simulation.pod("a", "s-1"), false).unwrap();
 }
 
 #[test]
