@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::schema::{self, Message, Scalar, Schema};
+use crate::kinds::KINDS;
 use crate::quantity;
 
 /// A document as it will be kept.
@@ -65,6 +66,10 @@ impl Place {
     }
 }
 
+fn is_object(message: &Message) -> bool {
+    KINDS.iter().any(|kind| kind.kind == message.name)
+}
+
 struct Decoder {
     unknown: Vec<String>,
 }
@@ -81,6 +86,10 @@ impl Decoder {
             place.names.push(name.clone());
             let around = std::mem::replace(&mut place.around, message.name);
             match message.field(&name) {
+                // A claim template is an object of its own, with its kind and version.
+                None if ["apiVersion", "kind"].contains(&name.as_str()) && is_object(message) => {
+                    decoded.insert(name, value);
+                }
                 None => self.unknown.push(format!("unknown field \"{}\"", place.indexed())),
                 Some(field) => {
                     let value = self.value(field.schema, value, place)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::set::Set;
+use crate::kinds::KINDS;
 use crate::registry::schema::{self, Field, Merge, Message, Schema};
 
 /// How apply sees a value.
@@ -78,7 +79,9 @@ fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> 
         (_, Value::Null) | (Schema::Scalar(_), _) => Ok(()),
         (Schema::Message(name), Value::Object(fields)) => {
             let message = schema::message(name).ok_or_else(|| format!("{path}: schema error"))?;
-            for (name, value) in fields {
+            // A claim template is an object of its own, with its kind and version.
+            let is_object = KINDS.iter().any(|kind| kind.kind == name);
+            for (name, value) in fields.iter().filter(|(name, _)| !is_object || !is_type_meta(name)) {
                 let path = format!("{path}.{name}");
                 let field = message.field(name).ok_or_else(|| format!("{path}: field not declared in schema"))?;
                 check_value(field.schema, value, &path)?;
