@@ -15,6 +15,7 @@ use crate::faults::Planted;
 pub mod accounts;
 pub mod bootstrap;
 pub mod clock;
+pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
 pub mod events;
@@ -25,6 +26,7 @@ pub mod owners;
 pub mod percent;
 pub mod pods;
 pub mod reconcile;
+pub mod replica_set;
 pub mod revisions;
 pub mod scheduler;
 pub mod selector;
@@ -62,6 +64,8 @@ static CONTROLLERS: &[Controller] = &[
     accounts::CONTROLLER,
     garbage::CONTROLLER,
     disruption::CONTROLLER,
+    deployment::CONTROLLER,
+    replica_set::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.
