@@ -116,7 +116,7 @@ impl Root {
     }
 }
 
-/// A path to what a descriptor refers to, for calls that take paths alone.
+/// A path to what a descriptor refers to, for calls that take paths alone; good for as long as it is open.
 pub fn by_descriptor(descriptor: &OwnedFd) -> PathBuf {
     use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))

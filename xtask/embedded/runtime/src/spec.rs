@@ -114,6 +114,10 @@ pub struct Image {
     pub user: String,
     /// Working directory, empty for `/`.
     pub working_dir: String,
+    /// Directories that are volumes of each container's own, writable even where the root isn't.
+    pub volumes: Vec<String>,
+    /// What asks its program to end, where that isn't SIGTERM: `SIGQUIT`, `3`.
+    pub stop_signal: Option<String>,
     /// Served by the host's own read-only userland instead of an archive; the report says so.
     pub from_host: bool,
 }
@@ -182,9 +186,30 @@ pub struct NodeNetwork {
 }
 
 impl Image {
+    /// The number of the signal that asks its program to end; SIGTERM where the image names none that is known.
+    pub fn stop_signal_number(&self) -> i32 {
+        use nix::sys::signal::Signal;
+        let named = self.stop_signal.as_deref().unwrap_or_default();
+        let full = if named.starts_with("SIG") { named.to_owned() } else { format!("SIG{named}") };
+        let number = named.parse().ok().and_then(|number: i32| Signal::try_from(number).ok());
+        number.or_else(|| full.parse().ok()).unwrap_or(Signal::SIGTERM) as i32
+    }
+
     /// Whether this machine can run it.
     pub fn runs_here(&self) -> bool {
         let here = crate::image::platform_here();
         self.platform == here || self.platform.strip_prefix(&here).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_signal_is_a_name_or_a_number() {
+        let number = |text: &str| Image { stop_signal: Some(text.into()), ..Image::default() }.stop_signal_number();
+        assert_eq!(["SIGQUIT", "QUIT", "3", "", "SIGNOSUCH"].map(number), [3, 3, 3, 15, 15]);
+        assert_eq!(Image::default().stop_signal_number(), 15);
     }
 }

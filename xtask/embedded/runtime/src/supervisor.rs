@@ -51,11 +51,8 @@ impl Watch {
         loop {
             self.wait_for_something(signals);
             while let Ok(Some(info)) = signals.read_signal() {
-                let number = i32::try_from(info.ssi_signo).unwrap_or_default();
-                if let Ok(signal) = Signal::try_from(number)
-                    && signal != Signal::SIGCHLD
-                {
-                    self.ask(signal);
+                if info.ssi_signo != Signal::SIGCHLD as u32 {
+                    self.ask();
                 }
             }
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
@@ -84,17 +81,17 @@ impl Watch {
         }
         let Some(events) = polled.get(1).and_then(PollFd::revents) else { return };
         if events.contains(PollFlags::POLLHUP) {
-            self.ask(Signal::SIGTERM);
+            self.ask();
         }
         // Hung up, or no descriptor at all: it has nothing more to say.
         self.starter_lives = events.is_empty();
     }
 
-    /// Passes a signal on. The second one is the last.
-    fn ask(&mut self, signal: Signal) {
-        let now = Instant::now();
-        self.kill_at = Some(if self.kill_at.is_some() { now } else { now + GRACE });
-        let _ = kill(self.node, signal);
+    /// Asks the node to end: with SIGTERM, whatever the reason. The first process of a namespace is deaf to a signal
+    /// that it has no handler for.
+    fn ask(&mut self) {
+        self.kill_at.get_or_insert(Instant::now() + GRACE);
+        let _ = kill(self.node, Signal::SIGTERM);
     }
 
     fn wait_blocking(&self) -> i32 {

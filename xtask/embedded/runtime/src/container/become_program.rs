@@ -20,6 +20,9 @@ use super::plan::{Identity, ProcessPlan};
 /// As containerd's default for images that set none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What containers usually get from containerd; beyond it, programs that close all descriptors at start take long.
+const OPEN_FILES_MAX: u64 = 1 << 20;
+
 /// Exit code of a program that the kernel can't execute, as runc has it.
 const EXIT_NOT_EXECUTABLE: i32 = 255;
 
@@ -51,8 +54,8 @@ pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Inf
 /// No core files: where they go is the host's affair, outside the run's directory.
 fn limits() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    let files = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
+    let files = getrlimit(Resource::Nofile).maximum.map_or(OPEN_FILES_MAX, |maximum| maximum.min(OPEN_FILES_MAX));
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: Some(files) });
 }
 
 /// Lets the program open `/dev/stdout` and the like anew. `/dev/null` is everyone's and stays as it is.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +14,7 @@ use super::layers::make_root;
 use super::plan::ContainerPlan;
 use crate::rooted::{Missing, Root, by_descriptor};
 use crate::spec::Mount;
+use crate::trees::copy_tree;
 
 const QUIET: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
@@ -52,6 +53,10 @@ pub fn enter_root(plan: &ContainerPlan) -> Result<()> {
     }
     kernel_mounts(&root)?;
     devices(&root)?;
+    for (number, volume) in plan.image_volumes.iter().enumerate() {
+        image_volume(&root, volume, &plan.root.own.join("volumes").join(number.to_string()))
+            .with_context(|| format!("make the image's volume {}", volume.display()))?;
+    }
     for one in &plan.mounts {
         bind(&root, one)?;
     }
@@ -78,6 +83,18 @@ fn bind(root: &Root, one: &Mount) -> Result<()> {
     // The descriptor still refers to what is now covered: look again.
     let mounted = root.resolve(&one.target, Missing::Fail).with_context(explain)?;
     restrict(&mounted, one.read_only).with_context(explain)
+}
+
+/// A directory of the container's own over a volume of its image, with what the image has there.
+fn image_volume(root: &Root, volume: &Path, own: &Path) -> Result<()> {
+    let place = root.resolve(volume, Missing::MakeDirs)?;
+    let place = by_descriptor(&place);
+    fs::create_dir_all(own)?;
+    copy_tree(&place, own)?;
+    let there = fs::metadata(&place)?;
+    let _ = chown(own, Some(there.uid()), Some(there.gid()));
+    fs::set_permissions(own, there.permissions())?;
+    bind(root, &Mount { source: own.into(), target: volume.into(), read_only: false })
 }
 
 /// Takes devices away from a bind mount, and writing if so wanted; what its source forbids stays forbidden.

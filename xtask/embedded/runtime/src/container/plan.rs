@@ -13,6 +13,8 @@ pub struct ContainerPlan {
     pub namespaces: Vec<i32>,
     /// The root file system.
     pub root: RootPlan,
+    /// Volumes that the image declares: each container gets its own, filled with what the image has there.
+    pub image_volumes: Vec<PathBuf>,
     /// What is mounted into it, in this order.
     pub mounts: Vec<Mount>,
     /// What to become.

@@ -1,7 +1,7 @@
 //! From a pod's spec and an image to the orders for a container's helper.
 
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -38,7 +38,9 @@ pub fn container_plan(
         read_only: spec.security.read_only_root,
     };
     let namespaces = sandbox.namespaces().all().iter().map(AsRawFd::as_raw_fd).collect();
-    ContainerPlan { namespaces, root, mounts, process }
+    let mounted = |volume: &PathBuf| mounts.iter().any(|mount| mount.target == *volume);
+    let image_volumes = image.image.volumes.iter().map(PathBuf::from).filter(|volume| !mounted(volume)).collect();
+    ContainerPlan { namespaces, root, image_volumes, mounts, process }
 }
 
 /// What the helper is to become.

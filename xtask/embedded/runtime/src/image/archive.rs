@@ -14,6 +14,8 @@ use tar::EntryType;
 
 /// Larger manifests and configurations are refused.
 const METADATA_BYTES_MAX: u64 = 8 << 20;
+/// A compressed archive is read this far.
+const ARCHIVE_BYTES_MAX: u64 = 64 << 30;
 /// Archives with more entries are refused: an image has a few for each layer.
 const ENTRIES_MAX: usize = 100_000;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -69,7 +71,7 @@ impl Archive {
         ensure!(magic != ZSTD_MAGIC, "{} is compressed with zstd: save it plain or with gzip", path.display());
         if magic[..read].starts_with(&GZIP_MAGIC) {
             let mut plain = tempfile::tempfile_in(scratch).context("make a file to decompress to")?;
-            io::copy(&mut MultiGzDecoder::new(BufReader::new(file)), &mut plain)
+            io::copy(&mut MultiGzDecoder::new(BufReader::new(file)).take(ARCHIVE_BYTES_MAX), &mut plain)
                 .with_context(|| format!("decompress {}", path.display()))?;
             file = plain;
         }

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, linkat, mkdirat, mkfifoat, openat,
-    statat, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, linkat, lsetxattr, mkdirat,
+    mkfifoat, openat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use tar::{Entry, EntryType};
@@ -19,6 +19,7 @@ use crate::rooted::{Missing, Root, by_descriptor};
 
 /// A layer that unpacks to more is refused.
 const LAYER_BYTES_MAX: u64 = 32 << 30;
+const FILE_CAPABILITIES: &str = "security.capability";
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
@@ -30,6 +31,8 @@ pub struct Unpacking<'a> {
     /// What this layer brought, so that its own whiteouts spare it.
     brought: HashSet<PathBuf>,
     bytes: u64,
+    /// Of the file that was made last, until they are set: a change of owner takes them away.
+    file_capabilities: Option<Vec<u8>>,
 }
 
 /// A place in the tree: an open directory and a name in it.
@@ -40,7 +43,7 @@ struct Place {
 
 impl<'a> Unpacking<'a> {
     pub fn new(root: &'a Root, owners: bool) -> Self {
-        Self { root, owners, brought: HashSet::new(), bytes: 0 }
+        Self { root, owners, brought: HashSet::new(), bytes: 0, file_capabilities: None }
     }
 
     /// Unpacks all entries, and answers how many bytes the files have.
@@ -52,7 +55,6 @@ impl<'a> Unpacking<'a> {
             let inside =
                 inside(&path).with_context(|| format!("the entry {} leads out of the image's root", path.display()))?;
             self.unpack(&mut entry, inside).with_context(|| format!("unpack {}", path.display()))?;
-            ensure!(self.bytes <= LAYER_BYTES_MAX, "it unpacks to more than {LAYER_BYTES_MAX} bytes");
         }
         Ok(self.bytes)
     }
@@ -90,9 +92,14 @@ impl<'a> Unpacking<'a> {
             EntryType::Directory if keep => {}
             EntryType::Directory => mkdirat(&place.dir, &place.name, Mode::RWXU)?,
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                ensure!(
+                    self.bytes + entry.size() <= LAYER_BYTES_MAX,
+                    "the layer unpacks to more than {LAYER_BYTES_MAX} bytes"
+                );
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut file = File::from(openat(&place.dir, &place.name, flags, Mode::RUSR | Mode::WUSR)?);
                 self.bytes += io::copy(entry, &mut file)?;
+                self.file_capabilities = file_capabilities(entry)?;
             }
             EntryType::Symlink => {
                 let target = entry.link_name()?.context("a link without a target")?;
@@ -118,7 +125,7 @@ impl<'a> Unpacking<'a> {
     }
 
     /// Owner, mode and time.
-    fn dress(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+    fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
         let header = entry.header();
         let kind = header.entry_type();
         if kind == EntryType::Link {
@@ -128,6 +135,10 @@ impl<'a> Unpacking<'a> {
             let owner = |id: u64| u32::try_from(id).context("an owner beyond 32 bits");
             let (user, group) = (Uid::from_raw(owner(header.uid()?)?), Gid::from_raw(owner(header.gid()?)?));
             chownat(&place.dir, &place.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        if let Some(value) = self.file_capabilities.take().filter(|_| self.owners) {
+            let path = by_descriptor(&place.dir).join(&place.name);
+            lsetxattr(path, FILE_CAPABILITIES, &value, XattrFlags::empty()).context("set its capabilities")?;
         }
         if kind != EntryType::Symlink {
             let mut mode = Mode::from_raw_mode(header.mode()? & 0o7777);
@@ -145,7 +156,7 @@ impl<'a> Unpacking<'a> {
     }
 
     /// The entry `./`.
-    fn root_itself(&self, entry: &Entry<'_, impl Read>) -> Result<()> {
+    fn root_itself(&mut self, entry: &Entry<'_, impl Read>) -> Result<()> {
         ensure!(entry.header().entry_type() == EntryType::Directory, "the root is no directory in this layer");
         let place = Place { dir: self.root.resolve(Path::new(""), Missing::Fail)?, name: ".".into() };
         self.dress(entry, &place)
@@ -189,6 +200,14 @@ fn remove(place: &Place) -> io::Result<()> {
         Some(FileType::Directory) => fs::remove_dir_all(by_descriptor(&place.dir).join(&place.name)),
         Some(_) => Ok(unlinkat(&place.dir, &place.name, AtFlags::empty())?),
     }
+}
+
+/// What a program may do whoever runs it, as `setcap` gives it.
+fn file_capabilities(entry: &mut Entry<'_, impl Read>) -> Result<Option<Vec<u8>>> {
+    let Some(extensions) = entry.pax_extensions().context("read its extensions")? else { return Ok(None) };
+    let key = format!("SCHILY.xattr.{FILE_CAPABILITIES}");
+    let found = extensions.flatten().find(|extension| extension.key_bytes() == key.as_bytes());
+    Ok(found.map(|extension| extension.value_bytes().to_vec()))
 }
 
 /// The path below the root; none where it climbs out of it.

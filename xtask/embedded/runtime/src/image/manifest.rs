@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::archive::Archive;
 use super::reference::Reference;
@@ -56,6 +57,8 @@ pub struct Process {
     pub entrypoint: Option<Vec<String>>,
     pub cmd: Option<Vec<String>>,
     pub working_dir: Option<String>,
+    pub volumes: Option<Map<String, Value>>,
+    pub stop_signal: Option<String>,
 }
 
 /// The unpacked layers' digests.

@@ -128,6 +128,8 @@ impl Store {
             env: process.env.unwrap_or_default(),
             user: process.user.unwrap_or_default(),
             working_dir: process.working_dir.unwrap_or_default(),
+            volumes: process.volumes.unwrap_or_default().into_iter().map(|(path, _)| path).collect(),
+            stop_signal: process.stop_signal,
             from_host: false,
         };
         Ok(Unpacked { image, tree, host: Vec::new() })

@@ -20,11 +20,15 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// `cap_net_bind_service=p`, as file systems keep it.
+const CAPABILITY: &[u8] = &[0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// This program and the libraries that it is linked with, as the one layer of an image.
 fn layer() -> Result<Vec<u8>> {
     let mut layer = tar::Builder::new(Vec::new());
     let add = |layer: &mut tar::Builder<Vec<u8>>, name: &str, mode, content: &[u8]| {
         let mut header = tar::Header::new_gnu();
+        header.set_entry_type(if name.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
         header.set_size(content.len() as u64);
         header.set_mode(mode);
         header.set_uid(1000);
@@ -32,6 +36,10 @@ fn layer() -> Result<Vec<u8>> {
         layer.append_data(&mut header, name, content)
     };
     add(&mut layer, "bin/server", 0o755, &fs::read(std::env::current_exe()?)?)?;
+    layer.append_pax_extensions([("SCHILY.xattr.security.capability", CAPABILITY)])?;
+    add(&mut layer, "bin/capable", 0o755, b"a program that may more than others")?;
+    add(&mut layer, "data/", 0o755, b"")?;
+    add(&mut layer, "data/seed", 0o644, b"from the image")?;
     add(&mut layer, "etc/passwd", 0o644, b"app:x:1000:1000::/home:/bin/none\n")?;
     for library in libraries()? {
         let name = library.file_name().context("a library without a name")?.to_string_lossy().into_owned();
@@ -68,6 +76,8 @@ fn archive(path: &Path) -> Result<()> {
             "Env": ["PATH=/bin", "LD_LIBRARY_PATH=/lib64", "FROM=image"],
             "Entrypoint": ["server"],
             "Cmd": [crate::SHOW],
+            "Volumes": {"/data": {}},
+            "StopSignal": "SIGQUIT",
         },
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))]},
     });
@@ -95,12 +105,19 @@ async fn an_archives_image_runs(node: Node) -> Result<()> {
     ensure!(loaded == ["docker.io/library/app:2", "example.com/team/app:1"], "{loaded:?}");
     let image = node.runtime.image("app:2")?;
     ensure!(image.user == "app" && !image.from_host && image.size_bytes > 0, "{image:?}");
+    ensure!(image.stop_signal_number() == 3 && image.volumes == ["/data"], "{image:?}");
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("");
     spec.image = "app:2".into();
     spec.command = Vec::new();
+    spec.security.read_only_root = true;
     let (exit, output) = pod.run(spec.clone()).await?;
-    ensure!(exit.code == 0 && output == "user 1000 group 1000 in /home, HOME=/home, FROM=image\n", "{exit:?} {output}");
+    let root = !node.runtime.limits().iter().any(|limit| limit.contains("without root"));
+    let expected = format!(
+        "user 1000 group 1000 in /home, HOME=/home, FROM=image\n/bin/capable {}\nfrom the image, written true false\n",
+        if root { "04" } else { "none" }
+    );
+    ensure!(exit.code == 0 && output == expected, "{exit:?} {output}");
     spec.args = vec!["--unknown".into()];
     let (exit, _) = pod.run(spec).await?;
     ensure!(exit.code != 0, "arguments replace the image's");
