@@ -1,5 +1,6 @@
 //! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
 
+pub mod cluster;
 pub mod cmd;
 pub mod drive;
 pub mod events;

@@ -157,15 +157,12 @@ fn parents(path: &str) -> Vec<String> {
 }
 
 fn digest(entries: &[Entry], program: &str, references: &[Reference]) -> String {
-    let mut input = format!("{LAYOUT} {program} {references:?}\n");
-    for Entry { path, kind } in entries {
-        let content = match kind {
-            Kind::Folder(mode) => format!("folder {mode}"),
-            Kind::File(mode, bytes) => format!("file {mode} {}", sha256(bytes)),
-            Kind::Symlink(target) => format!("link {target}"),
-        };
-        input += &format!("{path} {content}\n");
-    }
+    let lines = entries.iter().map(|Entry { path, kind }| match kind {
+        Kind::Folder(mode) => format!("{path} folder {mode}\n"),
+        Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
+        Kind::Symlink(target) => format!("{path} link {target}\n"),
+    });
+    let input: String = std::iter::once(format!("{LAYOUT} {program} {references:?}\n")).chain(lines).collect();
     sha256(input.as_bytes())
 }
 

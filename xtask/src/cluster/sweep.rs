@@ -1,0 +1,144 @@
+//! Sweeps what runs that are gone have left behind.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+
+use super::lease::{self, Owner, Record, Resource, State, is_running};
+use super::{context, embedded, kind};
+use crate::process::Launcher;
+use crate::tools::{self, Name};
+
+/// A run that holds something, and whether it still needs it.
+#[derive(Debug)]
+pub struct Run {
+    /// Its lease.
+    pub record: Record,
+    /// Whether it needs what it holds.
+    pub state: State,
+    path: std::path::PathBuf,
+}
+
+/// All runs that hold something.
+///
+/// # Errors
+/// Where the leases can't be read.
+pub fn runs(folder: &Path) -> anyhow::Result<Vec<Run>> {
+    let (here, now) = (Owner::this_process(), Utc::now());
+    let leases = lease::all(folder)?;
+    let run = |(path, record): (_, Record)| Run { state: record.state(&here, now, is_running), record, path };
+    Ok(leases.into_iter().map(run).collect())
+}
+
+/// Sweeps all that is abandoned, and with `kept` also what was left on purpose. Answers a line for each thing that
+/// was found: what became of it.
+///
+/// # Errors
+/// Where the leases can't be read; what can't be deleted is a line, and stays leased.
+pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for mut run in runs(folder)? {
+        if run.state == State::Abandoned || (kept && run.state == State::Kept) {
+            for resource in run.record.resources.clone() {
+                lines.push(sweep_one(launcher, &mut run, &resource).await);
+            }
+        }
+    }
+    Ok(lines)
+}
+
+async fn sweep_one(launcher: &Launcher, run: &mut Run, resource: &Resource) -> String {
+    let whose =
+        format!("{} of run {}, whose process {} is gone", name(resource), run.record.run_id, run.record.owner.pid);
+    match delete(launcher, &run.record, resource).await {
+        Ok(()) => {
+            run.record.resources.retain(|held| held != resource);
+            match lease::write(&run.path, &run.record) {
+                Ok(()) => format!("swept {whose}"),
+                Err(error) => format!("swept {whose}; {error:#}"),
+            }
+        }
+        Err(error) => format!("can't sweep {whose}: {error:#}"),
+    }
+}
+
+/// A resource in words.
+pub fn name(resource: &Resource) -> String {
+    match resource {
+        Resource::KindCluster(name) => format!("kind cluster {name}"),
+        Resource::EmbeddedCluster(dir) => format!("embedded cluster in {}", dir.display()),
+        Resource::Namespaces { context, .. } => format!("namespaces on context {context}"),
+    }
+}
+
+async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> anyhow::Result<()> {
+    match resource {
+        Resource::KindCluster(name) => {
+            if !name.starts_with(kind::PREFIX) {
+                bail!("{name} is no name of ours");
+            }
+            let tool = tools::resolve(launcher, Name::Kind).await?;
+            kind::delete(launcher, &tool, name, &record.run_dir.join("kubeconfig")).await
+        }
+        Resource::EmbeddedCluster(dir) => {
+            if !dir.starts_with(&record.run_dir) {
+                bail!("{} is not in the run's directory", dir.display());
+            }
+            embedded::remove(dir)
+        }
+        Resource::Namespaces { kubeconfig, context } => {
+            let deleted = context::delete_namespaces(kubeconfig, context, &record.run_id).await;
+            deleted.with_context(|| format!("the namespaces labelled {}={}", context::RUN_LABEL, record.run_id))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> Record {
+        let resources = vec![Resource::EmbeddedCluster(dir.join("cluster"))];
+        let expires = Utc::now() + TimeDelta::hours(1);
+        Record { run_id: run_id.to_owned(), run_dir: dir.to_owned(), owner, expires, kept, resources }
+    }
+
+    #[tokio::test]
+    async fn only_what_nobody_needs_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let leases = dir.path().join("leases");
+        let (alive, dead) = (Owner::this_process(), Owner { pid: i32::MAX, ..Owner::this_process() });
+        for (name, owner, kept) in [("alive", alive, false), ("dead", dead.clone(), false), ("kept", dead, true)] {
+            let run_dir = dir.path().join(name);
+            std::fs::create_dir_all(run_dir.join("cluster/volumes")).unwrap();
+            lease::write(&leases.join(format!("{name}.json")), &record(name, &run_dir, owner, kept)).unwrap();
+        }
+        let there = |name: &str| dir.path().join(name).join("cluster").exists();
+        let launcher = Launcher::light(false);
+        let lines = sweep(&launcher, &leases, false).await.unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("swept embedded cluster in ") && lines[0].contains("of run dead, whose process"));
+        assert!(there("alive") && !there("dead") && there("kept"));
+        assert!(dir.path().join("dead").exists(), "evidence stays");
+        assert_eq!(sweep(&launcher, &leases, true).await.unwrap().len(), 1);
+        assert!(there("alive") && !there("kept"));
+        assert_eq!(runs(&leases).unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lease_can_not_make_us_delete_what_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run_dir, other) = (dir.path().join("run"), dir.path().join("other"));
+        std::fs::create_dir_all(&other).unwrap();
+        let dead = Owner { pid: i32::MAX, ..Owner::this_process() };
+        let mut record = record("bad", &run_dir, dead, false);
+        record.resources = vec![Resource::EmbeddedCluster(other.clone()), Resource::KindCluster("prod".to_owned())];
+        lease::write(&dir.path().join("bad.json"), &record).unwrap();
+        let lines = sweep(&Launcher::light(false), dir.path(), false).await.unwrap();
+        assert!(lines[0].ends_with("is not in the run's directory"), "{lines:?}");
+        assert!(lines[1].ends_with("prod is no name of ours"), "{lines:?}");
+        assert!(other.exists());
+    }
+}
