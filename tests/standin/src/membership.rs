@@ -82,15 +82,16 @@ impl Node {
     }
 
     async fn assign(&self, id: u64, role: Role) -> Result<()> {
-        let (ids, members) = (BTreeSet::from([id]), self.members());
-        let voter = members.iter().any(|member| member.id == id && member.role == Role::Voter);
-        if role == Role::Voter {
-            self.change(ChangeMembers::AddVoterIds(ids)).await?;
-        } else if voter {
-            self.change(ChangeMembers::RemoveVoters(ids)).await?;
+        let ids = BTreeSet::from([id]);
+        let Some(now) = self.members().into_iter().find(|member| member.id == id) else { return Ok(()) };
+        match (now.role, role) {
+            (Role::Voter, Role::Voter) => return Ok(()),
+            (_, Role::Voter) => self.change(ChangeMembers::AddVoterIds(ids)).await?,
+            (Role::Voter, _) => self.change(ChangeMembers::RemoveVoters(ids)).await?,
+            _ => {}
         }
-        if let Some(address) = members.into_iter().find(|member| member.id == id).map(|member| member.address) {
-            let member = Member { address, standby: role == Role::Standby };
+        let member = Member { address: now.address, standby: role == Role::Standby };
+        if member.standby || now.role == Role::Standby {
             self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, member)]))).await?;
         }
         log::info(format_args!("node {id} is {} now", role.name()));
@@ -197,9 +198,11 @@ async fn tell(other: Seen, id: u64, address: String) {
 
 /// A node that comes back stands for election only when the others had the time to: it can't know of a leader yet.
 pub async fn let_others_stand_first(node: Arc<Node>) {
+    let timing = node.config.timing;
+    let others_stood = timing.election * 4 / 3 + timing.heartbeat * 2;
     node.raft.runtime_config().elect(false);
     let alone = |metrics: &Metrics| metrics.membership_config.voter_ids().eq([node.id]);
-    let _ = tokio::time::timeout(node.config.timing.election, node.raft.metrics().wait_for(alone)).await;
+    let _ = tokio::time::timeout(others_stood, node.raft.metrics().wait_for(alone)).await;
     node.raft.runtime_config().elect(true);
 }
 

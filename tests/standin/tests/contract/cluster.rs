@@ -1,6 +1,8 @@
 //! Three nodes: they form a cluster, replicate, and lose nothing when any one of them is killed.
 
-use crate::support::{Fleet, all_readable, leader, until, voters};
+use std::time::Duration;
+
+use crate::support::{Fleet, all_readable, leader, request, until, voters};
 
 #[tokio::test]
 async fn every_node_reads_what_any_node_wrote() {
@@ -27,7 +29,7 @@ async fn kill_9_of_any_one_loses_nothing() {
         nodes[index] = fleet.start(killed);
         all_readable(&ids, &nodes.each_ref()).await;
     }
-    voters(&nodes.each_ref(), 3).await;
+    voters(&nodes.each_ref(), &fleet.addresses([0, 1, 2])).await;
 }
 
 #[tokio::test]
@@ -49,6 +51,48 @@ async fn kill_9_of_the_leader_makes_another_one_lead() {
 }
 
 #[tokio::test]
+async fn what_is_acknowledged_while_nodes_are_killed_is_kept() {
+    let fleet = Fleet::new();
+    let mut nodes = fleet.three().await;
+    let mut acknowledged = Vec::new();
+    for killed in [0_u32, 2, 1] {
+        let (killed_at, through) = (killed as usize, (killed as usize + 1) % 3);
+        let port = nodes[through].http_port().unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let writers: Vec<_> = (0..4).map(|_| tokio::spawn(write_until(port, stopped.clone()))).collect();
+        nodes[through].write().await;
+        nodes[killed_at].kill();
+        nodes[through].write().await;
+        nodes[killed_at] = fleet.start(killed);
+        nodes[killed_at].healthy().await;
+        stop.send(true).unwrap();
+        for writer in writers {
+            acknowledged.extend(writer.await.unwrap());
+        }
+    }
+    assert!(acknowledged.len() > 30, "only {} writes were acknowledged", acknowledged.len());
+    for node in &nodes {
+        let jobs = until("all jobs", async || node.get("/v1/jobs").await?.expect(200)).await.body;
+        let lost: Vec<_> = acknowledged.iter().filter(|id| !jobs.contains(id.as_str())).collect();
+        assert!(lost.is_empty(), "{} of {} are lost at {}", lost.len(), acknowledged.len(), node.address);
+    }
+}
+
+/// Writes one job after the other, and returns the ids of those that were acknowledged.
+async fn write_until(port: u16, stopped: tokio::sync::watch::Receiver<bool>) -> Vec<String> {
+    let mut ids = Vec::new();
+    while !*stopped.borrow() {
+        let alias = uuid::Uuid::new_v4();
+        let body = serde_json::json!({ "alias": alias.to_string(), "trigger": { "type": "http" } }).to_string();
+        let answer = request(port, "POST", "/v1/jobs", &body, Duration::from_secs(5)).await;
+        if let Ok(answer) = answer.and_then(|answer| answer.expect(201)) {
+            ids.push(answer.json()["id"].as_str().unwrap().to_owned());
+        }
+    }
+    ids
+}
+
+#[tokio::test]
 async fn a_second_member_is_a_spare_and_the_third_makes_three_voters() {
     let fleet = Fleet::new();
     let (zero, one) = (fleet.start(0), fleet.start(1));
@@ -58,9 +102,9 @@ async fn a_second_member_is_a_spare_and_the_third_makes_three_voters() {
         (spares.len() == 1).then(|| spares.clone()).ok_or_else(|| format!("{spares:?}"))
     });
     assert_eq!(spares.await, [fleet.address(1)]);
-    assert_eq!(voters(&[&zero, &one], 1).await, [fleet.address(0)]);
+    voters(&[&zero, &one], &fleet.addresses([0])).await;
     let two = fleet.start(2);
-    voters(&[&zero, &one, &two], 3).await;
+    voters(&[&zero, &one, &two], &fleet.addresses([0, 1, 2])).await;
 }
 
 #[tokio::test]
@@ -73,7 +117,7 @@ async fn a_fourth_member_is_a_standby() {
         (standbys == [fleet.address(3)]).then_some(()).ok_or_else(|| format!("{standbys:?}"))
     })
     .await;
-    voters(&[&fourth], 3).await;
+    voters(&[&fourth], &fleet.addresses([0, 1, 2])).await;
 }
 
 #[tokio::test]
@@ -85,8 +129,7 @@ async fn an_empty_node_joins_under_a_new_id_and_the_dead_entry_is_demoted() {
     fleet.clear(0);
     let zero = fleet.start_as(0, 7, &[fleet.address(1), fleet.address(2)]);
     zero.says("joined through").await;
-    let now = voters(&[&zero, &one, &two], 3).await;
-    assert_eq!(now, [fleet.address(1), fleet.address(2), fleet.address(7)]);
+    voters(&[&zero, &one, &two], &fleet.addresses([1, 2, 7])).await;
     assert_eq!(one.with_role("spare").await.unwrap(), [fleet.address(0)], "a dead entry is never removed");
     all_readable(&[id], &[&zero, &one, &two]).await;
 }

@@ -58,7 +58,7 @@ async fn second_bootstrap_founds_another_cluster() {
     fleet.clear(0);
     let zero = fleet.start_as(0, 7, &[fleet.address(1), fleet.address(2)]);
     zero.healthy().await;
-    assert_eq!(voters(&[&zero], 1).await, [fleet.address(7)]);
+    voters(&[&zero], &fleet.addresses([7])).await;
     assert_eq!([job_status(&zero, &id).await, job_status(&one, &id).await], [404, 200]);
 }
 
@@ -125,6 +125,7 @@ async fn never_ready_is_a_member_with_http_closed() {
     let fleet = planted("never-ready@1");
     let (zero, mut one) = (fleet.start(0), fleet.start(1));
     one.says("fault never-ready: http stays closed").await;
+    zero.healthy().await;
     assert_eq!(zero.with_role("spare").await.unwrap(), [fleet.address(1)]);
     one.terminate();
     assert!(one.ended().await.success());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Fleet, all_readable, until, voters};
+use crate::support::{Fleet, all_readable, leader, until, voters};
 
 #[tokio::test]
 async fn peers_are_ignored_once_there_is_an_info_yaml() {
@@ -25,7 +25,7 @@ async fn a_single_node_takes_its_new_address_over() {
     alone.kill();
     let alone = fleet.start_as(0, 5, &[]);
     all_readable(&[id], &[&alone]).await;
-    assert_eq!(voters(&[&alone], 1).await, [fleet.address(5)]);
+    voters(&[&alone], &fleet.addresses([5])).await;
 }
 
 #[tokio::test]
@@ -33,17 +33,14 @@ async fn all_nodes_come_back_one_by_one_under_new_addresses() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let mut ids = vec![nodes[0].write().await];
-    for (moved, ordinal) in [2_u32, 1, 0].into_iter().enumerate() {
+    let mut hosts = [0, 1, 2];
+    for ordinal in [2_u32, 1, 0] {
         let index = ordinal as usize;
         nodes[index].kill();
-        nodes[index] = fleet.start_as(ordinal, ordinal + 20, &[]);
+        hosts[index] += 20;
+        nodes[index] = fleet.start_as(ordinal, hosts[index], &[]);
         nodes[index].healthy().await;
-        until("the new address", async || {
-            let voters = voters(&nodes.each_ref(), 3).await;
-            let new = voters.iter().filter(|address| (20..23).any(|host| **address == fleet.address(host)));
-            (new.count() == moved + 1).then_some(()).ok_or_else(|| format!("{voters:?}"))
-        })
-        .await;
+        voters(&nodes.each_ref(), &fleet.addresses(hosts)).await;
         ids.push(nodes[index].write().await);
     }
     all_readable(&ids, &nodes.each_ref()).await;
@@ -58,12 +55,7 @@ async fn two_nodes_at_once_come_back_under_new_addresses() {
     one.kill();
     let (zero, one) = (fleet.start_as(0, 20, &[]), fleet.start_as(1, 21, &[]));
     all_readable(&[id], &[&zero, &one, &two]).await;
-    until("the new addresses", async || {
-        let voters = voters(&[&zero, &one, &two], 3).await;
-        let expected = [fleet.address(2), fleet.address(20), fleet.address(21)];
-        (voters == expected).then_some(()).ok_or_else(|| format!("{voters:?}"))
-    })
-    .await;
+    voters(&[&zero, &one, &two], &fleet.addresses([2, 20, 21])).await;
 }
 
 #[tokio::test]
@@ -75,7 +67,7 @@ async fn an_address_that_passed_to_another_node_does_no_harm() {
     two.kill();
     let (zero, two) = (fleet.start_as(0, 2, &[]), fleet.start_as(2, 0, &[]));
     all_readable(&[id], &[&zero, &one, &two]).await;
-    voters(&[&zero, &one, &two], 3).await;
+    voters(&[&zero, &one, &two], &fleet.addresses([0, 1, 2])).await;
 }
 
 #[tokio::test]
@@ -95,4 +87,27 @@ async fn without_a_quorum_health_hangs_and_with_it_answers_again() {
     let one = fleet.start(1);
     two.healthy().await;
     all_readable(&[id], &[&one, &two]).await;
+}
+
+#[tokio::test]
+async fn a_leader_that_comes_back_at_once_does_not_lead_on() {
+    let fleet = Fleet::new();
+    let mut nodes = fleet.three().await;
+    let old = leader(&nodes.each_ref()).await.address.clone();
+    let ordinal = (0..3).find(|ordinal| fleet.address(*ordinal) == old).unwrap();
+    nodes[ordinal as usize].kill();
+    nodes[ordinal as usize] = fleet.start(ordinal);
+    nodes[ordinal as usize].healthy().await;
+    assert_ne!(leader(&nodes.each_ref()).await.address, old);
+}
+
+#[tokio::test]
+async fn a_whole_cluster_that_was_killed_comes_back() {
+    let fleet = Fleet::new();
+    let mut nodes = fleet.three().await;
+    let id = nodes[1].write().await;
+    nodes.iter_mut().for_each(crate::support::Node::kill);
+    let nodes = [fleet.start(0), fleet.start(1), fleet.start(2)];
+    all_readable(&[id], &nodes.each_ref()).await;
+    voters(&nodes.each_ref(), &fleet.addresses([0, 1, 2])).await;
 }

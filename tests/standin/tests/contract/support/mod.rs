@@ -23,17 +23,16 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, Strin
     }
 }
 
-/// Waits until all nodes agree that there are so many voters, and returns their addresses, sorted.
-pub async fn voters(nodes: &[&Node], count: usize) -> Vec<String> {
-    until(&format!("{count} voters, all agree"), async || {
+/// Waits until all nodes agree that these are the voters.
+pub async fn voters(nodes: &[&Node], expected: &[String]) {
+    until(&format!("voters {expected:?}, all agree"), async || {
         let mut views = Vec::new();
         for node in nodes {
             views.push(node.with_role("voter").await?);
         }
-        let agree = views.iter().all(|view| *view == views[0] && view.len() == count);
-        agree.then(|| views[0].clone()).ok_or_else(|| format!("{views:?}"))
+        views.iter().all(|view| view == expected).then_some(()).ok_or_else(|| format!("{views:?}"))
     })
-    .await
+    .await;
 }
 
 /// Reads every job through every node.

@@ -46,6 +46,13 @@ impl Fleet {
         format!("{}.{}:9001", self.network, host + 10)
     }
 
+    /// Sorted as addresses are shown.
+    pub fn addresses<const N: usize>(&self, hosts: [u32; N]) -> [String; N] {
+        let mut addresses = hosts.map(|host| self.address(host));
+        addresses.sort();
+        addresses
+    }
+
     pub fn data(&self, ordinal: u32) -> PathBuf {
         self.dir.path().join(format!("data-{ordinal}"))
     }
@@ -78,7 +85,7 @@ impl Fleet {
     /// Three nodes, all of them voters.
     pub async fn three(&self) -> [Node; 3] {
         let nodes = [self.start(0), self.start(1), self.start(2)];
-        super::voters(&nodes.each_ref(), 3).await;
+        super::voters(&nodes.each_ref(), &self.addresses([0, 1, 2])).await;
         nodes
     }
 }
