@@ -86,7 +86,7 @@ async fn write_until(port: u16, stopped: tokio::sync::watch::Receiver<bool>) -> 
         let body = serde_json::json!({ "alias": alias.to_string(), "trigger": { "type": "http" } }).to_string();
         let answer = request(port, "POST", "/v1/jobs", &body, Duration::from_secs(5)).await;
         if let Ok(answer) = answer.and_then(|answer| answer.expect(201)) {
-            ids.push(answer.json()["id"].as_str().unwrap().to_owned());
+            ids.push(answer.id());
         }
     }
     ids

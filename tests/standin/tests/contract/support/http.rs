@@ -19,6 +19,11 @@ impl Answer {
         if self.status == status { Ok(self) } else { Err(format!("status {} with {}", self.status, self.body)) }
     }
 
+    /// The id of the job that it shows.
+    pub fn id(&self) -> String {
+        self.json()["id"].as_str().unwrap().to_owned()
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }

@@ -146,8 +146,7 @@ impl Node {
     pub async fn write(&self) -> String {
         until(&format!("a write through {}", self.address), async || {
             let alias = uuid::Uuid::new_v4().to_string();
-            let job = self.post(&alias).await?.expect(201)?;
-            Ok(job.json()["id"].as_str().unwrap().to_owned())
+            Ok(self.post(&alias).await?.expect(201)?.id())
         })
         .await
     }
