@@ -1,10 +1,10 @@
-//! Stopping containers: the hook, SIGTERM, the grace, SIGKILL.
+//! Stopping containers: the hook, SIGTERM or what the image names, the grace, SIGKILL.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Container, Pod};
-use nix::libc::{SIGKILL, SIGTERM};
+use nix::libc::SIGKILL;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -39,7 +39,7 @@ impl Worker {
             }
             deadline.at = deadline.at.max(Instant::now() + GRACE_AFTER_HOOK);
         }
-        running.signal(SIGTERM);
+        running.signal(running.stop_signal());
         if deadline.bound(running.wait()).await.is_none() {
             running.signal(SIGKILL);
             running.wait().await;

@@ -53,6 +53,7 @@ struct Inner {
     process: Process,
     /// What a further program starts from.
     plan: ProcessPlan,
+    stop_signal: i32,
     spawner: Spawner,
     group: Option<Arc<Group>>,
     exit: watch::Receiver<Option<Exit>>,
@@ -76,6 +77,11 @@ impl Container {
     /// The process id of its program, as the node sees it.
     pub fn pid(&self) -> u32 {
         self.inner.process.pid()
+    }
+
+    /// The number of the signal that asks its program to end: SIGTERM unless its image names another.
+    pub fn stop_signal(&self) -> i32 {
+        self.inner.stop_signal
     }
 
     /// Sends a signal to its program; nothing happens where it has ended, or where there is no such signal.
@@ -151,7 +157,8 @@ impl Container {
         let (end, exit) = watch::channel(None);
         let group = cleanup.group.clone();
         tokio::spawn(watch_end(running.clone(), Utc::now(), log, cleanup, end));
-        let inner = Inner { id, process: running, plan: process, spawner: node.spawner.clone(), group, exit };
+        let (stop_signal, spawner) = (image.image.stop_signal_number(), node.spawner.clone());
+        let inner = Inner { id, process: running, plan: process, stop_signal, spawner, group, exit };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
