@@ -59,6 +59,11 @@ pub fn parse(text: &str) -> Option<Quantity> {
     Some(Quantity { nanos: scaled(nanos, power)?, binary: false, exponent: true })
 }
 
+/// Billionths as the API writes them.
+pub fn shown(nanos: i128) -> String {
+    Quantity { nanos, binary: nanos % (1024 * 1_000_000_000) == 0, exponent: false }.canonical()
+}
+
 fn nanos(number: &str) -> Option<i128> {
     let (negative, digits) = match number.strip_prefix('-') {
         Some(rest) => (true, rest),

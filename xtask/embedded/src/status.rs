@@ -35,6 +35,12 @@ impl Status {
         Self { details: details(kind, name), ..Self::new(409, "AlreadyExists", message) }
     }
 
+    /// 403: admission refuses it.
+    pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", kind.qualified_plural());
+        Self { details: details(kind, name), ..Self::new(403, "Forbidden", message) }
+    }
+
     /// 409: the resource version sent is not the stored one.
     pub fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.qualified_plural());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, decode, meta, schema};
+use super::{Registry, Writer, Written, decode, defaults, meta, schema, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
+use crate::store;
 
 impl Registry {
     /// Creates an object.
@@ -35,11 +36,21 @@ impl Registry {
         }
         meta::name_it(&mut object);
         meta::stamp(kind, &mut object);
+        defaults::apply(kind, &mut object);
+        let mut warnings = self.admit(writer, kind, &mut object)?;
+        if !writer.is_internal() {
+            check(kind, &object)?;
+        }
+        if kind.kind == "Job" {
+            defaults::own_pods(&mut object);
+        }
+        warnings.extend(self.admit_last(kind, &object)?);
         if let Some(managers) = self.managers_of_new(writer, kind, &object, managers) {
             managers.write(&mut object);
         }
         let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
-        Ok(Written { object, warnings: Vec::new() })
+        self.note_ignored(writer, kind, &object);
+        Ok(Written { object, warnings })
     }
 
     fn managers_of_new(
@@ -54,6 +65,13 @@ impl Registry {
         let empty = Value::Object(serde_json::Map::new());
         Some(managers.unwrap_or_else(|| Managers::default().updated(message, &empty, object, &manager)))
     }
+}
+
+/// What is wrong with an object, or can't be honoured here.
+fn check(kind: &'static Kind, object: &Value) -> Result<(), Status> {
+    let mut causes = validate::new(kind, object);
+    causes.extend(validate::unsupported::refused(kind, object));
+    if causes.is_empty() { Ok(()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
 }
 
 /// Drops what the type does not know; a client's request was decoded already, a controller's was not.

@@ -2,15 +2,19 @@
 //! ownership, generation, graceful deletion, finalizers. Controllers and the API server both write
 //! through it.
 
+mod admission;
 mod apply;
 mod create;
 pub mod decode;
+mod defaults;
 mod delete;
 mod meta;
 mod options;
 pub mod patch;
 pub mod schema;
 mod update;
+mod validate;
+mod value;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +73,16 @@ impl Registry {
 }
 
 impl Registry {
+    /// Remembers the fields of a client's object that make no difference here.
+    fn note_ignored(&self, writer: &Writer, kind: &'static Kind, object: &Value) {
+        if writer.is_internal() || writer.dry_run {
+            return;
+        }
+        let fields = validate::unsupported::ignored(kind, object);
+        let fields = fields.into_iter().map(|field| format!("{} {field}", named(kind, object)));
+        self.ignored.lock().unwrap_or_else(PoisonError::into_inner).extend(fields);
+    }
+
     /// What was accepted but makes no difference here: kinds that nothing acts on, fields without effect.
     pub fn report(&self) -> Value {
         let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {

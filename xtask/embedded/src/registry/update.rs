@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, create, meta, patch, schema};
+use super::{Registry, Writer, Written, create, defaults, meta, patch, schema, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -103,17 +103,45 @@ impl Registry {
             object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
         }
         restrict(writer, kind, stored, &mut object);
+        if writer.subresource.is_empty() {
+            defaults::apply(kind, &mut object);
+            self.keep_given(writer, kind, stored, &mut object)?;
+        }
         meta::count(kind, stored, &mut object);
         own(writer, kind, stored, &mut object, managers);
-        let warnings = Vec::new();
         if is_same(stored, &object) {
-            return Ok(Written { object: Arc::clone(stored), warnings });
+            return Ok(Written { object: Arc::clone(stored), warnings: Vec::new() });
         }
+        let warnings = self.check_change(writer, kind, stored, &object)?;
         if writer.dry_run {
             return Ok(Written { object: Arc::new(object), warnings });
         }
         let replaced = self.store.replace(kind, object)?;
+        self.note_ignored(writer, kind, &replaced);
         Ok(Written { object: self.remove_if_final(kind, replaced)?, warnings })
+    }
+}
+
+impl Registry {
+    /// What is wrong with a client's change, or what to warn of.
+    fn check_change(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        stored: &Value,
+        object: &Value,
+    ) -> Result<Vec<String>, Status> {
+        if writer.is_internal() || matches!(writer.subresource.as_str(), "status" | "finalize") {
+            return Ok(Vec::new());
+        }
+        let mut causes = validate::changed(kind, stored, object);
+        if kind.kind != "Pod" {
+            causes.extend(validate::unsupported::refused(kind, object));
+        }
+        if !causes.is_empty() {
+            return Err(validate::invalid(kind, &store::key(object).1, causes));
+        }
+        if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
     }
 }
 

@@ -1,0 +1,40 @@
+//! What kube-apiserver fills in where a document says nothing.
+
+mod container;
+mod pod;
+mod service;
+mod small;
+mod storage;
+mod workload;
+
+use serde_json::Value;
+
+use crate::kinds::Kind;
+
+pub use pod::{quality_of_service, tolerations};
+pub use workload::own_pods;
+
+/// Fills in what depends on the document alone.
+pub fn apply(kind: &Kind, object: &mut Value) {
+    match kind.kind {
+        "Pod" => pod::whole(object),
+        "StatefulSet" => workload::stateful_set(object),
+        "Deployment" => workload::deployment(object),
+        "ReplicaSet" => workload::replica_set(object),
+        "Job" => workload::job(object),
+        "CronJob" => workload::cron_job(object),
+        "Service" => service::service(object),
+        "Endpoints" => service::endpoints(object),
+        "EndpointSlice" => service::endpoint_slice(object),
+        "PersistentVolumeClaim" => storage::claim(object),
+        "PersistentVolume" => storage::volume(object),
+        "StorageClass" => storage::class(object),
+        "Secret" => small::secret(object),
+        "Namespace" => small::namespace(object),
+        "NetworkPolicy" => small::network_policy(object),
+        "RoleBinding" | "ClusterRoleBinding" => small::role_binding(object),
+        "HorizontalPodAutoscaler" => small::autoscaler(object),
+        "PriorityClass" => small::priority_class(object),
+        _ => {}
+    }
+}
