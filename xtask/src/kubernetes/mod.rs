@@ -40,7 +40,26 @@ pub async fn client(kubeconfig: &Path, context: &str) -> anyhow::Result<kube::Cl
 /// What the API server answers, or that it does not.
 pub async fn call<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer.with_context(|| what.to_owned()),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(Refused { what: what.to_owned(), status }.into()),
+        Ok(Err(error)) => Err(error).with_context(|| what.to_owned()),
         Err(_) => anyhow::bail!("{what}: the api server did not answer within {} s", CALL_TIMEOUT.as_secs()),
     }
 }
+
+/// A call that the API server refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The call.
+    pub what: String,
+    /// The answer.
+    pub status: Box<kube::core::Status>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: the api server refused with {}: {}", self.what, self.status.code, self.status.message)
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -9,7 +9,7 @@ use kube::api::EvictParams;
 
 use super::context::Cx;
 use super::settled;
-use crate::kubernetes::{call, objects};
+use crate::kubernetes::{Refused, call, objects};
 use crate::stage::Stage;
 use crate::workload::recorder::Recorder;
 
@@ -72,8 +72,8 @@ async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
     let pods: kube::Api<Pod> = stage.pods();
     match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {
         Ok(_) => Ok(None),
-        Err(error) => match error.downcast_ref::<kube::Error>() {
-            Some(kube::Error::Api(status)) if status.code == 429 => Ok(Some(status.message.clone())),
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(Refused { status, .. }) if status.code == 429 => Ok(Some(status.message.clone())),
             _ => Err(error),
         },
     }

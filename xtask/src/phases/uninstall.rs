@@ -52,8 +52,10 @@ async fn left(stage: &Stage, kinds: &[ApiResource]) -> anyhow::Result<Vec<String
     let lists = kinds.iter().map(async |kind| {
         let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), stage.namespace(), kind);
         let found = call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await?;
-        let names = found.items.iter().map(ResourceExt::name_any);
-        let ours = names.filter(|name| !ALWAYS.contains(&(kind.kind.as_str(), name.as_str())));
+        // helm does not count what its hooks made as part of the release, and leaves it.
+        let released = found.items.iter().filter(|object| !object.annotations().contains_key("helm.sh/hook"));
+        let ours =
+            released.map(ResourceExt::name_any).filter(|name| !ALWAYS.contains(&(kind.kind.as_str(), name.as_str())));
         anyhow::Ok(ours.map(|name| format!("{}/{name}", kind.kind)).collect::<Vec<_>>())
     });
     Ok(futures::future::try_join_all(lists).await?.concat())
