@@ -21,6 +21,7 @@ pub mod endpoints;
 pub mod events;
 pub mod garbage;
 pub mod hash;
+pub mod job;
 pub mod namespaces;
 pub mod owners;
 pub mod percent;
@@ -66,6 +67,7 @@ static CONTROLLERS: &[Controller] = &[
     disruption::CONTROLLER,
     deployment::CONTROLLER,
     replica_set::CONTROLLER,
+    job::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.

@@ -44,8 +44,12 @@ pub fn keys<O: Object>(client: &Client, change: &Change) -> Vec<Key> {
         .filter(|owner| owner["controller"] == true && owner["kind"] == O::KIND)
         .filter_map(|owner| Some((namespace.to_owned(), owner["name"].as_str()?.to_owned())))
         .collect();
-    let orphan = change.object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty);
-    if named.is_empty() && orphan { all::<O>(client, namespace) } else { named }
+    if named.is_empty() && is_orphan(&change.object) { all::<O>(client, namespace) } else { named }
+}
+
+/// Whether a stored object has no owner.
+pub fn is_orphan(object: &serde_json::Value) -> bool {
+    object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// The keys of all objects of a kind in a namespace.

@@ -92,7 +92,7 @@ impl Names {
     pub fn replace(&mut self, text: &str) -> String {
         let mut replaced = String::new();
         let mut word = String::new();
-        for c in text.chars().chain(['\n']) {
+        for c in without_uids(text).chars().chain(['\n']) {
             if c.is_ascii_alphanumeric() {
                 word.push(c);
                 continue;
@@ -101,16 +101,10 @@ impl Names {
             word.clear();
             replaced.push(c);
         }
-        let uids = replaced.trim_end().replace("#uid-#uid-#uid-#uid-#uid", "#uid");
-        uids.replace("lf-control-plane", "NODE").replace(NODE, "NODE")
+        replaced.trim_end().replace("lf-control-plane", "NODE").replace(NODE, "NODE")
     }
 
     fn word(&mut self, word: &str) -> String {
-        let hex = word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        let digits = word.bytes().any(|b| b.is_ascii_digit());
-        if hex && digits && matches!(word.len(), 4 | 8 | 12) || hex && matches!(word.len(), 8 | 12) {
-            return "#uid".to_owned();
-        }
         let safe = |b: u8| b"bcdfghjklmnpqrstvwxz2456789".contains(&b);
         if !matches!(word.len(), 5..=10) || !word.bytes().all(safe) {
             return word.to_owned();
@@ -121,6 +115,23 @@ impl Names {
         });
         format!("#{known}")
     }
+}
+
+fn without_uids(text: &str) -> String {
+    const LENGTH: usize = 36;
+    let is_uid = |text: &str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+        hex && parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+    };
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let uid = rest.get(..LENGTH).is_some_and(is_uid);
+        kept.push_str(if uid { "(uid)" } else { &rest[..first.len_utf8()] });
+        rest = &rest[if uid { LENGTH } else { first.len_utf8() }..];
+    }
+    kept
 }
 
 /// Fails where the two differ, and shows from where on.

@@ -1,0 +1,108 @@
+//! Counting pods exactly once: a pod that ended is noted by its UID, then let go, then counted.
+
+use k8s_openapi::api::batch::v1::{Job, UncountedTerminatedPods};
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{Sync, TRACKING, owners, pods};
+use crate::client::Client;
+use crate::controllers::Key;
+use crate::status::Status;
+
+/// Whether a pod counts as failed: it did fail, or somebody deletes it before it has succeeded.
+pub fn is_failed(pod: &Pod) -> bool {
+    pods::phase(pod) == "Failed" || pods::is_terminating(pod) && pods::phase(pod) != "Succeeded"
+}
+
+fn is_tracked(pod: &Pod) -> bool {
+    pod.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == TRACKING)
+}
+
+fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+impl Sync<'_> {
+    /// Notes the pods that have ended and were not counted yet.
+    pub fn note_ended(&mut self) {
+        let noted = self.status.uncounted_terminated_pods.get_or_insert_default();
+        for pod in self.pods.iter().filter(|pod| is_tracked(pod)) {
+            let list = match (pods::phase(pod), is_failed(pod)) {
+                ("Succeeded", _) => noted.succeeded.get_or_insert_default(),
+                (_, true) => noted.failed.get_or_insert_default(),
+                _ => continue,
+            };
+            if !list.iter().any(|known| known == uid(pod)) {
+                list.push(uid(pod).to_owned());
+            }
+        }
+        noted.succeeded.take_if(|list| list.is_empty());
+        noted.failed.take_if(|list| list.is_empty());
+    }
+
+    /// The pods that are there now.
+    pub fn note_active(&mut self) {
+        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let active = number(self.active().count());
+        let ready = number(self.active().filter(|pod| pods::is_ready(pod)).count());
+        let ending = |pod: &&Pod| pods::is_terminating(pod) && !pods::is_finished(pod);
+        let terminating = number(self.pods.iter().filter(ending).count());
+        self.status.active = (active > 0).then_some(active);
+        self.status.ready = Some(ready);
+        self.status.terminating = Some(terminating);
+    }
+
+    /// Lets the noted pods go and counts them; answers whether there were any.
+    pub fn count_ended(&mut self) -> Result<bool, Status> {
+        let noted = self.status.uncounted_terminated_pods.replace(UncountedTerminatedPods::default());
+        let noted = noted.unwrap_or_default();
+        let (succeeded, failed) = (noted.succeeded.unwrap_or_default(), noted.failed.unwrap_or_default());
+        for pod in self.pods.iter().filter(|pod| succeeded.iter().chain(&failed).any(|noted| noted == uid(pod))) {
+            release(self.client, pod)?;
+        }
+        let add = |count: &mut Option<i32>, more: usize| {
+            let sum = count.unwrap_or(0).saturating_add(i32::try_from(more).unwrap_or(i32::MAX));
+            *count = (sum > 0).then_some(sum);
+        };
+        add(&mut self.status.succeeded, succeeded.len());
+        add(&mut self.status.failed, failed.len());
+        Ok(!succeeded.is_empty() || !failed.is_empty())
+    }
+
+    /// Pods that have succeeded and failed, those that are only noted among them.
+    pub fn totals(&self) -> (i32, i32) {
+        let noted = self.status.uncounted_terminated_pods.clone().unwrap_or_default();
+        let number = |list: Option<Vec<String>>| i32::try_from(list.map_or(0, |l| l.len())).unwrap_or(i32::MAX);
+        let succeeded = self.status.succeeded.unwrap_or(0) + number(noted.succeeded);
+        (succeeded, self.status.failed.unwrap_or(0) + number(noted.failed))
+    }
+
+    /// Lets all pods go: nothing is counted any more.
+    pub fn release_all(&self) -> Result<(), Status> {
+        self.pods.iter().filter(|pod| is_tracked(pod)).try_for_each(|pod| release(self.client, pod))
+    }
+}
+
+/// Lets the pods go that a job of this name left behind.
+pub fn release_orphans(client: &Client, (namespace, name): &Key) -> Result<(), Status> {
+    let of_job = |pod: &&Pod| {
+        let owner = owners::controller(&pod.metadata);
+        owner.is_some_and(|owner| owner.kind == "Job" && owner.name == *name)
+    };
+    let gone = client.get::<Job>(namespace, name).is_none();
+    let pods = client.list::<Pod>(Some(namespace));
+    pods.iter().filter(of_job).filter(|pod| gone && is_tracked(pod)).try_for_each(|pod| release(client, pod))
+}
+
+fn release(client: &Client, pod: &Pod) -> Result<(), Status> {
+    let (namespace, name) = owners::key(pod);
+    let released = client.modify(&namespace, &name, |stored: &mut Pod| {
+        let finalizers = stored.metadata.finalizers.get_or_insert_default();
+        let before = finalizers.len();
+        finalizers.retain(|finalizer| finalizer != TRACKING);
+        stored.metadata.uid == pod.metadata.uid && finalizers.len() != before
+    });
+    match released {
+        Err(refused) if refused.reason != "NotFound" => Err(refused),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,108 @@
+//! When a job is over: first it is decided, then, when all of its pods are, it is said.
+
+use k8s_openapi::api::batch::v1::{JobCondition, JobStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Sync, clock, pods};
+
+/// Whether a condition holds.
+pub fn holds(status: &JobStatus, kind: &str) -> bool {
+    find(status, kind).is_some()
+}
+
+fn find<'a>(status: &'a JobStatus, kind: &str) -> Option<&'a JobCondition> {
+    status.conditions.iter().flatten().find(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+/// Sets a condition; one that is there with this status stays as it is.
+pub fn set(status: &mut JobStatus, kind: &str, value: &str, reason: &str, message: &str) {
+    let conditions = status.conditions.get_or_insert_default();
+    if conditions.iter().any(|condition| condition.type_ == kind && condition.status == value) {
+        return;
+    }
+    conditions.retain(|condition| condition.type_ != kind);
+    conditions.push(JobCondition {
+        type_: kind.to_owned(),
+        status: value.to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()),
+        last_probe_time: Some(clock::now()),
+        last_transition_time: Some(clock::now()),
+    });
+}
+
+/// When the job was over.
+pub fn finished_at(status: &JobStatus) -> Option<Time> {
+    let over = find(status, "Complete").or_else(|| find(status, "Failed"))?;
+    over.last_transition_time.clone()
+}
+
+/// The decision, where there is one: `SuccessCriteriaMet` or `FailureTarget`.
+pub fn target(status: &JobStatus) -> Option<&JobCondition> {
+    find(status, "FailureTarget").or_else(|| find(status, "SuccessCriteriaMet"))
+}
+
+/// Decides whether the job has failed or succeeded.
+pub fn judge(sync: &mut Sync) {
+    if target(&sync.status).is_some() {
+        return;
+    }
+    let (succeeded, failed) = sync.totals();
+    let limit = sync.spec.backoff_limit.unwrap_or(6);
+    let exhausted = failed > limit || restarted_too_often(sync, limit);
+    let failure = if exhausted {
+        Some(("BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    } else if is_late(sync) {
+        Some(("DeadlineExceeded", "Job was active longer than specified deadline"))
+    } else {
+        None
+    };
+    if let Some((reason, message)) = failure {
+        set(&mut sync.status, "FailureTarget", "True", reason, message);
+        return;
+    }
+    let enough = match sync.spec.completions {
+        Some(completions) => succeeded >= completions,
+        // A work queue is done when one pod says so and none is left.
+        None => succeeded > 0 && sync.active().next().is_none(),
+    };
+    if enough && sync.spec.suspend != Some(true) {
+        let message = "Reached expected number of succeeded pods";
+        set(&mut sync.status, "SuccessCriteriaMet", "True", "CompletionsReached", message);
+    }
+}
+
+fn is_late(sync: &Sync) -> bool {
+    let limited = sync.spec.active_deadline_seconds.is_some() && sync.spec.suspend != Some(true);
+    limited && sync.status.start_time.is_some() && sync.until_deadline().is_none()
+}
+
+/// Containers that are restarted in their pods use up the limit as well.
+fn restarted_too_often(sync: &Sync, limit: i32) -> bool {
+    let policy = sync.spec.template.spec.as_ref().and_then(|s| s.restart_policy.as_deref());
+    if policy != Some("OnFailure") {
+        return false;
+    }
+    let statuses = sync.active().filter_map(|pod| pod.status.as_ref());
+    let containers = statuses.flat_map(|s| s.container_statuses.iter().chain(&s.init_container_statuses).flatten());
+    let restarts: i32 = containers.map(|status| status.restart_count).sum();
+    if limit == 0 { restarts > 0 } else { restarts >= limit }
+}
+
+/// Says that the job is over, once none of its pods is left running.
+pub fn conclude(sync: &mut Sync) {
+    let Some(decided) = target(&sync.status).cloned() else { return };
+    let running = |pod: &k8s_openapi::api::core::v1::Pod| !pods::is_finished(pod);
+    if sync.pods.iter().any(running) {
+        return;
+    }
+    let (reason, message) = (decided.reason.unwrap_or_default(), decided.message.unwrap_or_default());
+    if decided.type_ == "FailureTarget" {
+        set(&mut sync.status, "Failed", "True", &reason, &message);
+        sync.say("Warning", &reason, &message);
+    } else {
+        set(&mut sync.status, "Complete", "True", &reason, &message);
+        sync.status.completion_time = Some(clock::now());
+        sync.say("Normal", "Completed", "Job completed");
+    }
+}
