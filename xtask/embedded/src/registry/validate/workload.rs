@@ -92,7 +92,12 @@ fn replicated(spec: &Value, sort: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::bad("spec.template.metadata.labels", &labels, why));
         }
     }
-    template(&spec["template"], "spec.template", causes);
+    if sort == "statefulset" {
+        // kube-apiserver leaves the pod's spec to the pods: its volumes come from claims not made yet.
+        causes.extend(meta::labels(&spec["template"]["metadata"]["labels"], "spec.template.labels"));
+    } else {
+        template(&spec["template"], "spec.template", causes);
+    }
     let policy = &spec["template"]["spec"]["restartPolicy"];
     if matches!(policy.as_str(), Some("OnFailure" | "Never")) {
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", policy, &["Always"]));
