@@ -41,7 +41,9 @@ impl Tree {
         let (parent, version) = find(&mounts, &own)?;
         sweep(&parent);
         if version == Version::V2 {
-            fs::write(parent.join("cgroup.subtree_control"), "+memory").ok()?;
+            // Where it isn't switched on, that is the host's affair.
+            let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).ok()?;
+            controllers.split_whitespace().find(|name| *name == "memory")?;
         }
         let tree = Self { dir: parent.join(format!("chartproof-{}", std::process::id())), version };
         fs::create_dir_all(&tree.dir).ok()?;

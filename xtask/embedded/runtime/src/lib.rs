@@ -2,6 +2,18 @@
 //!
 //! It plays the part of containerd and runc behind kubelet and knows nothing of Kubernetes. All of
 //! it lives in namespaces that die with the node's process, and in one directory.
+//!
+//! - `node`, `supervisor`: the namespaces of the whole node, and the process outside that ends them;
+//! - `image`: archives unpacked to trees, once for each set of layers, and what the host serves itself;
+//! - `network`, `sandbox`: the bridge, and a pod's namespaces, which no process holds but descriptors;
+//! - `spawn`, `process`: the one thread that starts processes, and how their ends are learnt;
+//! - `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
+//! - `exec`, `logs`, `cgroup`: further programs, output, memory limits.
+//!
+//! A container is a child of the node's process itself: the thread that starts it makes a process namespace for its
+//! next child, and that child is this program executed anew, which sets up mounts, user and capabilities from inside.
+//! Without root the same happens in a user namespace that maps one user; a container that wants another number gets a
+//! user namespace of its own below. [`Runtime::limits`] tells what that can't do.
 
 mod cgroup;
 mod container;

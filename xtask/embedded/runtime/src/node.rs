@@ -88,12 +88,12 @@ fn user_namespace_advice() -> String {
         })
         .map(|(name, refuses, allows)| format!("{name} is {refuses}: run `sysctl -w {name}={allows}` as root"))
         .collect();
+    let instead =
+        if geteuid().is_root() { "give this root CAP_SYS_ADMIN (docker run --privileged)" } else { "run as root" };
     if found.is_empty() {
-        return "; run as root, or allow user namespaces (a container's seccomp profile may forbid them: \
-                run it with --privileged)"
-            .into();
+        return format!("; {instead}, or allow user namespaces, which a container's seccomp profile may forbid");
     }
-    format!("; {}, or run as root", found.join("; "))
+    format!("; {}, or {instead}", found.join("; "))
 }
 
 /// The kernel kills this process when the parent's main thread ends; `alive` tells of an end before this was set.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::oneshot;
 
 use crate::cgroup;
 use crate::container::{Container, Node};
@@ -71,8 +72,21 @@ impl Runtime {
         sandbox.with_context(|| format!("make the sandbox of pod {uid}")).map_err(other)
     }
 
-    /// Starts a container in a pod's sandbox; answers once the program runs.
+    /// Starts a container in a pod's sandbox; answers once the program runs. Where nobody awaits that any more, it is
+    /// killed.
     pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
+        let (runtime, sandbox) = (self.clone(), sandbox.clone());
+        let (answer, answered) = oneshot::channel();
+        // A start that is broken off half-way would leave its helper's work behind.
+        tokio::spawn(async move {
+            if let Err(Ok(unwanted)) = answer.send(runtime.start_in(&sandbox, spec).await) {
+                unwanted.signal(rustix::process::Signal::KILL.as_raw());
+            }
+        });
+        answered.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
+    }
+
+    async fn start_in(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
         let image = self.inner.images.find(&spec.image)?;
         if !image.image.runs_here() {
             return Err(RuntimeError::Create(format!(

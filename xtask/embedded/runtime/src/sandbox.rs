@@ -36,7 +36,8 @@ struct Inner {
     port: Port,
     dir: PathBuf,
     namespaces: Namespaces,
-    containers: Mutex<Vec<Container>>,
+    /// None once the sandbox was stopped.
+    containers: Mutex<Option<Vec<Container>>>,
 }
 
 /// What a pod's containers share.
@@ -93,7 +94,7 @@ impl Sandbox {
             on_own_thread("pod-network", move || make_namespaces(&network, &port, &hostname)).await?
         };
         network.plug_in_node(&port).await?;
-        let inner = Inner { hostname: spec.hostname, port, dir, namespaces, containers: Mutex::default() };
+        let inner = Inner { hostname: spec.hostname, port, dir, namespaces, containers: Mutex::new(Some(Vec::new())) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -117,15 +118,20 @@ impl Sandbox {
         })
     }
 
-    /// Remembers a container, to be ended with the sandbox.
+    /// Remembers a container, to be ended with the sandbox: at once where that was stopped meanwhile.
     pub(crate) fn adopt(&self, container: Container) {
         let mut containers = self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(containers) = containers.as_mut() else {
+            container.signal(rustix::process::Signal::KILL.as_raw());
+            return;
+        };
         containers.retain(|container| !container.has_ended());
         containers.push(container);
     }
 
     pub(crate) async fn stop(&self, network: &PodNetwork) {
-        let containers = std::mem::take(&mut *self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner));
+        let containers =
+            self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         for container in &containers {
             container.signal(rustix::process::Signal::KILL.as_raw());
         }

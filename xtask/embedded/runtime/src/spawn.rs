@@ -5,16 +5,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
@@ -88,7 +89,9 @@ impl Spawner {
             .spawn(move || {
                 while let Ok(order) = taken.recv() {
                     let (reply, started) = carry_out(&home, order);
-                    let _ = reply.send(started);
+                    if let Err(Ok((_, unwanted))) = reply.send(started) {
+                        end(&unwanted);
+                    }
                 }
             })
             .context("start the thread that starts containers")?;
@@ -146,9 +149,16 @@ impl KillOnDrop<'_> {
 impl Drop for KillOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(process) = self.0 {
-            process.signal(rustix::process::Signal::KILL);
+            process.signal(Signal::KILL);
         }
     }
+}
+
+/// Kills a helper that nobody waits for any more, and waits for it.
+fn end(helper: &OwnedFd) {
+    let _ = pidfd_send_signal(helper, Signal::KILL);
+    let _ = poll(&mut [PollFd::new(helper.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+    let _ = waitid(WaitId::PidFd(helper.as_fd()), WaitIdOptions::EXITED);
 }
 
 type Reply = oneshot::Sender<Result<(u32, OwnedFd)>>;
@@ -156,7 +166,7 @@ type Reply = oneshot::Sender<Result<(u32, OwnedFd)>>;
 fn carry_out(home: &OwnedFd, order: Order) -> (Reply, Result<(u32, OwnedFd)>) {
     let Order { word, namespace, stdio, control, inherit, reply } = order;
     let inherited: Vec<BorrowedFd<'_>> =
-        std::iter::once(&control).chain(inherit.iter().map(AsRef::as_ref)).map(std::os::fd::AsFd::as_fd).collect();
+        std::iter::once(&control).chain(inherit.iter().map(AsRef::as_ref)).map(AsFd::as_fd).collect();
     let started = enter(&namespace)
         .and_then(|()| inheriting(&inherited, || spawn(word, control.as_raw_fd(), stdio)))
         .with_context(|| format!("start the helper {word}"));

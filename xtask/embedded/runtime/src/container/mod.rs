@@ -149,10 +149,7 @@ impl Container {
         let started = launch(&node, sandbox, &plan, &spec, cleanup.group.clone()).await;
         let (running, log) = match started {
             Ok(started) => started,
-            Err(failure) => {
-                cleanup.run();
-                return Err(start_failed(failure));
-            }
+            Err(failure) => return Err(start_failed(failure)),
         };
         let (end, exit) = watch::channel(None);
         let group = cleanup.group.clone();
@@ -163,14 +160,14 @@ impl Container {
     }
 }
 
-/// What a container leaves besides its log.
+/// What a container leaves besides its log; removed with this value.
 struct Cleanup {
     dir: PathBuf,
     group: Option<Arc<Group>>,
 }
 
-impl Cleanup {
-    fn run(&self) {
+impl Drop for Cleanup {
+    fn drop(&mut self) {
         if let Some(group) = &self.group {
             group.remove();
         }
@@ -190,7 +187,7 @@ async fn watch_end(
     let Ended { code, signal, at } = process.wait().await;
     log.drain(LOG_DRAIN_TIMEOUT).await;
     let oom_killed = cleanup.group.as_ref().is_some_and(|group| group.oom_killed());
-    let removed = tokio::task::spawn_blocking(move || cleanup.run());
+    let removed = tokio::task::spawn_blocking(move || drop(cleanup));
     let _ = removed.await;
     end.send_replace(Some(Exit { code, signal, oom_killed, started_at, finished_at: at }));
 }

@@ -77,19 +77,8 @@ impl Config {
 
     /// Whether this machine runs it.
     pub fn runs_here(&self) -> bool {
-        runs_here(&self.os, &self.architecture)
+        format!("{}/{}", self.os, self.architecture) == super::platform_here()
     }
-}
-
-fn runs_here(os: &str, architecture: &str) -> bool {
-    let here = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        other => other,
-    };
-    os == "linux" && architecture == here
 }
 
 /// All images of an archive.

@@ -76,7 +76,8 @@ impl Store {
             }
         }
         let tags: Vec<String> = loaded.keys().filter(|name| !name.contains('@')).cloned().collect();
-        let answer = if tags.is_empty() { loaded.keys().cloned().collect() } else { tags };
+        let ids = || loaded.values().map(|one| one.image.id.clone()).collect();
+        let answer = if tags.is_empty() { ids() } else { tags };
         self.images.lock().unwrap_or_else(PoisonError::into_inner).append(&mut loaded);
         Ok(answer)
     }
@@ -212,10 +213,13 @@ fn repo_digests(candidate: &Candidate) -> Vec<String> {
     digests
 }
 
+/// This machine's platform, as images name it: `linux/amd64`.
 pub fn platform_here() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
         other => other,
     };
     format!("linux/{architecture}")

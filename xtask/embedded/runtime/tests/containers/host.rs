@@ -85,6 +85,24 @@ pub fn end(end: End, who: Who) -> Result<(), String> {
     gone(dir.path(), node.id(), &[""])
 }
 
+/// Where user namespaces are forbidden, a node says which setting does so.
+#[expect(clippy::disallowed_methods, reason = "the test starts nodes, as the harness does")]
+pub fn refused() -> Result<(), String> {
+    let dir = open_directory().map_err(|error| error.to_string())?;
+    // A user namespace has limits of its own, and its root may be without capabilities.
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]);
+    command.arg(COPY.get().map_or(OWN, String::as_str)).arg(NODE).arg(EXIT_CODE).arg(dir.path());
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let expected = "user.max_user_namespaces is 0: run `sysctl -w user.max_user_namespaces=15000` as root";
+    if output.status.success() || !printed.contains(expected) {
+        return Err(format!("{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(())
+}
+
 /// Waits until nothing of some kinds is left.
 fn gone(dir: &Path, supervisor: u32, kinds: &[&str]) -> Result<(), String> {
     let deadline = Instant::now() + GONE_TIMEOUT;

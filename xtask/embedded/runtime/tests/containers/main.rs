@@ -40,7 +40,7 @@ fn main() -> std::process::ExitCode {
 
 fn trials() -> Vec<Trial> {
     let root = rustix::process::geteuid().is_root();
-    let mut trials = Vec::new();
+    let mut trials = vec![Trial::test("a_refusal_names_the_setting", || Ok(host::refused()?))];
     for (name, end) in host::ENDS {
         if root {
             trials.push(Trial::test(format!("root::{name}"), move || Ok(host::end(end, host::Who::Root)?)));

@@ -1,5 +1,7 @@
 //! A container's program: how it starts, who it is, how it ends.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use runtime::{RuntimeError, Security};
 
@@ -28,6 +30,7 @@ pub fn cases() -> Vec<Case> {
         case("a_second_attempt_starts_afresh", a_second_attempt_starts_afresh),
         root_case("too_much_memory_ends_it", too_much_memory_ends_it),
         case("many_at_once", many_at_once),
+        case("a_start_that_nobody_awaits_is_undone", a_start_that_nobody_awaits_is_undone),
     ]
 }
 
@@ -194,4 +197,28 @@ async fn many_at_once(node: Node) -> Result<()> {
         }
     });
     futures::future::try_join_all(starts).await.map(|_| ())
+}
+
+async fn a_start_that_nobody_awaits_is_undone(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    for patience_ms in 0..12 {
+        let start = pod.start(pod.spec("exec sleep 1000"));
+        drop(tokio::time::timeout(Duration::from_millis(patience_ms), start).await);
+    }
+    pod.stop().await;
+    let containers = node.dir.join("containers");
+    let undone = async {
+        // In the node's own `/proc`, its own process is the only one left.
+        while processes()? > 1 || std::fs::read_dir(&containers)?.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), undone).await;
+    waited.with_context(|| format!("{} processes are left", processes().unwrap_or_default()))?
+}
+
+fn processes() -> Result<usize> {
+    let named_by_number = |name: &std::ffi::OsStr| name.to_string_lossy().parse::<u32>().is_ok();
+    Ok(std::fs::read_dir("/proc")?.flatten().filter(|entry| named_by_number(&entry.file_name())).count())
 }
