@@ -101,10 +101,7 @@ impl Store {
         let key = key(&object);
         let stored = inner.objects.get(kind.plural).and_then(|objects| objects.get(&key));
         let stored = stored.ok_or_else(|| Status::not_found(kind, &key.1))?;
-        if resource_version(stored) != resource_version(&object) {
-            let why = "the object has been modified; please apply your changes to the latest version and try again";
-            return Err(Status::conflict(kind, &key.1, why));
-        }
+        check_version(kind, stored, &object)?;
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Modified))
     }
 
@@ -189,6 +186,18 @@ pub fn key(object: &Value) -> (String, String) {
 /// The resource version that an object carries, empty if none.
 pub fn resource_version(object: &Value) -> &str {
     object["metadata"]["resourceVersion"].as_str().unwrap_or_default()
+}
+
+/// Refuses an object that was read before the stored one was written.
+///
+/// # Errors
+/// 409 `Conflict`.
+pub fn check_version(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Status> {
+    if resource_version(stored) == resource_version(object) {
+        return Ok(());
+    }
+    let why = "the object has been modified; please apply your changes to the latest version and try again";
+    Err(Status::conflict(kind, &key(object).1, why))
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ impl Registry {
         meta::stamp(kind, &mut object);
         defaults::apply(kind, &mut object);
         let mut warnings = self.admit(writer, kind, &mut object)?;
-        if !writer.is_internal() {
+        // What the controllers make of a template is looked at as closely as what a client sends.
+        if !writer.is_internal() || kind.kind == "Pod" {
             check(kind, &object)?;
         }
         if kind.kind == "Job" {

@@ -102,6 +102,7 @@ impl Registry {
         if store::resource_version(&object).is_empty() {
             object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
         }
+        store::check_version(kind, stored, &object)?;
         restrict(writer, kind, stored, &mut object);
         if writer.subresource.is_empty() {
             defaults::apply(kind, &mut object);

@@ -35,7 +35,7 @@ fn three_with(budget: serde_json::Value) -> (Simulation, PodDisruptionBudget) {
     let mut simulation = Simulation::new("a");
     simulation.create::<StatefulSet>(json!({"metadata": {"name": "s", "namespace": "a"}, "spec": {
         "replicas": 3, "podManagementPolicy": "Parallel", "selector": {"matchLabels": {"app": "s"}},
-        "template": {"metadata": {"labels": {"app": "s"}}, "spec": {"containers": [{"name": "main"}]}},
+        "template": {"metadata": {"labels": {"app": "s"}}, "spec": {"containers": [{"name": "main", "image": "i"}]}},
     }}));
     let mut budget = json!({"metadata": {"name": "b", "namespace": "a"}, "spec": budget});
     budget["spec"]["selector"] = json!({"matchLabels": {"app": "s"}});

@@ -10,7 +10,7 @@ fn pod(name: &str, spec: Value) -> Value {
 }
 
 fn requests(cpu: &str) -> Value {
-    json!({"containers": [{"name": "main", "resources": {"requests": {"cpu": cpu}}}]})
+    json!({"containers": [{"name": "main", "image": "i", "resources": {"requests": {"cpu": cpu}}}]})
 }
 
 /// The scheduler's words about a pod, or `bound`.
@@ -102,7 +102,7 @@ fn what_keeps_a_pod_off_the_node_is_said() {
         let mut simulation = Simulation::new("a");
         simulation.create::<Pod>(pod("other", requests("1m")));
         simulation.settle();
-        spec["containers"] = json!([{"name": "main"}]);
+        spec["containers"] = json!([{"name": "main", "image": "i"}]);
         simulation.create::<Pod>(pod("p", spec.clone()));
         simulation.settle();
         let verdict = verdict(&simulation, "p");

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Cause, meta, names, not_negative, one_of, pod, storage};
+use super::{Cause, meta, names, not_negative, one_of, pod};
 use crate::registry::value::{items, remove, text};
 
 const STATEFUL_SET_CHANGEABLE: &[&str] = &[
@@ -32,10 +32,9 @@ pub fn stateful_set(set: &Value) -> Vec<Cause> {
         "spec.updateStrategy.rollingUpdate",
         &mut causes,
     );
+    // The real one does not look into the templates either: their pods and claims are refused one by one.
+    causes.extend(meta::labels(&spec["template"]["metadata"]["labels"], "spec.template.labels"));
     replicated(spec, "statefulset", &mut causes);
-    for (index, claim) in items(spec, "volumeClaimTemplates").enumerate() {
-        causes.extend(storage::claim(claim, &format!("spec.volumeClaimTemplates[{index}].spec")));
-    }
     causes
 }
 
@@ -44,6 +43,7 @@ pub fn deployment(deployment: &Value) -> Vec<Cause> {
     let spec = &deployment["spec"];
     let mut causes = Vec::new();
     replicated(spec, "deployment", &mut causes);
+    template(&spec["template"], "spec.template", &mut causes);
     one_of(&spec["strategy"], "type", "spec.strategy", &["Recreate", "RollingUpdate"], &mut causes);
     let rolling = &spec["strategy"]["rollingUpdate"];
     if spec["strategy"]["type"] == "Recreate" && rolling.is_object() {
@@ -69,6 +69,7 @@ pub fn deployment(deployment: &Value) -> Vec<Cause> {
 pub fn replica_set(set: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     replicated(&set["spec"], "replicaset", &mut causes);
+    template(&set["spec"]["template"], "spec.template", &mut causes);
     causes
 }
 
@@ -91,12 +92,6 @@ fn replicated(spec: &Value, sort: &str, causes: &mut Vec<Cause>) {
             let why = "`selector` does not match template `labels`";
             causes.push(Cause::bad("spec.template.metadata.labels", &labels, why));
         }
-    }
-    if sort == "statefulset" {
-        // kube-apiserver leaves the pod's spec to the pods: its volumes come from claims not made yet.
-        causes.extend(meta::labels(&spec["template"]["metadata"]["labels"], "spec.template.labels"));
-    } else {
-        template(&spec["template"], "spec.template", causes);
     }
     let policy = &spec["template"]["spec"]["restartPolicy"];
     if matches!(policy.as_str(), Some("OnFailure" | "Never")) {
