@@ -2,7 +2,7 @@
 //! its channel.
 
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -42,6 +42,8 @@ async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Rece
             return;
         }
     }
+    // Without a code, client-go takes the end for a broken connection.
+    let _ = sink.send(Message::Close(Some(CloseFrame { code: close_code::NORMAL, reason: "".into() }))).await;
     let _ = sink.close().await;
 }
 

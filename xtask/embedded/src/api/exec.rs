@@ -37,8 +37,8 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
         return Err(body::bad("you must specify at least 1 command for the container"));
     }
     let spec = ExecSpec { argv, env: std::collections::BTreeMap::new(), tty: flag("tty"), stdin: flag("stdin") };
-    let upgrade = upgrade(request, PROTOCOLS).await?;
     let container = state.kubelet.container(pod["metadata"]["uid"].as_str().unwrap_or_default(), &name)?;
+    let upgrade = upgrade(request, PROTOCOLS).await?;
     let argv = spec.argv.clone();
     let exec = container.exec(spec).await;
     Ok(upgrade.on_upgrade(move |socket| async move {
