@@ -56,8 +56,8 @@ pub struct Context {
 /// Every controller.
 static CONTROLLERS: &[Controller] = &[
     scheduler::CONTROLLER,
-    stateful_set::CONTROLLER,
     endpoints::CONTROLLER,
+    stateful_set::CONTROLLER,
     volumes::BINDER,
     volumes::PROTECTION,
     volumes::RECLAIMER,

@@ -160,3 +160,6 @@ fn resource(kind: &Kind) -> String {
 fn held(same: &[&String]) -> String {
     format!("{} in {} resource instances", same[0], same.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,3 +153,86 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
+
+    use super::*;
+    use crate::controllers::testing::Simulation;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Writes into each object how often it was looked at, up to three: the first time it fails, the
+    /// second time it asks to be called again.
+    const COUNTING: Controller = Controller {
+        name: "counting",
+        keys: |_, change| match change.kind.kind {
+            "ConfigMap" if touches(change, &["/data"]) => vec![crate::store::key(&change.object)],
+            _ => Vec::new(),
+        },
+        reconcile: |context, (namespace, name)| {
+            let mut looked = 0;
+            context.client.modify(namespace, name, |object: &mut ConfigMap| {
+                let labels = object.metadata.labels.get_or_insert_default();
+                looked = labels.get("looked").and_then(|text| text.parse().ok()).unwrap_or(0) + 1;
+                labels.insert("looked".to_owned(), looked.to_string());
+                true
+            })?;
+            match looked {
+                1 => Err(Status::new(500, "InternalError", "not yet")),
+                2 => Ok(Some(Duration::from_millis(1))),
+                _ => Ok(None),
+            }
+        },
+    };
+
+    async fn looked(client: &Client, name: &str, wanted: &str) {
+        let mut latest = client.latest();
+        let reached = async {
+            loop {
+                let object: Option<ConfigMap> = client.get("a", name);
+                let labels = object.and_then(|object| object.metadata.labels).unwrap_or_default();
+                if labels.get("looked").is_some_and(|looked| looked == wanted) {
+                    return;
+                }
+                latest.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(LONG, reached).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_there_and_what_comes_is_reconciled_until_done() {
+        let simulation = Simulation::new("a");
+        let client = simulation.context.client.clone();
+        simulation.create::<ConfigMap>(json!({"metadata": {"name": "early", "namespace": "a"}}));
+        let task = tokio::spawn(run(Arc::new(simulation.context), &COUNTING));
+        looked(&client, "early", "3").await;
+        let late = json!({"metadata": {"name": "late", "namespace": "a"}});
+        client.create(&serde_json::from_value::<ConfigMap>(late).unwrap()).unwrap();
+        looked(&client, "late", "3").await;
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_fell_too_far_behind_begins_anew() {
+        let simulation = Simulation::new("a");
+        let client = simulation.context.client.clone();
+        let mut changes = Changes::new(client.clone());
+        changes.next().await.unwrap();
+        simulation.create::<ConfigMap>(json!({"metadata": {"name": "one", "namespace": "a"}}));
+        for n in 0..5000 {
+            let write = |object: &mut ConfigMap| {
+                object.data.get_or_insert_default().insert("n".to_owned(), n.to_string());
+                true
+            };
+            client.modify("a", "one", write).unwrap();
+        }
+        let all = changes.next().await.unwrap();
+        assert!(all.iter().all(|change| change.change == ChangeType::Added), "everything, as if it were new");
+        assert!(all.iter().any(|change| change.object["metadata"]["name"] == "one"));
+        assert!(changes.take().is_empty(), "once");
+    }
+}

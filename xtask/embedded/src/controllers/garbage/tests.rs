@@ -1,1 +1,94 @@
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use serde_json::json;
 
+use crate::controllers::owners;
+use crate::controllers::testing::Simulation;
+use crate::registry::DeleteOptions;
+
+/// An owner, its dependent, and the dependent's own dependent.
+fn family() -> Simulation {
+    let mut simulation = Simulation::new("a");
+    let owner: ConfigMap = simulation.create(json!({"metadata": {"name": "owner", "namespace": "a"}}));
+    let reference = owners::controller_reference(&owner);
+    let child: Secret =
+        simulation.create(json!({"metadata": {"name": "child", "namespace": "a", "ownerReferences": [reference]}}));
+    let reference = owners::controller_reference(&child);
+    simulation.create::<Secret>(
+        json!({"metadata": {"name": "grandchild", "namespace": "a", "ownerReferences": [reference]}}),
+    );
+    simulation.settle();
+    simulation
+}
+
+fn delete(simulation: &mut Simulation, policy: &str) {
+    let options = DeleteOptions { propagation_policy: Some(policy.to_owned()), ..DeleteOptions::default() };
+    simulation.context.client.delete::<ConfigMap>("a", "owner", &options).unwrap();
+    simulation.settle();
+}
+
+fn left(simulation: &Simulation) -> Vec<String> {
+    let client = &simulation.context.client;
+    let owner = client.get::<ConfigMap>("a", "owner").map(|_| "owner".to_owned());
+    let secrets = client.list::<Secret>(Some("a")).into_iter().filter_map(|secret| secret.metadata.name);
+    owner.into_iter().chain(secrets).collect()
+}
+
+fn hold(simulation: &Simulation, name: &str, finalizers: Option<Vec<String>>) {
+    let hold = |secret: &mut Secret| {
+        secret.metadata.finalizers.clone_from(&finalizers);
+        true
+    };
+    simulation.context.client.modify("a", name, hold).unwrap();
+}
+
+#[test]
+fn dependents_follow_their_owner() {
+    let mut simulation = family();
+    assert_eq!(left(&simulation), ["owner", "child", "grandchild"]);
+    delete(&mut simulation, "Background");
+    assert_eq!(left(&simulation), Vec::<String>::new());
+}
+
+#[test]
+fn in_the_foreground_the_owner_goes_last() {
+    let mut simulation = family();
+    hold(&simulation, "grandchild", Some(vec!["example.org/hold".to_owned()]));
+    delete(&mut simulation, "Foreground");
+    assert_eq!(left(&simulation), ["owner", "child", "grandchild"], "all wait for the one that is held");
+    hold(&simulation, "grandchild", None);
+    simulation.settle();
+    assert_eq!(left(&simulation), Vec::<String>::new());
+}
+
+#[test]
+fn orphans_stay() {
+    let mut simulation = family();
+    delete(&mut simulation, "Orphan");
+    assert_eq!(left(&simulation), ["child", "grandchild"]);
+    let child: Secret = simulation.context.client.get("a", "child").unwrap();
+    assert!(child.metadata.owner_references.is_none_or(|owners| owners.is_empty()));
+}
+
+#[test]
+fn one_owner_that_stays_is_enough() {
+    let mut simulation = family();
+    let other: ConfigMap = simulation.create(json!({"metadata": {"name": "other", "namespace": "a"}}));
+    let adopt = |secret: &mut Secret| {
+        secret.metadata.owner_references.get_or_insert_default().push(owners::reference(&other));
+        true
+    };
+    simulation.context.client.modify("a", "child", adopt).unwrap();
+    delete(&mut simulation, "Background");
+    let child: Secret = simulation.context.client.get("a", "child").unwrap();
+    assert_eq!(child.metadata.owner_references.unwrap().len(), 1);
+}
+
+#[test]
+fn an_owner_that_never_was_is_one_that_is_gone() {
+    let mut simulation = family();
+    let stranger = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "another"});
+    simulation
+        .create::<Secret>(json!({"metadata": {"name": "stray", "namespace": "a", "ownerReferences": [stranger]}}));
+    simulation.settle();
+    assert_eq!(left(&simulation), ["owner", "child", "grandchild"]);
+}

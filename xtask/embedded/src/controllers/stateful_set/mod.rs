@@ -13,7 +13,7 @@ mod claims;
 mod identity;
 mod pass;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 const COMPONENT: &str = "statefulset-controller";
 

@@ -1,0 +1,70 @@
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount};
+use serde_json::json;
+
+use crate::controllers::testing::Simulation;
+use crate::registry::DeleteOptions;
+
+fn delete_namespace(simulation: &mut Simulation) {
+    // As the API makes a namespace: it is held by its own finalizer.
+    let held = |namespace: &mut Namespace| {
+        namespace.spec.get_or_insert_default().finalizers = Some(vec!["kubernetes".to_owned()]);
+        true
+    };
+    simulation.context.client.modify("", "a", held).unwrap();
+    simulation.context.client.delete::<Namespace>("", "a", &DeleteOptions::default()).unwrap();
+    simulation.settle();
+}
+
+fn condition(simulation: &Simulation, kind: &str) -> String {
+    let namespace: Namespace = simulation.context.client.get("", "a").unwrap();
+    let conditions = namespace.status.unwrap().conditions.unwrap();
+    conditions.into_iter().find(|c| c.type_ == kind).unwrap().message.unwrap()
+}
+
+#[test]
+fn every_namespace_has_its_account_and_the_certificate_again_and_again() {
+    let mut simulation = Simulation::new("a");
+    let client = simulation.context.client.clone();
+    for _ in 0..2 {
+        assert!(client.get::<ServiceAccount>("a", "default").is_some());
+        assert!(client.get::<ConfigMap>("a", "kube-root-ca.crt").is_some());
+        client.delete::<ServiceAccount>("a", "default", &DeleteOptions::default()).unwrap();
+        client.delete::<ConfigMap>("a", "kube-root-ca.crt", &DeleteOptions::default()).unwrap();
+        simulation.settle();
+    }
+}
+
+#[test]
+fn pods_end_in_their_own_time_before_the_rest_goes() {
+    let mut simulation = Simulation::new("a");
+    let client = simulation.context.client.clone();
+    simulation.create::<Pod>(
+        json!({"metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": [{"name": "main"}]}}),
+    );
+    simulation.create::<Secret>(json!({"metadata": {"name": "s", "namespace": "a"}}));
+    simulation.settle();
+    simulation.run("a", "p");
+    delete_namespace(&mut simulation);
+    assert!(simulation.pod("a", "p").metadata.deletion_timestamp.is_some());
+    assert!(client.get::<Secret>("a", "s").is_some(), "a pod may still need it");
+    assert!(condition(&simulation, "NamespaceContentRemaining").contains("pods. has 1 resource instances"));
+    simulation.stop("a", "p");
+    assert!(client.get::<Namespace>("", "a").is_none());
+    assert!(client.get::<Secret>("a", "s").is_none() && client.get::<ServiceAccount>("a", "default").is_none());
+}
+
+#[test]
+fn a_finalizer_inside_holds_the_namespace_and_is_named() {
+    let mut simulation = Simulation::new("a");
+    simulation
+        .create::<Secret>(json!({"metadata": {"name": "s", "namespace": "a", "finalizers": ["example.org/hold"]}}));
+    delete_namespace(&mut simulation);
+    assert_eq!(
+        condition(&simulation, "NamespaceFinalizersRemaining"),
+        "Some content in the namespace has finalizers remaining: example.org/hold in 1 resource instances"
+    );
+    let release = |secret: &mut Secret| secret.metadata.finalizers.take().is_some();
+    simulation.context.client.modify("a", "s", release).unwrap();
+    simulation.settle();
+    assert!(simulation.context.client.get::<Namespace>("", "a").is_none());
+}
