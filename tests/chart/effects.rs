@@ -1,234 +1,66 @@
-//! Each value has its effect: a row for every one in values.yaml, which differs from what the default renders.
+//! Each value has its effect: it puts something in a place where the default rendering has something else.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::helm::{Render, chart, variant};
+use crate::helm::Chart;
 use crate::manifests::{Manifests, at};
 
-/// Values that stand for themselves: what is in them is Kubernetes' matter.
-const WHOLES: [&str; 8] = [
-    "discovery.resources",
-    "persistence.retentionPolicy",
-    "resources",
-    "updateStrategy",
-    "startupProbe",
-    "readinessProbe",
-    "livenessProbe",
-    "podSecurityContext",
-];
-const SECURITY: &str = "securityContext";
+/// Value, object, place and what stands there (as JSON) with `ci/full-values.yaml`.
+pub type InFull = (&'static str, &'static str, &'static str, &'static str);
 
-/// Value, object, place and what stands there with `ci/full-values.yaml`.
-const FULL: &[(&str, &str, &str, &str)] = &[
-    ("replicaCount", "StatefulSet", "spec.replicas", "5"),
-    ("replicaCount", "ConfigMap", "data.replicas", r#""5""#),
-    ("image.repository", "StatefulSet", "POD.containers[caesium].image", IMAGE),
-    ("image.tag", "StatefulSet", "POD.containers[caesium].image", IMAGE),
-    ("image.pullPolicy", "StatefulSet", "POD.containers[caesium].imagePullPolicy", r#""Always""#),
-    ("imagePullSecrets", "StatefulSet", "POD.imagePullSecrets", r#"[{"name":"registry"}]"#),
-    ("imagePullSecrets", "Pod", "spec.imagePullSecrets", r#"[{"name":"registry"}]"#),
-    ("clusterDomain", "StatefulSet", "POD.initContainers[0].env[POD_DOMAIN].value", DOMAIN),
-    ("serviceAccount.name", "ServiceAccount", "metadata.name", r#""scheduler""#),
-    ("serviceAccount.name", "StatefulSet", "POD.serviceAccountName", r#""scheduler""#),
-    ("serviceAccount.annotations", "ServiceAccount", "metadata.annotations", r#"{"example.com/role":"scheduler"}"#),
-    ("config.logLevel", "StatefulSet", "ENV[CAESIUM_LOG_LEVEL].value", r#""debug""#),
-    ("config.port", "StatefulSet", "ENV[CAESIUM_PORT].value", r#""8181""#),
-    ("config.port", "StatefulSet", "POD.containers[caesium].ports[http].containerPort", "8181"),
-    ("config.port", "StatefulSet", "POD.initContainers[0].env[HTTP_PORT].value", r#""8181""#),
-    ("config.dqlitePort", "StatefulSet", "POD.containers[caesium].ports[dqlite].containerPort", "9101"),
-    ("config.dqlitePort", "StatefulSet", "POD.initContainers[0].env[DQLITE_PORT].value", r#""9101""#),
-    ("config.maxParallelTasks", "StatefulSet", "ENV[CAESIUM_MAX_PARALLEL_TASKS].value", r#""4""#),
-    ("config.nodeAddress", "StatefulSet", "ENV[CAESIUM_NODE_ADDRESS].value", ADDRESS),
-    ("config.extraEnv", "StatefulSet", "ENV[CAESIUM_EXTRA].valueFrom.secretKeyRef.key", r#""extra""#),
-    ("discovery.image.repository", "StatefulSet", "POD.initContainers[0].image", BUSYBOX),
-    ("discovery.image.tag", "StatefulSet", "POD.initContainers[0].image", BUSYBOX),
-    ("discovery.image.pullPolicy", "StatefulSet", "POD.initContainers[0].imagePullPolicy", r#""Always""#),
-    ("discovery.absentSeconds", "StatefulSet", "POD.initContainers[0].env[ABSENT_SECONDS].value", r#""30""#),
-    (
-        "discovery.probeTimeoutSeconds",
-        "StatefulSet",
-        "POD.initContainers[0].env[PROBE_TIMEOUT_SECONDS].value",
-        r#""4""#,
-    ),
-    ("discovery.giveUpSeconds", "StatefulSet", "POD.initContainers[0].env[GIVE_UP_SECONDS].value", r#""90""#),
-    ("discovery.resources", "StatefulSet", "POD.initContainers[0].resources.limits", r#"{"memory":"32Mi"}"#),
-    ("test.image.repository", "Pod", "spec.containers[curl].image", CURL),
-    ("test.image.tag", "Pod", "spec.containers[curl].image", CURL),
-    ("test.image.pullPolicy", "Pod", "spec.containers[curl].imagePullPolicy", r#""Always""#),
-    ("test.maxTimeSeconds", "Pod", "spec.containers[curl].args[4]", r#""9""#),
-    ("test.retries", "Pod", "spec.containers[curl].args[6]", r#""3""#),
-    ("persistence.storageClass", "StatefulSet", "CLAIM.spec.storageClassName", r#""fast""#),
-    ("persistence.accessModes", "StatefulSet", "CLAIM.spec.accessModes", r#"["ReadWriteOncePod"]"#),
-    ("persistence.size", "StatefulSet", "CLAIM.spec.resources.requests.storage", r#""10Gi""#),
-    ("persistence.annotations", "StatefulSet", "CLAIM.metadata.annotations", r#"{"example.com/backup":"nightly"}"#),
-    (
-        "persistence.retentionPolicy",
-        "StatefulSet",
-        "spec.persistentVolumeClaimRetentionPolicy.whenDeleted",
-        r#""Delete""#,
-    ),
-    ("service.type", "Service/caesium", "spec.type", r#""LoadBalancer""#),
-    ("service.port", "Service/caesium", "spec.ports[http].port", "80"),
-    ("service.annotations", "Service/caesium", "metadata.annotations", r#"{"example.com/internal":"true"}"#),
-    ("headlessService.port", "Service/caesium-headless", "spec.ports[dqlite].port", "9101"),
-    ("ingress.enabled", "Ingress", "kind", r#""Ingress""#),
-    ("ingress.className", "Ingress", "spec.ingressClassName", r#""nginx""#),
-    (
-        "ingress.annotations",
-        "Ingress",
-        "metadata.annotations[nginx.ingress.kubernetes.io/proxy-read-timeout]",
-        r#""60""#,
-    ),
-    ("ingress.hosts", "Ingress", "spec.rules[0].host", r#""caesium.example""#),
-    ("ingress.hosts", "Ingress", "spec.rules[0].http.paths[1].path", r#""/v1""#),
-    ("ingress.hosts", "Ingress", "spec.rules[0].http.paths[1].pathType", r#""Exact""#),
-    ("ingress.tls", "Ingress", "spec.tls[0].secretName", r#""caesium-tls""#),
-    ("resources", "StatefulSet", "POD.containers[caesium].resources.limits", r#"{"memory":"1Gi"}"#),
-    ("podDisruptionBudget.enabled", "PodDisruptionBudget", "kind", r#""PodDisruptionBudget""#),
-    ("podDisruptionBudget.minAvailable", "PodDisruptionBudget", "spec.minAvailable", r#""60%""#),
-    ("podManagementPolicy", "StatefulSet", "spec.podManagementPolicy", r#""OrderedReady""#),
-    ("updateStrategy", "StatefulSet", "spec.updateStrategy.rollingUpdate.partition", "2"),
-    ("terminationGracePeriodSeconds", "StatefulSet", "POD.terminationGracePeriodSeconds", "60"),
-    ("startupProbe", "StatefulSet", "POD.containers[caesium].startupProbe.failureThreshold", "30"),
-    ("readinessProbe", "StatefulSet", "POD.containers[caesium].readinessProbe.periodSeconds", "5"),
-    ("livenessProbe", "StatefulSet", "POD.containers[caesium].livenessProbe.exec.command", r#"["/bin/true"]"#),
-    ("livenessProbe", "StatefulSet", "POD.containers[caesium].livenessProbe.tcpSocket", "null"),
-    ("podAnnotations", "StatefulSet", "spec.template.metadata.annotations[example.com/scrape]", r#""true""#),
-    ("podLabels", "StatefulSet", "spec.template.metadata.labels[example.com/team]", r#""platform""#),
-    ("priorityClassName", "StatefulSet", "POD.priorityClassName", r#""system-cluster-critical""#),
-    ("nodeSelector", "StatefulSet", "POD.nodeSelector", r#"{"kubernetes.io/os":"linux"}"#),
-    ("tolerations", "StatefulSet", "POD.tolerations[0].key", r#""dedicated""#),
-    (
-        "affinity",
-        "StatefulSet",
-        "POD.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey",
-        r#""kubernetes.io/hostname""#,
-    ),
-    ("topologySpreadConstraints", "StatefulSet", "POD.topologySpreadConstraints[0].maxSkew", "1"),
-];
-const IMAGE: &str =
-    r#""registry.example/caesium@sha256:0000000000000000000000000000000000000000000000000000000000000000""#;
-const BUSYBOX: &str = r#""registry.example/busybox:1.37.0""#;
-const CURL: &str = r#""registry.example/curl:8.13.0""#;
-const DOMAIN: &str = r#""caesium-headless.default.svc.cluster.example""#;
-const ADDRESS: &str = r#""$(POD_NAME).caesium-headless.default.svc.cluster.example:9101""#;
+/// For values that exclude others: value, its JSON, and then as above.
+pub type Alone = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-/// Values that exclude others: value, its JSON, and the same as above.
-const ALONE: &[(&str, &str, &str, &str, &str)] = &[
-    ("nameOverride", r#""jobs""#, "StatefulSet", "metadata.name", r#""caesium-jobs""#),
-    ("fullnameOverride", r#""jobs""#, "StatefulSet", "metadata.name", r#""jobs""#),
-    ("serviceAccount.create", "false", "StatefulSet", "POD.serviceAccountName", r#""default""#),
-    ("serviceAccount.create", "false", "ServiceAccount", "kind", "null"),
-    ("config.databaseType", r#""postgres""#, "StatefulSet", "ENV[CAESIUM_DATABASE_TYPE].value", r#""postgres""#),
-    ("config.databaseType", r#""postgres""#, "StatefulSet", "POD.initContainers", "null"),
-    ("config.databaseType", r#""postgres""#, "ConfigMap", "kind", "null"),
-    ("persistence.enabled", "false", "StatefulSet", "spec.volumeClaimTemplates", "null"),
-    ("persistence.enabled", "false", "StatefulSet", "spec.persistentVolumeClaimRetentionPolicy", "null"),
-    ("persistence.enabled", "false", "StatefulSet", "POD.volumes[data].emptyDir", "{}"),
-    ("podSecurityContext", r#"{"fsGroup":7}"#, "StatefulSet", "POD.securityContext.fsGroup", "7"),
-    ("podSecurityContext", r#"{"fsGroup":7}"#, "Pod", "spec.securityContext.fsGroup", "7"),
-    (SECURITY, r#"{"runAsUser":7}"#, "StatefulSet", "POD.containers[0].securityContext.runAsUser", "7"),
-    (SECURITY, r#"{"runAsUser":7}"#, "StatefulSet", "POD.initContainers[0].securityContext.runAsUser", "7"),
-    (SECURITY, r#"{"runAsUser":7}"#, "Pod", "spec.containers[0].securityContext.runAsUser", "7"),
-];
-
-fn place(rendered: &Manifests, object: &str, place: &str) -> Value {
-    let place = place
-        .replace("ENV[", "POD.containers[caesium].env[")
-        .replace("POD.", "spec.template.spec.")
-        .replace("CLAIM.", "spec.volumeClaimTemplates[0].");
-    rendered.find(object).map_or(Value::Null, |object| at(object, &place).clone())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-#[test]
-fn values_of_the_full_variant_take_effect() {
-    let (full, default) =
-        (Render::defaults().file(&variant("full-values.yaml")).manifests(), Render::defaults().manifests());
-    for (value, object, at, want) in FULL {
+/// Checks the rows with `ci/full-values.yaml`.
+pub fn check_full(chart: Chart, rows: &[InFull]) {
+    let full = chart.render().file(&chart.ci("full-values.yaml")).manifests();
+    let default = chart.render().manifests();
+    for (value, object, at, want) in rows {
         assert_eq!(place(&full, object, at), json(want), "{value}: {object} {at}");
         assert_ne!(place(&default, object, at), json(want), "{value} has the same effect by default");
     }
 }
 
-#[test]
-fn values_that_exclude_others_take_effect() {
-    let default = Render::defaults().manifests();
-    for (value, set, object, at, want) in ALONE {
-        let rendered = Render::defaults().value(value, set).manifests();
+/// Checks the rows with one value each.
+pub fn check_alone(chart: Chart, rows: &[Alone]) {
+    let default = chart.render().manifests();
+    for (value, set, object, at, want) in rows {
+        let rendered = chart.render().value(value, set).manifests();
         assert_eq!(place(&rendered, object, at), json(want), "{value}: {object} {at}");
         assert_ne!(place(&default, object, at), json(want), "{value} has the same effect by default");
     }
 }
 
-#[test]
-fn a_budget_of_unavailable_pods_is_the_default() {
-    let budget = |render: Render| {
-        render.value("podDisruptionBudget.enabled", true).manifests().get("PodDisruptionBudget")["spec"].clone()
-    };
-    assert_eq!(budget(Render::defaults())["maxUnavailable"], 1);
-    assert_eq!(budget(Render::defaults().value("podDisruptionBudget.maxUnavailable", 2))["maxUnavailable"], 2);
-    let least = budget(Render::defaults().value("podDisruptionBudget.minAvailable", 0));
-    assert_eq!((&least["minAvailable"], &least["maxUnavailable"]), (&json("0"), &Value::Null));
+/// What stands in this place of the object; null where there is no such object. A place may begin with `POD.` (of a
+/// StatefulSet or Job), `CONTAINER.` (its first container), `ENV[` or `CLAIM.`.
+pub fn place(rendered: &Manifests, object: &str, place: &str) -> Value {
+    let place = place
+        .replace("ENV[", "CONTAINER.env[")
+        .replace("CONTAINER.", "POD.containers[0].")
+        .replace("POD.", "spec.template.spec.")
+        .replace("CLAIM.", "spec.volumeClaimTemplates[0].");
+    rendered.find(object).map_or(Value::Null, |object| at(object, &place).clone())
 }
 
-#[test]
-fn a_dsn_is_kept_in_a_secret() {
-    let rendered = Render::defaults()
-        .value("config.databaseType", r#""postgres""#)
-        .value("config.databaseDSN", r#""postgres://u:p@db/c""#);
-    let (rendered, text) = (rendered.manifests(), rendered.text(&crate::helm::HELMS[0]).unwrap());
-    assert_eq!(rendered.get("Secret")["stringData"]["dsn"], "postgres://u:p@db/c");
-    assert_eq!(text.matches("postgres://").count(), 1, "the DSN stands outside of the Secret");
-    let reference = place(&rendered, "StatefulSet", "ENV[CAESIUM_DATABASE_DSN].valueFrom.secretKeyRef.name");
-    assert_eq!(reference, rendered.get("Secret")["metadata"]["name"]);
+/// Parses what a row says.
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
 }
 
-#[test]
-fn scaling_restarts_no_replica() {
-    let template = |replicas: u32| {
-        let rendered = Render::defaults().value("replicaCount", replicas).manifests();
-        at(rendered.get("StatefulSet"), "spec.template").clone()
-    };
-    assert_eq!(template(1), template(3));
-}
-
-#[test]
-fn changed_configuration_restarts_the_replicas() {
-    let checksum = |dsn: &str| {
-        let rendered = Render::defaults().value("config.databaseDSN", format!("\"{dsn}\"")).manifests();
-        at(rendered.get("StatefulSet"), "spec.template.metadata.annotations[checksum/config]").clone()
-    };
-    assert_ne!(checksum("a"), checksum("b"));
-}
-
-#[test]
-fn every_value_has_a_row() {
-    let mut rows: BTreeSet<_> = FULL.iter().map(|row| row.0.to_owned()).collect();
-    rows.extend(ALONE.iter().map(|row| row.0.to_owned()));
-    rows.extend(["config.databaseDSN", "podDisruptionBudget.maxUnavailable"].map(String::from));
-    assert_eq!(every_value(), rows);
-}
-
-/// The path of every value in values.yaml.
-pub fn every_value() -> BTreeSet<String> {
-    let defaults = serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
+/// The path of every value in a chart's values.yaml. Maps are taken apart unless they are empty or a whole.
+pub fn every_value(chart: Chart, wholes: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    leaves(&defaults, "", &mut found);
+    leaves(&serde_saphyr::from_str(&chart.values()).unwrap(), "", wholes, &mut found);
     found
 }
 
-/// Takes maps apart unless they are empty or a whole.
-fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+fn leaves(value: &Value, path: &str, wholes: &[&str], found: &mut BTreeSet<String>) {
     match value.as_object() {
-        Some(map) if !map.is_empty() && path != SECURITY && !WHOLES.contains(&path) => {
+        Some(map) if !map.is_empty() && !wholes.contains(&path) => {
             for (key, value) in map {
-                leaves(value, format!("{path}.{key}").trim_start_matches('.'), found);
+                leaves(value, format!("{path}.{key}").trim_start_matches('.'), wholes, found);
             }
         }
         _ => _ = found.insert(path.to_owned()),

@@ -8,21 +8,37 @@ use xtask::tools::{self, Name, Tool};
 
 use crate::manifests::Manifests;
 
-/// The chart's folder.
-pub fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")
-}
+/// A chart of this repository, by the name of its folder.
+#[derive(Clone, Copy)]
+pub struct Chart(pub &'static str);
 
-/// The values file of a variant, by the name of the file.
-pub fn variant(name: &str) -> PathBuf {
-    chart().join("ci").join(name)
-}
+impl Chart {
+    pub fn path(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm").join(self.0)
+    }
 
-/// Every values file in the chart's `ci`.
-pub fn variants() -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(chart().join("ci")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+    /// A values file in `ci`, by its name.
+    pub fn ci(self, name: &str) -> PathBuf {
+        self.path().join("ci").join(name)
+    }
+
+    /// Every values file in `ci`.
+    pub fn variants(self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path().join("ci")).unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// The text of values.yaml.
+    pub fn values(self) -> String {
+        std::fs::read_to_string(self.path().join("values.yaml")).unwrap()
+    }
+
+    /// A rendering with the defaults, for a release of the chart's name.
+    pub fn render(self) -> Render {
+        Render { chart: self.path(), release: self.0.into(), args: Vec::new() }
+    }
 }
 
 /// The helm binaries to test with: where the pinned ones run, helm 4 and helm 3, else what this machine has.
@@ -54,17 +70,14 @@ pub fn run(helm: &Path, args: &[&str]) -> Said {
     Said { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// A rendering still to be made: release `caesium` in namespace `default` unless said otherwise.
+/// A rendering still to be made, in the namespace `default`.
 pub struct Render {
+    chart: PathBuf,
     release: String,
     args: Vec<String>,
 }
 
 impl Render {
-    pub fn defaults() -> Render {
-        Render { release: "caesium".into(), args: Vec::new() }
-    }
-
     pub fn release(mut self, release: &str) -> Render {
         self.release = release.into();
         self
@@ -83,7 +96,7 @@ impl Render {
     }
 
     fn call(&self, helm: &Path, verb: &[&str]) -> Said {
-        let chart = chart().display().to_string();
+        let chart = self.chart.display().to_string();
         let mut args = verb.to_vec();
         args.extend([self.release.as_str(), chart.as_str()]);
         args.extend(self.args.iter().map(String::as_str));

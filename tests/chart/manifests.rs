@@ -1,7 +1,8 @@
 //! Rendered objects, and a short notation for places in them.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret, Service, ServiceAccount};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodSpec, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::{Serialize, de::DeserializeOwned};
@@ -37,16 +38,16 @@ impl Manifests {
         self.find(id).unwrap_or_else(|| panic!("no {id} among {:?}", self.ids()))
     }
 
-    pub fn stateful_set(&self) -> StatefulSet {
-        serde_json::from_value(self.get("StatefulSet").clone()).unwrap()
-    }
-
-    /// Every pod that these objects make, with the name of what makes it.
+    /// Every pod that these objects make, with the kind of what makes it.
     pub fn pods(&self) -> Vec<(String, PodSpec)> {
-        let of_sets = [("StatefulSet", self.stateful_set().spec.unwrap().template.spec.unwrap())];
-        let pods = self.0.iter().filter(|object| object["kind"] == "Pod");
-        let of_pods = pods.map(|pod| ("Pod", serde_json::from_value::<Pod>(pod.clone()).unwrap().spec.unwrap()));
-        of_sets.into_iter().chain(of_pods).map(|(kind, spec)| (kind.to_owned(), spec)).collect()
+        let specs = self.0.iter().filter_map(|object| match text(&object["kind"]) {
+            "StatefulSet" | "Job" => Some((object, at(object, "spec.template.spec"))),
+            "Pod" => Some((object, &object["spec"])),
+            _ => None,
+        });
+        specs
+            .map(|(object, spec)| (text(&object["kind"]).into(), serde_json::from_value(spec.clone()).unwrap()))
+            .collect()
     }
 }
 
@@ -86,6 +87,8 @@ pub fn check_fields(object: &Value) {
         "PodDisruptionBudget" => same_after_reading::<PodDisruptionBudget>(object),
         "Ingress" => same_after_reading::<Ingress>(object),
         "Pod" => same_after_reading::<Pod>(object),
+        "Job" => same_after_reading::<Job>(object),
+        "PersistentVolumeClaim" => same_after_reading::<PersistentVolumeClaim>(object),
         kind => panic!("no type for {kind} in this test"),
     }
 }

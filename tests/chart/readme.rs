@@ -1,8 +1,9 @@
-//! The README's table of values is what values.yaml says. With `UPDATE_DOCS=1` it is written anew.
+//! A README's table of values is what values.yaml says. With `UPDATE_DOCS=1` it is written anew.
 
 use serde_json::Value;
 
-use crate::helm::chart;
+use crate::effects::every_value;
+use crate::every_chart::CHARTS;
 
 const START: &str = "<!-- values -->\n";
 const END: &str = "<!-- end of values -->\n";
@@ -46,27 +47,29 @@ fn table(yaml: &str) -> String {
 }
 
 #[test]
-fn the_table_of_values_is_up_to_date() {
-    let yaml = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
-    let file = chart().join("README.md");
-    let readme = std::fs::read_to_string(&file).unwrap();
-    let (before, rest) = readme.split_once(START).expect("README.md has no mark for the start of its values");
-    let (_, after) = rest.split_once(END).expect("README.md has no mark for the end of its values");
-    let want = format!("{before}{START}{}{END}{after}", table(&yaml));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &want).unwrap();
-    } else {
-        assert_eq!(readme, want, "stale: UPDATE_DOCS=1 cargo test --test chart readme");
+fn tables_of_values_are_up_to_date() {
+    for chart in CHARTS {
+        let file = chart.path().join("README.md");
+        let readme = std::fs::read_to_string(&file).unwrap();
+        let (before, rest) = readme.split_once(START).expect("README.md has no mark for the start of its values");
+        let (_, after) = rest.split_once(END).expect("README.md has no mark for the end of its values");
+        let want = format!("{before}{START}{}{END}{after}", table(&chart.values()));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&file, &want).unwrap();
+        } else {
+            assert_eq!(readme, want, "{} is stale: UPDATE_DOCS=1 cargo test --test chart readme", file.display());
+        }
     }
 }
 
 #[test]
 fn every_value_is_documented() {
-    let yaml = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
-    let documented = documented(&yaml);
-    for path in crate::effects::every_value() {
-        let covers = |entry: &Documented| path == entry.path || path.starts_with(&format!("{}.", entry.path));
-        assert!(documented.iter().any(covers), "{path}: write `# -- …` above it in values.yaml");
+    for chart in CHARTS {
+        let documented = documented(&chart.values());
+        for path in every_value(chart, &[]) {
+            let covers = |entry: &Documented| path == entry.path || path.starts_with(&format!("{}.", entry.path));
+            assert!(documented.iter().any(covers), "{path}: write `# -- …` above it in {}'s values.yaml", chart.0);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names: short enough for Kubernetes whatever the release is called, and the references between objects.
 
-use crate::helm::{Render, variant};
+use super::{CHART, defaults};
+use crate::helm::Render;
 use crate::manifests::{Manifests, at};
 
 /// The longest release name that helm takes, and one whose cut would end in a hyphen.
@@ -11,7 +12,7 @@ const RELEASES: [&str; 3] = [
 ];
 
 fn renderings() -> Vec<Manifests> {
-    let full = || Render::defaults().file(&variant("full-values.yaml"));
+    let full = || defaults().file(&CHART.ci("full-values.yaml"));
     let long = format!("\"{}\"", "n".repeat(80));
     let mut renderings: Vec<_> = RELEASES.iter().map(|release| full().release(release).manifests()).collect();
     renderings.push(full().value("fullnameOverride", &long).manifests());
@@ -83,9 +84,9 @@ fn references_meet_their_objects() {
 #[test]
 fn the_name_follows_the_release_and_the_overrides() {
     let name = |render: Render| render.manifests().get("StatefulSet")["metadata"]["name"].as_str().unwrap().to_owned();
-    assert_eq!(name(Render::defaults()), "caesium");
-    assert_eq!(name(Render::defaults().release("prod")), "prod-caesium");
-    assert_eq!(name(Render::defaults().release("my-caesium")), "my-caesium");
-    assert_eq!(name(Render::defaults().value("nameOverride", "\"jobs\"")), "caesium-jobs");
-    assert_eq!(name(Render::defaults().value("fullnameOverride", "\"jobs\"")), "jobs");
+    assert_eq!(name(defaults()), "caesium");
+    assert_eq!(name(defaults().release("prod")), "prod-caesium");
+    assert_eq!(name(defaults().release("my-caesium")), "my-caesium");
+    assert_eq!(name(defaults().value("nameOverride", "\"jobs\"")), "caesium-jobs");
+    assert_eq!(name(defaults().value("fullnameOverride", "\"jobs\"")), "jobs");
 }

@@ -1,24 +1,25 @@
 //! What an installation tells its user.
 
-use crate::helm::{Render, variant};
+use super::{CHART, defaults};
+use crate::helm::Render;
 
 #[test]
 fn a_default_installation_says_how_to_reach_and_check_it() {
-    let notes = Render::defaults().notes();
+    let notes = defaults().notes();
     assert!(notes.contains("port-forward service/caesium 8080:8080"), "{notes}");
     assert!(notes.contains("helm test caesium"), "{notes}");
 }
 
 #[test]
 fn the_ingress_is_named() {
-    let notes = Render::defaults().file(&variant("full-values.yaml")).notes();
+    let notes = defaults().file(&CHART.ci("full-values.yaml")).notes();
     assert!(notes.contains("https://caesium.example") && !notes.contains("port-forward"), "{notes}");
 }
 
 #[test]
 fn an_even_number_of_replicas_is_warned_about() {
     for (replicas, warned) in [(0, false), (1, false), (2, true), (3, false), (4, true)] {
-        let notes = Render::defaults().value("replicaCount", replicas).notes();
+        let notes = defaults().value("replicaCount", replicas).notes();
         assert_eq!(notes.contains("Use an odd number"), warned, "{replicas}: {notes}");
     }
 }
@@ -26,16 +27,16 @@ fn an_even_number_of_replicas_is_warned_about() {
 #[test]
 fn lost_data_is_warned_about() {
     let ephemeral =
-        |replicas: u32| Render::defaults().value("persistence.enabled", false).value("replicaCount", replicas).notes();
+        |replicas: u32| defaults().value("persistence.enabled", false).value("replicaCount", replicas).notes();
     assert!(ephemeral(1).contains("Deleting the pod loses all data"));
     assert!(ephemeral(3).contains("Losing a majority"));
-    assert!(!Render::defaults().notes().contains("persistence is off"));
+    assert!(!defaults().notes().contains("persistence is off"));
 }
 
 #[test]
 fn the_known_crash_loop_is_warned_about() {
     let warned = |render: Render| render.notes().contains("does not start again");
-    assert!(warned(Render::defaults()));
-    assert!(!warned(Render::defaults().value("image.tag", "\"v0.2.0\"")));
-    assert!(!warned(Render::defaults().value("persistence.enabled", false)));
+    assert!(warned(defaults()));
+    assert!(!warned(defaults().value("image.tag", "\"v0.2.0\"")));
+    assert!(!warned(defaults().value("persistence.enabled", false)));
 }

@@ -1,11 +1,11 @@
 //! What the main container's command does with the file that the init container left.
 
-use crate::helm::Render;
+use super::defaults;
 use crate::manifests::at;
 
 /// Runs the rendered command with the file's content, `env` standing in for Caesium.
 fn started_with(nodes: Option<&str>) -> Result<String, String> {
-    let rendered = Render::defaults().manifests();
+    let rendered = defaults().manifests();
     let container = at(rendered.get("StatefulSet"), "spec.template.spec.containers[caesium]").clone();
     assert_eq!(container["command"], serde_json::json!(["/bin/sh", "-ec"]));
     let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,12 @@
-//! Wrong values are refused before anything is rendered, by a message that names them.
+//! What values.schema.json refuses.
 
-use crate::helm::{HELMS, Render};
+use super::{CHART, defaults};
+use crate::helm::HELMS;
+use crate::refusals;
 
 #[test]
 fn wrong_values_are_refused_by_name() {
-    for (path, json, words) in [
+    let rows = [
         ("replicaCount", "\"three\"", "replicaCount"),
         ("replicaCount", "-1", "replicaCount"),
         ("replicas", "3", "replicas"),
@@ -26,17 +28,13 @@ fn wrong_values_are_refused_by_name() {
         ("podManagementPolicy", "\"Serial\"", "podManagementPolicy"),
         ("livenessProbe.failureTreshold", "3", "failureTreshold"),
         ("podAnnotations", "{\"a\": 1}", "podAnnotations"),
-    ] {
-        for helm in HELMS.iter() {
-            let refused = Render::defaults().value(path, json).text(helm).expect_err(path);
-            assert!(refused.contains(words) && refused.contains("schema"), "{path}={json}: {refused}");
-        }
-    }
+    ];
+    refusals::check(CHART, &rows);
 }
 
 #[test]
 fn two_handlers_in_one_probe_are_refused() {
-    let http = Render::defaults().value("livenessProbe.httpGet", "{\"path\": \"/health\", \"port\": \"http\"}");
+    let http = defaults().value("livenessProbe.httpGet", "{\"path\": \"/health\", \"port\": \"http\"}");
     let refused = http.text(&HELMS[0]).expect_err("merged with the default's tcpSocket");
     assert!(refused.contains("livenessProbe has 2 handlers (httpGet, tcpSocket)"), "{refused}");
     http.value("livenessProbe.tcpSocket", "null").text(&HELMS[0]).expect("the default's handler is gone");
@@ -44,8 +42,5 @@ fn two_handlers_in_one_probe_are_refused() {
 
 #[test]
 fn a_parent_charts_global_values_are_let_through() {
-    Render::defaults()
-        .value("global", "{\"region\": \"x\"}")
-        .text(&HELMS[0])
-        .expect("global values are not the chart's");
+    defaults().value("global", "{\"region\": \"x\"}").text(&HELMS[0]).expect("global values are not the chart's");
 }

@@ -1,0 +1,87 @@
+//! Every values file of every chart: it lints, it renders alike with every helm, and the objects are sound.
+
+use crate::helm::{Chart, HELMS, run};
+use crate::manifests::{Manifests, at, check_fields};
+use crate::pod_security;
+
+/// The charts of this repository.
+pub const CHARTS: [Chart; 2] = [crate::caesium::CHART, crate::kubernetes_job::CHART];
+
+/// Every rendering, with the names of chart and values file.
+fn renderings() -> impl Iterator<Item = (String, Manifests)> {
+    CHARTS.into_iter().flat_map(|chart| {
+        let of_files =
+            chart.variants().into_iter().map(move |file| (file.display().to_string(), chart.render().file(&file)));
+        let all = of_files.chain([(format!("{} with its defaults", chart.0), chart.render())]);
+        all.map(|(name, render)| (name, render.manifests()))
+    })
+}
+
+#[test]
+fn every_chart_is_tested() {
+    let mut folders: Vec<_> =
+        std::fs::read_dir(CHARTS[0].path().join("..")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    folders.sort();
+    assert_eq!(folders, CHARTS.map(|chart| chart.0));
+}
+
+#[test]
+fn lints_strictly() {
+    for (helm, chart) in HELMS.iter().flat_map(|helm| CHARTS.map(|chart| (helm, chart))) {
+        for file in chart.variants() {
+            let (folder, values) = (chart.path().display().to_string(), file.display().to_string());
+            let said = run(helm, &["lint", "--strict", &folder, "--values", &values]);
+            assert!(said.ok, "{} lint --values {values}: {}{}", helm.display(), said.stdout, said.stderr);
+        }
+    }
+}
+
+#[test]
+fn every_helm_renders_the_same() {
+    for (chart, file) in
+        CHARTS.into_iter().flat_map(|chart| chart.variants().into_iter().map(move |file| (chart, file)))
+    {
+        let render = chart.render().file(&file);
+        let texts: Vec<_> = HELMS.iter().map(|helm| render.text(helm).unwrap()).collect();
+        for pair in texts.windows(2) {
+            assert_eq!(Manifests::parse(&pair[0]).0, Manifests::parse(&pair[1]).0, "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn objects_have_only_fields_that_kubernetes_knows() {
+    renderings().for_each(|(_, rendered)| rendered.0.iter().for_each(check_fields));
+}
+
+#[test]
+fn pods_meet_the_restricted_standard() {
+    for (variant, rendered) in renderings() {
+        for (owner, pod) in rendered.pods() {
+            assert_eq!(pod_security::violations(&pod), Vec::<String>::new(), "{variant}: {owner}");
+        }
+    }
+}
+
+#[test]
+fn pods_cannot_talk_to_kubernetes() {
+    for (variant, rendered) in renderings() {
+        for (owner, pod) in rendered.pods() {
+            assert_eq!(pod.automount_service_account_token, Some(false), "{variant}: {owner}");
+        }
+    }
+}
+
+#[test]
+fn objects_say_where_they_come_from() {
+    let kubernetes = ["name", "instance", "version", "managed-by"].map(|label| format!("app.kubernetes.io/{label}"));
+    for (variant, rendered) in renderings() {
+        for object in rendered.0.iter().filter(|object| object["kind"] != "Pod") {
+            let labels = at(object, "metadata.labels");
+            for label in kubernetes.iter().map(String::as_str).chain(["helm.sh/chart"]) {
+                assert!(labels.get(label).is_some(), "{variant}: {} lacks {label}", object["kind"]);
+            }
+            assert_eq!(object["metadata"]["namespace"], "default", "{variant}: {}", object["kind"]);
+        }
+    }
+}

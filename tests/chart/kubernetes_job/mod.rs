@@ -1,0 +1,13 @@
+//! The chart for jobs.
+
+mod values;
+mod variants;
+
+use crate::helm::{Chart, Render};
+
+/// The chart.
+pub const CHART: Chart = Chart("kubernetes-job");
+
+fn defaults() -> Render {
+    CHART.render()
+}
