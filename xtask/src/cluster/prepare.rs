@@ -35,6 +35,8 @@ pub struct Request {
     pub run_id: String,
     /// The run's directory.
     pub run_dir: PathBuf,
+    /// Where leases are kept; see [`super::lease::folder`].
+    pub leases: PathBuf,
     /// Whether this is a CI machine, where falling back would hide a broken environment.
     pub ci: bool,
 }
@@ -49,7 +51,7 @@ pub async fn prepare(
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
     check_flags(request)?;
-    let lease = Arc::new(Lease::new(&request.run_id, &request.run_dir)?);
+    let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
     let wants_docker = matches!(request.choice, Choice::Auto | Choice::Kind);
     let docker = if wants_docker { Some(Docker::find(launcher).await) } else { None };
     match (&request.choice, docker) {

@@ -85,14 +85,14 @@ fn executable(messages: &str) -> Option<PathBuf> {
 
 /// A shell and the few tools that the chart expects in the image.
 async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>> {
-    if let Ok(busybox) = which::which("busybox")
+    if let Some(busybox) = launcher.find("busybox")
         && libraries(launcher, &busybox).await?.is_empty()
     {
         return busybox_files(launcher, &busybox).await;
     }
     let mut files = BTreeMap::new();
     for name in PROGRAMS {
-        let path = which::which(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
+        let path = launcher.find(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
         let path = path.canonicalize().with_context(|| path.display().to_string())?;
         files.insert(format!("bin/{name}"), Kind::File(0o755, read(&path)?));
         for library in libraries(launcher, &path).await? {

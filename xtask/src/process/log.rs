@@ -20,6 +20,7 @@ pub struct Launcher {
     run: Option<Run>,
     verbose: bool,
     cancel: CancellationToken,
+    path: Option<OsString>,
 }
 
 /// Where commands of a run are recorded.
@@ -39,12 +40,12 @@ impl Launcher {
     pub fn for_run(events: Events, run_dir: &Path, verbose: bool, cancel: CancellationToken) -> io::Result<Self> {
         std::fs::create_dir_all(run_dir.join(FOLDER))?;
         let run = Run { events, dir: run_dir.to_owned(), next: Arc::new(AtomicU32::new(1)) };
-        Ok(Self { run: Some(run), verbose, cancel })
+        Ok(Self { run: Some(run), verbose, cancel, path: None })
     }
 
     /// For a light subcommand, which keeps nothing.
     pub fn light(verbose: bool) -> Self {
-        Self { run: None, verbose, cancel: CancellationToken::new() }
+        Self { run: None, verbose, cancel: CancellationToken::new(), path: None }
     }
 
     /// The same run, but stopped by `cancel`: a clean-up that has to work after an interrupt takes a fresh one.
@@ -53,9 +54,27 @@ impl Launcher {
         Self { cancel, ..self.clone() }
     }
 
+    /// The same run, with another `PATH` to find tools on; its commands get it, too.
+    #[must_use]
+    pub fn searching(&self, path: impl Into<OsString>) -> Self {
+        Self { path: Some(path.into()), ..self.clone() }
+    }
+
+    /// The executable that a shell would find.
+    pub fn find(&self, name: &str) -> Option<PathBuf> {
+        match &self.path {
+            Some(path) => which::which_in(name, Some(path), Path::new("/")).ok(),
+            None => which::which(name).ok(),
+        }
+    }
+
     /// A command to be built up and run.
     pub fn cmd(&self, program: impl Into<OsString>) -> Cmd {
-        Cmd::new(self.clone(), program.into())
+        let cmd = Cmd::new(self.clone(), program.into());
+        match &self.path {
+            Some(path) => cmd.env("PATH", path),
+            None => cmd,
+        }
     }
 
     /// Sends a line that belongs to no case.

@@ -75,9 +75,11 @@ impl Client {
     async fn binary(self, launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
         let dir = tempfile::tempdir().context("making a folder")?;
         let cmd = match self {
-            Self::Npm => launcher.cmd(which::which("npm")?).args(["pack", "--silent", &package.npm]),
+            Self::Npm => {
+                launcher.cmd(launcher.find("npm").context("there is no npm")?).args(["pack", "--silent", &package.npm])
+            }
             Self::Pip => {
-                let pip = which::which("pip3").or_else(|_| which::which("pip"))?;
+                let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("there is no pip")?;
                 launcher.cmd(pip).args(["download", "--no-deps", "--quiet", "--dest", ".", &package.pip])
             }
         };

@@ -4,6 +4,9 @@ use super::pins::{self, Pin};
 use super::{Missing, Name, Source, Tool, Version, accepted, cache, fetch, version};
 use crate::process::Launcher;
 
+/// Where this variable is set, nothing is fetched.
+const OFFLINE: &str = "CHARTPROOF_OFFLINE";
+
 /// The tool in a version that the harness works with.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ pub async fn resolve_version(launcher: &Launcher, name: Name, version: Version) 
 
 /// The tool that a shell would find, if its version fits.
 async fn on_path(launcher: &Launcher, name: Name) -> Result<Tool, String> {
-    let path = which::which(name.as_str()).map_err(|_| "not on PATH".to_owned())?;
+    let path = launcher.find(name.as_str()).ok_or("not on PATH")?;
     let said = launcher.cmd(&path).args(name.version_args()).run().await.map_err(|error| error.to_string())?;
     let found = version::find(&said).ok_or_else(|| format!("{} does not say its version: {said:?}", path.display()))?;
     let range = accepted(name);
@@ -48,6 +51,7 @@ async fn pinned(launcher: &Launcher, pin: &Pin, mut tried: Vec<String>) -> Resul
     let found = match cache::Slot::open(pin).await {
         Ok(slot) => match slot.cached().await {
             Some(path) => Ok((path, Source::Cache)),
+            None if std::env::var_os(OFFLINE).is_some() => Err(vec![format!("not fetched, for {OFFLINE} is set")]),
             None => fetch::fetch(launcher, pin, &slot).await.map(|(path, from)| (path, Source::Fetched(from))),
         },
         Err(error) => Err(vec![format!("{error:#}")]),

@@ -86,10 +86,11 @@ impl Kind {
         let access = self.access();
         let Options { node_image, config, .. } = &self.options;
         let mut cmd = self.kind(&["create", "cluster", "--name", &self.cluster_name(), "--image", node_image]);
-        cmd = cmd.arg("--retain").arg("--kubeconfig").arg(&access.kubeconfig);
+        cmd = cmd.arg("--retain");
         if let Some(config) = config {
             cmd = cmd.arg("--config").arg(config);
         }
+        cmd = cmd.arg("--kubeconfig").arg(&access.kubeconfig);
         cmd.timeout(CREATE_TIMEOUT).run().await.map_err(advised)?;
         restrict(&access.kubeconfig)?;
         Ok(access)

@@ -88,15 +88,7 @@ pub struct Lease {
 
 impl Lease {
     /// A lease for a run of this process; nothing is written before it holds something.
-    ///
-    /// # Errors
-    /// Where there is no folder for leases.
-    pub fn new(run_id: &str, run_dir: &Path) -> anyhow::Result<Self> {
-        Ok(Self::new_in(&folder()?, run_id, run_dir))
-    }
-
-    /// The same, in a folder of one's own.
-    pub fn new_in(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
+    pub fn new(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
         let record = Record {
             run_id: run_id.to_owned(),
             run_dir: run_dir.to_owned(),

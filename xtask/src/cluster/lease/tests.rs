@@ -55,7 +55,7 @@ fn the_file_is_there_as_long_as_something_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("leases");
     assert_eq!(all(&folder).unwrap(), []);
-    let lease = Lease::new_in(&folder, "ab12", Path::new("/runs/ab12"));
+    let lease = Lease::new(&folder, "ab12", Path::new("/runs/ab12"));
     let (one, two) = (Resource::KindCluster("one".to_owned()), Resource::EmbeddedCluster("/two".into()));
     lease.hold(one.clone()).unwrap();
     lease.hold(two.clone()).unwrap();
