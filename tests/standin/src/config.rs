@@ -51,10 +51,7 @@ pub struct Timing {
 impl Config {
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Self> {
-        Self::read(|name| match (name, std::env::var(name).ok()) {
-            ("HOSTNAME", None) => std::fs::read_to_string("/proc/sys/kernel/hostname").ok(),
-            (_, value) => value,
-        })
+        Self::read(variable)
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
@@ -78,6 +75,24 @@ impl Config {
             faults: Faults::parse(&text("STANDIN_FAULT", ""), ordinal)?,
             ordinal,
         })
+    }
+}
+
+/// The planted faults alone, for the modes that are no Caesium.
+pub fn faults_from_env() -> Result<Faults> {
+    let text = |name: &str| variable(name).unwrap_or_default();
+    Faults::parse(&text("STANDIN_FAULT"), ordinal(text("HOSTNAME").trim()))
+}
+
+/// The name of the pod.
+pub fn hostname() -> String {
+    variable("HOSTNAME").unwrap_or_default().trim().to_owned()
+}
+
+fn variable(name: &str) -> Option<String> {
+    match (name, std::env::var(name).ok()) {
+        ("HOSTNAME", None) => std::fs::read_to_string("/proc/sys/kernel/hostname").ok(),
+        (_, value) => value,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Planted faults that end or burden the whole process.
+//! Planted faults that end or burden the whole process. Starts are counted in the data directory.
 
 use std::fs;
 use std::path::Path;
@@ -6,27 +6,26 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::config::Config;
 use crate::faults::{Fault, Faults};
 use crate::log;
 
 const STEP_MIB: usize = 32;
 
 /// Lets the planted faults of this kind take their course.
-pub fn plant(config: &Config) -> Result<()> {
-    if !config.faults.names().is_empty() {
-        log::warn(format_args!("faults planted: {}", config.faults.names().join(", ")));
+pub fn plant(faults: &Faults, dir: &Path) -> Result<()> {
+    if !faults.names().is_empty() {
+        log::warn(format_args!("faults planted: {}", faults.names().join(", ")));
     }
-    if config.faults.has(Fault::WriteReadOnlyRoot) {
+    if faults.has(Fault::WriteReadOnlyRoot) {
         write_root()?;
     }
-    if let Some(mib) = config.faults.count(Fault::MemoryHog) {
+    if let Some(mib) = faults.count(Fault::MemoryHog) {
         tokio::spawn(hog(mib));
     }
-    let starts = count_start(&config.faults, &config.path)?;
+    let starts = count_start(faults, dir)?;
     for (fault, starts_max) in [(Fault::CrashLoop, u32::MAX), (Fault::CrashOnce, 1), (Fault::CrashTwice, 2)] {
-        if let Some(after) = config.faults.after(fault).filter(|_| starts <= starts_max) {
-            tokio::spawn(crash(after, starts));
+        if let Some(after) = faults.after(fault).filter(|_| starts <= starts_max) {
+            tokio::spawn(crash(fault, after, starts));
         }
     }
     Ok(())
@@ -49,9 +48,9 @@ fn count_start(faults: &Faults, dir: &Path) -> Result<u32> {
     Ok(before + 1)
 }
 
-async fn crash(after: Duration, start: u32) {
+async fn crash(fault: Fault, after: Duration, start: u32) {
     tokio::time::sleep(after).await;
-    log::error(format_args!("fault: this is start {start}, crashing with exit 1 after {after:?}"));
+    log::error(format_args!("fault {}: crashing with exit 1, {after:?} after start {start}", fault.name()));
     std::process::exit(1);
 }
 

@@ -50,6 +50,13 @@ pub enum Fault {
     MemoryHog,
 }
 
+impl Fault {
+    /// As it is written in `STANDIN_FAULT`.
+    pub fn name(self) -> &'static str {
+        TABLE.iter().find(|row| row.fault == self).map_or("unnamed", |row| row.name)
+    }
+}
+
 struct Row {
     fault: Fault,
     name: &'static str,

@@ -91,7 +91,7 @@ fn settings(timing: Timing, snapshot_entries: u64) -> openraft::Config {
 /// Runs a node until SIGTERM has drained it.
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = shutdown::Signals::new(config.faults.has(Fault::SigtermIgnored))?;
-    crash::plant(&config)?;
+    crash::plant(&config.faults, &config.path)?;
     let address = config.node_address;
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("raft can't listen on CAESIUM_NODE_ADDRESS {address}"))?;

@@ -1,5 +1,7 @@
 //! SIGTERM and SIGINT.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -10,13 +12,20 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     ignored: bool,
+    linger: Option<(Duration, Box<dyn FnOnce() + Send>)>,
 }
 
 impl Signals {
     /// Catches the signals from now on.
     pub fn new(ignored: bool) -> Result<Self> {
         let caught = |kind| signal(kind).context("signals can't be caught");
-        Ok(Self { terminate: caught(SignalKind::terminate())?, interrupt: caught(SignalKind::interrupt())?, ignored })
+        let (terminate, interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, ignored, linger: None })
+    }
+
+    /// Lets so much time pass between the signal and the end, and does this at the signal.
+    pub fn linger(&mut self, time: Duration, at_signal: impl FnOnce() + Send + 'static) {
+        self.linger = Some((time, Box::new(at_signal)));
     }
 
     /// Returns when the process is to end.
@@ -28,6 +37,10 @@ impl Signals {
             };
             if !self.ignored {
                 log::info(format_args!("{name}: ending"));
+                if let Some((time, at_signal)) = self.linger.take() {
+                    at_signal();
+                    tokio::time::sleep(time).await;
+                }
                 return;
             }
             log::warn(format_args!("fault sigterm-ignored: {name} ignored"));

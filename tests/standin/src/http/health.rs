@@ -8,8 +8,6 @@ use axum::response::{IntoResponse as _, Json, Response};
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::faults::Fault;
-use crate::log;
 use crate::statements::{Reply, Statement};
 
 /// A database that takes longer is degraded.
@@ -17,17 +15,11 @@ const LATENCY_MAX: Duration = Duration::from_secs(1);
 
 /// Asks the database, without a deadline: with the quorum lost this hangs.
 pub async fn health(State(api): State<Api>) -> Response {
-    let faults = &api.node.config.faults;
-    let due = |fault| faults.after(fault).is_some_and(|after| api.opened.elapsed() >= after);
-    if due(Fault::HealthHangs) {
-        log::warn("fault health-hangs: /health is not answered");
-        return std::future::pending().await;
-    }
     let asked = Instant::now();
-    tokio::time::sleep(faults.after(Fault::SlowHealth).unwrap_or_default()).await;
+    let refused = api.health.act().await;
     let _ = api.node.run(Statement::Ping).await;
     let latency = asked.elapsed();
-    let healthy = latency <= LATENCY_MAX && !due(Fault::Health503);
+    let healthy = latency <= LATENCY_MAX && !refused;
     let quorum = if api.node.config.quorum_block { api.node.run(Statement::Quorum).await } else { Reply::Pong };
     let (status, code) =
         if healthy { ("healthy", StatusCode::OK) } else { ("degraded", StatusCode::SERVICE_UNAVAILABLE) };

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse as _, Json, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, message};
+use super::Api;
 use crate::jobs::{Job, Outcome, now_ms};
+use crate::serve::message;
 use crate::statements::{Reply, Statement};
 
 /// The body of a POST.

@@ -3,6 +3,7 @@
 mod api;
 mod cluster;
 mod faults;
+mod modes;
 mod refusals;
 mod restart;
 mod shutdown;

@@ -78,8 +78,18 @@ impl Fleet {
             ("CAESIUM_DATABASE_PATH", self.data(ordinal).display().to_string()),
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value));
-        let child = spawn(own.iter().chain(&self.variables), &log);
+        let child = spawn(&["start"], own.iter().chain(&self.variables), &log);
         Node { address: self.address(host), child, log, _dir: self.dir.clone() }
+    }
+
+    /// Starts another of the program's commands, with these variables only.
+    pub fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Node {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.dir.path().join(format!("log-{}-{start}", arguments[0]));
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let child = spawn(arguments, variables.iter(), &log);
+        Node { address: arguments[0].to_owned(), child, log, _dir: self.dir.clone() }
     }
 
     /// Three nodes, all of them voters.
@@ -91,9 +101,9 @@ impl Fleet {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this starts the program under test")]
-fn spawn<'a>(variables: impl Iterator<Item = &'a (String, String)>, log: &Path) -> Child {
+fn spawn<'a>(arguments: &[&str], variables: impl Iterator<Item = &'a (String, String)>, log: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caesium"));
-    command.arg("start").env_clear().envs(variables.map(|(name, value)| (name, value)));
+    command.args(arguments).env_clear().envs(variables.map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(log).unwrap());
     command.spawn().unwrap()
 }

@@ -1,0 +1,128 @@
+//! A minimal HTTP client, for the in-cluster URLs that other programs have in their environment.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// How long a whole exchange may take.
+const EXCHANGE_MAX: Duration = Duration::from_secs(3);
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: String,
+}
+
+/// Where something answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Whether it speaks HTTP; else it only accepts connections.
+    http: bool,
+    /// `host:port`.
+    authority: String,
+    /// Begins with a slash.
+    path: String,
+    /// As it was written.
+    text: String,
+}
+
+impl std::str::FromStr for Url {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| anyhow!("{text:?} is no URL"))?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (http, port) = match scheme {
+            "http" => (true, Some(80)),
+            "tcp" => (false, None),
+            other => bail!("{text:?}: {other} is not spoken here, only http and tcp are"),
+        };
+        let authority = match (authority.contains(':'), port) {
+            (true, _) => authority.to_owned(),
+            (false, Some(port)) => format!("{authority}:{port}"),
+            (false, None) => bail!("{text:?} has no port"),
+        };
+        Ok(Self { http, authority, path: format!("/{path}"), text: text.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Url {
+    /// The URL with this behind its path.
+    pub fn join(&self, path: &str) -> Self {
+        let joined = format!("{}{path}", self.path.trim_end_matches('/'));
+        Self { text: format!("http://{}{joined}", self.authority), path: joined, ..self.clone() }
+    }
+
+    /// Whether something answers there: with 2xx, or for `tcp` at all.
+    pub async fn answers(&self) -> Result<()> {
+        if self.http {
+            let answer = self.request("GET", "", None).await?;
+            return if answer.status < 300 { Ok(()) } else { bail!("{self} answers {}", answer.status) };
+        }
+        let connection = tokio::time::timeout(EXCHANGE_MAX, TcpStream::connect(&self.authority)).await;
+        connection.context("timed out").and_then(|c| c.context("refused")).with_context(|| self.to_string())?;
+        Ok(())
+    }
+
+    /// Sends a request, with a bearer token if there is one, and reads the whole answer.
+    pub async fn request(&self, method: &str, body: &str, token: Option<&str>) -> Result<Answer> {
+        let exchange = tokio::time::timeout(EXCHANGE_MAX, self.exchange(method, body, token)).await;
+        let answer = exchange.map_err(|_| anyhow!("{method} {self}: no answer within {EXCHANGE_MAX:?}"))?;
+        let answer = answer.with_context(|| format!("{method} {self}"))?;
+        parse(&answer).with_context(|| format!("{method} {self}: no HTTP answer"))
+    }
+
+    async fn exchange(&self, method: &str, body: &str, token: Option<&str>) -> Result<String> {
+        let mut stream = TcpStream::connect(&self.authority).await?;
+        let (host, path, length) = (&self.authority, &self.path, body.len());
+        let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{authorization}");
+        stream.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+fn parse(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, body: body.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let db = url("http://db.infra.svc:5432");
+        assert_eq!((db.authority.as_str(), db.path.as_str()), ("db.infra.svc:5432", "/"));
+        assert_eq!(db.join("/v1/records/x").to_string(), "http://db.infra.svc:5432/v1/records/x");
+        assert_eq!(url("http://web/health").authority, "web:80");
+        assert!(!url("tcp://kafka:9092").http);
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        let refused = |text: &str| text.parse::<Url>().unwrap_err().to_string();
+        assert_eq!(refused("kafka:9092"), "\"kafka:9092\" is no URL");
+        assert_eq!(refused("https://x"), "\"https://x\": https is not spoken here, only http and tcp are");
+        assert_eq!(refused("tcp://kafka"), "\"tcp://kafka\" has no port");
+    }
+}

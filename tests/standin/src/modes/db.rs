@@ -1,0 +1,136 @@
+//! `caesium db`: what stands for a database or a broker, spoken to over HTTP.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+
+use super::MaybeText;
+use super::records::Records;
+use crate::config::faults_from_env;
+use crate::serve::{self, HealthFaults, message};
+use crate::shutdown::Signals;
+use crate::{crash, faults::Fault, log};
+
+/// Keeps records and migrations: PUT, GET, DELETE /v1/records/KEY, POST /v1/migrations/NAME
+#[derive(Debug, clap::Args)]
+pub struct Db {
+    /// Where HTTP listens, on all addresses
+    #[arg(long, env = "STANDIN_PORT", default_value_t = 5432)]
+    port: u16,
+    /// Directory that keeps the data; without it, they live as long as the process
+    #[arg(long, env = "STANDIN_PATH")]
+    path: Option<PathBuf>,
+    /// Password that every request to /v1 has to bring as bearer token
+    #[arg(
+        long, env = "STANDIN_DB_PASSWORD", hide_env_values = true,
+        default_value = "", hide_default_value = true, value_parser = super::maybe_text
+    )]
+    password: MaybeText,
+}
+
+#[derive(Clone)]
+struct Server {
+    records: Arc<Records>,
+    password: Option<Arc<str>>,
+    health: HealthFaults,
+}
+
+impl Db {
+    /// Serves until SIGTERM.
+    pub async fn run(self) -> Result<()> {
+        let faults = faults_from_env()?;
+        let signals = Signals::new(faults.has(Fault::SigtermIgnored))?;
+        crash::plant(&faults, &self.path.clone().unwrap_or_else(std::env::temp_dir))?;
+        let records = Arc::new(Records::open(self.path.as_deref())?);
+        let password = self.password.map(Arc::from);
+        let server = || router(Server { records, password, health: HealthFaults::new(&faults) });
+        serve::serve(self.port, &faults, signals, server).await
+    }
+}
+
+fn router(server: Server) -> Router {
+    let data = Router::new()
+        .route("/records", get(list))
+        .route("/records/{key}", get(read).put(write).delete(remove))
+        .route("/migrations", get(migrations))
+        .route("/migrations/{name}", post(migrate))
+        .layer(from_fn_with_state(server.clone(), authorize));
+    Router::new()
+        .nest("/v1", data)
+        .route("/health", get(health))
+        .route("/health/live", get(health))
+        .route("/health/ready", get(health))
+        .with_state(server)
+}
+
+async fn authorize(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    match &server.password {
+        Some(password) if given != Some(&format!("Bearer {password}")) => {
+            log::warn(format_args!("{} {}: wrong password", request.method(), request.uri().path()));
+            message(StatusCode::UNAUTHORIZED, "wrong password")
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn health(State(server): State<Server>) -> StatusCode {
+    if server.health.act().await { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+}
+
+async fn list(State(server): State<Server>) -> Json<Value> {
+    Json(server.records.read(|content| json!(content.records)))
+}
+
+async fn read(State(server): State<Server>, Path(key): Path<String>) -> Response {
+    match server.records.read(|content| content.records.get(&key).cloned()) {
+        Some(value) => value.into_response(),
+        None => message(StatusCode::NOT_FOUND, format!("no record {key:?}")),
+    }
+}
+
+async fn write(State(server): State<Server>, Path(key): Path<String>, value: String) -> Response {
+    answer(server.records.change(|content| match content.records.insert(key, value) {
+        None => StatusCode::CREATED,
+        Some(_) => StatusCode::OK,
+    }))
+}
+
+async fn remove(State(server): State<Server>, Path(key): Path<String>) -> Response {
+    answer(server.records.change(|content| match content.records.remove(&key) {
+        None => StatusCode::NOT_FOUND,
+        Some(_) => StatusCode::NO_CONTENT,
+    }))
+}
+
+async fn migrations(State(server): State<Server>) -> Json<Value> {
+    Json(server.records.read(|content| json!(content.migrations)))
+}
+
+/// 201 where the migration ran now, 200 where it ran before.
+async fn migrate(State(server): State<Server>, Path(name): Path<String>) -> Response {
+    log::info(format_args!("migration {name} asked for"));
+    answer(server.records.change(|content| {
+        let asked = content.migrations.entry(name).or_default();
+        *asked += 1;
+        if *asked == 1 { StatusCode::CREATED } else { StatusCode::OK }
+    }))
+}
+
+fn answer(result: Result<StatusCode>) -> Response {
+    match result {
+        Ok(status) => status.into_response(),
+        Err(error) => {
+            log::error(format_args!("{error:#}"));
+            message(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}"))
+        }
+    }
+}
