@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    fn check(selector: serde_json::Value, expected: bool) {
+    fn check(selector: &serde_json::Value, expected: bool) {
         let labels = Labels::from([("app".to_owned(), "web".to_owned()), ("rank".to_owned(), "3".to_owned())]);
         let parsed: LabelSelector = serde_json::from_value(selector.clone()).unwrap();
         assert_eq!(matches(&parsed, Some(&labels)), expected, "{selector}");
@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn labels_and_expressions_all_have_to_match() {
-        check(json!({}), true);
-        check(json!({"matchLabels": {"app": "web"}}), true);
-        check(json!({"matchLabels": {"app": "web", "tier": "front"}}), false);
+        check(&json!({}), true);
+        check(&json!({"matchLabels": {"app": "web"}}), true);
+        check(&json!({"matchLabels": {"app": "web", "tier": "front"}}), false);
         for (operator, values, expected) in [
             ("In", json!(["web", "db"]), true),
             ("In", json!(["db"]), false),
@@ -63,9 +63,9 @@ mod tests {
             ("DoesNotExist", json!([]), false),
             ("Near", json!(["web"]), false),
         ] {
-            check(json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]}), expected);
+            check(&json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]}), expected);
         }
-        check(json!({"matchExpressions": [{"key": "rank", "operator": "Gt", "values": ["2"]}]}), true);
-        check(json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["db"]}]}), true);
+        check(&json!({"matchExpressions": [{"key": "rank", "operator": "Gt", "values": ["2"]}]}), true);
+        check(&json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["db"]}]}), true);
     }
 }

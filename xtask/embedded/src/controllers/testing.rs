@@ -1,7 +1,7 @@
 //! Controllers run step by step, on a registry in memory, with a kubelet that does what it is told:
 //! nothing sleeps, nothing races.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub struct Simulation {
     seen: Vec<u64>,
     started: u64,
     addresses: u8,
-    again: BTreeMap<(usize, Key), ()>,
+    again: BTreeSet<(usize, Key)>,
     _directory: TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Simulation {
             seen: vec![0; CONTROLLERS.len()],
             started: 0,
             addresses: 0,
-            again: BTreeMap::new(),
+            again: BTreeSet::new(),
             _directory: directory,
         };
         simulation.create::<k8s_openapi::api::core::v1::Namespace>(json!({"metadata": {"name": namespace}}));
@@ -94,7 +94,7 @@ impl Simulation {
 
     /// Lets them look again at what they wanted to look at later.
     pub fn later(&mut self) {
-        for ((index, key), ()) in std::mem::take(&mut self.again) {
+        for (index, key) in std::mem::take(&mut self.again) {
             self.reconcile(index, key);
         }
         self.settle();
@@ -108,7 +108,9 @@ impl Simulation {
             changes.iter().flat_map(|change| (CONTROLLERS[index].keys)(&self.context.client, change)).collect();
         keys.sort();
         keys.dedup();
-        keys.into_iter().for_each(|key| self.reconcile(index, key));
+        for key in keys {
+            self.reconcile(index, key);
+        }
         true
     }
 
@@ -116,7 +118,7 @@ impl Simulation {
         match (CONTROLLERS[index].reconcile)(&self.context, &key) {
             Ok(None) => {}
             Ok(Some(_)) | Err(_) => {
-                self.again.insert((index, key), ());
+                self.again.insert((index, key));
             }
         }
     }

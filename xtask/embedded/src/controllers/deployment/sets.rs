@@ -95,22 +95,18 @@ impl Sets {
     /// Makes the set of the template where it is missing, and gives it the next revision.
     pub fn ensure_new(&mut self, rollout: &mut Rollout) -> Result<(), Status> {
         let next = self.old.iter().map(revision).max().unwrap_or(0) + 1;
-        match self.new.take() {
-            Some(new) => {
-                let number = next.max(revision(&new));
-                let new = annotate(rollout, new, number, None)?;
-                if conditions::progressing(&rollout.deployment).is_none() {
-                    let message = format!("Found new replica set \"{}\"", owners::key(&new).1);
-                    conditions::note_progress(rollout, "FoundNewReplicaSet", &message)?;
-                }
-                self.new = Some(new);
-                note_revision(rollout, number)
-            }
-            None => {
-                self.new = Some(self.create(rollout, next)?);
-                note_revision(rollout, next)
-            }
+        let Some(new) = self.new.take() else {
+            self.new = Some(self.create(rollout, next)?);
+            return note_revision(rollout, next);
+        };
+        let number = next.max(revision(&new));
+        let new = annotate(rollout, &new, number, None)?;
+        if conditions::progressing(&rollout.deployment).is_none() {
+            let message = format!("Found new replica set \"{}\"", owners::key(&new).1);
+            conditions::note_progress(rollout, "FoundNewReplicaSet", &message)?;
         }
+        self.new = Some(new);
+        note_revision(rollout, number)
     }
 
     fn create(&self, rollout: &mut Rollout, revision: i64) -> Result<ReplicaSet, Status> {
@@ -217,8 +213,8 @@ fn annotations(rollout: &Rollout, revision: i64) -> BTreeMap<String, String> {
 }
 
 /// Gives a set its annotations, and a size where one is given.
-fn annotate(rollout: &Rollout, set: ReplicaSet, revision: i64, size: Option<i32>) -> Result<ReplicaSet, Status> {
-    let (namespace, name) = owners::key(&set);
+fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32>) -> Result<ReplicaSet, Status> {
+    let (namespace, name) = owners::key(set);
     let wanted = annotations(rollout, revision);
     rollout.client.modify(&namespace, &name, |set: &mut ReplicaSet| {
         let before = set.clone();
@@ -247,7 +243,7 @@ fn scale(rollout: &Rollout, set: &mut ReplicaSet, size: i32) -> Result<bool, Sta
     if size == before && !(stale && before > 0) {
         return Ok(false);
     }
-    *set = annotate(rollout, set.clone(), revision(set), Some(size))?;
+    *set = annotate(rollout, set, revision(set), Some(size))?;
     if size == before {
         return Ok(false);
     }

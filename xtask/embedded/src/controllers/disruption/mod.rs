@@ -1,4 +1,4 @@
-//! PodDisruptionBudgets: how many pods may go, and whether this one may.
+//! Disruption budgets: how many pods may go, and whether this one may.
 
 use std::collections::BTreeMap;
 

@@ -44,8 +44,7 @@ type Groups = BTreeMap<Vec<Port>, Vec<Backend>>;
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
     match change.kind.kind {
-        "Service" => vec![(namespace, name)],
-        "Endpoints" => vec![(namespace, name)],
+        "Service" | "Endpoints" => vec![(namespace, name)],
         "EndpointSlice" => {
             let service = change.object["metadata"]["labels"][slices::SERVICE_LABEL].as_str();
             service.map(|service| (namespace, service.to_owned())).into_iter().collect()

@@ -27,13 +27,13 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
     for (ports, backends) in groups {
         let ports = slice_ports(ports);
         match stored.iter().position(|slice| slice.ports == ports) {
-            Some(index) => update(client, service, &stored.swap_remove(index), ports, backends)?,
+            Some(index) => update(client, service, &stored.swap_remove(index), ports.as_ref(), backends)?,
             None => missing.push((ports, backends)),
         }
     }
     for (ports, backends) in missing {
         match stored.pop() {
-            Some(slice) => update(client, service, &slice, ports, backends)?,
+            Some(slice) => update(client, service, &slice, ports.as_ref(), backends)?,
             None => create(client, service, ports, backends)?,
         }
     }
@@ -74,14 +74,14 @@ fn update(
     client: &Client,
     service: &Service,
     slice: &EndpointSlice,
-    ports: Option<Vec<EndpointPort>>,
+    ports: Option<&Vec<EndpointPort>>,
     backends: &[Backend],
 ) -> Result<(), Status> {
     let (namespace, name) = owners::key(slice);
     let updated = client.modify(&namespace, &name, |slice: &mut EndpointSlice| {
         let before = slice.clone();
         slice.endpoints = endpoints(service, before.endpoints.as_deref().unwrap_or_default(), backends);
-        slice.ports.clone_from(&ports);
+        slice.ports = ports.cloned();
         slice.metadata.labels = Some(labels(service));
         *slice != before
     });

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a JSON literal reads best where it is used")]
+
 use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
@@ -42,7 +44,7 @@ fn service(spec: Value) -> Simulation {
 fn add_pod(simulation: &mut Simulation, name: &str, port: i32) {
     simulation.create::<Pod>(json!({
         "metadata": {"name": name, "namespace": "a", "labels": {"app": "web"}},
-        "spec": {"containers": [{"name": "main", "ports": [{"name": "http", "containerPort": port}]}]},
+        "spec": {"containers": [{"name": "main", "image": "one", "ports": [{"name": "http", "containerPort": port}]}]},
     }));
     simulation.settle();
     simulation.run("a", name);

@@ -33,9 +33,9 @@ fn left(simulation: &Simulation) -> Vec<String> {
     owner.into_iter().chain(secrets).collect()
 }
 
-fn hold(simulation: &Simulation, name: &str, finalizers: Option<Vec<String>>) {
+fn hold(simulation: &Simulation, name: &str, finalizers: Option<&[String]>) {
     let hold = |secret: &mut Secret| {
-        secret.metadata.finalizers.clone_from(&finalizers);
+        secret.metadata.finalizers = finalizers.map(<[String]>::to_vec);
         true
     };
     simulation.context.client.modify("a", name, hold).unwrap();
@@ -52,7 +52,7 @@ fn dependents_follow_their_owner() {
 #[test]
 fn in_the_foreground_the_owner_goes_last() {
     let mut simulation = family();
-    hold(&simulation, "grandchild", Some(vec!["example.org/hold".to_owned()]));
+    hold(&simulation, "grandchild", Some(&["example.org/hold".to_owned()]));
     delete(&mut simulation, "Foreground");
     assert_eq!(left(&simulation), ["owner", "child", "grandchild"], "all wait for the one that is held");
     hold(&simulation, "grandchild", None);

@@ -48,7 +48,7 @@ mod tests {
     }
 
     fn seconds(ended: &[Pod]) -> u64 {
-        left(ended).map_or(0, |left| left.as_secs_f64().ceil() as u64)
+        left(ended).map_or(0, |left| (left + Duration::from_millis(999)).as_secs())
     }
 
     #[test]

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a JSON literal reads best where it is used")]
+
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
@@ -59,7 +61,8 @@ fn the_recorded_job_fails_in_the_same_steps() {
 fn job(spec: Value) -> Simulation {
     let mut simulation = Simulation::new("a");
     let mut job = json!({"metadata": {"name": "j", "namespace": "a"}, "spec": spec});
-    job["spec"]["template"] = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "main"}]}});
+    job["spec"]["template"] =
+        json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "one"}]}});
     simulation.create::<Job>(job);
     simulation.settle();
     simulation

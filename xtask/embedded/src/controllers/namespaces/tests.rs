@@ -39,7 +39,7 @@ fn pods_end_in_their_own_time_before_the_rest_goes() {
     let mut simulation = Simulation::new("a");
     let client = simulation.context.client.clone();
     simulation.create::<Pod>(
-        json!({"metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": [{"name": "main"}]}}),
+        json!({"metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": [{"name": "main", "image": "one"}]}}),
     );
     simulation.create::<Secret>(json!({"metadata": {"name": "s", "namespace": "a"}}));
     simulation.settle();

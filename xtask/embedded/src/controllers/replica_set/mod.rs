@@ -34,7 +34,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let terminating = pods.extract_if(.., |pod| pods::is_terminating(pod)).count();
     let managed = if set.metadata.deletion_timestamp.is_some() { Ok(()) } else { manage(client, &set, spec, &pods) };
     let min_ready = clock::seconds(spec.min_ready_seconds.unwrap_or(0));
-    write_status(client, &set, status(&set, spec, &pods, terminating, managed.as_ref().err()))?;
+    write_status(client, &set, &status(&set, spec, &pods, terminating, managed.as_ref().err()))?;
     managed?;
     let again = pods.iter().filter_map(|pod| match pods::availability(pod, min_ready) {
         Availability::After(left) => Some(left),
@@ -165,10 +165,10 @@ fn failed(set: &ReplicaSet, failure: &Status) -> ReplicaSetCondition {
     }
 }
 
-fn write_status(client: &Client, set: &ReplicaSet, status: ReplicaSetStatus) -> Result<(), Status> {
+fn write_status(client: &Client, set: &ReplicaSet, status: &ReplicaSetStatus) -> Result<(), Status> {
     let (namespace, name) = owners::key(set);
     let written = client.modify_status(&namespace, &name, |set: &mut ReplicaSet| {
-        let changed = set.status.as_ref() != Some(&status);
+        let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed
     });

@@ -18,7 +18,7 @@ pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
     if selected && required.is_none_or(|required| selects(required, node)) {
         return None;
     }
-    Reason::hard("1 node(s) didn't match Pod's node affinity/selector")
+    Some(Reason::hard("1 node(s) didn't match Pod's node affinity/selector"))
 }
 
 /// Whether one of the selector's terms matches the node; an empty term matches none.
@@ -41,7 +41,7 @@ pub fn spread_reason(pod: &Pod, node: &Node) -> Option<Reason> {
     let labels = node.metadata.labels.clone().unwrap_or_default();
     let mut hard = constraints.filter(|c| c.when_unsatisfiable == "DoNotSchedule");
     hard.find(|c| !labels.contains_key(&c.topology_key))?;
-    Reason::hard("1 node(s) didn't match pod topology spread constraints (missing required label)")
+    Some(Reason::hard("1 node(s) didn't match pod topology spread constraints (missing required label)"))
 }
 
 /// Required affinity and anti-affinity between pods; all others are on this node.
@@ -51,18 +51,18 @@ pub fn pods_reason(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
         |term: &&PodAffinityTerm| node.metadata.labels.iter().flatten().any(|(key, _)| *key == term.topology_key);
     let met = |term: &PodAffinityTerm, whose: &Pod| others.iter().any(|other| applies(term, whose, other));
     if others.iter().any(|other| anti_terms(other).filter(known).any(|term| applies(term, other, pod))) {
-        return soft("1 node(s) didn't satisfy existing pods anti-affinity rules");
+        return Some(soft("1 node(s) didn't satisfy existing pods anti-affinity rules"));
     }
     if anti_terms(pod).filter(known).any(|term| met(term, pod)) {
-        return soft("1 node(s) didn't match pod anti-affinity rules");
+        return Some(soft("1 node(s) didn't match pod anti-affinity rules"));
     }
     // The first of a group that wants its own company may start it.
     let missed = |term: &PodAffinityTerm| !known(&term) || !met(term, pod) && !applies(term, pod, pod);
-    if terms(pod).any(missed) { Reason::hard("1 node(s) didn't match pod affinity rules") } else { None }
+    terms(pod).any(missed).then(|| Reason::hard("1 node(s) didn't match pod affinity rules"))
 }
 
-fn soft(text: &str) -> Option<Reason> {
-    Some(Reason { text: text.to_owned(), helped_by_eviction: true })
+fn soft(text: &str) -> Reason {
+    Reason { text: text.to_owned(), helped_by_eviction: true }
 }
 
 fn applies(term: &PodAffinityTerm, whose: &Pod, other: &Pod) -> bool {

@@ -20,11 +20,15 @@ pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
         Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Taint::default() };
     let tolerated = |taint: &Taint| tolerations.iter().any(|toleration| tolerates(toleration, taint));
     if spec.unschedulable == Some(true) && !tolerated(&cordon) {
-        return Reason::hard("1 node(s) were unschedulable");
+        return Some(Reason::hard("1 node(s) were unschedulable"));
     }
     let keeps_out = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerated(taint);
     let taint = spec.taints.iter().flatten().find(keeps_out)?;
-    Reason::hard(format!("1 node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value.as_deref().unwrap_or("")))
+    Some(Reason::hard(format!(
+        "1 node(s) had untolerated taint {{{}: {}}}",
+        taint.key,
+        taint.value.as_deref().unwrap_or("")
+    )))
 }
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
@@ -71,7 +75,9 @@ fn requests(spec: &PodSpec) -> Amounts {
     spec.containers.iter().for_each(|container| add(&mut sum, &of(container)));
     let init = spec.init_containers.iter().flatten();
     let (sidecars, init): (Vec<_>, Vec<_>) = init.partition(|c| c.restart_policy.as_deref() == Some("Always"));
-    sidecars.into_iter().for_each(|container| add(&mut sum, &of(container)));
+    for sidecar in sidecars {
+        add(&mut sum, &of(sidecar));
+    }
     for (name, amount) in init.into_iter().flat_map(of) {
         let most = sum.entry(name).or_default();
         *most = amount.max(*most);

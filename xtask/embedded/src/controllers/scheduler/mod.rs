@@ -123,8 +123,8 @@ struct Reason {
 }
 
 impl Reason {
-    fn hard(text: impl Into<String>) -> Option<Self> {
-        Some(Self { text: text.into(), helped_by_eviction: false })
+    fn hard(text: impl Into<String>) -> Self {
+        Self { text: text.into(), helped_by_eviction: false }
     }
 }
 

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a JSON literal reads best where it is used")]
+
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
 

@@ -58,7 +58,7 @@ pub fn node_reason(claims: &[Claim], node: &Node) -> Option<Reason> {
         required.is_some_and(|required| !affinity::selects(required, node))
     };
     claims.iter().filter_map(|c| c.volume.as_ref()).find(|volume| elsewhere(volume))?;
-    Reason::hard("1 node(s) didn't match PersistentVolume's node affinity")
+    Some(Reason::hard("1 node(s) didn't match PersistentVolume's node affinity"))
 }
 
 /// Names the node to the claims that wait for it; `Waiting` until all of them are bound.

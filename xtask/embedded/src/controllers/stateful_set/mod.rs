@@ -39,16 +39,16 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let mut pass = pass::Pass::new(client, &set, spec, &revisions, &pods);
     let outcome = if set.metadata.deletion_timestamp.is_some() { Ok(()) } else { pass.advance() };
     let again = pass.available_after();
-    write_status(client, &set, pass.status())?;
+    write_status(client, &set, &pass.status())?;
     outcome?;
     revisions.truncate(client, &set, &pods)?;
     Ok(again)
 }
 
-fn write_status(client: &Client, set: &StatefulSet, status: StatefulSetStatus) -> Result<(), Status> {
+fn write_status(client: &Client, set: &StatefulSet, status: &StatefulSetStatus) -> Result<(), Status> {
     let (namespace, name) = owners::key(set);
     let written = client.modify_status(&namespace, &name, |set: &mut StatefulSet| {
-        let changed = set.status.as_ref() != Some(&status);
+        let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed
     });

@@ -1,4 +1,4 @@
-//! One pass over a set: the next step that its order allows, as kube's stateful_set_control has it.
+//! One pass over a set: the next step that its order allows, as kube's controller has it.
 
 use std::time::Duration;
 
@@ -73,12 +73,10 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// Where a pod or claim could not be written; the event says it too.
     pub fn advance(&mut self) -> Result<(), Status> {
-        let mut ordinal = identity::start(self.spec);
-        for replica in self.replicas.clone() {
+        for (ordinal, replica) in (identity::start(self.spec)..).zip(self.replicas.clone()) {
             if self.replica(ordinal, replica)? == Step::Stop {
                 return Ok(());
             }
-            ordinal += 1;
         }
         for pod in &self.condemned {
             claims::keep_owner(self.client, self.set, self.spec, pod, true)?;

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a JSON literal reads best where it is used")]
+
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};

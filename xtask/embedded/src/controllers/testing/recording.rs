@@ -53,15 +53,15 @@ pub fn own_states(log: &[Change], kind: &str, name: &str) -> Vec<String> {
     states(named.map(|object| (&object["metadata"]["generation"], &object["status"])))
 }
 
-fn states<'a>(states: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<String> {
+fn states<'a>(all: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<String> {
     let mut names = Names::default();
     // The first is as the API makes it.
-    let mut all: Vec<String> = states
+    let mut all: Vec<String> = all
         .skip(1)
         .map(|(generation, status)| {
-            let mut status = status.clone();
-            without_times(&mut status);
-            names.replace(&format!("{generation} {status}"))
+            let mut timeless = status.clone();
+            without_times(&mut timeless);
+            names.replace(&format!("{generation} {timeless}"))
         })
         .collect();
     all.dedup();
@@ -75,7 +75,9 @@ fn without_times(value: &mut Value) {
             let mut kept: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();
             kept.retain(|(key, value)| !key.ends_with("Time") && *value != Value::Null);
             kept.sort_by(|a, b| a.0.cmp(&b.0));
-            kept.iter_mut().for_each(|(_, value)| without_times(value));
+            for (_, value) in &mut kept {
+                without_times(value);
+            }
             fields.extend(kept);
         }
         Value::Array(items) => items.iter_mut().for_each(without_times),

@@ -75,7 +75,7 @@ fn with_class(client: &Client, claim: PersistentVolumeClaim) -> Result<Persisten
 fn find(client: &Client, claim: &PersistentVolumeClaim) -> Option<PersistentVolume> {
     let mut volumes = client.list::<PersistentVolume>(None);
     volumes.retain(|volume| fits(claim, volume));
-    volumes.into_iter().min_by_key(|volume| capacity(volume))
+    volumes.into_iter().min_by_key(capacity)
 }
 
 fn fits(claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> bool {

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "a JSON literal reads best where it is used")]
+
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ fn claim(simulation: &Simulation, spec: Value) {
 
 fn consumer(simulation: &Simulation) {
     simulation.create::<Pod>(json!({"metadata": {"name": "p", "namespace": "a"}, "spec": {
-        "containers": [{"name": "main"}], "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+        "containers": [{"name": "main", "image": "one"}], "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
     }}));
 }
 

@@ -78,10 +78,11 @@ fn ask(server: &Server, name: &str, kind: u16) -> String {
 
 use message::{Data, kind};
 
+const AAAA: u16 = 28;
+
 #[test]
 fn names_stand_for_what_kubernetes_says() {
     let server = server();
-    const AAAA: u16 = 28;
     for (name, kind, expected) in [
         ("web.a.svc.cluster.local", kind::A, "0 10.96.0.7"),
         ("WEB.A.svc.Cluster.local", kind::A, "0 10.96.0.7"),

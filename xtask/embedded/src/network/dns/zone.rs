@@ -25,8 +25,8 @@ pub fn look_up(client: &Client, query: &Query) -> Response {
         [service, namespace, "svc"] => find(client, query, namespace, service, &Part::Whole),
         [host, service, namespace, "svc"] => find(client, query, namespace, service, &Part::Host(host)),
         [port, protocol, service, namespace, "svc"] => {
-            let part = port.strip_prefix('_').zip(protocol.strip_prefix('_'));
-            part.and_then(|(port, protocol)| find(client, query, namespace, service, &Part::Port(port, protocol)))
+            let named = port.strip_prefix('_').zip(protocol.strip_prefix('_'));
+            named.and_then(|(port, protocol)| find(client, query, namespace, service, &Part::Port(port, protocol)))
         }
         _ => None,
     };
@@ -103,7 +103,7 @@ impl Part<'_> {
 }
 
 /// The pods behind a service without an address, or one of them. None of them ready: no such name,
-/// as CoreDNS has it.
+/// as `CoreDNS` has it.
 fn endpoints(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     let mut any = false;
