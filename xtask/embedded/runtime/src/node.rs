@@ -19,7 +19,7 @@ use crate::{cgroup, network, supervisor};
 ///
 /// To be called once, before any thread exists. The process forks: the parent stays outside and waits. On
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT, and when standard input (a pipe that the starter holds) closes, it sends
-/// SIGTERM to the node, which has ten seconds then; it exits with the node's code. Only the child returns from here. With the child everything else in the namespaces ends.
+/// SIGTERM to the node, which has ten seconds then (one where the pipe closed); it exits with the node's code. Only the child returns from here. With the child everything else in the namespaces ends.
 pub fn enter_node_namespaces() -> Result<()> {
     let threads = fs::read_dir("/proc/self/task").context("read /proc/self/task")?.count();
     ensure!(threads == 1, "the node's namespaces have to be entered before threads start; there are {threads}");

@@ -15,6 +15,8 @@ use crate::cgroup::Tree;
 
 /// How long the node may take to end after it was asked, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// The same where its starter is gone, and nobody is left to wait for it.
+const ABANDONED_GRACE: Duration = Duration::from_secs(1);
 
 /// The signals that the supervisor takes in turn.
 pub fn signals() -> SigSet {
@@ -52,7 +54,7 @@ impl Watch {
             self.wait_for_something(signals);
             while let Ok(Some(info)) = signals.read_signal() {
                 if info.ssi_signo != Signal::SIGCHLD as u32 {
-                    self.ask();
+                    self.ask(GRACE);
                 }
             }
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
@@ -81,7 +83,7 @@ impl Watch {
         }
         let Some(events) = polled.get(1).and_then(PollFd::revents) else { return };
         if events.contains(PollFlags::POLLHUP) {
-            self.ask();
+            self.ask(ABANDONED_GRACE);
         }
         // Hung up, or no descriptor at all: it has nothing more to say.
         self.starter_lives = events.is_empty();
@@ -89,8 +91,9 @@ impl Watch {
 
     /// Asks the node to end: with SIGTERM, whatever the reason. The first process of a namespace is deaf to a signal
     /// that it has no handler for.
-    fn ask(&mut self) {
-        self.kill_at.get_or_insert(Instant::now() + GRACE);
+    fn ask(&mut self, grace: Duration) {
+        let at = Instant::now() + grace;
+        self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));
         let _ = kill(self.node, Signal::SIGTERM);
     }
 
