@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::request::Request;
+use super::table::{self, Include};
 use crate::kinds::Kind;
 
 /// What the client asked for in `Accept`.
@@ -12,6 +13,8 @@ pub enum Shape {
     Whole,
     /// `PartialObjectMetadata`.
     Metadata,
+    /// Rows of a `Table`, with what is to be beside them.
+    Table(Include),
 }
 
 impl Shape {
@@ -22,6 +25,7 @@ impl Shape {
                 |name: &str| choice.split(';').find_map(|part| part.trim().strip_prefix(name)).map(str::trim);
             match (parameter("as="), parameter("v=")) {
                 (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1")) => return Self::Metadata,
+                (Some("Table"), Some("v1")) => return Self::Table(include(request)),
                 (None, _) => return Self::Whole,
                 _ => {}
             }
@@ -30,29 +34,54 @@ impl Shape {
     }
 
     /// One object.
-    pub fn one(self, _kind: &'static Kind, object: &Value) -> Value {
+    pub fn one(self, kind: &'static Kind, object: &Value) -> Value {
         match self {
             Self::Whole => object.clone(),
             Self::Metadata => metadata(object),
+            Self::Table(include) => {
+                let list = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                table::of(kind, [object].into_iter(), list, include)
+            }
         }
     }
 
     /// A list of objects with the list's own metadata.
     pub fn list<'a>(self, kind: &'static Kind, objects: impl Iterator<Item = &'a Value>, list: Value) -> Value {
+        if let Self::Table(include) = self {
+            return table::of(kind, objects, list, include);
+        }
         let items: Vec<Value> = objects.map(|object| self.one(kind, object)).collect();
         let (name, version) = match self {
             Self::Whole => (format!("{}List", kind.kind), kind.api_version()),
-            Self::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
+            _ => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
         };
         json!({"kind": name, "apiVersion": version, "metadata": list, "items": items})
     }
 
     /// A bookmark.
-    pub fn bookmark(self, object: Value) -> Value {
-        if self == Self::Metadata { metadata(&object) } else { object }
+    pub fn bookmark(self, kind: &'static Kind, object: Value) -> Value {
+        match self {
+            Self::Whole => object,
+            Self::Metadata => metadata(&object),
+            Self::Table(_) => {
+                let list = object["metadata"].clone();
+                let row = json!({"cells": [], "object": metadata(&object)});
+                let mut empty = table::of(kind, std::iter::empty(), list, Include::None);
+                empty["rows"] = json!([row]);
+                empty
+            }
+        }
     }
 }
 
 fn metadata(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+fn include(request: &Request) -> Include {
+    match request.parameter("includeObject") {
+        Some("None") => Include::None,
+        Some("Object") => Include::Object,
+        _ => Include::Metadata,
+    }
 }

@@ -180,7 +180,7 @@ impl Watcher {
             metadata["annotations"] = annotations;
         }
         let object = json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata});
-        json!({"type": "BOOKMARK", "object": self.shape.bookmark(object)})
+        json!({"type": "BOOKMARK", "object": self.shape.bookmark(self.kind, object)})
     }
 
     fn expire(&mut self, status: &Status) {

@@ -30,7 +30,19 @@ impl Registry {
                 object["status"] =
                     json!({"phase": "Pending", "qosClass": defaults::quality_of_service(&object["spec"])});
             }
-            "Service" => self.give_addresses(writer, object)?,
+            "Service" => {
+                self.give_addresses(writer, object)?;
+                fill(object, "status", json!({"loadBalancer": {}}));
+            }
+            "Ingress" => fill(object, "status", json!({"loadBalancer": {}})),
+            "StatefulSet" => fill(object, "status", json!({"replicas": 0, "availableReplicas": 0})),
+            "ReplicaSet" => fill(object, "status", json!({"replicas": 0})),
+            "Deployment" | "Job" | "CronJob" => fill(object, "status", json!({})),
+            "PodDisruptionBudget" => {
+                let nothing =
+                    json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
+                fill(object, "status", nothing);
+            }
             "PersistentVolumeClaim" => storage::admit_claim(self, object),
             "PersistentVolume" => storage::admit_volume(object),
             "Namespace" if is_missing(&object["spec"]["finalizers"]) => {
