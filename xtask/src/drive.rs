@@ -55,7 +55,7 @@ async fn drive_lane(
         let started = Instant::now();
         let verdict = match culprit(run, plan, case, &before) {
             Some(culprit) => Verdict::NotRun { culprit },
-            None => execute(run, case).await,
+            None => unblamed(execute(run, case).await, plan, case, board).await,
         };
         let took = started.elapsed();
         tell_end(run, case, took, &verdict);
@@ -90,6 +90,21 @@ fn culprit(run: &Run, plan: &Plan, case: &Case, before: &BTreeMap<usize, Verdict
     interrupted.then(|| INTERRUPT.to_owned())
 }
 
+/// A case that ran beside what it needs and failed because that did is not to blame.
+async fn unblamed(verdict: Verdict, plan: &Plan, case: &Case, board: &Board) -> Verdict {
+    if case.beside.is_empty() || matches!(verdict, Verdict::Passed { .. }) {
+        return verdict;
+    }
+    let mut verdicts = board.subscribe();
+    let all = |verdicts: &BTreeMap<usize, Verdict>| case.beside.iter().all(|index| verdicts.contains_key(index));
+    let Ok(verdicts) = verdicts.wait_for(all).await else { return verdict };
+    let failed = |index: &&usize| matches!(verdicts.get(index), Some(Verdict::Failed { .. }));
+    match case.beside.iter().find(failed) {
+        Some(index) => Verdict::NotRun { culprit: plan.cases[*index].name.clone() },
+        None => verdict,
+    }
+}
+
 /// Runs one case: bounded, cancelled by an interrupt, and safe from a panic.
 async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     run.events.send(What::CaseStarted { case: case.name.clone() });
@@ -110,6 +125,7 @@ async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     match result {
         Ok(note) => Verdict::Passed { note },
         Err(error) => {
+            run.note_failure();
             let message = explain::message(&cx, &error).await;
             evidence::collect(&cx).await;
             Verdict::Failed { message }

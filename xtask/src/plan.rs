@@ -18,6 +18,8 @@ pub struct Case {
     pub topology: Option<usize>,
     /// Cases that must have passed.
     pub needs: Vec<usize>,
+    /// Cases that must pass, too, but beside which it runs.
+    pub beside: Vec<usize>,
     /// Cases that must have ended, in whatever way.
     pub after: Vec<usize>,
 }
@@ -140,8 +142,9 @@ fn push(cases: &mut Vec<Case>, phase: Phase, topology: Option<usize>, after: Vec
         cases.iter().position(|case| case.phase == *need && (case.topology.is_none() || case.topology == topology))
     };
     let needs = phase.needs().iter().filter_map(needed).collect();
+    let beside = phase.beside().iter().filter_map(needed).collect();
     let name = phase.group().map_or_else(|| name.to_owned(), |group| format!("{group}::{name}"));
-    cases.push(Case { name, phase, topology, needs, after });
+    cases.push(Case { name, phase, topology, needs, beside, after });
 }
 
 /// The wanted cases, all that they need, and the clean-up of what they create.
@@ -150,7 +153,7 @@ fn closure(cases: &[Case], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usi
     let mut open: Vec<usize> = wanted.iter().copied().collect();
     while let Some(index) = open.pop() {
         if running.insert(index) {
-            open.extend(&cases[index].needs);
+            open.extend(cases[index].needs.iter().chain(&cases[index].beside));
         }
     }
     let creates = Plan::find(cases, Phase::ClusterCreate).is_some_and(|index| running.contains(&index));

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
+use crate::cluster::RUN_LABEL;
 use crate::events::Events;
 use crate::helm::{Helm, Values};
 use crate::kubernetes::http::Http;
@@ -17,9 +18,6 @@ use crate::kubernetes::watch::Watch;
 use crate::kubernetes::{call, logs, objects};
 use crate::suite::{Suite, Topology};
 use crate::workload::recorder::Kept;
-
-/// The label of every namespace that a run makes; its value is the run's id.
-pub const RUN_LABEL: &str = "chartproof.dev/run";
 
 /// A topology that is deployed.
 pub struct Stage {
@@ -128,19 +126,4 @@ pub async fn create_namespace(client: &kube::Client, name: &str, run_id: &str) -
     let namespaces: Api<Namespace> = Api::all(client.clone());
     call(&format!("creating Namespace/{name}"), namespaces.create(&PostParams::default(), &namespace)).await?;
     Ok(())
-}
-
-/// Deletes every namespace of a run, and nothing else; answers their names.
-///
-/// # Errors
-/// What the API server answers.
-pub async fn delete_namespaces(client: &kube::Client, run_id: &str) -> anyhow::Result<Vec<String>> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let ours = ListParams::default().labels(&format!("{RUN_LABEL}={run_id}"));
-    let found = call("listing the run's namespaces", namespaces.list(&ours)).await?;
-    let names: Vec<_> = found.iter().map(ResourceExt::name_any).collect();
-    for name in &names {
-        call(&format!("deleting Namespace/{name}"), namespaces.delete(name, &DeleteParams::default())).await?;
-    }
-    Ok(names)
 }

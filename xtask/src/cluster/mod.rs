@@ -14,7 +14,7 @@ pub mod sweep;
 use std::path::{Path, PathBuf};
 
 pub use choice::Choice;
-pub use context::Context;
+pub use context::{Context, RUN_LABEL};
 pub use embedded::Embedded;
 pub use kind::Kind;
 pub use prepare::{Request, prepare};
@@ -102,6 +102,16 @@ impl Cluster {
             Self::Embedded(_) => None,
             Self::Context(context) => context.docker(),
         }
+    }
+
+    /// Whether its nodes pull what is not loaded, and nothing can be loaded.
+    pub fn pulls(&self) -> bool {
+        matches!(self, Self::Context(context) if context.docker().is_none())
+    }
+
+    /// Whether its nodes have an image without our doing.
+    pub fn serves(&self, reference: &Reference) -> bool {
+        matches!(self, Self::Embedded(_)) && ::embedded::cluster::host_serves(&reference.to_string())
     }
 
     /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.

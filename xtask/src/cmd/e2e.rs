@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
+use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use crate::drive;
 use crate::events::{Events, What};
 use crate::exit::{Exit, usage};
+use crate::images::UnderTest;
 use crate::interrupt::Interrupt;
 use crate::outcome;
 use crate::plan::{Plan, Selection};
@@ -18,7 +20,7 @@ use crate::process::Launcher;
 use crate::report::{Reports, libtest, terminal};
 use crate::run::{Made, Run, Settings};
 use crate::suite::load;
-use crate::tools;
+use crate::tools::{self, Tool};
 
 /// Its flags.
 #[derive(clap::Args)]
@@ -41,6 +43,21 @@ pub struct Args {
     /// The suite file, or a chart's folder that has an e2e.toml
     #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
     suite: PathBuf,
+    /// The cluster: auto, kind, embedded or context:NAME; auto is kind where Docker answers, else embedded
+    #[arg(long, value_name = "CLUSTER", default_value_t)]
+    cluster: Choice,
+    /// Allow the run to work on the existing cluster of this context
+    #[arg(long, value_name = "NAME")]
+    allow_context: Vec<String>,
+    /// Configuration for kind
+    #[arg(long, value_name = "FILE")]
+    kind_config: Option<PathBuf>,
+    /// Node image for kind, instead of the pinned one
+    #[arg(long, value_name = "IMAGE")]
+    node_image: Option<String>,
+    /// The image under test: a reference, or an archive of one [default: the stand-in]
+    #[arg(long, value_name = "REF|ARCHIVE")]
+    image: Option<String>,
     /// Values file on top of each topology's
     #[arg(long, value_name = "FILE")]
     values: Vec<PathBuf>,
@@ -94,13 +111,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Passed.into());
     }
     args.check(&plan)?;
+    let image = UnderTest::parse(args.image.as_deref())?;
     let id = new_id();
     let folder = args.folder(&id)?;
     let (events, receiver) = Events::channel();
     let reports = Reports::start(&folder, receiver)?;
     let interrupt = Interrupt::listen(format!("what is left of run {id}: `cargo xtask clusters`"))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
-    let helm = tools::resolve(&launcher, tools::Name::Helm).await?;
+    let prepared = preflight(&args, &launcher, &id, &folder).await;
+    let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let run = Arc::new(Run {
         id,
         suite,
@@ -110,27 +129,44 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         launcher,
         cancel: interrupt.cancel.clone(),
         helm,
-        image: None,
+        cluster,
+        image,
         made: Made::default(),
     });
     begin(&run, &plan);
     let outcomes = drive::drive(&run, &plan).await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
-    end(run, exit);
+    end(&run, exit, args.keep)?;
     let events = reports.finish(args.junit.as_deref()).await?;
     libtest::print(&args.libtest(), &plan, &outcomes);
     eprintln!("{}", terminal::summary(&events, &args.again(), &folder.display().to_string()));
     Ok(exit.into())
 }
 
+/// Everything that the environment has to have, and the cluster that it is going to be; nothing is created.
+/// What earlier runs left behind is swept.
+async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) -> anyhow::Result<(Tool, Cluster)> {
+    let mut problems = Problems::default();
+    let leases = lease::folder()?;
+    let request = args.request(id, folder, &leases);
+    let cluster = cluster::prepare(launcher, &request, &mut problems).await?;
+    if args.keep && matches!(cluster, Some(Cluster::Embedded(_))) {
+        let instead = "`cargo xtask cluster up` starts one that stays, `--cluster kind` makes one that can be kept";
+        return Err(usage(format!("--keep: the embedded cluster ends with its run; {instead}")));
+    }
+    let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
+    problems.into_result()?;
+    for line in sweep::sweep(launcher, &leases, false).await? {
+        launcher.note(line);
+    }
+    helm.zip(cluster).context("preflight found neither a problem nor a cluster")
+}
+
 fn begin(run: &Run, plan: &Plan) {
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
-        cluster: "embedded".to_owned(),
-        image: run
-            .image
-            .as_ref()
-            .map_or("the chart's own".to_owned(), |(repository, tag)| format!("{repository}:{tag}")),
+        cluster: run.cluster.describe(),
+        image: run.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
     });
     if !run.suite.note.is_empty() {
@@ -138,11 +174,14 @@ fn begin(run: &Run, plan: &Plan) {
     }
 }
 
-/// Sends the last event and lets go of the run, and with it of the last sender.
-fn end(run: Arc<Run>, exit: Exit) {
+/// Says what is kept, and sends the last event.
+fn end(run: &Run, exit: Exit, keep: bool) -> anyhow::Result<()> {
+    if keep {
+        run.events.note(run.cluster.keep()?);
+    }
     let took_ms = u64::try_from(run.events.elapsed().as_millis()).unwrap_or(u64::MAX);
     run.events.send(What::RunEnded { took_ms, exit_code: exit.code().into() });
-    drop(run);
+    Ok(())
 }
 
 /// Eight characters that no other run has.
@@ -168,7 +207,20 @@ impl Args {
             replicas: self.replicas.clone(),
             jobs: self.jobs,
             timeout: self.timeout.map(Duration::from_secs),
-            keep: self.keep,
+        }
+    }
+
+    fn request(&self, id: &str, folder: &Path, leases: &Path) -> Request {
+        Request {
+            choice: self.cluster.clone(),
+            allowed_contexts: self.allow_context.clone(),
+            kubeconfig: None,
+            kind_config: self.kind_config.clone(),
+            node_image: self.node_image.clone(),
+            run_id: id.to_owned(),
+            run_dir: folder.to_owned(),
+            leases: leases.to_owned(),
+            ci: std::env::var_os("CI").is_some(),
         }
     }
 
@@ -206,12 +258,24 @@ impl Args {
         std::path::absolute(&folder).with_context(|| format!("the run's folder {}", folder.display()))
     }
 
+    /// Removes the folder of a run that did not begin, unless it is somebody's own.
+    fn undo(&self, folder: &Path) {
+        if self.report_dir.is_none() {
+            drop(std::fs::remove_dir_all(folder));
+        }
+    }
+
     /// The command that asks for the same.
     fn again(&self) -> String {
         let mut words = vec!["cargo xtask e2e".to_owned()];
         if self.suite != Path::new(load::DEFAULT) {
             words.push(format!("--suite {}", self.suite.display()));
         }
+        if self.cluster != Choice::Auto {
+            words.push(format!("--cluster {}", self.cluster));
+        }
+        words.extend(self.allow_context.iter().map(|name| format!("--allow-context {name}")));
+        words.extend(self.image.iter().map(|image| format!("--image {image}")));
         words.extend(self.values.iter().map(|file| format!("--values {}", file.display())));
         words.extend(self.set.iter().map(|value| format!("--set {}", crate::process::quote(value))));
         words.join(" ")

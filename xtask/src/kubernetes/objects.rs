@@ -62,9 +62,9 @@ fn container_line(status: &ContainerStatus) -> Option<String> {
         _ => String::new(),
     };
     if status.restart_count > 0 {
-        line = format!("{line} restarts={}", status.restart_count).trim_start().to_owned();
+        line += &format!(" restarts={}", status.restart_count);
     }
-    (!line.is_empty()).then(|| format!("{}: {line}", status.name))
+    (!line.is_empty()).then(|| format!("{}: {}", status.name, line.trim_start()))
 }
 
 /// How a `StatefulSet` is: `2/3 ready, 3 current`.

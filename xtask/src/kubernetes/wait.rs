@@ -44,7 +44,14 @@ impl std::error::Error for GivenUp {}
 impl Waiter {
     /// The waiter of a case whose time starts now.
     pub fn new(case: CaseName, events: Events, timeout: Duration) -> Self {
-        Self { case, events, started: Instant::now(), timeout, last: Default::default(), tracker: Default::default() }
+        Self {
+            case,
+            events,
+            started: Instant::now(),
+            timeout,
+            last: std::sync::Mutex::default(),
+            tracker: Mutex::default(),
+        }
     }
 
     /// When the case's time is over.
@@ -94,7 +101,7 @@ impl Waiter {
             self.waiting(format!("{what}: {seen}"));
             self.give_up_if_hopeless(watch, what, &seen).await?;
             tokio::select! {
-                changed = changes.changed() => changed.map_err(|_| anyhow!("{what}: the watch ended; last seen: {seen}"))?,
+                news = changes.changed() => news.map_err(|_| anyhow!("{what}: the watch ended; last seen: {seen}"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
         }
@@ -134,7 +141,7 @@ impl Waiter {
         loop {
             tokio::select! {
                 done = &mut going_on => return Ok(done),
-                changed = changes.changed() => changed.map_err(|_| anyhow!("the watch ended"))?,
+                news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
             self.give_up_if_hopeless(watch, &self.last_state(), "nothing new").await?;

@@ -171,9 +171,9 @@ impl Backoff for Pause {
 }
 
 /// Keeps the objects of one kind up to date, also after the watch broke or expired.
-async fn follow<K: Watched>(client: kube::Client, shared: Arc<Shared>)
+async fn follow<K>(client: kube::Client, shared: Arc<Shared>)
 where
-    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Watched + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     let api: Api<K> = Api::namespaced(client, &shared.namespace);
     let mut stream = watcher(api, watcher::Config::default()).backoff(Pause::default()).boxed();

@@ -40,9 +40,9 @@ async fn about(stage: &Stage, object: &str, container: Option<&str>) -> Vec<Stri
     let mut lines = Vec::new();
     let (kind, name) = object.split_once('/').unwrap_or(("", object));
     let events: Vec<_> = {
-        let state = stage.watch.state();
-        lines.extend(state.pods.get(name).map(|pod| format!("  now: {}", objects::pod_line(pod))));
-        state.events_about(object).iter().map(|event| objects::event_line(event)).collect()
+        let seen = stage.watch.state();
+        lines.extend(seen.pods.get(name).map(|pod| format!("  now: {}", objects::pod_line(pod))));
+        seen.events_about(object).iter().map(|event| objects::event_line(event)).collect()
     };
     lines.extend(events.iter().skip(events.len().saturating_sub(LINES)).map(|event| format!("  event: {event}")));
     if let Some(container) = container.filter(|_| kind == "Pod") {

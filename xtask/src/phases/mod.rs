@@ -130,8 +130,8 @@ const TABLE: [(Phase, &str, &[Phase]); 23] = [
     (ChartTemplate, "template", &[]),
     (ClusterCreate, "create", &[]),
     (ChartDryRun, "dry_run", &[ChartTemplate, ClusterCreate]),
-    (ImagesLoad, "load", &[ChartTemplate, ClusterCreate]),
-    (Install, "install", &[ImagesLoad]),
+    (ImagesLoad, "load", &[ChartTemplate]),
+    (Install, "install", &[ClusterCreate, ImagesLoad]),
     (Ready, "ready", &[Install]),
     (HelmTest, "helm_test", &[Ready]),
     (Health, "health", &[Ready]),
@@ -165,6 +165,11 @@ impl Phase {
     /// The phases that must have passed before.
     pub fn needs(self) -> &'static [Self] {
         self.row().2
+    }
+
+    /// The phases that must pass, too, but beside which it runs: images are got while the cluster is made.
+    pub fn beside(self) -> &'static [Self] {
+        if self == ImagesLoad { &[ClusterCreate] } else { &[] }
     }
 
     /// The group of a phase that belongs to no topology.
@@ -209,14 +214,9 @@ impl Phase {
         self == ClusterDelete
     }
 
-    /// The phase of a topology's case name.
-    pub fn named(name: &str) -> Option<Self> {
-        TABLE.iter().find(|(phase, row, _)| *row == name && phase.has_topology()).map(|(phase, ..)| *phase)
-    }
-
-    /// The names of all cases that a topology can have.
+    /// The last parts of all names.
     pub fn names() -> Vec<&'static str> {
-        TABLE.iter().filter(|(phase, ..)| phase.has_topology()).map(|(_, name, _)| *name).collect()
+        TABLE.iter().map(|(_, name, _)| *name).collect()
     }
 
     /// What the suite would have to say for this phase to run, and does not.

@@ -25,7 +25,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// The template of the pods.
 fn template(stage: &Stage) -> Option<String> {
-    let state = stage.watch.state();
-    let spec = state.stateful_sets.get(&stage.suite.workload.stateful_set)?.spec.as_ref()?;
+    let seen = stage.watch.state();
+    let spec = seen.stateful_sets.get(&stage.suite.workload.stateful_set)?.spec.as_ref()?;
     serde_json::to_string(&spec.template).ok()
 }

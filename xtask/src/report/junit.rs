@@ -27,13 +27,11 @@ pub fn render(events: &[Event]) -> anyhow::Result<String> {
         if let Some((_, Verdict::Passed { note })) = case.end.filter(|(_, verdict)| **verdict != empty()) {
             test.set_system_out(note.as_str());
         }
-        match suites.iter_mut().find(|suite| suite.name.as_str() == group) {
-            Some(suite) => drop(suite.add_test_case(test)),
-            None => {
-                let mut suite = TestSuite::new(group);
-                suite.add_test_case(test);
-                suites.push(suite);
-            }
+        if !suites.iter().any(|suite| suite.name.as_str() == group) {
+            suites.push(TestSuite::new(group));
+        }
+        if let Some(suite) = suites.iter_mut().find(|suite| suite.name.as_str() == group) {
+            suite.add_test_case(test);
         }
     }
     for suite in &mut suites {

@@ -1,56 +1,130 @@
 //! The run's cluster and its images: made, filled, taken away.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::{Live, Run};
+use crate::cluster::Loaded;
+use crate::images::{self, Archive, Reference, UnderTest, standin};
+use crate::kubernetes;
 use crate::kubernetes::wait::Waiter;
-use crate::{kubernetes, stage};
+use crate::tools::Docker;
+
+/// What the stand-in's image is called: nobody takes it for a real one.
+const STAND_IN: &str = "chartproof/stand-in:dev";
 
 impl Run {
+    /// The image under test by the name that the chart is given; none where an archive names none.
+    pub fn image_reference(&self) -> Option<Reference> {
+        match &self.image {
+            UnderTest::StandIn if self.suite.image.stand_in.is_none() => None,
+            UnderTest::StandIn => STAND_IN.parse().ok(),
+            UnderTest::Reference(reference) => Some(reference.clone()),
+            UnderTest::Archive(archive) => archive.references.first().cloned(),
+        }
+    }
+
+    /// The image under test in words, and whether it is the stand-in.
+    pub fn image_line(&self) -> String {
+        let name = self.image_reference().map_or_else(|| "the chart's own image".to_owned(), |name| name.to_string());
+        match &self.image {
+            UnderTest::StandIn if self.suite.image.stand_in.is_some() => format!("the stand-in ({name})"),
+            UnderTest::StandIn | UnderTest::Reference(_) => name,
+            UnderTest::Archive(archive) => format!("{name} of {}", archive.path.display()),
+        }
+    }
+
     /// Makes the cluster and waits until its API answers.
     ///
     /// # Errors
-    /// Where it can't be made; what there is of it is gone then.
+    /// Where it can't be made.
     pub async fn create_cluster(&self) -> anyhow::Result<()> {
-        let options = embedded::cluster::Options {
-            dir: self.folder.join("cluster"),
-            exe: std::env::current_exe()?,
-            faults: embedded::cluster::Faults::default(),
-        };
-        let cluster = embedded::cluster::Cluster::start(options).await?;
-        let kubeconfig = cluster.kubeconfig().to_owned();
-        *self.made.cluster.lock().await = Some(cluster);
-        let context = "chartproof".to_owned();
-        let client = kubernetes::client(&kubeconfig, &context).await?;
-        drop(self.made.live.set(Live { client, kubeconfig, context }));
+        let access = self.cluster.create().await?;
+        let client = kubernetes::client(&access.kubeconfig, &access.context).await?;
+        drop(self.made.live.set(Live { client, kubeconfig: access.kubeconfig, context: access.context }));
         Ok(())
     }
 
-    /// Builds or pulls what the chart needs, and loads it into the node.
+    /// Builds or pulls what the chart needs, and loads it as soon as the nodes take it.
     ///
     /// # Errors
     /// Which image can't be had or loaded, and why.
     pub async fn load_images(&self, wait: &Waiter) -> anyhow::Result<String> {
-        wait.waiting("loading");
-        let archive = std::env::var("CHARTPROOF_ARCHIVE").context("CHARTPROOF_ARCHIVE")?;
-        let cluster = self.made.cluster.lock().await;
-        let cluster = cluster.as_ref().context("there is no cluster")?;
-        let loaded = cluster.load_images(archive.as_ref()).await?;
-        Ok(format!("{loaded:?}"))
+        wait.waiting("rendering the chart to see which images it needs");
+        let mut needed = self.needed_images().await?;
+        wait.waiting("getting images");
+        let tested = self.tested_archive().await?;
+        let has = |reference: &Reference| {
+            tested.as_ref().is_some_and(|archive| archive.references.contains(reference))
+                || self.cluster.serves(reference)
+        };
+        needed.retain(|reference| !has(reference));
+        let pulled = self.pulled(&needed).await?;
+        wait.waiting("loading images into the nodes");
+        let archives: Vec<_> = tested.into_iter().chain(pulled).collect();
+        match self.cluster.load_images(&archives).await? {
+            Loaded::OnNodes(loaded) => Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
+            Loaded::HaveToBePulled(why) => bail!("{} can't be loaded: {why}; name one with --image", self.image_line()),
+        }
     }
 
-    /// Deletes the run's namespaces and what it made of the cluster.
+    async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
+        let mut needed = Vec::new();
+        for topology in self.topologies() {
+            for image in images::in_manifests(&self.render(&topology).await?) {
+                let reference: Reference =
+                    image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))?;
+                if !needed.contains(&reference) {
+                    needed.push(reference);
+                }
+            }
+        }
+        Ok(needed)
+    }
+
+    /// An archive of the image under test; none where the nodes or Docker have to have it.
+    async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
+        match (&self.image, &self.suite.image.stand_in, self.image_reference()) {
+            (UnderTest::Archive(archive), ..) => Ok(Some(archive.clone())),
+            (UnderTest::StandIn, Some(program), Some(name)) => {
+                standin::build(&self.launcher, program, &[name]).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An archive of what Docker has or pulls; none where nothing is missing, or the nodes pull themselves.
+    async fn pulled(&self, missing: &[Reference]) -> anyhow::Result<Option<Archive>> {
+        if missing.is_empty() || self.cluster.pulls() {
+            return Ok(None);
+        }
+        let docker = match self.cluster.docker() {
+            Some(docker) => docker.clone(),
+            None => Docker::find(&self.launcher).await.map_err(|none| {
+                let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                anyhow::anyhow!("{names}: in no archive, and docker does not answer: {}; {}", none.reason, none.fix)
+            })?,
+        };
+        let into = self.folder.join("images.tar");
+        let archive = images::save(&self.launcher, &docker, missing, &into).await?;
+        Ok(Some(archive))
+    }
+
+    /// Says what has to be known about results on this cluster, keeps its logs where something failed, and
+    /// takes away what the run made.
     ///
     /// # Errors
-    /// What could not be deleted.
-    pub async fn delete_cluster(&self) -> anyhow::Result<String> {
+    /// What is left behind.
+    pub async fn delete_cluster(&self, failed: bool) -> anyhow::Result<String> {
+        for remark in self.cluster.remarks().await.unwrap_or_else(|error| vec![format!("{error:#}")]) {
+            self.events.note(remark);
+        }
+        if failed && let Err(error) = self.cluster.export_logs(&self.folder.join("cluster-logs")).await {
+            self.events.note(format!("the cluster's logs: {error:#}"));
+        }
         self.forget_stages();
-        if let Ok(live) = self.live() {
-            stage::delete_namespaces(&live.client, &self.id).await?;
-        }
-        if let Some(cluster) = self.made.cluster.lock().await.take() {
-            cluster.stop().await?;
-        }
+        self.cluster.delete().await.context("what the run made is still there; `cargo xtask clusters` sweeps it")?;
+        drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
         Ok(String::new())
     }
 }

@@ -4,6 +4,7 @@ mod environment;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::Cluster;
 use crate::events::Events;
 use crate::helm::{Helm, Values};
+use crate::images::UnderTest;
 use crate::process::Launcher;
 use crate::stage::Stage;
 use crate::suite::{Suite, Topology};
@@ -31,8 +34,6 @@ pub struct Settings {
     pub jobs: Option<usize>,
     /// How long each case may take, instead of what the suite says.
     pub timeout: Option<Duration>,
-    /// Nothing is cleaned up.
-    pub keep: bool,
 }
 
 /// A run.
@@ -53,8 +54,10 @@ pub struct Run {
     pub cancel: CancellationToken,
     /// Which helm.
     pub helm: Tool,
-    /// The image under test as chart values: repository and tag.
-    pub image: Option<(String, String)>,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The image under test.
+    pub image: UnderTest,
     /// What it has made so far.
     pub made: Made,
 }
@@ -62,10 +65,10 @@ pub struct Run {
 /// What a run has made so far; empty at first.
 #[derive(Default)]
 pub struct Made {
-    cluster: tokio::sync::Mutex<Option<embedded::cluster::Cluster>>,
     live: OnceLock<Live>,
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
     rendered: tokio::sync::Mutex<BTreeMap<String, Vec<Value>>>,
+    failed: AtomicBool,
 }
 
 /// A cluster that answers.
@@ -93,6 +96,16 @@ impl Live {
 }
 
 impl Run {
+    /// Notes that a case failed.
+    pub fn note_failure(&self) {
+        self.made.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a case failed so far.
+    pub fn has_failed(&self) -> bool {
+        self.made.failed.load(Ordering::Relaxed)
+    }
+
     /// Lets go of every topology's place: their watchers end.
     fn forget_stages(&self) {
         self.made.stages.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -117,9 +130,10 @@ impl Run {
     pub fn values(&self, topology: &Topology) -> Values {
         let chart = self.suite.chart();
         let own = topology.values.iter().map(|file| chart.join(file));
-        let image = self.image.as_ref().map(|(repository, tag)| {
+        let image = self.image_reference().map(|image| {
             let paths = &self.suite.image;
-            [format!("{}={repository}", paths.repository), format!("{}={tag}", paths.tag)]
+            let tag = image.tag.clone().unwrap_or_default();
+            [format!("{}={}", paths.repository, image.name()), format!("{}={tag}", paths.tag)]
         });
         Values {
             files: own.chain(self.settings.values.iter().cloned()).collect(),

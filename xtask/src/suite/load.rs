@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> anyhow::Result<Suite> {
         usage(format!("suite {}: {error}; name a suite file, or a chart's folder that has an e2e.toml", file.display()))
     })?;
     let mut suite = parse(&file, &text)?;
-    suite.folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+    file.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
     check_files(&Source { path: &file, text: &text }, &suite)?;
     Ok(suite)
 }
@@ -78,7 +78,7 @@ fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
             return Err(source.error(&here, format!("topology `{}`: {fix}", topology.name)));
         }
     }
-    let known = |name: &str| name == "default" || Phase::named(name).is_some();
+    let known = |name: &str| name == "default" || Phase::names().contains(&name);
     if let Some(name) = suite.timeouts_s.keys().find(|name| !known(name)) {
         let fix = format!("there are `default` and {}", Phase::names().join(", "));
         return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("no case is called `{name}`: {fix}")));

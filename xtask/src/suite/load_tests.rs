@@ -114,7 +114,7 @@ fn a_timeout_for_no_case_is_refused() {
     let error = error("ready = 300", "raedy = 300");
     assert!(
         error.starts_with(&format!(
-            "e2e.toml:{}: no case is called `raedy`: there are `default` and install",
+            "e2e.toml:{}: no case is called `raedy`: there are `default` and lint",
             line_of("ready = 300")
         )),
         "{error}"

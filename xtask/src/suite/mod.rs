@@ -278,7 +278,7 @@ pub struct Load {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { clients_per_replica: 1, pause_ms: 50, before: 5, during: 0, after: 5 }
+        Self { clients_per_replica: 1, pause_ms: 100, before: 5, during: 0, after: 5 }
     }
 }
 

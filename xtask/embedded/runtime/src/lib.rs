@@ -35,6 +35,7 @@ mod watched;
 
 pub use container::Container;
 pub use exec::{Exec, ExecInput, ExecOutput};
+pub use image::host_serves;
 pub use node::enter_node_namespaces;
 pub use runtime::Runtime;
 pub use sandbox::Sandbox;

@@ -15,6 +15,7 @@ use self::control::Control;
 pub(crate) use self::control::Ready;
 use self::process::Process;
 pub use crate::faults::{Fault, Faults};
+pub use runtime::host_serves;
 
 /// An image archive is unpacked within this; a report is there at once.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);

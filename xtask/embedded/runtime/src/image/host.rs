@@ -72,6 +72,13 @@ const SERVED: [Served; 2] = [
     },
 ];
 
+/// Whether the host can serve an image of this reference where no archive has it.
+pub fn serves(reference: &str) -> bool {
+    let Ok(reference) = Reference::parse(reference) else { return false };
+    let served = SERVED.iter().find(|served| served.repository == reference.repository);
+    reference.tag.is_some() && served.is_some_and(|served| served.programs.iter().all(|program| on_host(program)))
+}
+
 /// The host's version of an image: none where it serves none of that name, an error where it lacks a program.
 /// Its tree is made below `dir`.
 pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, String>> {

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use self::archive::{Archive, Hashing, decompress};
+pub use self::host::serves as host_serves;
 use self::layer::Unpacking;
 use self::manifest::{Candidate, LayerFile};
 use self::reference::Reference;
