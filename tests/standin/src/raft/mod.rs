@@ -6,6 +6,8 @@ pub mod log_store;
 pub mod network;
 pub mod server;
 pub mod state_machine;
+#[cfg(test)]
+mod storage_tests;
 pub mod wire;
 
 use std::io::Cursor;

@@ -13,6 +13,9 @@ async fn every_node_reads_what_any_node_wrote() {
         ids.push(node.write().await);
     }
     all_readable(&ids, &nodes.each_ref()).await;
+    for node in &nodes {
+        assert!(node.resident_mib() < 30, "{} takes {} MiB", node.address, node.resident_mib());
+    }
 }
 
 #[tokio::test]
