@@ -22,6 +22,7 @@ mod scale;
 mod selector;
 mod server;
 mod shape;
+mod spdy;
 mod table;
 mod token;
 mod verbs;

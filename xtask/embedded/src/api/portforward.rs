@@ -12,32 +12,56 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::channels::{self, Incoming, Outgoing};
 use super::path::Target;
-use super::{State, body, exec, pod, request};
+use super::{State, body, exec, pod, request, spdy};
 use crate::faults::What;
 use crate::status::Status;
 
+/// Ports have two channels each, which a byte has to number.
+const PORTS_MAX: usize = 127;
+
 /// Answers a request to forward ports of a pod.
+///
+/// A WebSocket that tunnels SPDY is refused: kubectl then asks for SPDY itself.
 pub async fn answer(state: &State, target: &Target, request: axum::extract::Request) -> Result<Response, Status> {
-    let query = request::query(request.uri())?;
-    let listed = query.iter().filter(|(name, _)| matches!(name.as_str(), "ports" | "port"));
-    let ports: Result<Vec<u16>, _> = listed.flat_map(|(_, value)| value.split(',')).map(str::parse).collect();
-    let ports = ports.map_err(|_| body::bad("port must be a number between 1 and 65535"))?;
-    if ports.is_empty() || ports.len() > 127 {
-        return Err(body::bad("query parameter \"ports\" is required"));
-    }
     let pod = pod::of(state, target)?;
     if pod["status"]["phase"] != "Running" {
         let phase = pod["status"]["phase"].as_str().unwrap_or("Pending");
         return Err(body::bad(format!("unable to forward port because pod is not running. Current status={phase}")));
     }
-    let upgrade = exec::upgrade(request, ["v4.channel.k8s.io"]).await?;
     let is_to_drop = state.faults.strikes(target.name.as_deref().unwrap_or_default(), &What::PortForwardDrops);
+    if spdy::is_asked(&request) {
+        return if is_to_drop {
+            Err(Status::new(500, "InternalError", "planted"))
+        } else {
+            spdy::answer(state, pod, request)
+        };
+    }
+    let ports = ports(&request)?;
+    let upgrade = exec::upgrade(request, ["v4.channel.k8s.io"]).await?;
     let state = state.clone();
     Ok(upgrade.on_upgrade(move |socket| async move {
         if !is_to_drop {
             forward(&state, socket, &pod, &ports).await;
         }
     }))
+}
+
+/// The ports of a query: `ports=80,81`.
+fn ports(request: &axum::extract::Request) -> Result<Vec<u16>, Status> {
+    let query = request::query(request.uri())?;
+    let listed = query.iter().filter(|(name, _)| matches!(name.as_str(), "ports" | "port"));
+    let ports: Result<Vec<u16>, _> = listed.flat_map(|(_, value)| value.split(',')).map(str::parse).collect();
+    let ports = ports.map_err(|_| body::bad("port must be a number between 1 and 65535"))?;
+    if ports.is_empty() || ports.len() > PORTS_MAX {
+        return Err(body::bad("query parameter \"ports\" is required"));
+    }
+    Ok(ports)
+}
+
+/// What is said of a port that can't be reached.
+pub fn failure(pod: &Value, port: u16, why: &Status) -> String {
+    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
+    format!("error forwarding port {port} to pod {}, uid {}: {why}", text("name"), text("uid"))
 }
 
 async fn forward(state: &State, socket: WebSocket, pod: &Value, ports: &[u16]) {
@@ -75,16 +99,15 @@ async fn connect(
     out: &Outgoing,
     copies: &mut tokio::task::JoinSet<()>,
 ) -> Option<OwnedWriteHalf> {
-    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
-    match state.kubelet.connect(&text("uid"), port).await {
+    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+    match state.kubelet.connect(uid, port).await {
         Ok(stream) => {
             let (from_pod, to_pod) = stream.into_split();
             copies.spawn(channels::copy(Some(from_pod), channel, out.clone()));
             Some(to_pod)
         }
         Err(why) => {
-            let message = format!("error forwarding port {port} to pod {}, uid {}: {why}", text("name"), text("uid"));
-            let _ = out.send((channel + 1, message.into())).await;
+            let _ = out.send((channel + 1, failure(pod, port, &why).into())).await;
             None
         }
     }
