@@ -47,7 +47,9 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let (outer, inner) = (node.volume("outer")?, node.volume("inner")?);
     fs::write(inner.join("key"), "value\n")?;
-    let mut spec = pod.spec("cat /data/deep/inner/key /etc/one; touch /data/deep/inner/no; echo $?; touch /data/yes");
+    let mut spec = pod.spec(
+        "cat /data/deep/inner/key /etc/one; touch /data/deep/inner/no 2>/tmp/no; echo $?; touch /data/yes; cat /tmp/no",
+    );
     let mount = |source, target: &str, read_only| Mount { source, target: target.into(), read_only };
     spec.mounts = vec![
         // Out of order: the deeper one would be covered.
@@ -56,7 +58,7 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
         mount(outer.clone(), "/data", false),
     ];
     let (_, output) = pod.run(spec).await?;
-    ensure!(output.starts_with("value\nvalue\n") && output.contains("Read-only file system"), "{output}");
+    ensure!(output.contains("value\nvalue\n1\n") && output.contains("Read-only file system"), "{output}");
     ensure!(outer.join("yes").exists() && !inner.join("no").exists());
     pod.stop().await;
     Ok(())
