@@ -1,5 +1,6 @@
 //! How a node comes into a cluster: it founds one, or asks until it is let in.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::raft::Member;
 use crate::raft::network::connect;
 use crate::raft::wire::{self, Answer, Envelope, Request};
 
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(200);
 /// How long a peer may take to let this node in.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
@@ -38,11 +39,15 @@ async fn ask_until_joined(node: &Node) {
         log::warn("fault stuck-join: joining for ever");
         return std::future::pending().await;
     }
+    let mut reasons = HashMap::new();
     loop {
         for peer in &node.identity.peers {
-            match ask(node, peer).await {
-                Ok(()) => return log::info(format_args!("joined through {peer} as spare")),
-                Err(reason) => log::info(format_args!("not joined yet: {peer}: {reason}")),
+            let Err(reason) = ask(node, peer).await else {
+                return log::info(format_args!("joined through {peer} as spare"));
+            };
+            if reasons.get(peer) != Some(&reason) {
+                log::info(format_args!("not joined yet: {peer}: {reason}"));
+                reasons.insert(peer, reason);
             }
         }
         tokio::time::sleep(RETRY).await;
