@@ -1,5 +1,7 @@
 //! The kind path, whole, against doubles of kind and docker that play recordings.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod real;
 mod scene;
 

@@ -45,57 +45,69 @@ pub(super) async fn run(cmd: &Cmd, bounds: &Bounds, cancel: &CancellationToken) 
         Ok(streams) => streams,
         Err(error) => return Finished::not_started(&error),
     };
-    let ended = match start(cmd, &stdout, &stderr).await {
-        Ok(child) => wait(child, bounds, cancel, [&stdout, &stderr]).await,
+    let ended = match start(cmd, bounds.grace, &stdout, &stderr).await {
+        Ok(child) => wait(child, bounds.timeout, cancel, [&stdout, &stderr]).await,
         Err(error) => return Finished::not_started(&error),
     };
     Finished { ended, stdout: read(&mut stdout), stderr: read(&mut stderr) }
 }
 
-/// A running child, the leader of its group.
+/// A running child, the leader of its group. One that nobody waits for any more is asked to end, and killed
+/// when it has had its grace.
 struct Child {
-    group: Group,
-    status: oneshot::Receiver<io::Result<ExitStatus>>,
+    group: Option<Group>,
+    status: Option<oneshot::Receiver<io::Result<ExitStatus>>>,
+    grace: Duration,
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let (Some(group), Some(status)) = (self.group.take(), self.status.take()) else { return };
+        group.signal(Signal::TERM);
+        let grace = self.grace;
+        // Without a runtime, and where this one ends first, the group is killed as it is dropped.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                drop(tokio::time::timeout(grace, status).await);
+                drop(group);
+            });
+        }
+    }
 }
 
 /// A process group; what is left of it when this is dropped is killed.
-struct Group {
-    id: Pid,
-    ended: bool,
-}
+struct Group(Pid);
 
 impl Group {
     fn signal(&self, signal: Signal) {
         // A group that is gone already is what is wanted.
-        let _ = kill_process_group(self.id, signal);
+        let _ = kill_process_group(self.0, signal);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if !self.ended {
-            self.signal(Signal::KILL);
-        }
+        self.signal(Signal::KILL);
     }
 }
 
 /// Starts the child on a thread that lives as long as the child does: the signal that the kernel sends
 /// when a parent dies follows the thread that forked.
-async fn start(cmd: &Cmd, stdout: &File, stderr: &File) -> io::Result<Child> {
+async fn start(cmd: &Cmd, grace: Duration, stdout: &File, stderr: &File) -> io::Result<Child> {
     let expression = expression(cmd, stdout.try_clone()?, stderr.try_clone()?);
     let (send_group, group) = oneshot::channel();
     let (send_status, status) = oneshot::channel();
     tokio::task::spawn_blocking(move || match expression.start() {
         Ok(handle) => {
             let id = handle.pids().first().and_then(|pid| Pid::from_raw((*pid).cast_signed()));
-            let group = id.map(|id| Group { id, ended: false });
+            let group = id.map(Group);
             drop(send_group.send(group.ok_or_else(|| io::Error::other("the child has no process id"))));
             drop(send_status.send(handle.wait().map(|output| output.status)));
         }
         Err(error) => drop(send_group.send(Err(error))),
     });
     let group = group.await.map_err(io::Error::other)??;
-    Ok(Child { group, status })
+    Ok(Child { group: Some(group), status: Some(status), grace })
 }
 
 fn expression(cmd: &Cmd, stdout: File, stderr: File) -> duct::Expression {
@@ -139,17 +151,19 @@ fn die_with_parent(command: &mut std::process::Command) {
 fn die_with_parent(_command: &mut std::process::Command) {}
 
 /// Waits until the child ends by itself, or has to be stopped.
-async fn wait(mut child: Child, bounds: &Bounds, cancel: &CancellationToken, outputs: [&File; 2]) -> Ended {
+async fn wait(mut child: Child, timeout: Duration, cancel: &CancellationToken, outputs: [&File; 2]) -> Ended {
+    let Some(status) = &mut child.status else { return Ended::NotStarted("it has no status".to_owned()) };
     let stopped = tokio::select! {
-        status = &mut child.status => {
-            child.group.ended = true;
+        status = status => {
+            // What it left running in its group was meant to outlive it.
+            std::mem::forget(child.group.take());
             return by_itself(status);
         }
-        () = tokio::time::sleep(bounds.timeout) => Ended::TimedOut(bounds.timeout),
+        () = tokio::time::sleep(timeout) => Ended::TimedOut(timeout),
         () = cancel.cancelled() => Ended::Cancelled,
         () = too_much(outputs) => Ended::TooMuchOutput(OUTPUT_MAX_BYTES),
     };
-    stop(&mut child, bounds.grace).await;
+    stop(&mut child).await;
     stopped
 }
 
@@ -165,15 +179,16 @@ fn by_itself(status: Result<io::Result<ExitStatus>, oneshot::error::RecvError>) 
 }
 
 /// Asks the group to end, waits for its leader, kills what is left.
-async fn stop(child: &mut Child, grace: Duration) {
-    child.group.signal(Signal::TERM);
-    let asked = tokio::time::timeout(grace, &mut child.status).await;
-    child.group.signal(Signal::KILL);
+async fn stop(child: &mut Child) {
+    let Some(group) = child.group.take() else { return };
+    group.signal(Signal::TERM);
+    let Some(status) = &mut child.status else { return };
+    let asked = tokio::time::timeout(child.grace, &mut *status).await;
+    drop(group);
     if asked.is_err() {
         // Killed children end; one in an uninterruptible call of the kernel is not waited for.
-        drop(tokio::time::timeout(grace, &mut child.status).await);
+        drop(tokio::time::timeout(child.grace, status).await);
     }
-    child.group.ended = true;
 }
 
 /// Ends when a child has written too much. Nothing tells when a file grows: it is looked at.

@@ -52,13 +52,14 @@ impl Run {
         wait.waiting("rendering the chart to see which images it needs");
         let mut needed = self.needed_images().await?;
         wait.waiting("getting images");
-        let tested = self.tested_archive().await?;
-        let has = |reference: &Reference| {
-            tested.as_ref().is_some_and(|archive| archive.references.contains(reference))
-                || self.cluster.serves(reference)
+        let tested = match &self.image {
+            UnderTest::Archive(archive) => archive.references.clone(),
+            UnderTest::StandIn => self.image_reference().into_iter().collect(),
+            UnderTest::Reference(_) => vec![],
         };
-        needed.retain(|reference| !has(reference));
-        let pulled = self.pulled(&needed).await?;
+        needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        // Compiling and pulling have nothing to do with each other.
+        let (tested, pulled) = tokio::try_join!(self.tested_archive(), self.pulled(&needed))?;
         wait.waiting("loading images into the nodes");
         let archives: Vec<_> = tested.into_iter().chain(pulled).collect();
         match self.cluster.load_images(&archives).await? {
