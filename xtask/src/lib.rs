@@ -5,6 +5,7 @@ pub mod cmd;
 pub mod drive;
 pub mod events;
 pub mod evidence;
+pub mod execute;
 pub mod exit;
 pub mod helm;
 pub mod images;

@@ -9,8 +9,9 @@ use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
-use crate::drive;
+use crate::drive::Drive;
 use crate::events::{Events, What};
+use crate::execute::execute;
 use crate::exit::{Exit, usage};
 use crate::images::UnderTest;
 use crate::interrupt::Interrupt;
@@ -134,7 +135,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         made: Made::default(),
     });
     begin(&run, &plan);
-    let outcomes = drive::drive(&run, &plan).await;
+    let outcomes = Drive {
+        plan: &plan,
+        jobs: args.jobs.unwrap_or(usize::from(u16::MAX)),
+        events: &run.events,
+        cancel: &run.cancel,
+    }
+    .run(async |case| execute(&run, case).await)
+    .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
     end(&run, exit, args.keep)?;
     let events = reports.finish(args.junit.as_deref()).await?;
@@ -205,7 +213,6 @@ impl Args {
             values: self.values.clone(),
             set: self.set.clone(),
             replicas: self.replicas.clone(),
-            jobs: self.jobs,
             timeout: self.timeout.map(Duration::from_secs),
         }
     }

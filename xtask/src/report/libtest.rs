@@ -37,3 +37,7 @@ fn trial(name: &str, outcomes: &[Outcome]) -> Trial {
         Shown::Failed(message) => Err(Failed::from(message)),
     })
 }
+
+#[cfg(test)]
+#[path = "libtest_tests.rs"]
+mod tests;

@@ -83,7 +83,7 @@ fn line(event: &Event) -> Option<String> {
     let seconds = Duration::from_millis(event.at_ms).as_secs_f64();
     let told = match &event.what {
         What::RunStarted { run_id, cluster, image, cases } => {
-            format!("run {run_id}: {} cases on cluster {cluster} with image {image}", cases.len())
+            format!("run {run_id}: {} cases with {image} on {cluster}", cases.len())
         }
         What::CaseStarted { case } => format!("{case} ..."),
         What::CaseEnded { case, took_ms, verdict } => format!("{case} {}", ended(*took_ms, verdict)),
@@ -113,14 +113,14 @@ pub fn summary(events: &[Event], again: &str, folder: &str) -> String {
     let green = run.cases.iter().filter(|case| case.is_green()).count();
     let mut lines = Vec::new();
     if let Some((case, message)) = run.first_cause() {
-        lines.push(format!("first failure: {}\n{message}\n", case.name));
+        lines.push(format!("first failure: {}\n{}\n", case.name, message.trim_end()));
         lines.push(format!("run it again: {again} --exact {}", case.name));
     }
     lines.push(format!(
-        "{green} of {} cases passed in {seconds:.1} s on {} with {}",
+        "{green} of {} cases passed in {seconds:.1} s with {} on {}",
         run.cases.len(),
-        run.cluster,
-        run.image
+        run.image,
+        run.cluster
     ));
     lines.push(format!("evidence: {folder}"));
     lines.join("\n")

@@ -1,1 +1,62 @@
+//! Lines on a pipe, and the summary.
 
+use std::time::Duration;
+
+use super::*;
+
+/// A run with a green, a red and a blocked case.
+fn events() -> Vec<Event> {
+    let at = |ms, what| Event::new(Duration::from_millis(ms), what);
+    let case = |name: &str| format!("caesium::r1::{name}");
+    let started = What::RunStarted {
+        run_id: "0a1b2c3d".to_owned(),
+        cluster: "the embedded cluster".to_owned(),
+        image: "the stand-in (chartproof/stand-in:dev)".to_owned(),
+        cases: ["install", "ready", "health"].map(case).to_vec(),
+    };
+    let message = "Pod/caesium-0 can't start: container caesium ended 3 times\n  event: BackOff x3: back-off\n";
+    let ended = |name, took_ms, verdict| What::CaseEnded { case: case(name), took_ms, verdict };
+    vec![
+        at(0, started),
+        at(100, What::CaseStarted { case: case("install") }),
+        at(500, ended("install", 400, Verdict::Passed { note: "namespace chartproof-r1-0a1b2c3d".to_owned() })),
+        at(510, What::CaseStarted { case: case("ready") }),
+        at(600, What::Waiting { case: case("ready"), state: "1 replicas ready: 0/1 ready".to_owned() }),
+        at(9000, ended("ready", 8490, Verdict::Failed { message: message.to_owned() })),
+        at(9001, ended("health", 0, Verdict::NotRun { culprit: case("ready") })),
+        at(9100, What::RunEnded { took_ms: 9100, exit_code: 101 }),
+    ]
+}
+
+#[test]
+fn a_pipe_gets_plain_lines() {
+    insta::assert_snapshot!(events().iter().filter_map(line).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_summary_begins_with_the_first_cause_and_ends_with_where_to_look() {
+    insta::assert_snapshot!(summary(&events(), "cargo xtask e2e --cluster embedded", "target/chartproof/0a1b2c3d"));
+}
+
+#[test]
+fn junit_has_every_case_with_its_time_and_message() {
+    insta::assert_snapshot!(super::super::junit::render(&events()).unwrap());
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_an_error_in_junit() {
+    let junit = super::super::junit::render(&events()[..5]).unwrap();
+    assert!(junit.contains("errors=\"2\""), "{junit}");
+    assert!(junit.contains("cut short; last seen: 1 replicas ready: 0/1 ready"), "{junit}");
+}
+
+#[test]
+fn every_event_is_a_line_of_json_that_reads_back() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut json = super::super::json::Json::create(file.path()).unwrap();
+    events().iter().for_each(|event| json.add(event).unwrap());
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    insta::assert_snapshot!(text);
+    let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read.len(), events().len());
+}

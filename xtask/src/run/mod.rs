@@ -30,8 +30,6 @@ pub struct Settings {
     pub set: Vec<String>,
     /// Only topologies of these sizes; empty means all.
     pub replicas: Vec<u32>,
-    /// How many topologies run side by side.
-    pub jobs: Option<usize>,
     /// How long each case may take, instead of what the suite says.
     pub timeout: Option<Duration>,
 }

@@ -21,7 +21,7 @@ fn the_suite_of_the_repository_is_good() {
     assert_eq!(suite.release, "caesium");
     assert_eq!(suite.topologies.len(), 3);
     assert_eq!(suite.timeout("ready"), std::time::Duration::from_secs(300));
-    assert_eq!(suite.timeout("health"), std::time::Duration::from_secs(120));
+    assert_eq!(suite.timeout("helm_test"), std::time::Duration::from_secs(120));
 }
 
 #[test]

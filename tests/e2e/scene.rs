@@ -1,0 +1,107 @@
+//! A run of the real binary in a folder of its own.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The suite of the repository.
+pub fn suite() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium/e2e.toml").canonicalize().unwrap()
+}
+
+/// A folder in which a run leaves everything.
+pub struct Scene {
+    /// Where it runs.
+    pub folder: TempDir,
+}
+
+/// What a run left.
+pub struct Ended {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it told meanwhile.
+    pub stderr: String,
+    /// Its events.
+    pub events: Vec<Value>,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The folder with reports and evidence.
+    pub fn report(&self) -> PathBuf {
+        self.folder.path().join("report")
+    }
+
+    /// `xtask e2e` with these flags, to be run.
+    pub fn command(&self, flags: &[&str]) -> duct::Expression {
+        let flags = ["e2e"].iter().chain(flags);
+        duct::cmd(env!("CARGO_BIN_EXE_xtask"), flags)
+            .dir(self.folder.path())
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .env_remove("CI")
+            .env_remove("CHARTPROOF_REPORT_DIR")
+            .stdin_null()
+            .stdout_path(self.folder.path().join("stdout"))
+            .stderr_path(self.folder.path().join("stderr"))
+            .unchecked()
+    }
+
+    /// Runs the suite of the repository on the embedded cluster.
+    pub fn embedded(&self, flags: &[&str]) -> duct::Expression {
+        let (suite, report) = (suite().display().to_string(), self.report().display().to_string());
+        let common = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report];
+        self.command(&[&common, flags].concat())
+    }
+
+    /// What a command left that has ended with this code.
+    pub fn ended(&self, code: Option<i32>) -> Ended {
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let events = read(self.report().join("events.jsonl"));
+        Ended {
+            code: code.expect("it ended by itself"),
+            stdout: read(self.folder.path().join("stdout")),
+            stderr: read(self.folder.path().join("stderr")),
+            events: events.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        }
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, command: &duct::Expression) -> Ended {
+        let output = command.run().unwrap();
+        self.ended(output.status.code())
+    }
+}
+
+impl Ended {
+    /// The verdict of a case: `passed`, `failed`, `not_run`; none where it did not run.
+    pub fn verdict(&self, case: &str) -> Option<&str> {
+        self.end(case)?["verdict"].as_str()
+    }
+
+    /// The message of a red case.
+    pub fn message(&self, case: &str) -> &str {
+        self.end(case).and_then(|verdict| verdict["message"].as_str()).unwrap_or("")
+    }
+
+    /// All red cases.
+    pub fn red(&self) -> Vec<&str> {
+        let ended = self.events.iter().filter(|event| event["verdict"]["verdict"] == "failed");
+        ended.filter_map(|event| event["case"].as_str()).collect()
+    }
+
+    fn end(&self, case: &str) -> Option<&Value> {
+        let ended = |event: &&Value| event["type"] == "case_ended" && event["case"] == case;
+        self.events.iter().find(ended).map(|event| &event["verdict"])
+    }
+
+    /// Everything that it said, for a failed assertion.
+    pub fn told(&self) -> String {
+        format!("exit code {}\n--- stderr\n{}\n--- stdout\n{}", self.code, self.stderr, self.stdout)
+    }
+}

@@ -1,0 +1,62 @@
+//! What is wrong with a command line ends with exit code 2 and one helpful message, and nothing is created.
+
+use crate::scene::{Scene, suite};
+
+/// Exit code 2, this message, nothing on stdout, no folder made.
+fn refused(flags: &[&str], message: &str) {
+    let scene = Scene::new();
+    let path = suite().display().to_string();
+    let ended = scene.run(&scene.command(&[&["--suite", &path], flags].concat()));
+    assert_eq!(ended.code, 2, "{flags:?}: {}", ended.told());
+    assert!(ended.stderr.contains(message), "{flags:?}: {}", ended.told());
+    assert_eq!(ended.stdout, "", "{flags:?}");
+    let made: Vec<_> =
+        std::fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let made: Vec<_> = made.iter().filter(|name| *name != "stdout" && *name != "stderr").collect();
+    let left = std::fs::read_dir(scene.folder.path().join("target/chartproof")).map_or(0, Iterator::count);
+    assert!(left == 0, "{flags:?} left {made:?}");
+}
+
+#[test]
+fn flags_that_are_wrong_are_refused_with_what_to_do() {
+    refused(&["--nonsense"], "unexpected argument '--nonsense'");
+    refused(&["r1::no_such_case"], "no case matches \"r1::no_such_case\"; `cargo xtask e2e --list` names them");
+    refused(&["--replicas", "2"], "--replicas 2: suite caesium has topologies of 1, 3 replicas");
+    refused(&["--cluster", "k3s"], "a cluster is one of auto, kind, embedded, context:NAME");
+    refused(&["--set", "replicaCount"], "--set replicaCount: write KEY=VALUE");
+    refused(&["--values", "none.yaml"], "--values none.yaml: there is no such file");
+    refused(&["--image", "Not A Reference"], "--image Not A Reference");
+    refused(&["--image", "missing.tar"], "missing.tar");
+    refused(&["--keep", "--cluster", "embedded"], "--keep: the embedded cluster ends with its run");
+    refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
+}
+
+#[test]
+fn a_suite_that_is_wrong_names_file_and_line() {
+    let scene = Scene::new();
+    let path = scene.folder.path().join("e2e.toml");
+    std::fs::write(&path, "name = \"x\"\nchart = 7\n").unwrap();
+    let ended = scene.run(&scene.command(&["--suite", &path.display().to_string()]));
+    assert_eq!(ended.code, 2, "{}", ended.told());
+    assert!(ended.stderr.contains("e2e.toml:2: invalid type: integer `7`, expected path string"), "{}", ended.told());
+}
+
+#[test]
+fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback() {
+    let scene = Scene::new();
+    let path = suite().display().to_string();
+    let command =
+        scene.command(&["--suite", &path, "chart::lint"]).env("CI", "true").env("DOCKER_HOST", "tcp://127.0.0.1:1");
+    let ended = scene.run(&command);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert!(ended.stderr.contains("docker does not answer"), "{}", ended.told());
+}
+
+#[test]
+fn the_cases_are_listed_as_libtest_does() {
+    let scene = Scene::new();
+    let path = suite().display().to_string();
+    let ended = scene.run(&scene.command(&["--suite", &path, "--list", "r1::pod", "chart::lint"]));
+    assert_eq!(ended.stdout, "chart::lint: test\ncaesium::r1::pod_kill: test\n", "{}", ended.told());
+    assert_eq!(ended.code, 0);
+}

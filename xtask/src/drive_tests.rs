@@ -1,0 +1,121 @@
+//! Driving: order, what blocks what, lanes side by side, interrupts.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::*;
+use crate::outcome::{self, Shown};
+use crate::plan::Selection;
+use crate::suite::load;
+
+/// Runs the repository's suite with verdicts from a list of cases that fail.
+struct Rehearsal {
+    plan: Plan,
+    failing: Vec<&'static str>,
+    cancel: CancellationToken,
+    log: Mutex<Vec<String>>,
+}
+
+impl Rehearsal {
+    fn of(words: &[&str], failing: &[&'static str]) -> Self {
+        let suite = load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
+        let words = words.iter().map(ToString::to_string).collect();
+        let plan = Plan::of(&suite, &Selection { words, ..Selection::default() }).unwrap();
+        Self { plan, failing: failing.to_vec(), cancel: CancellationToken::new(), log: Mutex::default() }
+    }
+
+    fn say(&self, line: String) {
+        self.log.lock().unwrap().push(line);
+    }
+
+    async fn run(&self, jobs: usize) -> Vec<Outcome> {
+        let (events, _receiver) = Events::channel();
+        let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel };
+        drive
+            .run(async |case: &Case| {
+                self.say(format!("begin {}", case.name));
+                tokio::task::yield_now().await;
+                self.say(format!("end {}", case.name));
+                if self.failing.contains(&"interrupt") && case.name.ends_with("r1::health") {
+                    self.cancel.cancel();
+                }
+                match self.failing.contains(&case.name.as_str()) {
+                    true => Verdict::Failed { message: "broken".to_owned() },
+                    false => Verdict::Passed { note: String::new() },
+                }
+            })
+            .await
+    }
+}
+
+fn shown(outcomes: &[Outcome], case: &str) -> Shown {
+    outcomes.iter().find(|outcome| outcome.case == case).expect("the case ran").shown(outcomes)
+}
+
+fn not_run(culprit: &str) -> Shown {
+    Shown::Ignored(format!("not run: {culprit}"))
+}
+
+#[tokio::test]
+async fn all_green_is_all_green() {
+    let rehearsal = Rehearsal::of(&[], &[]);
+    let outcomes = rehearsal.run(9).await;
+    assert_eq!(outcomes.len(), rehearsal.plan.cases.len());
+    assert!(outcomes.iter().all(|outcome| outcome.shown(&outcomes) == Shown::Passed));
+    let log = rehearsal.log.into_inner().unwrap();
+    assert_eq!(log.last().unwrap(), "end cluster::delete", "it cleans up when all else has ended");
+}
+
+#[tokio::test]
+async fn what_needs_a_failed_case_does_not_run_and_names_it() {
+    let outcomes = Rehearsal::of(&[], &["caesium::r3::ready"]).run(9).await;
+    for case in ["voters", "pod_kill_leader", "upgrade", "rollback"] {
+        assert_eq!(shown(&outcomes, &format!("caesium::r3::{case}")), not_run("caesium::r3::ready"), "{case}");
+    }
+    assert_eq!(shown(&outcomes, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
+    assert_eq!(shown(&outcomes, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
+    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::CaseFailed);
+}
+
+#[tokio::test]
+async fn a_failed_check_blocks_nothing_a_failed_disturbance_what_comes_after() {
+    let outcomes = Rehearsal::of(&[], &["caesium::r3::health", "caesium::r3::pod_kill_leader"]).run(9).await;
+    assert_eq!(shown(&outcomes, "caesium::r3::voters"), Shown::Passed);
+    assert_eq!(shown(&outcomes, "caesium::r3::pod_kill_follower"), not_run("caesium::r3::pod_kill_leader"));
+    assert_eq!(shown(&outcomes, "caesium::r3::rollback"), not_run("caesium::r3::pod_kill_leader"));
+    assert_eq!(shown(&outcomes, "caesium::r3::uninstall"), Shown::Passed);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
+    let outcomes = Rehearsal::of(&[], &["cluster::create", "images::load"]).run(9).await;
+    assert_eq!(shown(&outcomes, "images::load"), not_run("cluster::create"), "it failed only because of that");
+    assert_eq!(shown(&outcomes, "caesium::r1::install"), not_run("cluster::create"));
+    assert_eq!(shown(&outcomes, "chart::lint"), Shown::Passed);
+    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::Environment);
+}
+
+#[tokio::test]
+async fn an_interrupt_lets_only_the_clean_up_run() {
+    let rehearsal = Rehearsal::of(&["r1::"], &["interrupt"]);
+    let outcomes = rehearsal.run(1).await;
+    let later = Shown::Failed("not run: the interrupt".to_owned());
+    assert_eq!(shown(&outcomes, "caesium::r1::pod_kill"), later, "never green, and no culprit is reported red");
+    assert_eq!(shown(&outcomes, "cluster::delete"), Shown::Passed);
+    let log = rehearsal.log.into_inner().unwrap();
+    assert!(!log.iter().any(|line| line.contains("uninstall")), "the namespace goes with the cluster");
+}
+
+#[tokio::test]
+async fn topologies_overlap_unless_there_is_one_job() {
+    let overlaps = |log: &[String]| {
+        let position = |line: &str| log.iter().position(|entry| entry == line).unwrap();
+        position("begin caesium::r3::install") < position("end caesium::r1::uninstall")
+    };
+    let both = Rehearsal::of(&["r1::uninstall", "r3::install"], &[]);
+    both.run(2).await;
+    assert!(overlaps(&both.log.into_inner().unwrap()));
+    let one = Rehearsal::of(&["r1::uninstall", "r3::install"], &[]);
+    one.run(1).await;
+    assert!(!overlaps(&one.log.into_inner().unwrap()));
+}

@@ -1,0 +1,55 @@
+//! Runs one case: bounded, stopped by an interrupt, safe from a panic, its evidence collected if it fails.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use futures::FutureExt;
+
+use crate::events::Verdict;
+use crate::evidence;
+use crate::kubernetes::wait::Waiter;
+use crate::phases::context::Cx;
+use crate::phases::{self, explain};
+use crate::plan::Case;
+use crate::run::Run;
+
+/// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
+const OVERRUN: Duration = Duration::from_secs(5);
+
+/// Runs a case to its verdict.
+pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
+    let timeout = run.settings.timeout.unwrap_or_else(|| run.suite.timeout(case.phase.name()));
+    let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
+    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, topology: case.topology };
+    match bounded(case, &cx, timeout).await {
+        Ok(note) => Verdict::Passed { note },
+        Err(error) => {
+            run.note_failure();
+            let message = explain::message(&cx, &error).await;
+            evidence::collect(&cx).await;
+            Verdict::Failed { message }
+        }
+    }
+}
+
+async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {
+    let phase = AssertUnwindSafe(phases::run(case.phase, cx)).catch_unwind();
+    tokio::select! {
+        ended = tokio::time::timeout(timeout + OVERRUN, phase) => match ended {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(anyhow!("the harness panicked: {}", words(&*panic))),
+            Err(_) => Err(anyhow!("not within {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
+        },
+        () = cx.run.cancel.cancelled(), if !case.phase.tears_down() => {
+            Err(anyhow!("interrupted; last seen: {}", cx.wait.last_state()))
+        }
+    }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
+}
