@@ -57,10 +57,9 @@ impl Images {
 
     /// The image where it is on the node, else the error that pulling it gives.
     fn find(&self, wanted: &str, reporter: &Reporter) -> Result<Result<Image, String>, Refusal> {
-        if self.faults.strikes(wanted, &What::ImageMissing) {
-            return Ok(Err(unreachable(wanted)));
-        }
+        let is_missing = self.faults.strikes(wanted, &What::ImageMissing);
         match self.runtime.image(wanted) {
+            Ok(image) if is_missing => Ok(Err(unreachable(&image.reference))),
             Ok(image) if self.faults.threatens(wanted, |what| matches!(what, What::PullFails { .. })) => {
                 Ok(Err(unreachable(&image.reference)))
             }

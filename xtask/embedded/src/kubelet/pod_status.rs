@@ -91,7 +91,7 @@ fn container_status(view: &View, spec: &PodSpec, container: &Container, is_init:
         name: container.name.clone(),
         state: Some(state),
         last_state: Some(last_state),
-        ready: completed || (runs && health.ready && (!is_init || is_sidecar(container))),
+        ready: completed || (runs && health.started && health.ready && (!is_init || is_sidecar(container))),
         started: Some(runs && health.started),
         restart_count: run.map_or(0, |run| i32::try_from(run.attempt).unwrap_or(i32::MAX)),
         image: run.map_or_else(|| container.image.clone().unwrap_or_default(), |run| run.image.0.clone()),

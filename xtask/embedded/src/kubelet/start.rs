@@ -38,7 +38,9 @@ impl Worker {
     pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), Refusal> {
         let Some(sandbox) = self.sandbox.clone() else { return Ok(()) };
         let reporter = self.reporter.of(&container.name, is_init);
-        let image = self.kubelet.images.ensure(&self.pod, container, &reporter)?;
+        let image = self.kubelet.images.ensure(&self.pod, container, &reporter).inspect_err(|refusal| {
+            reporter.warning("Failed", &format!("Error: {}", refusal.reason));
+        })?;
         let prepared = self.prepare(container, image).inspect_err(|refusal| {
             reporter.warning("Failed", &format!("Error: {}", refusal.message));
         })?;

@@ -347,7 +347,8 @@ impl Worker {
 
     /// The pod is to go: its containers are stopped, then it is removed from the API.
     async fn delete(&mut self, removed: bool) {
-        if !removed {
+        let has_time = self.pod.metadata.deletion_grace_period_seconds.is_none_or(|grace| grace > 0);
+        if !removed && has_time {
             self.write_status(Stage::Stopping);
         }
         self.stop_all(stop::grace(&self.pod)).await;

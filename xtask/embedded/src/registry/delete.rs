@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Registry, meta};
@@ -40,7 +40,8 @@ impl Registry {
             if options.dry_run {
                 return Ok(Deleted { object: stored, gone: grace_s == 0 && !is_held });
             }
-            if grace_s == 0 && !is_held {
+            let is_final = grace_s == 0 && !is_held;
+            if is_final && (kind.kind != "Pod" || granted_s(&stored) == Some(0)) {
                 return self.store.remove(kind, namespace, name).map(|object| Deleted { object, gone: true });
             }
             if is_marked_already(&stored, grace_s, &finalizers) {
@@ -48,6 +49,8 @@ impl Registry {
             }
             match self.store.replace(kind, marked(kind, &stored, grace_s, &finalizers)) {
                 Err(status) if status.reason == "Conflict" => {}
+                // A pod is seen to have no time left before it is seen to be gone.
+                Ok(_) if is_final => {}
                 outcome => return outcome.map(|object| Deleted { object, gone: false }),
             }
         }
@@ -119,17 +122,27 @@ fn has_namespace_finalizers(kind: &Kind, stored: &Value) -> bool {
 }
 
 fn is_marked_already(stored: &Value, grace_s: i64, finalizers: &[String]) -> bool {
-    let granted_s = stored["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
-    meta::is_deleting(stored) && grace_s >= granted_s && *finalizers == meta::finalizers(stored)
+    meta::is_deleting(stored) && grace_s >= granted_s(stored).unwrap_or(0) && *finalizers == meta::finalizers(stored)
+}
+
+/// How long an object that is being deleted was given.
+fn granted_s(stored: &Value) -> Option<i64> {
+    stored["metadata"]["deletionGracePeriodSeconds"].as_i64()
+}
+
+/// When an object's time is over: a shorter grace counts from when it was first deleted.
+fn end(stored: &Value, grace_s: i64) -> DateTime<Utc> {
+    let marked = stored["metadata"]["deletionTimestamp"].as_str().and_then(|end| end.parse::<DateTime<Utc>>().ok());
+    let begin = marked.zip(granted_s(stored)).map(|(end, granted_s)| end - TimeDelta::seconds(granted_s));
+    begin.unwrap_or_else(Utc::now) + TimeDelta::seconds(grace_s)
 }
 
 fn marked(kind: &Kind, stored: &Value, grace_s: i64, finalizers: &[String]) -> Value {
     let mut marked = stored.clone();
-    let end = Utc::now() + TimeDelta::seconds(grace_s);
     if !meta::is_deleting(stored) && meta::is_counted(kind) {
         marked["metadata"]["generation"] = (stored["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
     }
-    marked["metadata"]["deletionTimestamp"] = end.to_rfc3339_opts(SecondsFormat::Secs, true).into();
+    marked["metadata"]["deletionTimestamp"] = end(stored, grace_s).to_rfc3339_opts(SecondsFormat::Secs, true).into();
     marked["metadata"]["deletionGracePeriodSeconds"] = grace_s.into();
     meta::set_or_drop(&mut marked, "finalizers", (!finalizers.is_empty()).then(|| json!(finalizers)).as_ref());
     if kind.kind == "Namespace" {

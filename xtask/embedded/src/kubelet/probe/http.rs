@@ -61,7 +61,8 @@ fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Bod
 
 /// A connection that ended in the middle, as Go tells it.
 fn broken(error: &hyper::Error) -> String {
-    if error.is_incomplete_message() { "EOF".to_owned() } else { format!("net/http: {error}") }
+    let ended = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    if ended { "EOF".to_owned() } else { format!("net/http: {error}") }
 }
 
 fn tls() -> Result<TlsConnector, String> {

@@ -9,6 +9,7 @@ mod workload;
 
 use serde_json::Value;
 
+use super::value::{empty, fill};
 use crate::kinds::Kind;
 
 pub use pod::{quality_of_service, tolerations};
@@ -36,5 +37,19 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         "HorizontalPodAutoscaler" => small::autoscaler(object),
         "PriorityClass" => small::priority_class(object),
         _ => {}
+    }
+    for count in counts(kind.kind) {
+        fill(object, "status", empty());
+        fill(&mut object["status"], count, 0);
+    }
+}
+
+/// Counts that a status shows even where they are zero.
+fn counts(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "StatefulSet" => &["replicas", "availableReplicas"],
+        "ReplicaSet" => &["replicas"],
+        "PodDisruptionBudget" => &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"],
+        _ => &[],
     }
 }

@@ -1,0 +1,62 @@
+//! The recorded lives of objects on a real cluster, lived again on this one: the same objects are
+//! created, the same requests made, and what is watched has to go through the same states with the
+//! same reasons in the same order. What differs stands in `known.rs`, each with its reason.
+
+mod client;
+mod compare;
+mod known;
+mod normal;
+mod recording;
+mod replay;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use client::Client;
+use embedded::cluster::{Cluster, Faults, Options};
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use recording::SCENARIOS;
+
+fn main() -> std::process::ExitCode {
+    embedded::reexec();
+    let mut arguments = Arguments::from_args();
+    // They mostly wait, each in a namespace of its own.
+    arguments.test_threads.get_or_insert(SCENARIOS.len());
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials(None)).exit_code();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = tokio.block_on(start(directory.path()));
+    let client = Client::new(cluster.kubeconfig());
+    let conclusion = libtest_mimic::run(&arguments, trials(Some((tokio.handle(), &client))));
+    finish(&tokio, cluster, &conclusion)
+}
+
+async fn start(directory: &Path) -> Cluster {
+    let exe = std::env::current_exe().unwrap();
+    // The host serves busybox whatever the tag; the recordings count on one that is nowhere.
+    let faults: Faults =
+        serde_json::from_value(serde_json::json!([{"fault": "imageMissing", "of": "busybox:0.0.0"}])).unwrap();
+    Cluster::start(Options { dir: directory.join("cluster"), exe, faults }).await.unwrap()
+}
+
+fn trials(with: Option<(&tokio::runtime::Handle, &Arc<Client>)>) -> Vec<Trial> {
+    let trial = |scenario: &'static str| {
+        let with = with.map(|(tokio, client)| (tokio.clone(), Arc::clone(client)));
+        Trial::test(scenario, move || {
+            let (tokio, client) = with.expect("a listed test is not run");
+            tokio.block_on(replay::replay(client, scenario)).map_err(Failed::from)
+        })
+    };
+    SCENARIOS.iter().map(|scenario| trial(scenario)).collect()
+}
+
+fn finish(tokio: &tokio::runtime::Runtime, cluster: Cluster, conclusion: &Conclusion) -> std::process::ExitCode {
+    let stopped = tokio.block_on(cluster.stop());
+    if let Err(error) = stopped {
+        eprintln!("{error:#}");
+        return std::process::ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
