@@ -30,6 +30,24 @@ pub fn touches(change: &Change, pointers: &[&str]) -> bool {
     pointers.iter().any(|pointer| previous.pointer(pointer) != change.object.pointer(pointer))
 }
 
+/// Whether a change touched more than the status, which a controller mostly writes itself.
+pub fn touches_more_than_status(change: &Change) -> bool {
+    const REST: [&str; 6] = [
+        "/spec",
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/metadata/finalizers",
+        "/metadata/ownerReferences",
+        "/metadata/deletionTimestamp",
+    ];
+    touches(change, &REST)
+}
+
+/// Whether something was refused because its namespace is being deleted: no use in trying again.
+pub fn is_namespace_ending(refused: &Status) -> bool {
+    refused.code == 403 && refused.message.ends_with("because it is being terminated")
+}
+
 /// One controller: which keys a change concerns, and how one key is brought in order.
 pub struct Controller {
     /// As the table and log lines name it.

@@ -1,6 +1,6 @@
 //! Controller revisions: the templates that a set had, numbered in the order in which they were used.
 
-use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
@@ -48,11 +48,18 @@ impl Revisions {
     ///
     /// # Errors
     /// Where one can't be deleted.
-    pub fn truncate(&self, client: &Client, set: &StatefulSet, pods: &[Pod]) -> Result<(), Status> {
+    pub fn truncate(
+        &self,
+        client: &Client,
+        set: &StatefulSet,
+        status: &StatefulSetStatus,
+        pods: &[Pod],
+    ) -> Result<(), Status> {
         let limit = set.spec.as_ref().and_then(|s| s.revision_history_limit).unwrap_or(10);
         let used = |r: &&ControllerRevision| {
             let by_pod = pods.iter().any(|pod| of_pod(pod) == Some(name(r)));
-            by_pod || name(r) == name(&self.current) || name(r) == name(&self.update)
+            let named = Some(name(r));
+            by_pod || named == status.current_revision.as_deref() || named == status.update_revision.as_deref()
         };
         let idle: Vec<_> = self.all.iter().filter(|r| !used(r)).collect();
         let beyond = idle.len().saturating_sub(usize::try_from(limit).unwrap_or(0));

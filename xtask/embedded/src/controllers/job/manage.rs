@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{Sync, TRACKING, backoff, owners};
+use crate::controllers::reconcile::is_namespace_ending;
 use crate::controllers::replica_set::from_template;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
@@ -51,6 +52,7 @@ impl Sync<'_> {
                 self.pods.push(pod);
                 Ok(())
             }
+            Err(refused) if is_namespace_ending(&refused) => Ok(()),
             Err(refused) => {
                 self.say("Warning", "FailedCreate", &format!("Error creating: {refused}"));
                 Err(refused)

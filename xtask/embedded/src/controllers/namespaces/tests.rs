@@ -1,4 +1,5 @@
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Pod, Secret, ServiceAccount};
 use serde_json::json;
 
 use crate::controllers::testing::Simulation;
@@ -51,6 +52,27 @@ fn pods_end_in_their_own_time_before_the_rest_goes() {
     simulation.stop("a", "p");
     assert!(client.get::<Namespace>("", "a").is_none());
     assert!(client.get::<Secret>("a", "s").is_none() && client.get::<ServiceAccount>("a", "default").is_none());
+}
+
+#[test]
+fn what_a_deployment_loses_is_not_made_anew() {
+    let mut simulation = Simulation::new("a");
+    simulation.create::<Deployment>(json!({"metadata": {"name": "d", "namespace": "a"}, "spec": {
+        "replicas": 2, "selector": {"matchLabels": {"app": "d"}},
+        "template": {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "main", "image": "one"}]}},
+    }}));
+    simulation.settle();
+    let pods = simulation.pods("a");
+    for name in &pods {
+        simulation.run("a", name);
+    }
+    delete_namespace(&mut simulation);
+    let events = simulation.context.client.list::<Event>(Some("a"));
+    assert!(!events.iter().any(|event| event.reason.as_deref() == Some("FailedCreate")), "{events:#?}");
+    for name in &pods {
+        simulation.stop("a", name);
+    }
+    assert!(simulation.context.client.get::<Namespace>("", "a").is_none());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pods::{self, Availability};
+use super::reconcile::{is_namespace_ending, touches_more_than_status};
 use super::{Context, Controller, Key, Outcome, clock, events, owners};
 use crate::client::{Client, Object};
 use crate::registry::DeleteOptions;
@@ -20,7 +21,7 @@ pub const CONTROLLER: Controller = Controller { name: "replicaset", keys, reconc
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     match change.kind.kind {
-        "ReplicaSet" => vec![store::key(&change.object)],
+        "ReplicaSet" if touches_more_than_status(change) => vec![store::key(&change.object)],
         "Pod" => owners::keys::<ReplicaSet>(client, change),
         _ => Vec::new(),
     }
@@ -64,6 +65,7 @@ fn create(client: &Client, set: &ReplicaSet, spec: &ReplicaSetSpec) -> Result<()
             client.event(&about, "Normal", "SuccessfulCreate", &message, COMPONENT);
             Ok(())
         }
+        Err(refused) if is_namespace_ending(&refused) => Ok(()),
         Err(refused) => {
             client.event(&about, "Warning", "FailedCreate", &format!("Error creating: {refused}"), COMPONENT);
             Err(refused)

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{COMPONENT, identity};
 use crate::client::Client;
+use crate::controllers::reconcile::is_namespace_ending;
 use crate::controllers::{events, owners};
 use crate::status::Status;
 
@@ -37,6 +38,7 @@ fn create(client: &Client, set: &StatefulSet, mut claim: PersistentVolumeClaim, 
     let about = events::reference(set);
     match created {
         Ok(_) => client.event(&about, "Normal", "SuccessfulCreate", &format!("{what} success"), COMPONENT),
+        Err(refused) if is_namespace_ending(&refused) => return Err(refused),
         Err(refused) => {
             client.event(&about, "Warning", "FailedCreate", &format!("{what} failed error: {refused}"), COMPONENT);
             return Err(refused);

@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 
+use super::reconcile::touches_more_than_status;
 use super::revisions::{self, Revisions};
 use super::{Context, Controller, Key, Outcome, owners};
 use crate::client::Client;
@@ -22,7 +23,7 @@ pub const CONTROLLER: Controller = Controller { name: "statefulset", keys, recon
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     match change.kind.kind {
-        "StatefulSet" => vec![store::key(&change.object)],
+        "StatefulSet" if touches_more_than_status(change) => vec![store::key(&change.object)],
         "Pod" | "ControllerRevision" => owners::keys::<StatefulSet>(client, change),
         "PersistentVolumeClaim" => owners::all::<StatefulSet>(client, &store::key(&change.object).0),
         _ => Vec::new(),
@@ -39,9 +40,10 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let mut pass = pass::Pass::new(client, &set, spec, &revisions, &pods);
     let outcome = if set.metadata.deletion_timestamp.is_some() { Ok(()) } else { pass.advance() };
     let again = pass.available_after();
-    write_status(client, &set, &pass.status())?;
+    let status = pass.status();
+    write_status(client, &set, &status)?;
     outcome?;
-    revisions.truncate(client, &set, &pods)?;
+    revisions.truncate(client, &set, &status, &pods)?;
     Ok(again)
 }
 

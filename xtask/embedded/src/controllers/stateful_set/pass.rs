@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{COMPONENT, claims, count, identity, some};
 use crate::client::Client;
 use crate::controllers::pods::{self, Availability};
+use crate::controllers::reconcile::is_namespace_ending;
 use crate::controllers::revisions::{self, Revisions};
 use crate::controllers::{clock, events, owners};
 use crate::registry::DeleteOptions;
@@ -211,6 +212,7 @@ impl<'a> Pass<'a> {
                 let reason = format!("Successful{verb}");
                 self.client.event(&about, "Normal", &reason, &format!("{what} successful"), COMPONENT);
             }
+            Err(refused) if is_namespace_ending(refused) => return Ok(()),
             Err(refused) => {
                 let reason = format!("Failed{verb}");
                 self.client.event(&about, "Warning", &reason, &format!("{what} failed error: {refused}"), COMPONENT);
