@@ -26,6 +26,7 @@ pub mod namespaces;
 pub mod owners;
 pub mod percent;
 pub mod pods;
+pub mod quota;
 pub mod reconcile;
 pub mod replica_set;
 pub mod revisions;
@@ -68,6 +69,7 @@ static CONTROLLERS: &[Controller] = &[
     deployment::CONTROLLER,
     replica_set::CONTROLLER,
     job::CONTROLLER,
+    quota::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+pub use admission::quota_usage;
 pub use apply::typed::check as check_applied;
 pub use delete::Deleted;
 pub use options::{DeleteOptions, Writer};

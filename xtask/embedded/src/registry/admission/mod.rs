@@ -8,6 +8,8 @@ pub mod pod_security;
 mod quota;
 mod storage;
 
+pub use quota::usage as quota_usage;
+
 use serde_json::{Value, json};
 
 use super::value::{fill, is_missing};

@@ -49,7 +49,7 @@ fn exceeded(quota: &Value, kind: &Kind, object: &Value, others: &[Arc<Value>]) -
 }
 
 /// What an object uses of a resource, in billionths; none where the quota is about others.
-fn usage(resource: &str, kind: &Kind, object: &Value) -> Option<i128> {
+pub fn usage(resource: &str, kind: &Kind, object: &Value) -> Option<i128> {
     const ONE: i128 = 1_000_000_000;
     let counted = resource.strip_prefix("count/").unwrap_or(resource);
     if counted == kind.qualified_plural() || (resource == counted && counted == kind.plural) {
