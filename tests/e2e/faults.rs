@@ -4,7 +4,10 @@ use crate::scene::{Ended, Scene};
 
 /// Runs cases with a fault planted in the stand-in.
 fn with(fault: &str, flags: &[&str]) -> Ended {
-    let scene = Scene::new();
+    in_scene(&Scene::new(), fault, flags)
+}
+
+fn in_scene(scene: &Scene, fault: &str, flags: &[&str]) -> Ended {
     let name = "config.extraEnv[0].name=STANDIN_FAULT";
     let value = format!("config.extraEnv[0].value={fault}");
     let planted = ["--set", name, "--set", &value];
@@ -33,9 +36,14 @@ fn a_second_bootstrap_is_told_as_one() {
 
 #[test]
 fn a_lost_acknowledged_write_is_found_after_the_kill() {
-    let ended = with("lost-acknowledged-write", &["r1::write_read", "r1::pod_kill"]);
+    let scene = Scene::new();
+    let ended = in_scene(&scene, "lost-acknowledged-write", &["r1::write_read", "r1::pod_kill"]);
     only(&ended, "caesium::r1::pod_kill", &["acknowledged records lost", "delete Pod/caesium-0", "cargo xtask check"]);
     assert_eq!(ended.verdict("caesium::r1::write_read"), Some("passed"), "it is readable until the process ends");
+    let history = scene.report().join("histories/caesium.r1.pod_kill.jsonl");
+    let output = duct::cmd!(env!("CARGO_BIN_EXE_xtask"), "check", history).stdout_capture().unchecked().run().unwrap();
+    assert_eq!(output.status.code(), Some(101), "the saved history is judged the same");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no acknowledged record lost: violated"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A run of the real binary in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ pub fn suite() -> PathBuf {
 pub struct Scene {
     /// Where it runs.
     pub folder: TempDir,
+    /// What its environment has besides ours.
+    pub env: Vec<(&'static str, &'static str)>,
 }
 
 /// What a run left.
@@ -30,7 +33,7 @@ pub struct Ended {
 
 impl Scene {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), env: Vec::new() }
     }
 
     /// The folder with reports and evidence.
@@ -41,11 +44,13 @@ impl Scene {
     /// `xtask e2e` with these flags, to be run.
     pub fn command(&self, flags: &[&str]) -> duct::Expression {
         let flags = ["e2e"].iter().chain(flags);
+        let mut env: BTreeMap<_, _> = std::env::vars_os().collect();
+        env.retain(|name, _| name != "CI" && name != "CHARTPROOF_REPORT_DIR");
+        env.insert("XDG_STATE_HOME".into(), self.folder.path().join("state").into());
+        env.extend(self.env.iter().map(|(name, value)| (name.into(), value.into())));
         duct::cmd(env!("CARGO_BIN_EXE_xtask"), flags)
             .dir(self.folder.path())
-            .env("XDG_STATE_HOME", self.folder.path().join("state"))
-            .env_remove("CI")
-            .env_remove("CHARTPROOF_REPORT_DIR")
+            .full_env(env)
             .stdin_null()
             .stdout_path(self.folder.path().join("stdout"))
             .stderr_path(self.folder.path().join("stderr"))

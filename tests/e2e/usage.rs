@@ -43,11 +43,9 @@ fn a_suite_that_is_wrong_names_file_and_line() {
 
 #[test]
 fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback() {
-    let scene = Scene::new();
-    let path = suite().display().to_string();
-    let command =
-        scene.command(&["--suite", &path, "chart::lint"]).env("CI", "true").env("DOCKER_HOST", "tcp://127.0.0.1:1");
-    let ended = scene.run(&command);
+    let env = vec![("CI", "true"), ("DOCKER_HOST", "tcp://127.0.0.1:1")];
+    let scene = Scene { env, ..Scene::new() };
+    let ended = scene.run(&scene.command(&["--suite", &suite().display().to_string(), "chart::lint"]));
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert!(ended.stderr.contains("docker does not answer"), "{}", ended.told());
 }
@@ -59,4 +57,15 @@ fn the_cases_are_listed_as_libtest_does() {
     let ended = scene.run(&scene.command(&["--suite", &path, "--list", "r1::pod", "chart::lint"]));
     assert_eq!(ended.stdout, "chart::lint: test\ncaesium::r1::pod_kill: test\n", "{}", ended.told());
     assert_eq!(ended.code, 0);
+}
+
+#[test]
+fn a_history_that_is_none_is_refused_with_line_and_reason() {
+    let scene = Scene::new();
+    let path = scene.folder.path().join("history.jsonl");
+    std::fs::write(&path, "{}\n").unwrap();
+    let output = duct::cmd!(env!("CARGO_BIN_EXE_xtask"), "check", &path).stderr_capture().unchecked().run().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("history.jsonl: line 1: neither a header, an operation nor a fault"), "{told}");
 }

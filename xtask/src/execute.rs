@@ -20,7 +20,9 @@ const OVERRUN: Duration = Duration::from_secs(5);
 
 /// Runs a case to its verdict.
 pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
-    let timeout = run.settings.timeout.unwrap_or_else(|| run.suite.timeout(case.phase.name()));
+    // Creating clusters and building images takes what it takes; a flag is about the chart's cases.
+    let asked = run.settings.timeout.filter(|_| case.topology.is_some());
+    let timeout = asked.unwrap_or_else(|| run.suite.timeout(case.phase.name()));
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, topology: case.topology };
     match bounded(case, &cx, timeout).await {

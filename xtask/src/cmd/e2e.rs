@@ -71,7 +71,7 @@ pub struct Args {
     /// How many topologies run side by side [default: all]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// How many seconds each case may take, instead of what the suite says
+    /// How many seconds each case of a topology may take, instead of what the suite says
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
     /// Where evidence and reports go [default: target/chartproof/RUN]

@@ -30,7 +30,7 @@ pub struct Settings {
     pub set: Vec<String>,
     /// Only topologies of these sizes; empty means all.
     pub replicas: Vec<u32>,
-    /// How long each case may take, instead of what the suite says.
+    /// How long each case of a topology may take, instead of what the suite says.
     pub timeout: Option<Duration>,
 }
 

@@ -88,10 +88,10 @@ fn split(views: &BTreeMap<String, View>) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{alone} founded a second cluster: it counts only itself ({}) as a voter, while others count {}; {}",
+        "{alone} founded a second cluster: it counts only itself ({}) as a voter, while others count {} ({})",
         list(&view.voters()),
-        list(&most.voters()),
-        describe(views)
+        most.voters().len(),
+        list(&most.voters())
     ))
 }
 
