@@ -5,10 +5,16 @@
 mod real;
 mod scene;
 
+use std::collections::BTreeSet;
+
 use scene::{NAME, Scene, common, healthy, rule};
 use xtask::cluster::{self, Choice, Loaded, Problems};
 use xtask::images;
 use xtask::tools::Docker;
+
+/// What is asked of a Docker that answers.
+const DOCKER_INFO: &str =
+    "docker info --format {{json .ServerVersion}} {{json .CgroupVersion}} {{json .NCPU}} {{json .MemTotal}}";
 
 #[tokio::test]
 async fn a_cluster_is_created_loaded_early_and_deleted() {
@@ -25,23 +31,21 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
     cluster.delete().await.unwrap();
     assert!(!scene.leased());
     let image = xtask::tools::pins::node_image();
-    let once: Vec<String> = scene.lines().into_iter().fold(vec![], |mut lines, line| {
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-        lines
-    });
-    assert_eq!(
-        once[once.iter().position(|line| line.starts_with("kind create")).unwrap()..],
-        [
-            &format!("kind create cluster --name {NAME} --image {image} --retain --kubeconfig SCENE/run/kubeconfig"),
-            &format!("kind get nodes --name {NAME}"),
-            &format!("docker exec {NAME}-control-plane ctr -n k8s.io images ls -q"),
-            &format!("kind load image-archive SCENE/images.tar --name {NAME}"),
-            &format!("kind delete cluster --name {NAME} --kubeconfig SCENE/run/kubeconfig"),
-            "kind get clusters",
-        ]
-    );
+    // While the cluster is being created, creating and asking run side by side: their order is open.
+    let lines: BTreeSet<String> = scene.lines().into_iter().collect();
+    let expected = [
+        "docker --version".to_owned(),
+        "docker version --format json".to_owned(),
+        DOCKER_INFO.to_owned(),
+        "kind version".to_owned(),
+        format!("kind create cluster --name {NAME} --image {image} --retain --kubeconfig SCENE/run/kubeconfig"),
+        format!("kind get nodes --name {NAME}"),
+        format!("docker exec {NAME}-control-plane ctr -n k8s.io images ls -q"),
+        format!("kind load image-archive SCENE/images.tar --name {NAME}"),
+        format!("kind delete cluster --name {NAME} --kubeconfig SCENE/run/kubeconfig"),
+        "kind get clusters".to_owned(),
+    ];
+    assert_eq!(lines, expected.into());
     let last = ["node-images", "kind-delete", "kind-get-clusters-none"];
     assert_eq!(scene.played().last_chunk().unwrap(), &last, "loaded while it was being created");
 }
@@ -49,10 +53,7 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
 #[tokio::test]
 async fn every_command_is_an_event_with_its_output_in_a_file() {
     let scene = Scene::new(&healthy());
-    let cluster = scene.cluster().await;
-    let archives = [scene.archive()];
-    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
-    (created.unwrap(), loaded.unwrap());
+    let cluster = scene.up().await;
     cluster.delete().await.unwrap();
     let files = std::fs::read_dir(scene.path("run/commands")).unwrap().map(|entry| entry.unwrap().path());
     let texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
@@ -182,10 +183,7 @@ async fn a_delete_that_fails_says_what_is_left_and_keeps_the_lease() {
     rules.retain(|rule| !rule.plays("kind-delete"));
     rules.push(rule("kind-delete-fails"));
     let scene = Scene::new(&rules);
-    let cluster = scene.cluster().await;
-    let archives = [scene.archive()];
-    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
-    (created.unwrap(), loaded.unwrap());
+    let cluster = scene.up().await;
     let message = cluster.delete().await.unwrap_err().to_string();
     let first =
         "the kind cluster chartproof-ab12 is left behind; delete it with `kind delete cluster --name chartproof-ab12`";
@@ -202,10 +200,7 @@ async fn docker_that_goes_away_is_named_when_deleting() {
     rules.retain(|rule| !rule.plays("kind-delete") && !rule.plays("kind-get-clusters"));
     rules.extend([rule("kind-delete-docker-gone"), rule("kind-get-clusters-docker-gone")]);
     let scene = Scene::new(&rules);
-    let cluster = scene.cluster().await;
-    let archives = [scene.archive()];
-    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
-    (created.unwrap(), loaded.unwrap());
+    let cluster = scene.up().await;
     let message = cluster.delete().await.unwrap_err().to_string();
     assert!(message.contains("is left behind") && message.contains("Cannot connect to the Docker daemon"), "{message}");
     std::mem::forget(cluster);
@@ -214,10 +209,7 @@ async fn docker_that_goes_away_is_named_when_deleting() {
 #[tokio::test]
 async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
     let scene = Scene::new(&healthy());
-    let cluster = scene.cluster().await;
-    let archives = [scene.archive()];
-    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
-    (created.unwrap(), loaded.unwrap());
+    let cluster = scene.up().await;
     drop(cluster);
     assert_eq!(scene.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
     assert!(!scene.leased());
@@ -226,10 +218,7 @@ async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
 #[tokio::test]
 async fn a_kept_cluster_is_not_deleted_and_says_how_to_use_it() {
     let scene = Scene::new(&healthy());
-    let cluster = scene.cluster().await;
-    let archives = [scene.archive()];
-    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
-    (created.unwrap(), loaded.unwrap());
+    let cluster = scene.up().await;
     let how = cluster.keep().unwrap();
     assert!(how.contains(&format!("--context kind-{NAME}")) && how.contains("kind delete cluster --name"), "{how}");
     drop(cluster);

@@ -141,6 +141,15 @@ impl Scene {
         cluster.unwrap()
     }
 
+    /// The same, created and loaded.
+    pub async fn up(&self) -> Cluster {
+        let (cluster, archives) = (self.cluster().await, [self.archive()]);
+        let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+        created.unwrap();
+        loaded.unwrap();
+        cluster
+    }
+
     /// The archive that the recordings load.
     pub fn archive(&self) -> Archive {
         let references = ["busybox:1.36.1", "caesiumcloud/caesium:dev"].map(|text| text.parse().unwrap()).to_vec();
