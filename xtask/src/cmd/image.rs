@@ -42,7 +42,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = match args.output {
         None => archive.path,
         Some(output) => {
-            std::fs::copy(&archive.path, &output).with_context(|| format!("writing {}", output.display()))?;
+            let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let copy =
+                || folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(&archive.path, &output));
+            copy().with_context(|| format!("writing {}", output.display()))?;
             output
         }
     };

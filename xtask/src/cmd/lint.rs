@@ -1,13 +1,78 @@
-//! `cargo xtask lint`.
+//! `cargo xtask lint`: `helm lint --strict` and a rendering of each chart with each of its values files.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::exit::{Exit, usage};
+use crate::process::{CommandError, Launcher};
+use crate::suite;
+use crate::tools::{self, Name, Tool};
+
+/// Where charts are.
+const CHARTS: &str = "helm";
 
 /// Its flags.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The charts' folders [default: all below helm/]
+    #[arg(value_name = "CHART")]
+    charts: Vec<PathBuf>,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
 
 /// Runs it.
-#[expect(clippy::unused_async, reason = "not written yet")]
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`cargo xtask lint` is not written yet")
+///
+/// # Errors
+/// Where there is no helm or no chart. A chart that helm finds fault with is exit code 101, after all were linted.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let charts = if args.charts.is_empty() { all(Path::new(CHARTS))? } else { args.charts };
+    if let Some(wrong) = charts.iter().find(|chart| !is_chart(chart)) {
+        return Err(usage(format!("{}: no chart: it has no Chart.yaml", wrong.display())));
+    }
+    let launcher = Launcher::light(args.verbose);
+    let helm = tools::resolve(&launcher, Name::Helm).await?;
+    let mut exit = Exit::Passed;
+    for chart in &charts {
+        // The chart's own values first: they have to be good, too.
+        let files = std::iter::once(None).chain(suite::ci_values(chart)?.into_iter().map(Some));
+        for values in files {
+            let started = Instant::now();
+            let name = values.as_deref().map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
+            match check(&launcher, &helm, chart, values.as_deref()).await {
+                Ok(()) => println!("ok    {} with {name} ({:.1} s)", chart.display(), started.elapsed().as_secs_f64()),
+                Err(error) => {
+                    exit = Exit::CaseFailed;
+                    println!("WRONG {} with {name}\n{error}", chart.display());
+                }
+            }
+        }
+    }
+    Ok(exit.into())
+}
+
+/// Lints a chart, and renders it: helm's lint does not see all that fails there.
+async fn check(launcher: &Launcher, helm: &Tool, chart: &Path, values: Option<&Path>) -> Result<(), CommandError> {
+    let values = values.map(|file| ["--values".into(), file.as_os_str().to_owned()]);
+    let values: Vec<_> = values.into_iter().flatten().collect();
+    launcher.cmd(&helm.path).args(["lint", "--strict"]).arg(chart).args(&values).run().await?;
+    launcher.cmd(&helm.path).args(["template", "lint"]).arg(chart).args(&values).run().await?;
+    Ok(())
+}
+
+fn is_chart(folder: &Path) -> bool {
+    folder.join("Chart.yaml").is_file()
+}
+
+fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut charts: Vec<_> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_chart(path)).collect();
+    charts.sort();
+    anyhow::ensure!(!charts.is_empty(), "{} has no chart", folder.display());
+    Ok(charts)
 }
