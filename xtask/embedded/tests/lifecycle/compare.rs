@@ -1,7 +1,7 @@
 //! The recorded and the replayed tracks side by side.
 
 use crate::known::Known;
-use crate::normal::{Track, word};
+use crate::normal::{Track, plain};
 
 /// The states of objects in the order in which they were seen, objects in that of their first.
 #[derive(Default, Clone)]
@@ -35,8 +35,7 @@ impl Tracks {
     fn named(&self) -> Vec<(String, &[String])> {
         let mut named: Vec<(String, &[String])> = Vec::new();
         for ((kind, object), states) in &self.0 {
-            let plain = object.split('/').map(word).collect::<Vec<_>>().join("/");
-            let name = format!("{kind} {plain}");
+            let name = format!("{kind} {}", plain(object));
             let again = named.iter().filter(|(other, _)| other.split('#').next() == Some(&name)).count();
             let name = if again == 0 { name } else { format!("{name}#{}", again + 1) };
             named.push((name, states));

@@ -35,12 +35,22 @@ const fn only_here(scenario: &'static str, track: &'static str, state: &'static 
 }
 
 const LISTENS: &str = "whether a server listens before its first probe is a matter of milliseconds";
+const STOPS: &str = "whether a probe meets a server that is just stopping is a matter of milliseconds";
+const FORCED: &str = "a pod deleted by force is stopped while its successor of the same name starts";
+const SOONER: &str = "the pod may be there before the budget is looked at";
 const RELIST: &str = "kubelet looks at its containers once a second and misses a run that is shorter";
 const ONE_BY_ONE: &str = "an aggregate of several pods: which combinations show depends on which pod is faster";
+
+const MERGED: &str = "kubelet writes statuses behind its own back and leaves out one that the next has overtaken";
 
 const KNOWN: &[Known] = &[
     only_here("*", "events Pod/", "connection refused", LISTENS),
     only_recorded("*", "events Pod/", "connection refused", LISTENS),
+    only_here("*", "events Pod/", "Readiness probe failed: Get \"http://IP:8080/i\": EOF", STOPS),
+    only_here("statefulset", "events Pod/s-0 kubelet", "Stopping container main", FORCED),
+    only_recorded("statefulset", "events Pod/s-0 kubelet", "Stopping container main", FORCED),
+    only_recorded("eviction-budget", "poddisruptionbudgets b", "expectedPods=0 observedGeneration=1", SOONER),
+    only_recorded("eviction-budget", "events PodDisruptionBudget/b", "No matching pods found", SOONER),
     only_here("init-fails", "pods i", "init running:: last=terminated:Error(1): restarts=1", RELIST),
     only_recorded(
         "oom",
@@ -57,6 +67,9 @@ const KNOWN: &[Known] = &[
     ),
     only_recorded("statefulset", "statefulsets s", "MODIFIED generation=", ONE_BY_ONE),
     only_here("statefulset", "statefulsets s", "MODIFIED generation=", ONE_BY_ONE),
+    only_here("statefulset", "pods s-", "PodReadyToStartContainers=False/1", MERGED),
+    only_recorded("*", "jobs j", "active=1", ONE_BY_ONE),
+    only_here("*", "jobs j", "active=1", ONE_BY_ONE),
     only_recorded("deployment-stuck", "deployments d", "availableReplicas=1", ONE_BY_ONE),
     only_here("deployment-stuck", "deployments d", "availableReplicas=1", ONE_BY_ONE),
     only_here("statefulset", "endpointslices h-*", "MODIFIED", ONE_BY_ONE),

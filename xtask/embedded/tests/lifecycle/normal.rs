@@ -24,8 +24,9 @@ fn track(seen: &Value) -> Track {
 fn event(seen: &Value) -> Option<(Track, String)> {
     let said = [text(&seen["type"]), text(&seen["reason"]), text(&seen["message"])].join(" ");
     let source = text(&seen["source"]).split('_').next().unwrap_or_default();
-    let track = ("events".to_owned(), text(&seen["involved"]).to_owned());
-    (seen["event"] == "ADDED").then(|| (track, plain(&format!("{said} [{source}]"))))
+    // Two components do not wait for each other with what they say.
+    let track = ("events".to_owned(), format!("{} {source}", text(&seen["involved"])));
+    (seen["event"] == "ADDED").then(|| (track, plain(&said)))
 }
 
 fn pod(seen: &Value) -> String {
@@ -130,7 +131,7 @@ pub fn plain(text: &str) -> String {
 }
 
 /// One word: addresses, UIDs, generated names and the node's name are replaced.
-pub fn word(word: &str) -> String {
+fn word(word: &str) -> String {
     if word.split('.').count() == 4 && word.split('.').all(|part| part.parse::<u8>().is_ok()) {
         return "IP".to_owned();
     }
