@@ -58,12 +58,6 @@ fn ports(request: &axum::extract::Request) -> Result<Vec<u16>, Status> {
     Ok(ports)
 }
 
-/// What is said of a port that can't be reached.
-pub fn failure(pod: &Value, port: u16, why: &Status) -> String {
-    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
-    format!("error forwarding port {port} to pod {}, uid {}: {why}", text("name"), text("uid"))
-}
-
 async fn forward(state: &State, socket: WebSocket, pod: &Value, ports: &[u16]) {
     let (mut client, out, sender) = channels::split(socket);
     let mut inputs: Vec<Option<OwnedWriteHalf>> = Vec::new();
@@ -107,7 +101,7 @@ async fn connect(
             Some(to_pod)
         }
         Err(why) => {
-            let _ = out.send((channel + 1, failure(pod, port, &why).into())).await;
+            let _ = out.send((channel + 1, why.message.into())).await;
             None
         }
     }

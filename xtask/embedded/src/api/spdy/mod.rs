@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{State, portforward};
+use super::State;
 use crate::status::Status;
 use frame::Frame;
 
@@ -133,7 +133,7 @@ async fn forward(state: State, pod: Value, pair: Pair, input: mpsc::Receiver<Byt
             exchange(stream, data, input, &out).await;
             String::new()
         }
-        Err(why) => portforward::failure(&pod, pair.port, &why),
+        Err(why) => why.message,
     };
     let _ = out.send(frame::data(error, why.as_bytes(), true)).await;
     let _ = out.send(frame::data(data, &[], true)).await;

@@ -160,11 +160,12 @@ impl Managers {
     ) -> Result<(), Status> {
         let comparison = typed::compare(message, live, merged);
         let changed = comparison.changed();
+        let allowed = if manager.name == "kubectl" { applied_by_client(message, live) } else { Set::default() };
         let conflicts: Vec<(&Manager, &Owned, Set)> = self
             .0
             .iter()
             .filter(|(other, _)| *other != manager)
-            .map(|(other, owned)| (other, owned, owned.set.intersection(&changed)))
+            .map(|(other, owned)| (other, owned, owned.set.intersection(&changed).difference(&allowed)))
             .filter(|(_, _, theirs)| !theirs.is_empty())
             .collect();
         if !force && !conflicts.is_empty() {
@@ -178,6 +179,13 @@ impl Managers {
         self.0.retain(|_, owned| !owned.set.is_empty());
         Ok(())
     }
+}
+
+/// What `kubectl apply` wrote from its own side before: kubectl may go on from there on the server's.
+fn applied_by_client(message: &'static Message, live: &Value) -> Set {
+    let annotation = &live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
+    let applied = annotation.as_str().and_then(|text| serde_json::from_str(text).ok());
+    applied.map(|applied: Value| typed::fields(message, &applied)).unwrap_or_default()
 }
 
 fn disown(set: &mut Set) {

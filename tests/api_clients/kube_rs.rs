@@ -1,0 +1,62 @@
+//! kube-rs: typed objects, watches, server-side apply, evictions.
+
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::api::{DeleteParams, EvictParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Config};
+
+use crate::support::Api;
+
+async fn client(api: &Api) -> Client {
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = Kubeconfig::read_from(api.kubeconfig(directory.path())).unwrap();
+    let options = KubeConfigOptions { context: Some("chartproof".into()), ..KubeConfigOptions::default() };
+    Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap()).unwrap()
+}
+
+fn config_map(name: &str) -> ConfigMap {
+    ConfigMap { metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() }, ..ConfigMap::default() }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_what_is_there_and_what_comes() {
+    let api = Api::start();
+    let maps: kube::Api<ConfigMap> = kube::Api::default_namespaced(client(&api).await);
+    for config in [watcher::Config::default(), watcher::Config::default().streaming_lists()] {
+        maps.create(&PostParams::default(), &config_map("one")).await.unwrap();
+        let mut seen = Box::pin(watcher(maps.clone(), config).applied_objects());
+        assert_eq!(seen.try_next().await.unwrap().unwrap().metadata.name.unwrap(), "one");
+        maps.create(&PostParams::default(), &config_map("two")).await.unwrap();
+        assert_eq!(seen.try_next().await.unwrap().unwrap().metadata.name.unwrap(), "two");
+        maps.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn server_side_apply_and_metadata() {
+    let api = Api::start();
+    let maps: kube::Api<ConfigMap> = kube::Api::default_namespaced(client(&api).await);
+    let mut map = config_map("a");
+    map.data = Some([("k".to_owned(), "v".to_owned())].into());
+    let applied = maps.patch("a", &PatchParams::apply("test"), &Patch::Apply(&map)).await.unwrap();
+    assert_eq!(applied.metadata.managed_fields.unwrap()[0].manager.as_deref(), Some("test"));
+    let listed = maps.list_metadata(&ListParams::default()).await.unwrap();
+    assert_eq!(listed.items[0].metadata.name.as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn a_pod_is_created_and_evicted() {
+    let api = Api::start();
+    let client = client(&api).await;
+    let pods: kube::Api<Pod> = kube::Api::default_namespaced(client.clone());
+    let pod = serde_json::json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "m", "image": "i"}]}});
+    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+    pods.evict("p", &EvictParams::default()).await.unwrap();
+    assert!(pods.get_opt("p").await.unwrap().is_none(), "without a node there is nothing to wait for");
+    let version = client.apiserver_version().await.unwrap();
+    assert_eq!(version.git_version, "v1.36.2");
+    let namespaces: kube::Api<Namespace> = kube::Api::all(client);
+    assert_eq!(namespaces.list(&ListParams::default()).await.unwrap().items.len(), 4);
+}

@@ -1,0 +1,68 @@
+//! Real clients against the embedded cluster's API server alone: helm 3, helm 4, kubectl, kube-rs.
+//! There is no node: nothing runs, and nothing is waited for.
+
+mod helm;
+mod kube_rs;
+mod kubectl;
+#[path = "../../xtask/embedded/tests/support/mod.rs"]
+mod support;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use support::Api;
+use tempfile::TempDir;
+use xtask::process::{Launcher, Output};
+use xtask::tools::{self, Name};
+
+/// A client's binary with a kubeconfig and a home of its own.
+struct Client {
+    tool: PathBuf,
+    home: TempDir,
+    kubeconfig: PathBuf,
+}
+
+impl Client {
+    /// The pinned version of a tool.
+    async fn of(api: &Api, name: Name, version: Option<&str>) -> Self {
+        let launcher = Launcher::light(false);
+        let tool = match version {
+            Some(version) => tools::resolve_version(&launcher, name, version.parse().unwrap()).await,
+            None => tools::resolve(&launcher, name).await,
+        };
+        let home = tempfile::tempdir().unwrap();
+        let kubeconfig = api.kubeconfig(home.path());
+        Self { tool: tool.unwrap_or_else(|missing| panic!("{missing}")).path, home, kubeconfig }
+    }
+
+    /// What one call comes to.
+    async fn call<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>, input: &str) -> Output {
+        let command = Launcher::light(false).cmd(&self.tool).args(args).stdin(input);
+        let command = command.env("HOME", self.home.path()).env("KUBECONFIG", &self.kubeconfig);
+        command.output().await.unwrap()
+    }
+
+    /// The standard output of a call that has to succeed.
+    async fn run(&self, line: &str) -> String {
+        self.feed(line, "").await
+    }
+
+    /// As [`Client::run`], with an input.
+    async fn feed(&self, line: &str, input: &str) -> String {
+        let output = self.call(line.split_whitespace(), input).await;
+        assert!(output.success(), "{line}: {}{}", output.stdout, output.stderr);
+        output.stdout
+    }
+
+    /// The standard error of a call that has to fail.
+    async fn fail(&self, line: &str, input: &str) -> String {
+        let output = self.call(line.split_whitespace(), input).await;
+        assert!(!output.success(), "{line}: {}", output.stdout);
+        output.stderr
+    }
+}
+
+/// The chart of these tests.
+fn chart() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/api_clients/chart").display().to_string()
+}
