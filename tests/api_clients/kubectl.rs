@@ -1,13 +1,13 @@
 //! kubectl's commands that need no node.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::tools::Name;
 
 use super::Client;
 use crate::support::Api;
 
 fn config_map(value: &str) -> String {
-    format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{key: {value}}}}}")
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"key": value}}).to_string()
 }
 
 const DEPLOYMENT: &str = "
@@ -98,7 +98,10 @@ async fn tables_have_the_columns_that_a_person_knows() {
     );
     assert!(kubectl.run("get pods one").await.contains("one    0/1     Pending   0"));
     assert!(kubectl.run("get all").await.contains("deployment.apps/web"));
-    assert!(kubectl.run("api-resources").await.contains("statefulsets                      sts          apps/v1"));
+    let resources = kubectl.run("api-resources").await;
+    let sets = resources.lines().find(|line| line.starts_with("statefulsets")).unwrap();
+    let columns: Vec<&str> = sets.split_whitespace().collect();
+    assert_eq!(columns, ["statefulsets", "sts", "apps/v1", "true", "StatefulSet"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
