@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Cause;
+use crate::controllers;
 use crate::kinds::Kind;
 use crate::registry::value::{items, text};
 
@@ -32,13 +33,16 @@ pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
 
 /// The fields of an object that are refused.
 pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
+    let own = controllers::refused::fields(kind, object, pod_spec(kind));
+    let mut causes: Vec<Cause> = own.into_iter().map(|path| Cause::forbidden(path, WHY)).collect();
     let Some((pointer, spec)) = pod_spec(kind).and_then(|pointer| Some((pointer, object.pointer(pointer)?))) else {
-        return Vec::new();
+        return causes;
     };
     let mut fields = Vec::new();
     of_pod(spec, &mut fields);
     let path = pointer[1..].replace('/', ".");
-    fields.into_iter().map(|field| Cause::forbidden(format!("{path}.{field}"), WHY)).collect()
+    causes.extend(fields.into_iter().map(|field| Cause::forbidden(format!("{path}.{field}"), WHY)));
+    causes
 }
 
 fn of_pod(spec: &Value, fields: &mut Vec<String>) {
