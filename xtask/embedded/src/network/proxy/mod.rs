@@ -1,4 +1,4 @@
-//! kube-proxy's part: connections to a service's address reach one of its ready endpoints. TCP.
+//! kube-proxy's part: connections to a service's address reach one of its ready endpoints.
 //!
 //! There is a listener for each port of a service that has an endpoint; without one the kernel
 //! refuses the connection, as kube-proxy's rule does. Where the endpoint chosen does not answer,
@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -23,9 +23,10 @@ mod affinity;
 mod services;
 #[cfg(test)]
 mod tests;
+mod udp;
 
 use affinity::Affinity;
-use services::Target;
+use services::{Protocol, Target};
 
 /// Connections carried at a time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
@@ -57,32 +58,32 @@ pub async fn run(client: Client) {
 
 /// The listeners that are there, each a task that ends with this.
 #[derive(Default)]
-struct Listeners(HashMap<SocketAddrV4, (Target, AbortHandle)>);
+struct Listeners(HashMap<(SocketAddrV4, Protocol), (Target, AbortHandle)>);
 
 impl Listeners {
     /// Opens and closes listeners; answers whether all of them could be opened.
     async fn follow(
         &mut self,
-        targets: HashMap<SocketAddrV4, Target>,
+        targets: HashMap<(SocketAddrV4, Protocol), Target>,
         client: &Client,
         limit: &Arc<Semaphore>,
     ) -> bool {
-        self.0.retain(|address, (target, task)| {
-            let kept = targets.get(address) == Some(target);
+        self.0.retain(|key, (target, task)| {
+            let kept = targets.get(key) == Some(target);
             if !kept {
                 task.abort();
             }
             kept
         });
         let mut all = true;
-        for (address, target) in targets {
-            if self.0.contains_key(&address) {
+        for (key, target) in targets {
+            if self.0.contains_key(&key) {
                 continue;
             }
-            match listen(address).await {
-                Ok(listener) => {
-                    let task = tokio::spawn(serve(listener, target.clone(), client.clone(), Arc::clone(limit)));
-                    self.0.insert(address, (target, task.abort_handle()));
+            let address = key.0;
+            match open(address, &target, client, limit).await {
+                Ok(task) => {
+                    self.0.insert(key, (target, task));
                 }
                 Err(error) => {
                     all = false;
@@ -100,15 +101,37 @@ impl Drop for Listeners {
     }
 }
 
-async fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
-    // A listener of the same address that was just aborted is closed once its task has been dropped.
+async fn open(
+    address: SocketAddrV4,
+    target: &Target,
+    client: &Client,
+    limit: &Arc<Semaphore>,
+) -> io::Result<AbortHandle> {
+    // A socket of the same address that was just given up is closed once its task has been dropped.
     for _ in 0..20 {
-        match TcpListener::bind(address).await {
+        match open_once(address, target, client, limit).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::task::yield_now().await,
             outcome => return outcome,
         }
     }
-    TcpListener::bind(address).await
+    open_once(address, target, client, limit).await
+}
+
+async fn open_once(
+    address: SocketAddrV4,
+    target: &Target,
+    client: &Client,
+    limit: &Arc<Semaphore>,
+) -> io::Result<AbortHandle> {
+    let (target, client) = (target.clone(), client.clone());
+    let task = match target.protocol {
+        Protocol::Tcp => {
+            let listener = TcpListener::bind(address).await?;
+            tokio::spawn(serve(listener, target, client, Arc::clone(limit)))
+        }
+        Protocol::Udp => tokio::spawn(udp::serve(UdpSocket::bind(address).await?, target, client)),
+    };
+    Ok(task.abort_handle())
 }
 
 async fn serve(listener: TcpListener, target: Target, client: Client, limit: Arc<Semaphore>) {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
 use super::address;
 use crate::client::Client;
@@ -13,7 +13,27 @@ use crate::client::Client;
 /// How long `sessionAffinity: ClientIP` holds where the service does not say.
 const AFFINITY_S: u64 = 10_800;
 
-/// One TCP port of a service.
+/// What is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Packets.
+    Udp,
+}
+
+impl Protocol {
+    /// The protocol of a port; none for one that is not carried.
+    fn of(name: Option<&str>) -> Option<Self> {
+        match name {
+            None | Some("TCP") => Some(Self::Tcp),
+            Some("UDP") => Some(Self::Udp),
+            Some(_) => None,
+        }
+    }
+}
+
+/// One port of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its service, with the namespace before it.
@@ -21,18 +41,20 @@ pub struct Target {
     namespace: String,
     service: String,
     port: String,
+    /// What it carries.
+    pub protocol: Protocol,
     /// How long a client stays with its endpoint.
     pub affinity: Option<Duration>,
 }
 
 /// The addresses of all services that have an endpoint.
-pub fn targets(client: &Client) -> HashMap<SocketAddrV4, Target> {
+pub fn targets(client: &Client) -> HashMap<(SocketAddrV4, Protocol), Target> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
     for service in client.list::<Service>(None) {
         for (address, target) in of_service(&service) {
             if !ready(&slices, &target).is_empty() {
-                targets.insert(address, target);
+                targets.insert((address, target.protocol), target);
             }
         }
     }
@@ -42,20 +64,22 @@ pub fn targets(client: &Client) -> HashMap<SocketAddrV4, Target> {
 fn of_service(service: &Service) -> Vec<(SocketAddrV4, Target)> {
     let spec = service.spec.clone().unwrap_or_default();
     let Some(ip) = spec.cluster_ip.as_ref().and_then(|ip| ip.parse::<Ipv4Addr>().ok()) else { return Vec::new() };
-    let ports = spec.ports.iter().flatten().filter(|port| is_tcp(port.protocol.as_deref()));
-    ports.filter_map(|port| Some((address(ip, port.port)?, target(service, port)))).collect()
+    let ports = spec.ports.iter().flatten();
+    ports.filter_map(|port| Some((address(ip, port.port)?, target(service, port)?))).collect()
 }
 
-fn target(service: &Service, port: &ServicePort) -> Target {
+fn target(service: &Service, port: &ServicePort) -> Option<Target> {
+    let protocol = Protocol::of(port.protocol.as_deref())?;
     let namespace = service.metadata.namespace.clone().unwrap_or_default();
     let name = service.metadata.name.clone().unwrap_or_default();
-    Target {
+    Some(Target {
         name: format!("{namespace}/{name}"),
         namespace,
         service: name,
         port: port.name.clone().unwrap_or_default(),
+        protocol,
         affinity: affinity(service),
-    }
+    })
 }
 
 fn affinity(service: &Service) -> Option<Duration> {
@@ -63,10 +87,6 @@ fn affinity(service: &Service) -> Option<Duration> {
     let config = spec.session_affinity_config.as_ref().and_then(|c| c.client_ip.as_ref());
     let seconds = config.and_then(|c| c.timeout_seconds).and_then(|seconds| u64::try_from(seconds).ok());
     Some(Duration::from_secs(seconds.unwrap_or(AFFINITY_S)))
-}
-
-fn is_tcp(protocol: Option<&str>) -> bool {
-    protocol.is_none_or(|protocol| protocol == "TCP")
 }
 
 /// Where a connection can go now.
@@ -90,7 +110,8 @@ fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
 fn addresses(slices: &[EndpointSlice], target: &Target, wanted: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for slice in slices.iter().filter(|slice| belongs(slice, target)) {
-        let ports = slice.ports.iter().flatten().filter(|p| is_tcp(p.protocol.as_deref()));
+        let carried = |p: &&EndpointPort| Protocol::of(p.protocol.as_deref()) == Some(target.protocol);
+        let ports = slice.ports.iter().flatten().filter(carried);
         let numbers = ports.filter(|p| p.name.as_deref().unwrap_or_default() == target.port).filter_map(|p| p.port);
         for number in numbers {
             let ips = slice.endpoints.iter().flatten().filter(|e| wanted(e)).filter_map(|e| e.addresses.first());

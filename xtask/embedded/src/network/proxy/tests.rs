@@ -13,14 +13,17 @@ const LONG: Duration = Duration::from_secs(20);
 fn publish(client: &Client, ip: &str, endpoints: &[(SocketAddr, bool)]) {
     let service = json!({
         "metadata": {"name": "web", "namespace": "a"},
-        "spec": {"clusterIP": ip, "ports": [{"port": 8099}]},
+        "spec": {"clusterIP": ip, "ports": [{"port": 8099}, {"port": 8099, "protocol": "UDP", "name": "packets"}]},
     });
     client.create(&serde_json::from_value::<Service>(service).unwrap()).unwrap();
     for (n, (address, ready)) in endpoints.iter().enumerate() {
         let slice = json!({
             "metadata": {"name": format!("web-{n}"), "namespace": "a", "labels": {"kubernetes.io/service-name": "web"}},
             "addressType": "IPv4",
-            "ports": [{"name": "", "protocol": "TCP", "port": address.port()}],
+            "ports": [
+                {"name": "", "protocol": "TCP", "port": address.port()},
+                {"name": "packets", "protocol": "UDP", "port": address.port()},
+            ],
             "endpoints": [{"addresses": [address.ip().to_string()], "conditions": {"ready": ready}}],
         });
         client.create(&serde_json::from_value::<EndpointSlice>(slice).unwrap()).unwrap();
@@ -99,6 +102,40 @@ async fn a_service_without_a_ready_endpoint_refuses() {
     proxy.abort();
 }
 
+#[tokio::test]
+async fn packets_find_their_way_there_and_back() {
+    let client = testing::client();
+    let far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    publish(&client, "127.96.0.6", &[(far.local_addr().unwrap(), true)]);
+    let proxy = tokio::spawn(run(client));
+    let near = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    near.connect("127.96.0.6:8099").await.unwrap();
+    let mut buffer = [0; 16];
+    let asked = async {
+        loop {
+            // Lost until the proxy has caught up.
+            let _ = near.send(b"asked").await;
+            if let Ok(Ok((length, from))) = timeout(Duration::from_millis(50), far.recv_from(&mut buffer)).await {
+                return (length, from);
+            }
+        }
+    };
+    let (length, from) = timeout(LONG, asked).await.unwrap();
+    assert_eq!(buffer[..length], *b"asked");
+    far.send_to(b"answered", from).await.unwrap();
+    let answered = async {
+        loop {
+            // What was refused before the proxy was there is told now.
+            if let Ok(length) = near.recv(&mut buffer).await {
+                return length;
+            }
+        }
+    };
+    let length = timeout(LONG, answered).await.unwrap();
+    assert_eq!(buffer[..length], *b"answered");
+    proxy.abort();
+}
+
 #[test]
 fn endpoints_that_end_serve_where_no_other_does() {
     let client = testing::client();
@@ -116,6 +153,6 @@ fn endpoints_that_end_serve_where_no_other_does() {
     ]);
     client.create(&serde_json::from_value::<EndpointSlice>(slice(ending)).unwrap()).unwrap();
     let targets = services::targets(&client);
-    let target = targets.values().next().unwrap();
+    let target = targets.values().find(|target| target.protocol == Protocol::Tcp).unwrap();
     assert_eq!(services::endpoints(&client, target), [SocketAddr::from(([10, 0, 0, 1], 1))]);
 }
