@@ -127,3 +127,15 @@ fn results_are_stored() {
     assert!(Path::new(flag("--junit")).starts_with(stored("store_test_results")), "{e2e}");
     assert_eq!(flag("--report-dir"), stored("store_artifacts"), "{e2e}");
 }
+
+#[test]
+fn the_harness_knows_its_flags() {
+    for command in commands(&config()) {
+        let words: Vec<_> = command.split_whitespace().collect();
+        let ["cargo", "xtask", subcommand, ..] = words[..] else { continue };
+        let help = duct::cmd(env!("CARGO_BIN_EXE_xtask"), [subcommand, "--help"]).read().unwrap();
+        for flag in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag), "{command}: `cargo xtask {subcommand}` has no {flag}");
+        }
+    }
+}
