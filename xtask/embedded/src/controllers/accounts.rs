@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::reconcile::unless;
 use super::{Context, Controller, Key, Outcome};
 use crate::client::Client;
-use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
 
 const CERTIFICATE: &str = "kube-root-ca.crt";
@@ -44,9 +44,8 @@ fn reconcile(context: &Context, (_, namespace): &Key) -> Outcome {
         data: Some(BTreeMap::from([("ca.crt".to_owned(), context.root_certificate.clone())])),
         ..ConfigMap::default()
     };
-    ignore_existing(client.create(&account))?;
-    ignore_existing(client.create(&certificate))?;
-    Ok(None)
+    unless("AlreadyExists", client.create(&account))?;
+    unless("AlreadyExists", client.create(&certificate)).map(|()| None)
 }
 
 fn explanation() -> BTreeMap<String, String> {
@@ -54,11 +53,4 @@ fn explanation() -> BTreeMap<String, String> {
                 as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions \
                 of Kubernetes clusters.";
     BTreeMap::from([("kubernetes.io/description".to_owned(), text.to_owned())])
-}
-
-fn ignore_existing<K>(created: Result<K, Status>) -> Result<(), Status> {
-    match created {
-        Err(refused) if refused.reason != "AlreadyExists" => Err(refused),
-        _ => Ok(()),
-    }
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::reconcile::unless;
 use super::volumes::{DEFAULT_CLASS, PROVISIONER};
 use crate::client::{Client, Object};
 use crate::network::KUBERNETES_IP;
@@ -26,10 +27,7 @@ pub fn run(client: &Client) -> Result<(), Status> {
 }
 
 fn create<K: Object>(client: &Client, object: &K) -> Result<(), Status> {
-    match client.create(object) {
-        Err(refused) if refused.reason != "AlreadyExists" => Err(refused),
-        _ => Ok(()),
-    }
+    unless("AlreadyExists", client.create(object))
 }
 
 fn named(name: &str) -> ObjectMeta {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::reconcile::unless;
 use super::{Context, Controller, Key, Outcome};
 use crate::client::Client;
 use crate::kinds::{KINDS, Kind};
@@ -125,12 +126,9 @@ fn remove_finalizer(client: &Client, kind: &'static Kind, object: &Value, finali
     ignore_gone(changed)
 }
 
+/// A conflict is a precondition that no longer holds: that object is another one.
 fn ignore_gone(outcome: Result<(), Status>) -> Result<(), Status> {
-    match outcome {
-        // A conflict is a precondition that no longer holds: that object is another one.
-        Err(refused) if !matches!(refused.reason, "NotFound" | "Conflict") => Err(refused),
-        _ => Ok(()),
-    }
+    unless("NotFound", unless("Conflict", outcome))
 }
 
 fn uid(object: &Value) -> &str {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 
+use super::reconcile::unless;
 use super::{Context, Controller, Key, Outcome, clock};
 use crate::client::Client;
 use crate::kinds::{self, KINDS, Kind};
@@ -68,10 +69,7 @@ fn delete(client: &Client, kind: &'static Kind, namespace: &str, item: &Item) ->
     if item.deleting {
         return Ok(());
     }
-    match client.delete_stored(kind, namespace, &item.name, &DeleteOptions::default()) {
-        Err(refused) if refused.reason != "NotFound" => Err(refused),
-        _ => Ok(()),
-    }
+    unless("NotFound", client.delete_stored(kind, namespace, &item.name, &DeleteOptions::default()))
 }
 
 /// Takes the namespace's own finalizer off, with which it goes.
@@ -86,10 +84,7 @@ fn finalize(client: &Client, name: &str) -> Outcome {
         }
         other => other.map(|_| ()),
     };
-    match gone {
-        Err(refused) if refused.reason != "NotFound" => Err(refused),
-        _ => Ok(None),
-    }
+    unless("NotFound", gone).map(|()| None)
 }
 
 fn write_conditions(client: &Client, name: &str, remaining: &[(&'static Kind, Item)]) -> Result<(), Status> {

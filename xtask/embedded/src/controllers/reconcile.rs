@@ -48,6 +48,14 @@ pub fn is_namespace_ending(refused: &Status) -> bool {
     refused.code == 403 && refused.message.ends_with("because it is being terminated")
 }
 
+/// The outcome, unless it was refused because somebody was faster: `NotFound`, `AlreadyExists`.
+pub fn unless<T>(reason: &str, outcome: Result<T, Status>) -> Result<(), Status> {
+    match outcome {
+        Err(refused) if refused.reason != reason => Err(refused),
+        _ => Ok(()),
+    }
+}
+
 /// One controller: which keys a change concerns, and how one key is brought in order.
 pub struct Controller {
     /// As the table and log lines name it.

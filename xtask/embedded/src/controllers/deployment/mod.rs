@@ -58,17 +58,17 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let mut rollout = Rollout::new(&context.client, deployment, spec);
     let mut sets = Sets::of(&rollout)?;
     if rollout.deployment.metadata.deletion_timestamp.is_some() {
-        return rollout.finish(&sets);
+        return progress::write(&rollout, &sets);
     }
     if rollout.spec.paused == Some(true) || scale::is_asked_for(&rollout, &sets) {
         scale::run(&rollout, &mut sets)?;
-        return rollout.finish(&sets);
+        return progress::write(&rollout, &sets);
     }
     let done = if rollout.is_recreate() { recreate(&mut rollout, &mut sets)? } else { roll(&mut rollout, &mut sets)? };
     if done && progress::is_complete(&rollout) {
         sets.clean_up(&rollout)?;
     }
-    rollout.finish(&sets)
+    progress::write(&rollout, &sets)
 }
 
 impl<'a> Rollout<'a> {
@@ -89,14 +89,6 @@ impl<'a> Rollout<'a> {
 
     fn is_recreate(&self) -> bool {
         self.spec.strategy.as_ref().and_then(|s| s.type_.as_deref()) == Some("Recreate")
-    }
-
-    /// Writes the status; answers when the progress deadline has to be looked at.
-    fn finish(&self, sets: &Sets) -> Outcome {
-        match progress::write(self, sets) {
-            Err(refused) if refused.reason == "NotFound" => Ok(None),
-            outcome => outcome,
-        }
     }
 }
 

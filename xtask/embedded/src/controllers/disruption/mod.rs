@@ -179,15 +179,11 @@ fn write_status(
             ..before.clone()
         },
     };
-    let written = client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
+    client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
         let changed = budget.status.as_ref() != Some(&status);
         budget.status = Some(status.clone());
         changed
-    });
-    match written {
-        Err(refused) if refused.reason == "NotFound" => Ok(()),
-        outcome => outcome,
-    }
+    })
 }
 
 fn condition(

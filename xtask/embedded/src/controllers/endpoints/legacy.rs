@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::{Backend, Groups, Port, is_headless, publishes_unready};
 use crate::client::Client;
 use crate::controllers::owners;
+use crate::controllers::reconcile::unless;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 
@@ -27,10 +28,7 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
 
 /// Removes the object of a service that is gone.
 pub fn remove(client: &Client, namespace: &str, name: &str) -> Result<(), Status> {
-    match client.delete::<Endpoints>(namespace, name, &DeleteOptions::default()) {
-        Err(refused) if refused.reason != "NotFound" => Err(refused),
-        _ => Ok(()),
-    }
+    unless("NotFound", client.delete::<Endpoints>(namespace, name, &DeleteOptions::default()))
 }
 
 fn new(service: &Service, subsets: Option<Vec<EndpointSubset>>) -> Endpoints {

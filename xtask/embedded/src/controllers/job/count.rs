@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{Sync, TRACKING, owners, pods};
 use crate::client::Client;
 use crate::controllers::Key;
+use crate::controllers::reconcile::unless;
 use crate::status::Status;
 
 /// Whether a pod counts as failed: it did fail, or somebody deletes it before it has succeeded.
@@ -101,8 +102,5 @@ fn release(client: &Client, pod: &Pod) -> Result<(), Status> {
         finalizers.retain(|finalizer| finalizer != TRACKING);
         stored.metadata.uid == pod.metadata.uid && finalizers.len() != before
     });
-    match released {
-        Err(refused) if refused.reason != "NotFound" => Err(refused),
-        _ => Ok(()),
-    }
+    unless("NotFound", released)
 }

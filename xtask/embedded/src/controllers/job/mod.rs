@@ -53,17 +53,13 @@ fn reconcile(context: &Context, key: &Key) -> Outcome {
     let mut pods = client.list::<Pod>(Some(&key.0));
     pods.retain(|pod| owners::is_controlled_by(&pod.metadata, &job));
     let mut sync = Sync { client, job, spec, pods, status };
-    let outcome = if sync.job.metadata.deletion_timestamp.is_some() {
+    if sync.job.metadata.deletion_timestamp.is_some() {
         sync.release_all().map(|()| None)
     } else if let Some(finished_at) = finish::finished_at(&sync.status) {
         sync.release_all()?;
         sync.expire(&finished_at)
     } else {
         sync.advance()
-    };
-    match outcome {
-        Err(refused) if refused.reason == "NotFound" => Ok(None),
-        other => other,
     }
 }
 

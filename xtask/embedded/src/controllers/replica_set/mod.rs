@@ -169,13 +169,9 @@ fn failed(set: &ReplicaSet, failure: &Status) -> ReplicaSetCondition {
 
 fn write_status(client: &Client, set: &ReplicaSet, status: &ReplicaSetStatus) -> Result<(), Status> {
     let (namespace, name) = owners::key(set);
-    let written = client.modify_status(&namespace, &name, |set: &mut ReplicaSet| {
+    client.modify_status(&namespace, &name, |set: &mut ReplicaSet| {
         let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed
-    });
-    match written {
-        Err(refused) if refused.reason == "NotFound" => Ok(()),
-        outcome => outcome,
-    }
+    })
 }

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{COMPONENT, identity};
 use crate::client::Client;
-use crate::controllers::reconcile::is_namespace_ending;
+use crate::controllers::reconcile::{is_namespace_ending, unless};
 use crate::controllers::{events, owners};
 use crate::status::Status;
 
@@ -80,10 +80,7 @@ pub fn keep_owner(
             claim.metadata.owner_references = (!after.is_empty()).then_some(after);
             changed
         });
-        match written {
-            Err(refused) if refused.reason != "NotFound" => return Err(refused),
-            _ => {}
-        }
+        unless("NotFound", written)?;
     }
     Ok(())
 }

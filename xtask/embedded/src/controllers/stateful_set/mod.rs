@@ -49,15 +49,11 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
 
 fn write_status(client: &Client, set: &StatefulSet, status: &StatefulSetStatus) -> Result<(), Status> {
     let (namespace, name) = owners::key(set);
-    let written = client.modify_status(&namespace, &name, |set: &mut StatefulSet| {
+    client.modify_status(&namespace, &name, |set: &mut StatefulSet| {
         let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed
-    });
-    match written {
-        Err(refused) if refused.reason == "NotFound" => Ok(()),
-        outcome => outcome,
-    }
+    })
 }
 
 /// The status with what the pods, as they were listed, amount to.

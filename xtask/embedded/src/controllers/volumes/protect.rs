@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 
 use super::CLAIM_PROTECTION;
 use crate::client::Client;
+use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, Controller, Key, Outcome, pods};
 use crate::store::{self, Change};
 
@@ -41,8 +42,5 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
         }
         deleting == protected
     });
-    match written {
-        Err(refused) if refused.reason != "NotFound" => Err(refused),
-        _ => Ok(None),
-    }
+    unless("NotFound", written).map(|()| None)
 }

@@ -12,6 +12,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
+use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, NODE, Outcome, clock, events, owners};
 use crate::status::Status;
 
@@ -36,10 +37,7 @@ pub fn provision(context: &Context, claim: &PersistentVolumeClaim, class: &Stora
         Status::new(500, "InternalError", format!("can't make the volume's directory {}: {error}", directory.display()))
     })?;
     say("Normal", "ProvisioningSucceeded", &format!("Successfully provisioned volume {volume_name}"));
-    match client.create(&volume) {
-        Err(refused) if refused.reason != "AlreadyExists" => Err(refused),
-        _ => Ok(None),
-    }
+    unless("AlreadyExists", client.create(&volume)).map(|()| None)
 }
 
 /// What kind's provisioner refuses.

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Persis
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::client::Client;
+use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, Controller, Key, Outcome, clock};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
@@ -79,7 +80,7 @@ fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
 fn remove(client: &Client, name: &str) -> Result<(), Status> {
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(()) };
     if volume.metadata.deletion_timestamp.is_none() {
-        ignore_gone(client.delete::<PersistentVolume>("", name, &DeleteOptions::default()))?;
+        unless("NotFound", client.delete::<PersistentVolume>("", name, &DeleteOptions::default()))?;
     }
     let released = client.modify("", name, |volume: &mut PersistentVolume| {
         let finalizers = volume.metadata.finalizers.get_or_insert_default();
@@ -87,12 +88,5 @@ fn remove(client: &Client, name: &str) -> Result<(), Status> {
         finalizers.retain(|f| f != VOLUME_PROTECTION);
         finalizers.len() != before
     });
-    ignore_gone(released.map(|_| ()))
-}
-
-fn ignore_gone(outcome: Result<(), Status>) -> Result<(), Status> {
-    match outcome {
-        Err(refused) if refused.reason == "NotFound" => Ok(()),
-        other => other,
-    }
+    unless("NotFound", released)
 }
