@@ -46,7 +46,7 @@ const MERGED: &str = "kubelet writes statuses behind its own back and leaves out
 const KNOWN: &[Known] = &[
     only_here("*", "events Pod/", "connection refused", LISTENS),
     only_recorded("*", "events Pod/", "connection refused", LISTENS),
-    only_here("*", "events Pod/", "Readiness probe failed: Get \"http://IP:8080/i\": EOF", STOPS),
+    only_here("*", "events Pod/", "Readiness probe failed: Get ", STOPS),
     only_here("statefulset", "events Pod/s-0 kubelet", "Stopping container main", FORCED),
     only_recorded("statefulset", "events Pod/s-0 kubelet", "Stopping container main", FORCED),
     only_recorded("eviction-budget", "poddisruptionbudgets b", "expectedPods=0 observedGeneration=1", SOONER),

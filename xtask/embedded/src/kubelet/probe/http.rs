@@ -1,5 +1,6 @@
 //! HTTP as probes and hooks speak it: one GET, no check of certificates, Go's words for failures.
 
+use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +62,19 @@ fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Bod
 
 /// A connection that ended in the middle, as Go tells it.
 fn broken(error: &hyper::Error) -> String {
-    let ended = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
-    if ended { "EOF".to_owned() } else { format!("net/http: {error}") }
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    let root = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let reset = root.is_some_and(|root| root.kind() == std::io::ErrorKind::ConnectionReset);
+    if reset {
+        "read: connection reset by peer".to_owned()
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        "EOF".to_owned()
+    } else {
+        format!("net/http: {error}")
+    }
 }
 
 fn tls() -> Result<TlsConnector, String> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
-    EmptyDirVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
+    EmptyDirVolumeSource, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -38,7 +38,7 @@ pub(super) struct Setup {
     pub faults: Planted,
     /// Where this pod's own volumes are made.
     pub directory: PathBuf,
-    /// Where persistent volumes without a path of their own are.
+    /// Where persistent volumes are, each under its name.
     pub persistent: PathBuf,
     pub addresses: Addresses,
     pub node: Arc<BTreeMap<String, Quantity>>,
@@ -96,8 +96,8 @@ impl Setup {
         let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
         let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
         let volume = volume.filter(|_| bound).ok_or_else(|| format!("PVC {}/{name} is not bound", self.namespace()))?;
-        let path = self.client.get("", &volume).and_then(|volume| path_of(&volume));
-        let path = path.unwrap_or_else(|| self.persistent.join(&volume));
+        // Whatever path the volume claims to have: nothing outside the run directory is touched.
+        let path = self.persistent.join(&volume);
         if !path.is_dir() {
             files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
         }
@@ -122,12 +122,6 @@ pub(super) fn tear_down(directory: &Path) {
     {
         tracing::warn!(directory = %directory.display(), %error, "a pod's volumes can't be removed");
     }
-}
-
-fn path_of(volume: &PersistentVolume) -> Option<PathBuf> {
-    let spec = volume.spec.as_ref()?;
-    let local = spec.local.as_ref().map(|local| local.path.clone());
-    local.or_else(|| spec.host_path.as_ref().map(|host| host.path.clone())).map(PathBuf::from)
 }
 
 fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<()> {
