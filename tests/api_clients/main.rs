@@ -1,6 +1,8 @@
 //! Real clients against the embedded cluster's API server alone: helm 3, helm 4, kubectl, kube-rs.
 //! There is no node: nothing runs, and nothing is waited for.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod helm;
 mod kube_rs;
 mod kubectl;

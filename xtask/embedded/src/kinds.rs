@@ -53,12 +53,14 @@ const fn row(
     Kind { group, version: "v1", kind, plural, singular, short_names, namespaced: true, subresources, inert: false }
 }
 
-const fn cluster(kind: Kind) -> Kind {
-    Kind { namespaced: false, ..kind }
+const fn cluster(mut kind: Kind) -> Kind {
+    kind.namespaced = false;
+    kind
 }
 
-const fn inert(kind: Kind) -> Kind {
-    Kind { inert: true, ..kind }
+const fn inert(mut kind: Kind) -> Kind {
+    kind.inert = true;
+    kind
 }
 
 /// Every kind that is served.

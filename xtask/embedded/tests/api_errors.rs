@@ -1,5 +1,7 @@
 //! Requests that a real kube-apiserver refuses, with its answers, replayed.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! What kube-apiserver does to objects, over HTTP: ownership of fields, generations, subresources,
 //! dry runs, graceful deletion, namespaces, reports.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use support::{Api, document};
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
 fn pod(spec: Value) -> Value {
     let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "image": "i"}]}});
     for (field, value) in spec.as_object().unwrap() {

@@ -1,5 +1,7 @@
 //! Watches over HTTP: streamed lists, transitions of selectors, bookmarks, 410.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use futures::StreamExt;

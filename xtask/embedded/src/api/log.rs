@@ -1,6 +1,6 @@
 //! `pods/log`: the node's log file in CRI's format, as the client wants to see it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -48,7 +48,7 @@ pub async fn answer(state: &State, request: &Request) -> Result<Response, Status
     Ok(answer::body(200, "text/plain", Body::from_stream(chunks)))
 }
 
-fn missing(path: &PathBuf, error: &std::io::Error) -> Status {
+fn missing(path: &Path, error: &std::io::Error) -> Status {
     Status::new(500, "InternalError", format!("the log {} cannot be read: {error}", path.display()))
 }
 

@@ -35,7 +35,9 @@ pub fn container(pod: &Value, asked: &str) -> Result<String, Status> {
     let mut message =
         format!("a container name must be specified for pod {pod_name}, choose one of: [{}]", main.join(" "));
     if !init.is_empty() {
-        message += &format!(" or one of the init containers: [{}]", init.join(" "));
+        message.push_str(" or one of the init containers: [");
+        message.push_str(&init.join(" "));
+        message.push(']');
     }
     Err(body::bad(message))
 }

@@ -71,7 +71,7 @@ async fn forward(state: &State, socket: WebSocket, pod: &Value, ports: &[u16]) {
     drop(out);
     loop {
         tokio::select! {
-            copied = copies.join_next() => if copied.is_none() { break },
+            ended = copies.join_next() => if ended.is_none() { break },
             incoming = client.next() => match incoming {
                 Some(Incoming::Data(channel, data)) => write(&mut inputs, channel, &data).await,
                 Some(Incoming::Closed(_)) => {}
@@ -108,7 +108,7 @@ async fn connect(
 }
 
 async fn write(inputs: &mut [Option<OwnedWriteHalf>], channel: u8, data: &[u8]) {
-    let Some(input) = inputs.get_mut(usize::from(channel / 2)).filter(|_| channel % 2 == 0) else { return };
+    let Some(input) = inputs.get_mut(usize::from(channel / 2)).filter(|_| channel.is_multiple_of(2)) else { return };
     if let Some(connection) = input
         && let Err(error) = connection.write_all(data).await
     {

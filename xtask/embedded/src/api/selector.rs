@@ -133,9 +133,8 @@ impl Parser {
         while self.at < self.tokens.len() {
             requirements.push(self.requirement().map_err(|why| format!("unable to parse requirement: {why}"))?);
             match self.next().as_str() {
-                "" => {}
                 "," if self.peek().is_empty() => return Err("found '', expected: identifier after ','".to_owned()),
-                "," => {}
+                "" | "," => {}
                 other => return Err(format!("found '{other}', expected: ',' or 'end of string'")),
             }
         }

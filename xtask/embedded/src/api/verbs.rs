@@ -22,7 +22,10 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
         (&Method::GET, _) if request.flag("watch") => watch::answer(state, request),
         (&Method::GET, Some(name)) => get(state, request, name),
         (&Method::GET, None) => list::answer(state, request),
-        (&Method::POST, None) => create(state, request),
+        // An object that lives in a namespace is created in the namespace's own collection.
+        (&Method::POST, None) if !request.target.kind.namespaced || request.target.namespace.is_some() => {
+            create(state, request)
+        }
         (&Method::PUT, Some(_)) => update(state, request),
         (&Method::PATCH, Some(name)) => patch(state, request, name),
         (&Method::DELETE, Some(name)) => delete(state, request, name),

@@ -34,6 +34,9 @@ impl Registry {
             refuse_resource_version(&object)?;
             drop_status(kind, &mut object);
         }
+        if !kind.namespaced {
+            meta::set_or_drop(&mut object, "namespace", None);
+        }
         meta::name_it(&mut object);
         meta::stamp(kind, &mut object);
         defaults::apply(kind, &mut object);
@@ -46,26 +49,26 @@ impl Registry {
             defaults::own_pods(&mut object);
         }
         warnings.extend(self.admit_last(kind, &object)?);
-        if let Some(managers) = self.managers_of_new(writer, kind, &object, managers) {
+        if let Some(managers) = managers_of_new(writer, kind, &object, managers) {
             managers.write(&mut object);
         }
         let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
         self.note_ignored(writer, kind, &object);
         Ok(Written { object, warnings })
     }
+}
 
-    fn managers_of_new(
-        &self,
-        writer: &Writer,
-        kind: &'static Kind,
-        object: &Value,
-        managers: Option<Managers>,
-    ) -> Option<Managers> {
-        let manager = writer.manager("Update")?;
-        let message = schema::of_kind(kind.kind)?;
-        let empty = Value::Object(serde_json::Map::new());
-        Some(managers.unwrap_or_else(|| Managers::default().updated(message, &empty, object, &manager)))
-    }
+/// Who owns the fields of a new object: its creator, unless it was applied.
+fn managers_of_new(
+    writer: &Writer,
+    kind: &'static Kind,
+    object: &Value,
+    managers: Option<Managers>,
+) -> Option<Managers> {
+    let manager = writer.manager("Update")?;
+    let message = schema::of_kind(kind.kind)?;
+    let empty = Value::Object(serde_json::Map::new());
+    Some(managers.unwrap_or_else(|| Managers::default().updated(message, &empty, object, &manager)))
 }
 
 /// What is wrong with an object, or can't be honoured here.

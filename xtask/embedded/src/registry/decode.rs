@@ -29,10 +29,10 @@ pub fn decode(message: &'static Message, document: Value) -> Result<Decoded, Str
     // Every document may say these two, and only these types have them as fields.
     let type_meta: Vec<_> =
         ["apiVersion", "kind"].iter().filter_map(|name| fields.shift_remove(*name).map(|v| (*name, v))).collect();
-    let decoded = decoder.message(message, fields, &mut Place::default())?;
+    let known = decoder.message(message, fields, &mut Place::default())?;
     let mut object = Map::new();
     object.extend(type_meta.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    object.extend(decoded);
+    object.extend(known);
     Ok(Decoded { object: object.into(), unknown: decoder.unknown })
 }
 
@@ -45,9 +45,9 @@ struct Place {
 
 impl Place {
     fn indexed(&self) -> String {
-        self.names.iter().fold(String::new(), |path, name| match name.starts_with('[') || path.is_empty() {
-            true => path + name,
-            false => path + "." + name,
+        self.names.iter().fold(String::new(), |path, name| {
+            let separator = if name.starts_with('[') || path.is_empty() { "" } else { "." };
+            path + separator + name
         })
     }
 
@@ -242,6 +242,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
     fn pod(spec: Value) -> Result<Decoded, String> {
         decode(schema::of_kind("Pod").unwrap(), json!({"apiVersion": "v1", "kind": "Pod", "spec": spec}))
     }

@@ -70,7 +70,7 @@ impl Registry {
             (Patch::Apply(config, force), stored) => {
                 let empty = empty(kind, namespace, name);
                 let live = stored.as_deref().unwrap_or(&empty);
-                let manager = writer.manager("Apply").unwrap_or_else(|| unreachable_manager());
+                let manager = writer.manager("Apply").unwrap_or_else(nobody);
                 let owners = Managers::of(live);
                 let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
                 (merged, Some(owners))
@@ -171,7 +171,7 @@ fn without_managers(object: &Value) -> Value {
 }
 
 /// The API server asks for a manager before it applies.
-fn unreachable_manager() -> super::apply::managers::Manager {
+fn nobody() -> super::apply::managers::Manager {
     super::apply::managers::Manager { operation: "Apply", name: String::new(), subresource: String::new() }
 }
 

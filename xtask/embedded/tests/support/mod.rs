@@ -1,6 +1,8 @@
 //! An API server without a node, and a client of it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(missing_docs, reason = "the tests read as they stand")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -146,17 +146,20 @@ async fn exchange(mut pod: TcpStream, stream: u32, mut input: mpsc::Receiver<Byt
     let mut is_open = true;
     loop {
         tokio::select! {
-            read = from_pod.read(&mut buffer) => match read {
-                Ok(count @ 1..) if out.send(frame::data(stream, &buffer[..count], false)).await.is_ok() => {}
-                _ => return,
-            },
-            sent = input.recv(), if is_open => match sent {
-                Some(bytes) => is_open = to_pod.write_all(&bytes).await.is_ok(),
-                None => {
-                    is_open = false;
-                    let _ = to_pod.shutdown().await;
+            read = from_pod.read(&mut buffer) => {
+                let Ok(count @ 1..) = read else { return };
+                if out.send(frame::data(stream, &buffer[..count], false)).await.is_err() {
+                    return;
                 }
-            },
+            }
+            sent = input.recv(), if is_open => {
+                is_open = sent.is_some();
+                let written = match sent {
+                    Some(bytes) => to_pod.write_all(&bytes).await,
+                    None => to_pod.shutdown().await,
+                };
+                is_open &= written.is_ok();
+            }
         }
     }
 }

@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_pod_is_shown_as_kubectl_shows_it() {
-        let status = |name: &str, ready: bool, state: Value, restarts: u64| json!({"name": name, "ready": ready, "restartCount": restarts, "state": state});
-        let pod = |phase: &str, statuses: Value| {
+        let status = |name: &str, ready: bool, state: &Value, restarts: u64| json!({"name": name, "ready": ready, "restartCount": restarts, "state": state});
+        let pod = |phase: &str, statuses: &Value| {
             json!({
                 "metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
                 "status": {"phase": phase, "containerStatuses": statuses},
@@ -151,16 +151,16 @@ mod tests {
         let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
         let failed = json!({"terminated": {"exitCode": 3}});
         let table = [
-            (pod("Pending", json!([])), ["p", "0/2", "Pending", "0"]),
+            (pod("Pending", &json!([])), ["p", "0/2", "Pending", "0"]),
             (
-                pod("Running", json!([status("a", true, running.clone(), 0), status("b", true, running.clone(), 2)])),
+                pod("Running", &json!([status("a", true, &running, 0), status("b", true, &running, 2)])),
                 ["p", "2/2", "Running", "2"],
             ),
             (
-                pod("Running", json!([status("a", true, running, 0), status("b", false, waiting, 4)])),
+                pod("Running", &json!([status("a", true, &running, 0), status("b", false, &waiting, 4)])),
                 ["p", "1/2", "CrashLoopBackOff", "4"],
             ),
-            (pod("Failed", json!([status("a", false, failed, 0)])), ["p", "0/2", "ExitCode:3", "0"]),
+            (pod("Failed", &json!([status("a", false, &failed, 0)])), ["p", "0/2", "ExitCode:3", "0"]),
         ];
         let kind = kinds::find("", "v1", "pods").unwrap();
         for (pod, wanted) in table {

@@ -233,17 +233,15 @@ fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
 
 /// `"helm"`, or `"kubectl" with subresource "scale" using apps/v1 at 2026-…`.
 fn whom(manager: &Manager, owned: &Owned) -> String {
-    let mut whom = format!("\"{}\"", manager.name);
+    let mut whom = vec![format!("\"{}\"", manager.name)];
     if !manager.subresource.is_empty() {
-        whom += &format!(" with subresource \"{}\"", manager.subresource);
+        whom.push(format!("with subresource \"{}\"", manager.subresource));
     }
     if manager.operation == "Update" {
-        whom += &format!(" using {}", owned.api_version.as_str().unwrap_or_default());
-        if let Some(time) = owned.time.as_str() {
-            whom += &format!(" at {time}");
-        }
+        whom.push(format!("using {}", owned.api_version.as_str().unwrap_or_default()));
+        whom.extend(owned.time.as_str().map(|time| format!("at {time}")));
     }
-    whom
+    whom.join(" ")
 }
 
 #[cfg(test)]

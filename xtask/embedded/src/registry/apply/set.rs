@@ -162,6 +162,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
     fn set(fields: Value) -> Set {
         Set::from_fields(&fields)
     }

@@ -28,9 +28,7 @@ pub fn whole(pod: &mut Value) {
 
 /// The spec of a pod or of a template.
 pub fn spec(spec: &mut Value) {
-    for field in ["volumes"] {
-        items_mut(spec, field).for_each(volume);
-    }
+    items_mut(spec, "volumes").for_each(volume);
     for field in ["initContainers", "containers", "ephemeralContainers"] {
         items_mut(spec, field).for_each(container::apply);
     }

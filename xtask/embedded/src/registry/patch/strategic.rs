@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
     fn patched(original: Value, patch: Value) -> Value {
         let message = schema::of_kind("Pod").unwrap();
         super::patch(message, &json!({ "spec": original }), &json!({ "spec": patch })).unwrap()["spec"].clone()

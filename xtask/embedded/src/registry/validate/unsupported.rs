@@ -92,7 +92,8 @@ fn of_container(container: &Value, path: &str, fields: &mut Vec<String>) {
     }
     // An init container that is always restarted is a sidecar, which the node can run.
     let policy = text(container, "restartPolicy");
-    if !policy.is_empty() && !(policy == "Always" && path.starts_with("initContainers")) {
+    let is_sidecar = policy == "Always" && path.starts_with("initContainers");
+    if !policy.is_empty() && !is_sidecar {
         fields.push(format!("{path}.restartPolicy"));
     }
     if !text(&container["lifecycle"], "stopSignal").is_empty() {

@@ -152,7 +152,9 @@ pub fn cron_job(cron: &Value) -> Vec<Cause> {
 pub fn stateful_set_changed(stored: &Value, set: &Value) -> Vec<Cause> {
     let fixed = |set: &Value| {
         let mut spec = set["spec"].clone();
-        STATEFUL_SET_CHANGEABLE.iter().for_each(|field| drop(remove(&mut spec, field)));
+        for field in STATEFUL_SET_CHANGEABLE {
+            remove(&mut spec, field);
+        }
         spec
     };
     if fixed(stored) == fixed(set) {
