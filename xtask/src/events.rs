@@ -1,7 +1,7 @@
 //! The one stream of events of a run. Phases send; the terminal, `JUnit`, JSON, HTML and the
 //! evidence folder only consume.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -54,6 +54,9 @@ pub enum What {
         image: String,
         /// All cases that were selected, in order.
         cases: Vec<CaseName>,
+        /// When the clock of `at_ms` stood at zero, in milliseconds since 1970: places what other clocks say.
+        #[serde(default)]
+        began_unix_ms: u64,
     },
     /// A case began.
     CaseStarted {
@@ -116,6 +119,13 @@ pub enum What {
         /// How long it took.
         took_ms: u64,
     },
+    /// Evidence of a failed case was written.
+    Evidence {
+        /// Which case.
+        case: CaseName,
+        /// File or folder, relative to the run's directory.
+        path: String,
+    },
     /// Something worth a line that belongs to no case.
     Note {
         /// The line.
@@ -141,6 +151,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct Events {
     started: Instant,
+    began: SystemTime,
     sender: mpsc::UnboundedSender<Event>,
 }
 
@@ -148,7 +159,7 @@ impl Events {
     /// A stream whose clock starts now, and its receiving end, which closes when the last sender is dropped.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { started: Instant::now(), sender }, receiver)
+        (Self { started: Instant::now(), began: SystemTime::now(), sender }, receiver)
     }
 
     /// Sends one event with the time that it is now.
@@ -160,6 +171,12 @@ impl Events {
     /// Sends a line that belongs to no case.
     pub fn note(&self, text: impl Into<String>) {
         self.send(What::Note { text: text.into() });
+    }
+
+    /// When the run's clock stood at zero, in milliseconds since 1970.
+    pub fn began_unix_ms(&self) -> u64 {
+        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Since the start of the run, by the run's one monotonic clock.

@@ -102,7 +102,9 @@ impl Context {
     pub(super) async fn delete(&self) -> anyhow::Result<()> {
         let Access { kubeconfig, context } = self.access();
         delete_namespaces(&kubeconfig, &context, &self.options.run_id).await?;
-        self.lease.release(&self.resource())
+        self.lease.release(&self.resource())?;
+        // The user's own credentials: they do not stay among the evidence.
+        std::fs::remove_file(&kubeconfig).with_context(|| format!("removing {}", kubeconfig.display()))
     }
 
     pub(super) fn keep(&self) -> anyhow::Result<String> {

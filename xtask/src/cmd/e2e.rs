@@ -176,6 +176,7 @@ fn begin(run: &Run, plan: &Plan) {
         cluster: run.cluster.describe(),
         image: run.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
+        began_unix_ms: run.events.began_unix_ms(),
     });
     if !run.suite.note.is_empty() {
         run.events.note(run.suite.note.clone());

@@ -12,6 +12,7 @@ pub mod e2e;
 pub mod helm_test;
 pub mod image;
 pub mod lint;
+pub mod report;
 pub mod template;
 pub mod tools;
 
@@ -34,6 +35,8 @@ pub enum Command {
     Image(image::Args),
     /// Start or stop an embedded cluster for helm and kubectl
     Cluster(cluster::Args),
+    /// Write the HTML report of a run again from its folder
+    Report(report::Args),
     /// Judge a saved history of client operations again, without a cluster
     Check(check::Args),
 }
@@ -52,6 +55,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Clusters(args) => clusters::run(args).await,
             Command::Image(args) => image::run(args).await,
             Command::Cluster(args) => cluster::run(args).await,
+            Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(args).await,
         }
     })

@@ -1,20 +1,17 @@
 //! Container logs: every one is kept from its start, also those of containers and pods that go.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::AsyncReadExt as _;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::LogParams;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, Secret};
+use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
-use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use super::objects;
 use super::watch::{State, Watch};
-
-/// The most that is kept of one container's log.
-const BYTES_MAX: usize = 8 << 20;
+use crate::evidence::log_file::{self, LogFile};
 
 /// A container that runs or ran.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,16 +26,18 @@ struct Source {
 
 /// Keeps the log of every container of a namespace below `folder`, until it is dropped.
 pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
-    let pods: Api<Pod> = Api::namespaced(client, watch.namespace());
+    let pods: Api<Pod> = Api::namespaced(client.clone(), watch.namespace());
     let mut changes = watch.changes();
     let mut known = BTreeSet::new();
     let mut streams = JoinSet::new();
     loop {
         changes.borrow_and_update();
-        let sources = sources(&watch.state());
-        for source in sources {
-            if known.insert((source.uid.clone(), source.container.clone(), source.restart)) {
-                streams.spawn(copy(pods.clone(), source, folder.clone()));
+        let mut sources = sources(&watch.state());
+        sources.retain(|source| known.insert((source.uid.clone(), source.container.clone(), source.restart)));
+        if !sources.is_empty() {
+            let secrets = secrets(&client, watch.namespace()).await;
+            for source in sources {
+                streams.spawn(copy(pods.clone(), source, folder.clone(), secrets.clone()));
             }
         }
         while streams.try_join_next().is_some() {}
@@ -100,7 +99,7 @@ fn of_container(pod: &str, uid: &str, status: &ContainerStatus) -> Vec<Source> {
     sources
 }
 
-async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
+async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf, secrets: Vec<String>) {
     let params = LogParams {
         container: Some(source.container.clone()),
         follow: !source.previous,
@@ -112,21 +111,20 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
     let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return };
     let short = source.uid.split('-').next().unwrap_or_default();
     let name = format!("{}.{short}.{}.{}.log", source.pod, source.container, source.restart);
-    let Ok(mut file) = create(&folder, &name).await else { return };
+    let Ok(mut file) = LogFile::create(&folder, &name, secrets).await else { return };
     let mut buffer = vec![0; 16 << 10];
-    let mut left = BYTES_MAX;
     while let Ok(read @ 1..) = log.read(&mut buffer).await {
-        let kept = read.min(left);
-        left -= kept;
-        if file.write_all(&buffer[..kept]).await.is_err() || left == 0 {
+        if file.add(&buffer[..read]).await.is_err() || file.is_full() {
             return;
         }
-        // Unbuffered, so that a run that is killed leaves what was said.
-        drop(file.flush().await);
     }
+    drop(file.finish().await);
 }
 
-async fn create(folder: &Path, name: &str) -> std::io::Result<tokio::fs::File> {
-    tokio::fs::create_dir_all(folder).await?;
-    tokio::fs::File::create(folder.join(name)).await
+/// What the namespace's Secrets hold now: a container can only have been given what was there before it.
+async fn secrets(client: &kube::Client, namespace: &str) -> Vec<String> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let listed = super::call("listing Secrets", secrets.list(&ListParams::default())).await;
+    // Who may not list them has logs with what is plainly a secret hidden only.
+    listed.map(|secrets| log_file::values(&secrets.items)).unwrap_or_default()
 }

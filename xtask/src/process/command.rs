@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Bounds, Finished};
 use super::log::Record;
-use super::{CommandError, Ended, Launcher, quote_line, redact};
+use super::{CommandError, Ended, Launcher, quote_line, redact, secrets};
 
 /// How long a command may take where nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -140,7 +140,7 @@ impl Cmd {
         let started = Instant::now();
         let finished = child::run(&self, &self.bounds, self.launcher.cancelled()).await;
         let took = started.elapsed();
-        let stderr = self.hide(&redact::text(&finished.stderr));
+        let stderr = self.hide(&secrets::hidden(&finished.stderr));
         let error = self.error(line, took, &finished, &stderr);
         match finished.ended {
             Ended::Code(code) => Ok(Output { code, stdout: finished.stdout, stderr, took, error }),
@@ -150,7 +150,7 @@ impl Cmd {
 
     /// Records what happened; answers the error that it is where it is one.
     fn error(&self, line: String, took: Duration, finished: &Finished, stderr: &str) -> CommandError {
-        let stdout = self.hide(&redact::text(&finished.stdout));
+        let stdout = self.hide(&secrets::hidden(&finished.stdout));
         let code = if let Ended::Code(code) = finished.ended { Some(code) } else { None };
         let ended = finished.ended.to_string();
         let record = Record { line: &line, ended: &ended, code, took, stdout: &stdout, stderr };

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cmd;
 use crate::events::{Events, What};
+use crate::evidence::bounds;
 
 /// The folder of the run's directory that keeps the outputs of commands.
 const FOLDER: &str = "commands";
@@ -101,7 +102,7 @@ impl Launcher {
         let number = run.next.fetch_add(1, Ordering::Relaxed);
         let output = format!("{FOLDER}/{number:04}-{name}.log");
         let path = run.dir.join(&output);
-        let kept = std::fs::write(&path, record.text());
+        let kept = std::fs::write(&path, bounds::bounded(&record.text()));
         if let Err(error) = &kept {
             run.events.note(format!("{}: can't be written: {error}", path.display()));
         }

@@ -7,6 +7,7 @@ mod error;
 mod log;
 mod quote;
 pub mod redact;
+pub mod secrets;
 
 pub use command::{Cmd, Output};
 pub use error::{CommandError, Ended};

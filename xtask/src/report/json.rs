@@ -33,3 +33,16 @@ impl Json {
         self.file.write_all(&line)
     }
 }
+
+/// Reads the events of a run. A last line that a kill cut short is left out.
+///
+/// # Errors
+/// Where the file can't be read, or another line is no event: names the line.
+pub fn read(path: &Path) -> anyhow::Result<Vec<Event>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let line = |(index, line)| {
+        serde_json::from_str(line).with_context(|| format!("{}:{}: no event", path.display(), index + 1))
+    };
+    whole.lines().enumerate().map(line).collect()
+}

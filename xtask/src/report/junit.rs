@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::run::Run;
+use super::run::{Case, Run};
 use crate::events::{Event, Verdict, What};
 
 /// Renders a run.
@@ -21,7 +21,7 @@ pub fn render(events: &[Event]) -> anyhow::Result<String> {
     let mut suites: Vec<TestSuite> = Vec::new();
     for case in &run.cases {
         let (group, name) = case.name.rsplit_once("::").unwrap_or(("", case.name));
-        let mut test = TestCase::new(name, status(case.end.map(|(_, verdict)| verdict), case.waiting));
+        let mut test = TestCase::new(name, status(case));
         test.set_classname(group);
         test.set_time(took.get(case.name).copied().unwrap_or_default());
         if let Some((_, Verdict::Passed { note })) = case.end.filter(|(_, verdict)| **verdict != empty()) {
@@ -47,10 +47,10 @@ fn empty() -> Verdict {
 }
 
 /// A case that never ended is an error, not a success.
-fn status(verdict: Option<&Verdict>, waiting: Option<&str>) -> TestCaseStatus {
-    match verdict {
+fn status(case: &Case) -> TestCaseStatus {
+    match case.end.map(|(_, verdict)| verdict) {
         Some(Verdict::Passed { .. }) => TestCaseStatus::success(),
-        Some(Verdict::Failed { message }) => failure(message),
+        Some(Verdict::Failed { message }) => failure(message, case.evidence),
         Some(Verdict::NotRun { culprit }) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(format!("not run: {culprit}"));
@@ -58,15 +58,16 @@ fn status(verdict: Option<&Verdict>, waiting: Option<&str>) -> TestCaseStatus {
         }
         None => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(format!("cut short; last seen: {}", waiting.unwrap_or("nothing")));
+            status.set_message(format!("cut short; last seen: {}", case.waiting.unwrap_or("nothing")));
             status
         }
     }
 }
 
-fn failure(message: &str) -> TestCaseStatus {
+fn failure(message: &str, evidence: Option<&str>) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(message.lines().next().unwrap_or_default()).set_description(message);
+    let evidence = evidence.map(|path| format!("\nevidence: {path}")).unwrap_or_default();
+    status.set_message(message.lines().next().unwrap_or_default()).set_description(format!("{message}{evidence}"));
     status
 }
 

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::events::{Event, What};
 
+pub mod files;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -28,6 +29,7 @@ impl Reports {
     /// Where the folder can't be written.
     pub fn start(folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
         let json = json::Json::create(&folder.join("events.jsonl"))?;
+        files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned(), events: tokio::spawn(consume(receiver, json)) })
     }
 
@@ -42,9 +44,20 @@ impl Reports {
         if let Some(path) = junit {
             write(path, &rendered)?;
         }
-        write(&self.folder.join("report.html"), &html::render(&events, &[], &[]))?;
+        write_html(&self.folder, &events)?;
         Ok(events)
     }
+}
+
+/// Writes the index of a run's folder and its HTML report.
+///
+/// # Errors
+/// Where they can't be written.
+pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
+    let files = files::list(folder);
+    files::write_index(folder, &files).with_context(|| format!("writing the index of {}", folder.display()))?;
+    let logs = files::logs(folder, &files, run::Run::of(events).began_unix_ms);
+    write(&folder.join("report.html"), &html::render(events, &logs, &files))
 }
 
 async fn consume(mut receiver: UnboundedReceiver<Event>, mut json: json::Json) -> anyhow::Result<Vec<Event>> {

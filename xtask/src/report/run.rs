@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::events::{Event, Verdict, What};
 
+/// Suite and topology of a case's name, or the group of those without one: `caesium::r3`, `cluster`.
+pub fn group(case: &str) -> &str {
+    case.rsplit_once("::").map_or(case, |(group, _)| group)
+}
+
 /// A run, complete or cut short.
 #[derive(Debug, Default)]
 pub struct Run<'a> {
@@ -15,6 +20,8 @@ pub struct Run<'a> {
     pub image: &'a str,
     /// The selected cases in their order, with what became of them.
     pub cases: Vec<Case<'a>>,
+    /// When the run's clock stood at zero, in milliseconds since 1970.
+    pub began_unix_ms: u64,
     /// When the last event came.
     pub took_ms: u64,
     /// None where the run was cut short.
@@ -32,13 +39,19 @@ pub struct Case<'a> {
     pub end: Option<(u64, &'a Verdict)>,
     /// The last thing that it was seen waiting for.
     pub waiting: Option<&'a str>,
+    /// Where its evidence was written, relative to the run's directory.
+    pub evidence: Option<&'a str>,
 }
 
-impl Case<'_> {
-    /// The topology that a case belongs to, or the group of those without one: `r3`, `cluster`.
-    pub fn lane(&self) -> &str {
-        let mut parts = self.name.rsplit("::").skip(1);
-        parts.next().unwrap_or(self.name)
+impl<'a> Case<'a> {
+    /// Suite and topology of a case, or the group of those without one: `caesium::r3`, `cluster`.
+    pub fn group(&self) -> &'a str {
+        group(self.name)
+    }
+
+    /// The last part of its name.
+    pub fn short(&self) -> &'a str {
+        self.name.rsplit_once("::").map_or(self.name, |(_, short)| short)
     }
 
     /// Whether it was checked and does not hold, or was cut short.
@@ -73,10 +86,23 @@ impl<'a> Run<'a> {
         failed.min_by_key(|(at_ms, ..)| *at_ms).map(|(_, case, message)| (case, message))
     }
 
+    /// The group of a topology by its name: `caesium::r3` of `r3`.
+    pub fn group_with(&self, topology: &str) -> String {
+        let of = |case: &&Case| case.group().rsplit("::").next() == Some(topology);
+        self.cases.iter().find(of).map_or(topology, |case| case.group()).to_owned()
+    }
+
+    /// The group of a namespace of the run: `caesium::r3` of `chartproof-r3-RUN`.
+    pub fn group_of(&self, namespace: &str) -> String {
+        let own = namespace.strip_prefix("chartproof-").and_then(|rest| rest.strip_suffix(self.run_id));
+        own.map_or_else(|| namespace.to_owned(), |topology| self.group_with(topology.trim_end_matches('-')))
+    }
+
     fn add(&mut self, event: &'a Event, index: &mut BTreeMap<&'a str, usize>) {
         match &event.what {
-            What::RunStarted { run_id, cluster, image, cases } => {
+            What::RunStarted { run_id, cluster, image, cases, began_unix_ms } => {
                 (self.run_id, self.cluster, self.image) = (run_id, cluster, image);
+                self.began_unix_ms = *began_unix_ms;
                 for name in cases {
                     self.case(name, index);
                 }
@@ -84,6 +110,7 @@ impl<'a> Run<'a> {
             What::CaseStarted { case } => self.case(case, index).start_ms = Some(event.at_ms),
             What::Waiting { case, state } => self.case(case, index).waiting = Some(state),
             What::CaseEnded { case, verdict, .. } => self.case(case, index).end = Some((event.at_ms, verdict)),
+            What::Evidence { case, path } => self.case(case, index).evidence = Some(path),
             What::RunEnded { exit_code, .. } => self.exit_code = Some(*exit_code),
             _ => {}
         }
@@ -91,7 +118,7 @@ impl<'a> Run<'a> {
 
     fn case(&mut self, name: &'a str, index: &mut BTreeMap<&'a str, usize>) -> &mut Case<'a> {
         let at = *index.entry(name).or_insert_with(|| {
-            self.cases.push(Case { name, start_ms: None, end: None, waiting: None });
+            self.cases.push(Case { name, start_ms: None, end: None, waiting: None, evidence: None });
             self.cases.len() - 1
         });
         &mut self.cases[at]

@@ -82,7 +82,7 @@ fn style() -> ProgressStyle {
 fn line(event: &Event) -> Option<String> {
     let seconds = Duration::from_millis(event.at_ms).as_secs_f64();
     let told = match &event.what {
-        What::RunStarted { run_id, cluster, image, cases } => {
+        What::RunStarted { run_id, cluster, image, cases, .. } => {
             format!("run {run_id}: {} cases with {image} on {cluster}", cases.len())
         }
         What::CaseStarted { case } => format!("{case} ..."),

@@ -13,6 +13,7 @@ fn events() -> Vec<Event> {
         cluster: "the embedded cluster".to_owned(),
         image: "the stand-in (chartproof/stand-in:dev)".to_owned(),
         cases: ["install", "ready", "health"].map(case).to_vec(),
+        began_unix_ms: 1_790_000_000_000,
     };
     let message = "Pod/caesium-0 can't start: container caesium ended 3 times\n  event: BackOff x3: back-off\n";
     let ended = |name, took_ms, verdict| What::CaseEnded { case: case(name), took_ms, verdict };

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::events::Events;
+use crate::evidence;
 use crate::helm::{Helm, Values};
 use crate::images::UnderTest;
 use crate::process::Launcher;
@@ -152,7 +153,11 @@ impl Run {
         }
         let template =
             self.launcher.cmd(&self.helm.path).args(["template", &self.suite.release]).arg(self.suite.chart());
-        let text = template.args(self.values(topology).args()).run().await?;
+        let flags = self.values(topology).args();
+        let text = template.args(&flags).run().await?;
+        if let Err(error) = evidence::keep_rendered(&self.folder.join(&topology.name), &flags, &text).await {
+            self.events.note(format!("keeping what {} is deployed from: {error}", topology.name));
+        }
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text)
             .with_context(|| format!("what the chart renders for {} is no YAML", topology.name))?;
         let objects: Vec<Value> = objects.into_iter().filter(|object| !object.is_null()).collect();

@@ -1,19 +1,28 @@
-//! The journal: faults, commands, objects and log lines side by side, in the order of time.
+//! The journal: of each topology faults, commands, objects and log lines side by side, in the order of time.
+
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::run::{self, Run};
 use super::seconds;
 use crate::events::{Event, What};
 
-/// The newest lines that are shown; older ones stand in the evidence files.
-const ROWS_MAX: usize = 2000;
+/// The newest lines that are shown of a topology; older ones stand in the evidence files.
+const ROWS_MAX: usize = 1500;
+/// The most that is shown of one line.
+const CHARS_MAX: usize = 600;
+/// Where stands what belongs to no topology.
+const WHOLE_RUN: &str = "the run";
 
 /// One line of a container's log.
 #[derive(Debug, Clone)]
 pub struct LogLine {
     /// When, on the run's clock.
     pub at_ms: u64,
-    /// `namespace/pod/container`.
+    /// The topology.
+    pub topology: String,
+    /// `pod/container`.
     pub source: String,
     /// What it said.
     pub text: String,
@@ -27,23 +36,35 @@ struct Row {
 }
 
 /// Renders the journal.
-pub fn render(events: &[Event], logs: &[LogLine]) -> Markup {
-    let mut rows: Vec<Row> = events.iter().filter_map(row).chain(logs.iter().map(log_row)).collect();
-    rows.sort_by_key(|row| row.at_ms);
-    let left_out = rows.len().saturating_sub(ROWS_MAX);
+pub fn render(run: &Run, events: &[Event], logs: &[LogLine]) -> Markup {
+    let mut groups: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for (group, row) in events.iter().filter_map(|event| row(run, event)) {
+        groups.entry(group).or_default().push(row);
+    }
+    for line in logs {
+        groups.entry(run.group_with(&line.topology)).or_default().push(log_row(line));
+    }
     html! {
         section #journal {
             h2 { "Journal" }
-            details {
-                summary { (rows.len()) " events and log lines, in the order of time" }
-                @if left_out > 0 { p { (left_out) " older lines stand in the evidence files" } }
-                ol.journal {
-                    @for row in &rows[left_out..] {
-                        li class=(row.class) {
-                            span.time { (seconds(row.at_ms)) }
-                            span.source { (row.source) }
-                            span.text { (row.text) }
-                        }
+            @for (name, mut rows) in groups { (journal(&name, &mut rows)) }
+        }
+    }
+}
+
+fn journal(name: &str, rows: &mut [Row]) -> Markup {
+    rows.sort_by_key(|row| row.at_ms);
+    let left_out = rows.len().saturating_sub(ROWS_MAX);
+    html! {
+        details {
+            summary { (name) ": " (rows.len()) " events and log lines, in the order of time" }
+            @if left_out > 0 { p { (left_out) " older lines stand in the evidence files" } }
+            ol.journal {
+                @for row in &rows[left_out..] {
+                    li class=(row.class) {
+                        span.time { (seconds(row.at_ms)) }
+                        span.source { (row.source) }
+                        span.text { (shortened(&row.text)) }
                     }
                 }
             }
@@ -51,22 +72,37 @@ pub fn render(events: &[Event], logs: &[LogLine]) -> Markup {
     }
 }
 
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn log_row(line: &LogLine) -> Row {
     Row { at_ms: line.at_ms, class: "log", source: line.source.clone(), text: line.text.clone() }
 }
 
-fn row(event: &Event) -> Option<Row> {
-    let (class, source, text) = match &event.what {
-        What::CaseStarted { case } => ("case", case.clone(), "began".to_owned()),
-        What::CaseEnded { case, took_ms, .. } => ("case", case.clone(), format!("ended after {}", seconds(*took_ms))),
+fn row(run: &Run, event: &Event) -> Option<(String, Row)> {
+    let at_ms = event.at_ms;
+    let of_case = |case: &str, class, text: String| {
+        let short = case.rsplit("::").next().unwrap_or(case).to_owned();
+        (run::group(case).to_owned(), Row { at_ms, class, source: short, text })
+    };
+    let whole = |class, text: String| (WHOLE_RUN.to_owned(), Row { at_ms, class, source: class.to_owned(), text });
+    Some(match &event.what {
+        What::CaseStarted { case } => of_case(case, "case", "began".to_owned()),
+        What::CaseEnded { case, took_ms, .. } => of_case(case, "case", format!("ended after {}", seconds(*took_ms))),
+        What::Fault { case, what } => of_case(case, "fault", what.clone()),
+        What::Object { namespace, object, state } => {
+            let row = Row { at_ms, class: "object", source: object.clone(), text: state.clone() };
+            (run.group_of(namespace), row)
+        }
         What::Command { line, code, took_ms, .. } => {
             let code = code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
-            ("command", "command".to_owned(), format!("{line} ({code}, {})", seconds(*took_ms)))
+            whole("command", format!("{line} ({code}, {})", seconds(*took_ms)))
         }
-        What::Object { namespace, object, state } => ("object", format!("{namespace}/{object}"), state.clone()),
-        What::Fault { case, what } => ("fault", case.clone(), what.clone()),
-        What::Note { text } => ("note", "note".to_owned(), text.clone()),
+        What::Note { text } => whole("note", text.clone()),
         _ => return None,
-    };
-    Some(Row { at_ms: event.at_ms, class, source, text })
+    })
 }

@@ -1,5 +1,6 @@
 //! The HTML report: one self-contained file, readable on a phone and without JavaScript.
 
+mod clients;
 mod journal;
 mod timeline;
 
@@ -14,8 +15,10 @@ pub use journal::LogLine;
 pub struct Evidence {
     /// Relative to the report.
     pub path: String,
-    /// What it is, for a person.
+    /// What it is, for a person: `logs of r3`.
     pub title: String,
+    /// How large it is.
+    pub bytes: u64,
 }
 
 /// Renders a run. `logs` are container log lines, with times of the run's own clock.
@@ -36,7 +39,7 @@ pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> Stri
                     @if let Some((case, message)) = run.first_cause() { (first_cause(case, message)) }
                     (timeline::render(&run, events))
                     (cases(&run))
-                    (journal::render(events, logs))
+                    (journal::render(&run, events, logs))
                     (evidence_list(evidence))
                 }
             }
@@ -71,6 +74,7 @@ fn first_cause(case: &Case, message: &str) -> Markup {
             h2 { "First cause" }
             p { strong { (case.name) } ": " (sentence) }
             @if !detail.is_empty() { pre { (detail) } }
+            @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
             p { "Again: " code { "cargo xtask e2e --exact " (case.name) } }
         }
     }
@@ -102,6 +106,7 @@ fn note(case: &Case) -> Markup {
             Some((_, Verdict::Passed { note })) if !note.is_empty() => { p { (note) } }
             Some((_, Verdict::Failed { message })) => {
                 details open { summary { (message.lines().next().unwrap_or_default()) } pre { (message) } }
+                @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
             }
             Some((_, Verdict::NotRun { culprit })) => { p { "not run: " (culprit) } }
             None => { @if let Some(waiting) = case.waiting { p { "was waiting: " (waiting) } } }
@@ -111,14 +116,31 @@ fn note(case: &Case) -> Markup {
 }
 
 fn evidence_list(evidence: &[Evidence]) -> Markup {
+    let groups: Vec<_> = evidence.chunk_by(|a, b| a.title == b.title).collect();
     html! {
         @if !evidence.is_empty() {
             section #evidence {
                 h2 { "Evidence" }
-                ul { @for file in evidence { li { a href=(file.path) { (file.title) } } } }
+                @for files in groups {
+                    details {
+                        summary { (files[0].title) ": " (files.len()) " files" }
+                        ul { @for file in files { li { (link(&file.path)) " " (kilobytes(file.bytes)) } } }
+                    }
+                }
             }
         }
     }
+}
+
+/// A link to a file or folder beside the report.
+fn link(path: &str) -> Markup {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
+    let byte = |byte: u8| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    html! { a href=(path.bytes().map(byte).collect::<String>()) { (path) } }
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("({} kB)", bytes.div_ceil(1000))
 }
 
 fn class(case: &Case) -> &'static str {

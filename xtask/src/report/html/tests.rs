@@ -14,15 +14,16 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
                 cluster: "embedded".to_owned(),
                 image: "stand-in".to_owned(),
                 cases: vec![case.clone(), "caesium::r3::health".to_owned()],
+                began_unix_ms: 1_790_000_000_000,
             },
         ),
         at(100, What::CaseStarted { case: case.clone() }),
         at(
             150,
             What::Object {
-                namespace: "r3".to_owned(),
+                namespace: "chartproof-r3-k3x9".to_owned(),
                 object: "Pod/caesium-0".to_owned(),
-                state: "phase=Running ready=true".to_owned(),
+                state: "Running, ready".to_owned(),
             },
         ),
         at(200, What::Fault { case: case.clone(), what: "deleted Pod/caesium-0 with grace 0".to_owned() }),
@@ -53,11 +54,25 @@ fn a_red_run_puts_the_first_cause_first_and_says_how_to_run_it_again() {
 
 #[test]
 fn a_green_run_has_no_cause_and_shows_pods_faults_and_logs() {
-    let log = LogLine { at_ms: 160, source: "r3/caesium-0/caesium".to_owned(), text: "elected".to_owned() };
-    let evidence = Evidence { path: "logs/caesium-0.log".to_owned(), title: "log of caesium-0".to_owned() };
+    let log = LogLine {
+        at_ms: 160,
+        topology: "r3".to_owned(),
+        source: "caesium-0/caesium".to_owned(),
+        text: "elected".to_owned(),
+    };
+    let evidence = Evidence { path: "r3/logs/caesium 0.log".to_owned(), title: "logs of r3".to_owned(), bytes: 1200 };
     let page = render(&events(Verdict::Passed { note: "in 0.8 s".to_owned() }, 0), &[log], &[evidence]);
     assert!(!page.contains("First cause"));
-    for words in ["r3/caesium-0", "deleted Pod/caesium-0 with grace 0", "elected", "logs/caesium-0.log", "in 0.8 s"] {
+    for words in [
+        "<h3>caesium::r3</h3>",
+        "caesium-0 from 0.1 s: Running, ready",
+        "deleted Pod/caesium-0 with grace 0",
+        "caesium::r3: 6 events and log lines",
+        "elected",
+        "r3/logs/caesium%200.log",
+        "(2 kB)",
+        "in 0.8 s",
+    ] {
         assert!(page.contains(words), "{words}");
     }
 }

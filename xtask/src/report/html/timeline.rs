@@ -1,19 +1,31 @@
-//! The timeline: a lane per group of cases, per pod, for the faults and per client, on one axis.
+//! The timeline: for each topology a lane per phase, fault, pod and client, all on one axis.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::run::{Case, Run};
+use super::super::run::{self, Case, Run};
+use super::clients::{self, Gap};
 use super::{class, seconds};
 use crate::events::{Event, What};
 
 /// A coloured stretch of a lane, in milliseconds of the run.
-struct Bar {
-    from_ms: u64,
-    to_ms: u64,
-    class: &'static str,
-    title: String,
+pub struct Bar {
+    /// Where it begins.
+    pub from_ms: u64,
+    /// Where it ends.
+    pub to_ms: u64,
+    /// Its colour.
+    pub class: &'static str,
+    /// What it is, for whoever points at it or has it read out.
+    pub title: String,
+}
+
+/// The lanes of one topology, or of cases without one.
+#[derive(Default)]
+struct Group {
+    lanes: Vec<(String, Vec<Bar>)>,
+    gaps: Vec<Gap>,
 }
 
 /// Renders all lanes.
@@ -22,14 +34,16 @@ pub fn render(run: &Run, events: &[Event]) -> Markup {
     html! {
         section #timeline {
             h2 { "Timeline" }
-            (axis(total_ms))
-            @for (name, bars) in case_lanes(run) { (lane(&name, &bars, total_ms)) }
-            (lane("faults", &faults(events), total_ms))
-            @for (name, bars) in pod_lanes(events, total_ms) { (lane(&name, &bars, total_ms)) }
-            @for (name, bars) in client_lanes(events) { (lane(&name, &bars, total_ms)) }
             p.legend {
                 span.green { "passed, ready, acknowledged" } " " span.red { "failed" } " "
-                span.amber { "waiting, unknown" } " " span.grey { "gone, not run" }
+                span.amber { "waiting, unknown" } " " span.grey { "gone, not run" } " "
+                span.gap { "no client got through" }
+            }
+            @for (name, group) in groups(run, events) {
+                h3 { (name) }
+                (axis(total_ms))
+                @for (label, bars) in &group.lanes { (lane(&name, label, bars, &group.gaps, total_ms)) }
+                @if !group.gaps.is_empty() { ul.gaps { @for gap in &group.gaps { li { (words(gap)) } } } }
             }
         }
     }
@@ -41,18 +55,25 @@ fn axis(total_ms: u64) -> Markup {
     }
 }
 
+fn words(gap: &Gap) -> String {
+    let took = seconds(gap.to_ms - gap.from_ms);
+    format!("{}: no client got through for {took}, from {} to {}", gap.case, seconds(gap.from_ms), seconds(gap.to_ms))
+}
+
 /// One lane: a label, and bars that stretch with the page's width.
-fn lane(name: &str, bars: &[Bar], total_ms: u64) -> Markup {
+fn lane(group: &str, label: &str, bars: &[Bar], gaps: &[Gap], total_ms: u64) -> Markup {
+    let told: Vec<_> = bars.iter().map(|bar| bar.title.as_str()).take(12).collect();
     html! {
-        @if !bars.is_empty() {
-            div.lane {
-                div.label { (name) }
-                svg viewBox=(format!("0 0 {total_ms} 10")) preserveAspectRatio="none" role="img"
-                    aria-label=(format!("{name}: {}", bars.iter().map(|b| b.title.as_str()).take(12).collect::<Vec<_>>().join("; "))) {
-                    @for bar in bars {
-                        rect x=(bar.from_ms) y="0" width=(width(bar, total_ms)) height="10" class=(bar.class) {
-                            title { (bar.title) }
-                        }
+        div.lane {
+            div.label { (label) }
+            svg viewBox=(format!("0 0 {total_ms} 10")) preserveAspectRatio="none" role="img"
+                aria-label=(format!("{group} {label}: {}", told.join("; "))) {
+                @for gap in gaps {
+                    rect.gap x=(gap.from_ms) y="0" width=(gap.to_ms - gap.from_ms) height="10" {}
+                }
+                @for bar in bars {
+                    rect x=(bar.from_ms) y="1.5" width=(width(bar, total_ms)) height="7" class=(bar.class) {
+                        title { (bar.title) }
                     }
                 }
             }
@@ -60,27 +81,47 @@ fn lane(name: &str, bars: &[Bar], total_ms: u64) -> Markup {
     }
 }
 
-/// No narrower than a 150th of the axis, so that an instant can be seen.
+/// No narrower than a 300th of the axis, so that an instant can be seen.
 fn width(bar: &Bar, total_ms: u64) -> u64 {
-    bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 150).max(1)
+    bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 300).max(1)
 }
 
-fn case_lanes<'a>(run: &'a Run) -> BTreeMap<String, Vec<Bar>> {
-    let mut lanes: BTreeMap<String, Vec<Bar>> = BTreeMap::new();
-    let begun = run.cases.iter().filter_map(|case: &'a Case| Some((case, case.start_ms?)));
-    for (case, from_ms) in begun {
-        let to_ms = case.end.map_or(run.took_ms, |(end_ms, _)| end_ms);
-        let took = seconds(to_ms.saturating_sub(from_ms));
-        let bar = Bar { from_ms, to_ms, class: class(case), title: format!("{} {took}", case.name) };
-        lanes.entry(case.lane().to_owned()).or_default().push(bar);
+/// All groups in the order of their first cases: phases first, then faults, pods and clients.
+fn groups(run: &Run, events: &[Event]) -> Vec<(String, Group)> {
+    let mut names: Vec<&str> = Vec::new();
+    for case in &run.cases {
+        if !names.contains(&case.group()) {
+            names.push(case.group());
+        }
     }
-    lanes
+    let mut pods = pod_lanes(run, events);
+    let mut operations = clients::lanes(run, events);
+    let mut gaps = clients::gaps(events);
+    let group = |name: &str| {
+        let phases = run.cases.iter().filter(|case| case.group() == name);
+        let mut lanes: Vec<_> =
+            phases.filter_map(|case| Some((case.short().to_owned(), vec![bar(case, run)?]))).collect();
+        let faults = faults(name, events);
+        lanes.extend((!faults.is_empty()).then(|| ("faults".to_owned(), faults)));
+        lanes.extend(pods.remove(name).unwrap_or_default());
+        lanes.extend(operations.remove(name).unwrap_or_default());
+        (name.to_owned(), Group { lanes, gaps: gaps.remove(name).unwrap_or_default() })
+    };
+    names.into_iter().map(group).collect()
 }
 
-fn faults(events: &[Event]) -> Vec<Bar> {
+fn bar(case: &Case, run: &Run) -> Option<Bar> {
+    let from_ms = case.start_ms?;
+    let to_ms = case.end.map_or(run.took_ms, |(end_ms, _)| end_ms);
+    let title = format!("{} {}", case.name, seconds(to_ms.saturating_sub(from_ms)));
+    Some(Bar { from_ms, to_ms, class: class(case), title })
+}
+
+fn faults(group: &str, events: &[Event]) -> Vec<Bar> {
     let fault = |event: &Event| match &event.what {
-        What::Fault { what, .. } => {
-            Some(Bar { from_ms: event.at_ms, to_ms: event.at_ms, class: "red", title: what.clone() })
+        What::Fault { what, case } if run::group(case) == group => {
+            let title = format!("{} {what}", seconds(event.at_ms));
+            Some(Bar { from_ms: event.at_ms, to_ms: event.at_ms, class: "red", title })
         }
         _ => None,
     };
@@ -88,46 +129,60 @@ fn faults(events: &[Event]) -> Vec<Bar> {
 }
 
 /// A pod's lane changes colour with its state; a state lasts until the next.
-fn pod_lanes(events: &[Event], total_ms: u64) -> BTreeMap<String, Vec<Bar>> {
-    let mut lanes: BTreeMap<String, Vec<Bar>> = BTreeMap::new();
+fn pod_lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
+    let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
     for event in events {
         let What::Object { namespace, object, state } = &event.what else { continue };
         let Some(pod) = object.strip_prefix("Pod/") else { continue };
-        let lane = lanes.entry(format!("{namespace}/{pod}")).or_default();
+        // What an event says is no state: a message follows its reason.
+        let Some(class) = pod_class(state) else { continue };
+        let lane = lanes.entry(run.group_of(namespace)).or_default().entry(pod.to_owned()).or_default();
         if let Some(last) = lane.last_mut() {
             last.to_ms = event.at_ms;
         }
         let title = format!("{pod} from {}: {state}", seconds(event.at_ms));
-        lane.push(Bar { from_ms: event.at_ms, to_ms: total_ms, class: pod_class(state), title });
+        match lane.last_mut() {
+            // The same again is no change.
+            Some(last) if last.class == class && last.title.ends_with(&format!(": {state}")) => {
+                last.to_ms = run.took_ms;
+            }
+            _ => lane.push(Bar { from_ms: event.at_ms, to_ms: run.took_ms, class, title }),
+        }
     }
     lanes
 }
 
-fn pod_class(state: &str) -> &'static str {
-    if state.contains("ready=true") || state.contains("Succeeded") {
-        "green"
-    } else if state.contains("deleted") {
-        "grey"
-    } else if state.contains("Failed") || state.contains("BackOff") || state.contains("Err") {
-        "red"
-    } else {
-        "amber"
+/// The colour of a pod's line (`kubernetes::objects::pod_line`); none where it is none.
+fn pod_class(state: &str) -> Option<&'static str> {
+    let phase = state.split(", ").next().unwrap_or_default();
+    let trouble = ["BackOff", "Err", "exit code", "InvalidImageName"].iter().any(|sign| state.contains(sign));
+    match phase {
+        "deleted" => Some("grey"),
+        "Failed" => Some("red"),
+        "Succeeded" => Some("green"),
+        "Running" if state.starts_with("Running, ready") && !state.contains("terminating") => Some("green"),
+        "Pending" | "Running" | "Unknown" => Some(if trouble { "red" } else { "amber" }),
+        _ => None,
     }
 }
 
-/// A client's lane: one mark per operation, red where it failed.
-fn client_lanes(events: &[Event]) -> BTreeMap<String, Vec<Bar>> {
-    let mut lanes: BTreeMap<String, Vec<Bar>> = BTreeMap::new();
-    for event in events {
-        let What::Operation { case, client, operation, outcome, took_ms } = &event.what else { continue };
-        let class = match outcome.as_str() {
-            "ok" => "green",
-            "failed" => "red",
-            _ => "amber",
-        };
-        let title = format!("{operation} {outcome} in {took_ms} ms");
-        let bar = Bar { from_ms: event.at_ms.saturating_sub(*took_ms), to_ms: event.at_ms, class, title };
-        lanes.entry(format!("{case} {client}")).or_default().push(bar);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_colour_is_that_of_its_line() {
+        for (state, class) in [
+            ("Running, ready", Some("green")),
+            ("Running, ready, caesium: restarts=1", Some("green")),
+            ("Running, ready, terminating", Some("amber")),
+            ("Pending", Some("amber")),
+            ("Pending, caesium: ImagePullBackOff", Some("red")),
+            ("Running, caesium: Error exit code 1", Some("red")),
+            ("deleted", Some("grey")),
+            ("Unhealthy x3: Readiness probe failed", None),
+        ] {
+            assert_eq!(pod_class(state), class, "{state}");
+        }
     }
-    lanes
 }

@@ -1,0 +1,140 @@
+//! Evidence of a failed case, collected before anything is cleaned up. It never hides the first error.
+//! Logs, events, commands and histories are kept from the first moment by whoever makes them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::discovery::verbs;
+use kube::discovery::{Discovery, Scope};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::events::What;
+use crate::kubernetes::call;
+use crate::phases::context::Cx;
+use crate::process::secrets;
+use crate::stage::Stage;
+
+pub mod bounds;
+mod describe;
+pub mod log_file;
+
+/// The longest that collecting may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Dumps every object of the case's namespace, and the nodes, into the run's folder; tells where.
+pub async fn collect(cx: &Cx) {
+    let Ok(stage) = cx.stage() else { return };
+    let name = cx.name.rsplit("::").next().unwrap_or_default();
+    let folder = stage.folder.join("failed").join(name);
+    let collected = tokio::time::timeout(TIMEOUT, dump(&stage, &folder)).await;
+    let path = format!("{}/failed/{name}", stage.topology.name);
+    cx.run.events.send(What::Evidence { case: cx.name.clone(), path });
+    let trouble = match collected {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("not within {} s", TIMEOUT.as_secs()),
+    };
+    cx.run.events.note(format!("collecting evidence of {}: {trouble}", cx.name));
+}
+
+/// What a topology is deployed from, as helm renders it and from which values: kept before anything is installed.
+///
+/// # Errors
+/// Where it can't be written.
+pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(folder).await?;
+    tokio::fs::write(folder.join("manifests.yaml"), bounds::bounded(&secrets::hidden(manifests))).await?;
+    let mut values = format!("# {}\n", crate::process::quote_line(crate::process::redact::words(flags)));
+    for file in flags.iter().skip_while(|flag| *flag != "--values").filter(|flag| !flag.starts_with("--")) {
+        if let Ok(text) = tokio::fs::read_to_string(file).await {
+            values += &format!("--- # {file}\n{}", secrets::hidden(&text));
+        }
+    }
+    tokio::fs::write(folder.join("values.yaml"), bounds::bounded(&values)).await
+}
+
+async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
+    tokio::fs::create_dir_all(folder).await?;
+    // From memory, so that there is something even where the API answers no more.
+    let described = describe::namespace(&stage.watch.state());
+    write(&folder.join("describe.txt"), &described).await?;
+    dump_nodes(stage, folder).await?;
+    let discovery = call("asking for the kinds of the api", Discovery::new(stage.client.clone()).run()).await?;
+    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+    let kinds = kinds.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
+    for (kind, _) in kinds {
+        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), stage.namespace(), &kind);
+        // One kind that can't be listed is no reason to lose the others.
+        let Ok(found) = call("listing", api.list(&ListParams::default())).await else { continue };
+        for object in found.items {
+            let file = folder.join(format!("{}.{}.json", kind.kind, object.name_any()));
+            write(&file, &shown(&object, &kind.kind)?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn dump_nodes(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
+    let nodes: Api<Node> = Api::all(stage.client.clone());
+    // Not everybody may list them on a cluster that was there before.
+    let Ok(found) = call("listing nodes", nodes.list(&ListParams::default())).await else { return Ok(()) };
+    for node in found.items {
+        write(&folder.join(format!("Node.{}.json", node.name_any())), &shown(&node, "Node")?).await?;
+    }
+    Ok(())
+}
+
+async fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    tokio::fs::write(file, bounds::bounded(text)).await
+}
+
+/// An object without secrets, and without the book-keeping of who wrote which field.
+fn shown(object: &impl Serialize, kind: &str) -> anyhow::Result<String> {
+    let mut value = serde_json::to_value(object)?;
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("managedFields");
+        // What kubectl applied last holds a Secret's data once more.
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+    // Objects in lists do not say what they are.
+    value["kind"] = Value::from(kind);
+    secrets::hide(&mut value);
+    Ok(format!("{value:#}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_secret_shows_no_value_in_any_field() {
+        let secret = serde_json::json!({
+            "metadata": { "name": "db", "managedFields": [{}], "annotations": {
+                "kubectl.kubernetes.io/last-applied-configuration": "{\"data\":{\"dsn\":\"aHVudGVyMg==\"}}"
+            } },
+            "data": { "dsn": "aHVudGVyMg==" },
+        });
+        let shown = shown(&secret, "Secret").unwrap();
+        assert!(!shown.contains("aHVudGVyMg"), "{shown}");
+        assert!(shown.contains("\"dsn\": \"REDACTED\"") && !shown.contains("managedFields"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn values_are_kept_with_their_flags_and_without_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("own.yaml").display().to_string();
+        std::fs::write(&file, "replicas: 3\npassword: hunter2\n").unwrap();
+        let flags = ["--values", &file, "--set", "auth.token=hunter2"].map(str::to_owned);
+        keep_rendered(&dir.path().join("r3"), &flags, "kind: Secret\nstringData:\n  a: hunter2\n").await.unwrap();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("r3").join(name)).unwrap();
+        let (values, manifests) = (read("values.yaml"), read("manifests.yaml"));
+        assert!(values.contains("replicas: 3") && values.contains("auth.token=REDACTED"), "{values}");
+        assert!(!values.contains("hunter2") && !manifests.contains("hunter2"), "{values}{manifests}");
+    }
+}
