@@ -1,7 +1,7 @@
 //! Who this node is, as its data directory has it: dqlite's `info.yaml`, `cluster.yaml` and `join`.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -20,6 +20,8 @@ pub struct Identity {
     /// Raft addresses where members can be found: what it was told first, later what it learned.
     pub peers: Vec<String>,
     dir: PathBuf,
+    /// Held as long as the node runs.
+    _lock: File,
 }
 
 impl Identity {
@@ -27,13 +29,14 @@ impl Identity {
     pub fn open(config: &Config) -> Result<Self> {
         let dir = &config.path;
         fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
+        let lock = lock(dir)?;
         match files::read(&dir.join("info.yaml"))? {
-            Some(info) => Self::existing(config, &String::from_utf8_lossy(&info)),
-            None => Self::create(config),
+            Some(info) => Self::existing(config, &String::from_utf8_lossy(&info), lock),
+            None => Self::create(config, lock),
         }
     }
 
-    fn existing(config: &Config, info: &str) -> Result<Self> {
+    fn existing(config: &Config, info: &str, lock: File) -> Result<Self> {
         let dir = config.path.clone();
         let id = field(info, "ID").and_then(|id| id.parse().ok());
         let (Some(id), Some(address)) = (id, field(info, "Address")) else {
@@ -51,15 +54,15 @@ impl Identity {
         let peers = String::from_utf8_lossy(&peers).lines().filter_map(|line| field(line, "- Address")).collect();
         let joining = dir.join("join").exists();
         log::info(format_args!("node {id} found in {}, CAESIUM_DATABASE_NODES is ignored", dir.display()));
-        Ok(Self { id, joining, peers, dir })
+        Ok(Self { id, joining, peers, dir, _lock: lock })
     }
 
-    fn create(config: &Config) -> Result<Self> {
+    fn create(config: &Config, lock: File) -> Result<Self> {
         let dir = config.path.clone();
         let alone = config.faults.has(Fault::SecondBootstrap) && config.ordinal == Some(0);
         let peers = if alone { Vec::new() } else { config.peers.clone() };
         let id = uuid::Uuid::new_v4().as_u64_pair().0 | 1;
-        let identity = Self { id, joining: !peers.is_empty(), peers, dir };
+        let identity = Self { id, joining: !peers.is_empty(), peers, dir, _lock: lock };
         identity.remember_peers(&identity.peers)?;
         if identity.joining {
             files::replace(&identity.dir.join("join"), b"")?;
@@ -93,4 +96,13 @@ fn write_info(dir: &Path, id: u64, address: &str) -> Result<()> {
 fn field(text: &str, name: &str) -> Option<String> {
     let value = |line: &str| line.strip_prefix(name)?.strip_prefix(": ").map(|value| value.trim().to_owned());
     text.lines().find_map(value)
+}
+
+/// Takes dqlite's lock on the directory: a pod that was deleted with grace 0 may still run when its
+/// successor starts on the same volume, and two writers would destroy it.
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join("dqlite-lock");
+    let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
+    file.try_lock().with_context(|| format!("{} is held by another process", path.display()))?;
+    Ok(file)
 }

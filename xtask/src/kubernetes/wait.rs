@@ -131,11 +131,16 @@ impl Waiter {
         }
     }
 
-    /// Lets something go on, as long as nothing in the namespace is in a state that can't recover.
+    /// Lets `what` go on, as long as nothing in the namespace is in a state that can't recover.
     ///
     /// # Errors
     /// [`GivenUp`] where something is, or time is over.
-    pub async fn unless_hopeless<T>(&self, watch: &Watch, going_on: impl Future<Output = T>) -> anyhow::Result<T> {
+    pub async fn unless_hopeless<T>(
+        &self,
+        watch: &Watch,
+        what: &str,
+        going_on: impl Future<Output = T>,
+    ) -> anyhow::Result<T> {
         let mut going_on = std::pin::pin!(going_on);
         let mut changes = watch.changes();
         loop {
@@ -144,7 +149,7 @@ impl Waiter {
                 news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
-            self.give_up_if_hopeless(watch, &self.last_state(), "nothing new").await?;
+            self.give_up_if_hopeless(watch, what, "it still goes on").await?;
         }
     }
 

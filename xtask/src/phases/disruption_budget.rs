@@ -20,7 +20,11 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     settled::settled(cx, &stage, replicas).await?;
     let quorum = replicas / 2 + 1;
     let bearable = replicas - quorum;
-    allowed(cx, &stage, bearable).await?;
+    let allowed = allowed(cx, &stage).await?;
+    ensure!(
+        allowed == bearable,
+        "the disruption budget allows {allowed} of {replicas} pods to go at once, the quorum of {quorum} can bear {bearable}"
+    );
     let before: BTreeSet<_> = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
     let names = stage.names(replicas);
@@ -48,21 +52,23 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     bail!("every pod was evicted: the disruption budget allows too much");
 }
 
-/// Waits until the budget allows exactly as much as the quorum can bear.
-async fn allowed(cx: &Cx, stage: &Stage, bearable: u32) -> anyhow::Result<()> {
+/// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
+async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
     let name = stage.suite.workload.disruption_budget.clone().unwrap_or_default();
-    let what = format!("PodDisruptionBudget/{name} allows {bearable} disruptions");
+    let what = format!("PodDisruptionBudget/{name} counts every pod healthy");
+    let replicas = i32::try_from(stage.topology.replicas)?;
     cx.wait
         .until(&stage.watch, &what, |state| {
             let budget = state.budgets.get(&name).ok_or("it is not there")?;
             let status = budget.status.clone().unwrap_or_default();
-            let [allowed, healthy, desired] =
-                [status.disruptions_allowed, status.current_healthy, status.desired_healthy]
+            let [allowed, healthy, expected] =
+                [status.disruptions_allowed, status.current_healthy, status.expected_pods]
                     .map(Option::unwrap_or_default);
-            if u32::try_from(allowed) == Ok(bearable) {
-                return Ok(());
+            let seen = status.observed_generation == budget.metadata.generation;
+            if seen && healthy == replicas && expected == replicas {
+                return Ok(allowed.unsigned_abs());
             }
-            Err(format!("{allowed} allowed, {healthy}/{desired} healthy"))
+            Err(format!("{healthy}/{expected} healthy, {allowed} may go"))
         })
         .await
 }

@@ -16,7 +16,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = Stage::new(cx.run.suite.clone(), topology, live.client.clone(), helm, values, about);
     let stage = cx.run.add_stage(cx.topology, stage);
     let install = stage.helm.install(&cx.run.suite.chart(), &stage.values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&stage.watch, install.run()).await??;
+    cx.wait.unless_hopeless(&stage.watch, &install.line(), install.run()).await??;
     Ok(format!("namespace {namespace}"))
 }
 

@@ -18,7 +18,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     settled::settled(cx, &stage, stage.topology.replicas).await?;
     let values = stage.values.and(&[format!("{}={to}", stage.suite.scale.value)]);
     let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&stage.watch, upgrade.run()).await??;
+    cx.wait.unless_hopeless(&stage.watch, &upgrade.line(), upgrade.run()).await??;
     settled::settled(cx, &stage, to).await?;
     let names = stage.names(to);
     write_read::write(cx, &stage, names.last().map_or("", String::as_str)).await?;

@@ -35,7 +35,15 @@ fn all_ready(state: &State, name: &str, replicas: u32) -> Result<(), String> {
         .filter(|pod| !objects::is_ready(pod))
         .map(|pod| format!("{} {}", pod.name_any(), objects::pod_line(pod)))
         .collect();
-    Err(format!("{ready}/{replicas} ready; {}", unready.join("; ")).trim_end_matches("; ").to_owned())
+    let seen: Vec<_> = unready.into_iter().chain(unbound(state)).collect();
+    Err(format!("{ready}/{replicas} ready; {}", seen.join("; ")).trim_end_matches("; ").to_owned())
+}
+
+/// A pod that waits for its claim says nothing of it itself.
+fn unbound(state: &State) -> impl Iterator<Item = String> {
+    let line = |(name, claim)| (name, objects::claim_line(claim));
+    let lines = state.claims.iter().map(line).filter(|(_, line)| line != "Bound");
+    lines.map(|(name, line)| format!("PersistentVolumeClaim/{name} {line}"))
 }
 
 /// Whether the controller has seen the current spec and every replica follows it.

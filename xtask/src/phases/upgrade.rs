@@ -33,7 +33,7 @@ pub async fn rolled(
     let before = uids();
     let generation = generation(disturbance);
     let fault = disturbance.recorder.fault(told);
-    cx.wait.unless_hopeless(&stage.watch, change).await??;
+    cx.wait.unless_hopeless(&stage.watch, told, change).await??;
     let what = "a new revision of the workload";
     cx.wait
         .until(&stage.watch, what, |state| {

@@ -1,0 +1,69 @@
+//! The rows of `matrix.toml`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// All rows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// In the order of the documentation.
+    #[serde(rename = "row")]
+    pub rows: Vec<Row>,
+}
+
+/// One fault, and who has to notice it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Names the test.
+    pub name: String,
+    /// What is wrong, for a person.
+    pub fault: String,
+    /// The cases to run, by their whole names; what they need runs as well.
+    pub cases: Vec<String>,
+    /// The cases that have to go red; all others that run stay green. Empty: the fault is survived.
+    #[serde(default)]
+    pub red: Vec<String>,
+    /// What the first red case's message has to say.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// From the start of the first red case to its end, at most. Twice what an idle machine takes.
+    pub within_s: Option<u64>,
+    /// The process's exit code where it is neither 0 nor libtest's.
+    pub exit: Option<i32>,
+    /// Switches of the stand-in, as `STANDIN_FAULT` takes them.
+    pub stand_in: Option<String>,
+    /// Values, as helm's `--set` takes them.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// Faults of the embedded cluster, as `CHARTPROOF_EMBEDDED_FAULTS` takes them.
+    #[serde(default)]
+    pub embedded: Vec<toml::Table>,
+    /// Changes to a copy of the chart.
+    #[serde(default)]
+    pub patch: Vec<Patch>,
+    /// Further flags of `cargo xtask e2e`.
+    #[serde(default)]
+    pub flags: Vec<String>,
+}
+
+/// A change to one file of the chart's copy.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// The file, relative to the chart.
+    pub file: PathBuf,
+    /// Text that must stand in it once or more; absent for a new file.
+    pub from: Option<String>,
+    /// What stands there instead.
+    pub to: String,
+}
+
+/// Reads the matrix.
+pub fn read() -> Matrix {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/faults/matrix.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}

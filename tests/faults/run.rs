@@ -1,0 +1,148 @@
+//! Runs one row with the real binary, and compares what went red.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use libtest_mimic::Failed;
+use xtask::events::{Event, Verdict, What};
+
+use crate::matrix::Row;
+use crate::table::Detection;
+
+/// A case of the run, as its events tell.
+struct Ended {
+    name: String,
+    took_ms: u64,
+    verdict: Verdict,
+}
+
+/// Runs the row; an error says what differs from it.
+pub fn prove(row: &Row) -> Result<Detection, Failed> {
+    let folder = tempfile::tempdir()?;
+    let output = command(row, folder.path()).output()?;
+    let ended = ended(&folder.path().join("report"));
+    let differences = differences(row, &output, &ended);
+    if differences.is_empty() {
+        return Ok(detection(row, &ended));
+    }
+    let log = String::from_utf8_lossy(&output.stderr);
+    let tail: Vec<_> = log.lines().rev().take(40).collect();
+    let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+    Err(format!("{}\n\nwhat was printed last:\n{tail}", differences.join("\n")).into())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary under test, waited for by the test runner's own time limit")]
+fn command(row: &Row, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["e2e", "--cluster", "embedded", "--exact"]).args(&row.cases).args(&row.flags);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    command.arg("--report-dir").arg(folder.join("report"));
+    for value in row.set.iter().cloned().chain(stand_in(row)) {
+        command.arg("--set").arg(value);
+    }
+    if !row.embedded.is_empty() {
+        command.env("CHARTPROOF_EMBEDDED_FAULTS", serde_json::to_string(&row.embedded).unwrap());
+    }
+    if !row.patch.is_empty() {
+        command.arg("--suite").arg(patched(row, folder));
+    }
+    command
+}
+
+/// `helm --set` takes a comma as the end of a value.
+fn stand_in(row: &Row) -> Vec<String> {
+    let escaped = row.stand_in.as_ref().map(|faults| faults.replace(',', "\\,"));
+    let set = |value| {
+        let name = "config.extraEnv[0].name=STANDIN_FAULT".to_owned();
+        vec![name, format!("config.extraEnv[0].value={value}")]
+    };
+    escaped.map(set).unwrap_or_default()
+}
+
+/// A copy of the chart with the row's changes.
+fn patched(row: &Row, folder: &Path) -> PathBuf {
+    let (chart, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), folder.join("caesium"));
+    copy_folder(&chart, &copy);
+    for patch in &row.patch {
+        let file = copy.join(&patch.file);
+        let text = match &patch.from {
+            None => patch.to.clone(),
+            Some(from) => {
+                let text = std::fs::read_to_string(&file).unwrap();
+                assert!(text.contains(from.as_str()), "{} has no {from:?} to patch", patch.file.display());
+                text.replace(from, &patch.to)
+            }
+        };
+        std::fs::write(file, text).unwrap();
+    }
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn ended(report: &Path) -> Vec<Ended> {
+    let text = std::fs::read_to_string(report.join("events.jsonl")).unwrap_or_default();
+    let events = text.lines().map(|line| serde_json::from_str::<Event>(line).unwrap());
+    events
+        .filter_map(|event| match event.what {
+            What::CaseEnded { case, took_ms, verdict } => Some(Ended { name: case, took_ms, verdict }),
+            _ => None,
+        })
+        .collect()
+}
+
+fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
+    let mut found = Vec::new();
+    let expected = row.exit.unwrap_or(if row.red.is_empty() { 0 } else { 101 });
+    if output.status.code() != Some(expected) {
+        found.push(format!("ended with {}, not with exit code {expected}", output.status));
+    }
+    let red: Vec<_> = ended.iter().filter(|e| matches!(e.verdict, Verdict::Failed { .. })).collect();
+    let (mut names, mut wanted): (Vec<_>, _) = (red.iter().map(|e| e.name.clone()).collect(), row.red.clone());
+    names.sort_unstable();
+    wanted.sort_unstable();
+    if names != wanted {
+        found.push(format!("red are {names:?}, not {wanted:?}"));
+    }
+    let said = message(&red).unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned());
+    for words in row.words.iter().filter(|words| !said.contains(words.as_str())) {
+        found.push(format!("nothing says {words:?}: {said}"));
+    }
+    for case in row.cases.iter().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
+        found.push(format!("{case} never ended"));
+    }
+    if let (Some(first), Some(within_s)) = (red.first(), row.within_s)
+        && first.took_ms > within_s * 1000
+    {
+        found.push(format!("{} took {} ms to go red, more than {within_s} s", first.name, first.took_ms));
+    }
+    found
+}
+
+fn message(red: &[&Ended]) -> Option<String> {
+    match &red.first()?.verdict {
+        Verdict::Failed { message } => Some(message.clone()),
+        _ => None,
+    }
+}
+
+fn detection(row: &Row, ended: &[Ended]) -> Detection {
+    let red: Vec<_> = ended.iter().filter(|e| matches!(e.verdict, Verdict::Failed { .. })).collect();
+    let mut seconds = String::new();
+    if let Some(first) = red.first() {
+        write!(seconds, "{}.{}", first.took_ms / 1000, first.took_ms % 1000 / 100).unwrap();
+    }
+    let sentence = message(&red).and_then(|message| message.lines().next().map(str::to_owned)).unwrap_or_default();
+    Detection { name: row.name.clone(), seconds, sentence }
+}

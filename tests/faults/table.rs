@@ -1,0 +1,62 @@
+//! The detection table in docs/faults.md.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::matrix::{Matrix, Row};
+
+const HEAD: &str = "\
+# Faults, and who notices them
+
+Written by `UPDATE_DOCS=1 cargo test --test faults` from `tests/faults/matrix.toml`; seconds are those of one run on two
+cores, four rows side by side, from the start of the case to its red. A row without a red case is a twin: the fault is
+survived, and nothing may go red.
+
+| row | what is wrong | red case | seconds | message |
+|---|---|---|---|---|
+";
+
+/// What was measured of one row.
+pub struct Detection {
+    /// The row.
+    pub name: String,
+    /// From the start of the first red case to its end; empty where none was red.
+    pub seconds: String,
+    /// The first sentence of its message.
+    pub sentence: String,
+}
+
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")
+}
+
+/// The names in the table as it stands.
+pub fn rows_documented() -> Vec<String> {
+    let text = std::fs::read_to_string(file()).unwrap_or_default();
+    text.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
+}
+
+/// Writes the table.
+pub fn write(matrix: &Matrix, detections: &[Detection]) {
+    let mut text = HEAD.to_owned();
+    for row in &matrix.rows {
+        let Some(detection) = detections.iter().find(|d| d.name == row.name) else { continue };
+        let (red, sentence) = (red(row), escape(&detection.sentence));
+        writeln!(text, "| `{}` | {} | {red} | {} | {sentence} |", row.name, row.fault, detection.seconds).unwrap();
+    }
+    std::fs::write(file(), text).unwrap();
+}
+
+fn red(row: &Row) -> String {
+    match (row.red.as_slice(), row.exit) {
+        ([], Some(code)) => format!("none: exit {code}"),
+        ([], None) => "none".to_owned(),
+        (cases, _) => cases.iter().map(|case| format!("`{case}`")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Ids differ from run to run, and a bar would end the column.
+fn escape(sentence: &str) -> String {
+    let short: String = sentence.chars().take(220).collect();
+    short.replace('|', "\\|")
+}
