@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -44,8 +44,9 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, state: State) {
         let state = state.clone();
         async move { Ok::<_, Infallible>(super::handle(state, request.map(Body::new)).await) }
     });
+    // A client keeps its connection for the next call, however late that comes.
     let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
