@@ -1,46 +1,149 @@
-//! Ctrl-C and SIGTERM: evidence is kept, the cluster is gone, the exit code tells.
+//! Ctrl-C, SIGTERM and SIGKILL in every stage of a run: evidence is kept, the cluster is gone, the exit code
+//! tells; what a killed run leaves is swept by the next.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{Ended, Scene};
+use crate::left::{leases, left_behind};
+use crate::scene::{Ended, Scene, suite};
 
-/// Starts a run, sends the signal once `line` was told, and waits for its end.
-fn interrupted(scene: &Scene, line: &str, signal: Signal) -> Ended {
-    let handle = scene.embedded(&["r1::pod_kill"]).start().unwrap();
-    wait_for(&scene.folder.path().join("stderr"), line);
+/// Long enough for a machine that builds something else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Part of a run in which it is interrupted.
+struct Stage {
+    name: &'static str,
+    /// The case that is to run.
+    case: &'static str,
+    /// Whether a run is there, by its events.
+    begun: fn(&Scene, &str) -> bool,
+}
+
+const STAGES: [Stage; 5] = [
+    // The lease is written before anything is created.
+    Stage { name: "creating", case: "r1::install", begun: |scene, _| !leases(scene).is_empty() },
+    Stage { name: "loading", case: "r1::install", begun: |_, events| events.contains("loading images into the nodes") },
+    Stage { name: "installing", case: "r1::install", begun: |_, events| started(events, "caesium::r1::install") },
+    Stage { name: "under load", case: "r1::pod_kill", begun: |_, events| events.contains(r#""type":"fault""#) },
+    Stage { name: "deleting", case: "r1::install", begun: |_, events| started(events, "cluster::delete") },
+];
+
+fn started(events: &str, case: &str) -> bool {
+    events.contains(&format!(r#""type":"case_started","case":"{case}""#))
+}
+
+/// Waits until something holds; says what it was where it never does.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::yield_now();
+    }
+}
+
+/// Starts a run and sends it a signal once it is in the stage.
+fn signalled(scene: &Scene, stage: &Stage, signal: Signal) -> duct::Handle {
+    let handle = scene.embedded(&[stage.case]).start().unwrap();
+    let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
+    until(stage.name, || (stage.begun)(scene, &events()) || handle.try_wait().unwrap().is_some());
+    send(&handle, signal);
+    handle
+}
+
+fn send(handle: &duct::Handle, signal: Signal) {
     let pid = Pid::from_raw(handle.pids()[0].cast_signed()).unwrap();
     kill_process(pid, signal).unwrap();
+}
+
+fn interrupted(scene: &Scene, stage: &Stage, signal: Signal) -> Ended {
+    let handle = signalled(scene, stage, signal);
     let output = handle.wait().unwrap();
     scene.ended(output.status.code())
 }
 
-fn wait_for(file: &PathBuf, line: &str) {
-    let started = Instant::now();
-    while !std::fs::read_to_string(file).unwrap_or_default().contains(line) {
-        assert!(started.elapsed() < Duration::from_secs(300), "{line:?} was not told");
-        std::thread::yield_now();
+fn collects_and_tears_down(signal: Signal, code: i32) {
+    for stage in &STAGES {
+        let scene = Scene::new();
+        let ended = interrupted(&scene, stage, signal);
+        let told = format!("{}: {}", stage.name, ended.told());
+        assert_eq!(ended.code, code, "{told}");
+        assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{told}");
+        assert_eq!(left_behind(&scene), [""; 0], "{told}");
+        for file in ["events.jsonl", "junit.xml", "report.html", "INDEX.txt", "commands"] {
+            assert!(scene.report().join(file).exists(), "{file} is missing; {told}");
+        }
+        assert!(ended.events.last().unwrap()["exit_code"] == code, "{told}");
     }
 }
 
 #[test]
 fn ctrl_c_collects_tears_down_and_ends_with_130() {
-    let scene = Scene::new();
-    let ended = interrupted(&scene, "fault: delete Pod/caesium-0", Signal::INT);
-    assert_eq!(ended.code, 130, "{}", ended.told());
-    assert!(ended.message("caesium::r1::pod_kill").starts_with("interrupted; last seen: "), "{}", ended.told());
-    assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{}", ended.told());
-    assert!(scene.report().join("r1/failed/pod_kill").exists(), "evidence is kept");
-    assert!(!scene.report().join("cluster").exists(), "the cluster is gone");
-    assert!(scene.report().join("junit.xml").exists());
+    collects_and_tears_down(Signal::INT, 130);
 }
 
 #[test]
-fn sigterm_ends_with_143() {
+fn sigterm_collects_tears_down_and_ends_with_143() {
+    collects_and_tears_down(Signal::TERM, 143);
+}
+
+#[test]
+fn the_state_under_load_is_kept_when_a_case_is_interrupted() {
     let scene = Scene::new();
-    let ended = interrupted(&scene, "caesium::r1::install ...", Signal::TERM);
-    assert_eq!(ended.code, 143, "{}", ended.told());
-    assert!(!scene.report().join("cluster").exists(), "the cluster is gone");
+    let ended = interrupted(&scene, &STAGES[3], Signal::INT);
+    let case = "caesium::r1::pod_kill";
+    assert!(ended.message(case).starts_with("interrupted; last seen: "), "{}", ended.told());
+    let described = std::fs::read_to_string(scene.report().join("r1/failed/pod_kill/describe.txt")).unwrap();
+    assert!(described.contains("StatefulSet/caesium: "), "{described}");
+    assert!(std::fs::read_dir(scene.report().join("r1/logs")).unwrap().count() > 0, "logs are kept");
+    let junit = std::fs::read_to_string(scene.report().join("junit.xml")).unwrap();
+    assert!(junit.contains("evidence: r1/failed/pod_kill"), "{junit}");
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_names_what_is_left() {
+    let scene = Scene::new();
+    let handle = signalled(&scene, &STAGES[3], Signal::INT);
+    let told = || std::fs::read_to_string(scene.folder.path().join("stderr")).unwrap_or_default();
+    until("told of the first signal", || told().contains("interrupted: collecting evidence"));
+    send(&handle, Signal::INT);
+    let output = handle.wait().unwrap();
+    let ended = scene.ended(output.status.code());
+    assert_eq!(ended.code, 130, "{}", ended.told());
+    let cluster = scene.report().join("cluster").display().to_string();
+    assert!(ended.stderr.contains("ending at once; left behind: embedded cluster in "), "{}", ended.told());
+    assert!(ended.stderr.contains(&cluster) && ended.stderr.contains("xtask clusters --sweep"), "{}", ended.told());
+    assert!(ended.verdict("cluster::delete").is_none(), "it did not wait: {}", ended.told());
+    until("its processes are gone", || !left_behind(&scene).iter().any(|left| left.starts_with("process")));
+}
+
+#[test]
+fn what_a_killed_run_leaves_is_swept_by_the_next_one() {
+    for stage in &STAGES {
+        let scene = Scene::new();
+        signalled(&scene, stage, Signal::KILL).wait().unwrap();
+        // Nobody stops the node: it has to end by itself.
+        until("no process is left", || !left_behind(&scene).iter().any(|left| left.starts_with("process")));
+        let leased = !leases(&scene).is_empty();
+        let again = run_again(&scene);
+        let told = format!("{}: {}", stage.name, again.told());
+        assert_eq!(again.code, 0, "{told}");
+        assert_eq!(again.stderr.contains("swept embedded cluster in "), leased, "{told}");
+        assert!(leased || stage.name == "deleting", "nothing was leased; {told}");
+        assert_eq!(left_behind(&scene), [""; 0], "{told}");
+        assert!(scene.report().join("events.jsonl").exists(), "evidence of the killed run stays; {told}");
+    }
+}
+
+/// Another run of the same user, with a folder of its own.
+fn run_again(scene: &Scene) -> Ended {
+    let folder = scene.folder.path().join("again");
+    let flags = ["--suite", &suite().display().to_string(), "--cluster", "embedded", "--report-dir", &shown(&folder)];
+    let output = scene.command(&[&flags, ["r1::install"].as_slice()].concat()).run().unwrap();
+    scene.ended(output.status.code())
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

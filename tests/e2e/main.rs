@@ -3,5 +3,6 @@
 mod faults;
 mod green;
 mod interrupt;
+mod left;
 mod scene;
 mod usage;

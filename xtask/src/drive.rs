@@ -80,6 +80,8 @@ impl Drive<'_> {
         let disturbed = disturbed.filter(|index| self.plan.cases[**index].phase.disturbs());
         for index in case.needs.iter().chain(disturbed) {
             match before.get(index) {
+                // A cluster that could not be made, or not to the end, leaves something to be taken away.
+                Some(Verdict::Failed { .. }) if case.phase.tears_down() => {}
                 Some(Verdict::Failed { .. }) => return Some(self.plan.cases[*index].name.clone()),
                 Some(Verdict::NotRun { culprit }) => return Some(culprit.clone()),
                 _ => {}

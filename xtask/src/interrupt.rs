@@ -35,11 +35,11 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on; `left_behind` says what a second signal leaves.
+    /// Listens from now on; `left_behind` says what a second signal leaves when it comes.
     ///
     /// # Errors
     /// Where signals can't be listened for.
-    pub fn listen(left_behind: String) -> anyhow::Result<Self> {
+    pub fn listen(left_behind: impl Fn() -> String + Send + 'static) -> anyhow::Result<Self> {
         let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminates = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let this = Self { cancel: CancellationToken::new(), first: Arc::default() };
@@ -61,13 +61,13 @@ impl Interrupt {
         self.first.get().copied()
     }
 
-    fn got(&self, signal: Signal, left_behind: &str) {
+    fn got(&self, signal: Signal, left_behind: &impl Fn() -> String) {
         if self.first.set(signal).is_ok() {
             eprintln!("\ninterrupted: collecting evidence and cleaning up; once more ends at once");
             self.cancel.cancel();
             return;
         }
-        eprintln!("\ninterrupted again, ending at once; {left_behind}");
+        eprintln!("\ninterrupted again, ending at once; {}", left_behind());
         std::process::exit(i32::from(signal.exit().code()));
     }
 }

@@ -31,6 +31,17 @@ pub fn runs(folder: &Path) -> anyhow::Result<Vec<Run>> {
     Ok(leases.into_iter().map(run).collect())
 }
 
+/// What a run that ends at once leaves behind, in words, and how to remove it.
+pub fn left_behind(folder: &Path, run_id: &str) -> String {
+    let runs = runs(folder).unwrap_or_default();
+    let held = runs.iter().filter(|run| run.record.run_id == run_id).flat_map(|run| &run.record.resources);
+    let names: Vec<_> = held.map(name).collect();
+    if names.is_empty() {
+        return "nothing is left behind".to_owned();
+    }
+    format!("left behind: {}; the next run sweeps it, or `cargo xtask clusters --sweep`", names.join(", "))
+}
+
 /// Sweeps all that is abandoned, and with `kept` also what was left on purpose. Answers a line for each thing that
 /// was found: what became of it.
 ///

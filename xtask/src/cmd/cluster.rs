@@ -56,7 +56,8 @@ async fn up(images: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let id = format!("{PREFIX}{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let folder = leases.with_file_name("clusters").join(&id);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let interrupt = Interrupt::listen(format!("what is left is in {}", folder.display()))?;
+    let told = format!("what is left is in {}", folder.display());
+    let interrupt = Interrupt::listen(move || told.clone())?;
     let cluster = prepare(&id, &folder, &leases).await?;
     let kept = serve(&cluster, &archives, &interrupt).await;
     cluster.delete().await?;

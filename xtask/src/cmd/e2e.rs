@@ -117,7 +117,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folder = args.folder(&id)?;
     let (events, receiver) = Events::channel();
     let reports = Reports::start(&folder, receiver)?;
-    let interrupt = Interrupt::listen(format!("what is left of run {id}: `cargo xtask clusters`"))?;
+    let (leases, run_id) = (lease::folder()?, id.clone());
+    let interrupt = Interrupt::listen(move || sweep::left_behind(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
     let prepared = preflight(&args, &launcher, &id, &folder).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;

@@ -66,7 +66,8 @@ async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
     let discovery = call("asking for the kinds of the api", Discovery::new(stage.client.clone()).run()).await?;
     let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let kinds = kinds.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
-    for (kind, _) in kinds {
+    // Events stand in describe.txt, each with its object.
+    for (kind, _) in kinds.filter(|(kind, _)| kind.kind != "Event") {
         let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), stage.namespace(), &kind);
         // One kind that can't be listed is no reason to lose the others.
         let Ok(found) = call("listing", api.list(&ListParams::default())).await else { continue };

@@ -167,4 +167,6 @@ fn seconds(ms: u64) -> String {
 }
 
 #[cfg(test)]
+mod contrast_tests;
+#[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ pub fn render(run: &Run, events: &[Event]) -> Markup {
             h2 { "Timeline" }
             p.legend {
                 span.green { "passed, ready, acknowledged" } " " span.red { "failed" } " "
-                span.amber { "waiting, unknown" } " " span.grey { "gone, not run" } " "
+                span.amber { "waiting, unknown" } " " span.grey { "not run" } " "
                 span.gap { "no client got through" }
             }
             @for (name, group) in groups(run, events) {
@@ -134,19 +134,22 @@ fn pod_lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, V
     for event in events {
         let What::Object { namespace, object, state } = &event.what else { continue };
         let Some(pod) = object.strip_prefix("Pod/") else { continue };
-        // What an event says is no state: a message follows its reason.
-        let Some(class) = pod_class(state) else { continue };
         let lane = lanes.entry(run.group_of(namespace)).or_default().entry(pod.to_owned()).or_default();
-        if let Some(last) = lane.last_mut() {
+        let open = lane.last_mut().filter(|last| last.to_ms == run.took_ms);
+        let class = pod_class(state);
+        match (&open, class) {
+            // The same again is no change; what an event says is no state.
+            (Some(last), Some(class)) if last.class == class && last.title.ends_with(&format!(": {state}")) => continue,
+            (_, None) if state != "deleted" => continue,
+            _ => {}
+        }
+        if let Some(last) = open {
             last.to_ms = event.at_ms;
         }
-        let title = format!("{pod} from {}: {state}", seconds(event.at_ms));
-        match lane.last_mut() {
-            // The same again is no change.
-            Some(last) if last.class == class && last.title.ends_with(&format!(": {state}")) => {
-                last.to_ms = run.took_ms;
-            }
-            _ => lane.push(Bar { from_ms: event.at_ms, to_ms: run.took_ms, class, title }),
+        // A pod that is gone has no state.
+        if let Some(class) = class {
+            let title = format!("{pod} from {}: {state}", seconds(event.at_ms));
+            lane.push(Bar { from_ms: event.at_ms, to_ms: run.took_ms, class, title });
         }
     }
     lanes
@@ -157,7 +160,6 @@ fn pod_class(state: &str) -> Option<&'static str> {
     let phase = state.split(", ").next().unwrap_or_default();
     let trouble = ["BackOff", "Err", "exit code", "InvalidImageName"].iter().any(|sign| state.contains(sign));
     match phase {
-        "deleted" => Some("grey"),
         "Failed" => Some("red"),
         "Succeeded" => Some("green"),
         "Running" if state.starts_with("Running, ready") && !state.contains("terminating") => Some("green"),
@@ -179,7 +181,7 @@ mod tests {
             ("Pending", Some("amber")),
             ("Pending, caesium: ImagePullBackOff", Some("red")),
             ("Running, caesium: Error exit code 1", Some("red")),
-            ("deleted", Some("grey")),
+            ("deleted", None),
             ("Unhealthy x3: Readiness probe failed", None),
         ] {
             assert_eq!(pod_class(state), class, "{state}");

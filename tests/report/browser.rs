@@ -1,0 +1,72 @@
+//! A headless browser: loads a page and says how it came out.
+
+use std::path::{Path, PathBuf};
+
+/// Run in a copy of the page only: unfolds everything, measures, and leaves what it found in the page.
+const MEASURE: &str = "<script>
+document.querySelectorAll('details').forEach(details => details.open = true);
+const root = document.documentElement;
+const found = { width: innerWidth, scroll: root.scrollWidth, height: root.scrollHeight, text: document.body.innerText };
+document.body.textContent = 'MEASURED' + encodeURIComponent(JSON.stringify(found)) + 'MEASURED';
+</script></body>";
+
+pub struct Browser {
+    program: PathBuf,
+}
+
+/// A page as it came out.
+pub struct Page {
+    pub width: u32,
+    pub scroll_width: u32,
+    pub height: u32,
+    pub text: String,
+}
+
+impl Browser {
+    /// The first one on PATH.
+    pub fn find() -> Option<Self> {
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        names.iter().find_map(|name| which::which(name).ok()).map(|program| Self { program })
+    }
+
+    /// Loads a file in a window of this width.
+    pub fn open(&self, file: &Path, width: u32) -> Page {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("report.html");
+        let page = std::fs::read_to_string(file).unwrap();
+        assert!(page.contains("</body>"), "a page that ends");
+        std::fs::write(&copy, page.replace("</body>", MEASURE)).unwrap();
+        let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
+        let window = format!("--window-size={width},900");
+        let flags =
+            ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &profile, &window, "--dump-dom"];
+        let address = format!("file://{}", copy.display());
+        let output = duct::cmd(&self.program, flags.into_iter().chain([address.as_str()]))
+            .stdout_capture()
+            .stderr_null()
+            .read()
+            .unwrap();
+        let found = output.split("MEASURED").nth(1).expect("the page was measured");
+        let found: serde_json::Value = serde_json::from_str(&decoded(found)).unwrap();
+        let number = |name: &str| u32::try_from(found[name].as_u64().unwrap()).unwrap();
+        let text = found["text"].as_str().unwrap().to_owned();
+        Page { width: number("width"), scroll_width: number("scroll"), height: number("height"), text }
+    }
+}
+
+/// What `encodeURIComponent` made of a text.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        rest = more;
+        bytes.push(match (first, more) {
+            (b'%', [high, low, ..]) => {
+                rest = &more[2..];
+                u8::from_str_radix(std::str::from_utf8(&[*high, *low]).unwrap(), 16).unwrap()
+            }
+            _ => *first,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
