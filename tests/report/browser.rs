@@ -2,13 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-/// Run in a copy of the page only: unfolds everything, measures, and leaves what it found in the page.
+/// Run in a copy of the page only: unfolds everything, measures, and tells the page around it.
 const MEASURE: &str = "<script>
 document.querySelectorAll('details').forEach(details => details.open = true);
 const root = document.documentElement;
 const found = { width: innerWidth, scroll: root.scrollWidth, height: root.scrollHeight, text: document.body.innerText };
-document.body.textContent = 'MEASURED' + encodeURIComponent(JSON.stringify(found)) + 'MEASURED';
+parent.postMessage('MEASURED' + encodeURIComponent(JSON.stringify(found)) + 'MEASURED', '*');
 </script></body>";
+
+/// No window of a headless browser is as narrow as a phone; a frame is, and lays out as a window of its width does.
+fn around(width: u32) -> String {
+    format!(
+        "<script>onmessage = message => document.body.textContent = message.data;</script>
+        <body><iframe src=report.html style='width: {width}px; height: 900px; border: 0'></iframe></body>"
+    )
+}
 
 pub struct Browser {
     program: PathBuf,
@@ -36,16 +44,15 @@ impl Browser {
         let page = std::fs::read_to_string(file).unwrap();
         assert!(page.contains("</body>"), "a page that ends");
         std::fs::write(&copy, page.replace("</body>", MEASURE)).unwrap();
+        let outer = folder.path().join("around.html");
+        std::fs::write(&outer, around(width)).unwrap();
         let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
-        let window = format!("--window-size={width},900");
-        let flags =
-            ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &profile, &window, "--dump-dom"];
-        let address = format!("file://{}", copy.display());
-        let output = duct::cmd(&self.program, flags.into_iter().chain([address.as_str()]))
-            .stdout_capture()
-            .stderr_null()
-            .read()
-            .unwrap();
+        // The browser's own clock runs ahead until the frame's message has come.
+        let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1000", &profile];
+        let flags = flags.into_iter().chain(["--virtual-time-budget=10000", "--dump-dom"]);
+        let address = format!("file://{}", outer.display());
+        let output =
+            duct::cmd(&self.program, flags.chain([address.as_str()])).stdout_capture().stderr_null().read().unwrap();
         let found = output.split("MEASURED").nth(1).expect("the page was measured");
         let found: serde_json::Value = serde_json::from_str(&decoded(found)).unwrap();
         let number = |name: &str| u32::try_from(found[name].as_u64().unwrap()).unwrap();

@@ -45,7 +45,7 @@ fn ran(flags: &[&str], code: i32) -> (Scene, Ended) {
 fn text(browser: &Browser, scene: &Scene) -> String {
     let pages = WIDTHS.map(|width| {
         let page = browser.open(&scene.report().join("report.html"), width);
-        assert_eq!(page.width, width, "the browser's window is as wide as asked for");
+        assert_eq!(page.width, width, "the page is laid out for this width");
         assert!(page.scroll_width <= width, "at {width} pixels it scrolls to {}", page.scroll_width);
         assert!(page.height > 1000, "something is laid out: {} pixels", page.height);
         page.text
