@@ -1,5 +1,7 @@
 //! `cargo xtask e2e` as people run it: the real binary, on the embedded cluster where it needs one.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod faults;
 mod green;
 mod interrupt;

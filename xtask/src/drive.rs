@@ -58,12 +58,11 @@ impl Drive<'_> {
                 job = jobs.acquire().await.ok();
             }
             let started = Instant::now();
-            let verdict = match self.culprit(case, &before) {
-                Some(culprit) => Verdict::NotRun { culprit },
-                None => {
-                    self.events.send(What::CaseStarted { case: case.name.clone() });
-                    self.unblamed(execute(case).await, case, board).await
-                }
+            let verdict = if let Some(culprit) = self.culprit(case, &before) {
+                Verdict::NotRun { culprit }
+            } else {
+                self.events.send(What::CaseStarted { case: case.name.clone() });
+                self.unblamed(execute(case).await, case, board).await
             };
             let took = started.elapsed();
             self.tell_end(case, took, &verdict);

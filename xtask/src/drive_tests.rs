@@ -39,10 +39,10 @@ impl Rehearsal {
                 if self.failing.contains(&"interrupt") && case.name.ends_with("r1::health") {
                     self.cancel.cancel();
                 }
-                match self.failing.contains(&case.name.as_str()) {
-                    true => Verdict::Failed { message: "broken".to_owned() },
-                    false => Verdict::Passed { note: String::new() },
+                if self.failing.contains(&case.name.as_str()) {
+                    return Verdict::Failed { message: "broken".to_owned() };
                 }
+                Verdict::Passed { note: String::new() }
             })
             .await
     }

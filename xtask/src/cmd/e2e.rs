@@ -25,6 +25,7 @@ use crate::tools::{self, Tool};
 
 /// Its flags.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Run only cases whose names contain one of these words, and what they need
     #[arg(value_name = "FILTER")]

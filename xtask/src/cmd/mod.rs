@@ -20,7 +20,7 @@ pub mod tools;
 #[derive(Subcommand)]
 pub enum Command {
     /// Prove a chart: deploy it, ask it, kill it, check that nothing acknowledged was lost
-    E2e(e2e::Args),
+    E2e(Box<e2e::Args>),
     /// Lint the chart with each of its `ci/*.yaml`; needs no cluster
     Lint(lint::Args),
     /// Render the chart to stdout; needs no cluster
@@ -47,7 +47,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the async runtime")?;
     runtime.block_on(async {
         match command {
-            Command::E2e(args) => e2e::run(args).await,
+            Command::E2e(args) => e2e::run(*args).await,
             Command::Lint(args) => lint::run(args).await,
             Command::Template(args) => template::run(args).await,
             Command::HelmTest(args) => helm_test::run(args).await,

@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn pod(status: Value) -> State {
+fn pod(status: &Value) -> State {
     let pod = json!({ "metadata": { "name": "caesium-0", "uid": "u" }, "status": status });
     let mut state = State::default();
     state.pods.insert("caesium-0".to_owned(), serde_json::from_value(pod).unwrap());
     state
 }
 
-fn container(state: Value, restarts: i32) -> State {
-    pod(json!({ "phase": "Pending", "containerStatuses": [{
+fn container(state: &Value, restarts: i32) -> State {
+    pod(&json!({ "phase": "Pending", "containerStatuses": [{
         "name": "caesium", "image": "caesium:1", "imageID": "", "ready": false, "restartCount": restarts, "state": state }] }))
 }
 
 fn waiting_for(reason: &str, message: &str) -> State {
-    container(json!({ "waiting": { "reason": reason, "message": message } }), 0)
+    container(&json!({ "waiting": { "reason": reason, "message": message } }), 0)
 }
 
 fn event(state: &mut State, object: (&str, &str), reason: &str, message: &str) {
@@ -69,12 +69,12 @@ fn an_image_that_does_not_exist_is_final_in_seconds_one_behind_broken_dns_in_a_m
 #[test]
 fn the_third_crash_is_final_two_are_not() {
     let crashed = json!({ "terminated": { "exitCode": 3, "reason": "Error" } });
-    assert_eq!(after(&container(crashed.clone(), 1), 600), None);
+    assert_eq!(after(&container(&crashed, 1), 600), None);
     assert_eq!(
-        after(&container(crashed, 2), 0).unwrap(),
+        after(&container(&crashed, 2), 0).unwrap(),
         "Pod/caesium-0 can't start: container caesium ended 3 times, last with exit code 3 (Error)"
     );
-    assert_eq!(after(&container(json!({ "running": {} }), 2), 600), None, "it has its chance");
+    assert_eq!(after(&container(&json!({ "running": {} }), 2), 600), None, "it has its chance");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_configuration_that_can_change_has_ten_seconds_one_that_can_not_has_none() {
 #[test]
 fn a_pod_that_fits_nowhere_is_final_one_before_a_node_that_is_not_ready_is_not() {
     let unschedulable = |message: &str| {
-        pod(json!({ "phase": "Pending", "conditions": [
+        pod(&json!({ "phase": "Pending", "conditions": [
             { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message }] }))
     };
     let big = unschedulable("0/1 nodes are available: 1 Insufficient cpu.");
@@ -131,7 +131,7 @@ fn a_mount_that_keeps_failing_is_final_one_that_failed_once_is_not() {
     event(&mut state, ("Pod", "caesium-0"), "FailedMount", "secret \"none\" not found");
     assert_eq!(after(&state, 10), None);
     assert_eq!(after(&state, 30).unwrap(), "Pod/caesium-0 can't start: secret \"none\" not found");
-    let mut started = container(json!({ "running": {} }), 0);
+    let mut started = container(&json!({ "running": {} }), 0);
     event(&mut started, ("Pod", "caesium-0"), "FailedMount", "secret \"none\" not found");
     assert_eq!(after(&started, 600), None);
 }

@@ -54,17 +54,16 @@ pub fn pod_line(pod: &Pod) -> String {
 /// What is worth saying of a container; nothing of one that just runs, or of an init container that is done.
 fn container_line(status: &ContainerStatus) -> Option<String> {
     let state = status.state.as_ref()?;
-    let mut line = match (&state.waiting, &state.terminated) {
+    let state = match (&state.waiting, &state.terminated) {
         (Some(waiting), _) => waiting.reason.clone().unwrap_or_else(|| "waiting".to_owned()),
         (_, Some(ended)) if ended.exit_code != 0 => {
             format!("{} exit code {}", ended.reason.as_deref().unwrap_or("terminated"), ended.exit_code)
         }
         _ => String::new(),
     };
-    if status.restart_count > 0 {
-        line += &format!(" restarts={}", status.restart_count);
-    }
-    (!line.is_empty()).then(|| format!("{}: {}", status.name, line.trim_start()))
+    let restarts = (status.restart_count > 0).then(|| format!("restarts={}", status.restart_count));
+    let words: Vec<_> = [Some(state), restarts].into_iter().flatten().filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then(|| format!("{}: {}", status.name, words.join(" ")))
 }
 
 /// How a `StatefulSet` is: `2/3 ready, 3 current`.

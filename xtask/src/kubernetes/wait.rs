@@ -170,3 +170,7 @@ impl Waiter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod tests;

@@ -110,6 +110,12 @@ impl Watch {
         Self { shared: Arc::new(shared), _tasks: Arc::new(JoinSet::new()) }
     }
 
+    /// Shows another state: for tests of waits.
+    #[cfg(test)]
+    pub fn replace(&self, state: State) {
+        self.shared.change(|old| *old = state);
+    }
+
     /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.shared.namespace

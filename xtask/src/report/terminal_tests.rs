@@ -55,7 +55,9 @@ fn a_run_that_was_cut_short_is_an_error_in_junit() {
 fn every_event_is_a_line_of_json_that_reads_back() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut json = super::super::json::Json::create(file.path()).unwrap();
-    events().iter().for_each(|event| json.add(event).unwrap());
+    for event in events() {
+        json.add(&event).unwrap();
+    }
     let text = std::fs::read_to_string(file.path()).unwrap();
     insta::assert_snapshot!(text);
     let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

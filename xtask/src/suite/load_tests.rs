@@ -120,3 +120,39 @@ fn a_timeout_for_no_case_is_refused() {
         "{error}"
     );
 }
+
+const DOCUMENT: &str = include_str!("../../../docs/suite.md");
+
+/// The example of the documentation, put together.
+fn documented() -> String {
+    let blocks = DOCUMENT.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_suite() {
+    let suite = parse(Path::new("docs/suite.md"), &documented()).unwrap();
+    assert_eq!(suite.topologies.len(), 3);
+}
+
+#[test]
+fn every_key_and_every_case_stands_in_the_documentation() {
+    let tables = [
+        "", "[image]", "[workload]", "[http]", "[records]", "[records.write]", "[records.read]", "[records.find]", "[members]",
+        "[leader]", "[upgrade]", "[scale]", "[load]",
+    ];
+    for table in tables {
+        // What serde expects instead of an unknown key are the known ones.
+        let example = documented();
+        let text = example.replacen(&format!("{table}\n"), &format!("{table}\nunknown_key = 1\n"), 1);
+        let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+        let expected = error.split("expected").nth(1).unwrap_or_else(|| panic!("{table}: {error}"));
+        for key in expected.split('`').skip(1).step_by(2) {
+            let documented = [format!("{key} ="), format!("[{key}]"), format!("[[{key}]]"), format!(".{key}]")];
+            assert!(documented.iter().any(|written| example.contains(written)), "{table}: {key} is not documented");
+        }
+    }
+    for phase in Phase::names() {
+        assert!(DOCUMENT.contains(&format!("`{phase}`")) || DOCUMENT.contains(&format!("::{phase}`")), "{phase}");
+    }
+}

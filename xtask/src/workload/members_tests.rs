@@ -62,7 +62,7 @@ fn a_replica_that_counts_only_itself_founded_a_second_cluster() {
 #[test]
 fn one_replica_alone_is_no_split() {
     let one = view_of(&[("10.0.0.1:9001", "voter")]);
-    assert_eq!(compare(&views(&[one.clone()]), 1), Agreement::Agreed);
+    assert_eq!(compare(&views(std::slice::from_ref(&one)), 1), Agreement::Agreed);
     assert!(matches!(compare(&views(&[one]), 3), Agreement::Open(_)));
 }
 
