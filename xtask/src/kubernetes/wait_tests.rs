@@ -34,7 +34,8 @@ async fn success_is_seen_also_when_it_comes_later() {
 #[tokio::test]
 async fn the_deadline_tells_the_last_state_seen_and_what_went_wrong_with_watching() {
     let state = State { trouble: Some("watching pods: connection refused".to_owned()), ..State::default() };
-    let error = waiter(20).until(&Watch::still(state), "3 replicas ready", |_| Err::<(), _>("2/3 ready".to_owned())).await;
+    let error =
+        waiter(20).until(&Watch::still(state), "3 replicas ready", |_| Err::<(), _>("2/3 ready".to_owned())).await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "3 replicas ready: not within 0 s; last seen: 2/3 ready; watching pods: connection refused"
@@ -45,7 +46,8 @@ async fn the_deadline_tells_the_last_state_seen_and_what_went_wrong_with_watchin
 async fn a_state_that_can_not_recover_ends_the_wait_at_once() {
     let started = Instant::now();
     let waiter = waiter(600_000);
-    let error = waiter.until(&Watch::still(never_pulled()), "ready", |_| Err::<(), _>("0/1".to_owned())).await.unwrap_err();
+    let error =
+        waiter.until(&Watch::still(never_pulled()), "ready", |_| Err::<(), _>("0/1".to_owned())).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(60));
     let given_up = error.downcast_ref::<GivenUp>().unwrap();
     assert_eq!(given_up.sighting.as_ref().unwrap().object, "Pod/caesium-0");

@@ -138,8 +138,19 @@ fn the_example_of_the_documentation_is_a_suite() {
 #[test]
 fn every_key_and_every_case_stands_in_the_documentation() {
     let tables = [
-        "", "[image]", "[workload]", "[http]", "[records]", "[records.write]", "[records.read]", "[records.find]", "[members]",
-        "[leader]", "[upgrade]", "[scale]", "[load]",
+        "",
+        "[image]",
+        "[workload]",
+        "[http]",
+        "[records]",
+        "[records.write]",
+        "[records.read]",
+        "[records.find]",
+        "[members]",
+        "[leader]",
+        "[upgrade]",
+        "[scale]",
+        "[load]",
     ];
     for table in tables {
         // What serde expects instead of an unknown key are the known ones.

@@ -1,6 +1,6 @@
 //! Creating an object.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::Value;
 
@@ -40,6 +40,9 @@ impl Registry {
         meta::name_it(&mut object);
         meta::stamp(kind, &mut object);
         defaults::apply(kind, &mut object);
+        // Two services that are made at once must not be given the same address.
+        let allocating = || self.allocating.lock().unwrap_or_else(PoisonError::into_inner);
+        let _allocating = (kind.kind == "Service").then(allocating);
         let mut warnings = self.admit(writer, kind, &mut object)?;
         // What the controllers make of a template is looked at as closely as what a client sends.
         if !writer.is_internal() || kind.kind == "Pod" {

@@ -38,6 +38,8 @@ pub struct Registry {
     pub store: Arc<Store>,
     /// Fields that were accepted and make no difference here: `Pod default/web spec.affinity`.
     ignored: Mutex<BTreeSet<String>>,
+    /// Held from the choice of a free service address until it is stored.
+    allocating: Mutex<()>,
 }
 
 /// What a write made.
@@ -52,7 +54,7 @@ pub struct Written {
 impl Registry {
     /// A registry of an empty store.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { store: Arc::default(), ignored: Mutex::default() })
+        Arc::new(Self { store: Arc::default(), ignored: Mutex::default(), allocating: Mutex::default() })
     }
 
     /// Creates an object for the cluster itself. Its metadata names it (or has `generateName`).

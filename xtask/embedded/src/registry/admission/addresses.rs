@@ -120,3 +120,32 @@ pub fn keep(stored: &Value, service: &mut Value) {
 fn is_kept_for(kind: &str) -> bool {
     matches!(kind, "NodePort" | "LoadBalancer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_made_at_once_have_different_addresses() {
+        let registry = Registry::new();
+        let kind = kinds::find("", "v1", "services").unwrap();
+        let make = |number: usize| {
+            let metadata = json!({ "name": format!("s{number}"), "namespace": "default" });
+            let service = json!({ "metadata": metadata, "spec": { "ports": [{ "port": 80 }] } });
+            let made = registry.create(kind, service).unwrap();
+            text(&made["spec"], "clusterIP").to_owned()
+        };
+        let addresses: BTreeSet<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16)
+                .map(|number| {
+                    scope.spawn({
+                        let make = &make;
+                        move || make(number)
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(addresses.len(), 16);
+    }
+}
