@@ -2,6 +2,7 @@
 
 mod archive;
 mod find;
+pub mod program;
 mod pull;
 mod reference;
 pub mod standin;

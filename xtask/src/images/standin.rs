@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 
+use super::program::{USER, layer, libraries, program, read};
 use super::write::{self, Config, Entry, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
@@ -14,8 +15,6 @@ use crate::tools::sha256;
 
 /// The first build compiles all of its dependencies.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
-/// The user that the application runs as.
-const USER: &str = "10001";
 /// Changes whenever the layout of the image does.
 const LAYOUT: &str = "1";
 /// What else than a shell the image has to have, where there is no busybox with all of it.
@@ -93,12 +92,7 @@ async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>>
     let mut files = BTreeMap::new();
     for name in PROGRAMS {
         let path = launcher.find(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
-        let path = path.canonicalize().with_context(|| path.display().to_string())?;
-        files.insert(format!("bin/{name}"), Kind::File(0o755, read(&path)?));
-        for library in libraries(launcher, &path).await? {
-            let bytes = read(&library)?;
-            files.insert(library.display().to_string().trim_start_matches('/').to_owned(), Kind::File(0o755, bytes));
-        }
+        files.extend(program(launcher, &format!("bin/{name}"), &path).await?);
     }
     Ok(files)
 }
@@ -115,47 +109,6 @@ async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BT
     Ok(files)
 }
 
-/// The loader and the shared libraries that a program needs; none where it is static.
-async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C").output().await?;
-    let said = format!("{}{}", ldd.stdout, ldd.stderr);
-    match parse_ldd(&said) {
-        Some(libraries) => Ok(libraries),
-        None => bail!("ldd can't tell what {} needs: {said}", program.display()),
-    }
-}
-
-/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
-fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
-    if said.contains("not a dynamic executable") || said.contains("statically linked") {
-        return Some(vec![]);
-    }
-    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
-    lines
-        .map(|line| {
-            let path = line.split_once("=> ").map_or(line, |(_, path)| path);
-            let path = path.split(" (").next().unwrap_or_default();
-            path.starts_with('/').then(|| PathBuf::from(path))
-        })
-        .collect()
-}
-
-/// All entries, folders before what is in them.
-fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
-    let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
-    files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
-    files.insert("tmp".to_owned(), Kind::Folder(0o1777));
-    let parents: Vec<String> = files.keys().flat_map(|path| parents(path)).collect();
-    for parent in parents {
-        files.entry(parent).or_insert(Kind::Folder(0o755));
-    }
-    files.into_iter().map(|(path, kind)| Entry { path, kind }).collect()
-}
-
-fn parents(path: &str) -> Vec<String> {
-    path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
-}
-
 fn digest(entries: &[Entry], program: &str, references: &[Reference]) -> String {
     let lines = entries.iter().map(|Entry { path, kind }| match kind {
         Kind::Folder(mode) => format!("{path} folder {mode}\n"),
@@ -166,29 +119,9 @@ fn digest(entries: &[Entry], program: &str, references: &[Reference]) -> String 
     sha256(input.as_bytes())
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| path.display().to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_ldd_says_is_understood() {
-        let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
-        assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
-        assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
-        assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
-        assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);
-    }
-
-    #[test]
-    fn folders_come_before_their_files() {
-        let files = [("lib/x/libc.so.6".to_owned(), Kind::File(0o755, vec![]))].into();
-        let paths: Vec<_> = layer(files).into_iter().map(|entry| entry.path).collect();
-        assert_eq!(paths, ["etc", "etc/passwd", "lib", "lib/x", "lib/x/libc.so.6", "tmp"]);
-    }
 
     #[test]
     fn the_executable_is_found_in_cargos_messages() {

@@ -1,0 +1,109 @@
+//! A client's binary with nothing of the user's.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use xtask::process::Launcher;
+use xtask::tools::{self, Name};
+
+/// Far more than anything here takes on a machine that has time.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The clients of one cluster.
+pub struct Clients {
+    pub helm_3: Client,
+    pub helm_4: Client,
+    pub kubectl: Client,
+}
+
+impl Clients {
+    /// Pinned helms, and the kubectl that a person would use.
+    pub async fn of(kubeconfig: &Path, home: &Path) -> Self {
+        let launcher = Launcher::light(false);
+        let helm = async |version: &str| tools::resolve_version(&launcher, Name::Helm, version.parse().unwrap()).await;
+        let tools = [helm("3.17.3").await, helm("4.1.4").await, tools::resolve(&launcher, Name::Kubectl).await];
+        let [helm_3, helm_4, kubectl] = tools.map(|tool| Client {
+            tool: tool.unwrap_or_else(|missing| panic!("{missing}")).path,
+            kubeconfig: kubeconfig.to_owned(),
+            home: home.to_owned(),
+            namespace: "default".to_owned(),
+        });
+        Self { helm_3, helm_4, kubectl }
+    }
+}
+
+/// One client, in one namespace.
+#[derive(Clone)]
+pub struct Client {
+    tool: PathBuf,
+    kubeconfig: PathBuf,
+    home: PathBuf,
+    namespace: String,
+}
+
+/// What one call came to.
+pub struct Said {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Client {
+    /// The same client in another namespace.
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// A call, not yet made: words of a line, then arguments that may have spaces.
+    pub fn command(&self, line: &str, rest: &[&str]) -> duct::Expression {
+        let words = ["--namespace", &self.namespace].into_iter().chain(line.split_whitespace());
+        let arguments: Vec<&str> = words.chain(rest.iter().copied()).collect();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let environment = [("HOME", self.home.as_os_str()), ("KUBECONFIG", self.kubeconfig.as_os_str())];
+        duct::cmd(&self.tool, arguments).full_env(environment).env("PATH", path).unchecked()
+    }
+
+    /// What a call comes to.
+    pub fn call(&self, line: &str, rest: &[&str], input: &str) -> Said {
+        let command = self.command(line, rest).stdin_bytes(input).stdout_capture().stderr_capture();
+        let output = command.run().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().expect("nothing kills it");
+        Said { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// The standard output of a call that has to succeed.
+    #[track_caller]
+    pub fn run(&self, line: &str) -> String {
+        self.feed(line, &[], "")
+    }
+
+    /// As [`Client::run`], with more arguments and an input.
+    #[track_caller]
+    pub fn feed(&self, line: &str, rest: &[&str], input: &str) -> String {
+        let said = self.call(line, rest, input);
+        assert_eq!(said.code, 0, "{line} {rest:?}: {}{}", said.stdout, said.stderr);
+        said.stdout
+    }
+
+    /// The standard error of a call that has to fail.
+    #[track_caller]
+    pub fn fail(&self, line: &str, input: &str) -> String {
+        let said = self.call(line, &[], input);
+        assert_ne!(said.code, 0, "{line}: {}", said.stdout);
+        said.stderr
+    }
+
+    /// Repeats a call until what it prints satisfies; for what no client can wait for.
+    #[track_caller]
+    pub fn until(&self, line: &str, satisfies: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let said = self.call(line, &[], "");
+            if said.code == 0 && satisfies(&said.stdout) {
+                return said.stdout;
+            }
+            assert!(started.elapsed() < PATIENCE, "{line}: last {}{}", said.stdout, said.stderr);
+        }
+    }
+}

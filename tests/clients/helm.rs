@@ -1,0 +1,106 @@
+//! The chart's whole life, by helm 3 and helm 4: every pair of version, replicas, disk and `--wait`.
+
+use super::client::{Client, Clients};
+use super::{Case, kubectl, repository};
+
+pub const CASES: &[Case] = &[
+    ("helm_3::three_with_disks_waiting", |clients, namespace| {
+        live(clients, &clients.helm_3, namespace, &Way { values: "r3", disks: true, waits: true });
+    }),
+    ("helm_3::three_without_disks", |clients, namespace| {
+        live(clients, &clients.helm_3, namespace, &Way { values: "r3-ephemeral", disks: false, waits: false });
+    }),
+    ("helm_3::one_with_a_disk_waiting", |clients, namespace| {
+        live(clients, &clients.helm_3, namespace, &Way { values: "r1", disks: true, waits: true });
+    }),
+    ("helm_4::three_with_disks", |clients, namespace| {
+        live(clients, &clients.helm_4, namespace, &Way { values: "r3", disks: true, waits: false });
+    }),
+    ("helm_4::one_without_a_disk_waiting", |clients, namespace| {
+        live(clients, &clients.helm_4, namespace, &Way { values: "r1", disks: false, waits: true });
+    }),
+    ("helm_4::one_with_a_disk", |clients, namespace| {
+        live(clients, &clients.helm_4, namespace, &Way { values: "r1", disks: true, waits: false });
+    }),
+];
+
+/// How the chart is deployed.
+struct Way {
+    values: &'static str,
+    disks: bool,
+    waits: bool,
+}
+
+impl Way {
+    fn flags(&self) -> String {
+        let values = format!("--values {}", repository(&format!("helm/caesium/ci/{}-values.yaml", self.values)));
+        let waits = if self.waits { " --wait --timeout 120s" } else { "" };
+        format!("{values} --set persistence.enabled={}{waits}", self.disks)
+    }
+
+    /// What an upgrade changes, and how kubectl sees it. Three replicas that lose their disks with their pods may be
+    /// replaced no faster than the application demotes what is dead: there, no pod is touched.
+    fn change(&self) -> (&'static str, &'static str) {
+        if self.values == "r3-ephemeral" {
+            return (
+                "podDisruptionBudget.enabled=true",
+                "get poddisruptionbudget -o jsonpath={.items[*].metadata.name}",
+            );
+        }
+        let level = r#"get pod caesium-0 -o jsonpath={.spec.containers[0].env[?(@.name=="CAESIUM_LOG_LEVEL")].value}"#;
+        ("config.logLevel=debug", level)
+    }
+
+    fn replicas(&self) -> usize {
+        if self.values == "r1" { 1 } else { 3 }
+    }
+}
+
+fn live(clients: &Clients, helm: &Client, namespace: &str, way: &Way) {
+    let (helm, kubectl) = (helm.within(namespace), kubectl(clients, namespace));
+    let (chart, flags) = (repository("helm/caesium"), way.flags());
+    let ready = || {
+        if !way.waits {
+            kubectl.run("rollout status statefulset/caesium --timeout=120s");
+        }
+        let counts =
+            kubectl.run("get statefulset caesium -o jsonpath={.status.readyReplicas}/{.status.updatedReplicas}");
+        assert_eq!(counts, format!("{0}/{0}", way.replicas()), "ready and of the newest revision");
+    };
+    helm.run(&format!("install caesium {chart} {flags}"));
+    ready();
+    let tested = helm.run("test caesium --logs --timeout 120s");
+    assert!(tested.contains("Succeeded") && tested.contains("POD LOGS: caesium-test-connection"), "{tested}");
+    assert!(tested.contains(r#"{"status":"healthy""#), "what the test's pod printed: {tested}");
+    let (change, seen) = way.change();
+    let before = kubectl.run(seen);
+    helm.run(&format!("upgrade caesium {chart} {flags} --set {change}"));
+    ready();
+    assert_ne!(kubectl.run(seen), before, "{change}");
+    let waits = if way.waits { "--wait --timeout 120s" } else { "" };
+    helm.run(&format!("rollback caesium 1 {waits}"));
+    ready();
+    assert_eq!(kubectl.run(seen), before, "{change}");
+    tells(&helm, namespace);
+    helm.run("uninstall caesium --wait --timeout 120s");
+    is_gone(&kubectl, way);
+}
+
+fn tells(helm: &Client, namespace: &str) {
+    let status = helm.run("status caesium");
+    assert!(status.contains("STATUS: deployed") && status.contains("REVISION: 3"), "{status}");
+    let listed: serde_json::Value = serde_json::from_str(&helm.run("list -o json")).unwrap();
+    let row = [&listed[0]["name"], &listed[0]["namespace"], &listed[0]["revision"], &listed[0]["status"]];
+    assert_eq!(row, ["caesium", namespace, "3", "deployed"], "{listed}");
+    let history = helm.run("history caesium");
+    assert!(history.contains("Rollback to 1"), "{history}");
+}
+
+/// Claims stay, and so does the test's pod, as helm leaves them.
+fn is_gone(kubectl: &Client, way: &Way) {
+    kubectl.until("get pods -o name", |left| left.trim() == "pod/caesium-test-connection");
+    let owned = kubectl.run("get statefulset,service,configmap,secret,poddisruptionbudget,ingress -o name");
+    assert_eq!(owned, "configmap/kube-root-ca.crt\n");
+    let claims = kubectl.run("get persistentvolumeclaims -o name").lines().count();
+    assert_eq!(claims, if way.disks { way.replicas() } else { 0 });
+}

@@ -1,0 +1,87 @@
+//! kubectl at workloads: rollouts, scaling, draining the node.
+
+use super::client::{Client, Clients};
+use super::{Case, kubectl};
+
+pub const CASES: &[Case] =
+    &[("kubectl::rollouts_and_scale", rollouts_and_scale), ("kubectl::drain_and_uncordon", drain_and_uncordon)];
+
+/// Two pods that end as soon as they are asked.
+const DEPLOYMENT: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: rolled}}
+  template:
+    metadata: {labels: {app: rolled}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: main
+          image: busybox:1.36
+          command: [sh, -c, 'trap exit TERM; while :; do sleep 0.1; done']
+";
+
+fn rollouts_and_scale(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], DEPLOYMENT);
+    let told = kubectl.run("rollout status deployment/web --timeout=60s");
+    assert!(told.contains("deployment \"web\" successfully rolled out"), "{told}");
+    let first = names(&kubectl, "rolled");
+    kubectl.run("rollout restart deployment/web");
+    kubectl.run("rollout status deployment/web --timeout=60s");
+    assert!(names(&kubectl, "rolled").iter().all(|name| !first.contains(name)), "every pod is a new one");
+    assert_eq!(kubectl.run("rollout history deployment/web").matches("<none>").count(), 2);
+    kubectl.run("set env deployment/web BROKEN=no");
+    kubectl.run("rollout undo deployment/web");
+    kubectl.run("rollout status deployment/web --timeout=60s");
+    assert_eq!(kubectl.run("get deployment web -o jsonpath={.spec.template.spec.containers[0].env}"), "");
+    kubectl.run("scale deployment/web --replicas=3 --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=60s");
+    assert_eq!(names(&kubectl, "rolled").len(), 3);
+    let refused = kubectl.fail("scale deployment/web --replicas=1 --current-replicas=2", "");
+    assert!(refused.contains("xpected replicas to be 2, was 3"), "{refused}");
+    kubectl.run("scale deployment/web --replicas=0");
+    kubectl.run("wait --for=delete pod -l app=rolled --timeout=60s");
+    kubectl.run("delete deployment web --timeout=60s");
+}
+
+/// The pods that are to stay.
+fn names(kubectl: &Client, app: &str) -> Vec<String> {
+    let each = "{range.items[*]}{.metadata.name}/{.metadata.deletionTimestamp};{end}";
+    let shown = kubectl.run(&format!("get pods -l app={app} -o jsonpath={each}"));
+    shown.split(';').filter_map(|pod| pod.strip_suffix('/').map(str::to_owned)).collect()
+}
+
+/// Lets pods onto the node again, whatever becomes of a test.
+struct Cordoned<'a>(&'a Client);
+
+impl Drop for Cordoned<'_> {
+    fn drop(&mut self) {
+        self.0.call("uncordon chartproof-control-plane", &[], "");
+    }
+}
+
+/// Only this test's pods are evicted; pods of the others wait for the node meanwhile.
+fn drain_and_uncordon(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &DEPLOYMENT.replace("rolled", "drained"));
+    kubectl.run("rollout status deployment/web --timeout=60s");
+    let before = names(&kubectl, "drained");
+    kubectl.run("create poddisruptionbudget web --selector=app=drained --min-available=2");
+    kubectl.until("get poddisruptionbudget web -o jsonpath={.status.currentHealthy}", |healthy| healthy == "2");
+    let drain = "drain chartproof-control-plane --pod-selector=app=drained --ignore-daemonsets --delete-emptydir-data";
+    let cordoned = Cordoned(&kubectl);
+    let refused = kubectl.fail(&format!("{drain} --timeout=2s"), "");
+    assert!(refused.contains("violate the pod's disruption budget"), "{refused}");
+    let shown = kubectl.run("get node chartproof-control-plane");
+    assert!(shown.contains("SchedulingDisabled"), "{shown}");
+    kubectl.run("delete poddisruptionbudget web");
+    kubectl.run(&format!("{drain} --timeout=60s"));
+    drop(cordoned);
+    kubectl.run("rollout status deployment/web --timeout=60s");
+    assert!(!kubectl.run("get node chartproof-control-plane").contains("SchedulingDisabled"));
+    assert!(names(&kubectl, "drained").iter().all(|name| !before.contains(name)), "both were evicted");
+}

@@ -1,0 +1,86 @@
+//! A chart of a program that no one here wrote: etcd, in an image made from Debian's package, forms a quorum,
+//! survives the kill of any member and keeps its data. By helm and kubectl alone, and by a suite file alone.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
+#[path = "../clients/client.rs"]
+#[expect(dead_code, reason = "another test's, of which this one needs a part")]
+mod client;
+mod members;
+mod package;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use client::Clients;
+use embedded::cluster::{Cluster, Faults, Options};
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+use xtask::images::Archive;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    // Where a machine says that it is for CI, what is missing is red.
+    let missing = package::missing().filter(|_| std::env::var_os("CI").is_none());
+    if let Some(why) = &missing {
+        eprintln!("etcd can't be tested here: {why}");
+    }
+    let trial = |name: &str, run: fn(&Runtime, &Archive, &Path)| {
+        let run = move || {
+            let folder = tempfile::tempdir().unwrap();
+            let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let archive = tokio.block_on(package::image(folder.path()));
+            run(&tokio, &archive, folder.path());
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(missing.is_some())
+    };
+    let trials = vec![trial("by_helm_alone", by_helm), trial("by_a_suite_file_alone", by_suite)];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The folder of suite and chart.
+fn suite() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/etcd").canonicalize().unwrap()
+}
+
+fn by_helm(tokio: &Runtime, archive: &Archive, folder: &Path) {
+    let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
+    let options = Options { dir: folder.join("cluster"), exe, faults: Faults::default() };
+    let cluster = tokio.block_on(Cluster::start(options)).unwrap();
+    tokio.block_on(cluster.load_images(&archive.path)).unwrap();
+    let clients = tokio.block_on(Clients::of(cluster.kubeconfig(), folder));
+    for (helm, namespace) in [(&clients.helm_4, "four"), (&clients.helm_3, "three")] {
+        let (helm, kubectl) = (helm.within(namespace), clients.kubectl.within(namespace));
+        let chart = suite().join("chart").display().to_string();
+        helm.run(&format!("install etcd {chart} --create-namespace --wait --timeout 180s"));
+        members::survive_any_kill(&kubectl);
+        helm.run(&format!("upgrade etcd {chart} --set logLevel=warn --wait --timeout 180s"));
+        members::agree(&kubectl);
+        helm.run("uninstall etcd --wait --timeout 180s");
+    }
+    tokio.block_on(cluster.stop()).unwrap();
+}
+
+fn by_suite(_: &Runtime, archive: &Archive, folder: &Path) {
+    let lines = std::fs::read_to_string(suite().join("e2e.toml")).unwrap().lines().count();
+    assert!(lines < 60, "a suite file is short: this one has {lines} lines");
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    let run = duct::cmd!(
+        xtask,
+        "e2e",
+        "--suite",
+        suite(),
+        "--image",
+        &archive.path,
+        "--cluster",
+        "embedded",
+        "--report-dir",
+        folder.join("report")
+    );
+    let run = run.env("XDG_STATE_HOME", folder.join("state")).env_remove("CHARTPROOF_REPORT_DIR");
+    let output = run.dir(folder).stdout_capture().stderr_capture().unchecked().run().unwrap();
+    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert_eq!(output.status.code(), Some(0), "{}\n{}", told[0], told[1]);
+    assert!(told[0].contains("test result: ok. 19 passed; 0 failed; 0 ignored"), "{}", told[0]);
+}

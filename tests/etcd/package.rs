@@ -1,0 +1,49 @@
+//! etcd out of Debian's package, as an image.
+
+use std::path::{Path, PathBuf};
+
+use xtask::images::{Archive, program};
+use xtask::process::Launcher;
+
+/// What brings it, and what the chart calls the image.
+const PACKAGE: &str = "etcd-server";
+const IMAGE: &str = "chartproof/etcd:package";
+
+/// Why etcd can't be had on this machine; none where it can.
+pub fn missing() -> Option<String> {
+    if installed().is_some() {
+        return None;
+    }
+    for tool in ["apt-get", "apt-cache", "dpkg-deb"] {
+        if which::which(tool).is_err() {
+            return Some(format!("neither etcd nor {tool} is on PATH: install etcd"));
+        }
+    }
+    let shown = duct::cmd!("apt-cache", "show", PACKAGE).stdout_capture().stderr_null().unchecked().run().unwrap();
+    let known = shown.status.success() && !shown.stdout.is_empty();
+    (!known).then(|| format!("apt knows no package {PACKAGE}: run apt-get update, or install etcd"))
+}
+
+fn installed() -> Option<PathBuf> {
+    which::which("etcd").ok()
+}
+
+/// The image's archive, below this folder.
+pub async fn image(folder: &Path) -> Archive {
+    let executable = installed().unwrap_or_else(|| unpacked(folder));
+    let reference = IMAGE.parse().unwrap();
+    program::pack(&Launcher::light(false), &executable, &folder.join("etcd.tar"), &reference).await.unwrap()
+}
+
+/// Downloads the package and takes the program out of it; nothing is installed.
+fn unpacked(folder: &Path) -> PathBuf {
+    if let Some(why) = missing() {
+        panic!("{why}");
+    }
+    duct::cmd!("apt-get", "--quiet", "download", PACKAGE).dir(folder).stdout_null().run().unwrap();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let package = entries.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "deb")).unwrap();
+    let tree = folder.join("package");
+    duct::cmd!("dpkg-deb", "--extract", &package, &tree).run().unwrap();
+    tree.join("usr/bin/etcd")
+}

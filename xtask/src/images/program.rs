@@ -1,0 +1,118 @@
+//! A program of this machine, with the libraries that it needs, as an image that needs nothing else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::write::{self, Config, Entry, Kind};
+use super::{Archive, Reference};
+use crate::process::Launcher;
+
+/// The user that applications run as.
+pub(super) const USER: &str = "10001";
+
+/// Packs a program, linked statically or not, as an image that starts it as `/bin/<its name>`.
+///
+/// # Errors
+/// Where the program or a library of it can't be read, or the archive can't be written.
+pub async fn pack(
+    launcher: &Launcher,
+    executable: &Path,
+    archive: &Path,
+    reference: &Reference,
+) -> anyhow::Result<Archive> {
+    let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
+    let entries = layer(program(launcher, &format!("bin/{name}"), executable).await?);
+    let config = Config {
+        user: USER.to_owned(),
+        entrypoint: vec![format!("/bin/{name}")],
+        command: vec![],
+        env: vec!["PATH=/bin".to_owned()],
+    };
+    let (path, references) = (archive.to_owned(), vec![reference.clone()]);
+    let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
+    packed.await?.with_context(|| format!("packing {}", executable.display()))
+}
+
+/// A program's files in an image, the program itself at `path`.
+pub(super) async fn program(
+    launcher: &Launcher,
+    path: &str,
+    executable: &Path,
+) -> anyhow::Result<BTreeMap<String, Kind>> {
+    let executable = executable.canonicalize().with_context(|| executable.display().to_string())?;
+    let mut files = BTreeMap::from([(path.to_owned(), Kind::File(0o755, read(&executable)?))]);
+    for library in libraries(launcher, &executable).await? {
+        let bytes = read(&library)?;
+        files.insert(library.display().to_string().trim_start_matches('/').to_owned(), Kind::File(0o755, bytes));
+    }
+    Ok(files)
+}
+
+/// The loader and the shared libraries that a program needs; none where it is static.
+pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C").output().await?;
+    let said = format!("{}{}", ldd.stdout, ldd.stderr);
+    match parse_ldd(&said) {
+        Some(libraries) => Ok(libraries),
+        None => bail!("ldd can't tell what {} needs: {said}", program.display()),
+    }
+}
+
+/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
+    if said.contains("not a dynamic executable") || said.contains("statically linked") {
+        return Some(vec![]);
+    }
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
+    lines
+        .map(|line| {
+            let path = line.split_once("=> ").map_or(line, |(_, path)| path);
+            let path = path.split(" (").next().unwrap_or_default();
+            path.starts_with('/').then(|| PathBuf::from(path))
+        })
+        .collect()
+}
+
+/// All entries, folders before what is in them.
+pub(super) fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
+    let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
+    files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
+    files.insert("tmp".to_owned(), Kind::Folder(0o1777));
+    let parents: Vec<String> = files.keys().flat_map(|path| parents(path)).collect();
+    for parent in parents {
+        files.entry(parent).or_insert(Kind::Folder(0o755));
+    }
+    files.into_iter().map(|(path, kind)| Entry { path, kind }).collect()
+}
+
+fn parents(path: &str) -> Vec<String> {
+    path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
+}
+
+/// A whole file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ldd_says_is_understood() {
+        let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
+        assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);
+    }
+
+    #[test]
+    fn folders_come_before_their_files() {
+        let files = [("lib/x/libc.so.6".to_owned(), Kind::File(0o755, vec![]))].into();
+        let paths: Vec<_> = layer(files).into_iter().map(|entry| entry.path).collect();
+        assert_eq!(paths, ["etc", "etc/passwd", "lib", "lib/x", "lib/x/libc.so.6", "tmp"]);
+    }
+}
