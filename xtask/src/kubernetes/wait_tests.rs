@@ -59,7 +59,9 @@ async fn a_state_that_can_not_recover_ends_the_wait_at_once() {
 
 #[tokio::test]
 async fn it_ends_what_goes_on_beside_it_too() {
-    let error = waiter(600_000).unless_hopeless(&Watch::still(never_pulled()), "installing", std::future::pending::<()>()).await;
+    let error = waiter(600_000)
+        .unless_hopeless(&Watch::still(never_pulled()), "installing", std::future::pending::<()>())
+        .await;
     assert!(error.unwrap_err().to_string().contains("ErrImageNeverPull"));
     let done = waiter(600_000).unless_hopeless(&Watch::still(State::default()), "installing", async { 7 }).await;
     assert_eq!(done.unwrap(), 7);
