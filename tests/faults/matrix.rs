@@ -26,7 +26,7 @@ pub struct Row {
     /// The cases that have to go red; all others that run stay green. Empty: the fault is survived.
     #[serde(default)]
     pub red: Vec<String>,
-    /// What the first red case's message has to say.
+    /// What the red cases' messages have to say.
     #[serde(default)]
     pub words: Vec<String>,
     /// From the start of the first red case to its end, at most. Twice what an idle machine takes.

@@ -115,7 +115,10 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     if names != wanted {
         found.push(format!("red are {names:?}, not {wanted:?}"));
     }
-    let said = message(&red).unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned());
+    let said = match messages(&red) {
+        said if said.is_empty() => String::from_utf8_lossy(&output.stderr).into_owned(),
+        said => said.join("\n"),
+    };
     for words in row.words.iter().filter(|words| !said.contains(words.as_str())) {
         found.push(format!("nothing says {words:?}: {said}"));
     }
@@ -130,11 +133,12 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     found
 }
 
-fn message(red: &[&Ended]) -> Option<String> {
-    match &red.first()?.verdict {
+fn messages(red: &[&Ended]) -> Vec<String> {
+    let message = |ended: &&Ended| match &ended.verdict {
         Verdict::Failed { message } => Some(message.clone()),
         _ => None,
-    }
+    };
+    red.iter().filter_map(message).collect()
 }
 
 fn detection(row: &Row, ended: &[Ended]) -> Detection {
@@ -143,6 +147,6 @@ fn detection(row: &Row, ended: &[Ended]) -> Detection {
     if let Some(first) = red.first() {
         write!(seconds, "{}.{}", first.took_ms / 1000, first.took_ms % 1000 / 100).unwrap();
     }
-    let sentence = message(&red).and_then(|message| message.lines().next().map(str::to_owned)).unwrap_or_default();
+    let sentence = messages(&red).first().and_then(|message| message.lines().next()).unwrap_or_default().to_owned();
     Detection { name: row.name.clone(), seconds, sentence }
 }
