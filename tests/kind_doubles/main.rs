@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-mod real;
 mod scene;
 
 use std::collections::BTreeSet;
