@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 
+pub mod bench;
 pub mod check;
 pub mod cluster;
 pub mod clusters;
@@ -39,6 +40,9 @@ pub enum Command {
     Report(report::Args),
     /// Judge a saved history of client operations again, without a cluster
     Check(check::Args),
+    /// Measure, and say on which machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Runs a subcommand.
@@ -57,6 +61,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Cluster(args) => cluster::run(args).await,
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(args).await,
+            Command::Bench(bench) => bench::run(bench).await,
         }
     })
 }
