@@ -7,6 +7,7 @@
 //! | did not run, its culprit is reported red | ignored, "not run: culprit" | 101 |
 //! | did not run, its culprit is not reported | FAILED, "not run: culprit" | 101 |
 //! | `cluster::create` failed | FAILED | 3 |
+//! | all passed, but a report could not be written | as above | 3 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | 130, 143 |
 
 use std::time::Duration;
@@ -73,6 +74,13 @@ pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
     }
 }
 
+/// The exit code once the reports are written, or are not: a green run whose reports are missing is none for CI.
+pub fn with_reports(exit: Exit, trouble: Option<&anyhow::Error>) -> Exit {
+    let Some(error) = trouble else { return exit };
+    eprintln!("the reports are incomplete: {error:#}");
+    if exit == Exit::Passed { Exit::Environment } else { exit }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +125,9 @@ mod tests {
         assert_eq!(exit(&[green.clone(), dirty], None), Exit::CaseFailed, "a failed clean-up is red");
         assert_eq!(exit(std::slice::from_ref(&green), Some(Signal::Interrupt)), Exit::Interrupted);
         assert_eq!(exit(&[green], Some(Signal::Terminate)), Exit::Terminated);
+        let full = anyhow::anyhow!("no space left on device");
+        assert_eq!(with_reports(Exit::Passed, Some(&full)), Exit::Environment);
+        assert_eq!(with_reports(Exit::CaseFailed, Some(&full)), Exit::CaseFailed, "the verdict stays");
+        assert_eq!(with_reports(Exit::Passed, None), Exit::Passed);
     }
 }

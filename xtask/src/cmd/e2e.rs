@@ -147,10 +147,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
     end(&run, exit, args.keep)?;
-    let events = reports.finish(args.junit.as_deref()).await?;
+    let told = reports.finish(args.junit.as_deref()).await;
     libtest::print(&args.libtest(), &plan, &outcomes);
-    eprintln!("{}", terminal::summary(&events, &args.again(), &folder.display().to_string()));
-    Ok(exit.into())
+    eprintln!("{}", terminal::summary(&told.events, &args.again(), &folder.display().to_string()));
+    Ok(outcome::with_reports(exit, told.trouble.as_ref()).into())
 }
 
 /// Everything that the environment has to have, and the cluster that it is going to be; nothing is created.

@@ -16,7 +16,7 @@ pub fn namespace(state: &State) -> String {
     let jobs = state.jobs.iter().map(|(name, job)| line("Job", name, objects::job_line(job)));
     let claims =
         state.claims.iter().map(|(name, claim)| line("PersistentVolumeClaim", name, objects::claim_line(claim)));
-    let mut text = state.trouble.iter().map(|trouble| format!("{trouble}\n\n")).collect::<String>();
+    let mut text = state.trouble.as_ref().map(|trouble| format!("{trouble}\n\n")).unwrap_or_default();
     for (object, line, more) in sets.chain(pods).chain(jobs).chain(claims) {
         let _ = write!(text, "{object}: {line}\n{more}");
         for event in state.events_about(&object) {

@@ -51,7 +51,7 @@ pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> 
     let mut values = format!("# {}\n", crate::process::quote_line(crate::process::redact::words(flags)));
     for file in flags.iter().skip_while(|flag| *flag != "--values").filter(|flag| !flag.starts_with("--")) {
         if let Ok(text) = tokio::fs::read_to_string(file).await {
-            values += &format!("--- # {file}\n{}", secrets::hidden(&text));
+            values.extend([&format!("--- # {file}\n"), &secrets::hidden(&text)].map(String::as_str));
         }
     }
     tokio::fs::write(folder.join("values.yaml"), bounds::bounded(&values)).await

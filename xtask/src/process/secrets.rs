@@ -76,7 +76,7 @@ fn document(lines: &[&str]) -> String {
                 // What is further in is the rest of a value of several lines.
                 if indent <= *inner.get_or_insert(indent) {
                     let name = line.split_once(':').map_or("", |(name, _)| name);
-                    kept += &format!("{name}: {HIDDEN}\n");
+                    kept.extend([name, ": ", HIDDEN, "\n"]);
                 }
             }
         }

@@ -70,7 +70,7 @@ pub fn list(folder: &Path) -> Vec<Evidence> {
 fn title(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
-        ["cluster", ..] | ["kubeconfig" | "images.tar" | INDEX] => None,
+        ["cluster", ..] | ["kubeconfig" | "images.tar" | INDEX] | [] => None,
         [_] => Some("reports".to_owned()),
         ["commands", _] => Some("commands of tools".to_owned()),
         ["histories", _] => Some("histories of clients".to_owned()),
@@ -78,7 +78,6 @@ fn title(path: &str) -> Option<String> {
         [topology, "logs", _] => Some(format!("logs of {topology}")),
         [topology, "failed", case, ..] => Some(format!("state at the failure of {topology}::{case}")),
         [topology, ..] => Some(format!("deployed as {topology}")),
-        [] => None,
     }
 }
 

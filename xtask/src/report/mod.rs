@@ -19,7 +19,24 @@ pub mod terminal;
 /// The consumers of a run's events, at work until the run ends.
 pub struct Reports {
     folder: PathBuf,
-    events: JoinHandle<anyhow::Result<Vec<Event>>>,
+    events: JoinHandle<Told>,
+}
+
+/// What a run told, and the first trouble with writing it down: a full disk costs the reports, not the verdict.
+#[derive(Default)]
+pub struct Told {
+    /// Every event.
+    pub events: Vec<Event>,
+    /// Why a report is incomplete.
+    pub trouble: Option<anyhow::Error>,
+}
+
+impl Told {
+    fn note(&mut self, written: anyhow::Result<()>) {
+        if let Err(error) = written {
+            self.trouble.get_or_insert(error);
+        }
+    }
 }
 
 impl Reports {
@@ -33,20 +50,24 @@ impl Reports {
         Ok(Self { folder: folder.to_owned(), events: tokio::spawn(consume(receiver, json)) })
     }
 
-    /// Waits for the last event and writes the reports of the whole run; answers its events.
-    ///
-    /// # Errors
-    /// Where a report can't be written.
-    pub async fn finish(self, junit: Option<&Path>) -> anyhow::Result<Vec<Event>> {
-        let events = self.events.await.context("the reports ended before the run")??;
-        let rendered = junit::render(&events)?;
-        write(&self.folder.join("junit.xml"), &rendered)?;
-        if let Some(path) = junit {
-            write(path, &rendered)?;
-        }
-        write_html(&self.folder, &events)?;
-        Ok(events)
+    /// Waits for the last event and writes the reports of the whole run.
+    pub async fn finish(self, junit: Option<&Path>) -> Told {
+        let mut told = match self.events.await.context("the reports ended before the run") {
+            Ok(told) => told,
+            Err(error) => Told { trouble: Some(error), ..Told::default() },
+        };
+        let written = write_junit(&self.folder, junit, &told.events);
+        told.note(written);
+        let written = write_html(&self.folder, &told.events);
+        told.note(written);
+        told
     }
+}
+
+fn write_junit(folder: &Path, besides: Option<&Path>, events: &[Event]) -> anyhow::Result<()> {
+    let rendered = junit::render(events)?;
+    write(&folder.join("junit.xml"), &rendered)?;
+    besides.map_or(Ok(()), |path| write(path, &rendered))
 }
 
 /// Writes the index of a run's folder and its HTML report.
@@ -60,19 +81,21 @@ pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
     write(&folder.join("report.html"), &html::render(events, &logs, &files))
 }
 
-async fn consume(mut receiver: UnboundedReceiver<Event>, mut json: json::Json) -> anyhow::Result<Vec<Event>> {
+async fn consume(mut receiver: UnboundedReceiver<Event>, mut json: json::Json) -> Told {
     let mut terminal = terminal::Terminal::new();
-    let mut events = Vec::new();
+    let mut told = Told::default();
     while let Some(event) = receiver.recv().await {
         terminal.add(&event);
-        json.add(&event).context("writing events.jsonl")?;
+        if told.trouble.is_none() {
+            told.note(json.add(&event).context("writing events.jsonl"));
+        }
         let last = matches!(event.what, What::RunEnded { .. });
-        events.push(event);
+        told.events.push(event);
         if last {
             break;
         }
     }
-    Ok(events)
+    told
 }
 
 fn write(path: &Path, content: &str) -> anyhow::Result<()> {

@@ -63,3 +63,20 @@ fn every_event_is_a_line_of_json_that_reads_back() {
     let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read.len(), events().len());
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_costs_the_reports_and_not_the_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    // Every write to this device fails as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("events.jsonl")).unwrap();
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let reports = super::super::Reports::start(folder.path(), receiver).unwrap();
+    for event in events() {
+        sender.send(event).unwrap();
+    }
+    let told = reports.finish(None).await;
+    assert_eq!(told.events.len(), events().len());
+    let trouble = format!("{:#}", told.trouble.unwrap());
+    assert!(trouble.starts_with("writing events.jsonl: No space left on device"), "{trouble}");
+    assert!(folder.path().join("junit.xml").exists());
+}
