@@ -57,7 +57,7 @@ fn read_options(directory: &Path) -> anyhow::Result<NodeOptions> {
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut options: NodeOptions = serde_json::from_slice(&text)?;
     if let Ok(planted) = std::env::var(faults::VARIABLE) {
-        let more: faults::Faults = serde_json::from_str(&planted).with_context(|| format!("{}", faults::VARIABLE))?;
+        let more: faults::Faults = serde_json::from_str(&planted).context(faults::VARIABLE)?;
         options.faults.0.extend(more.0);
     }
     Ok(options)

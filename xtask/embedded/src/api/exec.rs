@@ -100,8 +100,8 @@ async fn run(socket: WebSocket, mut exec: Exec, argv: &[String]) {
 }
 
 fn resize(exec: &Exec, sent: &[u8]) {
-    let Ok(size) = serde_json::from_slice::<Value>(sent) else { return };
-    let side = |name: &str| size[name].as_u64().and_then(|value| u16::try_from(value).ok());
+    let Ok(sent) = serde_json::from_slice::<Value>(sent) else { return };
+    let side = |name: &str| sent[name].as_u64().and_then(|value| u16::try_from(value).ok());
     if let Some((columns, rows)) = side("Width").zip(side("Height")) {
         exec.resize(columns, rows);
     }

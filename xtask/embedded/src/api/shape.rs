@@ -40,7 +40,7 @@ impl Shape {
             Self::Metadata => metadata(object),
             Self::Table(include) => {
                 let list = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                table::of(kind, [object].into_iter(), list, include)
+                table::of(kind, [object].into_iter(), &list, include)
             }
         }
     }
@@ -48,7 +48,7 @@ impl Shape {
     /// A list of objects with the list's own metadata.
     pub fn list<'a>(self, kind: &'static Kind, objects: impl Iterator<Item = &'a Value>, list: Value) -> Value {
         if let Self::Table(include) = self {
-            return table::of(kind, objects, list, include);
+            return table::of(kind, objects, &list, include);
         }
         let items: Vec<Value> = objects.map(|object| self.one(kind, object)).collect();
         let (name, version) = match self {
@@ -64,9 +64,8 @@ impl Shape {
             Self::Whole => object,
             Self::Metadata => metadata(&object),
             Self::Table(_) => {
-                let list = object["metadata"].clone();
                 let row = json!({"cells": [], "object": metadata(&object)});
-                let mut empty = table::of(kind, std::iter::empty(), list, Include::None);
+                let mut empty = table::of(kind, std::iter::empty(), &object["metadata"], Include::None);
                 empty["rows"] = json!([row]);
                 empty
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 /// The present, cut to the second as the API stores it.
@@ -11,9 +11,9 @@ pub fn now() -> Time {
     Time(Timestamp::from_second(Utc::now().timestamp()).unwrap_or_default())
 }
 
-/// The present in microseconds.
-pub fn now_micros() -> MicroTime {
-    MicroTime(Timestamp::from_microsecond(Utc::now().timestamp_micros()).unwrap_or_default())
+/// The present in nanoseconds since 1970.
+pub fn nanos() -> i64 {
+    Utc::now().timestamp_nanos_opt().unwrap_or(0)
 }
 
 /// How long it is until `span` has passed since `start`; none where it has.

@@ -4,8 +4,9 @@
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{clock, hash};
+use super::clock;
 use crate::client::{Client, Object};
+use crate::kinds;
 
 /// A reference to an object, as events carry it.
 pub fn reference<K: Object>(object: &K) -> ObjectReference {
@@ -26,13 +27,14 @@ impl Client {
     pub fn event(&self, about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) {
         let event = new_event(about, kind, reason, message, component);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
-        let name = event.metadata.name.clone().unwrap_or_default();
-        let counted = self.modify(&namespace, &name, |seen: &mut Event| {
-            seen.count = Some(seen.count.unwrap_or(1) + 1);
-            seen.last_timestamp = Some(clock::now());
-            true
+        let counted = said_before(self, &event).map(|name| {
+            self.modify(&namespace, &name, |seen: &mut Event| {
+                seen.count = Some(seen.count.unwrap_or(1) + 1);
+                seen.last_timestamp = Some(clock::now());
+                true
+            })
         });
-        if counted.is_ok() {
+        if matches!(counted, Some(Ok(_))) {
             return;
         }
         if let Err(refused) = self.create(&event) {
@@ -41,22 +43,32 @@ impl Client {
     }
 }
 
-/// The event's name says what it is about: to find the one to count up takes no search.
+/// The name of the event that says the same of the same object.
+fn said_before(client: &Client, event: &Event) -> Option<String> {
+    let same = |stored: &serde_json::Value| {
+        let source = event.source.as_ref().and_then(|source| source.component.as_deref());
+        stored["message"].as_str() == event.message.as_deref()
+            && stored["reason"].as_str() == event.reason.as_deref()
+            && stored["type"].as_str() == event.type_.as_deref()
+            && stored["source"]["component"].as_str() == source
+            && stored["involvedObject"]["uid"].as_str() == event.involved_object.uid.as_deref()
+            && stored["involvedObject"]["name"].as_str() == event.involved_object.name.as_deref()
+            && stored["involvedObject"]["fieldPath"].as_str() == event.involved_object.field_path.as_deref()
+    };
+    let namespace = event.metadata.namespace.as_deref();
+    let stored = client.list_stored(kinds::of::<Event>());
+    let found = stored.iter().find(|stored| stored["metadata"]["namespace"].as_str() == namespace && same(stored))?;
+    found["metadata"]["name"].as_str().map(str::to_owned)
+}
+
+/// An event's name begins with its object's and ends with the time: by name, they stand in order.
 fn new_event(about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) -> Event {
     let object = about.name.as_deref().unwrap_or_default();
     let namespace = about.namespace.as_deref().filter(|n| !n.is_empty()).unwrap_or("default");
-    let said = [
-        about.kind.as_deref().unwrap_or_default(),
-        about.uid.as_deref().unwrap_or_default(),
-        about.field_path.as_deref().unwrap_or_default(),
-        kind,
-        reason,
-        message,
-        component,
-    ];
+    let is_kubelet = component == "kubelet";
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{object}.{:016x}", hash::fnv64(said.join("\0").as_bytes()))),
+            name: Some(format!("{object}.{:016x}", clock::nanos())),
             namespace: Some(namespace.to_owned()),
             ..ObjectMeta::default()
         },
@@ -69,10 +81,10 @@ fn new_event(about: &ObjectReference, kind: &str, reason: &str, message: &str, c
         last_timestamp: Some(clock::now()),
         source: Some(EventSource {
             component: Some(component.to_owned()),
-            host: (component == "kubelet").then(|| super::NODE.to_owned()),
+            host: is_kubelet.then(|| super::NODE.to_owned()),
         }),
         reporting_component: Some(component.to_owned()),
-        reporting_instance: Some(if component == "kubelet" { super::NODE.to_owned() } else { String::new() }),
+        reporting_instance: Some(if is_kubelet { super::NODE } else { "" }.to_owned()),
         ..Event::default()
     }
 }

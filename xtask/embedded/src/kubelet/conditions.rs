@@ -108,6 +108,7 @@ fn list(names: &[&str]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 

@@ -66,13 +66,11 @@ impl Sources<'_> {
         env: &Env,
         services: &Env,
     ) -> Result<Option<String>, String> {
-        match &variable.value_from {
-            Some(from) => self.value_from(container, from),
-            None => {
-                let known = |name: &str| env.get(name).or_else(|| services.get(name)).cloned();
-                Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), known)))
-            }
+        if let Some(from) = &variable.value_from {
+            return self.value_from(container, from);
         }
+        let known = |name: &str| env.get(name).or_else(|| services.get(name)).cloned();
+        Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), known)))
     }
 
     fn value_from(&self, container: &Container, from: &EnvVarSource) -> Result<Option<String>, String> {

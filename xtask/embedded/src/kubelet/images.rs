@@ -51,7 +51,7 @@ impl Images {
                 reporter.warning("ErrImageNeverPull", &message);
                 Err(Refusal::new("ErrImageNeverPull", message))
             }
-            (found, policy) => self.pull(&key, wanted, found.map_err(|why| Some(why)), policy, reporter),
+            (found, policy) => self.pull(&key, wanted, found.map_err(Some), policy, reporter),
         }
     }
 

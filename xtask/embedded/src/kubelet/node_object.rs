@@ -64,7 +64,7 @@ pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
     let status = node.status.clone();
     client.create(&node)?;
     // A status sent along with a creation is dropped by the API's rules.
-    client.modify_status(&String::new(), NODE, |node: &mut Node| {
+    client.modify_status("", NODE, |node: &mut Node| {
         node.status.clone_from(&status);
         true
     })

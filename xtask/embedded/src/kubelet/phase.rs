@@ -43,7 +43,7 @@ pub(super) fn phase(
 fn when_stopped(spec: &PodSpec, tally: &Tally, stopping: bool) -> &'static str {
     let all_succeeded = tally.stopped == tally.succeeded;
     match spec.restart_policy.as_deref() {
-        Some("Never") | Some("OnFailure") if all_succeeded => "Succeeded",
+        Some("Never" | "OnFailure") if all_succeeded => "Succeeded",
         Some("Never") => "Failed",
         _ if stopping && all_succeeded => "Succeeded",
         _ if stopping => "Failed",
@@ -90,6 +90,7 @@ fn sidecar(spec: &PodSpec, name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 
@@ -111,7 +112,7 @@ mod tests {
     fn the_phase_follows_from_the_containers() {
         let (waiting, running) = (json!({"waiting": {}}), json!({"running": {}}));
         let ended = |code| json!({"terminated": {"exitCode": code}});
-        assert_eq!(of("Always", &[waiting.clone()], false), "Pending");
+        assert_eq!(of("Always", std::slice::from_ref(&waiting), false), "Pending");
         assert_eq!(of("Always", &[running.clone(), waiting], false), "Pending");
         assert_eq!(of("Always", &[running.clone(), ended(3)], false), "Running");
         assert_eq!(of("Always", &[ended(0)], false), "Running");

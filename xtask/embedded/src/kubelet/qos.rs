@@ -44,6 +44,7 @@ fn is_guaranteed(container: &Container) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::{HostAlias, Pod, PodSpec};
 use runtime::SandboxSpec;
 
 /// The cluster's domain.
@@ -36,26 +36,27 @@ fn hostname(pod: &Pod, spec: &PodSpec) -> String {
     name.chars().take(HOSTNAME_BYTES_MAX).collect::<String>().trim_end_matches(['-', '.']).to_owned()
 }
 
+/// `/etc/hosts` before the pod's own line.
+const HOSTS: &str = "# Kubernetes-managed hosts file.\n\
+    127.0.0.1\tlocalhost\n\
+    ::1\tlocalhost ip6-localhost ip6-loopback\n\
+    fe00::\tip6-localnet\n\
+    fe00::\tip6-mcastprefix\n\
+    fe00::1\tip6-allnodes\n\
+    fe00::2\tip6-allrouters\n";
+
 /// `/etc/hosts`; `{ip}` stands for the pod's address.
 fn hosts(spec: &PodSpec, short: &str, full: Option<&str>) -> String {
-    let mut text = "# Kubernetes-managed hosts file.\n\
-        127.0.0.1\tlocalhost\n\
-        ::1\tlocalhost ip6-localhost ip6-loopback\n\
-        fe00::\tip6-localnet\n\
-        fe00::\tip6-mcastprefix\n\
-        fe00::1\tip6-allnodes\n\
-        fe00::2\tip6-allrouters\n"
-        .to_owned();
     let names = full.map_or_else(|| short.to_owned(), |full| format!("{full}\t{short}"));
-    text.push_str(&format!("{{ip}}\t{names}\n"));
+    let own = format!("{{ip}}\t{names}\n");
     let aliases = spec.host_aliases.as_deref().unwrap_or_default();
-    if !aliases.is_empty() {
-        text.push_str("\n# Entries added by HostAliases.\n");
-    }
-    for alias in aliases {
-        text.push_str(&format!("{}\t{}\n", alias.ip, alias.hostnames.as_deref().unwrap_or_default().join("\t")));
-    }
-    text
+    let line = |alias: &HostAlias| {
+        let names = alias.hostnames.as_deref().unwrap_or_default();
+        format!("{}\t{}\n", alias.ip, names.join("\t"))
+    };
+    let head = if aliases.is_empty() { "" } else { "\n# Entries added by HostAliases.\n" };
+    let aliases: String = aliases.iter().map(line).collect();
+    [HOSTS, &own, head, &aliases].concat()
 }
 
 /// `/etc/resolv.conf`, by `dnsPolicy` and `dnsConfig`.
@@ -77,20 +78,19 @@ fn resolv_conf(spec: &PodSpec, namespace: &str, name_server: Ipv4Addr) -> String
         options.retain(|other: &String| other.split(':').next() != Some(name.as_str()));
         options.push(option.value.map_or_else(|| name.clone(), |value| format!("{name}:{value}")));
     }
-    let mut text = String::new();
+    let mut lines = Vec::new();
     if !searches.is_empty() {
-        text.push_str(&format!("search {}\n", searches.join(" ")));
+        lines.push(format!("search {}\n", searches.join(" ")));
     }
-    for server in servers.iter().take(NAME_SERVERS_MAX) {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
+    lines.extend(servers.iter().take(NAME_SERVERS_MAX).map(|server| format!("nameserver {server}\n")));
     if !options.is_empty() {
-        text.push_str(&format!("options {}\n", options.join(" ")));
+        lines.push(format!("options {}\n", options.join(" ")));
     }
-    text
+    lines.concat()
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 

@@ -79,6 +79,7 @@ pub(super) fn user(security: &Security, image: &Image) -> Option<ContainerUser> 
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 

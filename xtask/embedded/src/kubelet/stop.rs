@@ -113,7 +113,7 @@ async fn changed(orders: &mut Option<watch::Receiver<Order>>) {
     };
     if !heard {
         *orders = None;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -46,7 +46,7 @@ impl Order {
 /// Waits until the pod is to go.
 pub(super) async fn until_deletion(orders: &mut watch::Receiver<Order>) {
     if orders.wait_for(Order::is_deletion).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -131,7 +131,7 @@ impl Worker {
     fn adopt(&mut self, order: &Order) {
         let mut pod = (*order.pod).clone();
         if self.pod.status.is_some() {
-            pod.status = self.pod.status.clone();
+            pod.status.clone_from(&self.pod.status);
         }
         self.pod = Arc::new(pod);
     }

@@ -214,6 +214,71 @@ mod tests {
         }
     }
 
+    /// Notes the fields that a type asks its deserializer for, and gives up.
+    struct Fields<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> serde::Deserializer<'de> for Fields<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_struct<V: serde::de::Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.0.extend(fields);
+            Err(serde::de::Error::custom("only the fields are asked for"))
+        }
+
+        fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(serde::de::Error::custom("no struct"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    fn compare<T: serde::de::DeserializeOwned>(name: &str) {
+        let mut declared = Vec::new();
+        let _ = T::deserialize(Fields(&mut declared));
+        let is_kind = KINDS.iter().any(|kind| kind.kind == name);
+        declared.retain(|field| !(is_kind && matches!(*field, "apiVersion" | "kind")));
+        declared.sort_unstable();
+        let ours: Vec<&str> = message(name).unwrap().fields.keys().copied().collect();
+        assert_eq!(ours, declared, "{name}");
+    }
+
+    /// A new k8s-openapi with other fields needs a new table.
+    #[test]
+    fn the_table_has_the_fields_that_k8s_openapi_has() {
+        macro_rules! compare {
+            ($($path:path => $($name:ident)*;)*) => { $( { use $path as api; $( compare::<api::$name>(stringify!($name)); )* } )* };
+        }
+        compare! {
+            k8s_openapi::api::core::v1 =>
+                Pod PodSpec PodStatus Container ContainerPort ContainerStatus EnvVar EnvVarSource Probe Lifecycle Volume
+                VolumeMount SecurityContext PodSecurityContext ResourceRequirements Toleration Affinity Service
+                ServiceSpec ServicePort Endpoints ConfigMap Secret ServiceAccount Event Namespace NamespaceSpec Node
+                NodeSpec NodeStatus PersistentVolume PersistentVolumeSpec PersistentVolumeClaim
+                PersistentVolumeClaimSpec PersistentVolumeClaimStatus ResourceQuota LimitRange PodTemplateSpec
+                EphemeralContainer ConfigMapVolumeSource SecretVolumeSource ProjectedVolumeSource ObjectReference;
+            k8s_openapi::api::apps::v1 =>
+                StatefulSet StatefulSetSpec StatefulSetStatus Deployment DeploymentSpec DeploymentStatus ReplicaSet
+                ReplicaSetSpec ReplicaSetStatus ControllerRevision;
+            k8s_openapi::api::batch::v1 => Job JobSpec JobStatus CronJob CronJobSpec JobTemplateSpec;
+            k8s_openapi::api::policy::v1 => PodDisruptionBudget PodDisruptionBudgetSpec PodDisruptionBudgetStatus;
+            k8s_openapi::api::networking::v1 => Ingress IngressSpec IngressRule NetworkPolicy NetworkPolicySpec;
+            k8s_openapi::api::discovery::v1 => EndpointSlice;
+            k8s_openapi::api::storage::v1 => StorageClass;
+            k8s_openapi::api::rbac::v1 => Role RoleBinding ClusterRole ClusterRoleBinding;
+            k8s_openapi::api::autoscaling::v2 => HorizontalPodAutoscaler HorizontalPodAutoscalerSpec;
+            k8s_openapi::api::coordination::v1 => Lease LeaseSpec;
+            k8s_openapi::apimachinery::pkg::apis::meta::v1 => ObjectMeta OwnerReference LabelSelector ManagedFieldsEntry;
+        }
+    }
+
     #[test]
     fn ports_of_a_container_merge_by_number_and_protocol_or_by_number_alone() {
         let ports = message("Container").unwrap().field("ports").unwrap();

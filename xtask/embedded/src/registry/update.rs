@@ -70,7 +70,7 @@ impl Registry {
             (Patch::Apply(config, force), stored) => {
                 let empty = empty(kind, namespace, name);
                 let live = stored.as_deref().unwrap_or(&empty);
-                let manager = writer.manager("Apply").unwrap_or_else(nobody);
+                let manager = writer.manager("Apply").ok_or_else(|| Status::new(422, "Invalid", "nobody applies"))?;
                 let owners = Managers::of(live);
                 let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
                 (merged, Some(owners))
@@ -96,7 +96,7 @@ impl Registry {
         managers: Option<Managers>,
     ) -> Result<Written, Status> {
         let mut object = create::known_fields(kind, object)?;
-        same_object(kind, stored, &object)?;
+        same_object(stored, &object)?;
         meta::check_uid(kind, stored, &object)?;
         meta::carry_over(stored, &mut object);
         if store::resource_version(&object).is_empty() {
@@ -170,17 +170,12 @@ fn without_managers(object: &Value) -> Value {
     object
 }
 
-/// The API server asks for a manager before it applies.
-fn nobody() -> super::apply::managers::Manager {
-    super::apply::managers::Manager { operation: "Apply", name: String::new(), subresource: String::new() }
-}
-
-fn same_object(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Status> {
+fn same_object(stored: &Value, object: &Value) -> Result<(), Status> {
     if store::key(stored) == store::key(object) {
         return Ok(());
     }
-    let message = format!("the name of the object ({}) does not match the name on the URL", store::key(object).1);
-    let _ = kind;
+    let (name, sent) = (store::key(stored).1, store::key(object).1);
+    let message = format!("the name of the object ({sent}) does not match the name on the URL ({name})");
     Err(Status::new(400, "BadRequest", message))
 }
 

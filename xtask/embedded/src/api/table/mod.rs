@@ -74,7 +74,7 @@ pub enum Include {
 }
 
 /// A table of objects with the list's own metadata.
-pub fn of<'a>(kind: &Kind, objects: impl Iterator<Item = &'a Value>, list: Value, include: Include) -> Value {
+pub fn of<'a>(kind: &Kind, objects: impl Iterator<Item = &'a Value>, list: &Value, include: Include) -> Value {
     let columns = columns(kind);
     let definitions: Vec<Value> = columns.iter().map(definition).collect();
     let rows: Vec<Value> = objects.map(|object| row(columns, object, include)).collect();
@@ -164,7 +164,7 @@ mod tests {
         ];
         let kind = kinds::find("", "v1", "pods").unwrap();
         for (pod, wanted) in table {
-            let shown = of(kind, [&pod].into_iter(), json!({}), Include::None);
+            let shown = of(kind, [&pod].into_iter(), &json!({}), Include::None);
             let cells: Vec<_> = shown["rows"][0]["cells"].as_array().unwrap().iter().take(4).cloned().collect();
             assert_eq!(cells, wanted.map(Value::from), "{pod}");
         }

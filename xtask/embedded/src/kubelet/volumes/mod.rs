@@ -138,6 +138,7 @@ fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<()> 
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
