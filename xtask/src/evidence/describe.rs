@@ -13,11 +13,15 @@ pub fn namespace(state: &State) -> String {
     let pods = state.pods.values().map(|pod| (format!("Pod/{}", pod.name_any()), objects::pod_line(pod), of_pod(pod)));
     let line = |kind: &str, name: &str, line: String| (format!("{kind}/{name}"), line, String::new());
     let sets = state.stateful_sets.iter().map(|(name, set)| line("StatefulSet", name, objects::stateful_set_line(set)));
+    let deployments =
+        state.deployments.iter().map(|(name, found)| line("Deployment", name, objects::deployment_line(found)));
+    let replica_sets =
+        state.replica_sets.iter().map(|(name, set)| line("ReplicaSet", name, objects::replica_set_line(set)));
     let jobs = state.jobs.iter().map(|(name, job)| line("Job", name, objects::job_line(job)));
     let claims =
         state.claims.iter().map(|(name, claim)| line("PersistentVolumeClaim", name, objects::claim_line(claim)));
     let mut text = state.trouble.as_ref().map(|trouble| format!("{trouble}\n\n")).unwrap_or_default();
-    for (object, line, more) in sets.chain(pods).chain(jobs).chain(claims) {
+    for (object, line, more) in sets.chain(deployments).chain(replica_sets).chain(pods).chain(jobs).chain(claims) {
         let _ = write!(text, "{object}: {line}\n{more}");
         for event in state.events_about(&object) {
             let time = event.last_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default();

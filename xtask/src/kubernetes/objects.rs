@@ -1,6 +1,6 @@
 //! What the phases ask of objects: readiness, ordinals, owners, a line that says how one is.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
@@ -12,11 +12,15 @@ pub fn is_ready(pod: &Pod) -> bool {
     ready && pod.metadata.deletion_timestamp.is_none()
 }
 
-/// Whether a controller of this kind and name owns the pod.
-pub fn is_controlled_by(pod: &Pod, kind: &str, name: &str) -> bool {
-    pod.owner_references()
-        .iter()
-        .any(|owner| owner.controller == Some(true) && owner.kind == kind && owner.name == name)
+/// The name of the controller that owns the object, if it is of this kind.
+pub fn controller<'a>(object: &'a impl ResourceExt, kind: &str) -> Option<&'a str> {
+    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+    (owner.kind == kind).then_some(owner.name.as_str())
+}
+
+/// Whether the pod has ended, and not well.
+pub fn is_failed(pod: &Pod) -> bool {
+    pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Failed"))
 }
 
 /// The number at the end of a pod's name.
@@ -31,10 +35,17 @@ pub fn ip(pod: &Pod) -> Option<&str> {
 
 /// The statuses of all containers, those of init containers first.
 pub fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.as_ref();
-    let init = status.and_then(|status| status.init_container_statuses.as_ref());
-    let main = status.and_then(|status| status.container_statuses.as_ref());
-    init.into_iter().chain(main).flatten()
+    init_containers(pod).chain(main_containers(pod))
+}
+
+/// The statuses of init containers.
+pub fn init_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.as_ref().and_then(|status| status.init_container_statuses.as_ref()).into_iter().flatten()
+}
+
+/// The statuses of containers that are no init containers.
+pub fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).into_iter().flatten()
 }
 
 /// How a pod is, in a few words: `Running ready restarts=1`, `Pending ImagePullBackOff`.
@@ -74,6 +85,29 @@ pub fn stateful_set_line(set: &StatefulSet) -> String {
     format!("{ready}/{wanted} ready, {}/{wanted} updated", status.updated_replicas.unwrap_or(0))
 }
 
+/// How a `Deployment` is: `1/2 ready, 2/2 updated, 2 available`, and why it does not go on.
+pub fn deployment_line(deployment: &Deployment) -> String {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let status = deployment.status.clone().unwrap_or_default();
+    let count = |number: Option<i32>| number.unwrap_or(0);
+    let conditions = status.conditions.into_iter().flatten();
+    let trouble = |c: &k8s_openapi::api::apps::v1::DeploymentCondition| match c.type_.as_str() {
+        "Progressing" => c.status == "False",
+        "ReplicaFailure" => c.status == "True",
+        _ => false,
+    };
+    let why = conditions.filter(trouble).filter_map(|c| c.reason).map(|reason| format!(", {reason}"));
+    let (ready, updated) = (count(status.ready_replicas), count(status.updated_replicas));
+    let available = count(status.available_replicas);
+    format!("{ready}/{wanted} ready, {updated}/{wanted} updated, {available} available{}", why.collect::<String>())
+}
+
+/// How a `ReplicaSet` is: `1/2 ready`.
+pub fn replica_set_line(set: &ReplicaSet) -> String {
+    let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    format!("{}/{wanted} ready", set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0))
+}
+
 /// How a claim is.
 pub fn claim_line(claim: &PersistentVolumeClaim) -> String {
     claim.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".to_owned())
@@ -83,7 +117,10 @@ pub fn claim_line(claim: &PersistentVolumeClaim) -> String {
 pub fn job_line(job: &Job) -> String {
     let status = job.status.clone().unwrap_or_default();
     let count = |number: Option<i32>| number.unwrap_or(0);
-    format!("{} active, {} succeeded, {} failed", count(status.active), count(status.succeeded), count(status.failed))
+    let decided = status.conditions.iter().flatten().filter(|c| c.status == "True").filter_map(|c| c.reason.as_deref());
+    let why = decided.last().map(|reason| format!(", {reason}")).unwrap_or_default();
+    let (active, succeeded, failed) = (count(status.active), count(status.succeeded), count(status.failed));
+    format!("{active} active, {succeeded} succeeded, {failed} failed{why}")
 }
 
 /// `Unhealthy x3: Readiness probe failed`.

@@ -131,7 +131,7 @@ impl Waiter {
         }
     }
 
-    /// Lets `what` go on, as long as nothing in the namespace is in a state that can't recover.
+    /// Lets `what`, a command of helm's, go on as long as nothing in the namespace is in a state that can't recover.
     ///
     /// # Errors
     /// [`GivenUp`] where something is, or time is over.
@@ -143,6 +143,7 @@ impl Waiter {
     ) -> anyhow::Result<T> {
         let mut going_on = std::pin::pin!(going_on);
         let mut changes = watch.changes();
+        self.tracker.lock().await.begin_hooks(&watch.state());
         loop {
             tokio::select! {
                 done = &mut going_on => return Ok(done),
@@ -151,6 +152,11 @@ impl Waiter {
             }
             self.give_up_if_hopeless(watch, what, "it still goes on").await?;
         }
+    }
+
+    /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less.
+    pub async fn failed_hook(&self, watch: &Watch) -> Option<Sighting> {
+        self.tracker.lock().await.failed_hook(&watch.state())
     }
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {

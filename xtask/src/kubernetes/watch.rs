@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -31,6 +31,10 @@ pub struct State {
     pub events: BTreeMap<String, Event>,
     /// Its stateful sets.
     pub stateful_sets: BTreeMap<String, StatefulSet>,
+    /// Its deployments.
+    pub deployments: BTreeMap<String, Deployment>,
+    /// Its replica sets.
+    pub replica_sets: BTreeMap<String, ReplicaSet>,
     /// Its claims.
     pub claims: BTreeMap<String, PersistentVolumeClaim>,
     /// Its jobs.
@@ -44,17 +48,37 @@ pub struct State {
 impl State {
     /// The pods of a stateful set, in order of their ordinals.
     pub fn replicas(&self, stateful_set: &str) -> Vec<&Pod> {
-        let controlled = |pod: &&Pod| objects::is_controlled_by(pod, "StatefulSet", stateful_set);
-        let mut pods: Vec<_> = self.pods.values().filter(controlled).collect();
+        let mut pods = self.controlled("StatefulSet", |name| name == stateful_set);
         pods.sort_by_key(|pod| objects::ordinal(&pod.name_any()));
         pods
+    }
+
+    /// The pods of a deployment, of all its revisions, the newest last.
+    pub fn pods_of_deployment(&self, deployment: &str) -> Vec<&Pod> {
+        let owned = |set: &ReplicaSet| objects::controller(set, "Deployment") == Some(deployment);
+        self.controlled("ReplicaSet", |name| self.replica_sets.get(name).is_some_and(owned))
+    }
+
+    /// The pods of a job, the newest last.
+    pub fn pods_of_job(&self, job: &str) -> Vec<&Pod> {
+        self.controlled("Job", |name| name == job)
     }
 
     /// The events about an object, `Pod/caesium-0`, the latest last.
     pub fn events_about(&self, object: &str) -> Vec<&Event> {
         let mut about: Vec<_> = self.events.values().filter(|event| objects::involved(event) == object).collect();
-        about.sort_by_key(|event| event.last_timestamp.clone().map(|time| time.0));
+        // Times have seconds only; versions grow with every change.
+        let version = |event: &Event| event.resource_version().and_then(|version| version.parse::<u64>().ok());
+        about.sort_by_key(|event| (event.last_timestamp.clone().map(|time| time.0), version(event)));
         about
+    }
+
+    /// The pods with such a controller, the newest last.
+    fn controlled(&self, kind: &str, is_it: impl Fn(&str) -> bool) -> Vec<&Pod> {
+        let pods = self.pods.values().filter(|pod| objects::controller(*pod, kind).is_some_and(&is_it));
+        let mut pods: Vec<_> = pods.collect();
+        pods.sort_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), pod.name_any()));
+        pods
     }
 }
 
@@ -95,6 +119,8 @@ impl Watch {
         tasks.spawn(follow::<Pod>(client.clone(), shared.clone()));
         tasks.spawn(follow::<Event>(client.clone(), shared.clone()));
         tasks.spawn(follow::<StatefulSet>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<Deployment>(client.clone(), shared.clone()));
+        tasks.spawn(follow::<ReplicaSet>(client.clone(), shared.clone()));
         tasks.spawn(follow::<PersistentVolumeClaim>(client.clone(), shared.clone()));
         tasks.spawn(follow::<Job>(client.clone(), shared.clone()));
         tasks.spawn(follow::<PodDisruptionBudget>(client.clone(), shared.clone()));
@@ -238,6 +264,26 @@ impl Watched for StatefulSet {
 
     fn line(&self) -> Option<(String, String)> {
         Some((format!("StatefulSet/{}", self.name_any()), objects::stateful_set_line(self)))
+    }
+}
+
+impl Watched for Deployment {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.deployments
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("Deployment/{}", self.name_any()), objects::deployment_line(self)))
+    }
+}
+
+impl Watched for ReplicaSet {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.replica_sets
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("ReplicaSet/{}", self.name_any()), objects::replica_set_line(self)))
     }
 }
 

@@ -4,9 +4,10 @@
 use kube::ResourceExt;
 
 use super::context::Cx;
+use crate::kubernetes::final_states::Sighting;
 use crate::kubernetes::wait::GivenUp;
 use crate::kubernetes::{logs, objects};
-use crate::process::quote_line;
+use crate::process::{CommandError, quote_line};
 use crate::stage::Stage;
 
 /// Events and log lines that are shown.
@@ -14,12 +15,16 @@ const LINES: usize = 8;
 
 /// The message of a failed case.
 pub async fn message(cx: &Cx, error: &anyhow::Error) -> String {
-    let first = format!("{error:#}");
+    let mut first = format!("{error:#}");
     let Ok(stage) = cx.stage() else { return first };
     let given_up = error.downcast_ref::<GivenUp>();
-    let sighting = given_up.and_then(|given_up| given_up.sighting.clone());
+    let mut sighting = given_up.and_then(|given_up| given_up.sighting.clone());
+    if let Some(failed) = hook_behind(cx, &stage, error).await {
+        first = format!("{}\n{first}", failed.sentence);
+        sighting = Some(failed);
+    }
     let (object, container) = match sighting {
-        Some(sighting) => (sighting.object, sighting.container),
+        Some(Sighting { object, pod, container, .. }) => (pod.map_or(object, |pod| format!("Pod/{pod}")), container),
         None => match unready(&stage) {
             Some(found) if given_up.is_some() => found,
             _ => return first,
@@ -27,6 +32,12 @@ pub async fn message(cx: &Cx, error: &anyhow::Error) -> String {
     };
     let about = about(&stage, &object, container.as_deref()).await;
     std::iter::once(first).chain(about).collect::<Vec<_>>().join("\n")
+}
+
+/// The hook that made helm fail.
+async fn hook_behind(cx: &Cx, stage: &Stage, error: &anyhow::Error) -> Option<Sighting> {
+    error.downcast_ref::<CommandError>()?;
+    cx.wait.failed_hook(&stage.watch).await
 }
 
 /// The first replica that is not ready, and its application's container.

@@ -1,0 +1,112 @@
+//! The states that can't recover: a wait that sees one ends at once.
+
+mod pods;
+mod table;
+mod view;
+mod workloads;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use self::table::TABLE;
+use self::view::View;
+use super::watch::State;
+
+/// A state as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Whose: `Pod/caesium-0`.
+    pub object: String,
+    /// The pod that shows why, where that is another object.
+    pub pod: Option<String>,
+    /// Which container of the pod.
+    pub container: Option<String>,
+    /// One sentence for a tired person.
+    pub sentence: String,
+}
+
+impl Sighting {
+    fn of(object: String, sentence: String) -> Self {
+        Self { object, pod: None, container: None, sentence }
+    }
+}
+
+/// How long a state lasts, or how often it comes, before it is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// Since it was first seen.
+    Seconds(u64),
+    /// The finder counts.
+    Times(i32),
+}
+
+impl Limit {
+    fn lasts(self) -> Duration {
+        match self {
+            Self::Seconds(seconds) => Duration::from_secs(seconds),
+            Self::Times(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// A kind of state that can't recover.
+struct Row {
+    /// Names it in the documentation.
+    name: &'static str,
+    /// The kinds of objects that can be in it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
+    object: &'static str,
+    /// By which reason it is told.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
+    reason: &'static str,
+    /// When it is final.
+    limit: Limit,
+    /// What begins alike, recovers, and must not end a wait.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
+    twin: &'static str,
+    /// Every object that is in this state.
+    find: fn(&View<'_>) -> Vec<Sighting>,
+}
+
+/// Watches for final states over the time of one wait.
+#[derive(Default)]
+pub struct Tracker {
+    since: BTreeMap<(usize, String), Instant>,
+    /// The objects of hooks that were there before; none where helm runs no hooks meanwhile.
+    old_hooks: Option<BTreeSet<String>>,
+}
+
+impl Tracker {
+    /// From now on hooks count as well, those that are new: helm runs them, and would wait out its time-out.
+    pub fn begin_hooks(&mut self, state: &State) {
+        self.old_hooks = Some(view::hooks(state));
+    }
+
+    /// A hook that failed since [`Tracker::begin_hooks`].
+    pub fn failed_hook(&self, state: &State) -> Option<Sighting> {
+        workloads::failed_hooks(&View { state, old_hooks: self.old_hooks.as_ref() }).into_iter().next()
+    }
+
+    /// The first state that is final by now.
+    pub fn look(&mut self, state: &State, now: Instant) -> Option<Sighting> {
+        let view = View { state, old_hooks: self.old_hooks.as_ref() };
+        let mut seen = BTreeMap::new();
+        let mut found = None;
+        for (index, row) in TABLE.iter().enumerate() {
+            for sighting in (row.find)(&view) {
+                let key = (index, sighting.object.clone());
+                let since = *self.since.get(&key).unwrap_or(&now);
+                seen.insert(key, since);
+                if found.is_none() && now.duration_since(since) >= row.limit.lasts() {
+                    tracing::debug!(state = row.name, object = sighting.object, "final");
+                    found = Some(sighting);
+                }
+            }
+        }
+        self.since = seen;
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;
