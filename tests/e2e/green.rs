@@ -12,7 +12,7 @@ fn one_replica_passes_every_case_and_leaves_its_evidence() {
     let first = ended.stderr.lines().next().unwrap_or_default();
     assert!(first.contains("the stand-in") && first.contains("the embedded cluster"), "{first}");
     for file in
-        ["events.jsonl", "junit.xml", "report.html", "histories/caesium.r1.pod_kill.jsonl", "r1/logs", "commands"]
+        ["events.jsonl", "junit.xml", "report.html", "histories/caesium.r1.pod_kill.jsonl", "caesium-r1/logs", "commands"]
     {
         assert!(scene.report().join(file).exists(), "{file} is missing");
     }

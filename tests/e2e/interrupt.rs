@@ -94,11 +94,11 @@ fn the_state_under_load_is_kept_when_a_case_is_interrupted() {
     let ended = interrupted(&scene, &STAGES[3], Signal::INT);
     let case = "caesium::r1::pod_kill";
     assert!(ended.message(case).starts_with("interrupted; last seen: "), "{}", ended.told());
-    let described = std::fs::read_to_string(scene.report().join("r1/failed/pod_kill/describe.txt")).unwrap();
+    let described = std::fs::read_to_string(scene.report().join("caesium-r1/failed/pod_kill/describe.txt")).unwrap();
     assert!(described.contains("StatefulSet/caesium: "), "{described}");
-    assert!(std::fs::read_dir(scene.report().join("r1/logs")).unwrap().count() > 0, "logs are kept");
+    assert!(std::fs::read_dir(scene.report().join("caesium-r1/logs")).unwrap().count() > 0, "logs are kept");
     let junit = std::fs::read_to_string(scene.report().join("junit.xml")).unwrap();
-    assert!(junit.contains("evidence: r1/failed/pod_kill"), "{junit}");
+    assert!(junit.contains("evidence: caesium-r1/failed/pod_kill"), "{junit}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Drive<'_> {
             let case = &self.plan.cases[index];
             let before =
                 ended(board, case.needs.iter().chain(&case.after).filter(|i| self.plan.running.contains(i))).await;
-            if case.topology.is_some() && job.is_none() {
+            if case.variant.is_some() && job.is_none() {
                 job = jobs.acquire().await.ok();
             }
             let started = Instant::now();

@@ -1,7 +1,7 @@
 //! Driving: order, what blocks what, lanes side by side, interrupts.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::outcome::{self, Shown};
@@ -20,7 +20,7 @@ impl Rehearsal {
     fn of(words: &[&str], failing: &[&'static str]) -> Self {
         let suite = load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
         let words = words.iter().map(ToString::to_string).collect();
-        let plan = Plan::of(&suite, &Selection { words, ..Selection::default() }).unwrap();
+        let plan = Plan::of(&[Arc::new(suite)], &Selection { words, ..Selection::default() }).unwrap();
         Self { plan, failing: failing.to_vec(), cancel: CancellationToken::new(), log: Mutex::default() }
     }
 

@@ -21,10 +21,10 @@ const OVERRUN: Duration = Duration::from_secs(5);
 /// Runs a case to its verdict.
 pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     // Creating clusters and building images takes what it takes; a flag is about the chart's cases.
-    let asked = run.settings.timeout.filter(|_| case.topology.is_some());
-    let timeout = asked.unwrap_or_else(|| run.suite.timeout(case.phase.name()));
+    let asked = run.settings.timeout.filter(|_| case.variant.is_some());
+    let timeout = asked.unwrap_or_else(|| timeout(run, case));
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
-    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, topology: case.topology };
+    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant: case.variant, spec: case.spec.clone() };
     match bounded(case, &cx, timeout).await {
         Ok(note) => Verdict::Passed { note },
         Err(error) => {
@@ -34,6 +34,13 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
             Verdict::Failed { message }
         }
     }
+}
+
+/// What the case's suite says; the longest of all suites' where it belongs to none.
+fn timeout(run: &Run, case: &Case) -> Duration {
+    let own = case.variant.and_then(|index| run.variants.get(index));
+    let suites = own.map_or(run.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
+    suites.map(|suite| suite.timeout(&case.spec)).max().unwrap_or_default()
 }
 
 async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {

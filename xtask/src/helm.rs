@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use serde_json::Value;
+
 use crate::process::{Cmd, Launcher};
 use crate::tools::Tool;
 
@@ -55,6 +58,15 @@ impl Values {
     }
 }
 
+/// The objects in what helm renders.
+///
+/// # Errors
+/// Where that is no YAML.
+pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(rendered).context("it is no YAML")?;
+    Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
+}
+
 impl Helm {
     /// `helm VERB RELEASE …`
     pub fn cmd(&self, verb: &str) -> Cmd {
@@ -84,8 +96,8 @@ impl Helm {
     /// Where helm fails or says something else.
     pub async fn revision(&self) -> anyhow::Result<u64> {
         let status = self.cmd("status").args(["--output", "json"]).run().await?;
-        let status: serde_json::Value = serde_json::from_str(&status)?;
-        let version = status.get("version").and_then(serde_json::Value::as_u64);
+        let status: Value = serde_json::from_str(&status)?;
+        let version = status.get("version").and_then(Value::as_u64);
         version.ok_or_else(|| anyhow::anyhow!("helm status of {} names no version", self.release))
     }
 

@@ -1,21 +1,24 @@
-//! The plan: every case of a suite, what each needs, and which are to run.
+//! The plan: every case of the suites, what each needs, and which are to run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::events::CaseName;
 use crate::exit::usage;
 use crate::phases::Phase;
-use crate::suite::Suite;
+use crate::suite::{CaseSpec, Suite, Variant};
 
 /// A case and its place in the graph; cases are known by their index in the plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// Its full name.
     pub name: CaseName,
     /// What it does.
     pub phase: Phase,
-    /// Index of its topology in the suite.
-    pub topology: Option<usize>,
+    /// Index of its suite's topology among the plan's variants.
+    pub variant: Option<usize>,
+    /// As its topology lists it.
+    pub spec: CaseSpec,
     /// Cases that must have passed.
     pub needs: Vec<usize>,
     /// Cases that must pass, too, but beside which it runs.
@@ -24,9 +27,11 @@ pub struct Case {
     pub after: Vec<usize>,
 }
 
-/// All cases of a suite, and those that are to run.
+/// All cases of the suites, and those that are to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The suites in their topologies, as far as they are asked for.
+    pub variants: Vec<Arc<Variant>>,
     /// All, in the order in which they are listed.
     pub cases: Vec<Case>,
     /// Asked for by the filters.
@@ -51,16 +56,22 @@ pub struct Selection {
 }
 
 impl Plan {
-    /// The plan of a suite.
+    /// The plan of one or several suites.
     ///
     /// # Errors
     /// A usage error where no topology has the number of replicas that is asked for.
-    pub fn of(suite: &Suite, selection: &Selection) -> anyhow::Result<Self> {
-        let topologies = topologies(suite, &selection.replicas)?;
-        let cases = cases(suite, &topologies);
+    pub fn of(suites: &[Arc<Suite>], selection: &Selection) -> anyhow::Result<Self> {
+        let variants = variants(suites, &selection.replicas)?;
+        let cases = cases(&variants);
         let wanted: BTreeSet<_> = (0..cases.len()).filter(|index| selection.takes(&cases[*index])).collect();
         let running = closure(&cases, &wanted, selection.keep);
-        Ok(Self { cases, wanted, running })
+        Ok(Self { variants, cases, wanted, running })
+    }
+
+    /// The variants that have a case that runs; all of them where only cases run that belong to none.
+    pub fn about(&self) -> BTreeSet<usize> {
+        let about: BTreeSet<_> = self.running().filter_map(|(_, case)| case.variant).collect();
+        if about.is_empty() { (0..self.variants.len()).collect() } else { about }
     }
 
     /// Index of a case that belongs to no topology.
@@ -83,7 +94,7 @@ impl Plan {
         let mut lanes: Vec<Vec<usize>> = Vec::new();
         for (index, case) in self.running() {
             let same = |lane: &&mut Vec<usize>| {
-                lane.last().is_some_and(|last| case.topology.is_some() && self.cases[*last].topology == case.topology)
+                lane.last().is_some_and(|last| case.variant.is_some() && self.cases[*last].variant == case.variant)
             };
             match lanes.iter_mut().find(same) {
                 Some(lane) => lane.push(index),
@@ -105,46 +116,51 @@ impl Selection {
     }
 }
 
-fn topologies(suite: &Suite, replicas: &[u32]) -> anyhow::Result<Vec<usize>> {
+fn variants(suites: &[Arc<Suite>], replicas: &[u32]) -> anyhow::Result<Vec<Arc<Variant>>> {
+    let of = |suite: &Arc<Suite>| {
+        let suite = suite.clone();
+        suite.topologies.clone().into_iter().map(move |topology| Variant { suite: suite.clone(), topology })
+    };
+    let variants: Vec<_> = suites.iter().flat_map(of).collect();
     for wanted in replicas {
-        if !suite.topologies.iter().any(|topology| topology.replicas == *wanted) {
-            let mut sizes: Vec<_> = suite.topologies.iter().map(|topology| topology.replicas).collect();
-            sizes.sort_unstable();
-            sizes.dedup();
+        if !variants.iter().any(|variant| variant.topology.replicas == *wanted) {
+            let sizes: BTreeSet<_> = variants.iter().map(|variant| variant.topology.replicas).collect();
             let sizes = sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(usage(format!("--replicas {wanted}: suite {} has topologies of {sizes} replicas", suite.name)));
+            let names = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(usage(format!("--replicas {wanted}: suite {names} has topologies of {sizes} replicas")));
         }
     }
-    let takes = |index: &usize| replicas.is_empty() || replicas.contains(&suite.topologies[*index].replicas);
-    Ok((0..suite.topologies.len()).filter(takes).collect())
+    let takes = |variant: &Variant| replicas.is_empty() || replicas.contains(&variant.topology.replicas);
+    Ok(variants.into_iter().filter(takes).map(Arc::new).collect())
 }
 
 /// Every case, in order: those before the topologies, the topologies', the clean-up.
-fn cases(suite: &Suite, topologies: &[usize]) -> Vec<Case> {
+fn cases(variants: &[Arc<Variant>]) -> Vec<Case> {
     let mut cases = Vec::new();
     for phase in [Phase::ChartLint, Phase::ChartTemplate, Phase::ClusterCreate, Phase::ChartDryRun, Phase::ImagesLoad] {
-        push(&mut cases, phase, None, Vec::new(), phase.name());
+        push(&mut cases, phase.into(), None, Vec::new(), phase.name());
     }
-    for topology in topologies {
-        for phase in &suite.topologies[*topology].cases {
-            let after = (0..cases.len()).filter(|index| cases[*index].topology == Some(*topology)).collect();
-            let name = format!("{}::{}::{}", suite.name, suite.topologies[*topology].name, phase.name());
-            push(&mut cases, *phase, Some(*topology), after, &name);
+    for (index, variant) in variants.iter().enumerate() {
+        for spec in &variant.topology.cases {
+            let after = (0..cases.len()).filter(|other| cases[*other].variant == Some(index)).collect();
+            let name = format!("{}::{}::{}", variant.suite.name, variant.topology.name, spec.name);
+            push(&mut cases, spec.clone(), Some(index), after, &name);
         }
     }
     let all = (0..cases.len()).collect();
-    push(&mut cases, Phase::ClusterDelete, None, all, Phase::ClusterDelete.name());
+    push(&mut cases, Phase::ClusterDelete.into(), None, all, Phase::ClusterDelete.name());
     cases
 }
 
-fn push(cases: &mut Vec<Case>, phase: Phase, topology: Option<usize>, after: Vec<usize>, name: &str) {
+fn push(cases: &mut Vec<Case>, spec: CaseSpec, variant: Option<usize>, after: Vec<usize>, name: &str) {
+    let phase = spec.phase;
     let needed = |need: &Phase| {
-        cases.iter().position(|case| case.phase == *need && (case.topology.is_none() || case.topology == topology))
+        cases.iter().position(|case| case.phase == *need && (case.variant.is_none() || case.variant == variant))
     };
     let needs = phase.needs().iter().filter_map(needed).collect();
     let beside = phase.beside().iter().filter_map(needed).collect();
     let name = phase.group().map_or_else(|| name.to_owned(), |group| format!("{group}::{name}"));
-    cases.push(Case { name, phase, topology, needs, beside, after });
+    cases.push(Case { name, phase, variant, spec, needs, beside, after });
 }
 
 /// The wanted cases, all that they need, and the clean-up of what they create.

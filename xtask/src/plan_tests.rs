@@ -5,8 +5,8 @@ use std::path::Path;
 use super::*;
 use crate::suite::load;
 
-fn suite() -> Suite {
-    load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap()
+fn suites() -> Vec<Arc<Suite>> {
+    vec![Arc::new(load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap())]
 }
 
 fn select(words: &[&str]) -> Selection {
@@ -14,7 +14,7 @@ fn select(words: &[&str]) -> Selection {
 }
 
 fn running(selection: &Selection) -> Vec<String> {
-    let plan = Plan::of(&suite(), selection).unwrap();
+    let plan = Plan::of(&suites(), selection).unwrap();
     plan.running().map(|(_, case)| case.name.clone()).collect()
 }
 
@@ -63,7 +63,7 @@ fn skip_leaves_out_but_not_what_others_need() {
 fn replicas_select_topologies() {
     let selection = Selection { replicas: vec![1], ..Selection::default() };
     assert!(running(&selection).iter().all(|name| !name.contains("::r3")));
-    let error = Plan::of(&suite(), &Selection { replicas: vec![5], ..Selection::default() }).unwrap_err();
+    let error = Plan::of(&suites(), &Selection { replicas: vec![5], ..Selection::default() }).unwrap_err();
     assert_eq!(error.to_string(), "--replicas 5: suite caesium has topologies of 1, 3 replicas");
 }
 
@@ -76,7 +76,7 @@ fn keep_cleans_nothing_up() {
 
 #[test]
 fn topologies_are_lanes_side_by_side() {
-    let plan = Plan::of(&suite(), &Selection::default()).unwrap();
+    let plan = Plan::of(&suites(), &Selection::default()).unwrap();
     let lanes = plan.lanes();
     let lengths: Vec<_> = lanes.iter().map(Vec::len).collect();
     assert_eq!(lengths, [1, 1, 1, 1, 1, 10, 13, 8, 1]);

@@ -1,25 +1,44 @@
 //! A topology's place in the cluster, from its installation to its end.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 
 use crate::cluster::RUN_LABEL;
-use crate::events::Events;
 use crate::helm::{Helm, Values};
 use crate::kubernetes::http::Http;
+use crate::kubernetes::rollout::Rollout;
 use crate::kubernetes::watch::Watch;
 use crate::kubernetes::{call, logs, objects};
-use crate::suite::{Suite, Topology};
+use crate::suite::{Release, Suite, Topology, Variant, Workload};
 use crate::workload::recorder::Kept;
 
-/// A topology that is deployed.
+/// A release in its namespace.
+pub struct Placed {
+    /// As the suite says.
+    pub release: Release,
+    /// Its chart's folder.
+    pub chart: PathBuf,
+    /// helm for it.
+    pub helm: Helm,
+    /// What it is deployed with.
+    pub values: Values,
+    /// What is seen of its namespace.
+    pub watch: Watch,
+    /// Its objects, as helm renders them.
+    pub objects: Vec<Value>,
+}
+
+/// A suite's topology that is deployed.
 pub struct Stage {
     /// The suite.
     pub suite: Arc<Suite>,
@@ -27,37 +46,69 @@ pub struct Stage {
     pub topology: Topology,
     /// To the cluster.
     pub client: kube::Client,
-    /// helm for the release.
+    /// Its releases, in the suite's order.
+    pub releases: Vec<Placed>,
+    /// helm for the release under test.
     pub helm: Helm,
-    /// What the chart is deployed with.
+    /// What the release under test is deployed with.
     pub values: Values,
-    /// What is seen of the namespace.
+    /// What is seen of the namespace of the release under test.
     pub watch: Watch,
-    /// To the pods.
+    /// To the pods of that namespace.
     pub http: Arc<Http>,
     /// Records that earlier cases know to be there.
     pub records: Mutex<Vec<Kept>>,
     /// Where evidence of this topology goes.
     pub folder: PathBuf,
-    logs: AbortHandle,
+    _logs: JoinSet<()>,
 }
 
 impl Stage {
-    /// Watches a namespace that was just made.
+    /// Watches the namespaces of a variant's releases, which were just made.
     pub fn new(
-        suite: Arc<Suite>,
-        topology: Topology,
+        variant: &Variant,
         client: kube::Client,
-        helm: Helm,
-        values: Values,
-        run: (&Path, Events),
-    ) -> Self {
-        let (run_folder, events) = run;
-        let folder = run_folder.join(&topology.name);
-        let watch = Watch::start(&client, &helm.namespace, events);
-        let logs = tokio::spawn(logs::keep(client.clone(), watch.clone(), folder.join("logs"))).abort_handle();
-        let http = Arc::new(Http::new(client.clone(), &helm.namespace, suite.http.port, suite.request_timeout()));
-        Self { suite, topology, client, helm, values, watch, http, records: Mutex::default(), folder, logs }
+        releases: Vec<Placed>,
+        folder: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let (suite, topology) = (variant.suite.clone(), variant.topology.clone());
+        let tested = releases.last().context("nothing is deployed")?;
+        let (helm, values, watch) = (tested.helm.clone(), tested.values.clone(), tested.watch.clone());
+        let mut logs = JoinSet::new();
+        for watch in watches(&releases) {
+            logs.spawn(logs::keep(client.clone(), watch, folder.join("logs")));
+        }
+        let (port, timeout) =
+            suite.http.as_ref().map_or((0, Duration::ZERO), |http| (http.port, http.request_timeout()));
+        let http = Arc::new(Http::new(client.clone(), &helm.namespace, port, timeout));
+        Ok(Self {
+            suite,
+            topology,
+            client,
+            releases,
+            helm,
+            values,
+            watch,
+            http,
+            records: Mutex::default(),
+            folder,
+            _logs: logs,
+        })
+    }
+
+    /// A release by its key; none means the one under test.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn placed(&self, key: Option<&str>) -> anyhow::Result<&Placed> {
+        let release = self.suite.release(key).map_err(anyhow::Error::msg)?;
+        let found = self.releases.iter().find(|placed| placed.release == *release);
+        found.with_context(|| format!("release {} is not deployed", release.key()))
+    }
+
+    /// What is seen of each of its namespaces.
+    pub fn watches(&self) -> Vec<Watch> {
+        watches(&self.releases)
     }
 
     /// The namespace.
@@ -70,22 +121,37 @@ impl Stage {
         Api::namespaced(self.client.clone(), self.namespace())
     }
 
-    /// The replicas that are there now, in order of their ordinals.
-    pub fn replicas(&self) -> Vec<Pod> {
-        self.watch.state().replicas(&self.suite.workload.stateful_set).into_iter().cloned().collect()
+    /// Kind and name of what controls the replicas.
+    ///
+    /// # Errors
+    /// Where the suite does not say; cases that need it can't be listed then.
+    pub fn workload(&self) -> anyhow::Result<(&'static str, &str)> {
+        self.suite.workload.as_ref().map(Workload::object).context("the suite has no [workload]")
     }
 
-    /// The names of the replicas that there should be.
+    /// How far the workload is.
+    pub fn rollout(&self) -> Option<Rollout> {
+        let (kind, name) = self.workload().ok()?;
+        self.watch.state().rollout(kind, name)
+    }
+
+    /// The replicas that are there now, in order of their ordinals or names.
+    pub fn replicas(&self) -> Vec<Pod> {
+        let Ok((kind, name)) = self.workload() else { return Vec::new() };
+        self.watch.state().pods_of(kind, name).into_iter().cloned().collect()
+    }
+
+    /// The names of the replicas that there should be; of those of a Deployment that there are.
     pub fn names(&self, replicas: u32) -> Vec<String> {
-        (0..replicas).map(|ordinal| format!("{}-{ordinal}", self.suite.workload.stateful_set)).collect()
+        match self.workload() {
+            Ok(("StatefulSet", name)) => (0..replicas).map(|ordinal| format!("{name}-{ordinal}")).collect(),
+            _ => self.replicas().iter().map(ResourceExt::name_any).collect(),
+        }
     }
 
     /// How many replicas the release was last told to have.
     pub fn wanted(&self) -> u32 {
-        let state = self.watch.state();
-        let set = state.stateful_sets.get(&self.suite.workload.stateful_set);
-        let replicas = set.and_then(|set| set.spec.as_ref()).and_then(|spec| spec.replicas);
-        replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(self.topology.replicas)
+        self.rollout().and_then(|rollout| u32::try_from(rollout.wanted).ok()).unwrap_or(self.topology.replicas)
     }
 
     /// A pod by its name.
@@ -95,8 +161,7 @@ impl Stage {
 
     /// How the replicas are, for people: `2/3 ready, caesium-2: Pending, caesium: ContainerCreating`.
     pub fn replicas_line(&self) -> String {
-        let state = self.watch.state();
-        let pods = state.replicas(&self.suite.workload.stateful_set);
+        let pods = self.replicas();
         let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
         let unready = pods.iter().filter(|pod| !objects::is_ready(pod));
         let unready: Vec<_> = unready.map(|pod| format!("{}: {}", pod.name_any(), objects::pod_line(pod))).collect();
@@ -107,10 +172,10 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.logs.abort();
-    }
+/// The watches of all namespaces that releases are in, each once.
+fn watches(releases: &[Placed]) -> Vec<Watch> {
+    let by_namespace = releases.iter().map(|placed| (placed.watch.namespace().to_owned(), placed.watch.clone()));
+    by_namespace.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 /// Makes a namespace for a topology of a run: labelled, and as strict about pods as a production one.

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the whole run.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,9 +43,9 @@ pub struct Args {
     /// Run only topologies of these sizes
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     replicas: Vec<u32>,
-    /// The suite file, or a chart's folder that has an e2e.toml
+    /// A suite file, or a folder that has an e2e.toml, any number of times; `all` for every one below helm/
     #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
-    suite: PathBuf,
+    suite: Vec<PathBuf>,
     /// The cluster: auto, kind, embedded or context:NAME; auto is kind where Docker answers, else embedded
     #[arg(long, value_name = "CLUSTER", default_value_t)]
     cluster: Choice,
@@ -106,8 +107,8 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let suite = Arc::new(load::read(&args.suite)?);
-    let plan = Plan::of(&suite, &args.selection())?;
+    let suites = load::read_all(&args.suite)?;
+    let plan = Plan::of(&suites, &args.selection())?;
     if args.list {
         libtest::list(&args.libtest(), &plan);
         return Ok(Exit::Passed.into());
@@ -125,7 +126,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let run = Arc::new(Run {
         id,
-        suite,
+        variants: plan.variants.clone(),
+        about: plan.about(),
         settings: args.settings(),
         events,
         folder: folder.clone(),
@@ -180,8 +182,8 @@ fn begin(run: &Run, plan: &Plan) {
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
     });
-    if !run.suite.note.is_empty() {
-        run.events.note(run.suite.note.clone());
+    for suite in run.suites().into_iter().filter(|suite| !suite.note.is_empty()) {
+        run.events.note(suite.note.clone());
     }
 }
 
@@ -212,12 +214,7 @@ impl Args {
     }
 
     fn settings(&self) -> Settings {
-        Settings {
-            values: self.values.clone(),
-            set: self.set.clone(),
-            replicas: self.replicas.clone(),
-            timeout: self.timeout.map(Duration::from_secs),
-        }
+        Settings { values: self.values.clone(), set: self.set.clone(), timeout: self.timeout.map(Duration::from_secs) }
     }
 
     fn request(&self, id: &str, folder: &Path, leases: &Path) -> Request {
@@ -251,6 +248,11 @@ impl Args {
             let words = self.words.join(" ");
             return Err(usage(format!("no case matches {words:?}; `cargo xtask e2e --list` names them")));
         }
+        let suites: BTreeSet<_> = plan.variants.iter().map(|variant| variant.suite.name.as_str()).collect();
+        if suites.len() > 1 && (self.image.is_some() || !self.values.is_empty() || !self.set.is_empty()) {
+            let suites = suites.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(usage(format!("--image, --values and --set are about one suite: run {suites} one by one")));
+        }
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
             return Err(usage(format!("--values {}: there is no such file", missing.display())));
         }
@@ -278,9 +280,8 @@ impl Args {
     /// The command that asks for the same.
     fn again(&self) -> String {
         let mut words = vec!["cargo xtask e2e".to_owned()];
-        if self.suite != Path::new(load::DEFAULT) {
-            words.push(format!("--suite {}", self.suite.display()));
-        }
+        let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT));
+        words.extend(suites.map(|suite| format!("--suite {}", suite.display())));
         if self.cluster != Choice::Auto {
             words.push(format!("--cluster {}", self.cluster));
         }

@@ -39,7 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let values = values(&args, &suite)?;
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
-    let template = launcher.cmd(&helm.path).args(["template", &suite.release]).arg(suite.chart());
+    let template = launcher.cmd(&helm.path).args(["template", &suite.under_test().name]).arg(suite.chart());
     let rendered = template.args(values.args()).run().await?;
     std::io::stdout().write_all(rendered.as_bytes())?;
     Ok(Exit::Passed.into())

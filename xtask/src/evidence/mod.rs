@@ -31,7 +31,8 @@ pub async fn collect(cx: &Cx) {
     let name = cx.name.rsplit("::").next().unwrap_or_default();
     let folder = stage.folder.join("failed").join(name);
     let collected = tokio::time::timeout(TIMEOUT, dump(&stage, &folder)).await;
-    let path = format!("{}/failed/{name}", stage.topology.name);
+    let label = stage.folder.file_name().unwrap_or_default().to_string_lossy();
+    let path = format!("{label}/failed/{name}");
     cx.run.events.send(What::Evidence { case: cx.name.clone(), path });
     let trouble = match collected {
         Ok(Ok(())) => return,

@@ -11,6 +11,7 @@ pub mod final_states;
 pub mod http;
 pub mod logs;
 pub mod objects;
+pub mod rollout;
 pub mod wait;
 pub mod watch;
 

@@ -19,10 +19,10 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let namespace = format!("chartproof-dry-run-{}", cx.run.id);
     stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
     let mut accepted = 0;
-    for topology in &cx.run.topologies() {
-        for manifest in cx.run.render(topology).await? {
+    for variant in cx.run.about() {
+        for manifest in cx.run.render(variant).await?.iter().flatten().cloned() {
             let told =
-                format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), topology.name);
+                format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), variant.label());
             cx.wait.waiting(told.clone());
             apply(&live.client, &namespace, manifest).await.context(told)?;
             accepted += 1;

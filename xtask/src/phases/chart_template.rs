@@ -4,9 +4,7 @@ use super::context::Cx;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let mut objects = 0;
-    for topology in &cx.run.topologies() {
-        objects += cx.run.render(topology).await?.len();
-    }
+    let rendered = futures::future::try_join_all(cx.run.about().map(|variant| cx.run.render(variant))).await?;
+    let objects = rendered.iter().flat_map(|releases| releases.iter()).map(Vec::len).sum::<usize>();
     Ok(format!("{objects} objects"))
 }

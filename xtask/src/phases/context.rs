@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 
 use crate::events::CaseName;
 use crate::kubernetes::wait::Waiter;
 use crate::run::Run;
 use crate::stage::Stage;
-use crate::suite::Topology;
+use crate::suite::{CaseSpec, Variant};
 
 /// A case that runs.
 pub struct Cx {
@@ -18,8 +19,10 @@ pub struct Cx {
     pub name: CaseName,
     /// The case's time, and where it says what it waits for.
     pub wait: Waiter,
-    /// Index of its topology in the suite.
-    pub topology: Option<usize>,
+    /// Index of its suite's topology among the run's variants.
+    pub variant: Option<usize>,
+    /// As its topology lists it.
+    pub spec: CaseSpec,
 }
 
 impl Cx {
@@ -29,13 +32,29 @@ impl Cx {
         format!("{}-{}", self.run.id, parts.join("-").replace('_', "-"))
     }
 
-    /// The topology of the case.
+    /// Its suite and topology.
     ///
     /// # Errors
-    /// Where the case has none.
-    pub fn topology(&self) -> anyhow::Result<&Topology> {
-        let topology = self.topology.and_then(|index| self.run.suite.topologies.get(index));
-        topology.with_context(|| format!("case {} belongs to no topology", self.name))
+    /// Where the case belongs to none.
+    pub fn variant(&self) -> anyhow::Result<&Arc<Variant>> {
+        let variant = self.variant.and_then(|index| self.run.variants.get(index));
+        variant.with_context(|| format!("case {} belongs to no topology", self.name))
+    }
+
+    /// How many replicas its topology has.
+    ///
+    /// # Errors
+    /// As [`Cx::variant`].
+    pub fn replicas(&self) -> anyhow::Result<u32> {
+        Ok(self.variant()?.topology.replicas)
+    }
+
+    /// Its parameters.
+    ///
+    /// # Errors
+    /// Where the suite gives others; that is checked when it is read.
+    pub fn with<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        self.spec.with.clone().try_into().with_context(|| format!("the parameters of case {}", self.name))
     }
 
     /// The topology's place in the cluster.
@@ -43,7 +62,7 @@ impl Cx {
     /// # Errors
     /// Where it is not installed.
     pub fn stage(&self) -> anyhow::Result<Arc<Stage>> {
-        let stage = self.topology.and_then(|index| self.run.stage(index));
+        let stage = self.variant.and_then(|index| self.run.stage(index));
         stage.with_context(|| format!("case {}: its topology is not installed", self.name))
     }
 }

@@ -54,7 +54,8 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
 async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
-    let name = stage.suite.workload.disruption_budget.clone().unwrap_or_default();
+    let workload = stage.suite.workload.as_ref();
+    let name = workload.and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
     let what = format!("PodDisruptionBudget/{name} counts every pod healthy");
     let replicas = i32::try_from(stage.topology.replicas)?;
     cx.wait
@@ -92,10 +93,11 @@ async fn recovered(
     evicted: u32,
     refusal: &str,
 ) -> anyhow::Result<String> {
+    let (kind, workload) = stage.workload()?;
     let what = format!("successors of {evicted} evicted pods");
     cx.wait
         .until(&stage.watch, &what, |state| {
-            let pods = state.replicas(&stage.suite.workload.stateful_set);
+            let pods = state.pods_of(kind, workload);
             let new = pods.iter().filter_map(|pod| pod.uid()).filter(|uid| !before.contains(uid)).count();
             if new == evicted as usize { Ok(()) } else { Err(format!("{new} so far")) }
         })

@@ -43,7 +43,7 @@ impl<'a> Disturbance<'a> {
         recorder.take_over(&stage.records.lock().await);
         let prefix = cx.unique();
         let names = stage.names(replicas);
-        let clients = Clients::start(&stage.suite, &stage.http, &recorder, &names, &prefix);
+        let clients = Clients::start(&stage.suite, stage.suite.records()?, &stage.http, &recorder, &names, &prefix);
         let disturbance = Self { cx, stage, recorder, replicas, clients: Some(clients) };
         disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
         Ok(disturbance)
@@ -85,7 +85,7 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where a replica does not answer.
     pub async fn read_back(&self) -> anyhow::Result<()> {
-        self.reader().read_all(&self.stage.names(self.replicas)).await.map(drop)
+        self.reader()?.read_all(&self.stage.names(self.replicas)).await.map(drop)
     }
 
     /// Stops the clients, looks up what is unknown, reads everything back, and judges the history.
@@ -100,7 +100,7 @@ impl<'a> Disturbance<'a> {
         }
         let names = self.stage.names(self.replicas);
         if let Some(first) = names.first() {
-            self.reader().look_up_unknown(first).await?;
+            self.reader()?.look_up_unknown(first).await?;
         }
         self.read_back().await?;
         self.judge(names).await
@@ -109,7 +109,7 @@ impl<'a> Disturbance<'a> {
     async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
         let load = &self.stage.suite.load;
         let minimum = Minimum { before: load.before, during: load.during, after: load.after };
-        let history = self.recorder.history(self.stage.suite.records.promise, replicas, minimum);
+        let history = self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum);
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
         if !judgement.holds() {
@@ -134,15 +134,15 @@ impl<'a> Disturbance<'a> {
         self.cx.wait.ask_until(&self.stage.watch, &what, ask).await
     }
 
-    fn reader(&self) -> Reader<'_> {
+    fn reader(&self) -> anyhow::Result<Reader<'_>> {
         let http: &Http = &self.stage.http;
-        Reader {
-            records: &self.stage.suite.records,
+        Ok(Reader {
+            records: self.stage.suite.records()?,
             http,
             watch: &self.stage.watch,
             wait: &self.cx.wait,
             recorder: &self.recorder,
-        }
+        })
     }
 }
 

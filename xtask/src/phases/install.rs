@@ -1,25 +1,85 @@
-//! `install`: a namespace of its own, and a release in it that the API server accepts.
+//! `install`: namespaces of the topology's own, its Secrets, and its releases in them, each as soon as what it needs
+//! is ready. The API server accepts them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
+use tokio::sync::watch;
 
 use super::context::Cx;
-use crate::run::Run;
-use crate::stage::{self, Stage};
+use super::rolled_out;
+use crate::kubernetes::call;
+use crate::kubernetes::watch::Watch;
+use crate::stage::{self, Placed, Stage};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let topology = cx.topology()?.clone();
-    let live = cx.run.live()?;
-    let namespace = namespace(&cx.run, &topology.name);
-    stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
-    let helm = live.helm(&cx.run, &namespace);
-    let values = cx.run.values(&topology);
-    let about = (cx.run.folder.as_path(), cx.run.events.clone());
-    let stage = Stage::new(cx.run.suite.clone(), topology, live.client.clone(), helm, values, about);
-    let stage = cx.run.add_stage(cx.topology, stage);
-    let install = stage.helm.install(&cx.run.suite.chart(), &stage.values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&stage.watch, &install.line(), install.run()).await??;
-    Ok(format!("namespace {namespace}"))
+    let stage = place(cx).await?;
+    for secret in &stage.suite.secrets {
+        for part in &secret.namespaces {
+            create_secret(cx, part, &secret.name, &secret.data).await?;
+        }
+    }
+    let ready = watch::Sender::new(BTreeSet::new());
+    try_join_all(stage.releases.iter().map(|placed| install(cx, &stage, placed, &ready))).await?;
+    Ok(format!("namespace {}", stage.namespace()))
 }
 
-fn namespace(run: &Run, topology: &str) -> String {
-    format!("chartproof-{topology}-{}", run.id)
+/// Makes the namespaces, and watches them.
+async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
+    let (variant, live) = (cx.variant()?, cx.run.live()?);
+    let namespaces = variant.namespaces(&cx.run.id);
+    let mut watches = BTreeMap::new();
+    for (part, namespace) in &namespaces.0 {
+        stage::create_namespace(&live.client, namespace, &cx.run.id).await?;
+        watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()));
+    }
+    let rendered = cx.run.render(variant).await?;
+    let releases = variant.suite.releases.iter().zip(rendered.iter()).map(|(release, objects)| {
+        let watch = watches[&release.namespace].clone();
+        let helm = live.helm(&cx.run, &release.name, watch.namespace());
+        let values = cx.run.values(variant, release)?;
+        let chart = variant.suite.chart_of(release);
+        Ok(Placed { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
+    });
+    let folder = cx.run.folder.join(variant.label());
+    let stage = Stage::new(variant, live.client.clone(), releases.collect::<anyhow::Result<_>>()?, folder)?;
+    Ok(cx.run.add_stage(cx.variant, stage))
+}
+
+/// Makes a Secret in a part of the topology.
+async fn create_secret(cx: &Cx, part: &str, name: &str, data: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let namespaces = cx.variant()?.namespaces(&cx.run.id);
+    let namespace = &namespaces.0[part];
+    let secret: Secret = serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data }))?;
+    let secrets: Api<Secret> = Api::namespaced(cx.run.live()?.client.clone(), namespace);
+    let told = format!("creating Secret/{name} in {namespace}");
+    call(&told, secrets.create(&PostParams::default(), &secret)).await?;
+    Ok(())
+}
+
+/// Installs a release once what it needs is ready, and tells when it is, where another one needs it.
+async fn install(
+    cx: &Cx,
+    stage: &Stage,
+    placed: &Placed,
+    ready: &watch::Sender<BTreeSet<String>>,
+) -> anyhow::Result<()> {
+    let needs = &placed.release.needs;
+    let all = |ready: &BTreeSet<String>| needs.iter().all(|need| ready.contains(need));
+    // The sender outlives this; where another release fails, all of this is dropped.
+    drop(ready.subscribe().wait_for(all).await);
+    let install = placed.helm.install(&placed.chart, &placed.values).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&placed.watch, &install.line(), install.run()).await??;
+    let key = placed.release.key();
+    if stage.releases.iter().any(|other| other.release.needs.contains(&key)) {
+        rolled_out::rolled_out(cx, placed).await?;
+        ready.send_if_modified(|ready| ready.insert(key));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use self::context::Cx;
-use crate::suite::Suite;
+use crate::suite::{CaseSpec, Suite};
 
 mod chart_dry_run;
 mod chart_lint;
@@ -27,6 +27,7 @@ mod pod_kill_zero;
 mod ready;
 mod replace_all;
 mod rollback;
+mod rolled_out;
 mod scale_up;
 mod settled;
 mod uninstall;
@@ -64,6 +65,12 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         Uninstall => uninstall::run(cx).await,
         ClusterDelete => cluster_delete::run(cx).await,
     }
+}
+
+/// Whether a case's parameters are right; answers what is wrong.
+pub fn check(_: &Suite, case: &CaseSpec) -> Result<(), String> {
+    let mut given = case.with.keys();
+    given.next().map_or(Ok(()), |key| Err(format!("it has no parameter `{key}`")))
 }
 
 /// A kind of case. One file of this folder each.
@@ -221,15 +228,19 @@ impl Phase {
 
     /// What the suite would have to say for this phase to run, and does not.
     pub fn missing(self, suite: &Suite) -> Option<&'static str> {
-        match self {
+        let members = matches!(
+            self,
             Voters | LeaderWriteFollowerRead | PodKillLeader | PodKillFollower | PodKillZero | ReplaceAll
-                if suite.members.is_none() =>
-            {
-                Some("to know the members: add a [members] table")
-            }
-            DisruptionBudget if suite.workload.disruption_budget.is_none() => {
-                Some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]")
-            }
+        );
+        let records = matches!(self, WriteRead | PodKill | Upgrade | Rollback | ScaleUp) || members;
+        let workload = matches!(self, Health | DisruptionBudget) || records;
+        let budget = || suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
+        match self {
+            _ if workload && suite.workload.is_none() => Some("to know what runs the replicas: add a [workload] table"),
+            _ if members && suite.members.is_none() => Some("to know the members: add a [members] table"),
+            _ if records && suite.records().is_err() => Some("to know how a record is written: add a [records] table"),
+            _ if (records || self == Health) && suite.http.is_none() => Some("to know the port: add an [http] table"),
+            DisruptionBudget if budget() => Some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]"),
             Upgrade if suite.upgrade.set.is_empty() => {
                 Some("something to change: add `set = [\"key=value\"]` to [upgrade]")
             }

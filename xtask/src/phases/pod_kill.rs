@@ -6,7 +6,7 @@ use super::kill::Grace;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let name = disturbance.stage.names(replicas).pop().unwrap_or_default();
     disturbance.kill(&name, Grace::None, "the only replica").await?;

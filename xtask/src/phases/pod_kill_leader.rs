@@ -7,7 +7,7 @@ use super::settled;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let Some(leader) = settled::leader(&disturbance.stage).await else {
         return every_ordinal(disturbance, replicas).await;

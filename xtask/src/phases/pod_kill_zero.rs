@@ -7,7 +7,7 @@ use super::kill::Grace;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let zero = disturbance.stage.names(replicas).swap_remove(0);
     // Recovery asks for as many voters as replicas, agreed on by all: a second cluster is told at once,

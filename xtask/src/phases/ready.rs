@@ -1,11 +1,16 @@
-//! `ready`: every replica becomes ready.
+//! `ready`: every workload of every release becomes ready.
 
 use super::context::Cx;
-use super::settled;
+use super::{rolled_out, settled};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
-    settled::ready(cx, &stage, stage.topology.replicas).await?;
+    if stage.suite.workload.is_some() {
+        settled::ready(cx, &stage, stage.topology.replicas).await?;
+    }
+    for placed in &stage.releases {
+        rolled_out::rolled_out(cx, placed).await?;
+    }
     Ok(String::new())
 }

@@ -12,7 +12,7 @@ const TRIES: u32 = 4;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     for name in disturbance.stage.names(replicas).iter().rev() {
         let before = ip(&disturbance, name);

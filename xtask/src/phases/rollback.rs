@@ -5,27 +5,20 @@ use anyhow::ensure;
 use super::context::Cx;
 use super::disturb::Disturbance;
 use super::upgrade;
-use crate::stage::Stage;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let stage = disturbance.stage.clone();
     let revision = stage.helm.revision().await?;
     let told = format!("helm rollback from revision {revision} to {}", revision - 1);
     let back = stage.helm.cmd("rollback").arg((revision - 1).to_string()).timeout(cx.wait.left());
-    let before = template(&stage);
+    let template = || stage.rollout().map(|rollout| rollout.template);
+    let before = template();
     upgrade::rolled(&disturbance, &told, async { back.run().await.map_err(anyhow::Error::new) }).await?;
-    ensure!(template(&stage) != before, "{told}: the pods' template is the same as before");
+    ensure!(template() != before, "{told}: the pods' template is the same as before");
     let now = stage.helm.revision().await?;
     ensure!(now == revision + 1, "{told}: revision {now} is current, {} should be", revision + 1);
     disturbance.end().await
-}
-
-/// The template of the pods.
-fn template(stage: &Stage) -> Option<String> {
-    let seen = stage.watch.state();
-    let spec = seen.stateful_sets.get(&stage.suite.workload.stateful_set)?.spec.as_ref()?;
-    serde_json::to_string(&spec.template).ok()
 }

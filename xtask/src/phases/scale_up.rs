@@ -25,14 +25,14 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
     recorder.take_over(&stage.records.lock().await);
     let reader = Reader {
-        records: &stage.suite.records,
+        records: stage.suite.records()?,
         http: &stage.http,
         watch: &stage.watch,
         wait: &cx.wait,
         recorder: &recorder,
     };
     let read = reader.read_all(&names).await?;
-    let history = recorder.history(stage.suite.records.promise, names, Minimum { before: 0, during: 0, after: 0 });
+    let history = recorder.history(stage.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
     if let history::Verdict::Violated(findings) = history::agreement::check(&history) {
         bail!("after scaling to {to} replicas: {}", findings.join("\n"));
     }

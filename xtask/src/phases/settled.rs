@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
 use super::context::Cx;
@@ -18,16 +17,16 @@ use crate::workload::members::{self, Agreement, View};
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more.
 pub async fn ready(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
-    let name = stage.suite.workload.stateful_set.clone();
+    let workload = stage.workload()?;
     let what = format!("{replicas} replicas ready");
-    cx.wait.until(&stage.watch, &what, |state| all_ready(state, &name, replicas)).await
+    cx.wait.until(&stage.watch, &what, |state| all_ready(state, workload, replicas)).await
 }
 
-fn all_ready(state: &State, name: &str, replicas: u32) -> Result<(), String> {
-    let set = state.stateful_sets.get(name).ok_or_else(|| format!("there is no StatefulSet/{name}"))?;
-    let pods = state.replicas(name);
+fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result<(), String> {
+    let rollout = state.rollout(kind, name).ok_or_else(|| format!("there is no {kind}/{name}"))?;
+    let pods = state.pods_of(kind, name);
     let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
-    if ready == replicas as usize && pods.len() == ready && is_rolled_out(set, replicas) {
+    if ready == replicas as usize && pods.len() == ready && rollout.done && rollout.wanted.unsigned_abs() == replicas {
         return Ok(());
     }
     let unready: Vec<_> = pods
@@ -44,17 +43,6 @@ fn unbound(state: &State) -> impl Iterator<Item = String> {
     let line = |(name, claim)| (name, objects::claim_line(claim));
     let lines = state.claims.iter().map(line).filter(|(_, line)| line != "Bound");
     lines.map(|(name, line)| format!("PersistentVolumeClaim/{name} {line}"))
-}
-
-/// Whether the controller has seen the current spec and every replica follows it.
-fn is_rolled_out(set: &StatefulSet, replicas: u32) -> bool {
-    let Some(status) = &set.status else { return false };
-    let wanted = i32::try_from(replicas).unwrap_or(i32::MAX);
-    status.observed_generation == set.metadata.generation
-        && status.replicas == wanted
-        && status.ready_replicas == Some(wanted)
-        && status.update_revision.is_some()
-        && status.update_revision == status.current_revision
 }
 
 /// Waits until all replicas name the same voters, one each. Does nothing where the application does not tell.

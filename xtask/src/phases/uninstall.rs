@@ -7,6 +7,7 @@ use kube::{ResourceExt, core::ApiResource};
 
 use super::context::Cx;
 use crate::kubernetes::call;
+use crate::kubernetes::watch::Watch;
 use crate::stage::Stage;
 
 /// Kinds that stay on purpose, or that nobody asked for.
@@ -17,25 +18,31 @@ const ALWAYS: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
-    let claims = stage.watch.state().claims.len();
-    stage.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
-    let set = stage.suite.workload.stateful_set.clone();
-    cx.wait
-        .until(&stage.watch, "every replica gone", |state| match state.replicas(&set).len() {
-            0 => Ok(()),
-            left => Err(format!("{left} left")),
-        })
-        .await?;
+    let before = claims(&stage);
+    for placed in stage.releases.iter().rev() {
+        placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
+    }
     let kinds = listable(&stage).await?;
-    let gone = async || match left(&stage, &kinds).await {
+    for watch in stage.watches() {
+        gone(cx, &stage, &watch, &kinds).await?;
+    }
+    let kept = claims(&stage);
+    anyhow::ensure!(kept == before, "{before} claims were there, {kept} are left: their data is gone");
+    Ok(format!("{kept} claims kept"))
+}
+
+fn claims(stage: &Stage) -> usize {
+    stage.watches().iter().map(|watch| watch.state().claims.len()).sum()
+}
+
+/// Waits until a namespace holds nothing but what stays.
+async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &[ApiResource]) -> anyhow::Result<()> {
+    let gone = async || match left(stage, watch.namespace(), kinds).await {
         Ok(left) if left.is_empty() => Ok(()),
         Ok(left) => Err(left.join(", ")),
         Err(error) => Err(format!("{error:#}")),
     };
-    cx.wait.ask_until(&stage.watch, "nothing left but claims", gone).await?;
-    let kept = stage.watch.state().claims.len();
-    anyhow::ensure!(kept == claims, "{claims} claims were there, {kept} are left: their data is gone");
-    Ok(format!("{kept} claims kept"))
+    cx.wait.ask_until(watch, "nothing left but claims", gone).await
 }
 
 /// Every kind that a namespace can hold.
@@ -48,14 +55,18 @@ async fn listable(stage: &Stage) -> anyhow::Result<Vec<ApiResource>> {
     Ok(kept.map(|(kind, _)| kind).collect())
 }
 
-async fn left(stage: &Stage, kinds: &[ApiResource]) -> anyhow::Result<Vec<String>> {
+async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::Result<Vec<String>> {
+    // The suite's Secrets were there before the releases.
+    let secrets: Vec<_> = stage.suite.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let lists = kinds.iter().map(async |kind| {
-        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), stage.namespace(), kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, kind);
         let found = call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await?;
         // helm does not count what its hooks made as part of the release, and leaves it.
         let released = found.items.iter().filter(|object| !object.annotations().contains_key("helm.sh/hook"));
-        let ours =
-            released.map(ResourceExt::name_any).filter(|name| !ALWAYS.contains(&(kind.kind.as_str(), name.as_str())));
+        let ours = released.map(ResourceExt::name_any).filter(|name| {
+            let known = (kind.kind.as_str(), name.as_str());
+            !ALWAYS.contains(&known) && !(kind.kind == "Secret" && secrets.contains(&name.as_str()))
+        });
         anyhow::Ok(ours.map(|name| format!("{}/{name}", kind.kind)).collect::<Vec<_>>())
     });
     Ok(futures::future::try_join_all(lists).await?.concat())

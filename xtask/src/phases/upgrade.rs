@@ -9,7 +9,7 @@ use super::settled;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.topology()?.replicas;
+    let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let stage = disturbance.stage.clone();
     let values = stage.values.and(&stage.suite.upgrade.set);
@@ -31,14 +31,14 @@ pub async fn rolled(
     let (cx, stage) = (disturbance.cx, &disturbance.stage);
     let uids = || stage.replicas().iter().filter_map(ResourceExt::uid).collect::<Vec<_>>();
     let before = uids();
-    let generation = generation(disturbance);
+    let generation = stage.rollout().and_then(|rollout| rollout.generation);
+    let (kind, name) = stage.workload()?;
     let fault = disturbance.recorder.fault(told);
     cx.wait.unless_hopeless(&stage.watch, told, change).await??;
     let what = "a new revision of the workload";
     cx.wait
         .until(&stage.watch, what, |state| {
-            let now =
-                state.stateful_sets.get(&stage.suite.workload.stateful_set).and_then(|set| set.metadata.generation);
+            let now = state.rollout(kind, name).and_then(|rollout| rollout.generation);
             if now > generation { Ok(()) } else { Err(format!("generation {}", now.unwrap_or_default())) }
         })
         .await?;
@@ -53,9 +53,4 @@ pub async fn rolled(
     );
     disturbance.recorder.evidence(fault, format!("{} pods replaced", after.len()));
     Ok(())
-}
-
-fn generation(disturbance: &Disturbance<'_>) -> Option<i64> {
-    let state = disturbance.stage.watch.state();
-    state.stateful_sets.get(&disturbance.stage.suite.workload.stateful_set).and_then(|set| set.metadata.generation)
 }

@@ -28,7 +28,7 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
     let record = Record::new(unique.clone(), unique);
     let start_ns = recorder.now_ns();
-    let id = match application::write(&stage.suite.records, Via::Pod(&stage.http, replica), &record).await {
+    let id = match application::write(stage.suite.records()?, Via::Pod(&stage.http, replica), &record).await {
         Written::Acknowledged(id) => id,
         Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),
         Written::Unknown(why) => bail!("a write through {replica} was not acknowledged: {why}"),
@@ -52,7 +52,8 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
 /// Where it is absent or holds something else: a read that was answered is not asked again.
 pub async fn expect(cx: &Cx, stage: &Stage, replica: &str, record: &Record) -> anyhow::Result<()> {
     let what = format!("reading {} through {replica}", record.key);
-    let read = async || application::read(&stage.suite.records, Via::Pod(&stage.http, replica), record).await;
+    let records = stage.suite.records()?;
+    let read = async || application::read(records, Via::Pod(&stage.http, replica), record).await;
     let got = cx.wait.ask_until(&stage.watch, &what, read).await?;
     let shown = got.as_deref().unwrap_or("nothing");
     ensure!(

@@ -13,7 +13,7 @@ use crate::suite::load;
 fn plan() -> Plan {
     let suite = load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
     let selection = Selection { words: vec!["r1::health".to_owned()], ..Selection::default() };
-    Plan::of(&suite, &selection).unwrap()
+    Plan::of(&[std::sync::Arc::new(suite)], &selection).unwrap()
 }
 
 /// One red case, those behind it not run, the others green.

@@ -86,16 +86,17 @@ impl<'a> Run<'a> {
         failed.min_by_key(|(at_ms, ..)| *at_ms).map(|(_, case, message)| (case, message))
     }
 
-    /// The group of a topology by its name: `caesium::r3` of `r3`.
-    pub fn group_with(&self, topology: &str) -> String {
-        let of = |case: &&Case| case.group().rsplit("::").next() == Some(topology);
-        self.cases.iter().find(of).map_or(topology, |case| case.group()).to_owned()
+    /// The group of a topology by its label: `caesium::r3` of `caesium-r3`.
+    pub fn group_with(&self, label: &str) -> String {
+        let of = |case: &&Case| case.group().replace("::", "-") == label;
+        self.cases.iter().find(of).map_or(label, |case| case.group()).to_owned()
     }
 
-    /// The group of a namespace of the run: `caesium::r3` of `chartproof-r3-RUN`.
+    /// The group of a namespace of the run: `caesium::r3` of `chartproof-caesium-r3-RUN` and of
+    /// `chartproof-caesium-r3-RUN-PART`.
     pub fn group_of(&self, namespace: &str) -> String {
-        let own = namespace.strip_prefix("chartproof-").and_then(|rest| rest.strip_suffix(self.run_id));
-        own.map_or_else(|| namespace.to_owned(), |topology| self.group_with(topology.trim_end_matches('-')))
+        let own = namespace.strip_prefix("chartproof-").and_then(|rest| rest.split_once(&format!("-{}", self.run_id)));
+        own.map_or_else(|| namespace.to_owned(), |(label, _)| self.group_with(label))
     }
 
     fn add(&mut self, event: &'a Event, index: &mut BTreeMap<&'a str, usize>) {

@@ -7,17 +7,22 @@ use crate::cluster::Loaded;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
 use crate::kubernetes;
 use crate::kubernetes::wait::Waiter;
+use crate::suite::Suite;
 use crate::tools::Docker;
 
 /// What the stand-in's image is called: nobody takes it for a real one.
 const STAND_IN: &str = "chartproof/stand-in:dev";
 
+fn parse_stand_in() -> anyhow::Result<Reference> {
+    STAND_IN.parse().map_err(|error| anyhow::anyhow!("{STAND_IN}: {error}"))
+}
+
 impl Run {
-    /// The image under test by the name that the chart is given; none where an archive names none.
-    pub fn image_reference(&self) -> Option<Reference> {
+    /// The image under test by the name that a suite's charts are given; none where an archive names none.
+    pub fn image_reference(&self, suite: &Suite) -> Option<Reference> {
         match &self.image {
-            UnderTest::StandIn if self.suite.image.stand_in.is_none() => None,
-            UnderTest::StandIn => STAND_IN.parse().ok(),
+            UnderTest::StandIn if suite.image.stand_in.is_none() => None,
+            UnderTest::StandIn => parse_stand_in().ok(),
             UnderTest::Reference(reference) => Some(reference.clone()),
             UnderTest::Archive(archive) => archive.references.first().cloned(),
         }
@@ -25,9 +30,11 @@ impl Run {
 
     /// The image under test in words, and whether it is the stand-in.
     pub fn image_line(&self) -> String {
-        let name = self.image_reference().map_or_else(|| "the chart's own image".to_owned(), |name| name.to_string());
+        let name = self.suites().into_iter().find_map(|suite| self.image_reference(suite));
+        let stands_in = name.is_some();
+        let name = name.map_or_else(|| "the chart's own image".to_owned(), |name| name.to_string());
         match &self.image {
-            UnderTest::StandIn if self.suite.image.stand_in.is_some() => format!("the stand-in ({name})"),
+            UnderTest::StandIn if stands_in => format!("the stand-in ({name})"),
             UnderTest::StandIn | UnderTest::Reference(_) => name,
             UnderTest::Archive(archive) => format!("{name} of {}", archive.path.display()),
         }
@@ -54,7 +61,7 @@ impl Run {
         wait.waiting("getting images");
         let tested = match &self.image {
             UnderTest::Archive(archive) => archive.references.clone(),
-            UnderTest::StandIn => self.image_reference().into_iter().collect(),
+            UnderTest::StandIn => vec![parse_stand_in()?],
             UnderTest::Reference(_) => vec![],
         };
         needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
@@ -71,8 +78,9 @@ impl Run {
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = Vec::new();
-        for topology in self.topologies() {
-            for image in images::in_manifests(&self.render(&topology).await?) {
+        let rendered = self.about().map(|variant| self.render(variant));
+        for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
+            for image in images::in_manifests(objects) {
                 let reference: Reference =
                     image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))?;
                 if !needed.contains(&reference) {
@@ -85,10 +93,12 @@ impl Run {
 
     /// An archive of the image under test; none where the nodes or Docker have to have it.
     async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
-        match (&self.image, &self.suite.image.stand_in, self.image_reference()) {
-            (UnderTest::Archive(archive), ..) => Ok(Some(archive.clone())),
-            (UnderTest::StandIn, Some(program), Some(name)) => {
-                standin::build(&self.launcher, program, &[name]).await.map(Some)
+        // That all suites' stand-in is the same program is checked before anything is made.
+        let program = self.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
+        match (&self.image, program) {
+            (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
+            (UnderTest::StandIn, Some(program)) => {
+                standin::build(&self.launcher, program, &[parse_stand_in()?]).await.map(Some)
             }
             _ => Ok(None),
         }

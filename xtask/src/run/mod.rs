@@ -2,7 +2,7 @@
 
 mod environment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::events::Events;
 use crate::evidence;
-use crate::helm::{Helm, Values};
+use crate::helm::{self, Helm, Values};
 use crate::images::UnderTest;
 use crate::process::Launcher;
 use crate::stage::Stage;
-use crate::suite::{Suite, Topology};
+use crate::suite::{Release, Suite, Variant};
 use crate::tools::Tool;
 
 /// What flags ask for beyond the suite.
@@ -29,8 +30,6 @@ pub struct Settings {
     pub values: Vec<PathBuf>,
     /// Values on top, as `--set` takes them.
     pub set: Vec<String>,
-    /// Only topologies of these sizes; empty means all.
-    pub replicas: Vec<u32>,
     /// How long each case of a topology may take, instead of what the suite says.
     pub timeout: Option<Duration>,
 }
@@ -39,8 +38,10 @@ pub struct Settings {
 pub struct Run {
     /// Names everything that the run makes.
     pub id: String,
-    /// What is proven.
-    pub suite: Arc<Suite>,
+    /// What is proven: suites in their topologies.
+    pub variants: Vec<Arc<Variant>>,
+    /// Those of them that have a case that runs.
+    pub about: BTreeSet<usize>,
     /// What flags ask for.
     pub settings: Settings,
     /// Where it is told.
@@ -66,9 +67,12 @@ pub struct Run {
 pub struct Made {
     live: OnceLock<Live>,
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
-    rendered: tokio::sync::Mutex<BTreeMap<String, Vec<Value>>>,
+    rendered: Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>,
     failed: AtomicBool,
 }
+
+/// The objects of each release of a variant, in their order.
+pub type Rendered = Arc<Vec<Vec<Value>>>;
 
 /// A cluster that answers.
 pub struct Live {
@@ -81,15 +85,15 @@ pub struct Live {
 }
 
 impl Live {
-    /// helm for the suite's release in a namespace.
-    pub fn helm(&self, run: &Run, namespace: &str) -> Helm {
+    /// helm for a release in a namespace.
+    pub fn helm(&self, run: &Run, release: &str, namespace: &str) -> Helm {
         Helm {
             launcher: run.launcher.clone(),
             tool: run.helm.clone(),
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             namespace: namespace.to_owned(),
-            release: run.suite.release.clone(),
+            release: release.to_owned(),
         }
     }
 }
@@ -110,11 +114,20 @@ impl Run {
         self.made.stages.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The topologies that the run is about.
-    pub fn topologies(&self) -> Vec<Topology> {
-        let sizes = &self.settings.replicas;
-        let about = |topology: &&Topology| sizes.is_empty() || sizes.contains(&topology.replicas);
-        self.suite.topologies.iter().filter(about).cloned().collect()
+    /// The suites in their topologies that the run is about.
+    pub fn about(&self) -> impl Iterator<Item = &Arc<Variant>> {
+        self.about.iter().filter_map(|index| self.variants.get(*index))
+    }
+
+    /// The suites, each once.
+    pub fn suites(&self) -> Vec<&Arc<Suite>> {
+        let mut suites: Vec<&Arc<Suite>> = Vec::new();
+        for variant in &self.variants {
+            if !suites.iter().any(|suite| Arc::ptr_eq(suite, &variant.suite)) {
+                suites.push(&variant.suite);
+            }
+        }
+        suites
     }
 
     /// The cluster, once it answers.
@@ -125,56 +138,87 @@ impl Run {
         self.made.live.get().context("the cluster does not answer yet")
     }
 
-    /// What a topology's chart is deployed with: its own values, the image under test, those of the flags.
-    pub fn values(&self, topology: &Topology) -> Values {
-        let chart = self.suite.chart();
-        let own = topology.values.iter().map(|file| chart.join(file));
-        let image = self.image_reference().map(|image| {
-            let paths = &self.suite.image;
-            let tag = image.tag.clone().unwrap_or_default();
-            [format!("{}={}", paths.repository, image.name()), format!("{}={tag}", paths.tag)]
-        });
-        Values {
-            files: own.chain(self.settings.values.iter().cloned()).collect(),
-            set_string: image.into_iter().flatten().collect(),
-            set: topology.set.iter().chain(&self.settings.set).cloned().collect(),
+    /// What a release is deployed with: its own values, its topology's and the flags' where it is the one under
+    /// test, and the image under test.
+    ///
+    /// # Errors
+    /// Where a value names a namespace that there is not; that is checked when the suite is read.
+    pub fn values(&self, variant: &Variant, release: &Release) -> anyhow::Result<Values> {
+        let chart = variant.suite.chart_of(release);
+        let mut values =
+            Values { files: release.values.iter().map(|file| chart.join(file)).collect(), ..Values::default() };
+        if !release.own_image {
+            values.set_string = self.image_values(&variant.suite);
         }
+        let mut set = release.set.clone();
+        if variant.is_under_test(release) {
+            values.files.extend(variant.topology.values.iter().map(|file| chart.join(file)));
+            values.files.extend(self.settings.values.iter().cloned());
+            set.extend(variant.topology.set.iter().chain(&self.settings.set).cloned());
+        }
+        let namespaces = variant.namespaces(&self.id);
+        values.set =
+            set.iter().map(|value| namespaces.fill(value)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+        Ok(values)
     }
 
-    /// A topology's objects as helm renders them.
+    fn image_values(&self, suite: &Suite) -> Vec<String> {
+        let Some(image) = self.image_reference(suite) else { return Vec::new() };
+        let (paths, tag) = (&suite.image, image.tag.clone().unwrap_or_default());
+        vec![format!("{}={}", paths.repository, image.name()), format!("{}={tag}", paths.tag)]
+    }
+
+    /// The objects of a variant's releases as helm renders them.
     ///
     /// # Errors
     /// Where helm can't, or renders what is no YAML.
-    pub async fn render(&self, topology: &Topology) -> anyhow::Result<Vec<Value>> {
+    pub async fn render(&self, variant: &Variant) -> anyhow::Result<Rendered> {
+        let cell = {
+            let mut rendered = self.made.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+            rendered.entry(variant.label()).or_default().clone()
+        };
         // One renders, the others wait for it: several cases ask for the same.
-        let mut rendered = self.made.rendered.lock().await;
-        if let Some(objects) = rendered.get(&topology.name) {
-            return Ok(objects.clone());
-        }
-        let template =
-            self.launcher.cmd(&self.helm.path).args(["template", &self.suite.release]).arg(self.suite.chart());
-        let flags = self.values(topology).args();
+        let rendered = cell.get_or_try_init(async || {
+            let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release));
+            anyhow::Ok(Arc::new(futures::future::try_join_all(releases).await?))
+        });
+        rendered.await.cloned()
+    }
+
+    async fn render_release(&self, variant: &Variant, release: &Release) -> anyhow::Result<Vec<Value>> {
+        let namespaces = variant.namespaces(&self.id);
+        let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
+        let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
+        let template = template.arg(variant.suite.chart_of(release)).args(["--namespace", &namespace]);
+        let flags = self.values(variant, release)?.args();
         let text = template.args(&flags).run().await?;
-        if let Err(error) = evidence::keep_rendered(&self.folder.join(&topology.name), &flags, &text).await {
-            self.events.note(format!("keeping what {} is deployed from: {error}", topology.name));
+        let folder = self.folder_of(variant, release);
+        if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
+            self.events.note(format!("keeping what {} is deployed from: {error}", release.key()));
         }
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text)
-            .with_context(|| format!("what the chart renders for {} is no YAML", topology.name))?;
-        let objects: Vec<Value> = objects.into_iter().filter(|object| !object.is_null()).collect();
-        rendered.insert(topology.name.clone(), objects.clone());
-        Ok(objects)
+        helm::objects(&text).with_context(|| format!("what {} renders for {}", release.key(), variant.label()))
+    }
+
+    /// Where what a release is deployed from is kept.
+    fn folder_of(&self, variant: &Variant, release: &Release) -> PathBuf {
+        let folder = self.folder.join(variant.label());
+        if variant.suite.releases.len() == 1 {
+            folder
+        } else {
+            folder.join("releases").join(release.key().replace('/', "."))
+        }
     }
 
     /// A topology's place in the cluster, once it is installed.
-    pub fn stage(&self, topology: usize) -> Option<Arc<Stage>> {
-        self.made.stages.lock().unwrap_or_else(PoisonError::into_inner).get(&topology).cloned()
+    pub fn stage(&self, variant: usize) -> Option<Arc<Stage>> {
+        self.made.stages.lock().unwrap_or_else(PoisonError::into_inner).get(&variant).cloned()
     }
 
     /// Keeps a topology's place for the cases that come.
-    pub fn add_stage(&self, topology: Option<usize>, stage: Stage) -> Arc<Stage> {
+    pub fn add_stage(&self, variant: Option<usize>, stage: Stage) -> Arc<Stage> {
         let stage = Arc::new(stage);
         let mut stages = self.made.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.insert(topology.unwrap_or_default(), stage.clone());
+        stages.insert(variant.unwrap_or_default(), stage.clone());
         stage
     }
 }

@@ -1,19 +1,26 @@
 //! Reads a suite file. An error names file and line, and what to write instead.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Suite, Topology};
+use super::{CaseSpec, Release, Suite, Topology};
 use crate::exit::usage;
-use crate::phases::Phase;
+use crate::phases::{self, Phase};
+
+mod releases;
 
 /// Where the suite lies that runs unless another is named.
 pub const DEFAULT: &str = "helm/caesium/e2e.toml";
+/// Where the charts with their suites lie.
+const CHARTS: &str = "helm";
 
 /// A step on the way to a key: its name, or the index in an array.
+#[derive(Clone, Copy)]
 enum Step<'a> {
     Key(&'a str),
     At(usize),
@@ -42,6 +49,43 @@ pub fn read(path: &Path) -> anyhow::Result<Suite> {
     Ok(suite)
 }
 
+/// Reads several suites; `all` stands for every one below `helm/`.
+///
+/// # Errors
+/// As [`read`], and where two are called the same or have another stand-in.
+pub fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<Suite>>> {
+    let mut suites: Vec<Arc<Suite>> = Vec::new();
+    for path in paths {
+        let paths = if path.as_os_str() == "all" { all(Path::new(CHARTS))? } else { vec![path.clone()] };
+        for path in paths {
+            let suite = read(&path)?;
+            if suites.iter().any(|other| other.name == suite.name) {
+                return Err(usage(format!("suite {}: a second suite is called {}", path.display(), suite.name)));
+            }
+            suites.push(Arc::new(suite));
+        }
+    }
+    let programs: BTreeSet<_> = suites.iter().filter_map(|suite| suite.image.stand_in.as_deref()).collect();
+    if programs.len() > 1 {
+        let programs = programs.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(usage(format!(
+            "suites side by side share one stand-in, these have {programs}: run them one by one"
+        )));
+    }
+    Ok(suites)
+}
+
+/// The folders with a suite file in a folder.
+fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|error| {
+        usage(format!("--suite all: {}: {error}; run it where the charts' folder lies", folder.display()))
+    })?;
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<_> = folders.filter(|path| path.join("e2e.toml").is_file()).collect();
+    found.sort();
+    Ok(found)
+}
+
 /// Parses a suite, without a look at the files that it names.
 fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     let source = Source { path, text };
@@ -49,15 +93,41 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
         let line = error.span().map_or(1, |span| line_at(text, span.start));
         usage(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
     })?;
-    if suite.release.is_empty() {
-        suite.release.clone_from(&suite.name);
-    }
+    take_chart(&source, &mut suite)?;
     check_names(&source, &suite)?;
+    releases::check(&source, &suite)?;
+    check_workload(&source, &suite)?;
     check_records(&source, &suite)?;
     for (index, topology) in suite.topologies.iter().enumerate() {
         check_topology(&source, &suite, index, topology)?;
     }
     Ok(suite)
+}
+
+/// A suite's one chart is a release that is called as the suite is.
+fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
+    match (suite.chart.take(), suite.releases.is_empty()) {
+        (Some(chart), true) => {
+            suite.releases = vec![Release { name: suite.name.clone(), chart, ..Release::default() }];
+            Ok(())
+        }
+        (None, false) => Ok(()),
+        (Some(_), false) => {
+            Err(source.error(&[Key("chart")], "`chart` goes without [[release]]: each has a chart of its own"))
+        }
+        (None, true) => {
+            Err(source.error(&[Key("name")], "nothing is deployed: add `chart = \"FOLDER\"`, or a [[release]]"))
+        }
+    }
+}
+
+fn check_workload(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+    let Some(workload) = &suite.workload else { return Ok(()) };
+    if workload.stateful_set.is_some() == workload.deployment.is_some() {
+        let message = "name what runs the replicas: either `stateful_set` or `deployment`";
+        return Err(source.error(&[Key("workload")], message));
+    }
+    Ok(())
 }
 
 fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
@@ -78,7 +148,8 @@ fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
             return Err(source.error(&here, format!("topology `{}`: {fix}", topology.name)));
         }
     }
-    let known = |name: &str| name == "default" || Phase::names().contains(&name);
+    let named = |name: &str| suite.topologies.iter().flat_map(|topology| &topology.cases).any(|case| case.name == name);
+    let known = |name: &str| name == "default" || Phase::names().contains(&name) || named(name);
     if let Some(name) = suite.timeouts_s.keys().find(|name| !known(name)) {
         let fix = format!("there are `default` and {}", Phase::names().join(", "));
         return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("no case is called `{name}`: {fix}")));
@@ -87,7 +158,7 @@ fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
 }
 
 fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    let records = &suite.records;
+    let Ok(records) = suite.records() else { return Ok(()) };
     if records.read.request.path.needs_id() && records.write.id.is_none() {
         let message = "`${id}` is read but never learnt: add `id = \"/pointer\"` to [records.write]";
         return Err(source.error(&[Key("records"), Key("read")], message));
@@ -101,47 +172,53 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
 }
 
 fn check_topology(source: &Source<'_>, suite: &Suite, index: usize, topology: &Topology) -> anyhow::Result<()> {
-    for (position, phase) in topology.cases.iter().enumerate() {
+    for (position, case) in topology.cases.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("cases"), At(position)];
-        if topology.cases[..position].contains(phase) {
-            return Err(source.error(&here, format!("case `{}` is there already", phase.name())));
-        }
-        if !phase.has_topology() {
-            return Err(source.error(
-                &here,
-                format!("case `{}` belongs to no topology: leave it out, it always runs", phase.name()),
-            ));
-        }
-        if let Some(missing) = phase.missing(suite) {
-            return Err(source.error(&here, format!("case `{}` needs {missing}", phase.name())));
-        }
-        for need in phase.needs().iter().filter(|need| need.has_topology()) {
-            if !topology.cases[..position].contains(need) {
-                let message = format!("case `{}` needs `{}` before it", phase.name(), need.name());
-                return Err(source.error(&here, message));
-            }
-        }
+        check_case(suite, &topology.cases[..position], case).map_err(|message| source.error(&here, message))?;
     }
     Ok(())
 }
 
-fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    let chart = suite.chart();
-    if !chart.join("Chart.yaml").is_file() {
-        let message = format!("{} holds no chart: there is no Chart.yaml", chart.display());
-        return Err(source.error(&[Key("chart")], message));
+/// Whether a case can run after those before it; answers what is wrong.
+fn check_case(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), String> {
+    let (phase, name) = (case.phase, case.name.as_str());
+    if before.iter().any(|other| other.name == name) {
+        return Err(format!("case `{name}` is there already"));
     }
+    if !phase.has_topology() {
+        return Err(format!("case `{name}` belongs to no topology: leave it out, it always runs"));
+    }
+    if !is_name(name) {
+        return Err(format!("case `{name}`: use small letters, digits and underscores"));
+    }
+    if let Some(missing) = phase.missing(suite) {
+        return Err(format!("case `{name}` needs {missing}"));
+    }
+    let lacks = |need: &&Phase| need.has_topology() && !before.iter().any(|other| other.phase == **need);
+    if let Some(need) = phase.needs().iter().find(lacks) {
+        return Err(format!("case `{name}` needs `{}` before it", need.name()));
+    }
+    phases::check(suite, case).map_err(|message| format!("case `{name}`: {message}"))
+}
+
+fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+    releases::check_files(source, suite)?;
+    let chart = suite.chart();
     for (index, topology) in suite.topologies.iter().enumerate() {
-        for (position, values) in topology.values.iter().enumerate() {
-            if !chart.join(values).is_file() {
-                let here = [Key("topology"), At(index), Key("values"), At(position)];
-                let message =
-                    format!("{} is no file; values files are relative to the chart", chart.join(values).display());
-                return Err(source.error(&here, message));
-            }
-        }
+        check_values(source, &chart, &topology.values, &[Key("topology"), At(index), Key("values")])?;
     }
     Ok(())
+}
+
+fn check_values(source: &Source<'_>, chart: &Path, values: &[PathBuf], here: &[Step<'_>]) -> anyhow::Result<()> {
+    let Some(position) = values.iter().position(|file| !chart.join(file).is_file()) else { return Ok(()) };
+    let file = chart.join(&values[position]);
+    let here: Vec<_> = here.iter().copied().chain([At(position)]).collect();
+    Err(source.error(&here, format!("{} is no file; values files are relative to the chart", file.display())))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_label(name: &str) -> bool {
@@ -154,6 +231,11 @@ impl Source<'_> {
     fn error(&self, way: &[Step<'_>], message: impl Display) -> anyhow::Error {
         let line = self.line_of(way).unwrap_or(1);
         usage(format!("{}:{line}: {message}", self.path.display()))
+    }
+
+    /// Whether the file has this key at its top.
+    fn has(&self, key: &str) -> bool {
+        DeTable::parse(self.text).is_ok_and(|table| table.get_ref().contains_key(key))
     }
 
     fn line_of(&self, way: &[Step<'_>]) -> Option<usize> {

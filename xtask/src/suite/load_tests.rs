@@ -18,10 +18,10 @@ fn line_of(part: &str) -> usize {
 #[test]
 fn the_suite_of_the_repository_is_good() {
     let suite = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
-    assert_eq!(suite.release, "caesium");
+    assert_eq!(suite.under_test().name, "caesium");
     assert_eq!(suite.topologies.len(), 3);
-    assert_eq!(suite.timeout("ready"), std::time::Duration::from_secs(300));
-    assert_eq!(suite.timeout("helm_test"), std::time::Duration::from_secs(120));
+    assert_eq!(suite.timeout(&Phase::Ready.into()), std::time::Duration::from_secs(300));
+    assert_eq!(suite.timeout(&Phase::HelmTest.into()), std::time::Duration::from_secs(120));
 }
 
 #[test]

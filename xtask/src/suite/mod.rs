@@ -1,42 +1,53 @@
 //! The suite file: everything that is a chart's own. Documented key by key in `docs/suite.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::phases::Phase;
-
+mod application;
+mod case;
 pub mod load;
+mod release;
 pub mod template;
+mod variant;
 
-use template::Template;
+pub use application::{Encoding, Find, Http, Leader, Members, Pointer, Read, Records, Request, Write};
+pub use case::CaseSpec;
+pub use release::{Namespaces, Release, SecretSpec};
+pub use variant::Variant;
 
-/// A chart and what has to hold for it.
+/// A chart, or several, and what has to hold for them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
     /// First part of every case's name.
     pub name: String,
-    /// The chart's folder, relative to the suite file.
-    pub chart: PathBuf,
-    /// Name of the release in every namespace; the suite's name unless said.
+    /// The chart's folder, relative to the suite file, where there is one release, called as the suite is.
     #[serde(default)]
-    pub release: String,
+    chart: Option<PathBuf>,
+    /// The releases of every topology. The last one is under test: topologies' values and upgrades are its.
+    #[serde(default, rename = "release")]
+    pub releases: Vec<Release>,
+    /// The Secrets of every topology.
+    #[serde(default, rename = "secret")]
+    pub secrets: Vec<SecretSpec>,
     /// Something to know before reading the results; printed with the first line.
     #[serde(default)]
     pub note: String,
     /// The image under test.
     pub image: ImageUnderTest,
     /// What runs the replicas.
-    pub workload: Workload,
+    #[serde(default)]
+    pub workload: Option<Workload>,
     /// How the application is asked.
-    pub http: Http,
+    #[serde(default)]
+    pub http: Option<Http>,
     /// How a record is written, read and found again.
-    pub records: Records,
+    #[serde(default)]
+    records: Option<Records>,
     /// How the application tells who its members are, where it does.
     #[serde(default)]
     pub members: Option<Members>,
@@ -80,8 +91,12 @@ pub struct ImageUnderTest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Name of the `StatefulSet`; the replicas are the pods that it controls.
-    pub stateful_set: String,
+    /// Name of the `StatefulSet`, where it is one; the replicas are the pods that it controls.
+    #[serde(default)]
+    pub stateful_set: Option<String>,
+    /// Name of the `Deployment`, where it is one; the replicas are the pods of its current revision.
+    #[serde(default)]
+    pub deployment: Option<String>,
     /// Name of the container that is the application.
     pub container: String,
     /// Name of the Service that clients use.
@@ -91,146 +106,14 @@ pub struct Workload {
     pub disruption_budget: Option<String>,
 }
 
-/// How the application is asked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// The containers' port.
-    pub port: u16,
-    /// Answers 200 when the replica is healthy.
-    pub health: Template,
-    /// After which one request is given up, in milliseconds.
-    #[serde(default = "default_request_timeout_ms")]
-    pub request_timeout_ms: u64,
-}
-
-/// One HTTP request; path and body are templates.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// The method; GET unless said.
-    #[serde(default = "default_method")]
-    pub method: String,
-    /// Path and query.
-    pub path: Template,
-    /// The body, sent as JSON; none unless said.
-    #[serde(default)]
-    pub body: Option<Template>,
-    /// The status that means success; 200 unless said.
-    #[serde(default = "default_status")]
-    pub status: u16,
-}
-
-impl Request {
-    /// A plain GET of a path.
-    pub fn get(path: &Template) -> Self {
-        Self { method: default_method(), path: path.clone(), body: None, status: default_status() }
+impl Workload {
+    /// Kind and name of what controls the replicas.
+    pub fn object(&self) -> (&'static str, &str) {
+        match (&self.stateful_set, &self.deployment) {
+            (Some(name), _) => ("StatefulSet", name),
+            (None, name) => ("Deployment", name.as_deref().unwrap_or_default()),
+        }
     }
-}
-
-/// How a record is written, read and found again.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Records {
-    /// What the application promises about its records.
-    pub promise: history::Promise,
-    /// Writes `${value}` under `${key}`; both are unique.
-    pub write: Write,
-    /// Reads the record `${id}` or `${key}`.
-    pub read: Read,
-    /// Finds a record by its value where the write's answer never came; `read` does, unless said.
-    #[serde(default)]
-    pub find: Option<Find>,
-}
-
-/// How a record is written.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Write {
-    /// The request.
-    pub request: Request,
-    /// JSON pointer to the id that the application gave the record.
-    #[serde(default)]
-    pub id: Option<Pointer>,
-}
-
-/// How a record is read.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Read {
-    /// The request.
-    pub request: Request,
-    /// The status that says that there is no such record; without it, an answer without the value does.
-    #[serde(default)]
-    pub absent: Option<u16>,
-    /// JSON pointer to the value.
-    pub value: Pointer,
-    /// How the value is encoded in the answer.
-    #[serde(default)]
-    pub encoding: Encoding,
-}
-
-/// How a record is found by its value in a list.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Find {
-    /// The request.
-    pub request: Request,
-    /// JSON pointer to the list in the answer; empty where the answer is the list.
-    pub items: Pointer,
-    /// JSON pointer to the value in an item.
-    pub value: Pointer,
-    /// JSON pointer to the id in an item.
-    pub id: Pointer,
-}
-
-/// How a value stands in an answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// As it was written.
-    #[default]
-    Plain,
-    /// In base64.
-    Base64,
-}
-
-/// How the application tells its members.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Members {
-    /// The request; every pod is asked.
-    pub request: Request,
-    /// JSON pointer to the list in the answer.
-    pub items: Pointer,
-    /// JSON pointer to what identifies a member in an item.
-    pub name: Pointer,
-    /// JSON pointer to the role in an item; without it every item is a voter.
-    #[serde(default)]
-    pub role: Option<Pointer>,
-    /// The role that votes.
-    #[serde(default = "default_voter")]
-    pub voter: String,
-    /// The roles of members; items of any other role are none.
-    #[serde(default)]
-    pub roles: Vec<String>,
-    /// How long a dead member may count before it is demoted, in seconds.
-    #[serde(default)]
-    pub demotion_s: u64,
-}
-
-/// How the application tells its leader.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Leader {
-    /// The request; every pod is asked.
-    pub request: Request,
-    /// JSON pointer to who leads, as the answering pod knows it.
-    pub leader: Pointer,
-    /// JSON pointer to what the answering pod is called itself. Without it the leader's name is its
-    /// pod's IP, with or without a port, or its pod's name.
-    #[serde(default)]
-    pub own: Option<Pointer>,
 }
 
 /// What an upgrade changes.
@@ -297,61 +180,63 @@ pub struct Topology {
     #[serde(default)]
     pub set: Vec<String>,
     /// Its cases, in the order in which they run.
-    pub cases: Vec<Phase>,
-}
-
-/// A JSON pointer (RFC 6901); the empty one is the whole document.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pointer(String);
-
-impl TryFrom<String> for Pointer {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() || text.starts_with('/') {
-            return Ok(Self(text));
-        }
-        Err(format!("a JSON pointer is empty or begins with a slash: write \"/{text}\""))
-    }
-}
-
-impl Pointer {
-    /// What it points to.
-    pub fn get<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        document.pointer(&self.0)
-    }
-
-    /// What it points to, as text: strings without their quotes, other scalars as JSON writes them.
-    pub fn text(&self, document: &Value) -> Option<String> {
-        match self.get(document)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-            scalar => Some(scalar.to_string()),
-        }
-    }
-
-    /// The pointer as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    pub cases: Vec<CaseSpec>,
 }
 
 impl Suite {
-    /// The chart's folder.
+    /// The release under test: the last one.
+    ///
+    /// # Panics
+    /// Never: a suite without a release is refused when it is read.
+    pub fn under_test(&self) -> &Release {
+        &self.releases[self.releases.len() - 1]
+    }
+
+    /// The folder of the chart under test.
     pub fn chart(&self) -> PathBuf {
-        clean(&self.folder.join(&self.chart))
+        self.chart_of(self.under_test())
+    }
+
+    /// The folder of a release's chart.
+    pub fn chart_of(&self, release: &Release) -> PathBuf {
+        clean(&self.folder.join(&release.chart))
+    }
+
+    /// The folders of all charts, each once.
+    pub fn charts(&self) -> BTreeSet<PathBuf> {
+        self.releases.iter().map(|release| self.chart_of(release)).collect()
+    }
+
+    /// The parts that its topologies are made of, a namespace each; the first one is called by no name.
+    pub fn parts(&self) -> BTreeSet<&str> {
+        let parts = self.releases.iter().map(|release| release.namespace.as_str());
+        parts.chain(self.secrets.iter().flat_map(|secret| secret.namespaces.iter().map(String::as_str))).collect()
+    }
+
+    /// A release by its key; none means the one under test.
+    ///
+    /// # Errors
+    /// Where there is none, with those that there are.
+    pub fn release(&self, key: Option<&str>) -> Result<&Release, String> {
+        let Some(key) = key else { return Ok(self.under_test()) };
+        let known = || self.releases.iter().map(Release::key).collect::<Vec<_>>().join(", ");
+        let found = self.releases.iter().find(|release| release.key() == key);
+        found.ok_or_else(|| format!("there is no release `{key}`: there are {}", known()))
+    }
+
+    /// How records are written and read.
+    ///
+    /// # Errors
+    /// Where the suite does not say; cases that need it can't be listed then.
+    pub fn records(&self) -> anyhow::Result<&Records> {
+        self.records.as_ref().context("the suite has no [records]")
     }
 
     /// How long a case may take.
-    pub fn timeout(&self, phase: &str) -> Duration {
-        let seconds = self.timeouts_s.get(phase).or_else(|| self.timeouts_s.get("default"));
+    pub fn timeout(&self, case: &CaseSpec) -> Duration {
+        let names = [case.name.as_str(), case.phase.name(), "default"];
+        let seconds = names.into_iter().find_map(|name| self.timeouts_s.get(name));
         Duration::from_secs(seconds.copied().unwrap_or(DEFAULT_TIMEOUT_S))
-    }
-
-    /// After which one request is given up.
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.http.request_timeout_ms)
     }
 }
 
@@ -377,22 +262,6 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 const DEFAULT_TIMEOUT_S: u64 = 120;
-
-fn default_request_timeout_ms() -> u64 {
-    2000
-}
-
-fn default_method() -> String {
-    "GET".to_owned()
-}
-
-fn default_status() -> u16 {
-    200
-}
-
-fn default_voter() -> String {
-    "voter".to_owned()
-}
 
 fn default_scale_value() -> String {
     "replicaCount".to_owned()

@@ -136,7 +136,7 @@ mod tests {
 
     fn records() -> Records {
         let suite: crate::suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
-        suite.records
+        suite.records().unwrap().clone()
     }
 
     #[test]

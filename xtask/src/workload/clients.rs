@@ -34,9 +34,16 @@ struct Client {
 
 impl Clients {
     /// Starts the suite's clients for these replicas; `prefix` makes their records unique.
-    pub fn start(suite: &Suite, http: &Arc<Http>, recorder: &Arc<Recorder>, replicas: &[String], prefix: &str) -> Self {
+    pub fn start(
+        suite: &Suite,
+        records: &Records,
+        http: &Arc<Http>,
+        recorder: &Arc<Recorder>,
+        replicas: &[String],
+        prefix: &str,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let records = Arc::new(suite.records.clone());
+        let records = Arc::new(records.clone());
         let numbers = Arc::new(AtomicU64::new(0));
         let pause = Duration::from_millis(suite.load.pause_ms);
         let mut tasks = JoinSet::new();

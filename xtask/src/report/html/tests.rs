@@ -21,7 +21,7 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
         at(
             150,
             What::Object {
-                namespace: "chartproof-r3-k3x9".to_owned(),
+                namespace: "chartproof-caesium-r3-k3x9".to_owned(),
                 object: "Pod/caesium-0".to_owned(),
                 state: "Running, ready".to_owned(),
             },
@@ -56,7 +56,7 @@ fn a_red_run_puts_the_first_cause_first_and_says_how_to_run_it_again() {
 fn a_green_run_has_no_cause_and_shows_pods_faults_and_logs() {
     let log = LogLine {
         at_ms: 160,
-        topology: "r3".to_owned(),
+        topology: "caesium-r3".to_owned(),
         source: "caesium-0/caesium".to_owned(),
         text: "elected".to_owned(),
     };

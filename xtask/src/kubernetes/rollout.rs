@@ -1,0 +1,52 @@
+//! How far a workload is: the same questions to a `StatefulSet` and to a Deployment.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::watch::State;
+
+/// How far a workload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// How many replicas it was told to have.
+    pub wanted: i32,
+    /// How many are ready.
+    pub ready: i32,
+    /// Which change of its spec this is about.
+    pub generation: Option<i64>,
+    /// Whether its controller has seen the current spec, and every replica follows it and is ready.
+    pub done: bool,
+    /// The template of its pods, as JSON.
+    pub template: String,
+}
+
+impl State {
+    /// How far a workload is; none where it is not there.
+    pub fn rollout(&self, kind: &str, name: &str) -> Option<Rollout> {
+        match kind {
+            "StatefulSet" => self.stateful_sets.get(name).map(of_stateful_set),
+            _ => None,
+        }
+    }
+
+    /// The pods of a workload, in order of their ordinals or names.
+    pub fn pods_of(&self, kind: &str, name: &str) -> Vec<&Pod> {
+        match kind {
+            "StatefulSet" => self.replicas(name),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn of_stateful_set(set: &StatefulSet) -> Rollout {
+    let (spec, status) = (set.spec.clone().unwrap_or_default(), set.status.clone().unwrap_or_default());
+    let (wanted, ready) = (spec.replicas.unwrap_or(1), status.ready_replicas.unwrap_or(0));
+    let seen = status.observed_generation == set.metadata.generation;
+    let current = status.update_revision.is_some() && status.update_revision == status.current_revision;
+    let done = seen && current && status.replicas == wanted && ready == wanted;
+    Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
+}
+
+fn json(template: &impl serde::Serialize) -> String {
+    serde_json::to_string(template).unwrap_or_default()
+}

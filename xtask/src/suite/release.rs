@@ -1,0 +1,117 @@
+//! What a topology is made of: its releases in their namespaces, and the Secrets that have to be there first.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A release of a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Its name.
+    pub name: String,
+    /// The chart's folder, relative to the suite file.
+    pub chart: PathBuf,
+    /// The part of the topology that it is deployed to, a namespace of its own; the topology's first one unless said.
+    #[serde(default)]
+    pub namespace: String,
+    /// Releases that have to be ready before this one is installed, as `name` or `namespace/name`.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Values files, relative to the chart.
+    #[serde(default)]
+    pub values: Vec<PathBuf>,
+    /// Values on top, as helm's `--set` takes them; `${namespace}` and `${namespace:PART}` are filled in.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// Whether the image under test is none of its business.
+    #[serde(default)]
+    pub own_image: bool,
+}
+
+/// A Secret that is made before anything is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretSpec {
+    /// Its name.
+    pub name: String,
+    /// The parts of the topology that it is made in; the topology's first namespace unless said.
+    #[serde(default = "first_namespace")]
+    pub namespaces: Vec<String>,
+    /// Its data, in plain text.
+    pub data: BTreeMap<String, String>,
+}
+
+impl Release {
+    /// How cases and `needs` name it: `name`, or `namespace/name` outside of the topology's first namespace.
+    pub fn key(&self) -> String {
+        if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
+    }
+}
+
+/// The names of a topology's namespaces by their parts; the first one's part is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces(pub BTreeMap<String, String>);
+
+impl Namespaces {
+    /// A text with `${namespace}` and `${namespace:PART}` filled in.
+    ///
+    /// # Errors
+    /// A hole that is not closed, is called otherwise, or names a part that no release is in.
+    pub fn fill(&self, text: &str) -> Result<String, String> {
+        let mut parts = text.split("${");
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (hole, rest) = part.split_once('}').ok_or_else(|| format!("`${{{part}` is not closed: add a `}}`"))?;
+            filled += self.find(hole)?;
+            filled += rest;
+        }
+        Ok(filled)
+    }
+
+    fn find(&self, hole: &str) -> Result<&str, String> {
+        let part = if hole == "namespace" { Some("") } else { hole.strip_prefix("namespace:") };
+        let found = part.and_then(|part| self.0.get(part)).map(String::as_str);
+        found.ok_or_else(|| {
+            let parts = self
+                .0
+                .keys()
+                .map(|part| if part.is_empty() { "namespace".into() } else { format!("namespace:{part}") });
+            format!("`${{{hole}}}` is unknown: there are ${{{}}}", parts.collect::<Vec<_>>().join("}, ${"))
+        })
+    }
+}
+
+fn first_namespace() -> Vec<String> {
+    vec![String::new()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces() -> Namespaces {
+        Namespaces([("", "run"), ("infra", "run-infra")].map(|(part, name)| (part.to_owned(), name.to_owned())).into())
+    }
+
+    #[test]
+    fn namespaces_are_filled_in() {
+        let filled = namespaces().fill("db.host=db.${namespace:infra}.svc,own=${namespace}$").unwrap();
+        assert_eq!(filled, "db.host=db.run-infra.svc,own=run$");
+    }
+
+    #[test]
+    fn a_wrong_hole_says_what_there_is() {
+        let error = namespaces().fill("${namespace:inrfa}").unwrap_err();
+        assert_eq!(error, "`${namespace:inrfa}` is unknown: there are ${namespace}, ${namespace:infra}");
+        assert_eq!(namespaces().fill("${namespace").unwrap_err(), "`${namespace` is not closed: add a `}`");
+    }
+
+    #[test]
+    fn a_release_is_named_with_its_namespace_unless_that_is_the_first() {
+        let release = Release { name: "order".to_owned(), ..Release::default() };
+        assert_eq!(release.key(), "order");
+        assert_eq!(Release { namespace: "staging".to_owned(), ..release }.key(), "staging/order");
+    }
+}

@@ -1,0 +1,34 @@
+//! A suite in one of its topologies: what is deployed, and where.
+
+use std::sync::Arc;
+
+use super::{Namespaces, Release, Suite, Topology};
+
+/// A suite in one of its topologies.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// The suite.
+    pub suite: Arc<Suite>,
+    /// The topology.
+    pub topology: Topology,
+}
+
+impl Variant {
+    /// `caesium-r3`: names its namespaces and its folder.
+    pub fn label(&self) -> String {
+        format!("{}-{}", self.suite.name, self.topology.name)
+    }
+
+    /// Its namespaces in a run: `chartproof-caesium-r3-RUN`, and with a part at the end where releases ask for others.
+    pub fn namespaces(&self, run_id: &str) -> Namespaces {
+        let first = format!("chartproof-{}-{run_id}", self.label());
+        let name = |part: &str| if part.is_empty() { first.clone() } else { format!("{first}-{part}") };
+        let parts = self.suite.parts().into_iter().map(|part| (part.to_owned(), name(part)));
+        Namespaces(parts.collect())
+    }
+
+    /// Whether topologies' values and flags are about this release.
+    pub fn is_under_test(&self, release: &Release) -> bool {
+        release == self.suite.under_test()
+    }
+}
