@@ -11,9 +11,14 @@ fn one_replica_passes_every_case_and_leaves_its_evidence() {
     assert!(ended.stdout.contains("test result: ok. 16 passed; 0 failed; 0 ignored"), "{}", ended.stdout);
     let first = ended.stderr.lines().next().unwrap_or_default();
     assert!(first.contains("the stand-in") && first.contains("the embedded cluster"), "{first}");
-    for file in
-        ["events.jsonl", "junit.xml", "report.html", "histories/caesium.r1.pod_kill.jsonl", "caesium-r1/logs", "commands"]
-    {
+    for file in [
+        "events.jsonl",
+        "junit.xml",
+        "report.html",
+        "histories/caesium.r1.pod_kill.jsonl",
+        "caesium-r1/logs",
+        "commands",
+    ] {
         assert!(scene.report().join(file).exists(), "{file} is missing");
     }
     assert!(!scene.report().join("cluster").exists(), "the cluster is gone");

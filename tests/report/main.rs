@@ -74,6 +74,9 @@ fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
     let (scene, _) = ran(&[&["r1::health"], fault.as_slice()].concat(), 101);
     let text = text(browser, &scene);
     shows(&text, &["1 failed", "First cause", "caesium::r1::ready", "container caesium ended 3 times"]);
-    shows(&text, &["evidence: caesium-r1/failed/ready", "not run: caesium::r1::ready", "state at the failure of r1::ready"]);
+    shows(
+        &text,
+        &["evidence: caesium-r1/failed/ready", "not run: caesium::r1::ready", "state at the failure of r1::ready"],
+    );
     assert!(scene.report().join("caesium-r1/failed/ready/describe.txt").exists(), "what is linked is there");
 }

@@ -1,6 +1,6 @@
 //! How far a workload is: the same questions to a `StatefulSet` and to a Deployment.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::watch::State;
@@ -25,14 +25,17 @@ impl State {
     pub fn rollout(&self, kind: &str, name: &str) -> Option<Rollout> {
         match kind {
             "StatefulSet" => self.stateful_sets.get(name).map(of_stateful_set),
+            "Deployment" => self.deployments.get(name).map(of_deployment),
             _ => None,
         }
     }
 
-    /// The pods of a workload, in order of their ordinals or names.
+    /// The pods of a workload, in order of their ordinals, or the newest last.
     pub fn pods_of(&self, kind: &str, name: &str) -> Vec<&Pod> {
         match kind {
             "StatefulSet" => self.replicas(name),
+            "Deployment" => self.pods_of_deployment(name),
+            "Job" => self.pods_of_job(name),
             _ => Vec::new(),
         }
     }
@@ -45,6 +48,17 @@ fn of_stateful_set(set: &StatefulSet) -> Rollout {
     let current = status.update_revision.is_some() && status.update_revision == status.current_revision;
     let done = seen && current && status.replicas == wanted && ready == wanted;
     Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
+}
+
+/// As `kubectl rollout status` judges it.
+fn of_deployment(deployment: &Deployment) -> Rollout {
+    let (spec, status) = (deployment.spec.clone().unwrap_or_default(), deployment.status.clone().unwrap_or_default());
+    let (wanted, ready) = (spec.replicas.unwrap_or(1), status.ready_replicas.unwrap_or(0));
+    let seen = status.observed_generation == deployment.metadata.generation;
+    let [all, updated, available] =
+        [status.replicas, status.updated_replicas, status.available_replicas].map(Option::unwrap_or_default);
+    let done = seen && [all, updated, available, ready].iter().all(|count| *count == wanted);
+    Rollout { wanted, ready, generation: deployment.metadata.generation, done, template: json(&spec.template) }
 }
 
 fn json(template: &impl serde::Serialize) -> String {

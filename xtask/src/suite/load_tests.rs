@@ -125,8 +125,36 @@ const DOCUMENT: &str = include_str!("../../../docs/suite.md");
 
 /// The example of the documentation, put together.
 fn documented() -> String {
-    let blocks = DOCUMENT.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks("```toml\n")
+}
+
+fn blocks(fence: &str) -> String {
+    let blocks = DOCUMENT.split(fence).skip(1).filter_map(|rest| rest.split("```").next());
     blocks.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn several_releases_are_documented() {
+    let text = blocks("```toml several\n");
+    let suite = parse(Path::new("docs/suite.md"), &text).unwrap();
+    assert_eq!(suite.releases.iter().map(Release::key).collect::<Vec<_>>(), ["infra/db", "server"]);
+    assert_eq!(suite.topologies[0].cases[2].name, "gone");
+    for (table, message) in
+        [("needs = [\"infra/db\"]", "needs = [\"db\"]"), ("${namespace:infra}", "${namespace:inrfa}")]
+    {
+        let wrong = text.replacen(table, message, 1);
+        let error = parse(Path::new("x"), &wrong).unwrap_err().to_string();
+        let line = line_at(&wrong, wrong.rfind("[[release]]").unwrap());
+        assert!(error.starts_with(&format!("x:{line}: ")), "{error}");
+    }
+}
+
+#[test]
+fn a_case_takes_no_parameter_that_its_phase_does_not_know() {
+    let error = error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { case = \"uninstall\", fast = true }]");
+    assert!(error.ends_with("case `uninstall`: it has no parameter `fast`"), "{error}");
+    let error = self::error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { name = \"uninstall\" }]");
+    assert!(error.ends_with("missing field `case`"), "{error}");
 }
 
 #[test]
@@ -158,6 +186,7 @@ fn every_key_and_every_case_stands_in_the_documentation() {
         let at = if table.is_empty() { 0 } else { example.find(table).unwrap() + table.len() };
         let text = format!("{}\nunknown_key = 1\n#{}", &example[..at], &example[at..]);
         let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+        let example = format!("{example}{}", blocks("```toml several\n"));
         let expected = error.split("expected").nth(1).unwrap_or_else(|| panic!("{table}: {error}"));
         for key in expected.split('`').skip(1).step_by(2) {
             let documented = [format!("{key} ="), format!("[{key}]"), format!("[[{key}]]"), format!(".{key}]")];
