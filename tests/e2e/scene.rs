@@ -16,7 +16,7 @@ pub struct Scene {
     /// Where it runs.
     pub folder: TempDir,
     /// What its environment has besides ours.
-    pub env: Vec<(&'static str, &'static str)>,
+    pub env: Vec<(&'static str, String)>,
 }
 
 /// What a run left.
@@ -43,18 +43,18 @@ impl Scene {
 
     /// `xtask e2e` with these flags, to be run.
     pub fn command(&self, flags: &[&str]) -> duct::Expression {
-        let flags = ["e2e"].iter().chain(flags);
+        self.xtask(&[&["e2e"], flags].concat())
+            .stdout_path(self.folder.path().join("stdout"))
+            .stderr_path(self.folder.path().join("stderr"))
+    }
+
+    /// `xtask` with these words, to be run; what it prints goes where the caller says.
+    pub fn xtask(&self, words: &[&str]) -> duct::Expression {
         let mut env: BTreeMap<_, _> = std::env::vars_os().collect();
         env.retain(|name, _| name != "CI" && name != "CHARTPROOF_REPORT_DIR");
         env.insert("XDG_STATE_HOME".into(), self.folder.path().join("state").into());
         env.extend(self.env.iter().map(|(name, value)| (name.into(), value.into())));
-        duct::cmd(env!("CARGO_BIN_EXE_xtask"), flags)
-            .dir(self.folder.path())
-            .full_env(env)
-            .stdin_null()
-            .stdout_path(self.folder.path().join("stdout"))
-            .stderr_path(self.folder.path().join("stderr"))
-            .unchecked()
+        duct::cmd(env!("CARGO_BIN_EXE_xtask"), words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
     }
 
     /// Runs the suite of the repository on the embedded cluster.

@@ -1,5 +1,7 @@
 //! What is wrong with a command line ends with exit code 2 and one helpful message, and nothing is created.
 
+use std::path::Path;
+
 use crate::scene::{Scene, suite};
 
 /// Exit code 2, this message, nothing on stdout, no folder made.
@@ -27,7 +29,12 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     refused(&["--values", "none.yaml"], "--values none.yaml: there is no such file");
     refused(&["--image", "Not A Reference"], "--image Not A Reference");
     refused(&["--image", "missing.tar"], "missing.tar");
-    refused(&["--keep", "--cluster", "embedded"], "--keep: the embedded cluster ends with its run");
+    refused(&["--reuse", "--cluster", "embedded"], "no run of this user has kept such a cluster: `cargo xtask cluster");
+    refused(
+        &["--reuse", "--cluster", "context:x", "--allow-context", "x"],
+        "--reuse: the cluster of context:x is there",
+    );
+    refused(&["--reuse", "--node-image", "kindest/node:v1.36.1"], "a cluster that was kept is as it was made");
     refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
 }
 
@@ -43,11 +50,49 @@ fn a_suite_that_is_wrong_names_file_and_line() {
 
 #[test]
 fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback() {
-    let env = vec![("CI", "true"), ("DOCKER_HOST", "tcp://127.0.0.1:1")];
+    let env = vec![("CI", "true".to_owned()), ("DOCKER_HOST", "tcp://127.0.0.1:1".to_owned())];
     let scene = Scene { env, ..Scene::new() };
     let ended = scene.run(&scene.command(&["--suite", &suite().display().to_string(), "chart::lint"]));
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert!(ended.stderr.contains("docker does not answer"), "{}", ended.told());
+}
+
+#[test]
+fn an_embedded_cluster_is_not_kept_where_nobody_can_press_ctrl_c() {
+    let scene = Scene { env: vec![("CI", "true".to_owned())], ..Scene::new() };
+    let ended = scene.run(&scene.embedded(&["--keep", "r1::install"]));
+    assert_eq!(ended.code, 2, "{}", ended.told());
+    assert!(ended.stderr.contains("--keep: an embedded cluster stays until Ctrl-C"), "{}", ended.told());
+}
+
+#[test]
+fn a_chart_with_a_fault_is_red_with_what_helm_found() {
+    let scene = Scene::new();
+    let chart = scene.folder.path().join("caesium");
+    copy(suite().parent().unwrap(), &chart);
+    std::fs::write(chart.join("templates/wrong.yaml"), "a: {{ nosuchfunc }}\n").unwrap();
+    let path = chart.display().to_string();
+    let ended = scene.run(&scene.command(&["--suite", &path, "--cluster", "embedded", "chart::lint"]));
+    let finding = "function \"nosuchfunc\" not defined";
+    assert_eq!(ended.code, 101, "{}", ended.told());
+    assert!(ended.stdout.contains(finding) && ended.stdout.contains("helm lint --strict"), "{}", ended.told());
+    let linted = scene.xtask(&["lint", &path]).stdout_capture().stderr_null().run().unwrap();
+    let said = String::from_utf8_lossy(&linted.stdout).into_owned();
+    assert_eq!(linted.status.code(), Some(101), "{said}");
+    let wrong = said.lines().filter(|line| line.starts_with("WRONG ")).count();
+    assert!(wrong > 1 && said.contains(finding), "every values file is told of: {said}");
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
 }
 
 #[test]

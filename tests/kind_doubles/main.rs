@@ -218,7 +218,7 @@ async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
 async fn a_kept_cluster_is_not_deleted_and_says_how_to_use_it() {
     let scene = Scene::new(&healthy());
     let cluster = scene.up().await;
-    let how = cluster.keep().unwrap();
+    let how = cluster.keep().await.unwrap();
     assert!(how.contains(&format!("--context kind-{NAME}")) && how.contains("kind delete cluster --name"), "{how}");
     drop(cluster);
     assert_eq!(scene.count("kind-delete"), 0);

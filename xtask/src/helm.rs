@@ -1,6 +1,7 @@
 //! helm's command lines: always with kubeconfig, context and namespace; its own waiting is not relied on.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -67,6 +68,12 @@ pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
     Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
+/// `helm lint` of a chart with its own values, or with a values file on top.
+pub fn lint(launcher: &Launcher, tool: &Tool, chart: &Path, values: Option<&Path>) -> Cmd {
+    let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
+    launcher.cmd(&tool.path).args(["lint", "--strict"]).arg(chart).args(values)
+}
+
 impl Helm {
     /// `helm VERB RELEASE …`
     pub fn cmd(&self, verb: &str) -> Cmd {
@@ -81,12 +88,12 @@ impl Helm {
     }
 
     /// `helm install` of a chart.
-    pub fn install(&self, chart: &std::path::Path, values: &Values) -> Cmd {
+    pub fn install(&self, chart: &Path, values: &Values) -> Cmd {
         self.cmd("install").arg(chart).args(values.args())
     }
 
     /// `helm upgrade` to a chart and values.
-    pub fn upgrade(&self, chart: &std::path::Path, values: &Values) -> Cmd {
+    pub fn upgrade(&self, chart: &Path, values: &Values) -> Cmd {
         self.cmd("upgrade").arg(chart).args(values.args())
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::cluster::RUN_LABEL;
+use crate::cluster::{RUN_LABEL, namespaces};
 use crate::helm::{Helm, Values};
 use crate::kubernetes::http::Http;
 use crate::kubernetes::rollout::Rollout;
@@ -183,11 +183,13 @@ fn watches(releases: &[Placed]) -> Vec<Watch> {
 /// # Errors
 /// What the API server answers.
 pub async fn create_namespace(client: &kube::Client, name: &str, run_id: &str) -> anyhow::Result<()> {
-    let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": name, "labels": {
+    let namespace: Namespace = serde_json::from_value(
+        json!({ "metadata": { "name": name, "annotations": namespaces::annotations(run_id)?, "labels": {
         RUN_LABEL: run_id,
         "app.kubernetes.io/managed-by": "chartproof",
         "pod-security.kubernetes.io/enforce": "restricted",
-    } } }))?;
+    } } }),
+    )?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     call(&format!("creating Namespace/{name}"), namespaces.create(&PostParams::default(), &namespace)).await?;
     Ok(())

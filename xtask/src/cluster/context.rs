@@ -7,24 +7,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use anyhow::Context as _;
 use kube::config::Kubeconfig;
 
+use super::embedded;
 use super::kind::PREFIX;
 use super::lease::{Lease, Resource};
+use super::namespaces::{self, RUN_LABEL};
 use super::{Access, Loaded};
 use crate::images::Archive;
 use crate::kubernetes::{call, client};
 use crate::process::Launcher;
 use crate::tools::{Docker, Tool};
 
-/// Label of every namespace of ours; its value is the run's id.
-pub const RUN_LABEL: &str = "chartproof/run";
-/// How long the deletion of a namespace may take: its pods have to end first.
-const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
+/// One archive into the nodes of kind's.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What an existing cluster is used with.
 pub struct Options {
@@ -36,8 +33,20 @@ pub struct Options {
     pub run_id: String,
     /// Where the copy goes.
     pub run_dir: PathBuf,
-    /// For a cluster that is one of kind's, what loads images into it.
-    pub kind: Option<(Tool, Docker)>,
+    /// What takes image archives.
+    pub loader: Loader,
+    /// Whose it is, where an earlier run of ours kept it.
+    pub kept_by: Option<String>,
+}
+
+/// What loads image archives into the nodes of a cluster that was there before.
+pub enum Loader {
+    /// Nothing: they have to pull.
+    Nothing,
+    /// kind, whose cluster it is.
+    Kind(Tool, Docker),
+    /// The embedded cluster itself.
+    Embedded(::embedded::cluster::Cluster),
 }
 
 /// An existing cluster.
@@ -67,50 +76,84 @@ impl Context {
     }
 
     pub(super) fn docker(&self) -> Option<&Docker> {
-        self.options.kind.as_ref().map(|(_, docker)| docker)
+        match &self.options.loader {
+            Loader::Kind(_, docker) => Some(docker),
+            Loader::Nothing | Loader::Embedded(_) => None,
+        }
+    }
+
+    /// Whether its nodes have to pull what they lack.
+    pub(super) fn pulls(&self) -> bool {
+        matches!(self.options.loader, Loader::Nothing)
+    }
+
+    /// Whether it is an embedded cluster.
+    pub(super) fn is_embedded(&self) -> bool {
+        matches!(self.options.loader, Loader::Embedded(_))
     }
 
     pub(super) fn describe(&self) -> String {
-        format!("the existing cluster of context {}, in namespaces of the run's own", self.options.name)
+        let Options { name, kept_by, .. } = &self.options;
+        let which = kept_by.as_ref().map_or_else(String::new, |run| format!(", which run {run} kept"));
+        format!("the existing cluster of context {name}{which}, in namespaces of the run's own")
     }
 
-    /// Asks whether it answers.
+    /// Asks whether it answers, and deletes what runs that are gone left on it.
     pub(super) async fn create(&self) -> anyhow::Result<Access> {
         let access = self.access();
         let client = client(&access.kubeconfig, &access.context).await?;
         call("asking the cluster for its version", client.apiserver_version()).await?;
+        for line in namespaces::sweep(&client, false).await? {
+            self.launcher.note(line);
+        }
         self.lease.hold(self.resource())?;
         Ok(access)
     }
 
-    /// Images can only be loaded into clusters of kind's.
+    /// What has to be known about results on it.
+    pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {
+        match &self.options.loader {
+            Loader::Embedded(cluster) => embedded::remarks(cluster).await,
+            Loader::Nothing | Loader::Kind(..) => Ok(vec![]),
+        }
+    }
+
+    /// Loads images where something can.
     pub(super) async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
-        let Some((kind, _)) = &self.options.kind else {
-            return Ok(Loaded::HaveToBePulled(format!(
+        match &self.options.loader {
+            Loader::Nothing => Ok(Loaded::HaveToBePulled(format!(
                 "nothing can load images into the nodes of context {}: they have to be able to pull them",
                 self.options.name
-            )));
-        };
-        let name = self.options.name.trim_start_matches("kind-");
-        for archive in archives {
-            let cmd = self.launcher.cmd(&kind.path).args(["load", "image-archive"]).arg(&archive.path);
-            cmd.args(["--name", name]).timeout(Duration::from_secs(300)).run().await?;
+            ))),
+            Loader::Embedded(cluster) => embedded::load(cluster, archives).await,
+            Loader::Kind(kind, _) => {
+                let name = self.options.name.trim_start_matches("kind-");
+                for archive in archives {
+                    let cmd = self.launcher.cmd(&kind.path).args(["load", "image-archive"]).arg(&archive.path);
+                    cmd.args(["--name", name]).timeout(LOAD_TIMEOUT).run().await?;
+                }
+                Ok(Loaded::on_nodes(archives))
+            }
         }
-        Ok(Loaded::OnNodes(archives.iter().flat_map(|archive| archive.references.clone()).collect()))
     }
 
     pub(super) async fn delete(&self) -> anyhow::Result<()> {
         let Access { kubeconfig, context } = self.access();
-        delete_namespaces(&kubeconfig, &context, &self.options.run_id).await?;
+        namespaces::delete_of_run(&client(&kubeconfig, &context).await?, &self.options.run_id).await?;
         self.lease.release(&self.resource())?;
         // The user's own credentials: they do not stay among the evidence.
         std::fs::remove_file(&kubeconfig).with_context(|| format!("removing {}", kubeconfig.display()))
     }
 
-    pub(super) fn keep(&self) -> anyhow::Result<String> {
+    pub(super) async fn keep(&self) -> anyhow::Result<String> {
         self.lease.keep()?;
-        let (name, run) = (&self.options.name, &self.options.run_id);
-        Ok(format!("kept: kubectl --context {name} get namespaces --selector {RUN_LABEL}={run}"))
+        let Access { kubeconfig, context } = self.access();
+        let run = &self.options.run_id;
+        namespaces::keep(&client(&kubeconfig, &context).await?, run).await?;
+        let kubeconfig = kubeconfig.display();
+        Ok(format!(
+            "kept: kubectl --kubeconfig {kubeconfig} --context {context} get namespaces --selector {RUN_LABEL}={run}"
+        ))
     }
 
     fn access(&self) -> Access {
@@ -126,37 +169,6 @@ impl Context {
 /// Whether a context is one of kind's, which take image archives; not one of our own runs'.
 pub(super) fn is_kinds(context: &str) -> bool {
     context.strip_prefix("kind-").is_some_and(|name| !name.starts_with(PREFIX))
-}
-
-/// Deletes the namespaces that a run labelled as its own, and waits until they are gone.
-///
-/// # Errors
-/// Where one is still there at the limit, with its name.
-pub async fn delete_namespaces(kubeconfig: &Path, context: &str, run_id: &str) -> anyhow::Result<()> {
-    let client = client(kubeconfig, context).await?;
-    let namespaces: Api<Namespace> = Api::all(client);
-    let ours = ListParams::default().labels(&format!("{RUN_LABEL}={run_id}"));
-    let what = format!("listing the namespaces of run {run_id}");
-    let found = call(&what, namespaces.list(&ours)).await?;
-    for name in found.iter().filter_map(|namespace| namespace.metadata.name.as_deref()) {
-        call(&format!("deleting Namespace/{name}"), namespaces.delete(name, &DeleteParams::background())).await?;
-    }
-    let left = || async {
-        let left = call(&what, namespaces.list(&ours)).await?;
-        anyhow::Ok(left.items.into_iter().filter_map(|namespace| namespace.metadata.name).collect::<Vec<_>>())
-    };
-    let deadline = tokio::time::Instant::now() + DELETE_TIMEOUT;
-    loop {
-        let left = left().await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= deadline {
-            bail!("after {} s still there: Namespace/{}", DELETE_TIMEOUT.as_secs(), left.join(", Namespace/"));
-        }
-        // A namespace is kept by what is in it: nothing announces the last of all at once.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
 }
 
 /// A kubeconfig with nothing but one context, its cluster and its user.

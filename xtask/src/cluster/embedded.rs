@@ -13,9 +13,10 @@ use super::stage::{Progress, Stage};
 use super::{Access, Loaded};
 use crate::exit;
 use crate::images::Archive;
+use crate::process::quote;
 
 /// The context's name in the cluster's kubeconfig.
-const CONTEXT: &str = "chartproof";
+pub(super) const CONTEXT: &str = "chartproof";
 
 /// An embedded cluster, from its plan to its end.
 pub struct Embedded {
@@ -59,24 +60,15 @@ impl Embedded {
         self.progress.created().await?;
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
-        for archive in archives {
-            let loaded = cluster.load_images(&archive.path).await;
-            loaded.with_context(|| format!("{} can't be loaded", archive.path.display()))?;
-        }
-        Ok(Loaded::OnNodes(archives.iter().flat_map(|archive| archive.references.clone()).collect()))
+        load(cluster, archives).await
     }
 
     pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {
         let running = self.running.lock().await;
-        let Some(cluster) = running.as_ref() else { return Ok(vec![]) };
-        let report = cluster.report().await?;
-        let lines = [
-            ("stored, but nothing acts on it", report.inert),
-            ("accepted, makes no difference on one node", report.ignored_fields),
-            ("served by this machine's own programs instead of an image", report.host_images),
-            ("not enforced", report.not_enforced),
-        ];
-        Ok(lines.into_iter().flat_map(|(what, of)| of.into_iter().map(move |one| format!("{what}: {one}"))).collect())
+        match running.as_ref() {
+            Some(cluster) => remarks(cluster).await,
+            None => Ok(vec![]),
+        }
     }
 
     /// The node's own log; everything else of it is in the run's directory already.
@@ -102,9 +94,39 @@ impl Embedded {
         self.lease.release(&self.resource())
     }
 
+    /// Says that others may use it as long as this process runs, and how.
+    pub(super) fn keep(&self) -> anyhow::Result<String> {
+        self.lease.keep()?;
+        let kubeconfig = quote(&self.dir.join("kubeconfig").display().to_string());
+        Ok(format!(
+            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `cargo xtask cluster down` ends it"
+        ))
+    }
+
     fn resource(&self) -> Resource {
         Resource::EmbeddedCluster(self.dir.clone())
     }
+}
+
+/// Loads archives into an embedded cluster.
+pub(super) async fn load(cluster: &Cluster, archives: &[Archive]) -> anyhow::Result<Loaded> {
+    for archive in archives {
+        let loaded = cluster.load_images(&archive.path).await;
+        loaded.with_context(|| format!("{} can't be loaded", archive.path.display()))?;
+    }
+    Ok(Loaded::on_nodes(archives))
+}
+
+/// What an embedded cluster has to say about results on it.
+pub(super) async fn remarks(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
+    let report = cluster.report().await?;
+    let lines = [
+        ("stored, but nothing acts on it", report.inert),
+        ("accepted, makes no difference on one node", report.ignored_fields),
+        ("served by this machine's own programs instead of an image", report.host_images),
+        ("not enforced", report.not_enforced),
+    ];
+    Ok(lines.into_iter().flat_map(|(what, of)| of.into_iter().map(move |one| format!("{what}: {one}"))).collect())
 }
 
 /// Removes the folder of a cluster whose process is gone.

@@ -6,19 +6,24 @@ mod embedded;
 pub mod hints;
 pub mod kind;
 pub mod lease;
+pub mod namespaces;
 mod prepare;
 pub mod problems;
+mod reuse;
 mod stage;
 pub mod sweep;
 
 use std::path::{Path, PathBuf};
 
 pub use choice::Choice;
-pub use context::{Context, RUN_LABEL};
+pub use context::Context;
 pub use embedded::Embedded;
 pub use kind::Kind;
+pub use namespaces::RUN_LABEL;
 pub use prepare::{Request, prepare};
 pub use problems::Problems;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::images::{Archive, Reference};
 use crate::tools::Docker;
@@ -39,6 +44,13 @@ pub enum Loaded {
     OnNodes(Vec<Reference>),
     /// The cluster takes no archives: its nodes have to be able to pull, for this reason.
     HaveToBePulled(String),
+}
+
+impl Loaded {
+    /// What archives hold is on every node.
+    fn on_nodes(archives: &[Archive]) -> Self {
+        Self::OnNodes(archives.iter().flat_map(|archive| archive.references.clone()).collect())
+    }
 }
 
 /// A cluster, from its plan to its end. Shared by all phases; no method needs it for itself alone.
@@ -106,12 +118,17 @@ impl Cluster {
 
     /// Whether its nodes pull what is not loaded, and nothing can be loaded.
     pub fn pulls(&self) -> bool {
-        matches!(self, Self::Context(context) if context.docker().is_none())
+        matches!(self, Self::Context(context) if context.pulls())
     }
 
     /// Whether its nodes have an image without our doing.
     pub fn serves(&self, reference: &Reference) -> bool {
-        matches!(self, Self::Embedded(_)) && ::embedded::cluster::host_serves(&reference.to_string())
+        let embedded = match self {
+            Self::Kind(_) => false,
+            Self::Embedded(_) => true,
+            Self::Context(context) => context.is_embedded(),
+        };
+        embedded && ::embedded::cluster::host_serves(&reference.to_string())
     }
 
     /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.
@@ -120,8 +137,9 @@ impl Cluster {
     /// Where the cluster does not say.
     pub async fn remarks(&self) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Kind(_) | Self::Context(_) => Ok(vec![]),
+            Self::Kind(_) => Ok(vec![]),
             Self::Embedded(embedded) => embedded.remarks().await,
+            Self::Context(context) => context.remarks().await,
         }
     }
 
@@ -149,15 +167,28 @@ impl Cluster {
         }
     }
 
-    /// Leaves it behind on purpose; answers how to use it and how to delete it.
+    /// Leaves it behind on purpose; answers how to use it and how to delete it. An embedded cluster lives as long as
+    /// the process does: see [`Cluster::stay`].
     ///
     /// # Errors
-    /// Where it can't outlive the run.
-    pub fn keep(&self) -> anyhow::Result<String> {
+    /// Where that can't be written down.
+    pub async fn keep(&self) -> anyhow::Result<String> {
         match self {
             Self::Kind(kind) => kind.keep(),
-            Self::Embedded(_) => anyhow::bail!("the embedded cluster lives in the run and ends with it: use kind"),
-            Self::Context(context) => context.keep(),
+            Self::Embedded(embedded) => embedded.keep(),
+            Self::Context(context) => context.keep().await,
         }
+    }
+
+    /// Keeps what dies with the process until `end`, and then takes it away; returns at once where nothing does.
+    ///
+    /// # Errors
+    /// With what is left behind.
+    pub async fn stay(&self, end: &CancellationToken) -> anyhow::Result<()> {
+        if let Self::Embedded(embedded) = self {
+            end.cancelled().await;
+            embedded.delete().await?;
+        }
+        Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::context::Loader;
 use super::lease::Lease;
-use super::{Choice, Cluster, Context, Embedded, Kind, Problems, context, kind};
+use super::{Choice, Cluster, Context, Embedded, Kind, Problems, context, kind, reuse};
 use crate::exit;
 use crate::images::Reference;
 use crate::process::Launcher;
@@ -37,6 +38,8 @@ pub struct Request {
     pub run_dir: PathBuf,
     /// Where leases are kept; see [`super::lease::folder`].
     pub leases: PathBuf,
+    /// Whether it is to be one that an earlier run kept.
+    pub reuse: bool,
     /// Whether this is a CI machine, where falling back would hide a broken environment.
     pub ci: bool,
 }
@@ -52,6 +55,9 @@ pub async fn prepare(
 ) -> anyhow::Result<Option<Cluster>> {
     check_flags(request)?;
     let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
+    if request.reuse {
+        return reuse::kept(launcher, request, lease).await.map(Some);
+    }
     let wants_docker = matches!(request.choice, Choice::Auto | Choice::Kind);
     let docker = if wants_docker { Some(Docker::find(launcher).await) } else { None };
     match (&request.choice, docker) {
@@ -73,6 +79,13 @@ fn check_flags(request: &Request) -> anyhow::Result<()> {
     let kinds = matches!(choice, Choice::Auto | Choice::Kind);
     if !kinds && (kind_config.is_some() || node_image.is_some()) {
         return Err(exit::usage(format!("--kind-config and --node-image go with kind, not with --cluster {choice}")));
+    }
+    if request.reuse && matches!(choice, Choice::Context(_)) {
+        return Err(exit::usage(format!("--reuse: the cluster of {choice} is there anyway: leave out --reuse")));
+    }
+    if request.reuse && (kind_config.is_some() || node_image.is_some()) {
+        let why = "a cluster that was kept is as it was made: leave out --kind-config and --node-image";
+        return Err(exit::usage(format!("--reuse: {why}")));
     }
     if let Some(config) = kind_config.as_ref().filter(|path| !path.is_file()) {
         return Err(exit::usage(format!("--kind-config {}: no such file", config.display())));
@@ -169,13 +182,15 @@ fn in_process(
 }
 
 async fn existing(launcher: &Launcher, request: &Request, name: &str, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
-    let mut kind = None;
-    if context::is_kinds(name) {
-        let tool = tools::resolve(launcher, Name::Kind).await.ok();
-        kind = tool.zip(Docker::find(launcher).await.ok());
+    let mut loader = Loader::Nothing;
+    if context::is_kinds(name)
+        && let Ok(tool) = tools::resolve(launcher, Name::Kind).await
+        && let Ok(docker) = Docker::find(launcher).await
+    {
+        loader = Loader::Kind(tool, docker);
     }
     let Request { kubeconfig, run_id, run_dir, .. } = request.clone();
-    let options = context::Options { name: name.to_owned(), kubeconfig, run_id, run_dir, kind };
+    let options = context::Options { name: name.to_owned(), kubeconfig, run_id, run_dir, loader, kept_by: None };
     let context = Context::new(launcher.clone(), options, lease);
     context.map(Cluster::Context).map_err(|error| exit::usage(format!("--cluster context:{name}: {error:#}")))
 }

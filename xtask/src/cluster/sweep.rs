@@ -6,7 +6,9 @@ use anyhow::{Context, bail};
 use chrono::Utc;
 
 use super::lease::{self, Owner, Record, Resource, State, is_running};
-use super::{context, embedded, kind};
+use super::namespaces::{self, RUN_LABEL};
+use super::{embedded, kind};
+use crate::kubernetes;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
 
@@ -99,8 +101,9 @@ async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> an
             embedded::remove(dir)
         }
         Resource::Namespaces { kubeconfig, context } => {
-            let deleted = context::delete_namespaces(kubeconfig, context, &record.run_id).await;
-            deleted.with_context(|| format!("the namespaces labelled {}={}", context::RUN_LABEL, record.run_id))
+            let client = kubernetes::client(kubeconfig, context).await?;
+            let deleted = namespaces::delete_of_run(&client, &record.run_id).await;
+            deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))
         }
     }
 }
@@ -124,18 +127,24 @@ mod tests {
         for (name, owner, kept) in [("alive", alive, false), ("dead", dead.clone(), false), ("kept", dead, true)] {
             let run_dir = dir.path().join(name);
             std::fs::create_dir_all(run_dir.join("cluster/volumes")).unwrap();
-            lease::write(&leases.join(format!("{name}.json")), &record(name, &run_dir, owner, kept)).unwrap();
+            let mut record = record(name, &run_dir, owner, kept);
+            if kept {
+                // An embedded cluster can't outlive its run.
+                record.resources = vec![Resource::KindCluster("prod".to_owned())];
+            }
+            lease::write(&leases.join(format!("{name}.json")), &record).unwrap();
         }
         let there = |name: &str| dir.path().join(name).join("cluster").exists();
         let launcher = Launcher::light(false);
         let lines = sweep(&launcher, &leases, false).await.unwrap();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("swept embedded cluster in ") && lines[0].contains("of run dead, whose process"));
-        assert!(there("alive") && !there("dead") && there("kept"));
+        assert!(there("alive") && !there("dead"));
         assert!(dir.path().join("dead").exists(), "evidence stays");
-        assert_eq!(sweep(&launcher, &leases, true).await.unwrap().len(), 1);
-        assert!(there("alive") && !there("kept"));
-        assert_eq!(runs(&leases).unwrap().len(), 1);
+        let lines = sweep(&launcher, &leases, true).await.unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("can't sweep kind cluster prod of run kept"), "{lines:?}");
+        assert!(there("alive"));
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ enum What {
         #[arg(long = "image", value_name = "ARCHIVE")]
         images: Vec<PathBuf>,
     },
-    /// Take down every cluster that `up` started
+    /// Take down every cluster that `up` started, and every embedded one that a run kept
     Down,
 }
 
@@ -83,15 +83,23 @@ async fn prepare(id: &str, folder: &Path, leases: &Path) -> anyhow::Result<Clust
 async fn serve(cluster: &Cluster, archives: &[images::Archive], interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
     let access = cluster.create().await?;
     cluster.load_images(archives).await?;
+    // From now on, `--reuse` may work on it.
+    cluster.keep().await?;
     println!("export KUBECONFIG={}", quote(&access.kubeconfig.display().to_string()));
     eprintln!("context {}; Ctrl-C or `cargo xtask cluster down` ends it", access.context);
     interrupt.cancel.cancelled().await;
     Ok(Exit::Passed.into())
 }
 
+/// Whether a process waits for nothing but to be told to end: one of `up`, or of a run that kept its cluster.
+fn stays(record: &lease::Record) -> bool {
+    let embedded = |resource: &lease::Resource| matches!(resource, lease::Resource::EmbeddedCluster(_));
+    record.run_id.starts_with(PREFIX) || (record.kept && record.resources.iter().any(embedded))
+}
+
 async fn down() -> anyhow::Result<ExitCode> {
     let leases = lease::folder()?;
-    let ours = |run: &sweep::Run| run.record.run_id.starts_with(PREFIX) && lease::is_running(&run.record.owner);
+    let ours = |run: &sweep::Run| stays(&run.record) && lease::is_running(&run.record.owner);
     let running: Vec<_> = sweep::runs(&leases)?.into_iter().filter(ours).collect();
     if running.is_empty() {
         println!("no cluster runs");

@@ -1,10 +1,15 @@
 //! `cargo xtask clusters`: lists what earlier runs left behind, and sweeps it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use kube::config::Kubeconfig;
+
 use crate::cluster::lease::{self, State};
-use crate::cluster::{kind, sweep};
-use crate::exit::Exit;
+use crate::cluster::{kind, namespaces, sweep};
+use crate::exit::{Exit, usage};
+use crate::kubernetes;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
 
@@ -14,6 +19,12 @@ pub struct Args {
     /// Delete what no living run needs, also what was left on purpose
     #[arg(long)]
     sweep: bool,
+    /// Look for namespaces of runs on the existing cluster of this context, too
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The kubeconfig that has the context [default: where kubectl looks]
+    #[arg(long, value_name = "FILE", requires = "context")]
+    kubeconfig: Option<PathBuf>,
     /// Show every command line
     #[arg(short, long)]
     verbose: bool,
@@ -26,9 +37,14 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let folder = lease::folder()?;
+    let client = client(&args).await?;
     let mut exit = Exit::Passed;
     if args.sweep {
-        for line in sweep::sweep(&launcher, &folder, true).await? {
+        let mut lines = sweep::sweep(&launcher, &folder, true).await?;
+        if let Some(client) = &client {
+            lines.extend(namespaces::sweep(client, true).await?);
+        }
+        for line in lines {
             if !line.starts_with("swept") {
                 exit = Exit::Environment;
             }
@@ -36,27 +52,49 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let runs = sweep::runs(&folder)?;
-    for sweep::Run { record, state, .. } in &runs {
-        let state = match state {
-            State::Held => "in use",
-            State::Kept => "left on purpose",
-            State::Abandoned => "abandoned",
-        };
-        for resource in &record.resources {
-            println!("{state:<15} run {} process {}: {}", record.run_id, record.owner.pid, sweep::name(resource));
-        }
+    let mut left: Vec<_> = runs.iter().flat_map(of_run).collect();
+    left.extend(strangers(&launcher, &runs).await.iter().map(|name| {
+        format!("{:<15} kind cluster {name}: not of this host; `kind delete cluster --name {name}`", "without a lease")
+    }));
+    if let Some(client) = &client {
+        left.extend(namespaces::all(client).await?.iter().map(namespace));
     }
-    let strangers = strangers(&launcher, &runs).await;
-    for name in &strangers {
-        println!(
-            "{:<15} kind cluster {name}: not of this host; `kind delete cluster --name {name}`",
-            "without a lease"
-        );
-    }
-    if runs.is_empty() && strangers.is_empty() {
+    left.iter().for_each(|line| println!("{line}"));
+    if left.is_empty() {
         println!("nothing is left of any run");
     }
     Ok(exit.into())
+}
+
+/// To the cluster that was named.
+async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
+    let Some(context) = &args.context else { return Ok(None) };
+    let file = match &args.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).with_context(|| path.display().to_string()),
+        None => Kubeconfig::read().context("reading the kubeconfig"),
+    };
+    let client = kubernetes::client_of(file.map_err(|error| usage(format!("{error:#}")))?, context).await;
+    client.map(Some).map_err(|error| usage(format!("--context {context}: {error:#}")))
+}
+
+fn of_run(run: &sweep::Run) -> Vec<String> {
+    let (record, state) = (&run.record, word(Some(run.state)));
+    let line =
+        |resource| format!("{state:<15} run {} process {}: {}", record.run_id, record.owner.pid, sweep::name(resource));
+    record.resources.iter().map(line).collect()
+}
+
+fn namespace(found: &namespaces::Found) -> String {
+    format!("{:<15} run {}: Namespace/{}", word(found.state), found.run_id, found.name)
+}
+
+fn word(state: Option<State>) -> &'static str {
+    match state {
+        Some(State::Held) => "in use",
+        Some(State::Kept) => "left on purpose",
+        Some(State::Abandoned) => "abandoned",
+        None => "without a lease",
+    }
 }
 
 /// Clusters with a name of ours that no lease of this host knows: another host's on the same Docker, perhaps in use.

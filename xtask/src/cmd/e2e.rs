@@ -67,9 +67,12 @@ pub struct Args {
     /// Value on top of each topology's, as helm takes it
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Clean nothing up: keep cluster, namespaces and releases
+    /// Clean nothing up: keep cluster, namespaces and releases; an embedded cluster stays until Ctrl-C
     #[arg(long)]
     keep: bool,
+    /// Work on the cluster that an earlier run kept, or that `cargo xtask cluster up` started
+    #[arg(long)]
+    reuse: bool,
     /// How many topologies run side by side [default: all]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -148,10 +151,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     .run(async |case| execute(&run, case).await)
     .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
-    end(&run, exit, args.keep)?;
+    end(&run, exit, args.keep).await;
     let told = reports.finish(args.junit.as_deref()).await;
     libtest::print(&args.libtest(), &plan, &outcomes);
     eprintln!("{}", terminal::summary(&told.events, &args.again(), &folder.display().to_string()));
+    if args.keep {
+        run.cluster.stay(&run.cancel).await?;
+    }
     Ok(outcome::with_reports(exit, told.trouble.as_ref()).into())
 }
 
@@ -162,9 +168,9 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
     let leases = lease::folder()?;
     let request = args.request(id, folder, &leases);
     let cluster = cluster::prepare(launcher, &request, &mut problems).await?;
-    if args.keep && matches!(cluster, Some(Cluster::Embedded(_))) {
-        let instead = "`cargo xtask cluster up` starts one that stays, `--cluster kind` makes one that can be kept";
-        return Err(usage(format!("--keep: the embedded cluster ends with its run; {instead}")));
+    if args.keep && request.ci && matches!(cluster, Some(Cluster::Embedded(_))) {
+        let why = "an embedded cluster stays until Ctrl-C, and nobody presses that where CI is set";
+        return Err(usage(format!("--keep: {why}")));
     }
     let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
     problems.into_result()?;
@@ -188,13 +194,12 @@ fn begin(run: &Run, plan: &Plan) {
 }
 
 /// Says what is kept, and sends the last event.
-fn end(run: &Run, exit: Exit, keep: bool) -> anyhow::Result<()> {
+async fn end(run: &Run, exit: Exit, keep: bool) {
     if keep {
-        run.events.note(run.cluster.keep()?);
+        run.events.note(run.cluster.keep().await.unwrap_or_else(|error| format!("{error:#}")));
     }
     let took_ms = u64::try_from(run.events.elapsed().as_millis()).unwrap_or(u64::MAX);
     run.events.send(What::RunEnded { took_ms, exit_code: exit.code().into() });
-    Ok(())
 }
 
 /// Eight characters that no other run has.
@@ -227,6 +232,7 @@ impl Args {
             run_id: id.to_owned(),
             run_dir: folder.to_owned(),
             leases: leases.to_owned(),
+            reuse: self.reuse,
             ci: std::env::var_os("CI").is_some(),
         }
     }
@@ -286,6 +292,7 @@ impl Args {
             words.push(format!("--cluster {}", self.cluster));
         }
         words.extend(self.allow_context.iter().map(|name| format!("--allow-context {name}")));
+        words.extend(self.reuse.then(|| "--reuse".to_owned()));
         words.extend(self.image.iter().map(|image| format!("--image {image}")));
         words.extend(self.values.iter().map(|file| format!("--values {}", file.display())));
         words.extend(self.set.iter().map(|value| format!("--set {}", crate::process::quote(value))));

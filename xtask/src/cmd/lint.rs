@@ -1,5 +1,6 @@
 //! `cargo xtask lint`: `helm lint --strict` and a rendering of each chart with each of its values files.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::exit::{Exit, usage};
+use crate::helm;
 use crate::process::{CommandError, Launcher};
 use crate::suite;
 use crate::tools::{self, Name, Tool};
@@ -57,10 +59,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Lints a chart, and renders it: helm's lint does not see all that fails there.
 async fn check(launcher: &Launcher, helm: &Tool, chart: &Path, values: Option<&Path>) -> Result<(), CommandError> {
-    let values = values.map(|file| ["--values".into(), file.as_os_str().to_owned()]);
-    let values: Vec<_> = values.into_iter().flatten().collect();
-    launcher.cmd(&helm.path).args(["lint", "--strict"]).arg(chart).args(&values).run().await?;
-    launcher.cmd(&helm.path).args(["template", "lint"]).arg(chart).args(&values).run().await?;
+    helm::lint(launcher, helm, chart, values).run().await?;
+    let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
+    launcher.cmd(&helm.path).args(["template", "lint"]).arg(chart).args(values).run().await?;
     Ok(())
 }
 

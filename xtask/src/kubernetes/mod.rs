@@ -25,10 +25,17 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 pub async fn client(kubeconfig: &Path, context: &str) -> anyhow::Result<kube::Client> {
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("reading the kubeconfig {}", kubeconfig.display()))?;
+    client_of(file, context).await.with_context(|| kubeconfig.display().to_string())
+}
+
+/// The same from a kubeconfig that was read.
+///
+/// # Errors
+/// Where there is no such context in it.
+pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<kube::Client> {
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-    let mut config = Config::from_custom_kubeconfig(file, &options)
-        .await
-        .with_context(|| format!("context {context} of {}", kubeconfig.display()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.with_context(|| format!("context {context}"))?;
     // kube would retry for minutes out of sight; here every wait has its own deadline and says what it saw.
     config.default_retry = false;
     config.connect_timeout = Some(CALL_TIMEOUT);

@@ -1,18 +1,20 @@
-//! `chart::lint`: `helm lint` finds nothing, with each of the chart's `ci/*.yaml`.
+//! `chart::lint`: `helm lint` finds nothing, with the chart's own values and with each of its `ci/*.yaml`.
 
 use std::collections::BTreeSet;
 
 use super::context::Cx;
-use crate::suite;
+use crate::{helm, suite};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let charts: BTreeSet<_> = cx.run.suites().into_iter().flat_map(|suite| suite.charts()).collect();
     let mut count = 0;
     for chart in &charts {
-        for file in suite::ci_values(chart)? {
-            let lint = cx.run.launcher.cmd(&cx.run.helm.path).args(["lint", "--strict"]).arg(chart);
-            lint.arg("--values").arg(file).timeout(cx.wait.left()).run().await?;
+        let files = suite::ci_values(chart)?;
+        // The chart's own values first: they have to be good, too.
+        for values in std::iter::once(None).chain(files.iter().map(|file| Some(file.as_path()))) {
+            let lint = helm::lint(&cx.run.launcher, &cx.run.helm, chart, values);
+            lint.timeout(cx.wait.left()).run().await?;
             count += 1;
         }
     }

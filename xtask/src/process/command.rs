@@ -155,8 +155,9 @@ impl Cmd {
         let ended = finished.ended.to_string();
         let record = Record { line: &line, ended: &ended, code, took, stdout: &stdout, stderr };
         let output = self.launcher.ended(&self.name(), &record);
-        let said = if stderr.trim().is_empty() { &stdout } else { stderr };
-        CommandError { line, ended: finished.ended.clone(), took, tail: tail(said), output }
+        // Some tools say on stdout what is wrong, and on stderr only that something is: helm lint, helm test.
+        let tail = tail(&format!("{stdout}\n{stderr}"));
+        CommandError { line, ended: finished.ended.clone(), took, tail, output }
     }
 
     /// `kind-create-cluster`: the program and its first plain words.

@@ -43,7 +43,7 @@ pub struct CommandError {
     pub ended: Ended,
     /// How long it ran.
     pub took: Duration,
-    /// The last lines of its standard error, or of its output where that is empty.
+    /// The last lines of its standard output and then of its standard error.
     pub tail: String,
     /// All that it wrote, where the run keeps that.
     pub output: Option<PathBuf>,

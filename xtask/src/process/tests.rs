@@ -64,6 +64,12 @@ async fn an_error_shows_line_code_duration_and_tail() {
 }
 
 #[tokio::test]
+async fn an_error_shows_what_was_said_on_stdout_too() {
+    let error = sh("echo '[ERROR] the finding'; echo 'Error: 1 chart(s) failed' >&2; exit 1").run().await.unwrap_err();
+    assert!(error.to_string().ends_with("\n    [ERROR] the finding\n    Error: 1 chart(s) failed"), "{error}");
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
     let error = Launcher::light(false).cmd("/no/such/kind").arg("version").run().await.unwrap_err();
     assert!(error.to_string().starts_with("`/no/such/kind version`: could not be started: "), "{error}");

@@ -21,6 +21,9 @@ pub use runtime::host_serves;
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The file of the run directory that says how to reach the node's process.
+const READY: &str = "ready.json";
+
 /// How a cluster is to be started.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -39,11 +42,12 @@ pub(crate) struct NodeOptions {
     pub faults: Faults,
 }
 
-/// A running embedded cluster. Dropping the handle ends it without waiting; [`Cluster::stop`] waits.
+/// A running embedded cluster. Dropping the handle that started it ends it without waiting; [`Cluster::stop`] waits.
 pub struct Cluster {
     kubeconfig: PathBuf,
     control: Control,
-    process: Process,
+    /// None where another process started it.
+    process: Option<Process>,
 }
 
 /// What a run on this cluster has to say about itself.
@@ -73,7 +77,19 @@ impl Cluster {
         let written = serde_json::to_vec_pretty(&NodeOptions { faults: options.faults })?;
         std::fs::write(dir.join("options.json"), written)?;
         let (process, ready) = Process::start(&options.exe, &dir).await?;
-        Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process })
+        std::fs::write(dir.join(READY), serde_json::to_vec(&ready)?)?;
+        Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: Some(process) })
+    }
+
+    /// A handle on the cluster that another process started with this run directory; its end is not ours.
+    ///
+    /// # Errors
+    /// Where the directory is no running cluster's.
+    pub fn attach(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(READY);
+        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let ready: Ready = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: None })
     }
 
     /// The kubeconfig of the cluster (mode 0600, context `chartproof`).
@@ -81,14 +97,9 @@ impl Cluster {
         &self.kubeconfig
     }
 
-    /// The process that all of it hangs on.
-    pub fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Waits until the cluster's process ends by itself, and says how: its last words.
-    pub async fn ended(&mut self) -> String {
-        self.process.ended().await
+    /// The process that all of it hangs on, where this handle started it.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Loads an image archive into the node, and answers the references in it.
@@ -121,12 +132,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Ends the cluster: asks, waits a bounded time, kills.
+    /// Ends the cluster that this handle started: asks, waits a bounded time, kills.
     ///
     /// # Errors
     /// Where the process is still there afterwards.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.process.stop().await
+        match self.process {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -105,6 +105,6 @@ impl Loader<'_> {
                 bail!("{image} was loaded without an error, but {node} does not have it");
             }
         }
-        Ok(Loaded::OnNodes(references))
+        Ok(Loaded::on_nodes(archives))
     }
 }

@@ -49,6 +49,7 @@ pub struct Record {
     #[serde(default)]
     pub kept: bool,
     /// What is to be deleted.
+    #[serde(default)]
     pub resources: Vec<Resource>,
 }
 
@@ -64,6 +65,23 @@ pub enum State {
 }
 
 impl Record {
+    /// A run of this process that holds nothing yet.
+    pub fn of_this_process(run_id: &str, run_dir: &Path) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            run_dir: run_dir.to_owned(),
+            owner: Owner::this_process(),
+            expires: Utc::now() + LIFETIME,
+            kept: false,
+            resources: vec![],
+        }
+    }
+
+    /// Whether what it holds dies with its process, so that keeping it means no more than that the process stays.
+    fn dies_with_its_process(&self) -> bool {
+        !self.resources.is_empty() && self.resources.iter().all(|one| matches!(one, Resource::EmbeddedCluster(_)))
+    }
+
     /// Whether the run still needs what it holds, as seen from this host.
     pub fn state(&self, here: &Owner, now: DateTime<Utc>, is_running: impl Fn(&Owner) -> bool) -> State {
         let held = if self.owner.host == here.host {
@@ -71,7 +89,7 @@ impl Record {
         } else {
             now < self.expires
         };
-        match (held, self.kept) {
+        match (held, self.kept && !self.dies_with_its_process()) {
             (true, _) => State::Held,
             (false, true) => State::Kept,
             (false, false) => State::Abandoned,
@@ -89,15 +107,8 @@ pub struct Lease {
 impl Lease {
     /// A lease for a run of this process; nothing is written before it holds something.
     pub fn new(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
-        let record = Record {
-            run_id: run_id.to_owned(),
-            run_dir: run_dir.to_owned(),
-            owner: Owner::this_process(),
-            expires: Utc::now() + LIFETIME,
-            kept: false,
-            resources: vec![],
-        };
-        Self { path: folder.join(format!("{run_id}.json")), record: Mutex::new(record) }
+        let record = Mutex::new(Record::of_this_process(run_id, run_dir));
+        Self { path: folder.join(format!("{run_id}.json")), record }
     }
 
     /// Holds a resource from now on: call this before it is created.

@@ -41,6 +41,13 @@ fn what_was_kept_on_purpose_is_not_abandoned() {
 }
 
 #[test]
+fn an_embedded_cluster_is_kept_only_as_long_as_its_process_runs() {
+    let lease = Record { resources: vec![Resource::EmbeddedCluster("/cluster".into())], ..record(here(), true) };
+    assert_eq!(lease.state(&here(), Utc::now(), |_| true), State::Held);
+    assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Abandoned);
+}
+
+#[test]
 fn this_process_runs_and_one_that_took_its_id_is_another() {
     let me = Owner::this_process();
     assert!(is_running(&me));

@@ -1,0 +1,120 @@
+//! An existing cluster by context: opted in to, the run's own namespaces only, found again after a kill.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::left::leases;
+use crate::scene::{Ended, Scene, suite};
+use crate::up::{IMAGE, Up, shown};
+
+const FLAGS: [&str; 6] = ["--cluster", "context:chartproof", "--allow-context", "chartproof", "--image", IMAGE];
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A scene of a user whose kubeconfig leads to this cluster.
+fn user(up: &Up) -> Scene {
+    Scene { env: vec![("KUBECONFIG", shown(&up.kubeconfig))], ..Scene::new() }
+}
+
+fn command(scene: &Scene, flags: &[&str]) -> duct::Expression {
+    let (suite, report) = (shown(&suite()), shown(&scene.report()));
+    scene.command(&[&["--suite", &suite, "--report-dir", &report], FLAGS.as_slice(), flags].concat())
+}
+
+fn run(scene: &Scene, flags: &[&str]) -> Ended {
+    scene.run(&command(scene, flags))
+}
+
+/// Namespaces of runs.
+fn ours(up: &Up) -> String {
+    up.kubectl(&["get", "namespaces", "--selector", "chartproof/run", "--output", "name"])
+}
+
+/// What somebody else has on the cluster, with everything that a change would change.
+fn foreign(up: &Up) -> String {
+    let of = |kind: &str| up.kubectl(&["get", kind, "--namespace", "theirs", "--output", "yaml"]);
+    let namespace = up.kubectl(&["get", "namespace", "theirs", "--output", "yaml"]);
+    [namespace, of("configmaps"), of("services"), of("statefulsets")].concat()
+}
+
+#[test]
+fn the_whole_suite_is_green_and_nothing_else_is_touched() {
+    let home = Scene::new();
+    let up = Up::start(&home);
+    up.kubectl(&["create", "namespace", "theirs"]);
+    up.kubectl(&["create", "configmap", "caesium", "--namespace", "theirs", "--from-literal=a=b"]);
+    up.kubectl(&["create", "service", "clusterip", "caesium", "--namespace", "theirs", "--tcp=8080"]);
+    let before = foreign(&up);
+    assert!(before.contains("name: theirs") && before.contains("a: b"), "{before}");
+    let users = std::fs::read(&up.kubeconfig).unwrap();
+
+    let scene = user(&up);
+    let ended = run(&scene, &["--replicas", "1"]);
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(ended.stdout.contains("16 passed; 0 failed; 0 ignored"), "{}", ended.told());
+    assert!(ended.stderr.contains("the existing cluster of context chartproof"), "{}", ended.told());
+    assert_eq!(ended.verdict("cluster::delete"), Some("passed"));
+
+    assert_eq!(foreign(&up), before);
+    assert_eq!(std::fs::read(&up.kubeconfig).unwrap(), users, "the user's kubeconfig is only read");
+    assert_eq!(ours(&up), "");
+    assert!(leases(&scene).is_empty());
+    assert!(!scene.report().join("kubeconfig").exists(), "no credentials among the evidence");
+    assert_eq!(up.down(&home), Some(0));
+}
+
+#[test]
+fn namespaces_of_a_killed_run_are_swept_by_the_next_one_also_without_its_leases() {
+    let home = Scene::new();
+    let up = Up::start(&home);
+    for shares_leases in [true, false] {
+        let killed = user(&up);
+        kill_once_installed(&killed);
+        assert_ne!(ours(&up), "");
+        let listed = killed.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
+        assert!(listed.contains("abandoned       run ") && listed.contains("Namespace/chartproof-r1-"), "{listed}");
+
+        let other = if shares_leases { killed } else { user(&up) };
+        let ended = run(&other, &["r1::install"]);
+        assert_eq!(ended.code, 0, "{}", ended.told());
+        let swept =
+            if shares_leases { "swept namespaces on context chartproof" } else { "swept Namespace/chartproof-r1-" };
+        assert!(ended.stderr.contains(swept), "{}", ended.told());
+        assert_eq!(ours(&up), "", "{}", ended.told());
+    }
+    assert_eq!(up.down(&home), Some(0));
+}
+
+#[test]
+fn namespaces_of_a_living_run_and_kept_ones_stay() {
+    let home = Scene::new();
+    let up = Up::start(&home);
+    let scene = user(&up);
+    let kept = run(&scene, &["--keep", "r1::install"]);
+    assert_eq!(kept.code, 0, "{}", kept.told());
+    assert!(kept.stderr.contains("kept: kubectl --kubeconfig "), "{}", kept.told());
+    let namespace = ours(&up);
+    assert!(namespace.starts_with("namespace/chartproof-r1-"), "{namespace}");
+    let other = user(&up);
+    assert_eq!(run(&other, &["r1::install"]).code, 0);
+    assert_eq!(ours(&up), namespace, "what was kept stays");
+    let listed = other.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
+    assert!(listed.starts_with("left on purpose run "), "{listed}");
+    let swept = other.xtask(&["clusters", "--context", "chartproof", "--sweep"]).read().unwrap();
+    assert!(swept.starts_with("swept Namespace/chartproof-r1-"), "{swept}");
+    assert_eq!(ours(&up), "");
+    assert_eq!(up.down(&home), Some(0));
+}
+
+/// Starts a run and kills it as soon as it has something on the cluster.
+fn kill_once_installed(scene: &Scene) {
+    let handle = command(scene, &["r1::health"]).start().unwrap();
+    let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
+    let begun = Instant::now();
+    while !events().contains(r#""type":"case_started","case":"caesium::r1::ready""#) {
+        assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "it never began: {}", events());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
+    handle.wait().unwrap();
+}

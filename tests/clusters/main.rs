@@ -1,0 +1,13 @@
+//! Clusters that outlive a run, as people use them: `cargo xtask cluster up`, existing clusters by context, `--reuse`
+//! and `--keep`; the real binary on embedded clusters.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
+mod existing;
+#[path = "../e2e/left.rs"]
+mod left;
+mod reuse;
+#[path = "../e2e/scene.rs"]
+#[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]
+mod scene;
+mod up;

@@ -1,0 +1,122 @@
+//! `cargo xtask cluster up` and `down`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::process::Launcher;
+use xtask::tools::{self, Name};
+
+use crate::left::{leases, left_behind};
+use crate::scene::{Scene, suite};
+
+/// Far more than it takes; machines that build something else meanwhile are slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The name of the stand-in's image in the archive that is loaded.
+pub const IMAGE: &str = "chartproof/stand-in:dev";
+
+/// A cluster that is up.
+pub struct Up {
+    process: duct::Handle,
+    /// As it was printed.
+    pub kubeconfig: PathBuf,
+}
+
+impl Up {
+    /// Starts one with the stand-in's image and waits until it says how to reach it.
+    pub fn start(scene: &Scene) -> Self {
+        let archive = stand_in(scene);
+        Self::of(scene, &["cluster", "up", "--image", &archive], |told| {
+            let line = told.lines().find_map(|line| line.strip_prefix("export KUBECONFIG="))?;
+            Some(PathBuf::from(line.trim_matches('\'')))
+        })
+    }
+
+    /// Starts a command and waits until it has printed where its kubeconfig is.
+    pub fn of(scene: &Scene, words: &[&str], kubeconfig: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let told = scene.folder.path().join("told");
+        let process = scene.xtask(words).stderr_to_stdout().stdout_path(&told).start().unwrap();
+        let started = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(&told).unwrap_or_default();
+            if let Some(kubeconfig) = kubeconfig(&text) {
+                return Self { process, kubeconfig };
+            }
+            assert!(process.try_wait().unwrap().is_none() && started.elapsed() < PATIENCE, "{words:?}: {text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes it down as people do, and waits for its process; answers the exit code.
+    pub fn down(self, scene: &Scene) -> Option<i32> {
+        let said = scene.xtask(&["cluster", "down"]).stdout_capture().run().unwrap();
+        assert!(String::from_utf8_lossy(&said.stdout).contains(" is down"), "{said:?}");
+        self.process.wait().unwrap().status.code()
+    }
+
+    /// kubectl's words about the cluster.
+    pub fn kubectl(&self, words: &[&str]) -> String {
+        let kubectl = tool(Name::Kubectl);
+        let folder = tempfile::tempdir().unwrap();
+        let (kubeconfig, caches) = (shown(&self.kubeconfig), shown(folder.path()));
+        let flags = [&["--kubeconfig", &kubeconfig, "--cache-dir", &caches], words].concat();
+        duct::cmd(kubectl, flags).stderr_to_stdout().unchecked().read().unwrap()
+    }
+}
+
+/// The path of a tool that the harness would use.
+fn tool(name: Name) -> PathBuf {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(tools::resolve(&Launcher::light(false), name)).unwrap().path
+}
+
+/// The archive of the stand-in's image.
+pub fn stand_in(scene: &Scene) -> String {
+    let path = shown(&suite());
+    let built = scene.xtask(&["image", "--suite", &path, "--tag", IMAGE]).stdout_capture().run().unwrap();
+    String::from_utf8(built.stdout).unwrap().trim().to_owned()
+}
+
+/// A path as a word of a command line.
+pub fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing() {
+    let scene = Scene::new();
+    let up = Up::start(&scene);
+    assert_eq!(std::fs::metadata(&up.kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
+    let nodes = up.kubectl(&["--context", "chartproof", "get", "nodes"]);
+    assert!(nodes.contains("chartproof-control-plane   Ready"), "{nodes}");
+    let helm = |words: &[&str]| {
+        let at = ["--kubeconfig", &shown(&up.kubeconfig), "--kube-context", "chartproof"];
+        duct::cmd(tool(Name::Helm), [words, &at].concat()).stderr_to_stdout().unchecked().read().unwrap()
+    };
+    let chart = shown(suite().parent().unwrap());
+    let values = shown(&suite().parent().unwrap().join("ci/r1-values.yaml"));
+    let set = ["--set", "image.repository=chartproof/stand-in,image.tag=dev", "--wait", "--timeout", "120s"];
+    let installed = helm(&[&["install", "caesium", &chart, "--values", &values], set.as_slice()].concat());
+    assert!(installed.contains("STATUS: deployed"), "{installed}");
+    assert_eq!(up.kubectl(&["get", "pods", "--output", "jsonpath={.items[*].status.phase}"]), "Running");
+    assert_eq!(up.down(&scene), Some(0));
+    assert_eq!(left_behind(&scene), [""; 0]);
+    let clusters = scene.folder.path().join("state/chartproof/clusters");
+    assert_eq!(std::fs::read_dir(clusters).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_killed_one_leaves_is_abandoned_and_swept() {
+    let scene = Scene::new();
+    let up = Up::start(&scene);
+    let pid = Pid::from_raw(up.process.pids()[0].cast_signed()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    up.process.wait().unwrap();
+    assert_eq!(leases(&scene).len(), 1);
+    let listed = scene.xtask(&["clusters"]).read().unwrap();
+    assert!(listed.starts_with("abandoned       run up-") && listed.contains("embedded cluster in"), "{listed}");
+    let swept = scene.xtask(&["clusters", "--sweep"]).read().unwrap();
+    assert!(swept.starts_with("swept embedded cluster in "), "{swept}");
+    assert!(leases(&scene).is_empty() && !up.kubeconfig.exists());
+}

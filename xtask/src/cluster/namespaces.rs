@@ -1,0 +1,130 @@
+//! The namespaces of runs on clusters that were there before: labelled with the run, and with its lease as an
+//! annotation, so that any later run finds them, also one that does not share our leases' folder.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use chrono::Utc;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::lease::{Owner, Record, State, is_running};
+use crate::kubernetes::call;
+
+/// Label of every namespace of ours; its value is the run's id.
+pub const RUN_LABEL: &str = "chartproof/run";
+/// Annotation of every namespace of ours: the run's lease.
+const LEASE: &str = "chartproof/lease";
+/// How long the deletion of namespaces may take: their pods have to end first.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// A namespace of a run.
+#[derive(Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// The run's id.
+    pub run_id: String,
+    /// Whether its run still needs it; none where it has no lease that can be read.
+    pub state: Option<State>,
+}
+
+/// The annotations of a namespace that a run of this process makes.
+///
+/// # Errors
+/// None that is known: a lease can be written down.
+pub fn annotations(run_id: &str) -> anyhow::Result<serde_json::Value> {
+    Ok(annotation(&serde_json::to_string(&Record::of_this_process(run_id, "".as_ref()))?))
+}
+
+fn annotation(lease: &str) -> serde_json::Value {
+    json!({ LEASE: lease })
+}
+
+/// All namespaces of runs on a cluster.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn all(client: &Client) -> anyhow::Result<Vec<Found>> {
+    let ours = ListParams::default().labels(RUN_LABEL);
+    let found = call("listing the namespaces of runs", api(client).list(&ours)).await?;
+    let (here, now) = (Owner::this_process(), Utc::now());
+    let of = |namespace: &Namespace| Found {
+        name: namespace.name_any(),
+        run_id: namespace.labels().get(RUN_LABEL).cloned().unwrap_or_default(),
+        state: lease(namespace).map(|record| record.state(&here, now, is_running)),
+    };
+    Ok(found.iter().map(of).collect())
+}
+
+/// Deletes the namespaces that nobody is going to delete, and with `kept` also those that were left on purpose.
+/// Answers a line for each.
+///
+/// # Errors
+/// Where they can't be listed, or one is still there at the limit.
+pub async fn sweep(client: &Client, kept: bool) -> anyhow::Result<Vec<String>> {
+    let mut found = all(client).await?;
+    found.retain(|one| one.state == Some(State::Abandoned) || (kept && one.state == Some(State::Kept)));
+    delete(client, found.iter().map(|one| one.name.clone()).collect()).await?;
+    let line = |one: Found| format!("swept Namespace/{} of run {}, whose process is gone", one.name, one.run_id);
+    Ok(found.into_iter().map(line).collect())
+}
+
+/// Deletes the namespaces that a run labelled as its own, and waits until they are gone.
+///
+/// # Errors
+/// Where one is still there at the limit, with its name.
+pub async fn delete_of_run(client: &Client, run_id: &str) -> anyhow::Result<()> {
+    delete(client, of_run(client, run_id).await?).await
+}
+
+/// Writes down that a run leaves its namespaces behind on purpose.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn keep(client: &Client, run_id: &str) -> anyhow::Result<()> {
+    let record = Record { kept: true, ..Record::of_this_process(run_id, "".as_ref()) };
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": annotation(&serde_json::to_string(&record)?) } }));
+    for name in of_run(client, run_id).await? {
+        let what = format!("annotating Namespace/{name}");
+        call(&what, api(client).patch_metadata(&name, &PatchParams::default(), &patch)).await?;
+    }
+    Ok(())
+}
+
+async fn of_run(client: &Client, run_id: &str) -> anyhow::Result<Vec<String>> {
+    let ours = ListParams::default().labels(&format!("{RUN_LABEL}={run_id}"));
+    let what = format!("listing the namespaces of run {run_id}");
+    let found = call(&what, api(client).list(&ours)).await?;
+    Ok(found.iter().map(ResourceExt::name_any).collect())
+}
+
+async fn delete(client: &Client, mut names: Vec<String>) -> anyhow::Result<()> {
+    for name in &names {
+        let what = format!("deleting Namespace/{name}");
+        call(&what, api(client).delete(name, &DeleteParams::background())).await?;
+    }
+    let deadline = tokio::time::Instant::now() + DELETE_TIMEOUT;
+    loop {
+        let there = call("listing namespaces", api(client).list_metadata(&ListParams::default())).await?;
+        names.retain(|name| there.iter().any(|one| one.name_any() == *name));
+        if names.is_empty() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            bail!("after {} s still there: Namespace/{}", DELETE_TIMEOUT.as_secs(), names.join(", Namespace/"));
+        }
+        // A namespace is kept by what is in it: nothing announces the last of all at once.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn lease(namespace: &Namespace) -> Option<Record> {
+    serde_json::from_str(namespace.annotations().get(LEASE)?).ok()
+}
+
+fn api(client: &Client) -> Api<Namespace> {
+    Api::all(client.clone())
+}
