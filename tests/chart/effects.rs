@@ -33,8 +33,25 @@ pub fn check_alone(chart: Chart, rows: &[Alone]) {
     }
 }
 
+/// Checks that each value in values.yaml has a row, and that no row is about another value. A row that sets a map is
+/// about each of the map's values.
+pub fn check_every_value_has_a_row(chart: Chart, wholes: &[&str], full: &[InFull], alone: &[Alone]) {
+    let every = every_value(chart, wholes);
+    let mut rows: BTreeSet<_> = full.iter().map(|row| row.0.to_owned()).collect();
+    for (value, set, ..) in alone {
+        leaves(&json(set), value, wholes, &mut rows);
+        rows.insert((*value).to_owned());
+    }
+    let lacking: Vec<_> = every.difference(&rows).collect();
+    assert!(lacking.is_empty(), "no row for {lacking:?}");
+    let known = |row: &String| every.iter().any(|value| value == row || value.starts_with(&format!("{row}.")));
+    let paths = full.iter().map(|row| row.0.to_owned()).chain(alone.iter().map(|row| row.0.to_owned()));
+    let strange: Vec<_> = paths.filter(|path| !known(path)).collect();
+    assert!(strange.is_empty(), "{}'s values.yaml has no {strange:?}", chart.0);
+}
+
 /// What stands in this place of the object; null where there is no such object. A place may begin with `POD.` (of a
-/// StatefulSet or Job), `CONTAINER.` (its first container), `ENV[` or `CLAIM.`.
+/// workload), `CONTAINER.` (its first container), `ENV[` or `CLAIM.`.
 pub fn place(rendered: &Manifests, object: &str, place: &str) -> Value {
     let place = place
         .replace("ENV[", "CONTAINER.env[")

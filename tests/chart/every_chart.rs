@@ -5,7 +5,7 @@ use crate::manifests::{Manifests, at, check_fields};
 use crate::pod_security;
 
 /// The charts of this repository.
-pub const CHARTS: [Chart; 2] = [crate::caesium::CHART, crate::kubernetes_job::CHART];
+pub const CHARTS: [Chart; 3] = [crate::caesium::CHART, crate::kubernetes_job::CHART, crate::web_service::CHART];
 
 /// Every rendering, with the names of chart and values file.
 fn renderings() -> impl Iterator<Item = (String, Manifests)> {

@@ -11,3 +11,4 @@ mod manifests;
 mod pod_security;
 mod readme;
 mod refusals;
+mod web_service;

@@ -1,6 +1,7 @@
 //! Rendered objects, and a short notation for places in them.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodSpec, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -41,7 +42,7 @@ impl Manifests {
     /// Every pod that these objects make, with the kind of what makes it.
     pub fn pods(&self) -> Vec<(String, PodSpec)> {
         let specs = self.0.iter().filter_map(|object| match text(&object["kind"]) {
-            "StatefulSet" | "Job" => Some((object, at(object, "spec.template.spec"))),
+            "Deployment" | "StatefulSet" | "Job" => Some((object, at(object, "spec.template.spec"))),
             "Pod" => Some((object, &object["spec"])),
             _ => None,
         });
@@ -80,6 +81,8 @@ fn text(value: &Value) -> &str {
 pub fn check_fields(object: &Value) {
     match text(&object["kind"]) {
         "StatefulSet" => same_after_reading::<StatefulSet>(object),
+        "Deployment" => same_after_reading::<Deployment>(object),
+        "HorizontalPodAutoscaler" => same_after_reading::<HorizontalPodAutoscaler>(object),
         "Service" => same_after_reading::<Service>(object),
         "ConfigMap" => same_after_reading::<ConfigMap>(object),
         "Secret" => same_after_reading::<Secret>(object),

@@ -1,9 +1,7 @@
 //! Each value has its effect: a row for every one in values.yaml.
 
-use std::collections::BTreeSet;
-
 use super::CHART;
-use crate::effects::{Alone, InFull, check_alone, check_full, every_value};
+use crate::effects::{Alone, InFull, check_alone, check_every_value_has_a_row, check_full};
 use crate::refusals;
 
 const WHOLES: [&str; 3] = ["resources", "podSecurityContext", "securityContext"];
@@ -73,9 +71,7 @@ fn values_that_exclude_others_take_effect() {
 
 #[test]
 fn every_value_has_a_row() {
-    let mut rows: BTreeSet<_> = FULL.iter().map(|row| row.0.to_owned()).collect();
-    rows.extend(ALONE.iter().map(|row| row.0.to_owned()));
-    assert_eq!(every_value(CHART, &WHOLES), rows);
+    check_every_value_has_a_row(CHART, &WHOLES, FULL, ALONE);
 }
 
 #[test]

@@ -1,0 +1,15 @@
+//! The chart for web services.
+
+mod migration;
+mod refusals;
+mod values;
+mod variants;
+
+use crate::helm::{Chart, Render};
+
+/// The chart.
+pub const CHART: Chart = Chart("web-service");
+
+fn defaults() -> Render {
+    CHART.render()
+}
