@@ -173,6 +173,11 @@ impl Events {
         self.send(What::Note { text: text.into() });
     }
 
+    /// When the run's clock stood at zero.
+    pub fn began(&self) -> Instant {
+        self.started
+    }
+
     /// When the run's clock stood at zero, in milliseconds since 1970.
     pub fn began_unix_ms(&self) -> u64 {
         let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::availability::{self, Availability};
 use crate::model::{History, Promise, Verdict};
-use crate::{agreement, monotonic, register, set, vacuity};
+use crate::{agreement, monotonic, register, service, set, vacuity};
 
 /// What came of a history.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +39,7 @@ pub fn judge(history: &History) -> Judgement {
     };
     verdicts.push(("monotonic reads", monotonic::check(operations)));
     verdicts.push(("final agreement", agreement::check(history)));
+    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
     verdicts.push(("enough at stake", vacuity::check(history)));
     Judgement { verdicts, availability: availability::measure(history) }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: a history goes in, verdicts come out. One file per property:
 //! [`set`] for records that are created once, [`register`] for keys that are written again,
-//! [`monotonic`], [`agreement`], [`vacuity`] and [`availability`]. [`judge()`] picks those that the
+//! [`monotonic`], [`agreement`], [`service`], [`vacuity`] and [`availability`]. [`judge()`] picks those that the
 //! history's promise asks for. [`file`](mod@file) reads and writes the JSON lines documented in
 //! `docs/history.md`.
 
@@ -13,6 +13,7 @@ pub mod judge;
 pub mod model;
 pub mod monotonic;
 pub mod register;
+pub mod service;
 pub mod set;
 pub mod vacuity;
 

@@ -50,8 +50,28 @@ pub enum Connection {
     New,
     /// A connection kept from the request before, to a pod.
     Reused,
-    /// From inside the cluster, through the Service.
+    /// From inside the cluster, through the Service, a connection of its own.
     Service,
+    /// From inside the cluster, through the Service, a connection kept from the request before.
+    ServiceReused,
+}
+
+impl Connection {
+    /// Whether a connection is kept from one request to the next.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Self::Reused | Self::ServiceReused)
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Reused => "reused",
+            Self::Service => "service",
+            Self::ServiceReused => "service, reused",
+        })
+    }
 }
 
 /// Which part of a case an operation belongs to.
@@ -61,6 +81,8 @@ pub enum Stage {
     /// Concurrent with the fault.
     #[default]
     Workload,
+    /// Before this case: a record that an earlier one left, and that has to be there still.
+    Earlier,
     /// Looks up what became of an operation that ended unknown.
     Lookup,
     /// Reads everything back after recovery; the last such read through each replica is its final state.
@@ -97,6 +119,9 @@ pub struct Operation {
     /// Why it did not end ok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Nobody took the connection: nothing was sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 impl Operation {

@@ -1,42 +1,51 @@
 //! Non-vacuity: a history in which nothing was at stake proves nothing.
 
-use crate::model::{History, Operation, OperationKind, Outcome, Verdict};
+use crate::model::{Fault, History, Operation, OperationKind, Outcome, Stage, Verdict};
 
-/// Asks that every fault shows, that operations overlapped it, and that enough was acknowledged
-/// before, during and after.
+/// Asks that every fault shows, that clients' operations overlapped each, that each was recovered from, and that enough
+/// was acknowledged before, during and after.
 pub fn check(history: &History) -> Verdict {
     let (Some(first), Some(last)) = (history.faults.first(), history.faults.last()) else {
         return Verdict::Violated(vec!["no fault was injected".to_owned()]);
     };
-    let mut findings: Vec<String> = history
-        .faults
-        .iter()
-        .filter(|fault| fault.evidence.is_none())
-        .map(|fault| format!("nothing shows that the fault happened: {}", fault.what))
-        .collect();
-    let Some(recovered_ns) = last.recovered_ns else {
-        findings.push(format!("never recovered from: {}", last.what));
-        return Verdict::Violated(findings);
-    };
-    let overlapped = history.operations.iter().any(|o| o.start_ns <= recovered_ns && o.end_ns >= first.start_ns);
-    if !overlapped {
-        findings.push("no operation overlapped the fault".to_owned());
-    }
-    let acknowledged = |from: u64, to: u64| {
-        let counts = |o: &&Operation| {
-            o.kind == OperationKind::Write && o.outcome == Outcome::Ok && (from..to).contains(&o.end_ns)
-        };
-        history.operations.iter().filter(counts).count()
-    };
+    let mut findings: Vec<String> = history.faults.iter().flat_map(|fault| of_fault(fault, history)).collect();
+    let Some(recovered_ns) = last.recovered_ns else { return Verdict::of(findings) };
     let minimum = history.header.minimum;
     for (when, seen, wanted) in [
-        ("before the fault", acknowledged(0, first.start_ns), minimum.before),
-        ("from the fault to recovery", acknowledged(first.start_ns, recovered_ns), minimum.during),
-        ("after recovery", acknowledged(recovered_ns, u64::MAX), minimum.after),
+        ("before the fault", acknowledged(history, 0, first.start_ns), minimum.before),
+        ("from the fault to recovery", acknowledged(history, first.start_ns, recovered_ns), minimum.during),
+        ("after recovery", acknowledged(history, recovered_ns, u64::MAX), minimum.after),
     ] {
         if seen < wanted {
             findings.push(format!("{seen} writes were acknowledged {when}, at least {wanted} are needed"));
         }
     }
     Verdict::of(findings)
+}
+
+fn of_fault(fault: &Fault, history: &History) -> Vec<String> {
+    let mut findings = Vec::new();
+    if fault.evidence.is_none() {
+        findings.push(format!("nothing shows that the fault happened: {}", fault.what));
+    }
+    match fault.recovered_ns {
+        None => findings.push(format!("never recovered from: {}", fault.what)),
+        Some(recovered_ns) => {
+            let overlaps = |o: &&Operation| o.start_ns <= recovered_ns && o.end_ns >= fault.start_ns;
+            if !workload(history).any(|operation| overlaps(&operation)) {
+                findings.push(format!("no operation overlapped the fault: {}", fault.what));
+            }
+        }
+    }
+    findings
+}
+
+fn acknowledged(history: &History, from_ns: u64, to_ns: u64) -> usize {
+    let counts = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
+    workload(history).filter(counts).filter(|o| (from_ns..to_ns).contains(&o.end_ns)).count()
+}
+
+/// What clients did in this case, around its faults.
+fn workload(history: &History) -> impl Iterator<Item = &Operation> {
+    history.operations.iter().filter(|operation| operation.stage == Stage::Workload)
 }

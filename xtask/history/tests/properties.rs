@@ -2,7 +2,7 @@
 
 use history::{
     Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict, availability, file,
-    model::Minimum, monotonic, vacuity,
+    model::Minimum, monotonic, service, vacuity,
 };
 
 fn operation(client: &str, kind: OperationKind, value: Option<&str>, start_ns: u64, end_ns: u64) -> Operation {
@@ -18,6 +18,7 @@ fn operation(client: &str, kind: OperationKind, value: Option<&str>, start_ns: u
         end_ns,
         outcome: Outcome::Ok,
         error: None,
+        refused: false,
     }
 }
 
@@ -89,7 +90,56 @@ fn a_history_without_fault_or_recovery_or_overlap_is_vacuous() {
     let verdict = |faults| vacuity::check(&history(writes.clone(), faults)).to_string();
     assert_eq!(verdict(vec![]), "violated: no fault was injected");
     assert_eq!(verdict(vec![fault(10, None)]), "violated: never recovered from: delete Pod/r0");
-    assert!(verdict(vec![fault(10, Some(20))]).contains("no operation overlapped the fault"));
+    assert!(verdict(vec![fault(10, Some(20))]).contains("no operation overlapped the fault: delete Pod/r0"));
+    let second = verdict(vec![fault(1, Some(20)), fault(22, Some(30))]);
+    assert!(second.contains("no operation overlapped the fault"), "every fault needs its own: {second}");
+}
+
+#[test]
+fn what_is_no_clients_work_puts_nothing_at_stake() {
+    let faults = vec![fault(10, Some(20))];
+    for stage in [Stage::Earlier, Stage::Lookup, Stage::ReadBack] {
+        let enough = [write("1", 0, 1), write("2", 11, 12), write("3", 31, 32)];
+        let operations = enough.into_iter().map(|operation| Operation { stage, ..operation }).collect();
+        let verdict = vacuity::check(&history(operations, faults.clone())).to_string();
+        assert!(verdict.contains("no operation overlapped") && verdict.contains("0 writes"), "{stage:?}: {verdict}");
+    }
+}
+
+/// New connections through the Service every 100 ms from 0 to 6 s, of which these are refused.
+fn through_service(replicas: usize, refused: impl Fn(u64) -> bool) -> String {
+    const TENTH_NS: u64 = 100_000_000;
+    let asked = (0..60).map(|tenth| {
+        let start_ns = tenth * TENTH_NS;
+        let is_refused = refused(tenth);
+        Operation {
+            connection: Connection::Service,
+            replica: None,
+            refused: is_refused,
+            outcome: if is_refused { Outcome::Failed } else { Outcome::Ok },
+            error: is_refused.then(|| "connection refused".to_owned()),
+            ..read("c", None, start_ns, start_ns + 1)
+        }
+    });
+    let mut history = history(asked.collect(), vec![]);
+    history.header.replicas = (0..replicas).map(|ordinal| format!("r{ordinal}")).collect();
+    service::check(&history).to_string()
+}
+
+#[test]
+fn a_service_that_leads_to_a_replica_that_is_not_ready_is_found() {
+    let words = "violated: 20 of 58 connections through the Service were refused over 5700 ms, the others were taken: it \
+                 leads to a replica that is not ready; connection refused";
+    assert_eq!(through_service(3, |tenth| tenth % 3 == 0), words);
+}
+
+#[test]
+fn a_service_may_be_behind_and_one_replica_may_be_gone() {
+    assert_eq!(through_service(3, |tenth| (10..35).contains(&tenth) && tenth % 3 == 0), "holds", "behind");
+    let rolling = |tenth| tenth % 20 < 3;
+    assert_eq!(through_service(3, rolling), "holds", "one after the other goes");
+    assert_eq!(through_service(3, |tenth| tenth > 10), "holds", "nobody is ready: that is availability's");
+    assert_eq!(through_service(1, |tenth| tenth % 3 == 0), "holds", "the only one comes and goes");
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn operation(
         end_ns,
         outcome,
         error: None,
+        refused: false,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Images: which a chart needs, where they come from, and archives of them that a node can load.
 
 mod archive;
+pub mod client;
+mod compile;
 mod find;
 pub mod program;
 mod pull;

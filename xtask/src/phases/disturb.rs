@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::bail;
+use history::Connection;
 use history::model::Minimum;
 use kube::ResourceExt;
 
 use super::context::Cx;
 use super::kill::{self, Grace, Killed};
-use super::settled;
+use super::{service, settled};
 use crate::kubernetes::http::Http;
 use crate::stage::Stage;
-use crate::workload::clients::Clients;
+use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
 
@@ -28,6 +29,8 @@ pub struct Disturbance<'a> {
     pub recorder: Arc<Recorder>,
     /// How many replicas there are.
     pub replicas: u32,
+    /// Whether clients in the cluster go through the Service as well.
+    through_service: bool,
     clients: Option<Clients>,
 }
 
@@ -41,10 +44,11 @@ impl<'a> Disturbance<'a> {
         settled::settled(cx, &stage, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
         recorder.take_over(&stage.records.lock().await);
-        let prefix = cx.unique();
-        let names = stage.names(replicas);
-        let clients = Clients::start(&stage.suite, stage.suite.records()?, &stage.http, &recorder, &names, &prefix);
-        let disturbance = Self { cx, stage, recorder, replicas, clients: Some(clients) };
+        let task = clients::task(&stage.suite, &cx.unique())?;
+        let inside = service::start(cx, &stage, &recorder, task.clone()).await?;
+        let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
+        let clients = Clients::start(task, each, &stage.http, &recorder, &stage.names(replicas), inside);
+        let disturbance = Self { cx, stage, recorder, replicas, through_service, clients: Some(clients) };
         disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
         Ok(disturbance)
     }
@@ -96,7 +100,7 @@ impl<'a> Disturbance<'a> {
         let recovered_ns = self.recorder.now_ns();
         self.acknowledged(recovered_ns, self.stage.suite.load.after, "after recovery").await?;
         if let Some(clients) = self.clients.take() {
-            clients.stop().await;
+            clients.stop().await?;
         }
         let names = self.stage.names(self.replicas);
         if let Some(first) = names.first() {
@@ -121,13 +125,29 @@ impl<'a> Disturbance<'a> {
         Ok(note(&judgement.availability, self.recorder.known().len()))
     }
 
-    /// Waits until so many writes were acknowledged since then.
+    /// Waits until so many writes were acknowledged since then, and one over each kind of connection through the
+    /// Service.
     async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
-        let what = format!("{wanted} acknowledged writes {when}");
-        let ask = async || match self.recorder.acknowledged_since(since_ns) {
+        self.acknowledged_over(None, since_ns, wanted, when).await?;
+        for over in [Connection::Service, Connection::ServiceReused].into_iter().filter(|_| self.through_service) {
+            self.acknowledged_over(Some(over), since_ns, 1, when).await?;
+        }
+        Ok(())
+    }
+
+    async fn acknowledged_over(
+        &self,
+        over: Option<Connection>,
+        since_ns: u64,
+        wanted: usize,
+        when: &str,
+    ) -> anyhow::Result<()> {
+        let over_what = over.map(|over| format!(" over {over}")).unwrap_or_default();
+        let what = format!("{wanted} acknowledged writes{over_what} {when}");
+        let ask = async || match self.recorder.acknowledged_since(since_ns, over) {
             count if count >= wanted => Ok(()),
             count => {
-                let last = self.recorder.last_error().map(|error| format!("; {error}")).unwrap_or_default();
+                let last = self.recorder.last_error(over).map(|error| format!("; {error}")).unwrap_or_default();
                 Err(format!("{count}{last}"))
             }
         };
@@ -150,8 +170,8 @@ impl<'a> Disturbance<'a> {
 fn note(availability: &history::availability::Availability, kept: usize) -> String {
     let mut parts = vec![format!("{kept} acknowledged writes kept")];
     let gaps = availability.by_connection.iter();
-    let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over:?})", figures.longest_gap_ms)).collect();
-    parts.push(format!("longest gap {}", gaps.join(", ")).to_lowercase());
+    let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over})", figures.longest_gap_ms)).collect();
+    parts.push(format!("longest gap {}", gaps.join(", ")));
     parts.extend(availability.new_leader_ms.map(|ms| format!("new leader after {ms} ms")));
     parts.extend(availability.recovered_ms.map(|ms| format!("recovered after {ms} ms")));
     parts.join("; ")

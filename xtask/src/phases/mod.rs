@@ -29,6 +29,7 @@ mod replace_all;
 mod rollback;
 mod rolled_out;
 mod scale_up;
+mod service;
 mod settled;
 mod uninstall;
 mod upgrade;
@@ -209,6 +210,11 @@ impl Phase {
                 | Rollback
                 | ScaleUp
         )
+    }
+
+    /// Whether clients write and read around it.
+    pub fn is_under_load(self) -> bool {
+        self.disturbs() && !matches!(self, DisruptionBudget | ScaleUp)
     }
 
     /// Whether it cleans up: it runs whatever became of the cases before it.

@@ -9,6 +9,7 @@ use super::context::Cx;
 use crate::kubernetes::call;
 use crate::kubernetes::watch::Watch;
 use crate::stage::Stage;
+use crate::workload::inside;
 
 /// Kinds that stay on purpose, or that nobody asked for.
 const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];
@@ -19,6 +20,7 @@ const ALWAYS: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", 
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let before = claims(&stage);
+    inside::remove(&stage).await?;
     for placed in stage.releases.iter().rev() {
         placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }

@@ -1,11 +1,11 @@
 //! `write_read`: a record written through each replica is read back through it.
 
 use anyhow::{bail, ensure};
+use client::application::{self, Record, Written};
 use history::{Connection, OperationKind, Outcome};
 
 use super::context::Cx;
 use crate::stage::Stage;
-use crate::workload::application::{self, Record, Via, Written};
 use crate::workload::recorder::{Asked, Ended, Recorder};
 
 /// Runs the case.
@@ -28,7 +28,9 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
     let record = Record::new(unique.clone(), unique);
     let start_ns = recorder.now_ns();
-    let id = match application::write(stage.suite.records()?, Via::Pod(&stage.http, replica), &record).await {
+    let records = stage.suite.records()?;
+    let answer = stage.http.ask(replica, &records.write.request, record.fill()).await;
+    let id = match application::written(records, answer) {
         Written::Acknowledged(id) => id,
         Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),
         Written::Unknown(why) => bail!("a write through {replica} was not acknowledged: {why}"),
@@ -53,7 +55,7 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
 pub async fn expect(cx: &Cx, stage: &Stage, replica: &str, record: &Record) -> anyhow::Result<()> {
     let what = format!("reading {} through {replica}", record.key);
     let records = stage.suite.records()?;
-    let read = async || application::read(records, Via::Pod(&stage.http, replica), record).await;
+    let read = async || application::got(records, stage.http.ask(replica, &records.read.request, record.fill()).await);
     let got = cx.wait.ask_until(&stage.watch, &what, read).await?;
     let shown = got.as_deref().unwrap_or("nothing");
     ensure!(

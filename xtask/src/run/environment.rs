@@ -66,11 +66,16 @@ impl Run {
         };
         needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
         // Compiling and pulling have nothing to do with each other.
-        let (tested, pulled) = tokio::try_join!(self.tested_archive(), self.pulled(&needed))?;
+        let (tested, pulled, client) =
+            tokio::try_join!(self.tested_archive(), self.pulled(&needed), self.client_archive())?;
         wait.waiting("loading images into the nodes");
-        let archives: Vec<_> = tested.into_iter().chain(pulled).collect();
+        let ours = client.iter().flat_map(|archive| archive.references.clone()).next();
+        let archives: Vec<_> = tested.into_iter().chain(pulled).chain(client).collect();
         match self.cluster.load_images(&archives).await? {
-            Loaded::OnNodes(loaded) => Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Loaded::OnNodes(loaded) => {
+                self.made.client_image.get_or_init(|| ours);
+                Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
             Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
             Loaded::HaveToBePulled(why) => bail!("{} can't be loaded: {why}; name one with --image", self.image_line()),
         }
@@ -102,6 +107,21 @@ impl Run {
             }
             _ => Ok(None),
         }
+    }
+
+    /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
+    async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
+        let under_load =
+            self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.phase.is_under_load());
+        if !under_load || self.cluster.pulls() {
+            return Ok(None);
+        }
+        images::client::build(&self.launcher).await.map(Some)
+    }
+
+    /// The image of the client in the cluster, once the nodes have it.
+    pub fn client_image(&self) -> Option<&Reference> {
+        self.made.client_image.get()?.as_ref()
     }
 
     /// An archive of what Docker has or pulls; none where nothing is missing, or the nodes pull themselves.

@@ -17,7 +17,7 @@ use crate::cluster::Cluster;
 use crate::events::Events;
 use crate::evidence;
 use crate::helm::{self, Helm, Values};
-use crate::images::UnderTest;
+use crate::images::{Reference, UnderTest};
 use crate::process::Launcher;
 use crate::stage::Stage;
 use crate::suite::{Release, Suite, Variant};
@@ -68,6 +68,7 @@ pub struct Made {
     live: OnceLock<Live>,
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
     rendered: Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>,
+    client_image: OnceLock<Option<Reference>>,
     failed: AtomicBool,
 }
 

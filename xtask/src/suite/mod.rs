@@ -11,11 +11,12 @@ mod application;
 mod case;
 pub mod load;
 mod release;
-pub mod template;
 mod variant;
 
-pub use application::{Encoding, Find, Http, Leader, Members, Pointer, Read, Records, Request, Write};
+pub use application::{Http, Leader, Members};
 pub use case::CaseSpec;
+pub use client::records::{Pointer, Records, Request};
+pub use client::template;
 pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
 

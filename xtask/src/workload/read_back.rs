@@ -1,8 +1,8 @@
 //! After a fault: what became of writes that were not answered, and every known record through every replica.
 
+use client::application::{self, Record};
 use history::{Connection, OperationKind, Outcome, Stage};
 
-use super::application::{self, Record, Via};
 use super::recorder::{Asked, Ended, Recorder};
 use crate::kubernetes::http::Http;
 use crate::kubernetes::wait::Waiter;
@@ -32,7 +32,10 @@ impl Reader<'_> {
         for record in self.recorder.take_unknown() {
             let what = format!("looking up {} through {replica}", record.key);
             let start_ns = self.recorder.now_ns();
-            let find = async || application::find(self.records, Via::Pod(self.http, replica), &record).await;
+            let find = async || {
+                let answer = self.http.ask(replica, application::lookup(self.records), record.fill()).await;
+                application::found(self.records, answer, &record)
+            };
             let found = self.wait.ask_until(self.watch, &what, find).await?;
             let value = found.as_ref().map(|found| found.value.clone());
             self.add(Stage::Lookup, replica, &record, value.clone(), start_ns);
@@ -61,7 +64,8 @@ impl Reader<'_> {
             let mut start_ns = self.recorder.now_ns();
             let read = async || {
                 start_ns = self.recorder.now_ns();
-                application::read(self.records, Via::Pod(self.http, replica), record).await
+                let answer = self.http.ask(replica, &self.records.read.request, record.fill()).await;
+                application::got(self.records, answer)
             };
             let value = self.wait.ask_until(self.watch, &what, read).await?;
             self.add(Stage::ReadBack, replica, record, value, start_ns);

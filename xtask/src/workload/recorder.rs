@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::Context;
+use client::application::Record;
+use client::team::Done;
 use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
-use super::application::Record;
 use crate::events::{CaseName, Events, What};
 
 /// Who asked, whom, over what, and in which part of the case.
@@ -84,7 +86,24 @@ impl Recorder {
             end_ns: self.now_ns(),
             outcome: ended.outcome,
             error: ended.error,
+            refused: false,
         });
+    }
+
+    /// When the run's clock stood at zero.
+    pub fn began(&self) -> Instant {
+        self.events.began()
+    }
+
+    /// Adds what a client tells: the operation, and the record that is or may be there now.
+    pub fn done(&self, done: Done) {
+        let outcome = done.operation.outcome;
+        self.add(done.operation);
+        match (done.record, outcome) {
+            (Some(record), Outcome::Ok) => self.know(record),
+            (Some(record), Outcome::Unknown) => self.wonder(record),
+            _ => {}
+        }
     }
 
     /// Adds an operation that ended.
@@ -114,7 +133,7 @@ impl Recorder {
         let mut inner = self.inner();
         for Kept { record, written } in kept {
             inner.known.push(record.clone());
-            inner.operations.push(written.clone());
+            inner.operations.push(Operation { stage: Stage::Earlier, ..written.clone() });
         }
     }
 
@@ -135,25 +154,28 @@ impl Recorder {
         self.inner().known.clone()
     }
 
-    /// The last record that became known.
-    pub fn last_known(&self) -> Option<Record> {
-        self.inner().known.last().cloned()
-    }
-
     /// Takes the records that nobody knows about.
     pub fn take_unknown(&self) -> Vec<Record> {
         std::mem::take(&mut self.inner().unknown)
     }
 
-    /// How many writes were acknowledged since `from_ns`.
-    pub fn acknowledged_since(&self, from_ns: u64) -> usize {
-        let counts = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok && o.end_ns >= from_ns;
+    /// How many writes were acknowledged since `from_ns`, over one kind of connection or any.
+    pub fn acknowledged_since(&self, from_ns: u64, over: Option<Connection>) -> usize {
+        let counts = |o: &&Operation| {
+            let acknowledged = o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
+            acknowledged
+                && o.stage == Stage::Workload
+                && o.end_ns >= from_ns
+                && over.is_none_or(|over| o.connection == over)
+        };
         self.inner().operations.iter().filter(counts).count()
     }
 
     /// Why the last operations did not end ok, for a wait that can't go on.
-    pub fn last_error(&self) -> Option<String> {
-        self.inner().operations.iter().rev().find_map(|operation| operation.error.clone())
+    pub fn last_error(&self, over: Option<Connection>) -> Option<String> {
+        let inner = self.inner();
+        let mut asked = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
+        asked.find_map(|operation| operation.error.clone())
     }
 
     /// Notes that a fault begins.

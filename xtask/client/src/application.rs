@@ -1,14 +1,15 @@
-//! The application as the suite file describes it: records written, read and found, over any connection.
+//! What an application's answers say about a record: written, read, found. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
-use crate::kubernetes::http::{Answer, Connection, Failure, Http};
-use crate::suite::template::Fill;
-use crate::suite::{Encoding, Find, Read, Records, Request, Write};
+use crate::http::{Answer, Failure};
+use crate::records::{Encoding, Find, Read, Records, Request, Write};
+use crate::template::Fill;
 
 /// A record that was, or may have been, written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// What the client called it.
     pub key: String,
@@ -32,57 +33,49 @@ pub enum Written {
 /// How a read ended: the value, none where there is no such record, or why it is not known.
 pub type Got = Result<Option<String>, String>;
 
-/// Over what a request goes.
-pub enum Via<'a> {
-    /// The connection that is kept to a pod.
-    Pod(&'a Http, &'a str),
-    /// A connection of one's own.
-    Own(&'a mut Connection, std::time::Duration),
-}
-
-impl Via<'_> {
-    async fn ask(&mut self, request: &Request, fill: Fill<'_>) -> Result<Answer, Failure> {
-        match self {
-            Self::Pod(http, pod) => http.ask(pod, request, fill).await,
-            Self::Own(connection, timeout) => connection.ask(request, fill, *timeout).await,
-        }
-    }
-}
-
 impl Record {
     /// A record that is still to be written.
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.into(), id: None }
     }
 
-    fn fill(&self) -> Fill<'_> {
+    /// What fills the requests about it.
+    pub fn fill(&self) -> Fill<'_> {
         Fill { key: &self.key, value: &self.value, id: self.id.as_deref().unwrap_or_default() }
     }
 }
 
-/// Writes a record; never twice.
-pub async fn write(records: &Records, mut via: Via<'_>, record: &Record) -> Written {
-    match via.ask(&records.write.request, record.fill()).await {
+/// How a write ended that got this answer, or none.
+pub fn written(records: &Records, answer: Result<Answer, Failure>) -> Written {
+    match answer {
         Ok(answer) => judge_write(&records.write, &answer),
         Err(Failure::NotSent(why)) => Written::Failed(why),
         Err(Failure::Unanswered(why)) => Written::Unknown(why),
     }
 }
 
-/// Reads a record.
-pub async fn read(records: &Records, mut via: Via<'_>, record: &Record) -> Got {
-    let answer = via.ask(&records.read.request, record.fill()).await.map_err(|failure| failure.to_string())?;
-    judge_read(&records.read, &answer)
+/// How a read ended that got this answer, or none.
+///
+/// # Errors
+/// Why nothing is known.
+pub fn got(records: &Records, answer: Result<Answer, Failure>) -> Got {
+    judge_read(&records.read, &answer.map_err(|failure| failure.to_string())?)
 }
 
-/// Finds the id of a record whose write was not answered; none where it is not there.
-pub async fn find(records: &Records, via: Via<'_>, record: &Record) -> Result<Option<Record>, String> {
+/// What to ask where a write was not answered.
+pub fn lookup(records: &Records) -> &Request {
+    records.find.as_ref().map_or(&records.read.request, |find| &find.request)
+}
+
+/// The record as a [`lookup`] found it; none where it is not there.
+///
+/// # Errors
+/// Why nothing is known.
+pub fn found(records: &Records, answer: Result<Answer, Failure>, record: &Record) -> Result<Option<Record>, String> {
     let Some(find) = &records.find else {
-        return Ok(read(records, via, record).await?.map(|value| Record { value, ..record.clone() }));
+        return Ok(got(records, answer)?.map(|value| Record { value, ..record.clone() }));
     };
-    let mut via = via;
-    let answer = via.ask(&find.request, record.fill()).await.map_err(|failure| failure.to_string())?;
-    let id = judge_find(find, &answer, &record.value)?;
+    let id = judge_find(find, &answer.map_err(|failure| failure.to_string())?, &record.value)?;
     Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
 }
 
@@ -135,8 +128,8 @@ mod tests {
     }
 
     fn records() -> Records {
-        let suite: crate::suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
-        suite.records().unwrap().clone()
+        let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+        suite["records"].clone().try_into().unwrap()
     }
 
     #[test]

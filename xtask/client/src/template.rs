@@ -2,12 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A parsed text with holes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Template(Vec<Part>);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -47,7 +50,13 @@ impl TryFrom<String> for Template {
             rest = &hole[end + 1..];
         }
         parts.push(Part::Text(rest.to_owned()));
-        Ok(Self(parts))
+        Ok(Self { text, parts })
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.text
     }
 }
 
@@ -68,12 +77,12 @@ fn parse_hole(text: &str) -> Result<Part, String> {
 impl Template {
     /// The text with its holes filled.
     pub fn fill(&self, fill: Fill<'_>) -> String {
-        self.0.iter().map(|part| part.fill(fill)).collect()
+        self.parts.iter().map(|part| part.fill(fill)).collect()
     }
 
     /// Whether the id is asked for.
     pub fn needs_id(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Hole { name: Name::Id, .. }))
+        self.parts.iter().any(|part| matches!(part, Part::Hole { name: Name::Id, .. }))
     }
 }
 

@@ -1,0 +1,142 @@
+//! How records are written, read and found again, as the suite file says.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::template::Template;
+
+/// One HTTP request; path and body are templates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The method; GET unless said.
+    #[serde(default = "default_method")]
+    pub method: String,
+    /// Path and query.
+    pub path: Template,
+    /// The body, sent as JSON; none unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Template>,
+    /// The status that means success; 200 unless said.
+    #[serde(default = "default_status")]
+    pub status: u16,
+}
+
+impl Request {
+    /// A plain GET of a path.
+    pub fn get(path: &Template) -> Self {
+        Self { method: default_method(), path: path.clone(), body: None, status: default_status() }
+    }
+}
+
+/// How a record is written, read and found again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// What the application promises about its records.
+    pub promise: history::Promise,
+    /// Writes `${value}` under `${key}`; both are unique.
+    pub write: Write,
+    /// Reads the record `${id}` or `${key}`.
+    pub read: Read,
+    /// Finds a record by its value where the write's answer never came; `read` does, unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find: Option<Find>,
+}
+
+/// How a record is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// The request.
+    pub request: Request,
+    /// JSON pointer to the id that the application gave the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Pointer>,
+}
+
+/// How a record is read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The request.
+    pub request: Request,
+    /// The status that says that there is no such record; without it, an answer without the value does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<u16>,
+    /// JSON pointer to the value.
+    pub value: Pointer,
+    /// How the value is encoded in the answer.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+/// How a record is found by its value in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// The request.
+    pub request: Request,
+    /// JSON pointer to the list in the answer; empty where the answer is the list.
+    pub items: Pointer,
+    /// JSON pointer to the value in an item.
+    pub value: Pointer,
+    /// JSON pointer to the id in an item.
+    pub id: Pointer,
+}
+
+/// How a value stands in an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// As it was written.
+    #[default]
+    Plain,
+    /// In base64.
+    Base64,
+}
+
+/// A JSON pointer (RFC 6901); the empty one is the whole document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pointer(String);
+
+impl TryFrom<String> for Pointer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() || text.starts_with('/') {
+            return Ok(Self(text));
+        }
+        Err(format!("a JSON pointer is empty or begins with a slash: write \"/{text}\""))
+    }
+}
+
+impl Pointer {
+    /// What it points to.
+    pub fn get<'a>(&self, document: &'a Value) -> Option<&'a Value> {
+        document.pointer(&self.0)
+    }
+
+    /// What it points to, as text: strings without their quotes, other scalars as JSON writes them.
+    pub fn text(&self, document: &Value) -> Option<String> {
+        match self.get(document)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+            scalar => Some(scalar.to_string()),
+        }
+    }
+
+    /// The pointer as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn default_method() -> String {
+    "GET".to_owned()
+}
+
+fn default_status() -> u16 {
+    200
+}

@@ -1,0 +1,109 @@
+//! The way through the Service: it leads to the replicas and nowhere else, and clients in the cluster go that way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use client::team::Task;
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::ListParams;
+
+use super::context::Cx;
+use crate::kubernetes::{call, objects};
+use crate::stage::Stage;
+use crate::workload::inside::Inside;
+use crate::workload::recorder::Recorder;
+
+/// How much later than a pod's readiness its Service may learn of it.
+const LEARNT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Starts clients in the cluster that go through the Service; none where the nodes take no image of them.
+///
+/// # Errors
+/// Where the Service leads elsewhere than to the replicas, or the clients' pod does not come up.
+pub async fn start(cx: &Cx, stage: &Stage, recorder: &Arc<Recorder>, task: Task) -> anyhow::Result<Option<Inside>> {
+    let Some(image) = cx.run.client_image() else { return Ok(None) };
+    let (Some(workload), Some(http)) = (&stage.suite.workload, &stage.suite.http) else { return Ok(None) };
+    let name = &workload.service;
+    let services: Api<Service> = Api::namespaced(stage.client.clone(), stage.namespace());
+    let service = call(&format!("getting Service/{name}"), services.get(name)).await?;
+    let spec = service.spec.unwrap_or_default();
+    leads_to_replicas(cx, stage, name, &spec).await?;
+    let through = format!("{name}:{}", port(&spec, http.port).context("the Service has no port")?);
+    Inside::start((stage, &cx.wait), recorder, image, task, through).await.map(Some)
+}
+
+/// The Service's port that is called like the pods', or else its first.
+fn port(spec: &ServiceSpec, wanted: u16) -> Option<i32> {
+    let ports = spec.ports.as_deref().unwrap_or_default();
+    ports.iter().find(|port| port.port == i32::from(wanted)).or(ports.first()).map(|port| port.port)
+}
+
+/// Waits until the Service leads to every ready replica and to nothing else: whoever selects wrongly does so for ever.
+async fn leads_to_replicas(cx: &Cx, stage: &Stage, name: &str, spec: &ServiceSpec) -> anyhow::Result<()> {
+    let until = Instant::now() + LEARNT_WITHIN;
+    let ask = async || match leads_elsewhere(stage, name).await {
+        Ok(None) => Ok(Ok(())),
+        Ok(Some(how)) if Instant::now() >= until => Ok(Err(how)),
+        Ok(Some(how)) => Err(how),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match cx.wait.ask_until(&stage.watch, &format!("Service/{name} leads to the replicas"), ask).await? {
+        Ok(()) => Ok(()),
+        Err(how) => {
+            let selector = spec.selector.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+            let selector = selector.collect::<Vec<_>>().join(",");
+            bail!("Service/{name} {how}, though every replica is ready; its selector is {selector}")
+        }
+    }
+}
+
+/// How the Service's ready addresses differ from those of the replicas; none where they do not.
+async fn leads_elsewhere(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
+    let slices: Api<EndpointSlice> = Api::namespaced(stage.client.clone(), stage.namespace());
+    let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={name}"));
+    let slices = call(&format!("listing the endpoints of Service/{name}"), slices.list(&of_service)).await?;
+    let endpoints = slices.items.into_iter().filter_map(|slice| slice.endpoints).flatten();
+    let ready = endpoints.filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false));
+    let found: BTreeSet<String> = ready.flat_map(|endpoint| endpoint.addresses).collect();
+    let replicas: BTreeSet<String> = stage.replicas().iter().filter_map(objects::ip).map(str::to_owned).collect();
+    Ok(difference(&found, &replicas))
+}
+
+fn difference(found: &BTreeSet<String>, replicas: &BTreeSet<String>) -> Option<String> {
+    let list = |ips: Vec<&String>| ips.into_iter().cloned().collect::<Vec<_>>().join(", ");
+    let (strange, missing): (Vec<_>, Vec<_>) =
+        (found.difference(replicas).collect(), replicas.difference(found).collect());
+    match (strange.is_empty(), missing.is_empty()) {
+        (true, true) => None,
+        (false, _) => Some(format!(
+            "leads to {}, which is none of the replicas ({})",
+            list(strange),
+            list(replicas.iter().collect())
+        )),
+        (true, false) if found.is_empty() => Some("leads to no replica".to_owned()),
+        (true, false) => Some(format!("does not lead to {}", list(missing))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(ips: &[&str]) -> BTreeSet<String> {
+        ips.iter().map(|ip| (*ip).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_service_leads_to_every_replica_and_nowhere_else() {
+        let replicas = ips(&["10.0.0.1", "10.0.0.2"]);
+        assert_eq!(difference(&replicas, &replicas), None);
+        assert_eq!(difference(&ips(&[]), &replicas).unwrap(), "leads to no replica");
+        assert_eq!(difference(&ips(&["10.0.0.1"]), &replicas).unwrap(), "does not lead to 10.0.0.2");
+        let words = "leads to 10.0.0.9, which is none of the replicas (10.0.0.1, 10.0.0.2)";
+        assert_eq!(difference(&ips(&["10.0.0.1", "10.0.0.9"]), &replicas).unwrap(), words);
+    }
+}
