@@ -48,7 +48,7 @@ pub fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).into_iter().flatten()
 }
 
-/// How a pod is, in a few words: `Running ready restarts=1`, `Pending ImagePullBackOff`.
+/// How a pod is, in a few words: `Running, ready, web: restarts=1`, `Pending, web: ImagePullBackOff`.
 pub fn pod_line(pod: &Pod) -> String {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
     let mut words = vec![phase.to_owned()];
@@ -58,18 +58,20 @@ pub fn pod_line(pod: &Pod) -> String {
     if pod.metadata.deletion_timestamp.is_some() {
         words.push("terminating".to_owned());
     }
-    words.extend(containers(pod).filter_map(container_line));
+    words.extend(init_containers(pod).filter_map(|status| container_line(status, "running")));
+    words.extend(main_containers(pod).filter_map(|status| container_line(status, "not ready")));
     words.join(", ")
 }
 
-/// What is worth saying of a container; nothing of one that just runs, or of an init container that is done.
-fn container_line(status: &ContainerStatus) -> Option<String> {
+/// What is worth saying of a container: nothing of one that is ready or done, `unready` of one that runs and is not.
+fn container_line(status: &ContainerStatus, unready: &str) -> Option<String> {
     let state = status.state.as_ref()?;
     let state = match (&state.waiting, &state.terminated) {
         (Some(waiting), _) => waiting.reason.clone().unwrap_or_else(|| "waiting".to_owned()),
         (_, Some(ended)) if ended.exit_code != 0 => {
             format!("{} exit code {}", ended.reason.as_deref().unwrap_or("terminated"), ended.exit_code)
         }
+        (None, None) if state.running.is_some() && !status.ready => unready.to_owned(),
         _ => String::new(),
     };
     let restarts = (status.restart_count > 0).then(|| format!("restarts={}", status.restart_count));

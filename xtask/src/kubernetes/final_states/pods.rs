@@ -91,7 +91,7 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
         let object = format!("Pod/{}", pod.name_any());
         objects::containers(pod).find_map(|status| {
             let waiting = status.state.as_ref()?.waiting.as_ref()?;
-            let (reason, message) = (waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or(""));
+            let (reason, message) = cause(waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or(""));
             let told = if message.is_empty() { reason.to_owned() } else { format!("{reason}, {message}") };
             let sentence =
                 format!("{object} can't start: container {} with image {}: {told}", status.name, status.image);
@@ -100,6 +100,12 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
         })
     };
     view.pods().filter_map(sight).collect()
+}
+
+/// A back-off says what it backs off from: that is worth telling, and the same before and after.
+fn cause<'a>(reason: &'a str, message: &'a str) -> (&'a str, &'a str) {
+    let behind = message.strip_prefix("Back-off pulling image").and_then(|rest| rest.split_once(": ErrImagePull: "));
+    behind.map_or((reason, message), |(_, error)| ("ErrImagePull", error))
 }
 
 fn is_pull(reason: &str) -> bool {

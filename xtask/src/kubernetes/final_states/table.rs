@@ -19,7 +19,7 @@ pub const TABLE: [Row; 17] = [
         object: "Pod",
         reason: "`ErrImagePull`, `ImagePullBackOff`: not found, denied, no such platform",
         limit: Seconds(3),
-        twin: "a registry that says 404 once, just after a push",
+        twin: "a registry that is overloaded once",
         find: pods::image_missing,
     },
     Row {
@@ -58,7 +58,8 @@ pub const TABLE: [Row; 17] = [
         name: "container's configuration names what is not there",
         object: "Pod",
         reason: "`CreateContainerConfigError`, `CreateContainerError`",
-        limit: Seconds(10),
+        // kubelet looks again after 10 to 15 s.
+        limit: Seconds(20),
         twin: "a Secret that is created a moment after its pod",
         find: pods::config_missing,
     },
@@ -99,7 +100,7 @@ pub const TABLE: [Row; 17] = [
         object: "StatefulSet, ReplicaSet, Job",
         reason: "`FailedCreate`: Pod Security, a webhook's denial",
         limit: Seconds(3),
-        twin: "a webhook that does not answer yet",
+        twin: "a level of Pod Security that is lowered a moment later",
         find: workloads::refused,
     },
     Row {

@@ -130,7 +130,7 @@ pub fn stuck_rollout(view: &View<'_>) -> Vec<Sighting> {
         let last = unready.map(|pod| format!("; Pod/{}: {}", pod.name_any(), objects::pod_line(pod)));
         let sentence = format!(
             "Deployment/{name} made no progress for {deadline} s: {}{}",
-            condition.message.as_deref().unwrap_or("no reason given"),
+            condition.message.as_deref().unwrap_or("no reason given").trim_end_matches('.'),
             last.unwrap_or_default()
         );
         Some(shown_by(Sighting::of(format!("Deployment/{name}"), sentence), unready))

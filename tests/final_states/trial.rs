@@ -1,0 +1,154 @@
+//! One row: a wait beside what happens in the namespace, and how it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kube::ResourceExt;
+use xtask::events::Events;
+use xtask::kubernetes::objects;
+use xtask::kubernetes::wait::Waiter;
+use xtask::kubernetes::watch::{State, Watch};
+use xtask::process::CommandError;
+
+use crate::Shared;
+use crate::golden;
+use crate::place::Place;
+use crate::rows::{Scene, Then};
+use crate::since::Since;
+
+/// Far more than any row takes; a wait that sits out its deadline ends here.
+pub const PATIENCE: Duration = Duration::from_secs(280);
+/// How soon a wait has to end once a state is final.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// Runs a row; answers what is wrong.
+pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_after: Duration) -> Result<(), String> {
+    let place = Place::make(&shared, namespace, scene).await;
+    let watch = Watch::start(&shared.client, namespace, Events::channel().0);
+    let waiter = Waiter::new(namespace.to_owned(), Events::channel().0, PATIENCE);
+    let waited = {
+        let happening = async {
+            if let Some(deed) = &scene.first {
+                place.act(deed).await;
+            }
+            if !scene.chart {
+                place.create(&scene.objects).await;
+            }
+            for then in &scene.then {
+                happen(&place, &watch, then).await;
+            }
+            // What happens does not end the wait.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            waited = wait(&place, &watch, &waiter, scene) => waited,
+            () = happening => unreachable!("it is pending"),
+        }
+    };
+    match (&scene.told, waited) {
+        (None, waited) => waited,
+        (Some(told), Ok(())) => Err(format!("the wait ended well, and not with: {told}")),
+        (Some(told), Err(sentence)) => {
+            let since = scene.since.as_ref().ok_or("a red row says since when")?;
+            judge(&watch, since, final_after).await?;
+            let is_golden = golden::matches(told, &sentence, namespace);
+            if is_golden { Ok(()) } else { Err(format!("told:   {sentence}\nwanted: {told}")) }
+        }
+    }
+}
+
+/// Whether the wait ended in time, which is now.
+async fn judge(watch: &Watch, since: &Since, final_after: Duration) -> Result<(), String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    // The wait may have seen the object before its event came.
+    let told = tokio::time::timeout(PROMPT, told(watch, since)).await;
+    let told = told.map_err(|_| format!("the cluster never told {since:?}"))?;
+    let lasted = now.saturating_sub(Duration::from_millis(told.cast_unsigned()));
+    let limit = final_after + PROMPT;
+    let (lasted_ms, limit_ms) = (lasted.as_millis(), limit.as_millis());
+    if lasted <= limit {
+        return Ok(());
+    }
+    Err(format!("the wait ended {lasted_ms} ms after {since:?}, not within {limit_ms} ms"))
+}
+
+/// Waits until the cluster tells; answers when it did.
+async fn told(watch: &Watch, since: &Since) -> i64 {
+    let mut changes = watch.changes();
+    loop {
+        changes.borrow_and_update();
+        if let Some(told) = since.told_ms(&watch.state()) {
+            return told;
+        }
+        changes.changed().await.unwrap();
+    }
+}
+
+async fn happen(place: &Place<'_>, watch: &Watch, then: &Then) {
+    told(watch, &then.when).await;
+    tokio::time::sleep(Duration::from_secs(then.after_s)).await;
+    place.act(&then.deed).await;
+}
+
+/// Waits as phases do; answers the sentence where it ends badly.
+async fn wait(place: &Place<'_>, watch: &Watch, waiter: &Waiter, scene: &Scene) -> Result<(), String> {
+    if !scene.chart {
+        let wanted = names(scene);
+        let settled = waiter.until(watch, "all of it ready", |state| settled(state, &wanted)).await;
+        return settled.map_err(|error| error.to_string());
+    }
+    let install = place.install(&scene.objects);
+    match waiter.unless_hopeless(watch, "helm install", install.run()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(behind(waiter, watch, &error).await),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The hook behind an error of helm's, as a case's message begins with it.
+async fn behind(waiter: &Waiter, watch: &Watch, error: &CommandError) -> String {
+    waiter.failed_hook(watch).await.map_or_else(|| error.to_string(), |failed| failed.sentence)
+}
+
+fn names(scene: &Scene) -> Vec<String> {
+    let deleted: Vec<_> = scene.then.iter().filter_map(|then| then.deed.delete.as_ref()).collect();
+    let made = scene.then.iter().flat_map(|then| &then.deed.make);
+    let stays = |object: &&serde_json::Value| {
+        !deleted.iter().any(|gone| gone["metadata"]["name"] == object["metadata"]["name"])
+    };
+    let objects = scene.objects.iter().filter(stays).chain(made);
+    let name = |object: &serde_json::Value| {
+        format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+    };
+    objects.map(name).collect()
+}
+
+/// Whether everything that is wanted is there and works.
+fn settled(state: &State, wanted: &[String]) -> Result<(), String> {
+    let works = |object: &&String| {
+        let (kind, name) = object.split_once('/').unwrap();
+        match kind {
+            "Pod" => state.pods.get(name).is_some_and(objects::is_ready),
+            "StatefulSet" => {
+                state.stateful_sets.contains_key(name)
+                    && state.replicas(name).first().is_some_and(|pod| objects::is_ready(pod))
+            }
+            "Deployment" => {
+                state.deployments.contains_key(name)
+                    && state.pods_of_deployment(name).first().is_some_and(|pod| objects::is_ready(pod))
+            }
+            "Job" => state.jobs.get(name).and_then(|job| job.status.as_ref()?.succeeded) == Some(1),
+            "PersistentVolumeClaim" => {
+                state.claims.get(name).is_some_and(|claim| objects::claim_line(claim) == "Bound")
+            }
+            _ => true,
+        }
+    };
+    let lacking: Vec<_> = wanted.iter().filter(|object| !works(object)).cloned().collect();
+    let pods = state.pods.values().map(|pod| format!("{} {}", pod.name_any(), objects::pod_line(pod)));
+    if lacking.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{}; {}", lacking.join(", "), pods.collect::<Vec<_>>().join(", ")))
+    }
+}
