@@ -50,7 +50,7 @@ pub fn written(records: &Records, answer: Result<Answer, Failure>) -> Written {
     match answer {
         Ok(answer) => judge_write(&records.write, &answer),
         Err(Failure::NotSent(why)) => Written::Failed(why),
-        Err(Failure::Unanswered(why)) => Written::Unknown(why),
+        Err(Failure::TimedOut(why) | Failure::Unanswered(why)) => Written::Unknown(why),
     }
 }
 

@@ -32,14 +32,16 @@ pub struct Answer {
 pub enum Failure {
     /// The request never left: it had no effect.
     NotSent(String),
-    /// The request left and no answer came: it may have had an effect.
+    /// The request left and no answer came in time: it may have had an effect.
+    TimedOut(String),
+    /// The request left and the connection ended without an answer: it may have had an effect.
     Unanswered(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent(why) | Self::Unanswered(why) => f.write_str(why),
+            Self::NotSent(why) | Self::TimedOut(why) | Self::Unanswered(why) => f.write_str(why),
         }
     }
 }
@@ -100,7 +102,7 @@ impl Connection {
         match tokio::time::timeout(timeout, self.exchange(http)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(self.failure(&line, &why).await),
-            Err(_) => Err(Failure::Unanswered(format!("{line}: no answer within {} ms", timeout.as_millis()))),
+            Err(_) => Err(Failure::TimedOut(format!("{line}: no answer within {} ms", timeout.as_millis()))),
         }
     }
 

@@ -160,9 +160,12 @@ where
         self.tell(Done { operation, record: None });
     }
 
-    /// Asks over the connection that is kept, or a new one; answers also whether nobody took the connection.
+    /// Asks over the connection that is kept, or a new one; answers also whether a new one was refused: nobody took
+    /// it, or it ended without an answer, which is how a proxy on the way refuses.
     async fn ask(&mut self, request: &Request, record: &Record) -> (Result<Answer, Failure>, bool) {
-        let connected = match self.kept.take().filter(Connection::is_open) {
+        let kept = self.kept.take().filter(Connection::is_open);
+        let is_new = kept.is_none();
+        let connected = match kept {
             Some(connection) => Ok(connection),
             None => (self.connect)().await,
         };
@@ -172,7 +175,8 @@ where
         };
         let answer = connection.ask(request, record.fill(), self.team.timeout()).await;
         self.kept = Some(connection).filter(|_| self.over.is_kept());
-        (answer, false)
+        let refused = is_new && matches!(answer, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
+        (answer, refused)
     }
 
     /// An operation that ended now, well.

@@ -119,7 +119,7 @@ pub struct Operation {
     /// Why it did not end ok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Nobody took the connection: nothing was sent.
+    /// A new connection that nobody took, or that ended without an answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
 }
