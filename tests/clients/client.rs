@@ -48,6 +48,15 @@ pub struct Said {
     pub stderr: String,
 }
 
+impl Said {
+    fn of(command: &duct::Expression) -> Self {
+        let output = command.run().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().expect("nothing kills it");
+        Self { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
 impl Client {
     /// The same client in another namespace.
     pub fn within(&self, namespace: &str) -> Self {
@@ -58,18 +67,25 @@ impl Client {
     pub fn command(&self, line: &str, rest: &[&str]) -> duct::Expression {
         let words = ["--namespace", &self.namespace].into_iter().chain(line.split_whitespace());
         let arguments: Vec<&str> = words.chain(rest.iter().copied()).collect();
+        self.with_own_environment(&duct::cmd(&self.tool, arguments))
+    }
+
+    fn with_own_environment(&self, command: &duct::Expression) -> duct::Expression {
         let path = std::env::var("PATH").unwrap_or_default();
         let environment = [("HOME", self.home.as_os_str()), ("KUBECONFIG", self.kubeconfig.as_os_str())];
-        duct::cmd(&self.tool, arguments).full_env(environment).env("PATH", path).unchecked()
+        command.full_env(environment).env("PATH", path).unchecked()
     }
 
     /// What a call comes to.
     pub fn call(&self, line: &str, rest: &[&str], input: &str) -> Said {
-        let command = self.command(line, rest).stdin_bytes(input).stdout_capture().stderr_capture();
-        let output = command.run().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = output.status.code().expect("nothing kills it");
-        Said { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Said::of(&self.command(line, rest).stdin_bytes(input).stdout_capture().stderr_capture())
+    }
+
+    /// What a call comes to on a terminal of 33 rows and 99 columns.
+    pub fn on_a_terminal(&self, line: &str) -> Said {
+        let script = format!("stty rows 33 cols 99; {} --namespace {} {line}", self.tool.display(), self.namespace);
+        let command = self.with_own_environment(&duct::cmd("script", ["-qec", &script, "/dev/null"]));
+        Said::of(&command.stdin_null().stdout_capture().stderr_capture())
     }
 
     /// The standard output of a call that has to succeed.

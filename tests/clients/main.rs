@@ -5,8 +5,14 @@
 
 mod apply;
 mod client;
+mod containers;
+mod deployments;
 mod helm;
+mod hooks;
+mod jobs;
 mod pods;
+mod services;
+mod volumes;
 mod workloads;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +30,19 @@ type Case = (&'static str, fn(&Clients, &str));
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let cases: Vec<Case> = [helm::CASES, pods::CASES, workloads::CASES, apply::CASES].concat();
+    let cases: Vec<Case> = [
+        helm::CASES,
+        hooks::CASES,
+        deployments::CASES,
+        services::CASES,
+        jobs::CASES,
+        containers::CASES,
+        volumes::CASES,
+        pods::CASES,
+        workloads::CASES,
+        apply::CASES,
+    ]
+    .concat();
     // They mostly wait.
     arguments.test_threads.get_or_insert(cases.len());
     if arguments.list {

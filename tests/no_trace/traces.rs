@@ -43,11 +43,6 @@ impl Traces {
         }
     }
 
-    /// How many processes it had.
-    pub fn processes(&self) -> usize {
-        self.processes.len()
-    }
-
     /// Waits a bounded time until nothing of it is left.
     #[track_caller]
     pub fn are_gone(&self, when: &str) {
@@ -63,7 +58,8 @@ impl Traces {
         }
     }
 
-    fn left(&self) -> Vec<String> {
+    /// What is there of it now.
+    pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for (id, start) in &self.processes {
             if started(*id).as_ref() == Some(start) {

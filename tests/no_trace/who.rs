@@ -1,60 +1,95 @@
 //! Who runs the harness: root, or a user who may do nothing.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-/// `nobody`.
-const USER: &str = "65534";
 const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
+/// Each ordinary user is one that the machine doesn't know: all that is its own comes from these tests.
+static NEXT_USER: AtomicU32 = AtomicU32::new(61_000);
+/// Where programs leave files that nobody asked for.
+const OUTSIDE: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 /// A user, and the harness where that user may run it.
 pub struct Who {
-    setpriv: bool,
+    /// The user to become, where that is another than who runs the tests.
+    user: Option<u32>,
     xtask: PathBuf,
     _copy: Option<TempDir>,
 }
 
-/// Runs a test as root; where the tests run as somebody else, it is that one's who runs as an ordinary user.
-pub fn as_root(test: fn(&Who)) {
-    if rustix::process::geteuid().is_root() {
-        test(&Who { setpriv: false, xtask: XTASK.into(), _copy: None });
-    } else {
-        eprintln!("not run: these tests don't run as root");
-    }
-}
-
 impl Who {
-    /// A user without rights: this one, or nobody where this one is root.
-    pub fn ordinary() -> Self {
-        if !rustix::process::geteuid().is_root() {
-            return Self { setpriv: false, xtask: XTASK.into(), _copy: None };
+    /// Root, where the tests run as root.
+    pub fn root() -> Result<Self, String> {
+        let is_root = rustix::process::geteuid().is_root();
+        is_root.then(Self::as_is).ok_or_else(|| "these tests don't run as root".to_owned())
+    }
+
+    /// A user without rights: this one, or a new one where this one is root.
+    pub fn ordinary() -> Result<Self, String> {
+        let who = if rustix::process::geteuid().is_root() { Self::dropped() } else { Self::as_is() };
+        let folder = open_folder();
+        let tried = who.command(&["unshare", "--user", "true"], folder.path()).stderr_capture().run();
+        match tried {
+            Ok(output) if output.status.success() => Ok(who),
+            Ok(output) => {
+                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Err(format!("an ordinary user gets no user namespace here: {why}"))
+            }
+            Err(error) => Err(format!("setpriv or unshare of util-linux is missing: {error}")),
         }
+    }
+
+    fn as_is() -> Self {
+        Self { user: None, xtask: XTASK.into(), _copy: None }
+    }
+
+    fn dropped() -> Self {
         // The checkout may be closed to others.
         let folder = open_folder();
         let xtask = folder.path().join("xtask");
         std::fs::copy(XTASK, &xtask).unwrap();
-        Self { setpriv: true, xtask, _copy: Some(folder) }
+        Self { user: Some(NEXT_USER.fetch_add(1, Ordering::Relaxed)), xtask, _copy: Some(folder) }
     }
 
     /// A call of the harness that leaves everything below this folder.
     pub fn xtask(&self, folder: &Path, args: &[&str]) -> duct::Expression {
+        self.wrapped(&[], folder, args)
+    }
+
+    /// As [`Who::xtask`], called by other programs.
+    pub fn wrapped(&self, wrapper: &[&str], folder: &Path, args: &[&str]) -> duct::Expression {
         let own = self.xtask.display().to_string();
-        let groups = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"];
-        let words = if self.setpriv { &groups[..] } else { &[] };
-        let words: Vec<&str> = words.iter().copied().chain([own.as_str()]).chain(args.iter().copied()).collect();
-        let environment = self.environment(folder);
+        self.command(&[wrapper, &[own.as_str()], args].concat(), folder)
+    }
+
+    fn command(&self, words: &[&str], folder: &Path) -> duct::Expression {
+        let id = self.user.map(|user| user.to_string());
+        let become_them = id.as_ref().map(|id| ["setpriv", "--reuid", id, "--regid", id, "--clear-groups"]);
+        let words = [become_them.as_ref().map_or(&[][..], |words| words), words].concat();
+        let environment = environment(folder);
         duct::cmd(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
     }
 
-    fn environment(&self, folder: &Path) -> Vec<(OsString, OsString)> {
-        let own = ["HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"];
-        let names = ["home", "tmp", "state", "runtime"];
-        let path = ("PATH".into(), std::env::var_os("PATH").unwrap_or_default());
-        own.into_iter().zip(names).map(|(own, name)| (own.into(), folder.join(name).into())).chain([path]).collect()
+    /// Looks for files of this user beside the folder. Of root's nobody can say whose they are.
+    #[track_caller]
+    pub fn left_nothing_outside(&self, folder: &TempDir) {
+        let Some(user) = self.user else { return };
+        let entries = OUTSIDE.iter().flat_map(|outside| std::fs::read_dir(outside).into_iter().flatten().flatten());
+        let own = entries.filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user));
+        let left: Vec<PathBuf> = own.map(|entry| entry.path()).filter(|path| path != folder.path()).collect();
+        assert!(left.is_empty(), "files outside of its folder: {left:?}");
     }
+}
+
+fn environment(folder: &Path) -> Vec<(OsString, OsString)> {
+    let own = ["HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"];
+    let names = ["home", "tmp", "state", "runtime"];
+    let path = ("PATH".into(), std::env::var_os("PATH").unwrap_or_default());
+    own.into_iter().zip(names).map(|(own, name)| (own.into(), folder.join(name).into())).chain([path]).collect()
 }
 
 /// A folder that everybody may use.

@@ -189,6 +189,11 @@ impl Client {
         self.registry.delete(kind, namespace, name, options).map(|_| ())
     }
 
+    /// A token for a service account.
+    pub fn token(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
+        self.registry.tokens.issue(namespace, account, expiration_s)
+    }
+
     /// The changes after `resource_version`; 410 where they are no longer kept: list again then.
     ///
     /// # Errors

@@ -16,14 +16,11 @@ use crate::cluster::{NodeOptions, Ready};
 use crate::controllers;
 use crate::faults::{self, Planted};
 use crate::kubelet::{self, Handle, Kubelet};
-use crate::network::{self, dns, proxy};
+use crate::network::{self, GATEWAY, dns, proxy};
 use crate::registry::Registry;
 
 /// The hidden word that makes the binary the node: `__node DIR`.
 pub const WORD: &str = "__node";
-
-/// The bridge: the pods' gateway, the node's own address, and one of the name server's two.
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 
 /// Runs the node until it is told to stop, and answers the exit code.
 ///
@@ -92,11 +89,14 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         volumes: directory.join("volumes"),
         root_certificate: identity.ca_pem().to_owned(),
     };
-    let api = tokio::spawn(api::serve(listener, state));
+    let for_pods = TcpListener::bind((GATEWAY, network::API_PORT)).context("cannot serve the API to pods")?;
+    let api = tokio::spawn(api::serve(listener, state.clone()));
+    let api_for_pods = tokio::spawn(api::serve(for_pods, state));
     announce(directory, &identity, address)?;
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         ended = api => ended?.context("the API server"),
+        ended = api_for_pods => ended?.context("the API server for pods"),
         () = controllers::run_all(controllers) => anyhow::bail!("the controllers ended"),
         () = kubelet.run() => anyhow::bail!("the kubelet ended"),
         ended = dns::run(client.clone(), faults, &[GATEWAY, network::DNS_IP]) => ended.context("the name server"),

@@ -38,8 +38,12 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
 /// The registry's part of the report and the node's.
 fn report(state: &State) -> Value {
     let mut report = state.registry.report();
-    if let (Some(report), Value::Object(node)) = (report.as_object_mut(), (state.node.report)()) {
-        report.extend(node);
+    let Value::Object(node) = (state.node.report)() else { return report };
+    for (field, value) in node {
+        match (&mut report[&field], value) {
+            (Value::Array(ours), Value::Array(nodes)) => ours.extend(nodes),
+            (place, value) => *place = value,
+        }
     }
     report
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::registry::tokens::{Account, Tokens};
 use anyhow::Context;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -13,8 +14,25 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Names that the certificate is good for.
-const NAMES: &[&str] =
-    &["127.0.0.1", "10.96.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+const NAMES: &[&str] = &[
+    "127.0.0.1",
+    "10.96.0.1",
+    "10.244.0.1",
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+];
+
+/// Who asks. Each may do everything: roles are stored, and nothing looks at them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever has the kubeconfig.
+    User,
+    /// A pod, or whoever asked for a token.
+    Account(Account),
+}
 
 /// Certificate authority, server certificate and token of one cluster.
 pub struct Identity {
@@ -50,15 +68,16 @@ impl Identity {
         &self.ca_pem
     }
 
-    /// The bearer token that every request has to carry.
+    /// The bearer token of the one user.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// Whether a request carries the token.
-    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
+    /// Whose token a request carries, if anybody's.
+    pub(super) fn caller(&self, tokens: &Tokens, headers: &HeaderMap) -> Option<Caller> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        sent.and_then(|value| value.strip_prefix("Bearer ")) == Some(self.token.as_str())
+        let token = sent.and_then(|value| value.strip_prefix("Bearer "))?;
+        if token == self.token { Some(Caller::User) } else { tokens.account(token).map(Caller::Account) }
     }
 
     /// The TLS side of the listener.

@@ -36,7 +36,7 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
             list["continue"] = token(last, resource_version).into();
         }
     }
-    let listed = Shape::asked(request).list(target.kind, selected.iter().map(AsRef::as_ref), list);
+    let listed = Shape::asked(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list);
     Ok(answer::json(200, &listed))
 }
 

@@ -36,7 +36,7 @@ use axum::response::Response;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-pub use identity::Identity;
+pub use identity::{Caller, Identity};
 pub use server::serve;
 
 use crate::faults::Planted;
@@ -83,16 +83,18 @@ impl NodeHooks {
 
 /// Answers one request, whatever it is.
 async fn handle(state: State, request: axum::extract::Request) -> Response {
-    if !state.identity.admits(request.headers()) {
+    let Some(caller) = state.identity.caller(&state.registry.tokens, request.headers()) else {
         return answer::status(&Status::new(401, "Unauthorized", "Unauthorized"));
-    }
+    };
     let path = request.uri().path().trim_end_matches('/').to_owned();
     match path.as_str() {
         "/readyz" | "/livez" | "/healthz" => answer::text(200, "ok"),
         "/version" => answer::json(200, &discovery::version()),
         "/api" => discovery::core(request.headers()),
         "/apis" => discovery::groups(request.headers()),
-        path if path.starts_with("/chartproof/") => chartproof::answer(&state, path, request).await,
+        path if path.starts_with("/chartproof/") && caller == Caller::User => {
+            chartproof::answer(&state, path, request).await
+        }
         path => {
             let described = openapi::answer(path, request.headers());
             let document = || discovery::group_document(path).map(|document| answer::json(200, &document));
@@ -100,7 +102,7 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
                 return answer;
             }
             match reviews::find(path) {
-                Some(review) => reviews::answer(review, request).await,
+                Some(review) => reviews::answer(review, &caller, request).await,
                 None => resource(state, request).await,
             }
         }

@@ -46,9 +46,9 @@ impl Shape {
     }
 
     /// A list of objects with the list's own metadata.
-    pub fn list<'a>(self, kind: &'static Kind, objects: impl Iterator<Item = &'a Value>, list: Value) -> Value {
+    pub fn list<'a>(self, kind: &'static Kind, objects: impl Iterator<Item = &'a Value>, list: &Value) -> Value {
         if let Self::Table(include) = self {
-            return table::of(kind, objects, &list, include);
+            return table::of(kind, objects, list, include);
         }
         let items: Vec<Value> = objects.map(|object| self.one(kind, object)).collect();
         let (name, version) = match self {

@@ -1,4 +1,4 @@
-//! `serviceaccounts/token`: a token that stands for a service account, which nothing here checks.
+//! `serviceaccounts/token`: a token that stands for a service account.
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
         "metadata": {"name": name, "namespace": target.namespace(), "creationTimestamp": crate::registry::now()},
         "spec": sent["spec"],
         "status": {
-            "token": uuid::Uuid::new_v4().simple().to_string(),
+            "token": state.registry.tokens.issue(target.namespace(), name, seconds),
             "expirationTimestamp": expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         },
     });

@@ -194,7 +194,7 @@ fn delete_collection(state: &State, request: &Request) -> Result<Response, Statu
         }
     }
     let list = json!({"resourceVersion": resource_version.to_string()});
-    Ok(answer::json(200, &Shape::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), list)))
+    Ok(answer::json(200, &Shape::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
 }
 
 /// `DeleteOptions` come in the body, in the query, or both.

@@ -1,9 +1,12 @@
-//! What a cluster has before anybody asks for anything.
+//! What a cluster has before anybody asks for anything: namespaces, a storage class, the API's own service.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::Metadata;
-use k8s_openapi::api::core::v1::{Namespace, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{
+    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort, ServiceSpec,
+};
+use k8s_openapi::api::discovery::v1::{self as discovery, EndpointSlice};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -11,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::reconcile::unless;
 use super::volumes::{DEFAULT_CLASS, PROVISIONER};
 use crate::client::{Client, Object};
-use crate::network::KUBERNETES_IP;
+use crate::network::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::status::Status;
 
 /// Creates the namespaces, the storage class `standard` and the service `kubernetes`.
@@ -23,7 +26,9 @@ pub fn run(client: &Client) -> Result<(), Status> {
         create(client, &Namespace { metadata: named(name), ..Namespace::default() })?;
     }
     create(client, &storage_class())?;
-    create(client, &kubernetes_service())
+    create(client, &kubernetes_service())?;
+    create(client, &kubernetes_endpoints())?;
+    create(client, &kubernetes_slice())
 }
 
 fn create<K: Object>(client: &Client, object: &K) -> Result<(), Status> {
@@ -46,21 +51,58 @@ fn storage_class() -> StorageClass {
     class
 }
 
+/// Metadata of what makes up the API's own service.
+fn of_kubernetes(labels: &[(&str, &str)]) -> ObjectMeta {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    ObjectMeta { namespace: Some("default".to_owned()), labels: Some(labels.collect()), ..named("kubernetes") }
+}
+
+fn kubernetes_endpoints() -> Endpoints {
+    let port = EndpointPort {
+        name: Some("https".to_owned()),
+        port: i32::from(API_PORT),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: None,
+    };
+    let subset = EndpointSubset {
+        addresses: Some(vec![EndpointAddress { ip: GATEWAY.to_string(), ..EndpointAddress::default() }]),
+        ports: Some(vec![port]),
+        not_ready_addresses: None,
+    };
+    let metadata = of_kubernetes(&[("endpointslice.kubernetes.io/skip-mirror", "true")]);
+    Endpoints { metadata, subsets: Some(vec![subset]) }
+}
+
+fn kubernetes_slice() -> EndpointSlice {
+    let port = discovery::EndpointPort {
+        name: Some("https".to_owned()),
+        port: Some(i32::from(API_PORT)),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: None,
+    };
+    let endpoint = discovery::Endpoint {
+        addresses: vec![GATEWAY.to_string()],
+        conditions: Some(discovery::EndpointConditions { ready: Some(true), ..Default::default() }),
+        ..discovery::Endpoint::default()
+    };
+    EndpointSlice {
+        metadata: of_kubernetes(&[("kubernetes.io/service-name", "kubernetes")]),
+        address_type: "IPv4".to_owned(),
+        endpoints: Some(vec![endpoint]),
+        ports: Some(vec![port]),
+    }
+}
+
 fn kubernetes_service() -> Service {
-    let labels = [("component", "apiserver"), ("provider", "kubernetes")];
     let port = ServicePort {
         name: Some("https".to_owned()),
         protocol: Some("TCP".to_owned()),
         port: 443,
-        target_port: Some(IntOrString::Int(6443)),
+        target_port: Some(IntOrString::Int(i32::from(API_PORT))),
         ..ServicePort::default()
     };
     Service {
-        metadata: ObjectMeta {
-            namespace: Some("default".to_owned()),
-            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            ..named("kubernetes")
-        },
+        metadata: of_kubernetes(&[("component", "apiserver"), ("provider", "kubernetes")]),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             cluster_ip: Some(KUBERNETES_IP.to_string()),

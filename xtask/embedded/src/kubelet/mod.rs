@@ -18,6 +18,7 @@ mod pod_status;
 mod probe;
 pub mod qos;
 mod record;
+mod refresh;
 mod reporter;
 mod sandbox;
 mod security;
@@ -106,6 +107,9 @@ impl Kubelet {
             if !keys.is_empty() {
                 self.dispatch(&keys, &mut workers);
             }
+            for change in &batch {
+                refresh::announce(change, &workers);
+            }
         }
     }
 
@@ -118,7 +122,7 @@ impl Kubelet {
             match workers.get(&uid) {
                 Some(orders) => order(orders, &pod),
                 None if is_ours(&pod) => {
-                    let (sender, orders) = watch::channel(Order { pod, removed: false });
+                    let (sender, orders) = watch::channel(Order { pod, removed: false, changes: 0 });
                     workers.insert(uid, sender);
                     tokio::spawn(Worker::new(Arc::clone(self), orders).run());
                 }
@@ -159,7 +163,9 @@ fn is_ours(pod: &Pod) -> bool {
 /// Passes a pod on, where more than the kubelet's own status changed.
 fn order(orders: &watch::Sender<Order>, pod: &Arc<Pod>) {
     orders.send_if_modified(|order| {
-        let news = concerns(&order.pod, pod);
+        let shows = refresh::shows_other_fields(&order.pod, pod);
+        order.changes += u64::from(shows);
+        let news = shows || concerns(&order.pod, pod);
         order.pod = Arc::clone(pod);
         news
     });

@@ -44,7 +44,6 @@ fn is_guaranteed(container: &Container) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use serde_json::json;
 
@@ -60,7 +59,7 @@ mod tests {
         let full = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
         assert_eq!(class_of(&[json!({})]), "BestEffort");
         assert_eq!(class_of(&[json!({"limits": {"memory": "24Mi"}})]), "Burstable");
-        assert_eq!(class_of(&[full.clone()]), "Guaranteed");
+        assert_eq!(class_of(std::slice::from_ref(&full)), "Guaranteed");
         assert_eq!(class_of(&[full.clone(), json!({})]), "Burstable");
         let less = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}});
         assert_eq!(class_of(&[full, less]), "Burstable");

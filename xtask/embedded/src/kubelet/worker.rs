@@ -11,6 +11,7 @@ use chrono::Utc;
 use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
 use runtime::Sandbox;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
@@ -18,7 +19,7 @@ use super::downward::Addresses;
 use super::pod_status::{self, View};
 use super::record::{Record, Records, Refusal, is_sidecar};
 use super::reporter::Reporter;
-use super::volumes::{self, Setup, Volumes};
+use super::volumes::{self, MountError, Setup, Volumes};
 use super::{Kubelet, phase, sandbox, security, stop, time};
 use crate::registry::DeleteOptions;
 
@@ -35,6 +36,8 @@ pub(super) struct Order {
     pub pod: Arc<Pod>,
     /// It is no longer in the API.
     pub removed: bool,
+    /// How often something that its volumes show has changed.
+    pub changes: u64,
 }
 
 impl Order {
@@ -79,6 +82,8 @@ pub(super) struct Worker {
     pub hostname: String,
     pub sandbox: Option<Sandbox>,
     pub volumes: Option<Volumes>,
+    /// The changes that the volumes show.
+    pub shown: u64,
     pub records: Records,
     backoff: Backoff,
     mount_failures: u32,
@@ -103,6 +108,7 @@ impl Worker {
             directory,
             sandbox: None,
             volumes: None,
+            shown: 0,
             records: Records::new(),
             backoff: Backoff::default(),
             mount_failures: 0,
@@ -186,21 +192,20 @@ impl Worker {
 
     async fn ensure_volumes(&mut self) -> Result<(), Instant> {
         if self.volumes.is_some() {
+            self.refresh_volumes().await;
             return Ok(());
         }
         if let Some(retry) = self.mount_retry.filter(|retry| *retry > Instant::now()) {
             return Err(retry);
         }
-        let setup = self.setup();
-        let made = tokio::task::spawn_blocking(move || setup.run()).await;
-        match made {
+        self.shown = self.orders.borrow().changes;
+        match self.set_up_volumes().await {
             Ok(Ok(volumes)) => {
                 self.volumes = Some(volumes);
                 Ok(())
             }
             Ok(Err(error)) => {
-                let message = format!("MountVolume.SetUp failed for volume \"{}\" : {}", error.volume, error.why);
-                self.reporter.warning("FailedMount", &message);
+                self.reporter.warning("FailedMount", &error.to_string());
                 let delay = (MOUNT_RETRY_MIN * 2_u32.pow(self.mount_failures)).min(MOUNT_RETRY_MAX);
                 self.mount_failures = (self.mount_failures + 1).min(10);
                 self.mount_retry = Some(Instant::now() + delay);
@@ -213,8 +218,8 @@ impl Worker {
         }
     }
 
-    fn setup(&self) -> Setup {
-        Setup {
+    pub(super) async fn set_up_volumes(&self) -> Result<Result<Volumes, MountError>, JoinError> {
+        let setup = Setup {
             client: self.kubelet.client.clone(),
             pod: Arc::clone(&self.pod),
             faults: self.kubelet.faults.clone(),
@@ -222,7 +227,8 @@ impl Worker {
             persistent: self.kubelet.directory.join("volumes"),
             addresses: self.addresses(),
             node: Arc::clone(&self.kubelet.capacity),
-        }
+        };
+        tokio::task::spawn_blocking(move || setup.run()).await
     }
 
     pub(super) fn addresses(&self) -> Addresses {

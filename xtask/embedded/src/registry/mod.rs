@@ -12,6 +12,7 @@ mod meta;
 mod options;
 pub mod patch;
 pub mod schema;
+pub mod tokens;
 mod update;
 mod validate;
 mod value;
@@ -40,6 +41,8 @@ pub struct Registry {
     ignored: Mutex<BTreeSet<String>>,
     /// Held from the choice of a free service address until it is stored.
     allocating: Mutex<()>,
+    /// Those of service accounts.
+    pub tokens: tokens::Tokens,
 }
 
 /// What a write made.
@@ -54,7 +57,12 @@ pub struct Written {
 impl Registry {
     /// A registry of an empty store.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { store: Arc::default(), ignored: Mutex::default(), allocating: Mutex::default() })
+        Arc::new(Self {
+            store: Arc::default(),
+            ignored: Mutex::default(),
+            allocating: Mutex::default(),
+            tokens: tokens::Tokens::default(),
+        })
     }
 
     /// Creates an object for the cluster itself. Its metadata names it (or has `generateName`).
@@ -94,7 +102,8 @@ impl Registry {
         });
         let ignored: Vec<String> =
             self.ignored.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        json!({ "inert": inert.collect::<Vec<_>>(), "ignoredFields": ignored })
+        let not_enforced = self.tokens.not_enforced();
+        json!({ "inert": inert.collect::<Vec<_>>(), "ignoredFields": ignored, "notEnforced": not_enforced })
     }
 }
 

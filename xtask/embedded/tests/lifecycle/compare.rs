@@ -1,5 +1,7 @@
 //! The recorded and the replayed tracks side by side.
 
+use std::fmt::Write;
+
 use crate::known::Known;
 use crate::normal::{Track, plain};
 
@@ -61,7 +63,7 @@ pub fn differences(scenario: &str, recorded: &Tracks, replayed: &Tracks) -> Stri
 fn report_track(scenario: &str, name: &str, diff: &[(char, &String)], report: &mut String) {
     let unknown = |(sign, state): &&(char, &String)| *sign != ' ' && !Known::has(scenario, name, *sign, state);
     if diff.iter().any(|line| unknown(&line)) {
-        report.push_str(&format!("\n{scenario}: {name}\n"));
+        let _ = writeln!(report, "\n{scenario}: {name}");
         for line in diff {
             let mark = if unknown(&line) {
                 line.0
@@ -70,7 +72,7 @@ fn report_track(scenario: &str, name: &str, diff: &[(char, &String)], report: &m
             } else {
                 '~'
             };
-            report.push_str(&format!("  {mark} {}\n", line.1));
+            let _ = writeln!(report, "  {mark} {}", line.1);
         }
     }
 }

@@ -40,6 +40,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
         "ReplicaSet" => workload::REPLICA_SET,
         "Job" => workload::JOB,
         "CronJob" => workload::CRON_JOB,
+        "HorizontalPodAutoscaler" => workload::AUTOSCALER,
         "PodDisruptionBudget" => workload::BUDGET,
         "ControllerRevision" => workload::REVISION,
         "Service" => network::SERVICE,

@@ -7,10 +7,7 @@ use super::{AGE, Column, NAME, age, column, items, number, or_none, text, wide};
 /// Columns of a Pod.
 pub const COLUMNS: &[Column] = &[
     NAME,
-    column("Ready", |pod| {
-        let ready = items(pod, "/status/containerStatuses").filter(|status| status["ready"] == true).count();
-        format!("{ready}/{}", items(pod, "/spec/containers").count()).into()
-    }),
+    column("Ready", |pod| ready(pod).into()),
     column("Status", |pod| status(pod).into()),
     column("Restarts", |pod| restarts(pod).into()),
     AGE,
@@ -22,6 +19,19 @@ pub const COLUMNS: &[Column] = &[
         if gates == 0 { "<none>".into() } else { format!("0/{gates}").into() }
     }),
 ];
+
+/// `1/2`: init containers that go on running count among the containers.
+fn ready(pod: &Value) -> String {
+    let is_sidecar = |name: &Value| {
+        items(pod, "/spec/initContainers")
+            .any(|container| container["name"] == *name && container["restartPolicy"] == "Always")
+    };
+    let sidecars = items(pod, "/spec/initContainers").filter(|container| is_sidecar(&container["name"])).count();
+    let of_sidecars = items(pod, "/status/initContainerStatuses").filter(|status| is_sidecar(&status["name"]));
+    let statuses = items(pod, "/status/containerStatuses").chain(of_sidecars);
+    let ready = statuses.filter(|status| status["ready"] == true).count();
+    format!("{ready}/{}", items(pod, "/spec/containers").count() + sidecars)
+}
 
 /// The one word that says how a pod is.
 fn status(pod: &Value) -> String {

@@ -96,6 +96,27 @@ pub const CRON_JOB: &[Column] = &[
     AGE,
 ];
 
+/// Columns of a `HorizontalPodAutoscaler`; nothing measures here.
+pub const AUTOSCALER: &[Column] = &[
+    NAME,
+    column("Reference", |scaler| {
+        format!("{}/{}", text(scaler, "/spec/scaleTargetRef/kind"), text(scaler, "/spec/scaleTargetRef/name")).into()
+    }),
+    column("Targets", |scaler| or_none(&items(scaler, "/spec/metrics").map(target).collect::<Vec<_>>().join(", "))),
+    column("MinPods", |scaler| number(scaler, "/spec/minReplicas").into()),
+    column("MaxPods", |scaler| number(scaler, "/spec/maxReplicas").into()),
+    column("Replicas", |scaler| number(scaler, "/status/currentReplicas").into()),
+    AGE,
+];
+
+fn target(metric: &Value) -> String {
+    let percent = &metric["resource"]["target"]["averageUtilization"];
+    match percent.as_i64() {
+        Some(percent) => format!("{}: <unknown>/{percent}%", text(metric, "/resource/name")),
+        None => "<unknown>".to_owned(),
+    }
+}
+
 /// Columns of a `PodDisruptionBudget`.
 pub const BUDGET: &[Column] = &[
     NAME,

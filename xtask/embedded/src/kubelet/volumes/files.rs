@@ -1,5 +1,6 @@
 //! Files and directories of volumes, with their modes and owners.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -19,11 +20,14 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-/// Makes the volume's directory hold these files.
+/// Makes the volume's directory hold these files and no others.
 pub(super) fn write_all(directory: &Path, files: &[File]) -> std::io::Result<()> {
     make_directory(directory, 0o755)?;
     for file in files {
         let path = directory.join(&file.path);
+        if std::fs::read(&path).is_ok_and(|bytes| bytes == file.bytes) {
+            continue;
+        }
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -33,6 +37,19 @@ pub(super) fn write_all(directory: &Path, files: &[File]) -> std::io::Result<()>
         written.write_all(&file.bytes)?;
         written.set_permissions(std::fs::Permissions::from_mode(file.mode))?;
         std::fs::rename(&beside, &path)?;
+    }
+    let wanted: BTreeSet<PathBuf> = files.iter().map(|file| directory.join(&file.path)).collect();
+    remove_others(directory, &wanted)
+}
+
+fn remove_others(directory: &Path, wanted: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_others(&entry.path(), wanted)?;
+        } else if !wanted.contains(&entry.path()) {
+            std::fs::remove_file(entry.path())?;
+        }
     }
     Ok(())
 }

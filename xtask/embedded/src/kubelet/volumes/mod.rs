@@ -31,6 +31,12 @@ pub(super) struct MountError {
     pub why: String,
 }
 
+impl std::fmt::Display for MountError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MountVolume.SetUp failed for volume \"{}\" : {}", self.volume, self.why)
+    }
+}
+
 /// What setting volumes up takes.
 pub(super) struct Setup {
     pub client: Client,
@@ -45,7 +51,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Makes all volumes; again after a failure.
+    /// Makes all volumes; again after a failure, and where what they show has changed.
     pub fn run(&self) -> Result<Volumes, MountError> {
         let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
         let made = volumes.map(|volume| {
@@ -208,6 +214,27 @@ mod tests {
         let path = volumes.path("c").unwrap();
         assert_eq!(std::fs::read_to_string(path.join("x/y")).unwrap(), "1");
         assert!(!path.join("b").exists());
+    }
+
+    #[test]
+    fn files_follow_their_source_and_go_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let setup = setup(directory.path(), json!([{"name": "c", "configMap": {"name": "it"}}]));
+        store(&setup, "ConfigMap", json!({"same": "1", "changed": "1", "gone": "1"}));
+        let path = setup.run().unwrap().path("c").unwrap().to_owned();
+        let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&path.join(name).metadata().unwrap());
+        let before = inode("same");
+        let modified = setup.client.modify("n", "it", |map: &mut k8s_openapi::api::core::v1::ConfigMap| {
+            let data = [("same", "1"), ("changed", "2"), ("new", "2")];
+            map.data = Some(data.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+            true
+        });
+        modified.unwrap();
+        setup.run().unwrap();
+        let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+        assert_eq!((read("changed"), read("new")), ("2".to_owned(), "2".to_owned()));
+        assert_eq!(inode("same"), before, "what has not changed is left alone");
+        assert!(!path.join("gone").exists());
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Which endpoint a connection goes to: any, or the one that its client had before.
+//! Which endpoint a connection goes to: the next one, or the one that its client had before.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,18 +14,20 @@ pub struct Affinity {
     /// How long a client keeps its endpoint; none where it does not.
     kept_for: Option<Duration>,
     clients: Mutex<HashMap<IpAddr, (SocketAddr, Instant)>>,
+    /// How many were sent on.
+    turn: AtomicUsize,
 }
 
 impl Affinity {
     /// Nobody is remembered yet.
     pub fn new(kept_for: Option<Duration>) -> Self {
-        Self { kept_for, clients: Mutex::default() }
+        Self { kept_for, clients: Mutex::default(), turn: AtomicUsize::new(0) }
     }
 
-    /// One of the endpoints: the client's own while it is among them, else the one that `random` hits.
-    pub fn choose(&self, client: IpAddr, endpoints: &[SocketAddr], random: u64) -> Option<SocketAddr> {
-        let count = u64::try_from(endpoints.len()).ok().filter(|count| *count > 0)?;
-        let any = endpoints.get(usize::try_from(random % count).ok()?).copied()?;
+    /// One of the endpoints: the client's own while it is among them, else the one whose turn it is.
+    pub fn choose(&self, client: IpAddr, endpoints: &[SocketAddr]) -> Option<SocketAddr> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let any = *endpoints.get(turn.checked_rem(endpoints.len())?)?;
         let Some(kept_for) = self.kept_for else { return Some(any) };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh =
@@ -48,29 +51,29 @@ mod tests {
     }
 
     #[test]
-    fn chance_decides_without_affinity() {
+    fn each_has_its_turn_without_affinity() {
         let affinity = Affinity::new(None);
         let client = IpAddr::from([10, 244, 0, 9]);
-        let chosen: Vec<_> = (0..3).filter_map(|random| affinity.choose(client, &endpoints(), random)).collect();
+        let chosen: Vec<_> = (0..3).filter_map(|_| affinity.choose(client, &endpoints())).collect();
         assert_eq!(chosen, endpoints());
-        assert_eq!(affinity.choose(client, &[], 1), None);
+        assert_eq!(affinity.choose(client, &[]), None);
     }
 
     #[test]
     fn a_client_keeps_its_endpoint_while_it_is_there() {
         let affinity = Affinity::new(Some(Duration::from_secs(60)));
         let client = IpAddr::from([10, 244, 0, 9]);
-        let first = affinity.choose(client, &endpoints(), 1).unwrap();
-        assert_eq!(affinity.choose(client, &endpoints(), 2), Some(first));
+        let first = affinity.choose(client, &endpoints()).unwrap();
+        assert_eq!(affinity.choose(client, &endpoints()), Some(first));
         let others: Vec<_> = endpoints().into_iter().filter(|e| *e != first).collect();
-        assert_ne!(affinity.choose(client, &others, 2), Some(first));
+        assert_ne!(affinity.choose(client, &others), Some(first));
     }
 
     #[test]
     fn not_more_clients_are_remembered_than_are_allowed() {
         let affinity = Affinity::new(Some(Duration::from_secs(60)));
         for n in 0..u32::try_from(CLIENTS_MAX).unwrap() + 10 {
-            affinity.choose(IpAddr::from(n.to_be_bytes()), &endpoints(), 0);
+            affinity.choose(IpAddr::from(n.to_be_bytes()), &endpoints());
         }
         assert_eq!(affinity.clients.lock().unwrap().len(), CLIENTS_MAX);
     }

@@ -5,7 +5,6 @@
 //! the connection is reset: kube-proxy tries no other either.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -140,7 +139,7 @@ async fn serve(listener: TcpListener, target: Target, client: Client, limit: Arc
         let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target), random());
+                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target));
                 tokio::spawn(carry(stream, endpoint, permit));
             }
             Err(error) => {
@@ -171,10 +170,6 @@ async fn carry(mut from: TcpStream, endpoint: Option<SocketAddr>, _permit: Owned
 /// Lets the stream end with a reset instead of as if all had been said.
 fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
-}
-
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// An address as a listener has it.

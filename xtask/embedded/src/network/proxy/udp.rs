@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::affinity::Affinity;
-use super::random;
 use super::services::{self, Target};
 use crate::client::Client;
 
@@ -38,7 +37,7 @@ pub async fn serve(socket: UdpSocket, target: Target, client: Client) {
             Some(sender) => sender,
             None if lock(&clients).len() >= CLIENTS_MAX => continue,
             None => {
-                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target), random());
+                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target));
                 let Some(endpoint) = endpoint else { continue };
                 let (sender, packets) = mpsc::channel(WAITING_MAX);
                 lock(&clients).insert(peer, sender.clone());

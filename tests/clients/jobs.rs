@@ -1,0 +1,150 @@
+//! Jobs: how they count, fail, run out of time and go; and what is stored but acted on by nobody.
+
+use super::client::Clients;
+use super::{Case, kubectl};
+
+pub const CASES: &[Case] = &[
+    ("jobs::completions_and_parallelism", completions_and_parallelism),
+    ("jobs::one_that_fails_is_tried_again_and_given_up", one_that_fails_is_tried_again_and_given_up),
+    ("jobs::one_that_takes_too_long_is_ended", one_that_takes_too_long_is_ended),
+    ("jobs::one_that_is_done_goes_in_time", one_that_is_done_goes_in_time),
+    ("jobs::suspended_it_waits", suspended_it_waits),
+    ("jobs::a_policy_for_failures_is_refused", a_policy_for_failures_is_refused),
+    ("kinds::what_is_inert_is_stored_and_reported", what_is_inert_is_stored_and_reported),
+];
+
+/// A job with these fields of its spec, whose pod runs this script.
+fn job(name: &str, fields: &str, script: &str) -> String {
+    format!(
+        "
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: {name}}}
+spec:
+  {fields}
+  template:
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 1
+      containers: [{{name: main, image: 'busybox:1.36', command: [sh, -c, '{script}']}}]
+"
+    )
+}
+
+fn completions_and_parallelism(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &job("many", "completions: 5\n  parallelism: 2", "sleep 0.5"));
+    let each = "get job many --watch -o jsonpath={.status.active}/{.status.succeeded};";
+    let watch = kubectl.command(each, &[]).stdout_capture().unchecked().start().unwrap();
+    kubectl.run("wait --for=condition=complete job/many --timeout=60s");
+    watch.kill().unwrap();
+    let said = String::from_utf8_lossy(&watch.wait().unwrap().stdout).into_owned();
+    let active: Vec<u32> = said.split(';').filter_map(|state| state.split_once('/')?.0.parse().ok()).collect();
+    assert!(active.contains(&2) && active.iter().all(|count| *count <= 2), "{said}");
+    assert_eq!(kubectl.run("get pods --no-headers").matches("Completed").count(), 5);
+    assert!(kubectl.run("get job many --no-headers").contains("5/5"));
+}
+
+fn one_that_fails_is_tried_again_and_given_up(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &job("fails", "backoffLimit: 1", "echo tried; exit 3"));
+    kubectl.run("wait --for=condition=failed job/fails --timeout=120s");
+    let why = r#"get job fails -o jsonpath={.status.conditions[?(@.type=="Failed")].reason}/{.status.failed}"#;
+    assert_eq!(kubectl.run(why), "BackoffLimitExceeded/2");
+    assert_eq!(kubectl.run("logs -l batch.kubernetes.io/job-name=fails"), "tried\ntried\n", "its pods are kept");
+    let late = kubectl.fail("wait --for=condition=complete job/fails --timeout=1s", "");
+    assert!(late.contains("timed out"), "{late}");
+}
+
+fn one_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &job("slow", "activeDeadlineSeconds: 2", "sleep 1000"));
+    kubectl.run("wait --for=condition=failed job/slow --timeout=60s");
+    let why = r#"get job slow -o jsonpath={.status.conditions[?(@.type=="Failed")].reason}"#;
+    assert_eq!(kubectl.run(why), "DeadlineExceeded");
+    kubectl.until("get pods -o name", str::is_empty);
+}
+
+fn one_that_is_done_goes_in_time(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &job("short", "ttlSecondsAfterFinished: 2", "true"));
+    kubectl.run("wait --for=condition=complete job/short --timeout=60s");
+    kubectl.run("wait --for=delete job/short --timeout=60s");
+    kubectl.until("get pods -o name", str::is_empty);
+}
+
+fn suspended_it_waits(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], &job("later", "suspend: true", "true"));
+    kubectl.run("wait --for=condition=suspended job/later --timeout=60s");
+    assert_eq!(kubectl.run("get pods -o name"), "");
+    kubectl.feed("patch job later --patch", &[r#"{"spec": {"suspend": false}}"#], "");
+    kubectl.run("wait --for=condition=complete job/later --timeout=60s");
+}
+
+fn a_policy_for_failures_is_refused(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    let policy = "podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [3]}}]}";
+    let refused = kubectl.fail("apply -f -", &job("choosy", policy, "true"));
+    assert!(refused.contains("spec.podFailurePolicy: Forbidden: not supported by the embedded cluster"), "{refused}");
+}
+
+const INERT: &str = "
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 2
+  maxReplicas: 5
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: often}
+spec:
+  schedule: '* * * * *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: main, image: 'busybox:1.36'}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [''], resources: [pods], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: default}]
+";
+
+fn what_is_inert_is_stored_and_reported(clients: &Clients, namespace: &str) {
+    let kubectl = kubectl(clients, namespace);
+    kubectl.feed("apply -f -", &[], INERT);
+    assert_eq!(kubectl.feed("apply -f -", &[], INERT).matches("unchanged").count(), 6);
+    assert!(kubectl.run("get horizontalpodautoscaler web --no-headers").contains("Deployment/web"));
+    assert!(kubectl.run("get cronjob often --no-headers").contains("* * * * *"));
+    assert!(kubectl.run("describe networkpolicy closed").contains("Not affecting egress traffic"));
+    assert!(kubectl.run("describe role reader").contains("pods"));
+    let report = kubectl.run("get --raw /chartproof/report");
+    let named = ["HorizontalPodAutoscaler", "CronJob", "NetworkPolicy", "Ingress", "Role", "RoleBinding"];
+    for (kind, name) in named.iter().zip(["web", "often", "closed", "front", "reader", "reader"]) {
+        assert!(report.contains(&format!("\"{kind} {namespace}/{name}\"")), "{kind} {name}: {report}");
+    }
+    assert_eq!(kubectl.run("get jobs,pods -o name"), "", "nothing acts on them");
+    kubectl.feed("delete -f -", &[], INERT);
+}
