@@ -8,7 +8,7 @@ use xtask::tools::{self, Name, Tool};
 
 use crate::manifests::Manifests;
 
-/// A chart of this repository, by the name of its folder.
+/// A chart of this repository, by its folder below `helm`.
 #[derive(Clone, Copy)]
 pub struct Chart(pub &'static str);
 
@@ -35,9 +35,10 @@ impl Chart {
         std::fs::read_to_string(self.path().join("values.yaml")).unwrap()
     }
 
-    /// A rendering with the defaults, for a release of the chart's name.
+    /// A rendering with the defaults, for a release of the folder's own name.
     pub fn render(self) -> Render {
-        Render { chart: self.path(), release: self.0.into(), args: Vec::new() }
+        let release = self.0.rsplit('/').next().unwrap().into();
+        Render { chart: self.path(), release, args: Vec::new() }
     }
 }
 

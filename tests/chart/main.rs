@@ -5,6 +5,7 @@
 mod caesium;
 mod effects;
 mod every_chart;
+mod everything;
 mod helm;
 mod kubernetes_job;
 mod manifests;

@@ -1,0 +1,32 @@
+{{- define "database.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The release's own name unless said otherwise: what clients call it. At most 52 characters, as pods are labelled with it and a hash. */}}
+{{- define "database.fullname" -}}
+{{- default .Release.Name .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "database.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "database.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "database.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "database.selectorLabels" . }}
+app.kubernetes.io/version: {{ include "database.tag" . | replace ":" "-" | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "database.tag" -}}
+{{- $global := default dict .Values.global.image }}
+{{- $global.tag | default .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* The database's image; a digest may stand in place of the tag, and `global.image` in place of both. */}}
+{{- define "database.image" -}}
+{{- $global := default dict .Values.global.image }}
+{{- $tag := include "database.tag" . }}
+{{- $global.repository | default .Values.image.repository }}{{ if hasPrefix "sha256:" $tag }}@{{ else }}:{{ end }}{{ $tag }}
+{{- end }}
