@@ -1,8 +1,8 @@
 //! Plays kind or docker from recordings: a binary that stands in a folder under the tool's name. It refuses a command
 //! line that it has no recording for, and a rule says what follows from one.
 //!
-//! The folder holds `recordings.jsonl`, `rules.json`, `state` (a word, `absent` at first) and `log` (a line for each
-//! command that was started).
+//! The folder holds `recordings.jsonl`, `rules.json`, `state` (a word, `absent` at first), `log` (a line for each
+//! command that was started) and `name`: the cluster's, which a run chooses and the recordings call `$NAME`.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use embedded::cluster::Cluster;
+use kube::config::Kubeconfig;
 use serde::Deserialize;
+use xtask::cluster::kind::PREFIX;
 
 /// Exit code of a command line without a recording.
 const REFUSED: u8 = 97;
@@ -40,8 +43,22 @@ struct Rule {
     steps: Vec<Step>,
     /// The state afterwards; as it was if absent.
     then: Option<String>,
-    /// A file that it writes.
-    writes: Option<PathBuf>,
+    /// What it does besides.
+    does: Option<Effect>,
+}
+
+/// What a tool does besides talking.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum Effect {
+    /// Writes a file.
+    Writes(PathBuf),
+    /// Writes a copy of a file.
+    Copies { from: PathBuf, to: PathBuf },
+    /// Writes a kubeconfig for the embedded cluster with this run directory, as one of kind's.
+    Kubeconfig { of: PathBuf, to: PathBuf },
+    /// Loads an image archive into the embedded cluster with this run directory.
+    Loads { archive: PathBuf, into: PathBuf },
 }
 
 /// A state that holds until another recording was started.
@@ -67,17 +84,18 @@ fn play() -> anyhow::Result<ExitCode> {
     let program = which::which(&argv[0]).context("who am I")?;
     let folder = program.parent().context("a double without a folder")?.to_owned();
     argv[0] = program.file_name().context("a double without a name")?.to_string_lossy().into_owned();
-    let (recording, rule) = find(&folder, &argv)?;
+    let name = cluster_name(&folder, &argv)?;
+    let (recording, rule) = find(&folder, &argv, &name)?;
     append_log(&folder, &recording.name, &argv)?;
     for Step { state, until } in &rule.steps {
         set_state(&folder, state)?;
         wait_for(&folder, until)?;
     }
-    if argv.iter().any(|word| word == "-") {
+    if argv.iter().any(|word| word == "-i") {
         std::io::stdin().read_to_end(&mut Vec::new())?;
     }
-    if let Some(path) = &rule.writes {
-        std::fs::write(path, "written by a double\n").with_context(|| path.display().to_string())?;
+    if let Some(effect) = &rule.does {
+        effect.take_place(&name)?;
     }
     if let Some(state) = &rule.then {
         set_state(&folder, state)?;
@@ -87,14 +105,57 @@ fn play() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(recording.rc).unwrap_or(1)))
 }
 
+impl Effect {
+    fn take_place(&self, name: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Writes(path) => {
+                std::fs::write(path, "written by a double\n").with_context(|| path.display().to_string())
+            }
+            Self::Copies { from, to } => {
+                std::fs::copy(from, to).with_context(|| from.display().to_string())?;
+                Ok(())
+            }
+            Self::Kubeconfig { of, to } => {
+                let mut kubeconfig = Kubeconfig::read_from(of.join("kubeconfig"))?;
+                let context = format!("kind-{name}");
+                kubeconfig.contexts.iter_mut().for_each(|entry| entry.name.clone_from(&context));
+                kubeconfig.current_context = Some(context);
+                std::fs::write(to, serde_json::to_vec(&kubeconfig)?).with_context(|| to.display().to_string())
+            }
+            Self::Loads { archive, into } => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(Cluster::attach(into)?.load_images(archive))?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The name of the cluster that the command line is about, else of the one before it.
+fn cluster_name(folder: &Path, argv: &[String]) -> anyhow::Result<String> {
+    let named = argv.iter().find_map(|word| {
+        let rest = &word[word.find(PREFIX)? + PREFIX.len()..];
+        let id: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+        Some(format!("{PREFIX}{id}"))
+    });
+    match named {
+        Some(name) => {
+            replace(&folder.join("name"), &name)?;
+            Ok(name)
+        }
+        None => Ok(std::fs::read_to_string(folder.join("name")).unwrap_or_default()),
+    }
+}
+
 /// The first rule that fits the command line and the state and is not used up.
-fn find(folder: &Path, argv: &[String]) -> anyhow::Result<(Recording, Rule)> {
-    let recordings = std::fs::read_to_string(folder.join("recordings.jsonl"))?;
+fn find(folder: &Path, argv: &[String], name: &str) -> anyhow::Result<(Recording, Rule)> {
+    let read = |file: &str| anyhow::Ok(std::fs::read_to_string(folder.join(file))?.replace("$NAME", name));
+    let recordings = read("recordings.jsonl")?;
     let recordings = recordings.lines().map(serde_json::from_str).collect::<Result<Vec<Recording>, _>>()?;
-    let rules: Vec<Rule> = serde_json::from_str(&std::fs::read_to_string(folder.join("rules.json"))?)?;
+    let rules: Vec<Rule> = serde_json::from_str(&read("rules.json")?)?;
     let state = state(folder);
     let fits = |rule: &&Rule| {
-        let same = recordings.iter().any(|one| one.name == rule.recording && one.argv == argv);
+        let same = recordings.iter().any(|one| one.name == rule.recording && matches(&one.argv, argv));
         let now = rule.when.is_empty() || rule.when.contains(&state);
         same && now && rule.times.is_none_or(|times| played(folder, &rule.recording) < times)
     };
@@ -103,8 +164,19 @@ fn find(folder: &Path, argv: &[String]) -> anyhow::Result<(Recording, Rule)> {
         bail!("no recording of {argv:?} in state {state:?}");
     };
     let rule = rules.into_iter().nth(index).context("the rule")?;
-    let recording = recordings.into_iter().find(|one| one.name == rule.recording && one.argv == argv);
+    let recording = recordings.into_iter().find(|one| one.name == rule.recording);
     Ok((recording.context("the recording")?, rule))
+}
+
+/// Whether a command line is the recorded one. In one that was made by hand, `*` stands for a word and a final `...`
+/// for any number of them.
+fn matches(recorded: &[String], argv: &[String]) -> bool {
+    let (recorded, open) = match recorded.split_last() {
+        Some((last, front)) if last == "..." => (front, true),
+        _ => (recorded, false),
+    };
+    let enough = if open { argv.len() >= recorded.len() } else { argv.len() == recorded.len() };
+    enough && recorded.iter().zip(argv).all(|(recorded, word)| recorded == "*" || recorded == word)
 }
 
 fn state(folder: &Path) -> String {
@@ -112,9 +184,14 @@ fn state(folder: &Path) -> String {
 }
 
 fn set_state(folder: &Path, state: &str) -> anyhow::Result<()> {
-    let new = folder.join(format!("state.{}", std::process::id()));
-    std::fs::write(&new, state)?;
-    Ok(std::fs::rename(new, folder.join("state"))?)
+    replace(&folder.join("state"), state)
+}
+
+/// Writes a file at once: another double may be reading it.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let new = path.with_extension(std::process::id().to_string());
+    std::fs::write(&new, text)?;
+    Ok(std::fs::rename(new, path)?)
 }
 
 fn append_log(folder: &Path, name: &str, argv: &[String]) -> anyhow::Result<()> {

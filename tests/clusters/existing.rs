@@ -113,7 +113,7 @@ fn kill_once_installed(scene: &Scene) {
     let begun = Instant::now();
     while !events().contains(r#""type":"case_started","case":"caesium::r1::ready""#) {
         assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "it never began: {}", events());
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
     handle.wait().unwrap();

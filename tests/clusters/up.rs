@@ -44,7 +44,7 @@ impl Up {
                 return Self { process, kubeconfig };
             }
             assert!(process.try_wait().unwrap().is_none() && started.elapsed() < PATIENCE, "{words:?}: {text}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 

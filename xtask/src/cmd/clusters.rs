@@ -59,7 +59,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(client) = &client {
         left.extend(namespaces::all(client).await?.iter().map(namespace));
     }
-    left.iter().for_each(|line| println!("{line}"));
+    for line in &left {
+        println!("{line}");
+    }
     if left.is_empty() {
         println!("nothing is left of any run");
     }

@@ -129,8 +129,10 @@ impl Kind {
         }
         let kubeconfig = self.access().kubeconfig;
         let launcher = self.launcher.stopped_by(CancellationToken::new());
-        delete(&launcher, &self.options.kind, &self.cluster_name(), &kubeconfig).await?;
+        let deleted = delete(&launcher, &self.options.kind, &self.cluster_name(), &kubeconfig).await;
+        // Also where it failed: it was tried often enough, and the lease tells the next run.
         self.progress.set(Stage::Ended);
+        deleted?;
         self.lease.release(&self.resource())
     }
 

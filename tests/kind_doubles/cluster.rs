@@ -1,0 +1,279 @@
+//! A cluster of kind's from its plan to its end, without the binary.
+
+use std::collections::BTreeSet;
+
+use xtask::cluster::{self, Choice, Loaded, Problems};
+use xtask::images;
+use xtask::tools::Docker;
+
+use crate::doubles::{common, healthy, rule};
+use crate::scene::{NAME, Scene};
+
+/// What is asked of a Docker that answers.
+const DOCKER_INFO: &str =
+    "docker info --format {{json .ServerVersion}} {{json .CgroupVersion}} {{json .NCPU}} {{json .MemTotal}}";
+
+#[tokio::test]
+async fn a_cluster_is_created_loaded_early_and_deleted() {
+    let scene = Scene::new(&healthy());
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+    let access = created.unwrap();
+    assert_eq!(access.context, format!("kind-{NAME}"));
+    assert_eq!(access.kubeconfig, scene.path("run/kubeconfig"));
+    assert_eq!(mode(&access.kubeconfig), 0o600);
+    assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
+    assert!(scene.leased());
+    cluster.delete().await.unwrap();
+    assert!(!scene.leased());
+    let image = xtask::tools::pins::node_image();
+    // While the cluster is being created, creating and asking run side by side: their order is open.
+    let lines: BTreeSet<String> = scene.doubles.lines().into_iter().collect();
+    let expected = [
+        "docker --version".to_owned(),
+        "docker version --format json".to_owned(),
+        DOCKER_INFO.to_owned(),
+        "kind version".to_owned(),
+        format!("kind create cluster --name {NAME} --image {image} --retain --kubeconfig SCENE/run/kubeconfig"),
+        format!("kind get nodes --name {NAME}"),
+        format!("docker exec {NAME}-control-plane ctr -n k8s.io images ls -q"),
+        format!("kind load image-archive SCENE/images.tar --name {NAME}"),
+        format!("kind delete cluster --name {NAME} --kubeconfig SCENE/run/kubeconfig"),
+        "kind get clusters".to_owned(),
+    ];
+    assert_eq!(lines, expected.into());
+    let last = ["node-images", "kind-delete", "kind-get-clusters-none"];
+    assert_eq!(scene.doubles.played().last_chunk().unwrap(), &last, "loaded while it was being created");
+}
+
+#[tokio::test]
+async fn every_command_is_an_event_with_its_output_in_a_file() {
+    let scene = Scene::new(&healthy());
+    let cluster = scene.up().await;
+    cluster.delete().await.unwrap();
+    let files = std::fs::read_dir(scene.path("run/commands")).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(texts.len(), scene.doubles.lines().len());
+    let create = texts.iter().find(|text| text.contains("kind create cluster")).unwrap();
+    assert!(create.contains("--- stderr\n") && create.contains("✓ Starting control-plane"), "{create}");
+}
+
+#[tokio::test]
+async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
+    let mut rules = common();
+    let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
+    rules.push(create.step("runtime", "kind-load-archive-fails"));
+    rules.push(rule("kind-load-archive-fails").times(1));
+    rules.push(rule("kind-load-archive").when(&["created"]));
+    let mut scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+    created.unwrap();
+    assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
+    let notes = scene.notes().join("\n");
+    assert!(notes.contains("loading images early failed, again once the cluster is there"), "{notes}");
+    assert!(notes.contains("containerd.sock: timeout"), "{notes}");
+    assert_eq!((scene.doubles.count("kind-load-archive-fails"), scene.doubles.count("kind-load-archive")), (1, 1));
+    cluster.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_load_that_fails_for_good_says_so_and_the_cluster_is_deleted() {
+    let mut rules = common();
+    let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
+    rules.push(create.step("runtime", "kind-load-archive-fails"));
+    rules.push(rule("kind-load-archive-fails"));
+    let scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+    created.unwrap();
+    let message = format!("{:#}", loaded.unwrap_err());
+    assert!(message.contains("images.tar can't be loaded"), "{message}");
+    assert!(message.contains("kind load image-archive") && message.contains("exit code 1 after"), "{message}");
+    assert_eq!(scene.doubles.count("kind-load-archive-fails"), 2);
+    cluster.delete().await.unwrap();
+    assert_eq!(scene.doubles.count("kind-delete"), 1);
+}
+
+#[tokio::test]
+async fn images_that_do_not_arrive_are_noticed() {
+    let mut rules = common();
+    rules.retain(|rule| !rule.plays("node-images"));
+    rules.push(rule("node-images-bare").when(&["created"]));
+    rules.push(rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created"));
+    rules.push(rule("kind-load-archive"));
+    let scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    cluster.create().await.unwrap();
+    let message = cluster.load_images(&[scene.archive()]).await.unwrap_err().to_string();
+    let expected = "busybox:1.36.1 was loaded without an error, but chartproof-ab12-control-plane does not have it";
+    assert_eq!(message, expected);
+    cluster.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
+    let mut rules = common();
+    rules.push(rule("kind-create-half-way").when(&["absent"]).step("booting", "node-images-not-up").then("broken"));
+    let scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+    let message = format!("{:#}", created.unwrap_err());
+    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(
+        message.contains("exit code 1 after") && message.contains("timed out waiting for the condition"),
+        "{message}"
+    );
+    let message = loaded.unwrap_err().to_string();
+    assert!(message.starts_with("the cluster was not created: the control plane did not come up"), "{message}");
+    cluster.export_logs(&scene.path("run/logs")).await.unwrap();
+    cluster.delete().await.unwrap();
+    let last = ["kind-export-logs", "kind-delete", "kind-get-clusters-none"];
+    assert_eq!(scene.doubles.played().last_chunk().unwrap(), &last);
+    assert!(!scene.leased());
+}
+
+#[tokio::test]
+async fn a_node_image_that_can_not_be_pulled_comes_with_advice() {
+    let mut rules = common();
+    rules.push(rule("kind-create-image-missing"));
+    let scene = Scene::new(&rules);
+    let request = cluster::Request { node_image: Some("kindest/node:v0.0.0".to_owned()), ..scene.request() };
+    let mut problems = Problems::default();
+    let cluster = cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap().unwrap();
+    let message = format!("{:#}", cluster.create().await.unwrap_err());
+    assert!(message.starts_with("the node image can't be pulled: check the network, or name one"), "{message}");
+    assert!(message.contains("no such host"), "{message}");
+    cluster.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interrupted_creation_is_cleaned_up() {
+    let mut rules = common();
+    rules.push(rule("kind-create-interrupted").when(&["absent"]).step("booting", "never"));
+    let scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let started = tokio::time::Instant::now();
+    let interrupt = async {
+        while scene.doubles.count("node-images-not-up") == 0 && started.elapsed().as_secs() < 15 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        scene.cancel.cancel();
+    };
+    let (created, loaded, ()) = tokio::join!(cluster.create(), cluster.load_images(&archives), interrupt);
+    let message = created.unwrap_err().to_string();
+    assert!(message.contains("stopped because the run was interrupted"), "{message}");
+    loaded.unwrap_err();
+    cluster.delete().await.unwrap();
+    assert_eq!(scene.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
+    assert!(!scene.leased());
+}
+
+#[tokio::test]
+async fn a_delete_that_fails_says_what_is_left_and_keeps_the_lease() {
+    let mut rules = healthy();
+    rules.retain(|rule| !rule.plays("kind-delete"));
+    rules.push(rule("kind-delete-fails"));
+    let scene = Scene::new(&rules);
+    let cluster = scene.up().await;
+    let message = cluster.delete().await.unwrap_err().to_string();
+    let first =
+        "the kind cluster chartproof-ab12 is left behind; delete it with `kind delete cluster --name chartproof-ab12`";
+    assert_eq!(message.lines().next(), Some(first));
+    assert!(message.contains("could not kill container: permission denied"), "{message}");
+    assert_eq!(scene.doubles.count("kind-delete-fails"), 3);
+    assert!(scene.leased());
+    drop(cluster);
+    assert!(scene.leased(), "it is told once");
+}
+
+#[tokio::test]
+async fn docker_that_goes_away_is_named_when_deleting() {
+    let mut rules = healthy();
+    rules.retain(|rule| !rule.plays("kind-delete") && !rule.plays("kind-get-clusters"));
+    rules.extend([rule("kind-delete-docker-gone"), rule("kind-get-clusters-docker-gone")]);
+    let scene = Scene::new(&rules);
+    let cluster = scene.up().await;
+    let message = cluster.delete().await.unwrap_err().to_string();
+    assert!(message.contains("is left behind") && message.contains("Cannot connect to the Docker daemon"), "{message}");
+    drop(cluster);
+    assert!(scene.leased(), "it is told once");
+}
+
+#[tokio::test]
+async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
+    let scene = Scene::new(&healthy());
+    let cluster = scene.up().await;
+    drop(cluster);
+    assert_eq!(scene.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
+    assert!(!scene.leased());
+}
+
+#[tokio::test]
+async fn a_kept_cluster_is_not_deleted_and_says_how_to_use_it() {
+    let scene = Scene::new(&healthy());
+    let cluster = scene.up().await;
+    let how = cluster.keep().await.unwrap();
+    assert!(how.contains(&format!("--context kind-{NAME}")) && how.contains("kind delete cluster --name"), "{how}");
+    drop(cluster);
+    assert_eq!(scene.doubles.count("kind-delete"), 0);
+    assert!(scene.leased());
+}
+
+#[tokio::test]
+async fn a_command_line_without_a_recording_is_refused() {
+    let scene = Scene::new(&common());
+    let error = scene.launcher.cmd(scene.path("bin/kind")).arg("build").run().await.unwrap_err().to_string();
+    assert!(error.contains("exit code 97") && error.contains("no recording of [\"kind\", \"build\"]"), "{error}");
+}
+
+#[tokio::test]
+async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
+    let scene = Scene::new(&[rule("docker--version"), rule("docker-version-gone"), rule("kind-version")]);
+    let mut problems = Problems::default();
+    assert!(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap().is_none());
+    let message = problems.into_result().unwrap_err().to_string();
+    assert!(message.contains("docker does not answer: Cannot connect to the Docker daemon"), "{message}");
+    assert!(message.contains("fix: start its daemon, or use `--cluster embedded`"), "{message}");
+
+    let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
+    let mut problems = Problems::default();
+    let cluster = cluster::prepare(&scene.launcher, &auto, &mut problems).await.unwrap().unwrap();
+    assert_eq!(cluster.name(), "embedded");
+    let said = cluster.describe();
+    assert!(said.starts_with("the embedded cluster, because docker does not answer: Cannot connect"), "{said}");
+
+    let ci = cluster::Request { ci: true, ..auto };
+    let mut problems = Problems::default();
+    assert!(cluster::prepare(&scene.launcher, &ci, &mut problems).await.unwrap().is_none());
+    assert!(problems.into_result().is_err(), "a CI machine without Docker is broken, not a reason to fall back");
+}
+
+#[tokio::test]
+async fn what_docker_lacks_is_pulled_and_all_is_saved_once() {
+    let scene = Scene::new(&[
+        rule("docker--version"),
+        rule("docker-version"),
+        rule("docker-image-inspect-missing"),
+        rule("docker-pull-offline").times(1),
+        rule("docker-pull"),
+        rule("docker-save-pulled").writes("$ARCHIVE"),
+    ]);
+    let docker = Docker::find(&scene.launcher).await.unwrap();
+    assert_eq!((docker.server.as_str(), docker.api, docker.arch.as_str()), ("20.10.24+dfsg1", (1, 41), "amd64"));
+    let references = ["busybox:0.0.0".parse().unwrap()];
+    let archive = images::save(&scene.launcher, &docker, &references, &scene.path("images.tar")).await.unwrap();
+    assert!(archive.path.is_file());
+    let pulls = ["docker-image-inspect-missing", "docker-pull-offline", "docker-pull", "docker-save-pulled"];
+    assert_eq!(scene.doubles.played()[2..], pulls);
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}

@@ -1,0 +1,134 @@
+//! The tools' doubles in a folder, and the rules that they play by.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+const RECORDINGS: &str = include_str!("../fixtures/kind/recordings.jsonl");
+const UNDER_KIND: &str = include_str!("../fixtures/kind/docker-under-kind.jsonl");
+
+/// When a recording is played, and what follows. See `tests/doubles.rs`.
+#[derive(Clone)]
+pub struct Rule(Value);
+
+pub fn rule(recording: &str) -> Rule {
+    Rule(json!({"recording": recording, "when": [], "times": null, "steps": [], "then": null, "does": null}))
+}
+
+impl Rule {
+    pub fn plays(&self, recording: &str) -> bool {
+        self.0["recording"] == recording
+    }
+
+    pub fn when(mut self, states: &[&str]) -> Self {
+        self.0["when"] = json!(states);
+        self
+    }
+
+    pub fn times(mut self, times: usize) -> Self {
+        self.0["times"] = json!(times);
+        self
+    }
+
+    /// A state that holds until another recording was started.
+    pub fn step(mut self, state: &str, until: &str) -> Self {
+        let steps = self.0["steps"].as_array_mut().unwrap();
+        steps.push(json!({"state": state, "until": until}));
+        self
+    }
+
+    pub fn then(mut self, state: &str) -> Self {
+        self.0["then"] = json!(state);
+        self
+    }
+
+    pub fn writes(self, file: &str) -> Self {
+        self.does(json!({"writes": file}))
+    }
+
+    /// What it does besides talking.
+    pub fn does(mut self, effect: Value) -> Self {
+        self.0["does"] = effect;
+        self
+    }
+}
+
+/// What the tools do where all goes well, besides creating and loading.
+pub fn common() -> Vec<Rule> {
+    vec![
+        rule("docker--version"),
+        rule("docker-version"),
+        rule("docker-info"),
+        rule("kind-version"),
+        rule("kind-get-clusters-none").when(&["absent"]),
+        rule("kind-get-clusters"),
+        rule("kind-get-nodes-none").when(&["absent"]),
+        rule("kind-get-nodes"),
+        rule("node-images-not-up").when(&["booting"]),
+        rule("node-images-bare").when(&["runtime"]),
+        rule("node-images").when(&["loaded", "created"]),
+        rule("kind-export-logs"),
+        rule("kind-delete").then("absent"),
+    ]
+}
+
+/// Creation, during which the node's runtime comes up, and a load that works.
+pub fn healthy() -> Vec<Rule> {
+    let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
+    let mut rules = common();
+    rules.push(create.step("booting", "node-images-not-up").step("runtime", "node-images"));
+    rules.push(rule("kind-load-archive").when(&["runtime", "created"]).then("loaded"));
+    rules
+}
+
+/// kind and docker as doubles, in `bin` of a folder.
+pub struct Doubles {
+    base: PathBuf,
+}
+
+impl Doubles {
+    /// `$DIR` of the recordings is the run's folder, `$BASE` that of the doubles.
+    pub fn new(base: &Path, run: &Path, rules: &[Rule]) -> Self {
+        let doubles = Self { base: base.to_owned() };
+        fs::create_dir(doubles.bin()).unwrap();
+        for tool in ["kind", "docker"] {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_double"), doubles.bin().join(tool)).unwrap();
+        }
+        let fill = |text: &str| {
+            text.replace("$IMAGE", xtask::tools::pins::node_image())
+                .replace("$DIR", &run.display().to_string())
+                .replace("$BASE", &base.display().to_string())
+                .replace("$ARCHIVE", &base.join("images.tar").display().to_string())
+        };
+        fs::write(doubles.bin().join("recordings.jsonl"), fill(&[RECORDINGS, UNDER_KIND].concat())).unwrap();
+        let rules = json!(rules.iter().map(|rule| &rule.0).collect::<Vec<_>>()).to_string();
+        fs::write(doubles.bin().join("rules.json"), fill(&rules)).unwrap();
+        doubles
+    }
+
+    /// The folder that has to be on `PATH`.
+    pub fn bin(&self) -> PathBuf {
+        self.base.join("bin")
+    }
+
+    /// The recordings that were played, in the order in which they were started.
+    pub fn played(&self) -> Vec<String> {
+        self.log().lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect()
+    }
+
+    /// The command lines, with the folder as `SCENE`.
+    pub fn lines(&self) -> Vec<String> {
+        let log = self.log().replace(&self.base.display().to_string(), "SCENE");
+        log.lines().filter_map(|line| line.split('\t').nth(1).map(str::to_owned)).collect()
+    }
+
+    /// How often a recording was played.
+    pub fn count(&self, recording: &str) -> usize {
+        self.played().iter().filter(|played| *played == recording).count()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.bin().join("log")).unwrap_or_default()
+    }
+}

@@ -1,0 +1,338 @@
+//! Whole runs of the binary on `--cluster kind`. Where a case needs a Kubernetes, it is an embedded cluster: the double
+//! of `kind create cluster` writes the kubeconfig of one, and that of `kind load` hands it the archive.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use embedded::cluster::{Cluster, Faults, Options};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use xtask::cluster::lease::{self, Owner, Record, Resource};
+
+use crate::doubles::{Doubles, Rule, common, rule};
+use crate::run::{Ended, Scene, suite};
+
+/// The image under test: one that Docker has.
+const IMAGE: &str = "caesiumcloud/caesium:dev";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A user with doubles of kind and docker first on PATH.
+struct User {
+    scene: Scene,
+    doubles: Doubles,
+}
+
+impl User {
+    fn new(rules: &[Rule]) -> Self {
+        let mut scene = Scene::new();
+        let doubles = Doubles::new(scene.folder.path(), &scene.report(), rules);
+        let path = std::env::var("PATH").unwrap_or_default();
+        scene.env = vec![("PATH", format!("{}:{path}", doubles.bin().display()))];
+        Self { scene, doubles }
+    }
+
+    fn command(&self, flags: &[&str]) -> duct::Expression {
+        let (suite, report) = (shown(&suite()), shown(&self.scene.report()));
+        let common = ["--suite", &suite, "--cluster", "kind", "--report-dir", &report, "--image", IMAGE];
+        self.scene.command(&[&common, flags].concat())
+    }
+
+    fn run(&self, flags: &[&str]) -> Ended {
+        self.scene.run(&self.command(flags))
+    }
+
+    /// What is leased, in words.
+    fn clusters(&self) -> String {
+        self.scene.xtask(&["clusters"]).read().unwrap()
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Without recordings that end a cluster: these are the test's own.
+fn but(mut rules: Vec<Rule>, recordings: &[&str]) -> Vec<Rule> {
+    rules.retain(|rule| !recordings.iter().any(|recording| rule.plays(recording)));
+    rules
+}
+
+/// What docker has and saves, and what kind loads: an archive of the image under test.
+fn images() -> Vec<Rule> {
+    vec![
+        rule("docker-image-inspect"),
+        rule("inspect-curl"),
+        rule("inspect-caesium"),
+        rule("docker-save-run").does(json!({"copies": {"from": "$BASE/stand-in.tar", "to": "$DIR/images.tar"}})),
+        rule("kind-export-run-logs"),
+    ]
+}
+
+/// A creation whose cluster is the embedded one in `$BASE/embedded`.
+fn creation() -> Rule {
+    let kubeconfig = json!({"kubeconfig": {"of": "$BASE/embedded", "to": "$DIR/kubeconfig"}});
+    rule("kind-create").when(&["absent"]).does(kubeconfig).then("created")
+}
+
+/// The same, not over before this was asked of it when the node's runtime had come up.
+fn creation_until(recording: &str) -> Rule {
+    creation().step("booting", "node-images-not-up").step("runtime", recording)
+}
+
+fn all(more: Vec<Rule>) -> Vec<Rule> {
+    [common(), images(), more].into_iter().flatten().collect()
+}
+
+/// The archive of the image that docker is said to have.
+fn stand_in(scene: &Scene) {
+    let into = shown(&scene.folder.path().join("stand-in.tar"));
+    let path = shown(&suite());
+    let built = scene.xtask(&["image", "--suite", &path, "--tag", IMAGE, "--output", &into]).run().unwrap();
+    assert!(built.status.success());
+}
+
+async fn embedded(scene: &Scene) -> Cluster {
+    let (dir, exe) = (scene.folder.path().join("embedded"), PathBuf::from(env!("CARGO_BIN_EXE_xtask")));
+    Cluster::start(Options { dir, exe, faults: Faults::default() }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
+    let load = json!({"loads": {"archive": "$DIR/images.tar", "into": "$BASE/embedded"}});
+    let user = User::new(&all(vec![
+        creation_until("node-images"),
+        rule("kind-load-run").when(&["runtime", "created"]).does(load).then("loaded"),
+    ]));
+    stand_in(&user.scene);
+    let cluster = embedded(&user.scene).await;
+    let ended = user.run(&["--replicas", "1", "-v"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(ended.stdout.contains("16 passed; 0 failed; 0 ignored"), "{}", ended.told());
+    let kind = "kind v0.33.0 on Docker 20.10.24+dfsg1, node image kindest/node:v1.36.1@sha256:";
+    assert!(ended.stderr.contains(kind), "{}", ended.told());
+    let image = "with caesiumcloud/caesium:dev on kind";
+    assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
+    assert_eq!(user.doubles.count("REFUSED"), 0, "{:?}", user.doubles.lines());
+    assert_eq!(user.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
+    every_command_is_shown(&user, &ended);
+    assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+/// Each command that was run is on the terminal, the doubles' among them, and names its kubeconfig and context.
+fn every_command_is_shown(user: &User, ended: &Ended) {
+    let shown: Vec<_> = ended.stderr.lines().filter_map(|line| line.strip_prefix("+ ")).collect();
+    let commands = std::fs::read_dir(user.scene.report().join("commands")).unwrap();
+    let kept: Vec<_> = commands.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert!(kept.len() > 30 && shown.len() == kept.len(), "{} shown, {} kept", shown.len(), kept.len());
+    for text in &kept {
+        let line = text.lines().next().and_then(|line| line.strip_prefix("$ ")).unwrap_or_default();
+        assert!(shown.contains(&line), "not shown: {line}");
+    }
+    let ours = user.doubles.lines().len();
+    let told = |line: &&&str| line.contains("/bin/kind ") || line.contains("/bin/docker ");
+    assert_eq!(shown.iter().filter(told).count(), ours, "{shown:#?}");
+    for line in shown.iter().filter(|line| line.contains("helm install") || line.contains("helm test")) {
+        assert!(line.contains("--kubeconfig ") && line.contains("--kube-context kind-chartproof-"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
+    let user = User::new(&all(vec![
+        creation_until("kind-load-run-fails"),
+        rule("kind-load-run-fails").times(1),
+        rule("kind-load-run"),
+    ]));
+    stand_in(&user.scene);
+    let cluster = embedded(&user.scene).await;
+    let ended = user.run(&["images::load"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(ended.stderr.contains("loading images early failed, again once the cluster is there"), "{}", ended.told());
+    assert_eq!(user.doubles.count("kind-load-run-fails"), 1);
+    assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_fails_for_good_is_a_red_images_load() {
+    let user = User::new(&all(vec![creation_until("kind-load-run-fails"), rule("kind-load-run-fails")]));
+    stand_in(&user.scene);
+    let cluster = embedded(&user.scene).await;
+    let ended = user.run(&["r1::install"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 101, "{}", ended.told());
+    assert_eq!(ended.red(), ["images::load"], "{}", ended.told());
+    assert!(ended.message("images::load").contains("images.tar can't be loaded"), "{}", ended.told());
+    assert_eq!(ended.verdict("caesium::r1::install"), Some("not_run"));
+    assert_eq!(user.doubles.count("kind-export-run-logs"), 1, "the node's logs are kept");
+    assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+#[test]
+fn a_creation_that_fails_half_way_is_a_red_cluster_create_with_its_logs_and_exit_code_3() {
+    let half_way = rule("kind-create-half-way").when(&["absent"]).step("booting", "node-images-not-up").then("broken");
+    let user = User::new(&all(vec![half_way]));
+    stand_in(&user.scene);
+    let ended = user.run(&["r1::install"]);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert_eq!(ended.red(), ["cluster::create"], "{}", ended.told());
+    let message = ended.message("cluster::create");
+    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(message.contains("kind create cluster") && message.contains("exit code 1 after"), "{message}");
+    for blocked in ["images::load", "caesium::r1::install"] {
+        assert_eq!(ended.verdict(blocked), Some("not_run"), "{blocked}: {}", ended.told());
+    }
+    assert!(ended.stdout.contains("images::load") && ended.stdout.contains("(not run: cluster::create)"));
+    assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{}", ended.told());
+    let last = ["kind-export-run-logs", "kind-delete", "kind-get-clusters-none"];
+    assert_eq!(user.doubles.played().last_chunk().unwrap(), &last);
+    assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_fails_is_red_by_itself_and_the_next_run_sweeps() {
+    let rules = but(all(vec![creation()]), &["kind-delete"]);
+    let failing = rule("kind-delete-fails").times(3);
+    let user = User::new(&[rules, vec![failing, rule("kind-delete").then("absent")]].concat());
+    let cluster = embedded(&user.scene).await;
+    let ended = user.run(&["cluster::create"]);
+    assert_eq!(ended.code, 101, "{}", ended.told());
+    assert_eq!(ended.red(), ["cluster::delete"], "{}", ended.told());
+    let message = ended.message("cluster::delete");
+    assert!(message.contains("`cargo xtask clusters` sweeps it") && message.contains("is left behind"), "{message}");
+    assert!(message.contains("could not kill container: permission denied"), "{message}");
+    assert!(user.clusters().starts_with("abandoned       run "), "{}", user.clusters());
+    let again = user.run(&["cluster::create"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(again.code, 0, "{}", again.told());
+    assert!(again.stderr.contains("swept kind cluster chartproof-"), "{}", again.told());
+}
+
+#[test]
+fn without_docker_nothing_is_created_and_the_exit_code_is_3() {
+    let user = User::new(&[rule("docker--version"), rule("docker-version-gone"), rule("kind-version")]);
+    let ended = user.run(&["cluster::create"]);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert!(ended.stderr.contains("one thing is in the way, and nothing was created"), "{}", ended.told());
+    assert!(ended.stderr.contains("docker does not answer: Cannot connect to the Docker daemon"), "{}", ended.told());
+    assert_eq!(user.doubles.lines(), ["docker --version", "docker version --format json", "kind version"]);
+}
+
+#[test]
+fn docker_that_goes_away_meanwhile_is_named_and_what_is_left_is_told() {
+    let rules = but(all(vec![]), &["kind-delete", "kind-get-clusters", "kind-get-clusters-none"]);
+    let gone = [rule("kind-delete-docker-gone"), rule("kind-get-clusters-docker-gone")];
+    let broken = rule("kind-create-half-way").when(&["absent"]).then("broken");
+    let user = User::new(&[rules, vec![broken], gone.into()].concat());
+    let ended = user.run(&["cluster::create"]);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert_eq!(ended.red(), ["cluster::create", "cluster::delete"], "{}", ended.told());
+    assert!(ended.message("cluster::delete").contains("Cannot connect to the Docker daemon"), "{}", ended.told());
+    let left = user.clusters();
+    assert!(left.starts_with("abandoned       run ") && left.contains("kind cluster chartproof-"), "{left}");
+}
+
+#[test]
+fn a_kind_that_is_too_old_is_not_used() {
+    let mut user =
+        User::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
+    // Nothing is fetched, and nothing was.
+    user.scene.env.push(("CHARTPROOF_OFFLINE", "1".to_owned()));
+    user.scene.env.push(("XDG_CACHE_HOME", shown(&user.scene.folder.path().join("cache"))));
+    let ended = user.run(&["cluster::create"]);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    let told = "/bin/kind is v0.27.0, which is not 0.32 or newer";
+    assert!(
+        ended.stderr.contains(told) && ended.stderr.contains("fix: or use `--cluster embedded`"),
+        "{}",
+        ended.told()
+    );
+    assert!(!user.doubles.played().iter().any(|played| played == "kind-create"));
+}
+
+/// A creation that nothing ends but a signal.
+fn endless() -> Rule {
+    rule("kind-create-interrupted").when(&["absent"]).step("booting", "never")
+}
+
+/// Starts a run and signals it while kind is creating.
+fn signalled(user: &User, signal: Signal) -> Ended {
+    let handle = user.command(&["cluster::create"]).start().unwrap();
+    let begun = Instant::now();
+    while user.doubles.count("kind-create-interrupted") == 0 {
+        assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "{:?}", user.doubles.lines());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), signal).unwrap();
+    let output = handle.wait().unwrap();
+    user.scene.ended(Some(output.status.code().unwrap_or(-1)))
+}
+
+#[test]
+fn ctrl_c_while_kind_creates_ends_with_130_after_the_cluster_was_deleted() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let user = User::new(&all(vec![endless()]));
+        let ended = signalled(&user, signal);
+        assert_eq!(ended.code, code, "{}", ended.told());
+        assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{}", ended.told());
+        assert_eq!(user.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
+        assert_eq!(user.clusters(), "nothing is left of any run");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_leaves_is_deleted_by_the_next_one() {
+    let user = User::new(&all(vec![endless().times(1), creation()]));
+    let cluster = embedded(&user.scene).await;
+    signalled(&user, Signal::KILL);
+    assert!(user.clusters().contains("kind cluster chartproof-"), "{}", user.clusters());
+    let killed = named(&user, "kind create cluster");
+    let ended = user.run(&["cluster::create"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(ended.stderr.contains(&format!("swept kind cluster {}", killed[0])), "{}", ended.told());
+    let (created, deleted) = (named(&user, "kind create cluster"), named(&user, "kind delete cluster"));
+    assert_eq!(created, deleted, "each is deleted, the killed run's first");
+    assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+/// The names of the clusters in a command's lines.
+fn named(user: &User, command: &str) -> Vec<String> {
+    let lines = user.doubles.lines().into_iter().filter(|line| line.starts_with(command));
+    lines.filter_map(|line| line.split(' ').find(|word| word.starts_with("chartproof-")).map(str::to_owned)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_cluster_is_used_again_and_stays() {
+    let user = User::new(&all(vec![creation()]));
+    let cluster = embedded(&user.scene).await;
+    let kept = user.run(&["--keep", "cluster::create"]);
+    assert_eq!(kept.code, 0, "{}", kept.told());
+    assert!(kept.stderr.contains("kept: kubectl --kubeconfig "), "{}", kept.told());
+    assert!(user.clusters().starts_with("left on purpose run "), "{}", user.clusters());
+    // The first run's folder holds the kubeconfig: the second has one of its own.
+    let again = shown(&user.scene.folder.path().join("again"));
+    let suite = shown(&suite());
+    let flags = ["--suite", &suite, "--cluster", "kind", "--report-dir", &again, "--reuse", "cluster::create"];
+    let ended = user.scene.run(&user.scene.command(&flags));
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(ended.stderr.contains("the existing cluster of context kind-chartproof-"), "{}", ended.told());
+    assert_eq!((user.doubles.count("kind-create"), user.doubles.count("kind-delete")), (1, 0));
+    assert!(user.clusters().starts_with("left on purpose run "), "{}", user.clusters());
+}
+
+#[test]
+fn a_kept_cluster_that_is_gone_is_usage() {
+    let user = User::new(&all(vec![]));
+    let leases = user.scene.folder.path().join("state/chartproof/leases");
+    let gone = Owner { pid: i32::MAX, ..Owner::this_process() };
+    let resources = vec![Resource::KindCluster("chartproof-ab12".to_owned())];
+    let record = Record { owner: gone, kept: true, resources, ..Record::of_this_process("ab12", "/nowhere".as_ref()) };
+    lease::write(&leases.join("ab12.json"), &record).unwrap();
+    let ended = user.run(&["--reuse", "cluster::create"]);
+    assert_eq!(ended.code, 2, "{}", ended.told());
+    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone: `cargo xtask clusters --sweep`";
+    assert!(ended.stderr.contains(told), "{}", ended.told());
+}
