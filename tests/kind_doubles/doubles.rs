@@ -128,6 +128,11 @@ impl Doubles {
         self.played().iter().filter(|played| *played == recording).count()
     }
 
+    /// The command lines that had no recording.
+    pub fn refused(&self) -> Vec<String> {
+        self.log().lines().filter_map(|line| Some(line.strip_prefix("REFUSED\t")?.to_owned())).collect()
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.bin().join("log")).unwrap_or_default()
     }
