@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod kubernetes;
 pub mod outcome;
 pub mod phases;
+pub mod placed;
 pub mod plan;
 pub mod process;
 pub mod report;

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -19,24 +19,9 @@ use crate::kubernetes::http::Http;
 use crate::kubernetes::rollout::Rollout;
 use crate::kubernetes::watch::Watch;
 use crate::kubernetes::{call, logs, objects};
-use crate::suite::{Release, Suite, Topology, Variant, Workload};
+use crate::placed::Placed;
+use crate::suite::{Suite, Topology, Variant, Workload};
 use crate::workload::recorder::Kept;
-
-/// A release in its namespace.
-pub struct Placed {
-    /// As the suite says.
-    pub release: Release,
-    /// Its chart's folder.
-    pub chart: PathBuf,
-    /// helm for it.
-    pub helm: Helm,
-    /// What it is deployed with.
-    pub values: Values,
-    /// What is seen of its namespace.
-    pub watch: Watch,
-    /// Its objects, as helm renders them.
-    pub objects: Vec<Value>,
-}
 
 /// A suite's topology that is deployed.
 pub struct Stage {

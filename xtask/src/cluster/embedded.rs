@@ -1,5 +1,6 @@
 //! The embedded cluster as the harness sees it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,6 +130,24 @@ pub(super) async fn remarks(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     Ok(lines.into_iter().flat_map(|(what, of)| of.into_iter().map(move |one| format!("{what}: {one}"))).collect())
 }
 
+/// Fields, each once: `Job a/b spec.x`, `Job a/c spec.x` are `spec.x of 2 objects`. Other lines stay as they are.
+fn together(lines: Vec<String>) -> Vec<String> {
+    let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        let (object, field) = line.rsplit_once(' ').filter(|(_, field)| field.contains("spec.")).unwrap_or((&line, ""));
+        objects
+            .entry(if field.is_empty() { line.clone() } else { field.to_owned() })
+            .or_default()
+            .push(object.to_owned());
+    }
+    let told = |(line, of): (String, Vec<String>)| match of.as_slice() {
+        [one] if *one == line => line,
+        [one] => format!("{line} of {one}"),
+        several => format!("{line} of {} objects", several.len()),
+    };
+    objects.into_iter().map(told).collect()
+}
+
 /// Removes the folder of a cluster whose process is gone.
 pub(super) fn remove(dir: &Path) -> anyhow::Result<()> {
     match std::fs::remove_dir_all(dir) {
@@ -144,5 +163,18 @@ fn planted() -> anyhow::Result<Faults> {
     match std::env::var(VARIABLE) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| exit::usage(format!("{VARIABLE}: {error}"))),
         Err(_) => Ok(Faults::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn a_field_of_several_objects_is_told_once() {
+        let lines =
+            ["Job a/b spec.x", "Job a/c spec.x", "Pod a/d spec.y", "CPU limits are not enforced"].map(str::to_owned);
+        let told = ["CPU limits are not enforced", "spec.x of 2 objects", "spec.y of Pod a/d"];
+        assert_eq!(together(lines.to_vec()), told);
     }
 }

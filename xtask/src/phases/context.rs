@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::events::CaseName;
 use crate::kubernetes::wait::Waiter;
+use crate::placed::Placed;
 use crate::run::Run;
 use crate::stage::Stage;
 use crate::suite::{CaseSpec, Variant};
@@ -47,6 +48,14 @@ impl Cx {
     /// As [`Cx::variant`].
     pub fn replicas(&self) -> anyhow::Result<u32> {
         Ok(self.variant()?.topology.replicas)
+    }
+
+    /// The release that it is about, in its place.
+    ///
+    /// # Errors
+    /// Where it is not deployed.
+    pub fn placed<'a>(&self, stage: &'a Stage) -> anyhow::Result<&'a Placed> {
+        stage.placed(self.spec.release.as_deref())
     }
 
     /// Its parameters.

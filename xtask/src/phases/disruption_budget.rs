@@ -1,4 +1,4 @@
-//! `disruption_budget`: as many evictions are allowed as the quorum can bear, and the next one is refused.
+//! `disruption_budget`: as many evictions are allowed as the replicas can bear, and the next one is refused.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use anyhow::{bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::EvictParams;
+use serde::Deserialize;
 
 use super::context::Cx;
 use super::settled;
@@ -13,12 +14,21 @@ use crate::kubernetes::{Refused, call, objects};
 use crate::stage::Stage;
 use crate::workload::recorder::Recorder;
 
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// How many replicas have to stay; a quorum of them unless said.
+    #[serde(default)]
+    keeps: Option<u32>,
+}
+
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let replicas = stage.topology.replicas;
     settled::settled(cx, &stage, replicas).await?;
-    let quorum = replicas / 2 + 1;
+    let quorum = cx.with::<With>()?.keeps.unwrap_or(replicas / 2 + 1);
     let bearable = replicas - quorum;
     let allowed = allowed(cx, &stage).await?;
     ensure!(

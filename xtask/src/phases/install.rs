@@ -15,7 +15,8 @@ use super::context::Cx;
 use super::rolled_out;
 use crate::kubernetes::call;
 use crate::kubernetes::watch::Watch;
-use crate::stage::{self, Placed, Stage};
+use crate::placed::Placed;
+use crate::stage::{self, Stage};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -1,37 +1,62 @@
 //! The phases: what each case is, what it needs, and where it is written.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use self::context::Cx;
 use crate::suite::{CaseSpec, Suite};
 
+mod answers;
+mod autoscaler;
+mod bad_release_rolls_back;
 mod chart_dry_run;
 mod chart_lint;
 mod chart_template;
+mod claims_removed;
 mod cluster_create;
 mod cluster_delete;
+mod connection_budget;
 pub mod context;
 mod disruption_budget;
 mod disturb;
+mod each_alone;
+mod environments_differ;
 pub mod explain;
+mod extra;
+mod failed_upgrade;
+mod fits;
 mod health;
 mod helm_test;
+mod hooks_first;
 mod images_load;
 mod install;
+mod job_completes;
+mod job_expires;
+mod job_fails;
 mod kill;
 mod leader_write_follower_read;
+mod liveness_restarts;
+pub mod output;
 mod pod_kill;
 mod pod_kill_follower;
 mod pod_kill_leader;
 mod pod_kill_zero;
 mod ready;
 mod replace_all;
+mod replicas_are;
+mod restart;
 mod rollback;
+mod rollback_alone;
 mod rolled_out;
 mod scale_up;
 mod service;
 mod settled;
+mod several_releases;
+mod signs;
+mod stays_out;
+mod template_refused;
 mod uninstall;
+mod untouched;
 mod upgrade;
 mod voters;
 mod write_read;
@@ -63,15 +88,58 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         Upgrade => upgrade::run(cx).await,
         Rollback => rollback::run(cx).await,
         ScaleUp => scale_up::run(cx).await,
+        JobCompletes => job_completes::run(cx).await,
+        JobFails => job_fails::run(cx).await,
+        Output => output::run(cx).await,
+        JobExpires => job_expires::run(cx).await,
+        SeveralReleases => several_releases::run(cx).await,
+        StaysOut => stays_out::run(cx).await,
+        TemplateRefused => template_refused::run(cx).await,
+        LivenessRestarts => liveness_restarts::run(cx).await,
+        Autoscaler => autoscaler::run(cx).await,
+        BadReleaseRollsBack => bad_release_rolls_back::run(cx).await,
+        FailedUpgrade => failed_upgrade::run(cx).await,
+        Answers => answers::run(cx).await,
+        HooksFirst => hooks_first::run(cx).await,
+        ConnectionBudget => connection_budget::run(cx).await,
+        EnvironmentsDiffer => environments_differ::run(cx).await,
+        RollbackAlone => rollback_alone::run(cx).await,
+        Fits => fits::run(cx).await,
+        EachAlone => each_alone::run(cx).await,
+        ReplicasAre => replicas_are::run(cx).await,
+        Restart => restart::run(cx).await,
         Uninstall => uninstall::run(cx).await,
+        ClaimsRemoved => claims_removed::run(cx).await,
         ClusterDelete => cluster_delete::run(cx).await,
     }
 }
 
 /// Whether a case's parameters are right; answers what is wrong.
 pub fn check(_: &Suite, case: &CaseSpec) -> Result<(), String> {
-    let mut given = case.with.keys();
-    given.next().map_or(Ok(()), |key| Err(format!("it has no parameter `{key}`")))
+    match case.phase {
+        DisruptionBudget => parameters::<disruption_budget::With>(case),
+        JobFails => parameters::<job_fails::With>(case),
+        Output => parameters::<output::With>(case),
+        SeveralReleases => parameters::<several_releases::With>(case),
+        StaysOut => parameters::<stays_out::With>(case),
+        TemplateRefused => parameters::<template_refused::With>(case),
+        LivenessRestarts => parameters::<liveness_restarts::With>(case),
+        Autoscaler => parameters::<autoscaler::With>(case),
+        BadReleaseRollsBack => parameters::<bad_release_rolls_back::With>(case),
+        FailedUpgrade => parameters::<failed_upgrade::With>(case),
+        Answers => parameters::<answers::With>(case),
+        ConnectionBudget => parameters::<connection_budget::With>(case),
+        EnvironmentsDiffer => parameters::<environments_differ::With>(case),
+        RollbackAlone => parameters::<rollback_alone::With>(case),
+        Fits => parameters::<fits::With>(case),
+        EachAlone => parameters::<each_alone::With>(case),
+        ReplicasAre => parameters::<replicas_are::With>(case),
+        _ => case.with.keys().next().map_or(Ok(()), |key| Err(format!("it has no parameter `{key}`"))),
+    }
+}
+
+fn parameters<T: DeserializeOwned>(case: &CaseSpec) -> Result<(), String> {
+    case.with.clone().try_into::<T>().map(drop).map_err(|error| error.message().to_owned())
 }
 
 /// A kind of case. One file of this folder each.
@@ -120,20 +188,65 @@ pub enum Phase {
     Rollback,
     /// More replicas join.
     ScaleUp,
+    /// Every Job of the release completes.
+    JobCompletes,
+    /// A Job that can't succeed fails, with its reason and after its retries.
+    JobFails,
+    /// What a Job left on its claim is there though its pod is gone.
+    Output,
+    /// A Job that is done is taken away when its time to live is over.
+    JobExpires,
+    /// More releases of the chart run side by side.
+    SeveralReleases,
+    /// A release that lacks something does not become ready, and says what it lacks.
+    StaysOut,
+    /// Values that must not be deployed are refused when the chart is rendered.
+    TemplateRefused,
+    /// A replica that is made unhealthy is restarted by its liveness probe.
+    LivenessRestarts,
+    /// The `HorizontalPodAutoscaler` is accepted as it is meant.
+    Autoscaler,
+    /// A release that can't become ready rolls back by itself, and the old one never stops.
+    BadReleaseRollsBack,
+    /// An upgrade that can't work shows why, and leaves the old pods at work.
+    FailedUpgrade,
+    /// A pod of a release answers with what is expected.
+    Answers,
+    /// The Jobs of pre-install hooks were done before any workload was made.
+    HooksFirst,
+    /// The connection pools of all releases together fit what the database takes.
+    ConnectionBudget,
+    /// What a release has that the same one of another environment has not.
+    EnvironmentsDiffer,
+    /// One release is upgraded and rolled back, and all others are left alone.
+    RollbackAlone,
+    /// What all replicas request fits the cluster that they are meant for.
+    Fits,
+    /// The chart with one of its parts switched on, for each of them, and with none.
+    EachAlone,
+    /// Each workload runs as many replicas as it should, and no placeholder is left.
+    ReplicasAre,
+    /// Every pod of a release is replaced, and what was written before is still there.
+    Restart,
     /// `helm uninstall` leaves nothing but claims.
     Uninstall,
+    /// The claims that outlived their release are found by their label, and deleted.
+    ClaimsRemoved,
     /// What the run created is gone.
     ClusterDelete,
 }
 
 use Phase::{
-    ChartDryRun, ChartLint, ChartTemplate, ClusterCreate, ClusterDelete, DisruptionBudget, Health, HelmTest,
-    ImagesLoad, Install, LeaderWriteFollowerRead, PodKill, PodKillFollower, PodKillLeader, PodKillZero, Ready,
-    ReplaceAll, Rollback, ScaleUp, Uninstall, Upgrade, Voters, WriteRead,
+    Answers, Autoscaler, BadReleaseRollsBack, ChartDryRun, ChartLint, ChartTemplate, ClaimsRemoved, ClusterCreate,
+    ClusterDelete, ConnectionBudget, DisruptionBudget, EachAlone, EnvironmentsDiffer, FailedUpgrade, Fits, Health,
+    HelmTest, HooksFirst, ImagesLoad, Install, JobCompletes, JobExpires, JobFails, LeaderWriteFollowerRead,
+    LivenessRestarts, Output, PodKill, PodKillFollower, PodKillLeader, PodKillZero, Ready, ReplaceAll, ReplicasAre,
+    Restart, Rollback, RollbackAlone, ScaleUp, SeveralReleases, StaysOut, TemplateRefused, Uninstall, Upgrade, Voters,
+    WriteRead,
 };
 
 /// All of them: name, and the phases that must have passed before.
-const TABLE: [(Phase, &str, &[Phase]); 23] = [
+const TABLE: [(Phase, &str, &[Phase]); 44] = [
     (ChartLint, "lint", &[]),
     (ChartTemplate, "template", &[]),
     (ClusterCreate, "create", &[]),
@@ -155,7 +268,28 @@ const TABLE: [(Phase, &str, &[Phase]); 23] = [
     (Upgrade, "upgrade", &[Ready]),
     (Rollback, "rollback", &[Upgrade]),
     (ScaleUp, "scale_up", &[Ready]),
+    (JobCompletes, "job_completes", &[Install]),
+    (JobFails, "job_fails", &[Install]),
+    (Output, "output", &[JobCompletes]),
+    (JobExpires, "job_expires", &[JobCompletes]),
+    (SeveralReleases, "several_releases", &[Install]),
+    (StaysOut, "stays_out", &[Install]),
+    (TemplateRefused, "template_refused", &[]),
+    (LivenessRestarts, "liveness_restarts", &[Ready]),
+    (Autoscaler, "autoscaler", &[Install]),
+    (BadReleaseRollsBack, "bad_release_rolls_back", &[Ready]),
+    (FailedUpgrade, "failed_upgrade", &[Ready]),
+    (Answers, "answers", &[Ready]),
+    (HooksFirst, "hooks_first", &[Install]),
+    (ConnectionBudget, "connection_budget", &[Install]),
+    (EnvironmentsDiffer, "environments_differ", &[Install]),
+    (RollbackAlone, "rollback_alone", &[Ready]),
+    (Fits, "fits", &[Install]),
+    (EachAlone, "each_alone", &[Install]),
+    (ReplicasAre, "replicas_are", &[Install]),
+    (Restart, "restart", &[Ready]),
     (Uninstall, "uninstall", &[Install]),
+    (ClaimsRemoved, "claims_removed", &[Uninstall]),
     (ClusterDelete, "delete", &[ClusterCreate]),
 ];
 
@@ -238,14 +372,16 @@ impl Phase {
             self,
             Voters | LeaderWriteFollowerRead | PodKillLeader | PodKillFollower | PodKillZero | ReplaceAll
         );
-        let records = matches!(self, WriteRead | PodKill | Upgrade | Rollback | ScaleUp) || members;
-        let workload = matches!(self, Health | DisruptionBudget) || records;
+        let records = matches!(self, WriteRead | PodKill | Upgrade | Rollback | ScaleUp | Restart) || members;
+        let workload = matches!(self, Health | DisruptionBudget | LivenessRestarts) || records;
         let budget = || suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
         match self {
             _ if workload && suite.workload.is_none() => Some("to know what runs the replicas: add a [workload] table"),
             _ if members && suite.members.is_none() => Some("to know the members: add a [members] table"),
             _ if records && suite.records().is_err() => Some("to know how a record is written: add a [records] table"),
-            _ if (records || self == Health) && suite.http.is_none() => Some("to know the port: add an [http] table"),
+            _ if (records || matches!(self, Health | LivenessRestarts)) && suite.http.is_none() => {
+                Some("to know the port: add an [http] table")
+            }
             DisruptionBudget if budget() => Some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]"),
             Upgrade if suite.upgrade.set.is_empty() => {
                 Some("something to change: add `set = [\"key=value\"]` to [upgrade]")

@@ -1,17 +1,15 @@
 //! What several phases wait for: every Deployment and `StatefulSet` of a release runs its current revision and is ready.
 
-use serde_json::Value;
-
 use super::context::Cx;
 use crate::kubernetes::watch::State;
-use crate::stage::Placed;
+use crate::placed::Placed;
 
 /// Waits until every workload of a release is rolled out.
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more.
 pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
-    let workloads: Vec<_> = placed.objects.iter().filter_map(workload).collect();
+    let workloads = placed.workloads();
     let what = format!("release {} rolled out", placed.release.key());
     cx.wait.until(&placed.watch, &what, |state| all_rolled_out(state, &workloads)).await
 }
@@ -23,10 +21,4 @@ fn all_rolled_out(state: &State, workloads: &[(&str, &str)]) -> Result<(), Strin
     });
     let open: Vec<_> = open.collect();
     if open.is_empty() { Ok(()) } else { Err(open.join("; ")) }
-}
-
-/// Kind and name of an object that keeps pods running.
-pub fn workload(object: &Value) -> Option<(&str, &str)> {
-    let kind = object["kind"].as_str().filter(|kind| ["Deployment", "StatefulSet"].contains(kind))?;
-    Some((kind, object["metadata"]["name"].as_str()?))
 }

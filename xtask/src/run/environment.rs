@@ -1,5 +1,7 @@
 //! The run's cluster and its images: made, filled, taken away.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 
 use super::{Live, Run};
@@ -7,7 +9,8 @@ use crate::cluster::Loaded;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
 use crate::kubernetes;
 use crate::kubernetes::wait::Waiter;
-use crate::suite::Suite;
+use crate::phases::{Phase, output};
+use crate::suite::{Suite, Variant};
 use crate::tools::Docker;
 
 /// What the stand-in's image is called: nobody takes it for a real one.
@@ -83,6 +86,10 @@ impl Run {
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = Vec::new();
+        let reads = |variant: &Arc<Variant>| variant.topology.cases.iter().any(|case| case.phase == Phase::Output);
+        if self.about().any(reads) {
+            needed.extend(output::IMAGE.parse());
+        }
         let rendered = self.about().map(|variant| self.render(variant));
         for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
             for image in images::in_manifests(objects) {

@@ -13,6 +13,8 @@ pub struct CaseSpec {
     pub phase: Phase,
     /// Last part of its name: the phase's, unless the suite gives another.
     pub name: String,
+    /// Key of the release that it is about; the one under test unless said.
+    pub release: Option<String>,
     /// The phase's parameters.
     pub with: toml::Table,
 }
@@ -22,20 +24,22 @@ struct Written {
     case: Phase,
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    release: Option<String>,
     #[serde(flatten)]
     with: toml::Table,
 }
 
 impl From<Phase> for CaseSpec {
     fn from(phase: Phase) -> Self {
-        Self { phase, name: phase.name().to_owned(), with: toml::Table::new() }
+        Self { phase, name: phase.name().to_owned(), release: None, with: toml::Table::new() }
     }
 }
 
 impl From<Written> for CaseSpec {
     fn from(written: Written) -> Self {
         let name = written.name.unwrap_or_else(|| written.case.name().to_owned());
-        Self { phase: written.case, name, with: written.with }
+        Self { phase: written.case, name, release: written.release, with: written.with }
     }
 }
 

@@ -198,6 +198,7 @@ fn check_case(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(),
     if let Some(need) = phase.needs().iter().find(lacks) {
         return Err(format!("case `{name}` needs `{}` before it", need.name()));
     }
+    suite.release(case.release.as_deref())?;
     phases::check(suite, case).map_err(|message| format!("case `{name}`: {message}"))
 }
 

@@ -1,0 +1,108 @@
+//! `autoscaler`: the `HorizontalPodAutoscaler` is accepted as it is meant. That it scales is not proven where nothing
+//! measures.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec};
+use kube::Api;
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::extra::{self, Changes};
+use crate::kubernetes::call;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// What enables it, in a release of its own.
+    set: Vec<String>,
+    /// Its name.
+    hpa: String,
+    /// Least replicas.
+    min: i32,
+    /// Most replicas.
+    max: i32,
+    /// Targets in percent of what is requested, by resource: `{ cpu = 70 }`.
+    targets: BTreeMap<String, i32>,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let changes = Changes { set: with.set.clone(), ..Changes::default() };
+    let extra = extra::beside(cx, cx.placed(&stage)?, "scaled", &changes).await?;
+    if let Some(error) = extra::install(cx, &extra).await {
+        return Err(error.into());
+    }
+    let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(stage.client.clone(), extra.watch.namespace());
+    let found = call(&format!("getting HorizontalPodAutoscaler/{}", with.hpa), autoscalers.get(&with.hpa)).await;
+    let checked = found.and_then(|found| {
+        let spec = found.spec.with_context(|| format!("HorizontalPodAutoscaler/{} has no spec", with.hpa))?;
+        check(&with, &spec, &extra.workloads())
+    });
+    extra::uninstall(cx, &extra).await?;
+    checked?;
+    Ok(format!("{} to {} replicas; not proven: that it scales, which needs a metrics server", with.min, with.max))
+}
+
+fn check(with: &With, spec: &HorizontalPodAutoscalerSpec, workloads: &[(&str, &str)]) -> anyhow::Result<()> {
+    let name = &with.hpa;
+    let bounds = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
+    ensure!(
+        bounds == (with.min, with.max),
+        "HorizontalPodAutoscaler/{name} goes from {} to {} replicas",
+        bounds.0,
+        bounds.1
+    );
+    let target = (spec.scale_target_ref.kind.as_str(), spec.scale_target_ref.name.as_str());
+    ensure!(
+        workloads.contains(&target),
+        "HorizontalPodAutoscaler/{name} scales {}/{}, which is none of the release",
+        target.0,
+        target.1
+    );
+    let metrics = spec.metrics.iter().flatten().filter_map(|metric| metric.resource.as_ref());
+    let targets: BTreeMap<_, _> =
+        metrics.filter_map(|resource| Some((resource.name.clone(), resource.target.average_utilization?))).collect();
+    ensure!(
+        targets == with.targets,
+        "HorizontalPodAutoscaler/{name} has the targets {targets:?} instead of {:?}",
+        with.targets
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(change: impl FnOnce(&mut serde_json::Value)) -> anyhow::Result<()> {
+        let metric = |name: &str, percent: i32| json!({ "type": "Resource", "resource": { "name": name, "target": { "type": "Utilization", "averageUtilization": percent } } });
+        let mut spec = json!({
+            "minReplicas": 2, "maxReplicas": 10, "metrics": [metric("cpu", 70)],
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
+        });
+        change(&mut spec);
+        let targets = [("cpu".to_owned(), 70)].into();
+        let with = With { set: vec![], hpa: "web".to_owned(), min: 2, max: 10, targets };
+        check(&with, &serde_json::from_value(spec).unwrap(), &[("Deployment", "web")])
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        checked(|_| ()).unwrap();
+        let error = |change: fn(&mut serde_json::Value)| checked(change).unwrap_err().to_string();
+        assert_eq!(
+            error(|spec| spec["maxReplicas"] = json!(4)),
+            "HorizontalPodAutoscaler/web goes from 2 to 4 replicas"
+        );
+        let other = error(|spec| spec["scaleTargetRef"]["name"] = json!("api"));
+        assert_eq!(other, "HorizontalPodAutoscaler/web scales Deployment/api, which is none of the release");
+        let none = error(|spec| spec["metrics"] = json!([]));
+        assert_eq!(none, "HorizontalPodAutoscaler/web has the targets {} instead of {\"cpu\": 70}");
+    }
+}

@@ -1,0 +1,55 @@
+//! `bad_release_rolls_back`: a release that can't become ready rolls back by itself, and the old one never stops.
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::untouched::Untouched;
+use super::{extra, rolled_out};
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// Values of the bad release.
+    set: Vec<String>,
+    /// How long helm waits before it gives the release up, in seconds.
+    timeout_s: u64,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    cx.wait.expect_failure();
+    let before = Untouched::of(placed);
+    let revision = placed.helm.revision().await?;
+    let mut bad = placed.clone();
+    let changes = extra::Changes { set: with.set, ..extra::Changes::default() };
+    extra::changed(cx, &mut bad, &changes).await?;
+    let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).arg(bad.helm.rollback_on_failure());
+    let upgrade = upgrade.args(["--wait", "--timeout", &format!("{}s", with.timeout_s)]);
+    // helm takes its time to roll back, and waits for that, too.
+    let upgrade = upgrade.timeout(Duration::from_secs(2 * with.timeout_s + 30).min(cx.wait.left()));
+    let line = upgrade.line();
+    let (outcome, lost) = before.while_doing(upgrade.run()).await;
+    if outcome.is_ok() {
+        bail!("{line}: it succeeded, though the release can't become ready");
+    }
+    if let Some(lost) = lost {
+        bail!("the old release stopped: {lost}");
+    }
+    rolled_out::rolled_out(cx, placed).await?;
+    before.check()?;
+    let now = placed.helm.revision().await?;
+    ensure!(
+        now == revision + 2,
+        "{line}: revision {now} is current; {} should be, a roll-back of {}",
+        revision + 2,
+        revision + 1
+    );
+    Ok(format!("revision {} rolled back to {revision} as {now}, no ready pod lost", revision + 1))
+}

@@ -1,0 +1,29 @@
+//! `claims_removed`: the claims that outlived their release are found by their label, and deleted.
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
+
+use super::context::Cx;
+use crate::kubernetes::call;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    let label = format!("app.kubernetes.io/instance={}", placed.release.name);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), placed.watch.namespace());
+    let of_release = ListParams::default().labels(&label);
+    let found = call("listing claims", claims.list(&of_release)).await?.items.len();
+    ensure!(found > 0, "no PersistentVolumeClaim has the label {label}: what outlives a release has to be found by it");
+    let told = format!("deleting the claims with {label}");
+    call(&told, claims.delete_collection(&DeleteParams::default(), &of_release)).await?;
+    let gone = async || match claims.list(&of_release).await.map(|left| left.items.len()) {
+        Ok(0) => Ok(()),
+        Ok(left) => Err(format!("{left} left")),
+        Err(error) => Err(error.to_string()),
+    };
+    cx.wait.ask_until(&placed.watch, &told, gone).await?;
+    Ok(format!("{found} with {label}"))
+}

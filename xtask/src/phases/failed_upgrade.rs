@@ -1,0 +1,84 @@
+//! `failed_upgrade`: an upgrade that can't work, a failing migration say, shows why, leaves the old pods at work, and is
+//! taken back by hand.
+
+use anyhow::{bail, ensure};
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::extra::{self, Changes};
+use super::untouched::Untouched;
+use super::{rolled_out, signs};
+use crate::kubernetes::rollout::Rollout;
+use crate::placed::Placed;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// Values of the upgrade.
+    set: Vec<String>,
+    /// What helm, a pod's state, an event or a log has to say.
+    says: String,
+    /// Whether a hook fails: then no workload may have been changed, and the hook's Job is still there.
+    #[serde(default)]
+    hook: bool,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    cx.wait.expect_failure();
+    let (before, revision, rollouts) = (Untouched::of(placed), placed.helm.revision().await?, rollouts(placed));
+    let mut bad = placed.clone();
+    extra::changed(cx, &mut bad, &Changes { set: with.set.clone(), ..Changes::default() }).await?;
+    let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
+    let line = upgrade.line();
+    let failure = upgrade.run().await.err().map(|error| format!("{error:#}"));
+    let said = says(cx, &stage.client, &bad, &with.says, failure.as_deref()).await?;
+    before.check()?;
+    if with.hook {
+        ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
+        ensure!(self::rollouts(placed) == rollouts, "{line}: a workload was changed though the hook failed");
+        kept(&bad)?;
+    }
+    let back = placed.helm.cmd("rollback").arg(revision.to_string()).arg("--no-hooks").timeout(cx.wait.left());
+    back.run().await?;
+    rolled_out::rolled_out(cx, placed).await?;
+    before.check()?;
+    Ok(format!("{} pods went on, {said:?}", before.count()))
+}
+
+/// Waits until the words are somewhere; answers the line that has them.
+async fn says(
+    cx: &Cx,
+    client: &kube::Client,
+    bad: &Placed,
+    words: &str,
+    failure: Option<&str>,
+) -> anyhow::Result<String> {
+    let ask = async || {
+        let signs = format!("{}\n{}", failure.unwrap_or_default(), signs::of_release(client, bad).await);
+        match signs.lines().find(|line| line.contains(words)) {
+            Some(line) => Ok(line.trim().to_owned()),
+            None => Err(signs.trim().to_owned()),
+        }
+    };
+    cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {words:?}"), ask).await
+}
+
+fn rollouts(placed: &Placed) -> Vec<Option<Rollout>> {
+    let state = placed.watch.state();
+    placed.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
+}
+
+/// The failed hook's Job is there to be looked at.
+fn kept(bad: &Placed) -> anyhow::Result<()> {
+    let state = bad.watch.state();
+    let jobs = bad.hook_jobs("pre-upgrade");
+    if jobs.iter().any(|job| state.jobs.contains_key(*job)) {
+        return Ok(());
+    }
+    bail!("Job/{} of the failed hook is gone: nobody can look why it failed", jobs.join(", Job/"))
+}

@@ -1,0 +1,50 @@
+//! `job_completes`: every Job of the release completes.
+
+use k8s_openapi::api::batch::v1::Job;
+
+use super::context::Cx;
+use crate::kubernetes::objects;
+use crate::kubernetes::watch::State;
+use crate::placed::Placed;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    completed(cx, placed).await?;
+    Ok(placed.jobs().join(", "))
+}
+
+/// Waits until every Job of a release is complete. One that its TTL took away before it was seen so counts as failed:
+/// nobody knows.
+///
+/// # Errors
+/// Where one fails, or there is none.
+pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
+    let jobs = placed.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
+    let what = format!("Job/{} complete", jobs.join(", Job/"));
+    cx.wait.until(&placed.watch, &what, |state| all_complete(state, &jobs)).await
+}
+
+fn all_complete(state: &State, jobs: &[&str]) -> Result<(), String> {
+    let open = jobs.iter().filter_map(|name| match state.jobs.get(*name) {
+        None => Some(format!("Job/{name} is not there")),
+        Some(job) if has_condition(job, "Complete") => None,
+        Some(job) => Some(format!("Job/{name} {}", objects::job_line(job))),
+    });
+    let open: Vec<_> = open.collect();
+    if open.is_empty() { Ok(()) } else { Err(open.join("; ")) }
+}
+
+/// Whether a Job's condition is true.
+pub fn has_condition(job: &Job, condition: &str) -> bool {
+    reason(job, condition).is_some()
+}
+
+/// The reason of a Job's condition, where that is true.
+pub fn reason(job: &Job, condition: &str) -> Option<String> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|one| one.type_ == condition && one.status == "True")?;
+    Some(found.reason.clone().unwrap_or_default())
+}

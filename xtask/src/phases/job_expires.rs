@@ -1,0 +1,21 @@
+//! `job_expires`: a Job that is done is taken away when its time to live is over, and its pods with it.
+
+use super::context::Cx;
+use crate::kubernetes::objects;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    let jobs = placed.jobs();
+    let what = format!("Job/{} and its pods gone", jobs.join(", Job/"));
+    cx.wait
+        .until(&placed.watch, &what, |state| {
+            let left = jobs.iter().filter_map(|name| Some((name, state.jobs.get(*name)?)));
+            let mut left: Vec<_> = left.map(|(name, job)| format!("Job/{name} {}", objects::job_line(job))).collect();
+            left.extend(jobs.iter().flat_map(|name| state.pods_of_job(name)).map(objects::pod_line));
+            if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+        })
+        .await?;
+    Ok(String::new())
+}

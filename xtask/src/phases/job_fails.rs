@@ -1,0 +1,59 @@
+//! `job_fails`: a Job that can't succeed fails, with the right reason, after the right number of attempts, and its log
+//! says why.
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::extra::{self, Changes};
+use super::job_completes::reason;
+use super::signs;
+use crate::placed::Placed;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// What makes it fail.
+    #[serde(default)]
+    set: Vec<String>,
+    /// The reason of its condition: `BackoffLimitExceeded`.
+    reason: String,
+    /// How many pods it has had: one more than its retries.
+    attempts: usize,
+    /// What the log of each attempt says.
+    says: String,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    cx.wait.expect_failure();
+    let changes = Changes { set: with.set.clone(), ..Changes::default() };
+    let extra = extra::beside(cx, cx.placed(&stage)?, "fails", &changes).await?;
+    if let Some(error) = extra::install(cx, &extra).await {
+        return Err(error.into());
+    }
+    let job = (*extra.jobs().first().context("the release has no Job")?).to_owned();
+    let failed = failed(cx, &extra, &job).await?;
+    ensure!(failed == with.reason, "Job/{job} failed with {failed} instead of {}", with.reason);
+    let attempts = extra.pods().len();
+    ensure!(attempts == with.attempts, "Job/{job} had {attempts} attempts instead of {}", with.attempts);
+    for pod in extra.pods() {
+        let log = signs::of_pod(&stage.client, &extra, &pod).await;
+        ensure!(log.contains(&with.says), "an attempt of Job/{job} does not say {:?}:\n{log}", with.says);
+    }
+    extra::uninstall(cx, &extra).await?;
+    Ok(format!("{failed} after {attempts} attempts"))
+}
+
+/// Waits until a Job has failed; answers the reason.
+async fn failed(cx: &Cx, extra: &Placed, name: &str) -> anyhow::Result<String> {
+    let what = format!("Job/{name} failed");
+    cx.wait
+        .until(&extra.watch, &what, |state| {
+            let job = state.jobs.get(name).ok_or("it is not there")?;
+            reason(job, "Failed").ok_or_else(|| crate::kubernetes::objects::job_line(job))
+        })
+        .await
+}

@@ -1,0 +1,111 @@
+//! `output`: what a Job left on its claim is there though its pod is gone: read by another pod, and compared.
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, LogParams, PostParams};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::context::Cx;
+use crate::kubernetes::{call, objects};
+use crate::placed::Placed;
+use crate::stage::Stage;
+
+/// What reads: it has `cat`.
+pub const IMAGE: &str = "busybox:1.36.1";
+/// Where it sees the claim.
+const MOUNT: &str = "/output";
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// The file, relative to the claim's root.
+    file: String,
+    /// What it holds, to the last byte.
+    is: String,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    pods_gone(cx, &stage, placed).await?;
+    let claim = claim(placed).with_context(|| format!("release {} has no claim", placed.release.key()))?;
+    let content = read(cx, &stage, placed, &claim, &with.file).await?;
+    ensure!(
+        content == with.is,
+        "{} on PersistentVolumeClaim/{claim} holds {content:?} instead of {:?}",
+        with.file,
+        with.is
+    );
+    Ok(format!("{} bytes of {} on PersistentVolumeClaim/{claim}", content.len(), with.file))
+}
+
+/// Deletes what is left of the Job's pods: only the claim may have the output.
+async fn pods_gone(cx: &Cx, stage: &Stage, placed: &Placed) -> anyhow::Result<()> {
+    for pod in placed.pods() {
+        let name = pod.name_any();
+        call(&format!("deleting Pod/{name}"), stage.pods().delete(&name, &DeleteParams::default())).await?;
+    }
+    let gone = |_: &_| match placed.pods().len() {
+        0 => Ok(()),
+        left => Err(format!("{left} left")),
+    };
+    cx.wait.until(&placed.watch, "the Job's pods gone", gone).await
+}
+
+fn claim(placed: &Placed) -> Option<String> {
+    let claim = placed.objects.iter().find(|object| object["kind"] == "PersistentVolumeClaim")?;
+    claim["metadata"]["name"].as_str().map(str::to_owned)
+}
+
+/// Reads a file of a claim with a pod of our own, which is deleted again.
+async fn read(cx: &Cx, stage: &Stage, placed: &Placed, claim: &str, file: &str) -> anyhow::Result<String> {
+    let name = format!("chartproof-reader-{}", cx.spec.name.replace('_', "-"));
+    let pods = stage.pods();
+    let user = &placed.objects.iter().find_map(|object| object.pointer("/spec/template/spec/securityContext").cloned());
+    let reader = reader(&name, claim, file, user.as_ref())?;
+    call(&format!("creating Pod/{name}"), pods.create(&PostParams::default(), &reader)).await?;
+    let what = format!("Pod/{name} has read {file}");
+    let ended = cx.wait.until(&placed.watch, &what, |state| {
+        let pod = state.pods.get(&name).ok_or("it is not there")?;
+        match pod.status.as_ref().and_then(|status| status.phase.as_deref()) {
+            Some("Succeeded" | "Failed") => Ok(objects::pod_line(pod)),
+            _ => Err(objects::pod_line(pod)),
+        }
+    });
+    let ended = ended.await?;
+    let content = call(&format!("reading the log of Pod/{name}"), pods.logs(&name, &LogParams::default())).await?;
+    call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await?;
+    ensure!(ended == "Succeeded", "{file} on PersistentVolumeClaim/{claim} can't be read: {}", content.trim());
+    Ok(content)
+}
+
+/// A pod that prints a file of a claim; it runs in the security context of those that wrote it.
+fn reader(name: &str, claim: &str, file: &str, context: Option<&serde_json::Value>) -> serde_json::Result<Pod> {
+    serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "chartproof" } },
+        "spec": {
+            "automountServiceAccountToken": false,
+            "restartPolicy": "Never",
+            "securityContext": context,
+            "volumes": [{ "name": "output", "persistentVolumeClaim": { "claimName": claim, "readOnly": true } }],
+            "containers": [{
+                "name": "reader",
+                "image": IMAGE,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["cat", format!("{MOUNT}/{file}")],
+                "securityContext": {
+                    "runAsNonRoot": true,
+                    "runAsUser": 1000,
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": { "drop": ["ALL"] },
+                    "seccompProfile": { "type": "RuntimeDefault" },
+                },
+                "volumeMounts": [{ "name": "output", "mountPath": MOUNT, "readOnly": true }],
+            }],
+        },
+    }))
+}

@@ -1,0 +1,43 @@
+//! `rollback_alone`: one release is upgraded and rolled back, and all others are left alone.
+
+use anyhow::ensure;
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::extra::{self, Changes};
+use super::rolled_out;
+use super::untouched::Untouched;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// Values of the upgrade: something that replaces its pods.
+    set: Vec<String>,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    let mut others = Vec::new();
+    for other in stage.releases.iter().filter(|other| other.release != placed.release) {
+        others.push((other, other.helm.revision().await?, Untouched::of(other)));
+    }
+    let (own, revision) = (Untouched::of(placed), placed.helm.revision().await?);
+    let mut changed = placed.clone();
+    extra::changed(cx, &mut changed, &Changes { set: with.set, ..Changes::default() }).await?;
+    let upgrade = changed.helm.upgrade(&changed.chart, &changed.values).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&placed.watch, &upgrade.line(), upgrade.run()).await??;
+    rolled_out::rolled_out(cx, &changed).await?;
+    ensure!(own.check().is_err(), "the upgrade of {} replaced no pod: nothing is proven", placed.release.key());
+    let back = placed.helm.cmd("rollback").arg(revision.to_string()).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&placed.watch, &back.line(), back.run()).await??;
+    rolled_out::rolled_out(cx, placed).await?;
+    for (other, revision, pods) in &others {
+        pods.check()?;
+        let now = other.helm.revision().await?;
+        ensure!(now == *revision, "release {} is at revision {now}, it was at {revision}", other.release.key());
+    }
+    Ok(format!("{} other releases as they were", others.len()))
+}

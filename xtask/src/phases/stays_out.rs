@@ -1,0 +1,65 @@
+//! `stays_out`: a release that lacks something does not become ready, and says what it lacks.
+
+use anyhow::bail;
+use serde::Deserialize;
+
+use super::context::Cx;
+use super::extra::{self, Changes};
+use super::signs;
+use crate::kubernetes::objects;
+use crate::placed::Placed;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// Values files of the release that lacks something, relative to the chart.
+    #[serde(default)]
+    values: Vec<std::path::PathBuf>,
+    /// Values that make it so.
+    #[serde(default)]
+    set: Vec<String>,
+    /// What helm, a pod's state, an event or a log has to say.
+    says: String,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    cx.wait.expect_failure();
+    let changes = Changes { values: with.values, set: with.set };
+    let extra = extra::beside(cx, cx.placed(&stage)?, "out", &changes).await?;
+    let refused = extra::install(cx, &extra).await.map(|error| format!("{error:#}"));
+    let outcome = says(cx, &stage.client, &extra, &with.says, refused.as_deref()).await;
+    // Taken away in any case: what comes after it has a namespace without it.
+    let gone = extra::uninstall(cx, &extra).await;
+    let said = outcome?;
+    gone?;
+    Ok(said)
+}
+
+/// Waits until the words are somewhere; answers the line that has them.
+async fn says(
+    cx: &Cx,
+    client: &kube::Client,
+    extra: &Placed,
+    words: &str,
+    refused: Option<&str>,
+) -> anyhow::Result<String> {
+    let ask = async || {
+        let pods = extra.pods();
+        if let Some(pod) = pods.iter().find(|pod| objects::is_ready(pod)) {
+            return Ok(Err(objects::pod_line(pod)));
+        }
+        let signs = format!("{}\n{}", refused.unwrap_or_default(), signs::of_release(client, extra).await);
+        match signs.lines().find(|line| line.contains(words)) {
+            Some(line) => Ok(Ok(line.trim().to_owned())),
+            None => Err(signs.trim().to_owned()),
+        }
+    };
+    let what = format!("release {} says {words:?}", extra.release.name);
+    match cx.wait.ask_until(&extra.watch, &what, ask).await? {
+        Ok(line) => Ok(line),
+        Err(pod) => bail!("release {} became ready though it should say {words:?}: {pod}", extra.release.name),
+    }
+}

@@ -1,0 +1,46 @@
+//! `template_refused`: values that must not be deployed are refused when the chart is rendered, in words that say why.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+use serde::Deserialize;
+
+use super::context::Cx;
+
+/// Its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// Values files, relative to the chart.
+    #[serde(default)]
+    values: Vec<PathBuf>,
+    /// Values, as `--set` takes them.
+    #[serde(default)]
+    set: Vec<String>,
+    /// What helm's message has to say.
+    says: String,
+}
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let with = cx.with::<With>()?;
+    let suite = &cx.variant()?.suite;
+    let release = suite.release(cx.spec.release.as_deref()).map_err(anyhow::Error::msg)?;
+    let chart = suite.chart_of(release);
+    let mut template = cx.run.launcher.cmd(&cx.run.helm.path).args(["template", &release.name]).arg(&chart);
+    for file in &with.values {
+        template = template.arg("--values").arg(chart.join(file));
+    }
+    for value in &with.set {
+        template = template.args(["--set", value]);
+    }
+    let line = template.line();
+    match template.run().await {
+        Ok(_) => bail!("{line}: it renders, though it should be refused with {:?}", with.says),
+        Err(error) => {
+            let said = format!("{error:#}");
+            ensure!(said.contains(&with.says), "it is refused, but not with {:?}: {said}", with.says);
+            Ok(with.says)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The pods of a release that has to go on: which they are, and whether one of them stops being ready.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use crate::kubernetes::objects;
+use crate::placed::Placed;
+
+/// The ready pods of a release at some moment.
+pub struct Untouched {
+    placed: Placed,
+    uids: BTreeSet<String>,
+}
+
+impl Untouched {
+    /// Its ready pods now.
+    pub fn of(placed: &Placed) -> Self {
+        Self { placed: placed.clone(), uids: ready(placed) }
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.uids.len()
+    }
+
+    /// Does something; answers what came of it, and how fewer pods were ready meanwhile, if that ever was so.
+    pub async fn while_doing<T>(&self, doing: impl Future<Output = T>) -> (T, Option<String>) {
+        let mut changes = self.placed.watch.changes();
+        let mut lost = None;
+        let mut doing = std::pin::pin!(doing);
+        loop {
+            tokio::select! {
+                done = &mut doing => return (done, lost),
+                news = changes.changed(), if lost.is_none() => {
+                    lost = self.lost();
+                    if news.is_err() {
+                        return (doing.await, lost);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether they are still the same, and ready.
+    ///
+    /// # Errors
+    /// Where one is gone or not ready.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let now = ready(&self.placed);
+        let gone = self.uids.difference(&now).count();
+        anyhow::ensure!(
+            gone == 0,
+            "{gone} of {} pods of release {} were touched",
+            self.uids.len(),
+            self.placed.release.key()
+        );
+        Ok(())
+    }
+
+    fn lost(&self) -> Option<String> {
+        let now = ready(&self.placed).len();
+        (now < self.uids.len()).then(|| format!("{now} of {} pods were ready", self.uids.len()))
+    }
+}
+
+fn ready(placed: &Placed) -> BTreeSet<String> {
+    placed.pods().iter().filter(|pod| objects::is_ready(pod)).filter_map(ResourceExt::uid).collect()
+}

@@ -1,0 +1,78 @@
+//! A release in its namespace.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+
+use crate::helm::{Helm, Values};
+use crate::kubernetes::watch::Watch;
+use crate::suite::Release;
+
+/// Kinds that keep pods running.
+const WORKLOADS: [&str; 2] = ["Deployment", "StatefulSet"];
+
+/// A release in its namespace.
+#[derive(Clone)]
+pub struct Placed {
+    /// As the suite says.
+    pub release: Release,
+    /// Its chart's folder.
+    pub chart: PathBuf,
+    /// helm for it.
+    pub helm: Helm,
+    /// What it is deployed with.
+    pub values: Values,
+    /// What is seen of its namespace.
+    pub watch: Watch,
+    /// Its objects, as helm renders them.
+    pub objects: Vec<Value>,
+}
+
+impl Placed {
+    /// Kind and name of what keeps its pods running.
+    pub fn workloads(&self) -> Vec<(&str, &str)> {
+        self.named(&WORKLOADS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()
+    }
+
+    /// The names of its Jobs that are no hooks.
+    pub fn jobs(&self) -> Vec<&str> {
+        self.named(&["Job"]).filter(|(.., object)| !is_hook(object)).map(|(_, name, _)| name).collect()
+    }
+
+    /// The names of its hooks' Jobs that run at this event: `pre-install`.
+    pub fn hook_jobs(&self, event: &str) -> Vec<&str> {
+        self.named(&["Job"]).filter(|(.., object)| runs_at(object, event)).map(|(_, name, _)| name).collect()
+    }
+
+    /// The pods of all of these that are there now.
+    pub fn pods(&self) -> Vec<Pod> {
+        let state = self.watch.state();
+        let kinds = WORKLOADS.into_iter().chain(["Job"]).collect::<Vec<_>>();
+        self.named(&kinds).flat_map(|(kind, name, _)| state.pods_of(kind, name)).cloned().collect()
+    }
+
+    /// One of its objects, as helm renders it.
+    pub fn object(&self, kind: &str, name: &str) -> Option<&Value> {
+        self.objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+    }
+
+    fn named<'a>(&'a self, kinds: &[&str]) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
+        self.objects.iter().filter_map(move |object| {
+            let kind = object["kind"].as_str().filter(|kind| kinds.contains(kind))?;
+            Some((kind, object["metadata"]["name"].as_str()?, object))
+        })
+    }
+}
+
+fn hooks(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"]["helm.sh/hook"].as_str()
+}
+
+fn is_hook(object: &Value) -> bool {
+    hooks(object).is_some()
+}
+
+fn runs_at(object: &Value, event: &str) -> bool {
+    hooks(object).is_some_and(|hooks| hooks.split(',').any(|hook| hook.trim() == event))
+}
