@@ -127,7 +127,8 @@ pub(super) async fn remarks(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
         ("served by this machine's own programs instead of an image", report.host_images),
         ("not enforced", report.not_enforced),
     ];
-    Ok(lines.into_iter().flat_map(|(what, of)| of.into_iter().map(move |one| format!("{what}: {one}"))).collect())
+    let told = |(what, of)| together(of).into_iter().map(move |one| format!("{what}: {one}"));
+    Ok(lines.into_iter().flat_map(told).collect())
 }
 
 /// Fields, each once: `Job a/b spec.x`, `Job a/c spec.x` are `spec.x of 2 objects`. Other lines stay as they are.
