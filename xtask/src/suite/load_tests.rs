@@ -138,7 +138,7 @@ fn several_releases_are_documented() {
     let text = blocks("```toml several\n");
     let suite = parse(Path::new("docs/suite.md"), &text).unwrap();
     assert_eq!(suite.releases.iter().map(Release::key).collect::<Vec<_>>(), ["infra/db", "server"]);
-    assert_eq!(suite.topologies[0].cases[2].name, "gone");
+    assert_eq!(suite.topologies[0].cases[3].name, "gone");
     for (table, message) in
         [("needs = [\"infra/db\"]", "needs = [\"db\"]"), ("${namespace:infra}", "${namespace:inrfa}")]
     {
