@@ -2,7 +2,7 @@
 //! line that it has no recording for, and a rule says what follows from one.
 //!
 //! The folder holds `recordings.jsonl`, `rules.json`, `state` (a word, `absent` at first), `log` (a line for each
-//! command that was started) and `name`: the cluster's, which a run chooses and the recordings call `$NAME`.
+//! command that was started), and what a run chooses and the recordings call `$NAME` and `$CLIENT`.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ enum Effect {
     Copies { from: PathBuf, to: PathBuf },
     /// Writes a kubeconfig for the embedded cluster with this run directory, as one of kind's.
     Kubeconfig { of: PathBuf, to: PathBuf },
-    /// Loads an image archive into the embedded cluster with this run directory.
-    Loads { archive: PathBuf, into: PathBuf },
+    /// Loads the image archive of the command line into the embedded cluster with this run directory.
+    Loads { into: PathBuf },
 }
 
 /// A state that holds until another recording was started.
@@ -84,8 +84,8 @@ fn play() -> anyhow::Result<ExitCode> {
     let program = which::which(&argv[0]).context("who am I")?;
     let folder = program.parent().context("a double without a folder")?.to_owned();
     argv[0] = program.file_name().context("a double without a name")?.to_string_lossy().into_owned();
-    let name = cluster_name(&folder, &argv)?;
-    let (recording, rule) = find(&folder, &argv, &name)?;
+    let chosen = Chosen::of(&folder, &argv)?;
+    let (recording, rule) = find(&folder, &argv, &chosen)?;
     append_log(&folder, &recording.name, &argv)?;
     for Step { state, until } in &rule.steps {
         set_state(&folder, state)?;
@@ -95,7 +95,7 @@ fn play() -> anyhow::Result<ExitCode> {
         std::io::stdin().read_to_end(&mut Vec::new())?;
     }
     if let Some(effect) = &rule.does {
-        effect.take_place(&name)?;
+        effect.take_place(&argv, &chosen)?;
     }
     if let Some(state) = &rule.then {
         set_state(&folder, state)?;
@@ -106,7 +106,7 @@ fn play() -> anyhow::Result<ExitCode> {
 }
 
 impl Effect {
-    fn take_place(&self, name: &str) -> anyhow::Result<()> {
+    fn take_place(&self, argv: &[String], chosen: &Chosen) -> anyhow::Result<()> {
         match self {
             Self::Writes(path) => {
                 std::fs::write(path, "written by a double\n").with_context(|| path.display().to_string())
@@ -117,39 +117,49 @@ impl Effect {
             }
             Self::Kubeconfig { of, to } => {
                 let mut kubeconfig = Kubeconfig::read_from(of.join("kubeconfig"))?;
-                let context = format!("kind-{name}");
+                let context = chosen.fill("kind-$NAME");
                 kubeconfig.contexts.iter_mut().for_each(|entry| entry.name.clone_from(&context));
                 kubeconfig.current_context = Some(context);
                 std::fs::write(to, serde_json::to_vec(&kubeconfig)?).with_context(|| to.display().to_string())
             }
-            Self::Loads { archive, into } => {
+            Self::Loads { into } => {
+                let archive = argv.iter().skip_while(|word| *word != "image-archive").nth(1);
+                let archive = archive.context("no image-archive in the command line")?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(Cluster::attach(into)?.load_images(archive))?;
+                runtime.block_on(Cluster::attach(into)?.load_images(archive.as_ref()))?;
                 Ok(())
             }
         }
     }
 }
 
-/// The name of the cluster that the command line is about, else of the one before it.
-fn cluster_name(folder: &Path, argv: &[String]) -> anyhow::Result<String> {
-    let named = argv.iter().find_map(|word| {
-        let rest = &word[word.find(PREFIX)? + PREFIX.len()..];
-        let id: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-        Some(format!("{PREFIX}{id}"))
-    });
-    match named {
-        Some(name) => {
-            replace(&folder.join("name"), &name)?;
-            Ok(name)
-        }
-        None => Ok(std::fs::read_to_string(folder.join("name")).unwrap_or_default()),
+/// What the run chooses, by what the recordings call it: the cluster's name, and the digest of the client's image.
+struct Chosen(Vec<(&'static str, String)>);
+
+impl Chosen {
+    /// As the command line has it, else one before it.
+    fn of(folder: &Path, argv: &[String]) -> anyhow::Result<Self> {
+        let find = |variable: &'static str, prefix: &str| {
+            let rest = argv.iter().find_map(|word| word.rsplit(['=', '/']).next()?.strip_prefix(prefix));
+            let file = folder.join(variable.trim_start_matches('$'));
+            if let Some(rest) = rest {
+                let id: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                replace(&file, &id)?;
+            }
+            anyhow::Ok((variable, std::fs::read_to_string(&file).unwrap_or_default()))
+        };
+        let (name, id) = find("$NAME", PREFIX)?;
+        Ok(Self(vec![(name, format!("{PREFIX}{id}")), find("$CLIENT", "client-")?]))
+    }
+
+    fn fill(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (variable, value)| text.replace(variable, value))
     }
 }
 
 /// The first rule that fits the command line and the state and is not used up.
-fn find(folder: &Path, argv: &[String], name: &str) -> anyhow::Result<(Recording, Rule)> {
-    let read = |file: &str| anyhow::Ok(std::fs::read_to_string(folder.join(file))?.replace("$NAME", name));
+fn find(folder: &Path, argv: &[String], chosen: &Chosen) -> anyhow::Result<(Recording, Rule)> {
+    let read = |file: &str| anyhow::Ok(chosen.fill(&std::fs::read_to_string(folder.join(file))?));
     let recordings = read("recordings.jsonl")?;
     let recordings = recordings.lines().map(serde_json::from_str).collect::<Result<Vec<Recording>, _>>()?;
     let rules: Vec<Rule> = serde_json::from_str(&read("rules.json")?)?;
