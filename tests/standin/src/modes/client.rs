@@ -83,15 +83,40 @@ impl Url {
         parse(&answer).with_context(|| format!("{method} {self}: no HTTP answer"))
     }
 
+    /// Asks for an answer that doesn't end, and returns when it does; says when it has begun. An error if it never did.
+    pub async fn hold(&self, token: Option<&str>, begun: impl FnOnce()) -> Result<()> {
+        let opened = tokio::time::timeout(EXCHANGE_MAX, async {
+            let mut stream = self.send("GET", "", token).await?;
+            let mut head = vec![0; 512];
+            let read = stream.read(&mut head).await?;
+            anyhow::Ok((stream, String::from_utf8_lossy(&head[..read]).into_owned()))
+        });
+        let opened = opened.await.map_err(|_| anyhow!("GET {self}: no answer within {EXCHANGE_MAX:?}"))?;
+        let (mut stream, head) = opened.with_context(|| format!("GET {self}"))?;
+        let answer = parse(&head).with_context(|| format!("GET {self}: no HTTP answer"))?;
+        if answer.status != 200 {
+            bail!("GET {self} answers {}: {}", answer.status, answer.body);
+        }
+        begun();
+        // Whatever still comes is part of it, also its being cut off.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        Ok(())
+    }
+
     async fn exchange(&self, method: &str, body: &str, token: Option<&str>) -> Result<String> {
+        let mut stream = self.send(method, body, token).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    async fn send(&self, method: &str, body: &str, token: Option<&str>) -> Result<TcpStream> {
         let mut stream = TcpStream::connect(&self.authority).await?;
         let (host, path, length) = (&self.authority, &self.path, body.len());
         let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{authorization}");
         stream.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
+        Ok(stream)
     }
 }
 

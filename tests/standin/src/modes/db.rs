@@ -1,7 +1,10 @@
 //! `caesium db`: what stands for a database or a broker, spoken to over HTTP.
+//!
+//! A connection of a client's pool is a request for `/v1/sessions` whose answer doesn't end.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -14,12 +17,13 @@ use serde_json::{Value, json};
 
 use super::MaybeText;
 use super::records::Records;
+use super::sessions::Sessions;
 use crate::config::faults_from_env;
 use crate::serve::{self, HealthFaults, message};
 use crate::shutdown::Signals;
 use crate::{crash, faults::Fault, log};
 
-/// Keeps records and migrations: PUT, GET, DELETE /v1/records/KEY, POST /v1/migrations/NAME
+/// Keeps records, migrations, connections: PUT, GET, DELETE /v1/records/KEY, GET /v1/migrations, /v1/connections
 #[derive(Debug, clap::Args)]
 pub struct Db {
     /// Where HTTP listens, on all addresses
@@ -34,11 +38,15 @@ pub struct Db {
         default_value = "", hide_default_value = true, value_parser = super::maybe_text
     )]
     password: MaybeText,
+    /// Connections that clients may keep open at the same time; one more is refused
+    #[arg(long, env = "STANDIN_MAX_CONNECTIONS", default_value_t = 100)]
+    max_connections: usize,
 }
 
 #[derive(Clone)]
 struct Server {
     records: Arc<Records>,
+    sessions: Arc<Sessions>,
     password: Option<Arc<str>>,
     health: HealthFaults,
 }
@@ -47,11 +55,16 @@ impl Db {
     /// Serves until SIGTERM.
     pub async fn run(self) -> Result<()> {
         let faults = faults_from_env()?;
-        let signals = Signals::new(faults.has(Fault::SigtermIgnored))?;
+        let mut signals = Signals::new(faults.has(Fault::SigtermIgnored))?;
         crash::plant(&faults, &self.path.clone().unwrap_or_else(std::env::temp_dir))?;
         let records = Arc::new(Records::open(self.path.as_deref())?);
-        let password = self.password.map(Arc::from);
-        let server = || router(Server { records, password, health: HealthFaults::new(&faults) });
+        let (password, sessions) = (self.password.map(Arc::from), Arc::new(Sessions::new(self.max_connections)));
+        // They never end by themselves, and would hold up the end of this process.
+        signals.linger(Duration::ZERO, {
+            let sessions = sessions.clone();
+            move || sessions.end()
+        });
+        let server = || router(Server { records, sessions, password, health: HealthFaults::new(&faults) });
         serve::serve(self.port, &faults, signals, server).await
     }
 }
@@ -62,6 +75,8 @@ fn router(server: Server) -> Router {
         .route("/records/{key}", get(read).put(write).delete(remove))
         .route("/migrations", get(migrations))
         .route("/migrations/{name}", post(migrate))
+        .route("/sessions/{user}", get(session))
+        .route("/connections", get(connections))
         .layer(from_fn_with_state(server.clone(), authorize));
     Router::new()
         .nest("/v1", data)
@@ -123,6 +138,21 @@ async fn migrate(State(server): State<Server>, Path(name): Path<String>) -> Resp
         *asked += 1;
         if *asked == 1 { StatusCode::CREATED } else { StatusCode::OK }
     }))
+}
+
+/// Open as long as the client keeps it; 503 where there are too many.
+async fn session(State(server): State<Server>, Path(user): Path<String>) -> Response {
+    match server.sessions.open(&user) {
+        Ok(body) => body.into_response(),
+        Err(refused) => {
+            log::warn(format_args!("{user}: {refused}"));
+            message(StatusCode::SERVICE_UNAVAILABLE, refused)
+        }
+    }
+}
+
+async fn connections(State(server): State<Server>) -> Json<Value> {
+    Json(server.sessions.count())
 }
 
 fn answer(result: Result<StatusCode>) -> Response {

@@ -5,7 +5,9 @@ mod client;
 mod db;
 mod job;
 mod migrate;
+mod pool;
 mod records;
+mod sessions;
 mod web;
 mod worker;
 

@@ -9,12 +9,15 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{any, get, post};
 use serde_json::{Value, json};
 
 use super::client::Url;
+use super::pool::Pool;
 use super::{MaybeUrl, Migrate, Names, Urls, job};
 use crate::config::{faults_from_env, hostname};
 use crate::faults::{Fault, Faults};
@@ -42,10 +45,16 @@ pub struct Web {
     /// The db behind /v1/records, as http://host:port
     #[arg(long, env = "STANDIN_STORE", default_value = "", hide_default_value = true, value_parser = super::maybe_url)]
     store: MaybeUrl,
+    /// Connections to keep open to that db; not ready before all are
+    #[arg(long, env = "STANDIN_POOL", default_value_t = 0)]
+    pool: usize,
+    /// Whose these connections are
+    #[arg(long, env = "STANDIN_DB_USER", default_value = "web")]
+    db_user: String,
     /// Environment variables that have to be there and not empty, comma-separated
     #[arg(long, env = "STANDIN_REQUIRE_ENV", default_value = "", hide_default_value = true, value_parser = super::names)]
     require_env: Names,
-    /// Seconds to go on serving after SIGTERM, not ready any more
+    /// Seconds to go on serving after SIGTERM, not ready any more and closing each connection with its answer
     #[arg(long, env = "STANDIN_LINGER_S", default_value_t = 0.0)]
     linger: f64,
     /// Directory for what planted faults count
@@ -60,6 +69,8 @@ pub struct Server {
     options: Web,
     healthy: AtomicBool,
     ready: AtomicBool,
+    ending: AtomicBool,
+    pool: Arc<Pool>,
     missing: Mutex<BTreeMap<String, String>>,
     health: HealthFaults,
 }
@@ -81,27 +92,37 @@ impl Web {
             () = signals.terminate() => return Ok(()),
         }
         let (port, linger) = (self.port, Duration::try_from_secs_f64(self.linger)?);
-        let server = Arc::new(Server::new(self, &faults));
+        let server = Arc::new(Server::new(self, &faults)?);
         tokio::spawn(server.clone().check_dependencies());
         beside(server.clone());
         signals.linger(linger, {
             let server = server.clone();
-            move || server.ready.store(false, Ordering::Relaxed)
+            move || server.ending.store(true, Ordering::Relaxed)
         });
         serve::serve(port, &faults, signals, || router(server)).await
     }
 }
 
 impl Server {
-    fn new(options: Web, faults: &Faults) -> Self {
+    fn new(options: Web, faults: &Faults) -> Result<Self> {
         let unknown = options.needs.iter().map(|url| (url.to_string(), "not asked yet".to_owned())).collect();
-        Self {
+        let pool = match (options.pool, &options.store) {
+            (0, _) => Arc::default(),
+            (_, None) => anyhow::bail!("--pool is given, and --store or STANDIN_STORE is missing"),
+            (size, Some(store)) => {
+                let sessions = store.join(&format!("/v1/sessions/{}", options.db_user));
+                Pool::open(size, &sessions, options.migrate.password())
+            }
+        };
+        Ok(Self {
             options,
             healthy: AtomicBool::new(true),
             ready: AtomicBool::new(true),
+            ending: AtomicBool::new(false),
+            pool,
             missing: Mutex::new(unknown),
             health: HealthFaults::new(faults),
-        }
+        })
     }
 
     /// The db behind this server.
@@ -116,7 +137,9 @@ impl Server {
     }
 
     fn missing(&self) -> BTreeMap<String, String> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.pool.note(&mut missing);
+        missing
     }
 
     async fn check_dependencies(self: Arc<Self>) {
@@ -156,7 +179,16 @@ fn router(server: Arc<Server>) -> Router {
         .route("/switch/{to}", post(switch))
         .route("/v1/records", any(records))
         .route("/v1/records/{key}", any(records))
+        .layer(map_response_with_state(server.clone(), last_answer))
         .with_state(server)
+}
+
+/// Whoever keeps a connection learns from its last answer that it ends, instead of finding it closed.
+async fn last_answer(State(server): State<Arc<Server>>, mut response: Response) -> Response {
+    if server.ending.load(Ordering::Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn version(State(server): State<Arc<Server>>) -> Json<Value> {
@@ -175,7 +207,7 @@ async fn live(State(server): State<Arc<Server>>) -> Response {
 async fn ready(State(server): State<Arc<Server>>) -> Response {
     let refused = server.health.act().await;
     let missing = server.missing();
-    if !server.ready.load(Ordering::Relaxed) || refused {
+    if !server.ready.load(Ordering::Relaxed) || server.ending.load(Ordering::Relaxed) || refused {
         return message(StatusCode::SERVICE_UNAVAILABLE, "not ready");
     }
     if missing.is_empty() {
@@ -192,8 +224,10 @@ async fn health(state: State<Arc<Server>>) -> Response {
 
 async fn dependencies(State(server): State<Arc<Server>>) -> Json<Value> {
     let missing = server.missing();
-    let state = |url: &Url| (url.to_string(), missing.get(&url.to_string()).map_or("answers", String::as_str));
-    Json(json!(server.options.needs.iter().map(state).collect::<BTreeMap<_, _>>()))
+    let pool = (server.options.pool > 0).then(|| "pool".to_owned());
+    let names = server.options.needs.iter().map(ToString::to_string).chain(pool);
+    let state = |name: String| (name.clone(), missing.get(&name).map_or("answers".to_owned(), String::clone));
+    Json(json!(names.map(state).collect::<BTreeMap<_, _>>()))
 }
 
 async fn switch(State(server): State<Arc<Server>>, Path(to): Path<String>) -> Response {

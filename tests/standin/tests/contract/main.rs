@@ -4,7 +4,9 @@ mod api;
 mod cluster;
 mod faults;
 mod modes;
+mod pools;
 mod refusals;
+mod replaced;
 mod restart;
 mod shutdown;
 #[cfg(test)]

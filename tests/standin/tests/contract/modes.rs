@@ -174,17 +174,6 @@ async fn a_server_whose_migration_fails_never_opens() {
 }
 
 #[tokio::test]
-async fn a_server_lingers_unready_after_sigterm() {
-    let mut web = Fleet::new().run(&["web", "--port", "0", "--linger", "1"], &[]);
-    until("http", async || web.http_port()).await;
-    assert_eq!(status(&web, "/health/ready").await, 200);
-    web.terminate();
-    becomes(&web, "/health/ready", 503).await;
-    assert_eq!(status(&web, "/version").await, 200);
-    assert!(web.ended().await.success());
-}
-
-#[tokio::test]
 async fn a_worker_counts_its_work_in_the_store() {
     let fleet = Fleet::new();
     let (mut db, url) = db(&fleet, &[]).await;
