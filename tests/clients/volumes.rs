@@ -21,6 +21,11 @@ metadata: {name: hidden}
 stringData: {password: secret}
 ---
 apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claimed}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: sorts, labels: {app: sorts}}
 spec:
@@ -28,6 +33,8 @@ spec:
   volumes:
     - {name: scratch, emptyDir: {}}
     - {name: memory, emptyDir: {medium: Memory, sizeLimit: 8Mi}}
+    - {name: claimed, persistentVolumeClaim: {claimName: claimed}}
+    - {name: looked-at, persistentVolumeClaim: {claimName: claimed, readOnly: true}}
     - {name: settings, configMap: {name: settings, items: [{key: a.conf, path: sub/renamed.conf}]}}
     - {name: hidden, secret: {secretName: hidden, defaultMode: 256}}
     - {name: own, downwardAPI: {items: [{path: name, fieldRef: {fieldPath: metadata.name}}, {path: cpu, resourceFieldRef: {containerName: main, resource: limits.cpu}}]}}
@@ -48,7 +55,9 @@ spec:
         - {name: scratch, mountPath: /part, subPath: parts/one}
         - {name: scratch, mountPath: /mine, subPathExpr: of-$(POD)}
         - {name: memory, mountPath: /memory}
-        - {name: settings, mountPath: /settings, readOnly: true}
+        - {name: claimed, mountPath: /claimed}
+        - {name: looked-at, mountPath: /looked-at}
+        - {name: settings, mountPath: /settings}
         - {name: settings, mountPath: /etc/one.conf, subPath: sub/renamed.conf}
         - {name: hidden, mountPath: /hidden}
         - {name: own, mountPath: /own}
@@ -70,8 +79,12 @@ fn every_sort(clients: &Clients, namespace: &str) {
     );
     says("stat -f -c %T /memory; df -B1 --output=size /memory | tail -1 | tr -d ' '", "tmpfs\n8388608");
     assert_ne!(sh("dd if=/dev/zero of=/memory/big bs=1M count=9").code, 0, "the size limit holds");
+    says(
+        "echo 1 > /claimed/file; cat /looked-at/file; touch /looked-at/new 2> /dev/null || echo refused",
+        "1\nrefused",
+    );
     says("cat /settings/sub/renamed.conf; echo; ls /settings; cat /etc/one.conf", "first\nsub\nfirst");
-    assert_ne!(sh("touch /settings/new").code, 0, "a mount that is read-only is");
+    assert_ne!(sh("touch /settings/new").code, 0, "what shows an object is read-only");
     says("stat -L -c %a /hidden/password; cat /hidden/password", "400\nsecret");
     says("cat /own/name; echo; cat /own/cpu", "sorts\n2");
     says("cd /all; ls; cat labels", "a.conf\nb.conf\nlabels\npassword\napp=\"sorts\"");

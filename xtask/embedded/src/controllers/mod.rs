@@ -28,7 +28,6 @@ pub mod percent;
 pub mod pods;
 pub mod quota;
 pub mod reconcile;
-pub mod refused;
 pub mod replica_set;
 pub mod revisions;
 pub mod scheduler;

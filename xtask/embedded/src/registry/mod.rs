@@ -28,6 +28,7 @@ pub use apply::typed::check as check_applied;
 pub use delete::Deleted;
 pub use options::{DeleteOptions, Writer};
 pub use update::Patch;
+pub use validate::unsupported::{ignored_paths, refused_paths};
 
 use crate::kinds::{KINDS, Kind};
 use crate::status::Status;

@@ -22,7 +22,15 @@ use crate::quantity;
 
 /// The volumes of a pod by name, as they lie on the node.
 #[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<String, PathBuf>);
+pub(super) struct Volumes(BTreeMap<String, Made>);
+
+/// One of them.
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    /// However it is mounted: nobody writes to it.
+    read_only: bool,
+}
 
 /// Why a volume can't be set up; kubelet says it as a `FailedMount` event.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ impl Setup {
         let made = volumes.map(|volume| {
             let path = self.planted(volume).and_then(|()| self.make(volume));
             let path = path.map_err(|why| MountError { volume: volume.name.clone(), why })?;
-            Ok((volume.name.clone(), path))
+            Ok((volume.name.clone(), Made { path, read_only: is_read_only(volume) }))
         });
         made.collect::<Result<_, _>>().map(Volumes)
     }
@@ -113,7 +121,19 @@ impl Setup {
 
 impl Volumes {
     pub fn path(&self, name: &str) -> Option<&Path> {
-        self.0.get(name).map(PathBuf::as_path)
+        self.0.get(name).map(|made| made.path.as_path())
+    }
+
+    fn is_read_only(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|made| made.read_only)
+    }
+}
+
+/// What shows objects of the API is nobody's to write to; a claim is where the pod says so.
+fn is_read_only(volume: &Volume) -> bool {
+    match &volume.persistent_volume_claim {
+        Some(claim) => claim.read_only == Some(true),
+        None => volume.empty_dir.is_none(),
     }
 }
 

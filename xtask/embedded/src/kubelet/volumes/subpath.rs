@@ -28,7 +28,7 @@ fn mount(volumes: &Volumes, wanted: &VolumeMount, env: &Env) -> Result<Mount, St
             .map_err(|why| format!("failed to prepare subPath for volumeMount \"{}\": {why}", wanted.name))?,
     };
     let target = Path::new("/").join(&wanted.mount_path);
-    Ok(Mount { source, target, read_only: wanted.read_only == Some(true) })
+    Ok(Mount { source, target, read_only: wanted.read_only == Some(true) || volumes.is_read_only(&wanted.name) })
 }
 
 /// A path below a volume; a directory is made where nothing is. A link that leads out is refused.

@@ -1,25 +1,153 @@
-//! Fields of pods that this cluster can't honour. One that would change behaviour is refused; one
-//! that can't matter on one node is accepted and reported.
+//! Fields that this cluster can't honour. One that would change behaviour is refused; one that can't matter on one
+//! node is accepted and reported. `docs/embedded.md` has a row for each, and `tests/contract.rs` compares.
 
 use serde_json::Value;
 
 use super::Cause;
-use crate::controllers;
 use crate::kinds::Kind;
-use crate::registry::value::{items, text};
+use crate::registry::schema;
 
 const WHY: &str = "not supported by the embedded cluster";
 
 /// Volumes that the node can make.
 const VOLUMES: &[&str] = &["emptyDir", "configMap", "secret", "persistentVolumeClaim", "downwardAPI", "projected"];
 
-/// Flags of a pod that would change behaviour.
-const POD_FLAGS: &[&str] = &["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"];
-/// Fields of a pod that would change behaviour.
-const POD_FIELDS: &[&str] =
-    &["ephemeralContainers", "resourceClaims", "runtimeClassName", "overhead", "schedulingGroup"];
-/// Fields of a pod that can't matter on one node.
-const POD_INERT: &[&str] = &["topologySpreadConstraints", "priorityClassName"];
+/// Which values of a field are meant.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// Any but nothing: neither null, false, zero nor empty.
+    Set,
+    /// False.
+    False,
+    /// This word.
+    Is(&'static str),
+    /// A word, but not this one.
+    OtherThan(&'static str),
+}
+
+impl When {
+    fn holds(self, value: &Value) -> bool {
+        let word = value.as_str().filter(|word| !word.is_empty());
+        match self {
+            Self::Set => match value {
+                Value::Null | Value::Bool(false) => false,
+                Value::Number(number) => number.as_f64() != Some(0.0),
+                Value::Array(items) => !items.is_empty(),
+                Value::String(text) => !text.is_empty(),
+                Value::Object(fields) => !fields.is_empty(),
+                Value::Bool(true) => true,
+            },
+            Self::False => *value == Value::Bool(false),
+            Self::Is(meant) => word == Some(meant),
+            Self::OtherThan(fine) => word.is_some_and(|word| word != fine),
+        }
+    }
+}
+
+/// A field's path, with `[]` for each element of a list and `*[]` for each container, whether of the pod or of its
+/// start; and the values that are meant.
+type Row = (&'static str, When);
+
+/// Fields of a pod's spec that would change behaviour; besides them, every sort of volume that is not in [`VOLUMES`].
+const POD_REFUSED: &[Row] = &[
+    ("hostNetwork", When::Set),
+    ("hostPID", When::Set),
+    ("hostIPC", When::Set),
+    ("hostUsers", When::False),
+    ("hostnameOverride", When::Set),
+    ("shareProcessNamespace", When::Set),
+    ("ephemeralContainers", When::Set),
+    ("runtimeClassName", When::Set),
+    ("resourceClaims", When::Set),
+    ("resources", When::Set),
+    ("overhead", When::Set),
+    ("schedulingGroup", When::Set),
+    ("os.name", When::Is("windows")),
+    ("topologySpreadConstraints[].minDomains", When::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels", When::Set),
+    (
+        "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
+        When::Set,
+    ),
+    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
+    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
+    (
+        "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels",
+        When::Set,
+    ),
+    (
+        "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
+        When::Set,
+    ),
+    ("securityContext.sysctls", When::Set),
+    ("securityContext.supplementalGroupsPolicy", When::OtherThan("Merge")),
+    ("securityContext.windowsOptions", When::Set),
+    ("securityContext.seccompProfile.localhostProfile", When::Set),
+    ("securityContext.appArmorProfile.localhostProfile", When::Set),
+    ("volumes[].emptyDir.medium", When::OtherThan("Memory")),
+    ("volumes[].projected.sources[].clusterTrustBundle", When::Set),
+    ("volumes[].projected.sources[].podCertificate", When::Set),
+    // An init container that is always restarted is a sidecar, which the node can run.
+    ("containers[].restartPolicy", When::Set),
+    ("initContainers[].restartPolicy", When::OtherThan("Always")),
+    ("*[].tty", When::Set),
+    ("*[].stdin", When::Set),
+    ("*[].stdinOnce", When::Set),
+    ("*[].volumeDevices", When::Set),
+    ("*[].restartPolicyRules", When::Set),
+    ("*[].resources.claims", When::Set),
+    ("*[].livenessProbe.grpc", When::Set),
+    ("*[].readinessProbe.grpc", When::Set),
+    ("*[].startupProbe.grpc", When::Set),
+    ("*[].lifecycle.stopSignal", When::Set),
+    ("*[].ports[].hostPort", When::Set),
+    ("*[].volumeMounts[].mountPropagation", When::OtherThan("None")),
+    ("*[].env[].valueFrom.fileKeyRef", When::Set),
+    ("*[].securityContext.privileged", When::Set),
+    ("*[].securityContext.procMount", When::OtherThan("Default")),
+    ("*[].securityContext.windowsOptions", When::Set),
+    ("*[].securityContext.seccompProfile.localhostProfile", When::Set),
+    ("*[].securityContext.appArmorProfile.localhostProfile", When::Set),
+];
+
+/// Fields of other kinds that would change behaviour.
+const REFUSED: &[(&str, Row)] = &[
+    ("Job", ("spec.podFailurePolicy", When::Set)),
+    ("Job", ("spec.successPolicy", When::Set)),
+    ("Job", ("spec.backoffLimitPerIndex", When::Set)),
+    ("Job", ("spec.maxFailedIndexes", When::Set)),
+    ("Job", ("spec.manualSelector", When::Set)),
+    ("Job", ("spec.completionMode", When::OtherThan("NonIndexed"))),
+    ("Job", ("spec.managedBy", When::OtherThan("kubernetes.io/job-controller"))),
+    ("Job", ("spec.podReplacementPolicy", When::OtherThan("TerminatingOrFailed"))),
+    ("Service", ("spec.externalIPs", When::Set)),
+    ("Service", ("spec.ipFamilies[]", When::Is("IPv6"))),
+    ("Service", ("spec.ports[].protocol", When::Is("SCTP"))),
+    ("PersistentVolumeClaim", ("spec.dataSource", When::Set)),
+    ("PersistentVolumeClaim", ("spec.dataSourceRef", When::Set)),
+    ("PersistentVolumeClaim", ("spec.volumeAttributesClassName", When::Set)),
+    ("ResourceQuota", ("spec.scopes", When::Set)),
+    ("ResourceQuota", ("spec.scopeSelector", When::Set)),
+];
+
+/// Fields of a pod's spec that can't matter on one node.
+const POD_IGNORED: &[Row] = &[
+    ("topologySpreadConstraints", When::Set),
+    ("priorityClassName", When::Set),
+    ("securityContext.seccompProfile", When::Set),
+    ("securityContext.appArmorProfile", When::Set),
+    ("securityContext.seLinuxOptions", When::Set),
+    ("securityContext.seLinuxChangePolicy", When::Set),
+    ("securityContext.fsGroupChangePolicy", When::Set),
+    ("*[].securityContext.seccompProfile", When::Set),
+    ("*[].securityContext.appArmorProfile", When::Set),
+    ("*[].securityContext.seLinuxOptions", When::Set),
+    ("*[].resources.limits.cpu", When::Set),
+    ("*[].resources.limits.ephemeral-storage", When::Set),
+    ("*[].resizePolicy", When::Set),
+];
 
 /// Where the spec of an object's pods is, if it has any.
 pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
@@ -33,146 +161,133 @@ pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
 
 /// The fields of an object that are refused.
 pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
-    let own = controllers::refused::fields(kind, object, pod_spec(kind));
-    let mut causes: Vec<Cause> = own.into_iter().map(|path| Cause::forbidden(path, WHY)).collect();
-    let Some((pointer, spec)) = pod_spec(kind).and_then(|pointer| Some((pointer, object.pointer(pointer)?))) else {
-        return causes;
-    };
-    let mut fields = Vec::new();
-    of_pod(spec, &mut fields);
-    let path = pointer[1..].replace('/', ".");
-    causes.extend(fields.into_iter().map(|field| Cause::forbidden(format!("{path}.{field}"), WHY)));
-    causes
-}
-
-fn of_pod(spec: &Value, fields: &mut Vec<String>) {
-    let is_set = |field: &str| spec.get(field).is_some_and(|value| !value.is_null());
-    fields.extend(POD_FLAGS.iter().filter(|field| spec[**field] == true).map(ToString::to_string));
-    fields.extend(POD_FIELDS.iter().filter(|field| is_set(field)).map(ToString::to_string));
-    if spec["hostUsers"] == false {
-        fields.push("hostUsers".to_owned());
-    }
-    if text(&spec["os"], "name") == "windows" {
-        fields.push("os.name".to_owned());
-    }
-    of_security(&spec["securityContext"], "securityContext", fields);
-    for (index, volume) in items(spec, "volumes").enumerate() {
-        of_volume(volume, &format!("volumes[{index}]"), fields);
-    }
-    for list in ["initContainers", "containers"] {
-        for (index, container) in items(spec, list).enumerate() {
-            of_container(container, &format!("{list}[{index}]"), fields);
-        }
-    }
-}
-
-fn of_volume(volume: &Value, path: &str, fields: &mut Vec<String>) {
-    let sources = volume.as_object().into_iter().flatten().map(|(field, _)| field);
-    let other = sources.filter(|field| *field != "name" && !VOLUMES.contains(&field.as_str()));
-    fields.extend(other.map(|field| format!("{path}.{field}")));
-    for (index, source) in items(&volume["projected"], "sources").enumerate() {
-        for field in ["clusterTrustBundle", "podCertificate"] {
-            if source[field].is_object() {
-                fields.push(format!("{path}.projected.sources[{index}].{field}"));
-            }
-        }
-    }
-}
-
-fn of_container(container: &Value, path: &str, fields: &mut Vec<String>) {
-    for field in ["tty", "stdin", "stdinOnce"] {
-        if container[field] == true {
-            fields.push(format!("{path}.{field}"));
-        }
-    }
-    for field in ["volumeDevices", "restartPolicyRules"] {
-        if container.get(field).is_some_and(|value| !value.is_null()) {
-            fields.push(format!("{path}.{field}"));
-        }
-    }
-    // An init container that is always restarted is a sidecar, which the node can run.
-    let policy = text(container, "restartPolicy");
-    let is_sidecar = policy == "Always" && path.starts_with("initContainers");
-    if !policy.is_empty() && !is_sidecar {
-        fields.push(format!("{path}.restartPolicy"));
-    }
-    if !text(&container["lifecycle"], "stopSignal").is_empty() {
-        fields.push(format!("{path}.lifecycle.stopSignal"));
-    }
-    for (index, port) in items(container, "ports").enumerate() {
-        if port["hostPort"].as_i64().is_some_and(|port| port != 0) {
-            fields.push(format!("{path}.ports[{index}].hostPort"));
-        }
-    }
-    for (index, mount) in items(container, "volumeMounts").enumerate() {
-        if !matches!(text(mount, "mountPropagation"), "" | "None") {
-            fields.push(format!("{path}.volumeMounts[{index}].mountPropagation"));
-        }
-    }
-    for (index, variable) in items(container, "env").enumerate() {
-        if variable["valueFrom"]["fileKeyRef"].is_object() {
-            fields.push(format!("{path}.env[{index}].valueFrom.fileKeyRef"));
-        }
-    }
-    of_security(&container["securityContext"], &format!("{path}.securityContext"), fields);
-}
-
-fn of_security(context: &Value, path: &str, fields: &mut Vec<String>) {
-    if context["privileged"] == true {
-        fields.push(format!("{path}.privileged"));
-    }
-    if items(context, "sysctls").next().is_some() {
-        fields.push(format!("{path}.sysctls"));
-    }
-    for (field, harmless) in [("procMount", "Default"), ("supplementalGroupsPolicy", "Merge")] {
-        if !matches!(text(context, field), "") && text(context, field) != harmless {
-            fields.push(format!("{path}.{field}"));
-        }
-    }
-    for field in ["seccompProfile", "appArmorProfile"] {
-        if text(&context[field], "type") == "Localhost" {
-            fields.push(format!("{path}.{field}.localhostProfile"));
-        }
-    }
-    if context["windowsOptions"].is_object() {
-        fields.push(format!("{path}.windowsOptions"));
-    }
+    let own = REFUSED.iter().filter(|(of, _)| *of == kind.kind).flat_map(|(_, row)| found(object, row));
+    let of_pod = of_pod(kind, object, |spec| {
+        let volumes = other_volumes().flat_map(|path| places(spec, &path));
+        let volumes = volumes.filter(|(_, volume)| !volume.is_null()).map(|(path, _)| path);
+        volumes.chain(POD_REFUSED.iter().flat_map(|row| found(spec, row))).collect()
+    });
+    own.chain(of_pod).map(|path| Cause::forbidden(path, WHY)).collect()
 }
 
 /// The fields of an object that are accepted and make no difference here.
 pub fn ignored(kind: &Kind, object: &Value) -> Vec<String> {
     if kind.kind == "Service" {
-        let is_outward = matches!(text(&object["spec"], "type"), "NodePort" | "LoadBalancer");
-        return is_outward.then(|| "spec.type".to_owned()).into_iter().collect();
+        let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", When::Is(sort)));
+        return outward.iter().flat_map(|row| found(object, row)).collect();
     }
+    of_pod(kind, object, |spec| {
+        let limits = places(spec, "volumes[].emptyDir").into_iter();
+        // In memory, the size is kept.
+        let on_disk = limits.filter(|(_, volume)| volume["medium"] != "Memory" && volume["sizeLimit"].is_string());
+        let on_disk = on_disk.map(|(path, _)| format!("{path}.sizeLimit"));
+        POD_IGNORED.iter().flat_map(|row| found(spec, row)).chain(on_disk).collect()
+    })
+}
+
+/// Every path that is refused: in a pod's spec, and with their kinds elsewhere.
+pub fn refused_paths() -> (Vec<String>, Vec<(&'static str, &'static str)>) {
+    let of_pod = POD_REFUSED.iter().map(|(path, _)| (*path).to_owned()).chain(other_volumes());
+    (of_pod.collect(), REFUSED.iter().map(|(kind, (path, _))| (*kind, *path)).collect())
+}
+
+/// Every path in a pod's spec that is accepted without effect.
+pub fn ignored_paths() -> Vec<&'static str> {
+    POD_IGNORED.iter().map(|(path, _)| *path).chain(["volumes[].emptyDir.sizeLimit"]).collect()
+}
+
+/// `volumes[].hostPath` and all the other sorts of volume that the node can't make.
+fn other_volumes() -> impl Iterator<Item = String> {
+    let sorts = schema::message("Volume").into_iter().flat_map(|volume| volume.fields.keys());
+    let other = sorts.filter(|sort| **sort != "name" && !VOLUMES.contains(sort));
+    other.map(|sort| format!("volumes[].{sort}"))
+}
+
+/// The paths that a look at the spec of an object's pods finds, from the object on.
+fn of_pod(kind: &Kind, object: &Value, look: impl Fn(&Value) -> Vec<String>) -> Vec<String> {
     let Some((pointer, spec)) = pod_spec(kind).and_then(|pointer| Some((pointer, object.pointer(pointer)?))) else {
         return Vec::new();
     };
     let path = pointer[1..].replace('/', ".");
-    let is_set = |value: &Value| !value.is_null() && value.as_str() != Some("");
-    let mut fields: Vec<String> =
-        POD_INERT.iter().filter(|field| is_set(&spec[**field])).map(|field| format!("{path}.{field}")).collect();
-    let mut of_context = |context: &Value, at: &str| {
-        for field in ["seccompProfile", "appArmorProfile", "seLinuxOptions"] {
-            if context[field].is_object() {
-                fields.push(format!("{path}.{at}securityContext.{field}"));
-            }
-        }
-    };
-    of_context(&spec["securityContext"], "");
-    for list in ["initContainers", "containers"] {
-        for (index, container) in items(spec, list).enumerate() {
-            of_context(&container["securityContext"], &format!("{list}[{index}]."));
-        }
+    look(spec).into_iter().map(|field| format!("{path}.{field}")).collect()
+}
+
+fn found(object: &Value, (path, when): &Row) -> Vec<String> {
+    let places = places(object, path).into_iter();
+    places.filter(|(_, value)| when.holds(value)).map(|(path, _)| path).collect()
+}
+
+/// What stands at a path, with the path that leads there.
+fn places<'a>(object: &'a Value, path: &str) -> Vec<(String, &'a Value)> {
+    if let Some(rest) = path.strip_prefix('*') {
+        return ["initContainers", "containers"]
+            .iter()
+            .flat_map(|list| places(object, &format!("{list}{rest}")))
+            .collect();
     }
-    for list in ["initContainers", "containers"] {
-        for (index, container) in items(spec, list).enumerate() {
-            for limit in ["cpu", "ephemeral-storage"] {
-                if is_set(&container["resources"]["limits"][limit]) {
-                    fields.push(format!("{path}.{list}[{index}].resources.limits.{limit}"));
-                }
-            }
-        }
+    let mut places = vec![(String::new(), object)];
+    for step in path.split('.') {
+        places = places.into_iter().flat_map(|(path, value)| enter(&path, value, step)).collect();
     }
-    fields
+    places
+}
+
+fn enter<'a>(path: &str, value: &'a Value, step: &str) -> Vec<(String, &'a Value)> {
+    let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
+    let Some(value) = value.get(name) else { return Vec::new() };
+    let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    if !is_list {
+        return vec![(path, value)];
+    }
+    let items = value.as_array().into_iter().flatten().enumerate();
+    items.map(|(index, item)| (format!("{path}[{index}]"), item)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::KINDS;
+
+    #[track_caller]
+    fn check(kind: &str, spec: &Value, expected: &[&str]) {
+        let kind = KINDS.iter().find(|row| row.kind == kind).unwrap();
+        let fields: Vec<String> = refused(kind, &json!({"spec": spec})).into_iter().map(|cause| cause.field).collect();
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_refused() {
+        let container = json!({"tty": false, "ports": [{"hostPort": 0}], "securityContext": {"procMount": "Default"}});
+        let sidecar = json!({"restartPolicy": "Always"});
+        let spec = json!({"hostNetwork": false, "hostUsers": true, "os": {"name": "linux"}, "ephemeralContainers": [],
+            "containers": [container], "initContainers": [sidecar], "volumes": [{"emptyDir": {"medium": "Memory"}}]});
+        check("Pod", &spec, &[]);
+        check("Job", &json!({"completions": 2, "completionMode": "NonIndexed"}), &[]);
+    }
+
+    #[test]
+    fn every_place_is_named() {
+        let container = json!({"tty": true, "env": [{"name": "A"}, {"valueFrom": {"fileKeyRef": {"key": "a"}}}]});
+        let spec = json!({"containers": [container], "initContainers": [{"tty": true}], "volumes": [{"nfs": {}}]});
+        let expected = [
+            "spec.volumes[0].nfs",
+            "spec.initContainers[0].tty",
+            "spec.containers[0].tty",
+            "spec.containers[0].env[1].valueFrom.fileKeyRef",
+        ];
+        check("Pod", &spec, &expected);
+        let template = json!({"template": {"spec": {"hostPID": true}}, "podFailurePolicy": {"rules": []}});
+        check("Job", &template, &["spec.podFailurePolicy", "spec.template.spec.hostPID"]);
+        check("Service", &json!({"ports": [{}, {"protocol": "SCTP"}]}), &["spec.ports[1].protocol"]);
+    }
+
+    #[test]
+    fn a_size_limit_is_reported_where_nobody_keeps_it() {
+        let pod = KINDS.iter().find(|row| row.kind == "Pod").unwrap();
+        let volume = |medium: &str| json!({"emptyDir": {"medium": medium, "sizeLimit": "1Mi"}});
+        let object = json!({"spec": {"volumes": [volume("Memory"), volume("")]}});
+        assert_eq!(ignored(pod, &object), ["spec.volumes[1].emptyDir.sizeLimit"]);
+    }
 }
