@@ -6,5 +6,6 @@ mod faults;
 mod green;
 mod interrupt;
 mod left;
+mod redaction;
 mod scene;
 mod usage;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::process::redact;
+
 /// Name of a case: `caesium::r3::pod_kill_leader`, `cluster::create`.
 pub type CaseName = String;
 
@@ -140,6 +142,18 @@ pub enum What {
     },
 }
 
+impl What {
+    /// What others said, in which a secret may stand. Command lines and verdicts come without.
+    fn told(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Waiting { state, .. } | Self::Object { state, .. } => Some(state),
+            Self::Fault { what, .. } => Some(what),
+            Self::Note { text } => Some(text),
+            _ => None,
+        }
+    }
+}
+
 impl Event {
     /// An event at `at` from the start of the run.
     pub fn new(at: Duration, what: What) -> Self {
@@ -162,8 +176,11 @@ impl Events {
         (Self { started: Instant::now(), began: SystemTime::now(), sender }, receiver)
     }
 
-    /// Sends one event with the time that it is now.
-    pub fn send(&self, what: What) {
+    /// Sends one event with the time that it is now, without secrets.
+    pub fn send(&self, mut what: What) {
+        if let Some(told) = what.told() {
+            *told = redact::text(told);
+        }
         // Nobody listening is no reason for a phase to fail.
         drop(self.sender.send(Event::new(self.elapsed(), what)));
     }

@@ -13,6 +13,7 @@ use crate::kubernetes::wait::Waiter;
 use crate::phases::context::Cx;
 use crate::phases::{self, explain};
 use crate::plan::Case;
+use crate::process::redact;
 use crate::run::Run;
 
 /// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
@@ -26,12 +27,12 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant: case.variant, spec: case.spec.clone() };
     match bounded(case, &cx, timeout).await {
-        Ok(note) => Verdict::Passed { note },
+        Ok(note) => Verdict::Passed { note: redact::text(&note) },
         Err(error) => {
             run.note_failure();
             let message = explain::message(&cx, &error).await;
             evidence::collect(&cx).await;
-            Verdict::Failed { message }
+            Verdict::Failed { message: redact::text(&message) }
         }
     }
 }

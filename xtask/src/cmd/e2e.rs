@@ -18,7 +18,7 @@ use crate::images::UnderTest;
 use crate::interrupt::Interrupt;
 use crate::outcome;
 use crate::plan::{Plan, Selection};
-use crate::process::Launcher;
+use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, libtest, terminal};
 use crate::run::{Made, Run, Settings};
 use crate::suite::load;
@@ -181,6 +181,7 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
 }
 
 fn begin(run: &Run, plan: &Plan) {
+    known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),
@@ -285,17 +286,25 @@ impl Args {
 
     /// The command that asks for the same.
     fn again(&self) -> String {
-        let mut words = vec!["cargo xtask e2e".to_owned()];
-        let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT));
-        words.extend(suites.map(|suite| format!("--suite {}", suite.display())));
-        if self.cluster != Choice::Auto {
-            words.push(format!("--cluster {}", self.cluster));
-        }
-        words.extend(self.allow_context.iter().map(|name| format!("--allow-context {name}")));
+        let shown = |path: &PathBuf| path.display().to_string();
+        let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT)).map(shown);
+        let cluster = Some(&self.cluster).filter(|choice| **choice != Choice::Auto).map(ToString::to_string);
+        let flags: [(&str, Vec<String>); 9] = [
+            ("--suite", suites.collect()),
+            ("--cluster", cluster.into_iter().collect()),
+            ("--allow-context", self.allow_context.clone()),
+            ("--kind-config", self.kind_config.iter().map(shown).collect()),
+            ("--node-image", self.node_image.iter().cloned().collect()),
+            ("--image", self.image.iter().cloned().collect()),
+            ("--values", self.values.iter().map(shown).collect()),
+            ("--set", self.set.clone()),
+            ("--timeout", self.timeout.iter().map(ToString::to_string).collect()),
+        ];
+        let mut words: Vec<String> = ["cargo", "xtask", "e2e"].map(str::to_owned).into();
         words.extend(self.reuse.then(|| "--reuse".to_owned()));
-        words.extend(self.image.iter().map(|image| format!("--image {image}")));
-        words.extend(self.values.iter().map(|file| format!("--values {}", file.display())));
-        words.extend(self.set.iter().map(|value| format!("--set {}", crate::process::quote(value))));
-        words.join(" ")
+        let given = flags.into_iter().flat_map(|(flag, values)| values.into_iter().map(move |value| (flag, value)));
+        words.extend(given.flat_map(|(flag, value)| [flag.to_owned(), value]));
+        // Where a value is secret, the log of CI is not the place for it.
+        quote_line(redact::words(&words))
     }
 }

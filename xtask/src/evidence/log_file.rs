@@ -2,38 +2,17 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::Secret;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use super::bounds::Room;
-use crate::process::redact::{self, HIDDEN};
+use crate::process::redact;
 
 /// A line that is longer is written in pieces.
 const LINE_BYTES_MAX: usize = 64 << 10;
-/// Shorter values are too likely to be ordinary words.
-const SECRET_BYTES_MIN: usize = 6;
-
-/// The values that logs must not show.
-pub fn values(secrets: &[Secret]) -> Vec<String> {
-    // helm's releases hold manifests, not values, and are never given to a container.
-    let told = secrets.iter().filter(|secret| secret.type_.as_deref() != Some("helm.sh/release.v1"));
-    let texts = told.flat_map(|secret| secret.data.iter().flatten()).filter_map(|(_, value)| {
-        let text = String::from_utf8(value.0.clone()).ok()?.trim().to_owned();
-        (text.len() >= SECRET_BYTES_MIN).then(|| [STANDARD.encode(&text), text])
-    });
-    let mut values: Vec<String> = texts.flatten().collect();
-    // A value that contains another goes first.
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values
-}
-
 /// A log file that is being written.
 pub struct LogFile {
     file: File,
-    secrets: Vec<String>,
     pending: Vec<u8>,
     room: Room,
     full: bool,
@@ -44,10 +23,10 @@ impl LogFile {
     ///
     /// # Errors
     /// Where it can't be made.
-    pub async fn create(folder: &Path, name: &str, secrets: Vec<String>) -> std::io::Result<Self> {
+    pub async fn create(folder: &Path, name: &str) -> std::io::Result<Self> {
         tokio::fs::create_dir_all(folder).await?;
         let file = File::create(folder.join(name)).await?;
-        Ok(Self { file, secrets, pending: Vec::new(), room: Room::new(), full: false })
+        Ok(Self { file, pending: Vec::new(), room: Room::new(), full: false })
     }
 
     /// Adds what came. Every whole line is on the disk when this returns: a run that is killed leaves what was said.
@@ -83,7 +62,6 @@ impl LogFile {
 
     async fn write(&mut self, lines: &[u8]) -> std::io::Result<()> {
         let text = redact::text(&String::from_utf8_lossy(lines));
-        let text = self.secrets.iter().fold(text, |text, secret| text.replace(secret, HIDDEN));
         let (kept, cut) = self.room.take(&text);
         self.file.write_all(kept.as_bytes()).await?;
         if let Some(why) = cut {
@@ -100,12 +78,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_secrets_hold_is_in_no_log_also_where_it_comes_in_pieces() {
-        let secret: Secret = serde_json::from_value(serde_json::json!({
-            "data": { "a": STANDARD.encode("hunter2!"), "short": STANDARD.encode("on") }
-        }))
-        .unwrap();
+        crate::process::known::learn("hunter2!");
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path(), "a.log", values(&[secret])).await.unwrap();
+        let mut log = LogFile::create(dir.path(), "a.log").await.unwrap();
         for piece in ["dsn is db:hun", "ter2!@host, on\n", "base64 aHVudGVyMiE=\nlast"] {
             log.add(piece.as_bytes()).await.unwrap();
         }

@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use crate::events::What;
 use crate::kubernetes::call;
+use crate::kubernetes::watch::Watch;
 use crate::phases::context::Cx;
-use crate::process::secrets;
+use crate::process::{redact, secrets};
 use crate::stage::Stage;
 
 pub mod bounds;
@@ -25,7 +26,7 @@ pub mod log_file;
 /// The longest that collecting may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Dumps every object of the case's namespace, and the nodes, into the run's folder; tells where.
+/// Dumps every object of the case's namespaces, and the nodes, into the run's folder; tells where.
 pub async fn collect(cx: &Cx) {
     let Ok(stage) = cx.stage() else { return };
     let name = cx.name.rsplit("::").next().unwrap_or_default();
@@ -49,7 +50,7 @@ pub async fn collect(cx: &Cx) {
 pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> std::io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     tokio::fs::write(folder.join("manifests.yaml"), bounds::bounded(&secrets::hidden(manifests))).await?;
-    let mut values = format!("# {}\n", crate::process::quote_line(crate::process::redact::words(flags)));
+    let mut values = format!("# {}\n", crate::process::quote_line(redact::words(flags)));
     for file in flags.iter().skip_while(|flag| *flag != "--values").filter(|flag| !flag.starts_with("--")) {
         if let Ok(text) = tokio::fs::read_to_string(file).await {
             values.extend([&format!("--- # {file}\n"), &secrets::hidden(&text)].map(String::as_str));
@@ -59,22 +60,50 @@ pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> 
 }
 
 async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
-    tokio::fs::create_dir_all(folder).await?;
-    // From memory, so that there is something even where the API answers no more.
-    let described = describe::namespace(&stage.watch.state());
-    write(&folder.join("describe.txt"), &described).await?;
+    let watches = stage.watches();
+    let place = |watch: &Watch| if watches.len() == 1 { folder.to_owned() } else { folder.join(watch.namespace()) };
+    for watch in &watches {
+        tokio::fs::create_dir_all(place(watch)).await?;
+        // From memory, so that there is something even where the API answers no more.
+        let described = describe::namespace(&watch.state());
+        write(&place(watch).join("describe.txt"), &redact::text(&described)).await?;
+    }
     dump_nodes(stage, folder).await?;
+    for watch in &watches {
+        dump_objects(stage, watch.namespace(), &place(watch)).await?;
+    }
+    Ok(())
+}
+
+async fn dump_objects(stage: &Stage, namespace: &str, folder: &Path) -> anyhow::Result<()> {
     let discovery = call("asking for the kinds of the api", Discovery::new(stage.client.clone()).run()).await?;
     let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let kinds = kinds.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
     // Events stand in describe.txt, each with its object.
     for (kind, _) in kinds.filter(|(kind, _)| kind.kind != "Event") {
-        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), stage.namespace(), &kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, &kind);
         // One kind that can't be listed is no reason to lose the others.
         let Ok(found) = call("listing", api.list(&ListParams::default())).await else { continue };
         for object in found.items {
             let file = folder.join(format!("{}.{}.json", kind.kind, object.name_any()));
             write(&file, &shown(&object, &kind.kind)?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes secrets out of files that a tool wrote, and bounds them.
+///
+/// # Errors
+/// Where one can't be read or written.
+pub fn clean(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            clean(&path)?;
+        } else if path.is_file() {
+            let text = std::fs::read(&path)?;
+            std::fs::write(&path, bounds::bounded(&redact::text(&String::from_utf8_lossy(&text))))?;
         }
     }
     Ok(())

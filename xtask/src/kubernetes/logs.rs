@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::objects;
 use super::watch::{State, Watch};
-use crate::evidence::log_file::{self, LogFile};
+use crate::evidence::log_file::LogFile;
+use crate::process::secrets;
 
 /// A container that runs or ran.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +36,9 @@ pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
         let mut sources = sources(&watch.state());
         sources.retain(|source| known.insert((source.uid.clone(), source.container.clone(), source.restart)));
         if !sources.is_empty() {
-            let secrets = secrets(&client, watch.namespace()).await;
+            learn_secrets(&client, watch.namespace()).await;
             for source in sources {
-                streams.spawn(copy(pods.clone(), source, folder.clone(), secrets.clone()));
+                streams.spawn(copy(pods.clone(), source, folder.clone()));
             }
         }
         while streams.try_join_next().is_some() {}
@@ -99,7 +100,7 @@ fn of_container(pod: &str, uid: &str, status: &ContainerStatus) -> Vec<Source> {
     sources
 }
 
-async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf, secrets: Vec<String>) {
+async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
     let params = LogParams {
         container: Some(source.container.clone()),
         follow: !source.previous,
@@ -111,7 +112,7 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf, secrets: Vec<Stri
     let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return };
     let short = source.uid.split('-').next().unwrap_or_default();
     let name = format!("{}.{short}.{}.{}.log", source.pod, source.container, source.restart);
-    let Ok(mut file) = LogFile::create(&folder, &name, secrets).await else { return };
+    let Ok(mut file) = LogFile::create(&folder, &name).await else { return };
     let mut buffer = vec![0; 16 << 10];
     while let Ok(read @ 1..) = log.read(&mut buffer).await {
         if file.add(&buffer[..read]).await.is_err() || file.is_full() {
@@ -121,10 +122,11 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf, secrets: Vec<Stri
     drop(file.finish().await);
 }
 
-/// What the namespace's Secrets hold now: a container can only have been given what was there before it.
-async fn secrets(client: &kube::Client, namespace: &str) -> Vec<String> {
+/// Learns what the namespace's Secrets hold now: a container can only have been given what was there before it.
+pub async fn learn_secrets(client: &kube::Client, namespace: &str) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let listed = super::call("listing Secrets", secrets.list(&ListParams::default())).await;
     // Who may not list them has logs with what is plainly a secret hidden only.
-    listed.map(|secrets| log_file::values(&secrets.items)).unwrap_or_default()
+    if let Ok(found) = super::call("listing Secrets", secrets.list(&ListParams::default())).await {
+        secrets::learn_all(&found.items);
+    }
 }

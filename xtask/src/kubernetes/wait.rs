@@ -31,6 +31,8 @@ pub struct Waiter {
 pub struct GivenUp {
     /// One sentence.
     pub sentence: String,
+    /// Where.
+    pub namespace: String,
     /// The object in a final state; none where time ran out.
     pub sighting: Option<Sighting>,
 }
@@ -168,18 +170,19 @@ impl Waiter {
     }
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
+        let namespace = watch.namespace().to_owned();
         let (sighting, trouble) = {
             let mut tracker = self.tracker.lock().await;
             let state = watch.state();
             (tracker.look(&state, Instant::now()), state.trouble.clone())
         };
         if let Some(sighting) = sighting.filter(|_| !self.expects_failure.load(Ordering::Relaxed)) {
-            bail!(GivenUp { sentence: sighting.sentence.clone(), sighting: Some(sighting) });
+            bail!(GivenUp { sentence: sighting.sentence.clone(), namespace, sighting: Some(sighting) });
         }
         if self.left().is_zero() {
             let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
             let sentence = format!("{what}: not within {} s; last seen: {seen}{trouble}", self.timeout.as_secs());
-            bail!(GivenUp { sentence, sighting: None });
+            bail!(GivenUp { sentence, namespace, sighting: None });
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::context::Cx;
 use crate::kubernetes::final_states::Sighting;
 use crate::kubernetes::wait::GivenUp;
+use crate::kubernetes::watch::Watch;
 use crate::kubernetes::{logs, objects};
 use crate::process::{CommandError, quote_line};
 use crate::stage::Stage;
@@ -18,8 +19,10 @@ pub async fn message(cx: &Cx, error: &anyhow::Error) -> String {
     let mut first = format!("{error:#}");
     let Ok(stage) = cx.stage() else { return first };
     let given_up = error.downcast_ref::<GivenUp>();
+    let watch = watch_of(&stage, given_up);
+    logs::learn_secrets(&stage.client, watch.namespace()).await;
     let mut sighting = given_up.and_then(|given_up| given_up.sighting.clone());
-    if let Some(failed) = hook_behind(cx, &stage, error).await {
+    if let Some(failed) = hook_behind(cx, &watch, error).await {
         first = format!("{}\n{first}", failed.sentence);
         sighting = Some(failed);
     }
@@ -30,14 +33,20 @@ pub async fn message(cx: &Cx, error: &anyhow::Error) -> String {
             _ => return first,
         },
     };
-    let about = about(&stage, &object, container.as_deref()).await;
+    let about = about(&stage, &watch, &object, container.as_deref()).await;
     std::iter::once(first).chain(about).collect::<Vec<_>>().join("\n")
 }
 
 /// The hook that made helm fail.
-async fn hook_behind(cx: &Cx, stage: &Stage, error: &anyhow::Error) -> Option<Sighting> {
+async fn hook_behind(cx: &Cx, watch: &Watch, error: &anyhow::Error) -> Option<Sighting> {
     error.downcast_ref::<CommandError>()?;
-    cx.wait.failed_hook(&stage.watch).await
+    cx.wait.failed_hook(watch).await
+}
+
+/// The namespace in which a wait was given up; else that of the release under test.
+fn watch_of(stage: &Stage, given_up: Option<&GivenUp>) -> Watch {
+    let of = |given_up: &GivenUp| stage.watches().into_iter().find(|watch| watch.namespace() == given_up.namespace);
+    given_up.and_then(of).unwrap_or_else(|| stage.watch.clone())
 }
 
 /// The first replica that is not ready, and its application's container.
@@ -47,27 +56,27 @@ fn unready(stage: &Stage) -> Option<(String, Option<String>)> {
     Some((format!("Pod/{}", pod.name_any()), waiting.map(|status| status.name.clone())))
 }
 
-async fn about(stage: &Stage, object: &str, container: Option<&str>) -> Vec<String> {
+async fn about(stage: &Stage, watch: &Watch, object: &str, container: Option<&str>) -> Vec<String> {
     let mut lines = Vec::new();
     let (kind, name) = object.split_once('/').unwrap_or(("", object));
     let events: Vec<_> = {
-        let seen = stage.watch.state();
-        lines.extend(seen.pods.get(name).map(|pod| format!("  now: {}", objects::pod_line(pod))));
+        let seen = watch.state();
+        lines.extend(seen.pods.get(name).map(|pod| format!("  {object}: {}", objects::pod_line(pod))));
         seen.events_about(object).iter().map(|event| objects::event_line(event)).collect()
     };
     lines.extend(events.iter().skip(events.len().saturating_sub(LINES)).map(|event| format!("  event: {event}")));
     if let Some(container) = container.filter(|_| kind == "Pod") {
         let count = i64::try_from(LINES).unwrap_or(i64::MAX);
-        match logs::tail(&stage.client, stage.namespace(), name, container, count).await {
+        match logs::tail(&stage.client, watch.namespace(), name, container, count).await {
             Ok(log) => lines.extend(log.lines().map(|line| format!("  log of {container}: {line}"))),
             Err(error) => lines.push(format!("  log of {container}: {error:#}")),
         }
     }
-    lines.push(format!("  see more: {}", describe(stage, &kind.to_lowercase(), name)));
+    lines.push(format!("  see more: {}", describe(stage, watch.namespace(), &kind.to_lowercase(), name)));
     lines
 }
 
-fn describe(stage: &Stage, kind: &str, name: &str) -> String {
+fn describe(stage: &Stage, namespace: &str, kind: &str, name: &str) -> String {
     let kubeconfig = stage.helm.kubeconfig.display().to_string();
     let words = [
         "kubectl",
@@ -76,7 +85,7 @@ fn describe(stage: &Stage, kind: &str, name: &str) -> String {
         "--context",
         &stage.helm.context,
         "--namespace",
-        stage.namespace(),
+        namespace,
         "describe",
         kind,
         name,

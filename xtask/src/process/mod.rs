@@ -4,6 +4,7 @@
 mod child;
 mod command;
 mod error;
+pub mod known;
 mod log;
 mod quote;
 pub mod redact;

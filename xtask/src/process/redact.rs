@@ -1,5 +1,7 @@
 //! Secrets taken out of command lines and outputs before anything is shown or stored.
 
+use super::known;
+
 /// What stands where a secret stood.
 pub const HIDDEN: &str = "REDACTED";
 
@@ -18,13 +20,14 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         || SECRET_FIELDS.contains(&name)
 }
 
-/// A command line's words without their secrets.
+/// A command line's words without their secrets, which are known from then on.
 pub fn words(words: &[String]) -> Vec<String> {
     let mut hide_next = false;
     words
         .iter()
         .map(|word| {
             if std::mem::replace(&mut hide_next, is_flag_of_secret(word)) {
+                known::learn(word);
                 HIDDEN.to_owned()
             } else {
                 assignments(word)
@@ -43,7 +46,10 @@ fn assignments(word: &str) -> String {
     let word = word
         .split(',')
         .map(|part| match part.split_once('=') {
-            Some((name, _)) if is_secret_name(name.trim_start_matches('-')) => format!("{name}={HIDDEN}"),
+            Some((name, value)) if is_secret_name(name.trim_start_matches('-')) => {
+                known::learn(value);
+                format!("{name}={HIDDEN}")
+            }
             _ => part.to_owned(),
         })
         .collect::<Vec<_>>()
@@ -51,10 +57,10 @@ fn assignments(word: &str) -> String {
     text(&word)
 }
 
-/// Text of a tool's output without what is plainly a secret: `name: value` lines, bearer tokens, JSON web
+/// Text without what is known or can be told to be a secret: `name: value` lines, `name=value`, bearer tokens, JSON web
 /// tokens, passwords in addresses.
 pub fn text(text: &str) -> String {
-    text.split_inclusive('\n').map(line).collect()
+    known::hide(text).split_inclusive('\n').map(line).collect()
 }
 
 /// Words without which a line holds no secret that could be told: most lines are spared the closer look.
@@ -65,20 +71,75 @@ fn line(line: &str) -> String {
     if !SIGNS.iter().any(|sign| lower.contains(sign)) {
         return line.to_owned();
     }
-    if let Some((name, rest)) = line.split_once(": ")
-        && is_secret_name(name.trim_matches([' ', '-', '"', '\'']))
-        && !rest.trim().is_empty()
+    if let Some((before, rest)) = line.split_once(": ")
+        && let name = before.split(char::is_whitespace).next_back().unwrap_or_default()
+        // An object's name says nothing of what is told of it.
+        && !name.contains(['/', '('])
+        && is_secret_name(name.trim_matches(['-', '"', '\'']))
+        && holds_something(rest.trim())
     {
-        return format!("{name}: {HIDDEN}{}", if line.ends_with('\n') { "\n" } else { "" });
+        return format!("{before}: {HIDDEN}{}", if line.ends_with('\n') { "\n" } else { "" });
     }
     let mut after_bearer = false;
-    line.split_inclusive([' ', '\t', '\n', '"', '\'', ','])
+    assigned(line)
+        .split_inclusive([' ', '\t', '\n', '"', '\'', ','])
         .map(|piece| {
             let word = piece.trim_end_matches([' ', '\t', '\n', '"', '\'', ',']);
             let hide = std::mem::replace(&mut after_bearer, word.eq_ignore_ascii_case("bearer")) || is_web_token(word);
             if hide && !word.is_empty() { piece.replacen(word, HIDDEN, 1) } else { address(piece) }
         })
         .collect()
+}
+
+/// Whether a value can be a secret: a switch is none, nor is a reference to a variable.
+fn holds_something(value: &str) -> bool {
+    let plain = value.trim_end_matches(',');
+    !matches!(plain, "" | "true" | "false" | "null" | "{}" | "[]" | "|" | "|-" | ">") && !plain.starts_with('$')
+}
+
+/// Hides the value in `name=value`, `"name":"value"`, `{name: value}`, wherever it stands in the line.
+fn assigned(line: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(['=', ':']) {
+        let (before, after) = rest.split_at(at + 1);
+        kept.push_str(before);
+        rest = after;
+        if !names_a_secret(before) {
+            continue;
+        }
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        // Quotes are escaped where one language stands in another.
+        let value = rest[spaces..].trim_start_matches('\\');
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        // Prose goes on after a colon and a space.
+        let is_prose = spaces > 0 && quote.is_none() && !in_braces(before);
+        let inner = &value[quote.map_or(0, char::len_utf8)..];
+        let end = match quote {
+            Some(quote) => inner.find(quote),
+            None => inner.find(|c: char| c.is_whitespace() || ",;&)}]\"'".contains(c)),
+        };
+        let (secret, behind) = inner.split_at(end.unwrap_or(inner.len()));
+        if !is_prose && holds_something(secret) {
+            kept.push_str(&rest[..rest.len() - inner.len()]);
+            kept.push_str(HIDDEN);
+            rest = behind;
+        }
+    }
+    kept + rest
+}
+
+/// `… "db.password":`, up to and with the sign.
+fn names_a_secret(before: &str) -> bool {
+    let name = before[..before.len() - 1].trim_end_matches(['"', '\'', '\\']);
+    let start = name.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c))).map_or(0, |at| at + 1);
+    name.is_char_boundary(start) && is_secret_name(name[start..].trim_start_matches('-'))
+}
+
+/// Whether a name stands first in braces, or after a comma.
+fn in_braces(before: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-.:\"'".contains(c);
+    before.trim_end_matches(word).trim_end().ends_with(['{', ','])
 }
 
 /// A JSON web token: three parts of base64, the first a JSON object.
@@ -136,5 +197,35 @@ mod tests {
             "  token: REDACTED\n  client-key-data: REDACTED\nuser: me\n"
         });
         assert_eq!(text("authorization bearer abc"), "authorization bearer REDACTED");
+    }
+
+    #[test]
+    fn lines_of_logs_lose_what_is_assigned_to_a_telling_name() {
+        for (said, kept) in [
+            ("connecting password=hunter2 user=me", "connecting password=REDACTED user=me"),
+            (r#"{"level":"info","dbPassword":"hunter 2","n":1}"#, r#"{"level":"info","dbPassword":"REDACTED","n":1}"#),
+            ("auth: {user: me, password: hunter2}", "auth: {user: me, password: REDACTED}"),
+            (r#"echo "{\"dbPassword\":\"hunter2\"}""#, r#"echo "{\"dbPassword\":\"REDACTED"}""#),
+            ("GET /v1?apiKey=hunter2&n=1", "GET /v1?apiKey=REDACTED&n=1"),
+            ("the password: hunter2 is old", "the password: REDACTED"),
+            ("sh -c 'run --token=hunter2 --n=1'", "sh -c 'run --token=REDACTED --n=1'"),
+        ] {
+            assert_eq!(text(said), kept);
+        }
+    }
+
+    #[test]
+    fn prose_about_secrets_stays() {
+        for said in [
+            "Pod/token-server-0 can't start: container main is not ready",
+            "Pod/token-0: Pending",
+            "MountVolume.SetUp failed for volume \"secrets\" : secret \"none\" not found",
+            "automountServiceAccountToken: false",
+            "error looking up secret (token: not found)",
+            "--set imagePullSecrets[0].name=regcred",
+            "echo password=$PASSWORD",
+        ] {
+            assert_eq!(text(said), said);
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! What Secret objects hold, taken out of tools' outputs: manifests in YAML, answers in JSON.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
+use super::known;
 use super::redact::{self, HIDDEN};
 
 /// The fields of a Secret that hold what is secret.
 const FIELDS: [&str; 2] = ["data", "stringData"];
 
-/// A tool's output without secrets.
+/// A tool's output without secrets. What Secrets in it hold is known from then on, and hidden in the rest of it, too.
 pub fn hidden(output: &str) -> String {
     if output.trim_start().starts_with(['{', '['])
         && let Ok(mut value) = serde_json::from_str::<Value>(output)
@@ -15,27 +19,100 @@ pub fn hidden(output: &str) -> String {
         hide(&mut value);
         return format!("{value:#}\n");
     }
-    redact::text(&manifests(output))
+    redact::text(&variables(&manifests(output)))
 }
 
-/// Hides in an object what Secrets hold, and whatever has a telling name.
+/// YAML without the values of variables whose names say that they are secret: `name: DB_PASSWORD` and then `value: …`.
+fn variables(text: &str) -> String {
+    let mut is_named = false;
+    let mut kept = String::new();
+    for line in text.split_inclusive('\n') {
+        let named = line.split_once("name: ").map(|(_, rest)| rest.split([',', '}', '\n']).next().unwrap_or_default());
+        is_named = named.map_or(is_named && line.trim_start().starts_with("value:"), |name| {
+            redact::is_secret_name(name.trim().trim_matches(['"', '\'']))
+        });
+        match line.split_once("value: ").filter(|_| is_named) {
+            Some((before, rest)) => {
+                let end = rest.rfind('}').filter(|_| before.contains('{')).unwrap_or(rest.trim_end().len());
+                kept.extend([before, "value: ", HIDDEN, &rest[end..]]);
+            }
+            None => kept += line,
+        }
+    }
+    kept
+}
+
+/// Hides in an object what Secrets hold, wherever it stands, and whatever has a telling name.
 pub fn hide(value: &mut Value) {
+    take(value);
+    clean(value);
+}
+
+/// Learns and hides what Secrets hold.
+fn take(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             let is_secret = fields.get("kind").is_some_and(|kind| kind == "Secret");
             for (name, value) in fields.iter_mut() {
                 match value {
                     Value::Object(data) if is_secret && FIELDS.contains(&name.as_str()) => {
-                        data.values_mut().for_each(|value| *value = Value::from(HIDDEN));
+                        for value in data.values_mut() {
+                            learn(name, value.as_str().unwrap_or_default());
+                            *value = Value::from(HIDDEN);
+                        }
                     }
-                    Value::String(text) if redact::is_secret_name(name) && !text.is_empty() => HIDDEN.clone_into(text),
-                    other => hide(other),
+                    other => take(other),
                 }
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(hide),
-        Value::String(text) if text.contains("kind: Secret") => *text = redact::text(&manifests(text)),
+        Value::Array(values) => values.iter_mut().for_each(take),
+        Value::String(text) if text.contains("kind: Secret") => *text = manifests(text),
         _ => {}
+    }
+}
+
+/// Hides what is known, and what has a telling name: a field, a flag, a variable of the environment.
+fn clean(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let is_named = fields.get("name").and_then(Value::as_str).is_some_and(redact::is_secret_name);
+            for (name, value) in fields.iter_mut() {
+                let is_secret = redact::is_secret_name(name) || (is_named && name == "value");
+                match value {
+                    Value::String(text) if is_secret && !text.is_empty() => HIDDEN.clone_into(text),
+                    other => clean(other),
+                }
+            }
+        }
+        Value::Array(values) => match values.iter().map(|value| value.as_str().map(str::to_owned)).collect() {
+            Some(words) => {
+                let words: Vec<String> = words;
+                *values = redact::words(&words).into_iter().map(Value::from).collect();
+            }
+            None => values.iter_mut().for_each(clean),
+        },
+        Value::String(text) => *text = redact::text(text),
+        _ => {}
+    }
+}
+
+/// Learns a value of a Secret's field: `data` is in base64.
+fn learn(field: &str, value: &str) {
+    if field == "stringData" {
+        return known::learn(value);
+    }
+    if let Some(text) = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
+        known::learn(&text);
+    }
+}
+
+/// Learns what Secrets hold. helm's releases hold manifests, not values, and are never given to a container.
+pub fn learn_all(secrets: &[Secret]) {
+    let told = secrets.iter().filter(|secret| secret.type_.as_deref() != Some("helm.sh/release.v1"));
+    for value in told.flat_map(|secret| secret.data.iter().flatten()) {
+        if let Ok(text) = std::str::from_utf8(&value.1.0) {
+            known::learn(text);
+        }
     }
 }
 
@@ -61,27 +138,42 @@ fn document(lines: &[&str]) -> String {
         return lines.concat();
     }
     let mut kept = String::new();
-    let mut data: Option<(usize, Option<usize>)> = None;
+    let mut data: Option<Data> = None;
     for line in lines {
         let indent = line.len() - line.trim_start().len();
-        if data.is_some_and(|(outer, _)| indent <= outer && !line.trim().is_empty()) {
+        if data.as_ref().is_some_and(|data| indent <= data.indent && !line.trim().is_empty()) {
             data = None;
         }
-        match &mut data {
-            None => {
-                data = FIELDS.contains(&line.trim().trim_end_matches(':')).then_some((indent, None));
-                kept += line;
-            }
-            Some((_, inner)) => {
-                // What is further in is the rest of a value of several lines.
-                if indent <= *inner.get_or_insert(indent) {
-                    let name = line.split_once(':').map_or("", |(name, _)| name);
-                    kept.extend([name, ": ", HIDDEN, "\n"]);
-                }
-            }
+        if let Some(data) = &mut data {
+            data.hide(line, indent, &mut kept);
+            continue;
         }
+        let field = FIELDS.into_iter().find(|field| line.trim().strip_suffix(':') == Some(field));
+        data = field.map(|field| Data { field, indent, inner: None });
+        kept += line;
     }
     kept
+}
+
+/// The lines of `data` or `stringData`.
+struct Data {
+    field: &'static str,
+    /// Its own indentation.
+    indent: usize,
+    /// That of the names in it, once one was seen.
+    inner: Option<usize>,
+}
+
+impl Data {
+    fn hide(&mut self, line: &str, indent: usize, kept: &mut String) {
+        // What is further in is the rest of a value of several lines.
+        if indent > *self.inner.get_or_insert(indent) {
+            return learn("stringData", line);
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        learn(self.field, value.trim().trim_matches(['"', '\'']));
+        kept.extend([name, ": ", HIDDEN, "\n"]);
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +206,28 @@ mod tests {
             assert!(!hidden.contains(gone), "{hidden}");
         }
         assert!(hidden.contains("mode: fast"), "{hidden}");
+    }
+
+    #[test]
+    fn what_a_secret_holds_is_hidden_beside_it_too_and_so_are_telling_variables_and_flags() {
+        let manifests =
+            "kind: Secret\nstringData:\n  dsn: \"swordfish-9\"\n---\nkind: Pod\nspec:\n  note: dsn is swordfish-9\n";
+        let text = hidden(manifests);
+        assert!(text.contains("note: dsn is REDACTED") && !text.contains("swordfish"), "{text}");
+        let pod = serde_json::json!({ "kind": "Pod", "spec": { "containers": [{
+            "args": ["--token", "abc-1", "--n=1", "--api-key=abc-2"],
+            "command": ["sh", "-c", "run swordfish-9"],
+            "env": [{ "name": "DB_PASSWORD", "value": "abc-3" }, { "name": "MODE", "value": "fast" }] }] } });
+        let text = hidden(&pod.to_string());
+        assert!(!text.contains("abc-") && !text.contains("swordfish"), "{text}");
+        assert!(text.contains("--n=1") && text.contains("fast"), "{text}");
+    }
+
+    #[test]
+    fn variables_in_manifests_are_hidden_by_their_names() {
+        let text = "env:\n- name: DB_PASSWORD\n  value: \"walrus\"\n- name: MODE\n  value: fast\n- {name: API_TOKEN, value: abc}\n";
+        let kept = "env:\n- name: DB_PASSWORD\n  value: REDACTED\n- name: MODE\n  value: fast\n- {name: API_TOKEN, value: REDACTED}\n";
+        assert_eq!(hidden(text), kept);
     }
 
     #[test]

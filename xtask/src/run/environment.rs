@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{Live, Run};
 use crate::cluster::Loaded;
+use crate::evidence;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
 use crate::kubernetes;
 use crate::kubernetes::wait::Waiter;
@@ -157,12 +158,21 @@ impl Run {
         for remark in self.cluster.remarks().await.unwrap_or_else(|error| vec![format!("{error:#}")]) {
             self.events.note(remark);
         }
-        if failed && let Err(error) = self.cluster.export_logs(&self.folder.join("cluster-logs")).await {
+        if failed && let Err(error) = self.keep_cluster_logs().await {
             self.events.note(format!("the cluster's logs: {error:#}"));
         }
         self.forget_stages();
         self.cluster.delete().await.context("what the run made is still there; `cargo xtask clusters` sweeps it")?;
         drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
         Ok(String::new())
+    }
+
+    async fn keep_cluster_logs(&self) -> anyhow::Result<()> {
+        let folder = self.folder.join("cluster-logs");
+        self.cluster.export_logs(&folder).await?;
+        if folder.is_dir() {
+            tokio::task::spawn_blocking(move || evidence::clean(&folder)).await??;
+        }
+        Ok(())
     }
 }

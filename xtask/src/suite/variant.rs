@@ -27,6 +27,17 @@ impl Variant {
         Namespaces(parts.collect())
     }
 
+    /// Names that stand in every report of a run, although a Secret may hold them, too: as a user or a host.
+    pub fn names(&self, run_id: &str) -> Vec<String> {
+        let workload = self.suite.workload.as_ref();
+        let workload =
+            workload.map(|w| [w.object().1, &w.container, &w.service].map(str::to_owned)).into_iter().flatten();
+        let own = [self.suite.name.clone(), self.topology.name.clone(), self.label()];
+        let releases = self.suite.releases.iter().map(|release| release.name.clone());
+        let namespaces = self.namespaces(run_id).0.into_values();
+        own.into_iter().chain(workload).chain(releases).chain(namespaces).collect()
+    }
+
     /// Whether topologies' values and flags are about this release.
     pub fn is_under_test(&self, release: &Release) -> bool {
         release == self.suite.under_test()

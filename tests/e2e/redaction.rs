@@ -1,0 +1,60 @@
+//! A red run of a chart that says its secrets wherever it can: none of them is in anything that the run wrote.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::scene::Scene;
+
+/// Held by a Secret, twice; in the environment of a container; in its command line; in its log; in ours.
+const PLANTED: [&str; 6] = [
+    "swordfish-of-the-north",
+    "tortoise-of-the-south",
+    "walrus-of-the-east",
+    "ostrich-of-the-west",
+    "penguin-of-the-pole",
+    "pelican-of-the-shore",
+];
+
+#[test]
+fn no_secret_is_in_anything_that_a_red_run_wrote() {
+    let scene = Scene::new();
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky/e2e.toml").display().to_string();
+    let report = scene.report().display().to_string();
+    let flags = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report, "--timeout", "12"];
+    let flags = [&flags, ["--set", "apiToken=pelican-of-the-shore"].as_slice()].concat();
+    let ended = scene.run(&scene.command(&flags));
+    assert_eq!(ended.red(), ["leaky::r1::ready"], "{}", ended.told());
+    let message = ended.message("leaky::r1::ready");
+    for told in
+        ["log of main: REDACTED and REDACTED", "Readiness probe failed: not with REDACTED", "  Pod/leaky-0: Running"]
+    {
+        assert!(message.contains(told), "{told:?} is missing in: {message}");
+    }
+    let mut files = vec![scene.folder.path().join("stdout"), scene.folder.path().join("stderr")];
+    walk(&scene.report(), &mut files);
+    for kind in ["logs/leaky-0", "describe.txt", "Secret.leaky.json", "manifests.yaml", "cluster-logs", "commands"] {
+        let found = files.iter().any(|file| file.display().to_string().contains(kind));
+        assert!(found, "no {kind} was kept: nothing is proven; {}", ended.told());
+    }
+    let found: Vec<_> = files.iter().flat_map(|file| leaks(file)).collect();
+    assert_eq!(found, [""; 0]);
+}
+
+/// The lines of a file in which a secret stands, as it is or in base64.
+fn leaks(file: &Path) -> Vec<String> {
+    let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+    let encoded = |secret: &str| (0..3).map(|at| STANDARD.encode(&secret[at..at + 12])).collect::<Vec<_>>();
+    let secrets = PLANTED.iter().flat_map(|secret| [vec![(*secret).to_owned()], encoded(secret)].concat());
+    let secrets: Vec<_> = secrets.collect();
+    let leaky = |line: &&str| secrets.iter().any(|secret| line.contains(secret.as_str()));
+    text.lines().filter(leaky).map(|line| format!("{}: {line}", file.display())).collect()
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, files) } else { files.push(path) }
+    }
+}
