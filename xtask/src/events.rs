@@ -25,6 +25,11 @@ pub enum Verdict {
         /// The first sentence is for a tired person; evidence follows on lines of its own.
         message: String,
     },
+    /// It has no meaning on this cluster, and nothing was checked.
+    NotApplicable {
+        /// What would have to be there: `the cluster has one node, several are needed`.
+        why: String,
+    },
     /// It did not run because `culprit` failed.
     NotRun {
         /// The case that failed first.

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use crate::events::Verdict;
 use crate::evidence;
 use crate::kubernetes::wait::Waiter;
-use crate::phases::context::Cx;
+use crate::phases::context::{Cx, NotApplicable};
 use crate::phases::{self, explain};
 use crate::plan::Case;
 use crate::process::redact;
@@ -28,6 +28,7 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant: case.variant, spec: case.spec.clone() };
     match bounded(case, &cx, timeout).await {
         Ok(note) => Verdict::Passed { note: redact::text(&note) },
+        Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
         Err(error) => {
             run.note_failure();
             let message = explain::message(&cx, &error).await;

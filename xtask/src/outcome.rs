@@ -8,6 +8,7 @@
 //! | did not run, its culprit is not reported | FAILED, "not run: culprit" | 101 |
 //! | `cluster::create` failed | FAILED | 3 |
 //! | all passed, but a report could not be written | as above | 3 |
+//! | has no meaning on this cluster | ignored, "not run: why" | 0 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | 130, 143 |
 
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub enum Shown {
     Passed,
     /// Red, with its message.
     Failed(String),
-    /// Neither, with its reason; only where the culprit is red in the same report.
+    /// Neither, with its reason: the culprit is red in the same report, or there was nothing to check.
     Ignored(String),
 }
 
@@ -51,6 +52,7 @@ impl Outcome {
         match &self.verdict {
             Verdict::Passed { .. } => Shown::Passed,
             Verdict::Failed { message } => Shown::Failed(message.clone()),
+            Verdict::NotApplicable { why } => Shown::Ignored(format!("not run: {why}")),
             Verdict::NotRun { culprit } => {
                 let told = format!("not run: {culprit}");
                 let reported = all.iter().any(|other| other.case == *culprit && other.is_red());
@@ -62,7 +64,7 @@ impl Outcome {
 
 /// The exit code of a run.
 pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
-    let failed = |outcome: &Outcome| !matches!(outcome.verdict, Verdict::Passed { .. });
+    let failed = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Failed { .. } | Verdict::NotRun { .. });
     match signal {
         Some(Signal::Interrupt) => Exit::Interrupted,
         Some(Signal::Terminate) => Exit::Terminated,
@@ -122,6 +124,10 @@ mod tests {
         assert_eq!(exit(&[green.clone(), red.clone()], None), Exit::CaseFailed);
         assert_eq!(exit(&[blocked], None), Exit::CaseFailed);
         assert_eq!(exit(&[no_cluster, red], None), Exit::Environment);
+        let elsewhere = Verdict::NotApplicable { why: "the cluster has one node".to_owned() };
+        let elsewhere = outcome("c::r3::node_stop", Phase::NodeStop, elsewhere);
+        assert_eq!(elsewhere.shown(&[]), Shown::Ignored("not run: the cluster has one node".to_owned()));
+        assert_eq!(exit(&[green.clone(), elsewhere], None), Exit::Passed);
         assert_eq!(exit(&[green.clone(), dirty], None), Exit::CaseFailed, "a failed clean-up is red");
         assert_eq!(exit(std::slice::from_ref(&green), Some(Signal::Interrupt)), Exit::Interrupted);
         assert_eq!(exit(&[green], Some(Signal::Terminate)), Exit::Terminated);

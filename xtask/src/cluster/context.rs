@@ -75,6 +75,15 @@ impl Context {
         &self.options.name
     }
 
+    /// What reaches its nodes.
+    pub(super) fn loader(&self) -> &Loader {
+        &self.options.loader
+    }
+
+    pub(super) fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
     pub(super) fn docker(&self) -> Option<&Docker> {
         match &self.options.loader {
             Loader::Kind(_, docker) => Some(docker),

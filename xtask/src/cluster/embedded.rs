@@ -10,6 +10,7 @@ use embedded::faults::{Faults, VARIABLE};
 use tokio::sync::Mutex;
 
 use super::lease::{Lease, Resource};
+use super::node::Victim;
 use super::stage::{Progress, Stage};
 use super::{Access, Loaded};
 use crate::exit;
@@ -62,6 +63,12 @@ impl Embedded {
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
         load(cluster, archives).await
+    }
+
+    pub(super) async fn kill_container(&self, victim: &Victim) -> anyhow::Result<()> {
+        let running = self.running.lock().await;
+        let cluster = running.as_ref().context("the embedded cluster has ended")?;
+        cluster.kill_container(&victim.pod_uid, &victim.container).await
     }
 
     pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {

@@ -7,6 +7,7 @@ pub mod hints;
 pub mod kind;
 pub mod lease;
 pub mod namespaces;
+pub mod node;
 mod prepare;
 pub mod problems;
 mod reuse;

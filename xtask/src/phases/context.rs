@@ -12,6 +12,18 @@ use crate::run::Run;
 use crate::stage::Stage;
 use crate::suite::{CaseSpec, Variant};
 
+/// Why a case has no meaning on this cluster: nothing is checked, and it is neither green nor red.
+#[derive(Debug)]
+pub struct NotApplicable(pub String);
+
+impl std::fmt::Display for NotApplicable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotApplicable {}
+
 /// A case that runs.
 pub struct Cx {
     /// The run.

@@ -85,7 +85,10 @@ async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
 }
 
 /// Evicts a pod; answers why it was refused where the budget did.
-async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// What else the API server answers.
+pub async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
     let pods: kube::Api<Pod> = stage.pods();
     match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {
         Ok(_) => Ok(None),

@@ -80,6 +80,20 @@ impl<'a> Disturbance<'a> {
         self.recovered(&killed).await
     }
 
+    /// Kills every replica that was not killed yet, one after another, and reads everything back after each: what was
+    /// read before may all have come from one of these.
+    ///
+    /// # Errors
+    /// As [`Disturbance::kill`] and [`Disturbance::read_back`].
+    pub async fn kill_the_rest(&self, killed: &[String]) -> anyhow::Result<()> {
+        self.read_back().await?;
+        for name in self.stage.names(self.replicas).iter().filter(|name| !killed.contains(name)) {
+            self.kill(name, Grace::Default, "so that each was gone once").await?;
+            self.read_back().await?;
+        }
+        Ok(())
+    }
+
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
         kill::recovered(self.cx, &self.stage, &self.recorder, killed, self.replicas).await
     }
@@ -112,7 +126,9 @@ impl<'a> Disturbance<'a> {
 
     async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
         let load = &self.stage.suite.load;
-        let minimum = Minimum { before: load.before, during: load.during, after: load.after };
+        // With fewer than three, no quorum stays when one goes.
+        let during = if self.replicas > 2 { load.during } else { 0 };
+        let minimum = Minimum { before: load.before, during, after: load.after };
         let history = self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum);
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
@@ -127,7 +143,10 @@ impl<'a> Disturbance<'a> {
 
     /// Waits until so many writes were acknowledged since then, and one over each kind of connection through the
     /// Service.
-    async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// Where that does not come about in the case's time.
+    pub async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
         self.acknowledged_over(None, since_ns, wanted, when).await?;
         for over in [Connection::Service, Connection::ServiceReused].into_iter().filter(|_| self.through_service) {
             self.acknowledged_over(Some(over), since_ns, 1, when).await?;

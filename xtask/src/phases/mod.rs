@@ -16,9 +16,11 @@ mod claims_removed;
 mod cluster_create;
 mod cluster_delete;
 mod connection_budget;
+mod container_kill;
 pub mod context;
 mod disruption_budget;
 mod disturb;
+mod drain;
 mod each_alone;
 mod environments_differ;
 pub mod explain;
@@ -36,6 +38,7 @@ mod job_fails;
 mod kill;
 mod leader_write_follower_read;
 mod liveness_restarts;
+mod node_stop;
 pub mod output;
 mod pod_kill;
 mod pod_kill_follower;
@@ -83,7 +86,10 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         PodKillLeader => pod_kill_leader::run(cx).await,
         PodKillFollower => pod_kill_follower::run(cx).await,
         PodKillZero => pod_kill_zero::run(cx).await,
+        ContainerKill => container_kill::run(cx).await,
         ReplaceAll => replace_all::run(cx).await,
+        Drain => drain::run(cx).await,
+        NodeStop => node_stop::run(cx).await,
         DisruptionBudget => disruption_budget::run(cx).await,
         Upgrade => upgrade::run(cx).await,
         Rollback => rollback::run(cx).await,
@@ -178,8 +184,14 @@ pub enum Phase {
     PodKillFollower,
     /// Ordinal 0 is killed with an empty disk, and joins again.
     PodKillZero,
+    /// The application's container is killed and restarts in its pod.
+    ContainerKill,
     /// Every pod is replaced, the highest ordinal first.
     ReplaceAll,
+    /// Every pod is evicted, as a drain of its node does.
+    Drain,
+    /// A node stops and comes back.
+    NodeStop,
     /// The eviction that would break the quorum is refused.
     DisruptionBudget,
     /// `helm upgrade` under load.
@@ -238,15 +250,15 @@ pub enum Phase {
 
 use Phase::{
     Answers, Autoscaler, BadReleaseRollsBack, ChartDryRun, ChartLint, ChartTemplate, ClaimsRemoved, ClusterCreate,
-    ClusterDelete, ConnectionBudget, DisruptionBudget, EachAlone, EnvironmentsDiffer, FailedUpgrade, Fits, Health,
-    HelmTest, HooksFirst, ImagesLoad, Install, JobCompletes, JobExpires, JobFails, LeaderWriteFollowerRead,
-    LivenessRestarts, Output, PodKill, PodKillFollower, PodKillLeader, PodKillZero, Ready, ReplaceAll, ReplicasAre,
-    Restart, Rollback, RollbackAlone, ScaleUp, SeveralReleases, StaysOut, TemplateRefused, Uninstall, Upgrade, Voters,
-    WriteRead,
+    ClusterDelete, ConnectionBudget, ContainerKill, DisruptionBudget, Drain, EachAlone, EnvironmentsDiffer,
+    FailedUpgrade, Fits, Health, HelmTest, HooksFirst, ImagesLoad, Install, JobCompletes, JobExpires, JobFails,
+    LeaderWriteFollowerRead, LivenessRestarts, NodeStop, Output, PodKill, PodKillFollower, PodKillLeader, PodKillZero,
+    Ready, ReplaceAll, ReplicasAre, Restart, Rollback, RollbackAlone, ScaleUp, SeveralReleases, StaysOut,
+    TemplateRefused, Uninstall, Upgrade, Voters, WriteRead,
 };
 
 /// All of them: name, and the phases that must have passed before.
-const TABLE: [(Phase, &str, &[Phase]); 44] = [
+const TABLE: [(Phase, &str, &[Phase]); 47] = [
     (ChartLint, "lint", &[]),
     (ChartTemplate, "template", &[]),
     (ClusterCreate, "create", &[]),
@@ -263,7 +275,10 @@ const TABLE: [(Phase, &str, &[Phase]); 44] = [
     (PodKillLeader, "pod_kill_leader", &[Voters]),
     (PodKillFollower, "pod_kill_follower", &[Voters]),
     (PodKillZero, "pod_kill_zero", &[Voters]),
+    (ContainerKill, "container_kill", &[Ready]),
     (ReplaceAll, "replace_all", &[Voters]),
+    (Drain, "drain", &[Ready]),
+    (NodeStop, "node_stop", &[Ready]),
     (DisruptionBudget, "disruption_budget", &[Ready]),
     (Upgrade, "upgrade", &[Ready]),
     (Rollback, "rollback", &[Upgrade]),
@@ -338,7 +353,10 @@ impl Phase {
                 | PodKillLeader
                 | PodKillFollower
                 | PodKillZero
+                | ContainerKill
                 | ReplaceAll
+                | Drain
+                | NodeStop
                 | DisruptionBudget
                 | Upgrade
                 | Rollback
@@ -372,7 +390,10 @@ impl Phase {
             self,
             Voters | LeaderWriteFollowerRead | PodKillLeader | PodKillFollower | PodKillZero | ReplaceAll
         );
-        let records = matches!(self, WriteRead | PodKill | Upgrade | Rollback | ScaleUp | Restart) || members;
+        let records = matches!(
+            self,
+            WriteRead | PodKill | ContainerKill | Drain | NodeStop | Upgrade | Rollback | ScaleUp | Restart
+        ) || members;
         let workload = matches!(self, Health | DisruptionBudget | LivenessRestarts) || records;
         let budget = || suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
         match self {

@@ -17,7 +17,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     disturbance.read_back().await?;
     match settled::leader(&disturbance.stage).await {
         Some(leader) => disturbance.kill_leader(&leader, Grace::None).await?,
-        None => disturbance.kill(&names.pop().unwrap_or_default(), Grace::None, "a further replica").await?,
+        None => disturbance.kill_the_rest(&[follower]).await?,
     }
     disturbance.end().await
 }

@@ -1,4 +1,4 @@
-//! `pod_kill_leader`: the leader is killed under load, then the next one; nothing acknowledged is lost.
+//! `pod_kill_leader`: the leader is killed under load, then the next one, then the rest in turn; nothing acknowledged is lost.
 
 use super::context::Cx;
 use super::disturb::Disturbance;
@@ -15,8 +15,9 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     disturbance.kill_leader(&leader, Grace::None).await?;
     disturbance.read_back().await?;
     // What was read may all have come from the new leader's disk: take that one away too.
-    let next = settled::leader(&disturbance.stage).await.unwrap_or(leader);
+    let next = settled::leader(&disturbance.stage).await.unwrap_or_else(|| leader.clone());
     disturbance.kill_leader(&next, Grace::Default).await?;
+    disturbance.kill_the_rest(&[leader, next]).await?;
     disturbance.end().await
 }
 

@@ -13,5 +13,6 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     // Recovery asks for as many voters as replicas, agreed on by all: a second cluster is told at once,
     // and the dead entry has to be demoted.
     disturbance.kill(&zero, Grace::None, "ordinal 0, with its disk").await?;
+    disturbance.kill_the_rest(&[zero]).await?;
     disturbance.end().await
 }

@@ -65,9 +65,9 @@ fn status(case: &Case) -> TestCaseStatus {
     match case.end.map(|(_, verdict)| verdict) {
         Some(Verdict::Passed { .. }) => TestCaseStatus::success(),
         Some(Verdict::Failed { message }) => failure(message, case.evidence),
-        Some(Verdict::NotRun { culprit }) => {
+        Some(Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why }) => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(format!("not run: {culprit}"));
+            status.set_message(format!("not run: {why}"));
             status
         }
         None => {

@@ -102,7 +102,7 @@ fn ended(took_ms: u64, verdict: &Verdict) -> String {
         Verdict::Failed { message } => {
             format!("FAILED ({took:.1} s): {}", message.lines().next().unwrap_or_default())
         }
-        Verdict::NotRun { culprit } => format!("not run: {culprit}"),
+        Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why } => format!("not run: {why}"),
     }
 }
 

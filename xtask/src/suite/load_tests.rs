@@ -45,8 +45,8 @@ fn an_unknown_key_names_the_known_ones() {
 
 #[test]
 fn an_unknown_case_names_the_known_ones() {
-    let error = error("\"pod_kill\", \"upgrade\"", "\"podkill\", \"upgrade\"");
-    let line = line_of("\"pod_kill\", \"upgrade\"");
+    let error = error("\"pod_kill\", \"container_kill\"", "\"podkill\", \"container_kill\"");
+    let line = line_of("\"pod_kill\", \"container_kill\"");
     assert!(error.starts_with(&format!("e2e.toml:{line}: unknown variant `podkill`, expected one of")), "{error}");
 }
 

@@ -1,13 +1,16 @@
 //! After a fault: what became of writes that were not answered, and every known record through every replica.
 
 use client::application::{self, Record};
-use history::{Connection, OperationKind, Outcome, Stage};
+use history::{Connection as Over, OperationKind, Outcome, Stage};
 
 use super::recorder::{Asked, Ended, Recorder};
-use crate::kubernetes::http::Http;
+use crate::kubernetes::http::{Connection, Http};
 use crate::kubernetes::wait::Waiter;
 use crate::kubernetes::watch::Watch;
 use crate::suite::Records;
+
+/// How many connections to each replica read records back.
+const CONNECTIONS: usize = 4;
 
 /// Asks a settled application about its records.
 pub struct Reader<'a> {
@@ -58,13 +61,28 @@ impl Reader<'_> {
         Ok(known.len())
     }
 
+    /// Several connections at once: most of a read is spent on the way.
     async fn read_through(&self, replica: &str, known: &[Record]) -> anyhow::Result<()> {
-        for (number, record) in known.iter().enumerate() {
-            let what = format!("reading record {} of {} through {replica}", number + 1, known.len());
+        let each = known.len().div_ceil(CONNECTIONS).max(1);
+        let lanes = known.chunks(each).map(|lane| self.read_over_one(replica, lane, known.len()));
+        futures::future::try_join_all(lanes).await.map(drop)
+    }
+
+    async fn read_over_one(&self, replica: &str, lane: &[Record], of: usize) -> anyhow::Result<()> {
+        let mut kept: Option<Connection> = None;
+        for record in lane {
+            let what = format!("reading {} of {of} records through {replica}", record.key);
             let mut start_ns = self.recorder.now_ns();
             let read = async || {
                 start_ns = self.recorder.now_ns();
-                let answer = self.http.ask(replica, &self.records.read.request, record.fill()).await;
+                let connected = match kept.take().filter(Connection::is_open) {
+                    Some(connection) => Ok(connection),
+                    None => self.http.connect(replica).await,
+                };
+                let mut connection = connected.map_err(|failure| failure.to_string())?;
+                let request = &self.records.read.request;
+                let answer = connection.ask(request, record.fill(), self.http.timeout()).await;
+                kept = Some(connection);
                 application::got(self.records, answer)
             };
             let value = self.wait.ask_until(self.watch, &what, read).await?;
@@ -75,7 +93,7 @@ impl Reader<'_> {
 
     fn add(&self, stage: Stage, replica: &str, record: &Record, value: Option<String>, start_ns: u64) {
         let client = format!("reader-{replica}");
-        let asked = Asked { client, replica: replica.to_owned(), connection: Connection::Reused, stage };
+        let asked = Asked { client, replica: replica.to_owned(), connection: Over::Reused, stage };
         let ended = Ended { start_ns, outcome: Outcome::Ok, error: None };
         self.recorder.ended(&asked, OperationKind::Read, &record.key, value, ended);
     }

@@ -8,7 +8,10 @@ use super::{State, answer};
 use crate::faults::Faults;
 use crate::status::Status;
 
-/// Answers `POST /chartproof/images`, `GET /chartproof/report` and `POST /chartproof/faults`.
+/// SIGKILL.
+const KILL: i32 = 9;
+
+/// Answers `POST /chartproof/images`, `GET /chartproof/report`, `POST /chartproof/faults` and `POST /chartproof/kill`.
 pub async fn answer(state: &State, path: &str, request: axum::extract::Request) -> Response {
     let method = request.method().clone();
     let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
@@ -30,6 +33,17 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
                 answer::json(200, &json!({}))
             }
             Err(error) => refuse(&format!("no faults: {error}")),
+        },
+        // As a person on the node would: Kubernetes' own API has no such verb.
+        (Method::POST, "/chartproof/kill") => match (sent["pod"].as_str(), sent["container"].as_str()) {
+            (Some(uid), Some(container)) => match state.kubelet.container(uid, container) {
+                Ok(running) => {
+                    running.signal(KILL);
+                    answer::json(200, &json!({}))
+                }
+                Err(status) => answer::status(&status),
+            },
+            _ => refuse("the body has to be {\"pod\": \"UID\", \"container\": \"NAME\"}"),
         },
         _ => answer::text(404, "404 page not found\n"),
     }

@@ -122,6 +122,16 @@ impl Cluster {
         Ok(serde_json::from_value(answer)?)
     }
 
+    /// Kills a running container of a pod, by the pod's UID, as a person on the node would.
+    ///
+    /// # Errors
+    /// Where it does not run, or the cluster does not answer.
+    pub async fn kill_container(&self, pod_uid: &str, container: &str) -> anyhow::Result<()> {
+        let body = json!({ "pod": pod_uid, "container": container });
+        self.control.call(Method::POST, "/chartproof/kill", Some(&body), ANSWER_TIMEOUT).await?;
+        Ok(())
+    }
+
     /// Plants these faults and no others from now on.
     ///
     /// # Errors

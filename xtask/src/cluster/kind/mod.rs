@@ -65,6 +65,10 @@ impl Kind {
         format!("kind v{} on Docker {}, node image {node_image}", kind.version, docker.server)
     }
 
+    pub(super) fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
     pub(super) fn docker(&self) -> &Docker {
         &self.options.docker
     }

@@ -108,7 +108,7 @@ fn note(case: &Case) -> Markup {
                 details open { summary { (message.lines().next().unwrap_or_default()) } pre { (message) } }
                 @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
             }
-            Some((_, Verdict::NotRun { culprit })) => { p { "not run: " (culprit) } }
+            Some((_, Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why })) => { p { "not run: " (why) } }
             None => { @if let Some(waiting) = case.waiting { p { "was waiting: " (waiting) } } }
             _ => {}
         }
