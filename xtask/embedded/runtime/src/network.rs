@@ -15,6 +15,9 @@ use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, Ro
 use crate::spec::NodeNetwork;
 
 const BRIDGE: &str = "pods";
+/// Given, since a bridge without one takes that of one of its ports, and another one when that goes: pods that know
+/// the gateway by the old one then reach nothing for half a minute.
+const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 const POD_INTERFACE: &str = "eth0";
 const LOOPBACK_INDEX: u32 = 1;
 const TABLE_LOCAL: u32 = 255;
@@ -43,7 +46,8 @@ impl PodNetwork {
     /// Makes the bridge, with the gateway's address.
     pub async fn start(node: NodeNetwork) -> Result<Self> {
         let handle = connect()?;
-        handle.link().add(LinkBridge::new(BRIDGE).build()).execute().await.context("make the pods' bridge")?;
+        let bridge = LinkBridge::new(BRIDGE).address(BRIDGE_ADDRESS.to_vec()).build();
+        handle.link().add(bridge).execute().await.context("make the pods' bridge")?;
         let bridge = index_of(&handle, BRIDGE).await?;
         handle
             .address()

@@ -14,6 +14,7 @@ const NODE: &str = "__test-node";
 /// Hidden words with which it is a container's program.
 const SERVE: &str = "__serve";
 const FETCH: &str = "__fetch";
+const NEIGHBOURS: &str = "__neighbours";
 const SHOW: &str = "__show";
 
 fn main() -> std::process::ExitCode {

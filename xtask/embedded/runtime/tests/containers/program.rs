@@ -9,6 +9,7 @@ pub fn run_if_asked(arguments: &[String]) -> Option<ExitCode> {
     let done = match arguments.get(1)?.as_str() {
         crate::SERVE => serve(arguments.get(2)?),
         crate::FETCH => fetch(arguments.get(2)?),
+        crate::NEIGHBOURS => neighbours(arguments.get(2)?),
         crate::SHOW => show(),
         _ => return None,
     };
@@ -33,6 +34,13 @@ fn fetch(address: &str) -> std::io::Result<()> {
     let mut text = String::new();
     TcpStream::connect(address)?.read_to_string(&mut text)?;
     println!("{text}");
+    Ok(())
+}
+
+/// Whom the kernel knows after something was sent there; nobody has to listen.
+fn neighbours(address: &str) -> std::io::Result<()> {
+    drop(TcpStream::connect(address));
+    println!("{}", std::fs::read_to_string("/proc/net/arp")?);
     Ok(())
 }
 

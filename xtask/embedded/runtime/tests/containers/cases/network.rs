@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("pods_reach_each_other", pods_reach_each_other),
         case("the_node_reaches_a_pods_localhost", the_node_reaches_a_pods_localhost),
+        case("the_gateway_is_the_same_while_pods_come_and_go", the_gateway_is_the_same_while_pods_come_and_go),
         case("a_pod_reaches_service_addresses", a_pod_reaches_service_addresses),
         case("no_address_is_given_twice", no_address_is_given_twice),
         case("a_stopped_pod_leaves_nothing", a_stopped_pod_leaves_nothing),
@@ -76,6 +77,33 @@ async fn the_node_reaches_a_pods_localhost(node: Node) -> Result<()> {
     ensure!(refused.kind() == std::io::ErrorKind::ConnectionRefused, "{refused}");
     pod.stop().await;
     Ok(())
+}
+
+async fn the_gateway_is_the_same_while_pods_come_and_go(node: Node) -> Result<()> {
+    let pod = node.pod("stays").await?;
+    let mut others = Vec::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        others.push(node.pod(name).await?);
+    }
+    let before = gateway(&pod).await?;
+    ensure!(before.contains(" 02:00:00:00:00:01 "), "{before}");
+    // Once known by an address of one of them, the gateway would be lost with it.
+    for other in others {
+        other.stop().await;
+    }
+    let after = gateway(&pod).await?;
+    ensure!(after == before, "{before}{after}");
+    pod.stop().await;
+    Ok(())
+}
+
+/// What the pod knows of its gateway after it has sent something there.
+async fn gateway(pod: &Pod) -> Result<String> {
+    let mut spec = server(pod, "10.244.0.1:9")?;
+    spec.command[1] = crate::NEIGHBOURS.into();
+    let (exit, output) = pod.run(spec).await?;
+    ensure!(exit.code == 0, "{exit:?} {output}");
+    Ok(output)
 }
 
 async fn a_pod_reaches_service_addresses(node: Node) -> Result<()> {
