@@ -14,6 +14,8 @@ pub struct Clients {
     pub helm_3: Client,
     pub helm_4: Client,
     pub kubectl: Client,
+    /// Whether root runs the node.
+    pub is_root: bool,
 }
 
 impl Clients {
@@ -28,7 +30,7 @@ impl Clients {
             home: home.to_owned(),
             namespace: "default".to_owned(),
         });
-        Self { helm_3, helm_4, kubectl }
+        Self { helm_3, helm_4, kubectl, is_root: rustix::process::geteuid().is_root() }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Real clients on a whole embedded cluster: helm 3 and helm 4 with the chart and the stand-in, kubectl with
-//! pods that run. One cluster for all of them, a namespace for each.
+//! pods that run. One cluster for all of them, a namespace for each; and where root runs them, another cluster of an
+//! ordinary user for what depends on who runs the node.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(dead_code, reason = "who.rs is shared with tests/no_trace, which uses all of it")]
 
 mod apply;
 mod client;
+mod clusters;
 mod containers;
 mod deployments;
 mod helm;
@@ -13,24 +16,27 @@ mod jobs;
 mod pods;
 mod services;
 mod volumes;
+#[path = "../no_trace/who.rs"]
+mod who;
 mod workloads;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use client::{Client, Clients};
-use embedded::cluster::{Cluster, Faults, Options};
-use libtest_mimic::{Arguments, Trial};
-use xtask::images::standin;
-use xtask::process::Launcher;
+use clusters::Clusters;
+use libtest_mimic::{Arguments, Completion, Trial};
 
 /// A test: what it is called, and what it does in the namespace of that name.
 type Case = (&'static str, fn(&Clients, &str));
 
+/// What is looked at on the cluster of an ordinary user, too, where root runs the tests.
+const ORDINARY: &[&[Case]] = &[services::CASES, containers::CASES, volumes::CASES, pods::CASES];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let cases: Vec<Case> = [
+    let cases: &[&[Case]] = &[
         helm::CASES,
         hooks::CASES,
         deployments::CASES,
@@ -41,43 +47,40 @@ fn main() -> ExitCode {
         pods::CASES,
         workloads::CASES,
         apply::CASES,
-    ]
-    .concat();
-    // They mostly wait.
-    arguments.test_threads.get_or_insert(cases.len());
-    if arguments.list {
-        return libtest_mimic::run(&arguments, trials(&cases, None)).exit_code();
+    ];
+    let clusters = Arc::new(Clusters::new());
+    let mut trials: Vec<Trial> = cases.concat().into_iter().map(|case| trial(&clusters, case)).collect();
+    if rustix::process::geteuid().is_root() {
+        trials.extend(ORDINARY.concat().into_iter().map(|case| ordinary_trial(&clusters, case)));
     }
-    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let cluster = tokio.block_on(start(folder.path()));
-    let clients = Arc::new(tokio.block_on(Clients::of(cluster.kubeconfig(), folder.path())));
-    let conclusion = libtest_mimic::run(&arguments, trials(&cases, Some(&clients)));
-    tokio.block_on(cluster.stop()).unwrap();
+    // They mostly wait.
+    arguments.test_threads.get_or_insert(trials.len());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    clusters.stop();
     conclusion.exit_code()
 }
 
-/// A cluster that has the stand-in, under the name that the chart gives its image.
-async fn start(folder: &Path) -> Cluster {
-    let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
-    let options = Options { dir: folder.join("cluster"), exe, faults: Faults::default() };
-    let image = "caesiumcloud/caesium:v0.1.0".parse().unwrap();
-    let archive = standin::build(&Launcher::light(false), "/bin/caesium", &[image]).await.unwrap();
-    let cluster = Cluster::start(options).await.unwrap();
-    cluster.load_images(&archive.path).await.unwrap();
-    cluster
+fn trial(clusters: &Arc<Clusters>, (name, run): Case) -> Trial {
+    let clusters = Arc::clone(clusters);
+    Trial::test(name, move || {
+        run(clusters.own(), &namespace(name));
+        Ok(())
+    })
 }
 
-fn trials(cases: &[Case], clients: Option<&Arc<Clients>>) -> Vec<Trial> {
-    let trial = |(name, run): Case| {
-        let clients = clients.cloned();
-        Trial::test(name, move || {
-            let namespace = name.replace("::", "-").replace('_', "-");
-            run(&clients.expect("a listed test is not run"), &namespace);
-            Ok(())
-        })
-    };
-    cases.iter().copied().map(trial).collect()
+fn ordinary_trial(clusters: &Arc<Clusters>, (name, run): Case) -> Trial {
+    let clusters = Arc::clone(clusters);
+    Trial::ignorable_test(format!("ordinary::{name}"), move || match clusters.ordinary() {
+        Ok(clients) => {
+            run(clients, &namespace(name));
+            Ok(Completion::Completed)
+        }
+        Err(why) => Ok(Completion::ignored_with(why)),
+    })
+}
+
+fn namespace(name: &str) -> String {
+    name.replace("::", "-").replace('_', "-")
 }
 
 /// The repository's folder of this name.

@@ -16,8 +16,9 @@ const OUTSIDE: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 /// A user, and the harness where that user may run it.
 pub struct Who {
     /// The user to become, where that is another than who runs the tests.
-    user: Option<u32>,
-    xtask: PathBuf,
+    pub user: Option<u32>,
+    /// The harness's binary.
+    pub xtask: PathBuf,
     _copy: Option<TempDir>,
 }
 
