@@ -12,7 +12,8 @@ env:
   - name: {{ $name }}
     valueFrom:
       secretKeyRef:
-        {{- toYaml $key | nindent 8 }}
+        name: {{ tpl $key.name $ }}
+        key: {{ $key.key }}
   {{- end }}
   {{- with .Values.env }}
   {{- toYaml . | nindent 2 }}
@@ -28,7 +29,7 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* A container of the small image that asks another. Call with root, url and script. */}}
+{{/* A container of the small image that asks another. Call with root, url, script, and where there is one, switch. */}}
 {{- define "web-service.asking" -}}
 image: {{ .root.Values.tools.image.repository }}:{{ .root.Values.tools.image.tag }}
 imagePullPolicy: {{ .root.Values.tools.image.pullPolicy }}
@@ -45,6 +46,14 @@ args:
 env:
   - name: URL
     value: {{ .url | quote }}
+  {{- with .switch }}
+  - name: SWITCH
+    valueFrom:
+      configMapKeyRef:
+        name: {{ tpl .configMap $.root }}
+        key: {{ .key }}
+        optional: true
+  {{- end }}
 resources:
   requests:
     cpu: 5m
@@ -59,8 +68,8 @@ securityContext:
 {{- define "web-service.waiting" -}}
 {{- range .Values.waitFor }}
 - name: wait-for-{{ .name }}
-  {{- $script := printf "until answers; do echo \"waiting for %s ($URL)\" >&2; sleep 1; done" .name }}
-  {{- include "web-service.asking" (dict "root" $ "url" (tpl .url $) "script" $script) | nindent 2 }}
+  {{- $script := printf "[ \"$SWITCH\" = false ] || until answers; do echo \"waiting for %s ($URL)\" >&2; sleep 1; done" .name }}
+  {{- include "web-service.asking" (dict "root" $ "url" (tpl .url $) "script" $script "switch" .switch) | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -7,7 +7,7 @@
 {{- define "web-service.fullname" -}}
 {{- $name := include "web-service.name" . }}
 {{- if .Values.fullnameOverride }}
-{{- $name = .Values.fullnameOverride }}
+{{- $name = tpl .Values.fullnameOverride . }}
 {{- else if contains $name .Release.Name }}
 {{- $name = .Release.Name }}
 {{- else }}

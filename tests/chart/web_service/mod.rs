@@ -4,6 +4,7 @@ mod migration;
 mod refusals;
 mod values;
 mod variants;
+mod waiting;
 
 use crate::helm::{Chart, Render};
 

@@ -32,7 +32,7 @@ const FULL: &[InFull] = &[
     ("args", "Deployment", "CONTAINER.args", r#"["serve"]"#),
     ("config", "Deployment", "ENV[HOST_NAME].value", r#""api.default.svc""#),
     ("config", "Job", "ENV[HOST_NAME].value", r#""api.default.svc""#),
-    ("secrets", "Deployment", "ENV[DATABASE].valueFrom.secretKeyRef.name", r#""volaticloud-db-secret""#),
+    ("secrets", "Deployment", "ENV[DATABASE].valueFrom.secretKeyRef.name", r#""default-db-secret""#),
     ("secrets", "Job", "ENV[DATABASE].valueFrom.secretKeyRef.key", r#""dsn""#),
     ("env", "Deployment", "ENV[POD_NAME].valueFrom.fieldRef.fieldPath", r#""metadata.name""#),
     ("containerPort", "Deployment", "CONTAINER.ports[http].containerPort", "8081"),
@@ -66,6 +66,7 @@ const FULL: &[InFull] = &[
         "metadata.annotations[helm.sh/hook-delete-policy]",
         r#""before-hook-creation""#,
     ),
+    ("waitFor", "Deployment", SWITCH, r#""web-service-switches""#),
     ("waitFor", "Deployment", "POD.initContainers[1].name", r#""wait-for-keycloak""#),
     ("waitFor", "Deployment", "POD.initContainers[0].env[URL].value", r#""tcp://postgresql.default.svc:5432""#),
     ("tests.path", "Pod", "spec.containers[ask].env[URL].value", r#""http://volaticloud-backend:80/health/ready""#),
@@ -88,6 +89,7 @@ const NAME: &str = r#""volaticloud-backend""#;
 const APART: &str = "POD.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey";
 const ON_AMD64: &str = "POD.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution\
                         .nodeSelectorTerms[0].matchExpressions[0].key";
+const SWITCH: &str = "POD.initContainers[wait-for-keycloak].env[SWITCH].valueFrom.configMapKeyRef.name";
 const PREFERRED: &str = "POD.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution";
 
 const ALONE: &[Alone] = &[

@@ -36,11 +36,12 @@ impl Signals {
                 _ = self.interrupt.recv() => "SIGINT",
             };
             if !self.ignored {
-                log::info(format_args!("{name}: ending"));
-                if let Some((time, at_signal)) = self.linger.take() {
+                let linger = self.linger.take().map(|(time, at_signal)| {
                     at_signal();
-                    tokio::time::sleep(time).await;
-                }
+                    time
+                });
+                log::info(format_args!("{name}: ending"));
+                tokio::time::sleep(linger.unwrap_or_default()).await;
                 return;
             }
             log::warn(format_args!("fault sigterm-ignored: {name} ignored"));

@@ -1,9 +1,9 @@
-//! One HTTP request per connection.
+//! HTTP requests: one per connection, or several over one that is kept.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 /// A whole answer.
@@ -43,6 +43,34 @@ pub async fn request(port: u16, method: &str, path: &str, body: &str, within: Du
     let answer = tokio::time::timeout(within, exchange).await;
     let answer = answer.map_err(|_| format!("no answer within {within:?}"))?.map_err(|error| error.to_string())?;
     parse(&answer).ok_or_else(|| format!("no HTTP answer: {answer:?}"))
+}
+
+/// A connection that is kept.
+pub struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    pub async fn open(port: u16) -> Self {
+        Self(BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap()))
+    }
+
+    /// Asks, reads the whole answer, and returns its head.
+    pub async fn get(&mut self, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+        self.0.write_all(request.as_bytes()).await.unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.0.read_line(&mut head).await.unwrap(), 0, "the connection ended after {head:?}");
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).await.unwrap();
+        head
+    }
+
+    /// Waits until the other side closes it.
+    pub async fn closed(mut self) {
+        assert_eq!(self.0.read(&mut [0]).await.unwrap(), 0, "more than was asked for");
+    }
 }
 
 fn parse(answer: &str) -> Option<Answer> {

@@ -5,7 +5,7 @@ mod node;
 
 use std::time::{Duration, Instant};
 
-pub use http::request;
+pub use http::{Kept, request};
 pub use node::{Fleet, Node};
 
 /// Long enough for a machine on which everything else builds, too.
