@@ -25,11 +25,20 @@ pub fn check_full(chart: Chart, rows: &[InFull]) {
 
 /// Checks the rows with one value each.
 pub fn check_alone(chart: Chart, rows: &[Alone]) {
+    let groups: Vec<_> = rows.chunks(1).map(<[Alone]>::to_vec).collect();
+    check_together(chart, &groups);
+}
+
+/// Checks the rows with all values of a group at once: for values that keep out of each other's way.
+pub fn check_together(chart: Chart, groups: &[Vec<Alone>]) {
     let default = chart.render().manifests();
-    for (value, set, object, at, want) in rows {
-        let rendered = chart.render().value(value, set).manifests();
-        assert_eq!(place(&rendered, object, at), json(want), "{value}: {object} {at}");
-        assert_ne!(place(&default, object, at), json(want), "{value} has the same effect by default");
+    for rows in groups {
+        let set = rows.iter().fold(chart.render(), |render, (value, set, ..)| render.value(value, set));
+        let rendered = set.manifests();
+        for (value, _, object, at, want) in rows {
+            assert_eq!(place(&rendered, object, at), json(want), "{value}: {object} {at}");
+            assert_ne!(place(&default, object, at), json(want), "{value} has the same effect by default");
+        }
     }
 }
 

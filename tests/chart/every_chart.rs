@@ -7,13 +7,14 @@ use crate::manifests::{Manifests, at, check_fields};
 use crate::pod_security;
 
 /// The charts of this repository.
-pub const CHARTS: [Chart; 7] = [
+pub const CHARTS: [Chart; 8] = [
     crate::caesium::CHART,
     crate::everything::CUSTOMER,
     crate::everything::database::CHART,
     crate::everything::ORDER,
     crate::everything::SERVER,
     crate::kubernetes_job::CHART,
+    crate::toskamesh::CHART,
     crate::web_service::CHART,
 ];
 

@@ -12,4 +12,5 @@ mod manifests;
 mod pod_security;
 mod readme;
 mod refusals;
+mod toskamesh;
 mod web_service;
