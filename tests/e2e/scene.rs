@@ -66,13 +66,18 @@ impl Scene {
 
     /// What a command left that has ended with this code.
     pub fn ended(&self, code: Option<i32>) -> Ended {
-        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-        let events = read(self.report().join("events.jsonl"));
+        let events = read(&self.report().join("events.jsonl"));
+        let events = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Ended { events, ..self.ended_without_events(code) }
+    }
+
+    /// The same where there are none to be read.
+    pub fn ended_without_events(&self, code: Option<i32>) -> Ended {
         Ended {
             code: code.expect("it ended by itself"),
-            stdout: read(self.folder.path().join("stdout")),
-            stderr: read(self.folder.path().join("stderr")),
-            events: events.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            stdout: read(&self.folder.path().join("stdout")),
+            stderr: read(&self.folder.path().join("stderr")),
+            events: Vec::new(),
         }
     }
 
@@ -81,6 +86,10 @@ impl Scene {
         let output = command.run().unwrap();
         self.ended(output.status.code())
     }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 impl Ended {

@@ -1,10 +1,11 @@
-//! The HTML report of a red and of a green run in a real headless browser. Without one the cases are reported as
-//! ignored, with the reason.
+//! Reports where they are used: the HTML report in a real headless browser, the last run under the real nextest. Where
+//! there is no such thing, the cases are reported as ignored, with the reason.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 #![expect(dead_code, reason = "the scene is shared with tests/e2e, which uses all of it")]
 
 mod browser;
+mod nextest;
 #[path = "../e2e/scene.rs"]
 mod scene;
 
@@ -17,20 +18,31 @@ const WIDTHS: [u32; 2] = [390, 1400];
 
 fn main() -> std::process::ExitCode {
     let trials = vec![
-        trial("a_green_run_shows_every_lane", a_green_run_shows_every_lane),
-        trial("a_red_run_shows_its_first_cause_and_its_evidence", a_red_run_shows_its_first_cause_and_its_evidence),
+        in_browser("a_green_run_shows_every_lane", a_green_run_shows_every_lane),
+        in_browser(
+            "a_red_run_shows_its_first_cause_and_its_evidence",
+            a_red_run_shows_its_first_cause_and_its_evidence,
+        ),
+        trial("nextest::repeats_what_was_proved_and_nothing_else", nextest::missing(), nextest::repeats),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn trial(name: &str, test: fn(&Browser)) -> Trial {
-    Trial::ignorable_test(name, move || match Browser::find() {
-        Some(browser) => {
-            // Only a panic fails a test here, as in any other.
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&browser)));
-            outcome.map(|()| Completion::Completed).map_err(|_| Failed::without_message())
-        }
-        None => Ok(Completion::ignored_with("no chromium, chromium-browser or google-chrome on PATH")),
+fn in_browser(name: &str, test: fn(&Browser)) -> Trial {
+    let browser = Browser::find();
+    let missing = browser.is_none().then_some("no chromium, chromium-browser or google-chrome on PATH");
+    trial(name, missing, move || test(&browser.expect("it is not missing")))
+}
+
+/// A test, and what is missing here for it.
+fn trial(name: &str, missing: Option<&'static str>, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, move || match missing {
+        // Only a panic fails a test here, as in any other.
+        None => match std::panic::catch_unwind(std::panic::AssertUnwindSafe(test)) {
+            Ok(()) => Ok(Completion::Completed),
+            Err(_) => Err(Failed::without_message()),
+        },
+        Some(why) => Ok(Completion::ignored_with(why)),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::outcome;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
-use crate::report::{Reports, libtest, terminal};
+use crate::report::{Reports, libtest, replay, terminal};
 use crate::run::{Made, Run, Settings};
 use crate::suite::load;
 use crate::tools::{self, Tool};
@@ -141,6 +141,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         image,
         made: Made::default(),
     });
+    // Before anything runs: files may be edited meanwhile.
+    let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
     begin(&run, &plan);
     let outcomes = Drive {
         plan: &plan,
@@ -152,8 +154,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
     end(&run, exit, args.keep).await;
-    let told = reports.finish(args.junit.as_deref()).await;
+    let mut told = reports.ended().await;
+    // First of all, and on no disk: whatever becomes of the reports, this is told.
     libtest::print(&args.libtest(), &plan, &outcomes);
+    told.write(&folder, args.junit.as_deref());
+    told.note(inputs.and_then(|inputs| replay::Last::write(&run.id, &folder, inputs, &outcomes, &replay::path())));
     eprintln!("{}", terminal::summary(&told.events, &args.again(), &folder.display().to_string()));
     if args.keep {
         run.cluster.stay(&run.cancel).await?;

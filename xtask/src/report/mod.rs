@@ -1,6 +1,6 @@
 //! Reports: pure consumers of the run's events.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -13,12 +13,12 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod libtest;
+pub mod replay;
 pub mod run;
 pub mod terminal;
 
 /// The consumers of a run's events, at work until the run ends.
 pub struct Reports {
-    folder: PathBuf,
     events: JoinHandle<Told>,
 }
 
@@ -32,7 +32,16 @@ pub struct Told {
 }
 
 impl Told {
-    fn note(&mut self, written: anyhow::Result<()>) {
+    /// Writes the reports of the whole run, each whatever became of the others.
+    pub fn write(&mut self, folder: &Path, junit: Option<&Path>) {
+        let written = write_junit(folder, junit, &self.events);
+        self.note(written);
+        let written = write_html(folder, &self.events);
+        self.note(written);
+    }
+
+    /// Notes how writing something went.
+    pub fn note(&mut self, written: anyhow::Result<()>) {
         if let Err(error) = written {
             self.trouble.get_or_insert(error);
         }
@@ -47,20 +56,15 @@ impl Reports {
     pub fn start(folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
         let json = json::Json::create(&folder.join("events.jsonl"))?;
         files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
-        Ok(Self { folder: folder.to_owned(), events: tokio::spawn(consume(receiver, json)) })
+        Ok(Self { events: tokio::spawn(consume(receiver, json)) })
     }
 
-    /// Waits for the last event and writes the reports of the whole run.
-    pub async fn finish(self, junit: Option<&Path>) -> Told {
-        let mut told = match self.events.await.context("the reports ended before the run") {
+    /// Waits for the last event.
+    pub async fn ended(self) -> Told {
+        match self.events.await.context("the reports ended before the run") {
             Ok(told) => told,
             Err(error) => Told { trouble: Some(error), ..Told::default() },
-        };
-        let written = write_junit(&self.folder, junit, &told.events);
-        told.note(written);
-        let written = write_html(&self.folder, &told.events);
-        told.note(written);
-        told
+        }
     }
 }
 

@@ -74,7 +74,8 @@ async fn a_disk_that_is_full_costs_the_reports_and_not_the_verdict() {
     for event in events() {
         sender.send(event).unwrap();
     }
-    let told = reports.finish(None).await;
+    let mut told = reports.ended().await;
+    told.write(folder.path(), None);
     assert_eq!(told.events.len(), events().len());
     let trouble = format!("{:#}", told.trouble.unwrap());
     assert!(trouble.starts_with("writing events.jsonl: No space left on device"), "{trouble}");

@@ -1,0 +1,34 @@
+//! A run whose reports go to a disk that is full: the verdict is told all the same.
+
+use crate::scene::{Ended, Scene};
+
+#[test]
+fn a_full_disk_costs_the_reports_and_not_the_verdict() {
+    let green = on_a_full_disk(&["r1::health"]);
+    assert!(green.stdout.contains("test result: ok. 7 passed; 0 failed"), "{}", green.told());
+    assert!(green.stderr.contains("7 of 7 cases passed"), "the summary is told: {}", green.told());
+    let told = "the reports are incomplete: writing events.jsonl: No space left on device";
+    assert!(green.stderr.contains(told), "{}", green.told());
+    assert_eq!(green.code, 3, "a green run whose reports are missing is none for CI: {}", green.told());
+}
+
+#[test]
+fn a_red_run_stays_red_on_a_full_disk() {
+    let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=never-ready"];
+    let red = on_a_full_disk(&[&["r1::health", "--timeout", "8"], fault.as_slice()].concat());
+    assert!(red.stdout.contains("test result: FAILED. 5 passed; 1 failed; 1 ignored"), "{}", red.told());
+    assert!(red.stderr.contains("first failure: caesium::r1::ready"), "the first cause is told: {}", red.told());
+    assert!(red.stderr.contains("the reports are incomplete: "), "{}", red.told());
+    assert_eq!(red.code, 101, "{}", red.told());
+}
+
+/// Runs cases with reports that are written to a device on which every write fails as on a full disk.
+fn on_a_full_disk(flags: &[&str]) -> Ended {
+    let scene = Scene::new();
+    std::fs::create_dir_all(scene.report()).unwrap();
+    for report in ["events.jsonl", "junit.xml", "report.html"] {
+        std::os::unix::fs::symlink("/dev/full", scene.report().join(report)).unwrap();
+    }
+    let output = scene.embedded(flags).run().unwrap();
+    scene.ended_without_events(output.status.code())
+}

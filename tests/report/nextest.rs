@@ -1,0 +1,83 @@
+//! The last run under the real `cargo nextest run`.
+
+use std::path::Path;
+
+use crate::scene::{Ended, Scene};
+
+pub fn missing() -> Option<&'static str> {
+    which::which("cargo-nextest").is_err().then_some("no cargo-nextest on PATH")
+}
+
+/// What nextest told, and its exit code.
+struct Told {
+    code: i32,
+    text: String,
+}
+
+impl Told {
+    fn shows(&self, verdict: &str, case: &str) -> bool {
+        self.text.lines().any(|line| line.trim_start().starts_with(verdict) && line.ends_with(&format!(" {case}")))
+    }
+}
+
+pub fn repeats() {
+    let scene = Scene::new();
+    let chart = scene.folder.path().join("chart");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &chart);
+    assert_eq!(run(&scene, &["chart::lint", "chart::template"]).code, 0);
+    let told = nextest(&scene);
+    assert_eq!(told.code, 0, "{}", told.text);
+    assert!(told.shows("PASS", "chart::lint") && told.shows("PASS", "chart::template"), "{}", told.text);
+
+    // What was proved is not what is there now.
+    std::fs::write(chart.join("templates/new.yaml"), "{{ fail \"broken on purpose\" }}\n").unwrap();
+    let told = nextest(&scene);
+    assert_eq!(told.code, 100, "{}", told.text);
+    assert!(told.shows("FAIL", "the_last_run_is_of_what_is_there_now") && !told.text.contains("PASS"), "{}", told.text);
+    assert!(told.text.contains("chart/templates/new.yaml has changed since; `cargo xtask e2e`"), "{}", told.text);
+
+    // Red and blocked cases are red.
+    let ended = run(&scene, &["images::load"]);
+    assert_eq!(ended.red(), ["chart::template"], "{}", ended.told());
+    assert_eq!(ended.verdict("images::load"), Some("not_run"), "{}", ended.told());
+    let told = nextest(&scene);
+    assert_eq!(told.code, 100, "{}", told.text);
+    assert!(told.shows("PASS", "cluster::create") && told.shows("PASS", "cluster::delete"), "{}", told.text);
+    assert!(told.shows("FAIL", "chart::template") && told.text.contains("broken on purpose"), "{}", told.text);
+    assert!(told.shows("FAIL", "images::load") && told.text.contains("not run: chart::template"), "{}", told.text);
+
+    // Values that nextest does not give prove nothing about what it shows.
+    assert_eq!(run(&scene, &["chart::lint", "--set", "a=b"]).code, 0);
+    let told = nextest(&scene);
+    assert!(told.code == 100 && told.text.contains("it was given values of its own"), "{}", told.text);
+}
+
+fn run(scene: &Scene, flags: &[&str]) -> Ended {
+    let (suite, report) = (scene.folder.path().join("chart"), scene.report().display().to_string());
+    let suite = suite.display().to_string();
+    let common = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report];
+    scene.run(&scene.command(&[&common, flags].concat()))
+}
+
+/// `cargo nextest run`, as a person types it in the workspace, but with the scene's last run.
+fn nextest(scene: &Scene) -> Told {
+    let last = scene.folder.path().join(xtask::report::replay::path());
+    assert!(last.exists(), "the run is kept");
+    let words = ["nextest", "run", "-p", "xtask", "--test", "last_report", "--color", "never", "--no-fail-fast"];
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let command = duct::cmd(cargo, words).dir(env!("CARGO_MANIFEST_DIR")).env(xtask::report::replay::VARIABLE, last);
+    let output = command.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
+    Told { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&output.stdout).into_owned() }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The outcomes of the last run, repeated for `cargo nextest run`: only while what it proved is still the same, and
+//! nothing that was not proved is ever green.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::{Deserialize, Serialize};
+
+use crate::events::{CaseName, Verdict};
+use crate::images::UnderTest;
+use crate::outcome::Outcome;
+use crate::run::Settings;
+use crate::suite::Suite;
+use crate::tools::sha256;
+
+/// Names the file that is read instead of [`path`].
+pub const VARIABLE: &str = "CHARTPROOF_LAST_REPORT";
+/// Set by nextest for what it starts.
+const NEXTEST: &str = "NEXTEST";
+/// The harness's own sources; an installed one has none.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A run as it is kept to be repeated.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Last {
+    /// Names the run.
+    pub run_id: String,
+    /// The run's directory.
+    pub folder: PathBuf,
+    /// What it proved something of.
+    pub inputs: Inputs,
+    /// What came of its cases.
+    pub cases: Vec<(CaseName, Verdict)>,
+}
+
+/// Everything that a verdict depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Why nobody can tell whether they are the same.
+    pub doubt: Option<String>,
+    /// Folders and files, whose content counts.
+    pub roots: Vec<PathBuf>,
+    /// The digest of every file.
+    pub files: BTreeMap<PathBuf, String>,
+}
+
+/// Where the last run is kept, below the folder that e2e is started in.
+pub fn path() -> PathBuf {
+    Path::new("target/chartproof/last.json").to_owned()
+}
+
+impl Inputs {
+    /// Those of a run of these suites.
+    ///
+    /// # Errors
+    /// Where a file can't be read.
+    pub fn of<'a>(
+        suites: impl IntoIterator<Item = &'a Suite>,
+        settings: &Settings,
+        image: &UnderTest,
+    ) -> anyhow::Result<Self> {
+        let mut roots = Vec::new();
+        for suite in suites {
+            roots.extend(suite.charts());
+            // The suite file and what else stands beside it; not whatever is below, which may be a whole repository.
+            roots.extend(entries(&suite.folder)?.into_iter().filter(|entry| entry.is_file()));
+        }
+        roots.extend(["xtask", "tests/standin", "Cargo.toml", "Cargo.lock"].map(|name| Path::new(SOURCES).join(name)));
+        if let UnderTest::Archive(archive) = image {
+            roots.push(archive.path.clone());
+        }
+        let roots = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+        Self { doubt: doubt(settings, image), roots, files: BTreeMap::new() }.read()
+    }
+
+    /// The same with the files as they are now.
+    fn read(self) -> anyhow::Result<Self> {
+        let mut files = BTreeMap::new();
+        for root in &self.roots {
+            digests(root, &mut files)?;
+        }
+        Ok(Self { files, ..self })
+    }
+
+    /// Why these are not the same any more.
+    fn changed(&self) -> Option<String> {
+        if self.doubt.is_some() {
+            return self.doubt.clone();
+        }
+        let now = match self.clone().read() {
+            Ok(now) => now.files,
+            Err(error) => return Some(format!("{error:#}")),
+        };
+        let changed = |(path, digest): &(&PathBuf, &String)| now.get(*path) != Some(*digest);
+        let gone = self.files.iter().find(changed).map(|(path, _)| path);
+        let new = now.keys().find(|path| !self.files.contains_key(*path));
+        gone.or(new).map(|path| format!("{} has changed since", path.display()))
+    }
+}
+
+/// What a run was given that nextest is not, or that can change without its name changing.
+fn doubt(settings: &Settings, image: &UnderTest) -> Option<String> {
+    if !settings.set.is_empty() || !settings.values.is_empty() {
+        return Some("it was given values of its own, with --set or --values".to_owned());
+    }
+    match image {
+        UnderTest::Reference(reference) if reference.digest.is_none() => {
+            Some(format!("the image {reference} is not named by its digest, and may be another one by now"))
+        }
+        _ => None,
+    }
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = || -> std::io::Result<Vec<_>> {
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    };
+    read().with_context(|| format!("reading {}", folder.display()))
+}
+
+fn digests(path: &Path, files: &mut BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
+    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.') || name == "target");
+    if path.is_dir() && !hidden {
+        for entry in entries(path)? {
+            digests(&entry, files)?;
+        }
+    } else if path.is_file() && !hidden {
+        let content = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        files.insert(path.to_owned(), sha256(&content));
+    }
+    Ok(())
+}
+
+impl Last {
+    /// Keeps a run.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn write(run_id: &str, folder: &Path, inputs: Inputs, outcomes: &[Outcome], to: &Path) -> anyhow::Result<()> {
+        let cases = outcomes.iter().map(|outcome| (outcome.case.clone(), outcome.verdict.clone())).collect();
+        let last = Self { run_id: run_id.to_owned(), folder: folder.to_owned(), inputs, cases };
+        super::write(to, &serde_json::to_string(&last)?)
+    }
+
+    /// The cases, each as it ended; a single red one where that says nothing of what is there now.
+    fn trials(self) -> Vec<Trial> {
+        if let Some(why) = self.inputs.changed() {
+            let again = "`cargo xtask e2e` proves it again, then there is something to repeat";
+            let told = format!("run {} proved something else: {why}; {again}", self.run_id);
+            return vec![Trial::test("the_last_run_is_of_what_is_there_now", || Err(Failed::from(told)))];
+        }
+        let folder = self.folder.display().to_string();
+        let trial = |(case, verdict): (CaseName, Verdict)| {
+            let told = match verdict {
+                Verdict::Passed { .. } => Ok(()),
+                Verdict::Failed { message } => Err(format!("{message}\nrun {}, in {folder}", self.run_id)),
+                // nextest shows a case that is ignored at run time as passed.
+                Verdict::NotRun { culprit } => Err(format!("not run: {culprit}\nrun {}, in {folder}", self.run_id)),
+            };
+            Trial::test(case, || told.map_err(Failed::from))
+        };
+        self.cases.into_iter().map(trial).collect()
+    }
+}
+
+/// Lists and repeats what is kept in a file, as nextest asks for it; nothing where there is no file. `cargo test`, which
+/// has tests of its own, is told nothing.
+pub fn run(file: &Path) -> std::process::ExitCode {
+    let arguments = Arguments::from_args();
+    let kept = std::fs::read_to_string(file).ok().filter(|_| std::env::var_os(NEXTEST).is_some());
+    let trials = kept.map_or_else(Vec::new, |text| match serde_json::from_str::<Last>(&text) {
+        Ok(last) => last.trials(),
+        Err(error) => {
+            let told = format!("{}: {error}; `cargo xtask e2e` writes it anew", file.display());
+            vec![Trial::test("the_last_run_can_be_read", || Err(Failed::from(told)))]
+        }
+    });
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
