@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Subcommand;
 
 pub mod e2e;
+pub mod embedded;
 mod machine;
 mod spread;
 
@@ -17,6 +18,8 @@ pub use spread::Spread;
 pub enum Bench {
     /// The whole run, and what the same steps take one after another
     E2e(e2e::Args),
+    /// The embedded cluster against its budgets of time and memory
+    Embedded(embedded::Args),
 }
 
 /// Measures.
@@ -27,6 +30,7 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     println!("{}", machine());
     match bench {
         Bench::E2e(args) => e2e::run(args).await,
+        Bench::Embedded(args) => embedded::run(args).await,
     }
 }
 

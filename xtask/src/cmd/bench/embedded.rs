@@ -1,0 +1,147 @@
+//! `cargo xtask bench embedded`: the embedded cluster against its budgets of time and memory.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ::embedded::cluster::{Cluster, Faults, Options};
+use anyhow::Context;
+
+use super::{Spread, seconds, show};
+use crate::exit::Exit;
+use crate::process::Launcher;
+
+/// Far more than a run takes.
+const TIMEOUT: Duration = Duration::from_secs(1200);
+const SUITE: &str = "helm/caesium";
+/// How often memory is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+const API_BUDGET_S: f64 = 1.0;
+const R1_BUDGET_S: f64 = 15.0;
+const SUITE_BUDGET_S: f64 = 90.0;
+const MEMORY_BUDGET_MB: f64 = 300.0;
+
+/// Its flags.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How often each run is measured; starts of a cluster three times as often
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    runs: usize,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where a cluster does not start or a run is not green.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (launcher, xtask) = (Launcher::light(args.verbose), std::env::current_exe().context("the running program")?);
+    // What is built and packed once is no part of the cluster.
+    launcher.cmd(&xtask).arg("image").timeout(TIMEOUT).run().await?;
+    against("the API answers", &starts(&xtask, args.runs * 3).await?, "s", API_BUDGET_S);
+    let e2e = async |more: &[&str]| -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let command = launcher.cmd(&xtask).args(["e2e", "--cluster", "embedded", "--suite", SUITE]).args(more);
+        command.arg("--report-dir").arg(folder.path()).timeout(TIMEOUT).run().await?;
+        Ok(())
+    };
+    let r1 = seconds(args.runs, async || e2e(&["--replicas", "1"]).await).await?;
+    against("the suite's r1", &r1, "s", R1_BUDGET_S);
+    let mut memory = Vec::new();
+    let whole = async || {
+        memory.push(most_memory(&xtask, e2e(&[])).await?);
+        Ok(())
+    };
+    let whole = seconds(args.runs, whole).await?;
+    against("the whole suite", &whole, "s", SUITE_BUDGET_S);
+    against("most memory meanwhile", &Spread::of(memory), "MB", MEMORY_BUDGET_MB);
+    Ok(Exit::Passed.into())
+}
+
+/// Prints a measurement and what it may be.
+fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
+    show(name, spread, unit);
+    let verdict = if spread.median <= budget { "kept" } else { "exceeded" };
+    println!("{:<40} {budget:.2} {unit}: {verdict}", "  budget");
+}
+
+/// How long a cluster takes from nothing until its API answers, in seconds.
+async fn starts(xtask: &Path, times: usize) -> anyhow::Result<Spread> {
+    let mut taken = Vec::new();
+    for _ in 0..times {
+        let folder = tempfile::tempdir()?;
+        let options = Options { dir: folder.path().join("cluster"), exe: xtask.into(), faults: Faults::default() };
+        let started = Instant::now();
+        let cluster = Cluster::start(options).await?;
+        taken.push(started.elapsed().as_secs_f64());
+        cluster.stop().await?;
+    }
+    Ok(Spread::of(taken))
+}
+
+/// Runs something and answers the most memory that clusters had meanwhile, in MB.
+async fn most_memory(xtask: &Path, run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
+    let program = fs::metadata(xtask)?;
+    let (mut run, mut looks) = (pin!(run), tokio::time::interval(LOOK_EVERY));
+    let mut most: u64 = 0;
+    loop {
+        tokio::select! {
+            done = &mut run => return done.map(|()| f64::from(u32::try_from(most).unwrap_or(u32::MAX)) / 1000.0),
+            _ = looks.tick() => most = most.max(memory_kb(&program)),
+        }
+    }
+}
+
+/// What the processes of clusters of this program have of the machine's memory: the node, and what holds each pod and
+/// container. Programs of containers have become others.
+fn memory_kb(program: &fs::Metadata) -> u64 {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_ours = |process: &Path| {
+        fs::metadata(process.join("exe")).is_ok_and(|exe| (exe.dev(), exe.ino()) == (program.dev(), program.ino()))
+    };
+    let clusters = processes.filter(|process| is_ours(process) && is_of_a_cluster(process));
+    clusters.filter_map(|process| proportional_kb(&fs::read_to_string(process.join("smaps_rollup")).ok()?)).sum()
+}
+
+/// The words that make the program a part of a cluster are hidden ones.
+fn is_of_a_cluster(process: &Path) -> bool {
+    let line = fs::read(process.join("cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word.starts_with(b"__"))
+}
+
+/// What is shared counts in parts.
+fn proportional_kb(rollup: &str) -> Option<u64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_counts_in_parts() {
+        let rollup = "55d0c0000000-7ffc rollup\nRss:  9000 kB\nPss:     1234 kB\nPss_Dirty:  1 kB\n";
+        assert_eq!(proportional_kb(rollup), Some(1234));
+        assert_eq!(proportional_kb("Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn this_program_is_no_cluster() {
+        let own = fs::metadata("/proc/self/exe").unwrap();
+        assert_eq!(memory_kb(&own), 0);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_fails_has_no_number() {
+        let own = std::env::current_exe().unwrap();
+        let failed = most_memory(&own, async { anyhow::bail!("red") }).await;
+        assert_eq!(failed.unwrap_err().to_string(), "red");
+    }
+}
