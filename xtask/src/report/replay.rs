@@ -153,13 +153,15 @@ impl Last {
         }
         let folder = self.folder.display().to_string();
         let trial = |(case, verdict): (CaseName, Verdict)| {
+            // nextest shows these as skipped.
+            let is_ignored = matches!(verdict, Verdict::NotApplicable { .. });
             let told = match verdict {
-                Verdict::Passed { .. } => Ok(()),
+                Verdict::Passed { .. } | Verdict::NotApplicable { .. } => Ok(()),
                 Verdict::Failed { message } => Err(format!("{message}\nrun {}, in {folder}", self.run_id)),
                 // nextest shows a case that is ignored at run time as passed.
                 Verdict::NotRun { culprit } => Err(format!("not run: {culprit}\nrun {}, in {folder}", self.run_id)),
             };
-            Trial::test(case, || told.map_err(Failed::from))
+            Trial::test(case, || told.map_err(Failed::from)).with_ignored_flag(is_ignored)
         };
         self.cases.into_iter().map(trial).collect()
     }
