@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
+mod bench;
 mod cluster;
 mod doubles;
 #[path = "../e2e/scene.rs"]

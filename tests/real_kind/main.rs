@@ -1,7 +1,7 @@
 //! The real kind over a double of docker, as far as it goes without a node image. Without a kind on PATH its cases are
 //! reported as ignored, with the reason: Debian's newer suites package it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(dead_code, reason = "the scene is shared with tests/kind_doubles, which uses all of it")]
 
 #[path = "../kind_doubles/doubles.rs"]

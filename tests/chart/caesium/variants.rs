@@ -18,7 +18,14 @@ fn renderings() -> Vec<(String, Manifests)> {
 fn the_topologies_of_the_suite_have_their_values() {
     let names: Vec<_> =
         CHART.variants().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    let want = ["full-values.yaml", "r1-values.yaml", "r3-ephemeral-values.yaml", "r3-values.yaml", "test-values.yaml"];
+    let want = [
+        "full-values.yaml",
+        "r1-values.yaml",
+        "r3-ephemeral-values.yaml",
+        "r3-values.yaml",
+        "test-values.yaml",
+        "usual-values.yaml",
+    ];
     assert_eq!(names, want);
 }
 

@@ -137,7 +137,10 @@ fn save_args(docker: &Docker, references: &[Reference], into: &Path) -> Vec<Stri
 }
 
 /// Sees to it that Docker has an image for its own platform.
-async fn provide(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<(), ImageError> {
+///
+/// # Errors
+/// With the image, what kind of failure it was and what to do.
+pub async fn provide(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<(), ImageError> {
     if is_local(launcher, docker, reference).await? {
         return Ok(());
     }

@@ -1,0 +1,225 @@
+//! `cargo xtask bench e2e`: the plain sequence of a shell script, our same steps and our whole run, in turn; with the
+//! usual values, with those of the topologies, and the ratios.
+
+mod ours;
+mod plain;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use self::ours::{Ours, Timed, critical_path};
+use self::plain::{Plain, Step};
+use super::{Spread, show};
+use crate::cluster::Choice;
+use crate::exit::{Exit, usage};
+use crate::helm::{self, Values};
+use crate::images::{self, Archive, Reference, standin};
+use crate::phases::Phase;
+use crate::process::Launcher;
+use crate::suite::{Suite, Topology, load};
+use crate::tools::{self, Name};
+
+/// The usual values, relative to the chart.
+const USUAL: &str = "ci/usual-values.yaml";
+/// Name of the image under test in the plain sequence.
+const IMAGE: &str = "chartproof/stand-in:dev";
+
+/// Its flags.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How often each is measured
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    runs: usize,
+    /// The cluster: kind or embedded
+    #[arg(long, value_name = "CLUSTER", default_value_t = Choice::Kind)]
+    cluster: Choice,
+    /// The suite file, or a chart's folder that has an e2e.toml
+    #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
+    suite: PathBuf,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// What is deployed, out of the suite.
+pub struct Subject {
+    chart: PathBuf,
+    release: String,
+    workload: String,
+    service: String,
+    port: u16,
+    health: String,
+    one: Topology,
+    three: Topology,
+    scale: String,
+    image: (String, String),
+    /// Our cases that do what the plain sequence does.
+    cases: Vec<String>,
+}
+
+/// Seconds of what is measured, run by run.
+#[derive(Default)]
+struct Taken {
+    plain_usual: Vec<Vec<Step>>,
+    plain_ours: Vec<Vec<Step>>,
+    steps_usual: Vec<f64>,
+    steps_ours: Vec<f64>,
+    whole: Vec<f64>,
+    whole_cases: Vec<Vec<Timed>>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where a run is not green: it is no measurement.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if !matches!(args.cluster, Choice::Kind | Choice::Embedded) {
+        return Err(usage(format!("--cluster {}: it is kind or embedded that can be measured", args.cluster)));
+    }
+    let suite = load::read(&args.suite)?;
+    let subject = Subject::of(&suite)?;
+    let launcher = Launcher::light(args.verbose);
+    let xtask = std::env::current_exe().context("the path of the running program")?;
+    let program = suite.image.stand_in.as_deref().context("the suite has no stand-in")?;
+    let image: Reference = IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))?;
+    let archive = standin::build(&launcher, program, &[image]).await?;
+    let plain = prepare(&launcher, &args.cluster, &subject, &archive, xtask.clone()).await?;
+    let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
+    let usual = subject.chart.join(USUAL);
+    let mut taken = Taken::default();
+    for run in 1..=args.runs.max(1) {
+        eprintln!("run {run} of {}", args.runs.max(1));
+        taken.plain_usual.push(plain.run(&subject.usual(&subject.one), &subject.usual(&subject.three)).await?);
+        taken.steps_usual.push(ours.run(&subject.cases, Some(&usual)).await?.0);
+        taken.plain_ours.push(plain.run(&subject.own(&subject.one), &subject.own(&subject.three)).await?);
+        taken.steps_ours.push(ours.run(&subject.cases, None).await?.0);
+        let (seconds, cases) = ours.run(&[], None).await?;
+        taken.whole.push(seconds);
+        taken.whole_cases.push(cases);
+    }
+    taken.tell(&args.cluster);
+    Ok(Exit::Passed.into())
+}
+
+/// The tools, and on kind the images in Docker: a CI job has them from the job that built them.
+async fn prepare<'a>(
+    launcher: &'a Launcher,
+    cluster: &'a Choice,
+    subject: &'a Subject,
+    archive: &'a Archive,
+    xtask: PathBuf,
+) -> anyhow::Result<Plain<'a>> {
+    let helm = tools::resolve(launcher, Name::Helm).await?;
+    let kubectl = tools::resolve(launcher, Name::Kubectl).await?;
+    let template = launcher.cmd(&helm.path).args(["template", &subject.release]).arg(&subject.chart);
+    let rendered = template.args(subject.usual(&subject.one).args()).run().await?;
+    let images: Vec<_> = images::in_manifests(&helm::objects(&rendered)?).into_iter().collect();
+    let kind = match cluster {
+        Choice::Kind => Some(tools::resolve(launcher, Name::Kind).await?),
+        _ => None,
+    };
+    if kind.is_some() {
+        let docker =
+            tools::Docker::find(launcher).await.map_err(|none| anyhow::anyhow!("{}; {}", none.reason, none.fix))?;
+        launcher.cmd(&docker.tool.path).args(["load", "--input"]).arg(&archive.path).run().await?;
+        for image in images.iter().filter(|image| *image != IMAGE) {
+            let reference: Reference = image.parse().map_err(|error| anyhow::anyhow!("{image}: {error}"))?;
+            images::provide(launcher, &docker, &reference).await?;
+        }
+    }
+    Ok(Plain { launcher, subject, cluster, archive, images, helm, kubectl, kind, xtask })
+}
+
+impl Subject {
+    /// # Errors
+    /// Where the suite has nothing like the plain sequence: a StatefulSet, HTTP, a topology with a kill of each size.
+    fn of(suite: &Suite) -> anyhow::Result<Self> {
+        let http = suite.http.as_ref().context("the suite has no [http]")?;
+        let workload = suite.workload.as_ref().context("the suite has no [workload]")?;
+        let killed = |phase| {
+            let has = |topology: &&Topology| topology.cases.iter().any(|case| case.phase == phase);
+            suite.topologies.iter().find(has).cloned().with_context(|| format!("no topology has {}", phase.name()))
+        };
+        let (one, three) = (killed(Phase::PodKill)?, killed(Phase::PodKillLeader)?);
+        let steps = |topology: &Topology, kill: Phase| {
+            let phases = [Phase::Install, Phase::Ready, Phase::HelmTest, Phase::Health, kill];
+            phases.map(|phase| format!("{}::{}::{}", suite.name, topology.name, phase.name())).to_vec()
+        };
+        Ok(Self {
+            chart: suite.chart(),
+            release: suite.under_test().name.clone(),
+            workload: workload.stateful_set.clone().context("the suite has no StatefulSet")?,
+            service: workload.service.clone(),
+            port: http.port,
+            health: http.health.clone().into(),
+            cases: [steps(&one, Phase::PodKill), steps(&three, Phase::PodKillLeader)].concat(),
+            one,
+            three,
+            scale: suite.scale.value.clone(),
+            image: (suite.image.repository.clone(), suite.image.tag.clone()),
+        })
+    }
+
+    /// The chart's own values, with the usual ones on top.
+    fn usual(&self, topology: &Topology) -> Values {
+        self.values(vec![self.chart.join(USUAL)], vec![format!("{}={}", self.scale, topology.replicas)])
+    }
+
+    /// Those of a topology.
+    fn own(&self, topology: &Topology) -> Values {
+        self.values(topology.values.iter().map(|file| self.chart.join(file)).collect(), topology.set.clone())
+    }
+
+    fn values(&self, files: Vec<PathBuf>, set: Vec<String>) -> Values {
+        let (name, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, ""));
+        let image = [format!("{}={name}", self.image.0), format!("{}={tag}", self.image.1)];
+        Values { files, set, set_string: image.to_vec() }
+    }
+}
+
+impl Taken {
+    fn tell(&self, cluster: &Choice) {
+        let total =
+            |runs: &[Vec<Step>]| Spread::of(runs.iter().map(|steps| steps.iter().map(|step| step.1).sum()).collect());
+        let (plain_usual, plain_ours) = (total(&self.plain_usual), total(&self.plain_ours));
+        let of = |seconds: &[f64]| Spread::of(seconds.to_vec());
+        let (steps_usual, steps_ours, whole) = (of(&self.steps_usual), of(&self.steps_ours), of(&self.whole));
+        println!("on {cluster}");
+        show("plain sequence, usual values", &plain_usual, "s");
+        show("plain sequence, our values", &plain_ours, "s");
+        show("our same steps, usual values", &steps_usual, "s");
+        show("our same steps, our values", &steps_ours, "s");
+        show("our whole run", &whole, "s");
+        let ratio =
+            |name: &str, ours: &Spread, plain: &Spread| println!("{name:<40} {:.2}", ours.median / plain.median);
+        ratio("same steps, usual values on both sides", &steps_usual, &plain_usual);
+        ratio("same steps, our values on both sides", &steps_ours, &plain_ours);
+        ratio("same steps, each with its own values", &steps_ours, &plain_usual);
+        ratio("whole run to plain sequence", &whole, &plain_usual);
+        table("plain sequence, usual values, step by step", &self.plain_usual);
+        table("plain sequence, our values, step by step", &self.plain_ours);
+        let cases =
+            self.whole_cases.iter().map(|run| run.iter().map(|timed| (timed.case.clone(), timed.took())).collect());
+        table("our whole run, case by case", &cases.collect::<Vec<_>>());
+        println!("critical path of the last whole run");
+        for timed in critical_path(self.whole_cases.last().map_or(&[], Vec::as_slice)) {
+            println!("  {:<44} {:>7.2} to {:>7.2}  {:>7.2} s", timed.case, timed.began, timed.ended, timed.took());
+        }
+    }
+}
+
+/// The median of each step over all runs, in the first run's order.
+fn table(title: &str, runs: &[Vec<Step>]) {
+    let mut seconds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (name, took) in runs.iter().flatten() {
+        seconds.entry(name).or_default().push(*took);
+    }
+    println!("{title}: medians");
+    for (name, _) in runs.first().into_iter().flatten() {
+        let spread = Spread::of(seconds.remove(name.as_str()).unwrap_or_default());
+        println!("  {name:<44} {:>7.2} s", spread.median);
+    }
+}
