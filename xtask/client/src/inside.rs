@@ -3,18 +3,21 @@
 //! The harness asks for the time as often as it likes, begins once, and ends with [`Said::Stop`] or by going away. The team answers with its clock, and tells each operation when it has ended, in its own time.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use history::Connection as Over;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Connection;
+use crate::records::Request;
 use crate::team::{Done, Task, Team};
+use crate::template::Fill;
 
 /// Where the program listens.
 pub const PORT: u16 = 7070;
@@ -32,6 +35,15 @@ pub enum Said {
     },
     /// What time is it?
     Clock,
+    /// Connect to `host:port`, and make a request there where there is one.
+    Ask {
+        /// Where.
+        to: String,
+        /// What; nothing is sent without it.
+        request: Option<Request>,
+        /// After which it is given up, in milliseconds.
+        timeout_ms: u64,
+    },
     /// Finish what is under way.
     Stop,
 }
@@ -42,6 +54,8 @@ pub enum Said {
 pub enum Told {
     /// The team's time, in nanoseconds.
     Clock(u64),
+    /// The body of the answer, or why there is none.
+    Answered(Result<String, String>),
     /// An operation ended.
     Done(Box<Done>),
     /// All have ended; nothing comes after this.
@@ -73,6 +87,11 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
                     sender = unused;
                     tell(&mut write, &Told::Clock(elapsed_ns(began))).await?;
                 }
+                (Some(Said::Ask { to, request, timeout_ms }), unused) => {
+                    sender = unused;
+                    let answered = ask(&to, request.as_ref(), Duration::from_millis(timeout_ms)).await;
+                    tell(&mut write, &Told::Answered(answered)).await?;
+                }
                 (Some(Said::Stop), _) => stop.cancel(),
                 (None, _) => return Ok(()),
             },
@@ -95,6 +114,19 @@ fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
         };
         clients.spawn(team.clone().work(name.to_owned(), None, over, connect));
     }
+}
+
+/// Connects, and asks where there is something to be asked.
+async fn ask(to: &str, request: Option<&Request>, timeout: Duration) -> Result<String, String> {
+    let Some(request) = request else {
+        let connecting = tokio::time::timeout(timeout, TcpStream::connect(to)).await;
+        let connected = connecting.map_err(|_| format!("{to}: not within {} ms", timeout.as_millis()))?;
+        return connected.map(|_| String::new()).map_err(|error| format!("{to}: {error}"));
+    };
+    let mut connection = Connection::open(to, timeout).await.map_err(|failure| failure.to_string())?;
+    let answer = connection.ask(request, Fill::default(), timeout).await.map_err(|failure| failure.to_string())?;
+    let answer = answer.expect(request.status)?;
+    Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
 /// The next message; none where the other end is gone.

@@ -48,6 +48,11 @@ pub fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).into_iter().flatten()
 }
 
+/// How often its containers were started again, all together.
+pub fn restarts(pod: &Pod) -> i32 {
+    main_containers(pod).map(|status| status.restart_count).sum()
+}
+
 /// How a pod is, in a few words: `Running, ready, web: restarts=1`, `Pending, web: ImagePullBackOff`.
 pub fn pod_line(pod: &Pod) -> String {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");

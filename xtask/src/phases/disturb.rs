@@ -47,7 +47,10 @@ impl<'a> Disturbance<'a> {
         let task = clients::task(&stage.suite, &cx.unique())?;
         let inside = service::start(cx, &stage, &recorder, task.clone()).await?;
         let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
-        let clients = Clients::start(task, each, &stage.http, &recorder, &stage.names(replicas), inside);
+        // Pods of a Deployment get other names when they are replaced: their clients go through the Service.
+        let lasting =
+            if matches!(stage.workload(), Ok(("StatefulSet", _))) { stage.names(replicas) } else { Vec::new() };
+        let clients = Clients::start(task, each, &stage.http, &recorder, &lasting, inside);
         let disturbance = Self { cx, stage, recorder, replicas, through_service, clients: Some(clients) };
         disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
         Ok(disturbance)

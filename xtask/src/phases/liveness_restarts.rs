@@ -38,7 +38,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     cx.wait
         .until(&stage.watch, &what, |state| match state.pods.get(&victim) {
             None => Err("it is gone".to_owned()),
-            Some(pod) if count(pod) > before[&victim] => Ok(()),
+            Some(pod) if objects::restarts(pod) > before[&victim] => Ok(()),
             Some(pod) => Err(objects::pod_line(pod)),
         })
         .await?;
@@ -54,9 +54,5 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 fn restarts(pods: &[Pod]) -> BTreeMap<String, i32> {
-    pods.iter().map(|pod| (pod.name_any(), count(pod))).collect()
-}
-
-fn count(pod: &Pod) -> i32 {
-    objects::main_containers(pod).map(|status| status.restart_count).sum()
+    pods.iter().map(|pod| (pod.name_any(), objects::restarts(pod))).collect()
 }

@@ -38,6 +38,7 @@ mod job_fails;
 mod kill;
 mod leader_write_follower_read;
 mod liveness_restarts;
+mod names_answer;
 mod node_stop;
 pub mod output;
 mod pod_kill;
@@ -56,13 +57,16 @@ mod service;
 mod settled;
 mod several_releases;
 mod signs;
+mod spread;
 mod stays_out;
 mod template_refused;
 mod uninstall;
+mod unready_gets_no_traffic;
 mod untouched;
 mod upgrade;
 mod voters;
 mod write_read;
+mod zero_downtime;
 
 /// Runs one case; answers a line for the summary.
 ///
@@ -114,6 +118,10 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         EachAlone => each_alone::run(cx).await,
         ReplicasAre => replicas_are::run(cx).await,
         Restart => restart::run(cx).await,
+        ZeroDowntime => zero_downtime::run(cx).await,
+        NamesAnswer => names_answer::run(cx).await,
+        Spread => spread::run(cx).await,
+        UnreadyGetsNoTraffic => unready_gets_no_traffic::run(cx).await,
         Uninstall => uninstall::run(cx).await,
         ClaimsRemoved => claims_removed::run(cx).await,
         ClusterDelete => cluster_delete::run(cx).await,
@@ -140,6 +148,9 @@ pub fn check(_: &Suite, case: &CaseSpec) -> Result<(), String> {
         Fits => parameters::<fits::With>(case),
         EachAlone => parameters::<each_alone::With>(case),
         ReplicasAre => parameters::<replicas_are::With>(case),
+        NamesAnswer => parameters::<names_answer::With>(case),
+        Spread => parameters::<spread::With>(case),
+        UnreadyGetsNoTraffic => parameters::<unready_gets_no_traffic::With>(case),
         _ => case.with.keys().next().map_or(Ok(()), |key| Err(format!("it has no parameter `{key}`"))),
     }
 }
@@ -240,6 +251,14 @@ pub enum Phase {
     ReplicasAre,
     /// Every pod of a release is replaced, and what was written before is still there.
     Restart,
+    /// Not one request through the Service fails while an upgrade replaces every pod.
+    ZeroDowntime,
+    /// Names resolve inside the cluster, also across namespaces, and something listens.
+    NamesAnswer,
+    /// Requests through the Service are answered by every replica.
+    Spread,
+    /// A replica that is not ready gets no request through the Service.
+    UnreadyGetsNoTraffic,
     /// `helm uninstall` leaves nothing but claims.
     Uninstall,
     /// The claims that outlived their release are found by their label, and deleted.
@@ -252,13 +271,13 @@ use Phase::{
     Answers, Autoscaler, BadReleaseRollsBack, ChartDryRun, ChartLint, ChartTemplate, ClaimsRemoved, ClusterCreate,
     ClusterDelete, ConnectionBudget, ContainerKill, DisruptionBudget, Drain, EachAlone, EnvironmentsDiffer,
     FailedUpgrade, Fits, Health, HelmTest, HooksFirst, ImagesLoad, Install, JobCompletes, JobExpires, JobFails,
-    LeaderWriteFollowerRead, LivenessRestarts, NodeStop, Output, PodKill, PodKillFollower, PodKillLeader, PodKillZero,
-    Ready, ReplaceAll, ReplicasAre, Restart, Rollback, RollbackAlone, ScaleUp, SeveralReleases, StaysOut,
-    TemplateRefused, Uninstall, Upgrade, Voters, WriteRead,
+    LeaderWriteFollowerRead, LivenessRestarts, NamesAnswer, NodeStop, Output, PodKill, PodKillFollower, PodKillLeader,
+    PodKillZero, Ready, ReplaceAll, ReplicasAre, Restart, Rollback, RollbackAlone, ScaleUp, SeveralReleases, Spread,
+    StaysOut, TemplateRefused, Uninstall, UnreadyGetsNoTraffic, Upgrade, Voters, WriteRead, ZeroDowntime,
 };
 
 /// All of them: name, and the phases that must have passed before.
-const TABLE: [(Phase, &str, &[Phase]); 47] = [
+const TABLE: [(Phase, &str, &[Phase]); 51] = [
     (ChartLint, "lint", &[]),
     (ChartTemplate, "template", &[]),
     (ClusterCreate, "create", &[]),
@@ -303,6 +322,10 @@ const TABLE: [(Phase, &str, &[Phase]); 47] = [
     (EachAlone, "each_alone", &[Install]),
     (ReplicasAre, "replicas_are", &[Install]),
     (Restart, "restart", &[Ready]),
+    (ZeroDowntime, "zero_downtime", &[Ready]),
+    (NamesAnswer, "names_answer", &[Install]),
+    (Spread, "spread", &[Ready]),
+    (UnreadyGetsNoTraffic, "unready_gets_no_traffic", &[Ready]),
     (Uninstall, "uninstall", &[Install]),
     (ClaimsRemoved, "claims_removed", &[Uninstall]),
     (ClusterDelete, "delete", &[ClusterCreate]),
@@ -359,6 +382,7 @@ impl Phase {
                 | NodeStop
                 | DisruptionBudget
                 | Upgrade
+                | ZeroDowntime
                 | Rollback
                 | ScaleUp
         )
@@ -367,6 +391,11 @@ impl Phase {
     /// Whether clients write and read around it.
     pub fn is_under_load(self) -> bool {
         self.disturbs() && !matches!(self, DisruptionBudget | ScaleUp)
+    }
+
+    /// Whether a client in the cluster takes part.
+    pub fn asks_inside(self) -> bool {
+        self.is_under_load() || matches!(self, NamesAnswer | Spread | UnreadyGetsNoTraffic)
     }
 
     /// Whether it cleans up: it runs whatever became of the cases before it.
@@ -392,19 +421,27 @@ impl Phase {
         );
         let records = matches!(
             self,
-            WriteRead | PodKill | ContainerKill | Drain | NodeStop | Upgrade | Rollback | ScaleUp | Restart
+            WriteRead
+                | PodKill
+                | ContainerKill
+                | Drain
+                | NodeStop
+                | Upgrade
+                | ZeroDowntime
+                | Rollback
+                | ScaleUp
+                | Restart
         ) || members;
-        let workload = matches!(self, Health | DisruptionBudget | LivenessRestarts) || records;
+        let pods = matches!(self, Health | LivenessRestarts | UnreadyGetsNoTraffic);
+        let workload = pods || records || matches!(self, DisruptionBudget | Spread);
         let budget = || suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
         match self {
             _ if workload && suite.workload.is_none() => Some("to know what runs the replicas: add a [workload] table"),
             _ if members && suite.members.is_none() => Some("to know the members: add a [members] table"),
             _ if records && suite.records().is_err() => Some("to know how a record is written: add a [records] table"),
-            _ if (records || matches!(self, Health | LivenessRestarts)) && suite.http.is_none() => {
-                Some("to know the port: add an [http] table")
-            }
+            _ if (records || pods) && suite.http.is_none() => Some("to know the port: add an [http] table"),
             DisruptionBudget if budget() => Some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]"),
-            Upgrade if suite.upgrade.set.is_empty() => {
+            Upgrade | ZeroDowntime if suite.upgrade.set.is_empty() => {
                 Some("something to change: add `set = [\"key=value\"]` to [upgrade]")
             }
             _ => None,

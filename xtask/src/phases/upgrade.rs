@@ -9,14 +9,21 @@ use super::settled;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let replicas = cx.replicas()?;
-    let disturbance = Disturbance::begin(cx, replicas).await?;
-    let stage = disturbance.stage.clone();
+    let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
+    upgraded(&disturbance).await?;
+    disturbance.end().await
+}
+
+/// Upgrades the release as the suite says.
+///
+/// # Errors
+/// As [`rolled`].
+pub async fn upgraded(disturbance: &Disturbance<'_>) -> anyhow::Result<()> {
+    let (cx, stage) = (disturbance.cx, &disturbance.stage);
     let values = stage.values.and(&stage.suite.upgrade.set);
     let told = format!("helm upgrade --set {}", stage.suite.upgrade.set.join(" --set "));
     let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
-    rolled(&disturbance, &told, async { upgrade.run().await.map_err(anyhow::Error::new) }).await?;
-    disturbance.end().await
+    rolled(disturbance, &told, async { upgrade.run().await.map_err(anyhow::Error::new) }).await
 }
 
 /// Does something that replaces every pod, and waits until it has.

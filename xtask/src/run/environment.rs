@@ -119,9 +119,8 @@ impl Run {
 
     /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
     async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
-        let under_load =
-            self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.phase.is_under_load());
-        if !under_load || self.cluster.pulls() {
+        let asks = self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.phase.asks_inside());
+        if !asks || self.cluster.pulls() {
             return Ok(None);
         }
         images::client::build(&self.launcher).await.map(Some)

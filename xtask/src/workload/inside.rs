@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use client::inside::{self, PORT, Said, Told};
+use client::records::Request;
 use client::team::{Done, Task};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Portforwarder, PostParams};
@@ -26,11 +27,45 @@ use crate::stage::Stage;
 pub const POD: &str = "chartproof-client";
 /// How often the clock is asked for: the best pair of bounds counts.
 const QUESTIONS: u32 = 10;
+/// After which a single request from inside is given up.
+const ASK_TIMEOUT_MS: u64 = 2000;
 
 /// A team at work in the cluster. Dropping it ends it, and nothing more is recorded.
 pub struct Inside {
     stop: CancellationToken,
     task: AbortOnDropHandle<anyhow::Result<()>>,
+}
+
+/// The same pod, asked one thing after another.
+pub struct Asker {
+    line: Line,
+}
+
+impl Asker {
+    /// Makes the pod where it is not there yet, and connects to it.
+    ///
+    /// # Errors
+    /// Where the pod can't be made or does not answer in the case's time.
+    pub async fn open((stage, wait): (&Stage, &Waiter), image: &Reference) -> anyhow::Result<Self> {
+        create(stage, image).await?;
+        let what = format!("Pod/{POD}, the client in the cluster");
+        let line = wait.ask_until(&stage.watch, &what, async || Line::open(stage).await?.greeted().await).await?;
+        Ok(Self { line })
+    }
+
+    /// Connects to `host:port` from inside the cluster, and makes a request there; answers its body.
+    ///
+    /// # Errors
+    /// Where the pod is lost. That there is no answer is no error of this, but its result.
+    pub async fn ask(&mut self, to: &str, request: Option<&Request>) -> anyhow::Result<Result<String, String>> {
+        let said = Said::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
+        inside::tell(&mut self.line.write, &said).await?;
+        match inside::next(&mut self.line.read).await? {
+            Some(Told::Answered(answered)) => Ok(answered),
+            Some(_) => bail!("Pod/{POD} says what nobody asked for"),
+            None => bail!("the connection to Pod/{POD} was lost"),
+        }
+    }
 }
 
 /// How much the harness's clock is ahead of the team's, in nanoseconds.
@@ -144,6 +179,16 @@ impl Line {
         Ok(Self { read: BufReader::new(read).lines(), write, _forwarder: forwarder })
     }
 
+    /// Whether the other end is the program, and takes questions.
+    async fn greeted(mut self) -> Result<Self, String> {
+        inside::tell(&mut self.write, &Said::Clock).await.map_err(|error| format!("{error:#}"))?;
+        match inside::next(&mut self.read).await {
+            Ok(Some(Told::Clock(_))) => Ok(self),
+            Ok(_) => Err(format!("port {PORT} does not answer")),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+
     /// Asks for the team's time, and compares.
     async fn compare_clocks(&mut self, recorder: &Recorder) -> Result<Ahead, String> {
         let mut ahead = Ahead { least: i128::MIN, most: i128::MAX };
@@ -173,7 +218,7 @@ impl Line {
             match told {
                 Some(Told::Done(done)) => recorder.done(ahead.place(*done, recorder.now_ns())),
                 Some(Told::Ended) if asked_to_stop => return Ok(()),
-                Some(Told::Clock(_) | Told::Ended) => bail!("it says what nobody asked for"),
+                Some(Told::Clock(_) | Told::Answered(_) | Told::Ended) => bail!("it says what nobody asked for"),
                 None => return Err(anyhow!("the connection to it was lost")),
             }
         }

@@ -178,6 +178,13 @@ impl Recorder {
         asked.find_map(|operation| operation.error.clone())
     }
 
+    /// The operations of clients in all, and those that did not end well.
+    pub fn unanswered(&self) -> (usize, Vec<Operation>) {
+        let inner = self.inner();
+        let own = inner.operations.iter().filter(|operation| operation.stage == Stage::Workload);
+        (own.clone().count(), own.filter(|operation| operation.outcome != Outcome::Ok).cloned().collect())
+    }
+
     /// Notes that a fault begins.
     pub fn fault(&self, what: impl Into<String>) -> usize {
         let what = what.into();

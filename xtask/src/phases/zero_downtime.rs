@@ -1,0 +1,27 @@
+//! `zero_downtime`: `helm upgrade` replaces every pod, and not one request through the Service fails meanwhile, over new
+//! connections and over one that is kept.
+
+use anyhow::ensure;
+
+use super::context::Cx;
+use super::disturb::Disturbance;
+use super::upgrade;
+
+/// Runs the case.
+pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
+    ensure!(cx.run.client_image().is_some(), "the nodes take no image of the client: nothing goes through the Service");
+    upgrade::upgraded(&disturbance).await?;
+    let recorder = disturbance.recorder.clone();
+    let note = disturbance.end().await?;
+    let (all, failed) = recorder.unanswered();
+    if let Some(first) = failed.first() {
+        let error = first.error.as_deref().unwrap_or_default();
+        anyhow::bail!(
+            "{} of {all} requests failed during the upgrade, the first over {}: {error}",
+            failed.len(),
+            first.connection
+        );
+    }
+    Ok(format!("none of {all} requests failed; {note}"))
+}
