@@ -51,8 +51,9 @@ fn the_whole_suite_is_green_and_nothing_else_is_touched() {
     let scene = user(&up);
     let ended = run(&scene, &["--replicas", "1"]);
     assert_eq!(ended.code, 0, "{}", ended.told());
-    assert!(ended.stdout.contains("16 passed; 0 failed; 0 ignored"), "{}", ended.told());
+    assert_eq!(ended.red(), [""; 0], "{}", ended.told());
     assert!(ended.stderr.contains("the existing cluster of context chartproof"), "{}", ended.told());
+    assert_eq!(ended.verdict("caesium::r1::uninstall"), Some("passed"));
     assert_eq!(ended.verdict("cluster::delete"), Some("passed"));
 
     assert_eq!(foreign(&up), before);
@@ -72,13 +73,19 @@ fn namespaces_of_a_killed_run_are_swept_by_the_next_one_also_without_its_leases(
         kill_once_installed(&killed);
         assert_ne!(ours(&up), "");
         let listed = killed.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
-        assert!(listed.contains("abandoned       run ") && listed.contains("Namespace/chartproof-r1-"), "{listed}");
+        assert!(
+            listed.contains("abandoned       run ") && listed.contains("Namespace/chartproof-caesium-r1-"),
+            "{listed}"
+        );
 
         let other = if shares_leases { killed } else { user(&up) };
         let ended = run(&other, &["r1::install"]);
         assert_eq!(ended.code, 0, "{}", ended.told());
-        let swept =
-            if shares_leases { "swept namespaces on context chartproof" } else { "swept Namespace/chartproof-r1-" };
+        let swept = if shares_leases {
+            "swept namespaces on context chartproof"
+        } else {
+            "swept Namespace/chartproof-caesium-r1-"
+        };
         assert!(ended.stderr.contains(swept), "{}", ended.told());
         assert_eq!(ours(&up), "", "{}", ended.told());
     }
@@ -94,14 +101,14 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert_eq!(kept.code, 0, "{}", kept.told());
     assert!(kept.stderr.contains("kept: kubectl --kubeconfig "), "{}", kept.told());
     let namespace = ours(&up);
-    assert!(namespace.starts_with("namespace/chartproof-r1-"), "{namespace}");
+    assert!(namespace.starts_with("namespace/chartproof-caesium-r1-"), "{namespace}");
     let other = user(&up);
     assert_eq!(run(&other, &["r1::install"]).code, 0);
     assert_eq!(ours(&up), namespace, "what was kept stays");
     let listed = other.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
     assert!(listed.starts_with("left on purpose run "), "{listed}");
     let swept = other.xtask(&["clusters", "--context", "chartproof", "--sweep"]).read().unwrap();
-    assert!(swept.starts_with("swept Namespace/chartproof-r1-"), "{swept}");
+    assert!(swept.starts_with("swept Namespace/chartproof-caesium-r1-"), "{swept}");
     assert_eq!(ours(&up), "");
     assert_eq!(up.down(&home), Some(0));
 }

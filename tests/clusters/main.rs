@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod existing;
+mod helm_3;
 #[path = "../e2e/left.rs"]
 mod left;
 mod reuse;
