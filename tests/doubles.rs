@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use embedded::cluster::Cluster;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::Api;
+use kube::api::ListParams;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use xtask::cluster::kind::PREFIX;
@@ -59,6 +62,8 @@ enum Effect {
     Kubeconfig { of: PathBuf, to: PathBuf },
     /// Loads the image archive of the command line into the embedded cluster with this run directory.
     Loads { into: PathBuf },
+    /// Kills the container whose id ends the command line, in the embedded cluster with this run directory.
+    Kills { of: PathBuf },
 }
 
 /// A state that holds until another recording was started.
@@ -125,12 +130,30 @@ impl Effect {
             Self::Loads { into } => {
                 let archive = argv.iter().skip_while(|word| *word != "image-archive").nth(1);
                 let archive = archive.context("no image-archive in the command line")?;
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(Cluster::attach(into)?.load_images(archive.as_ref()))?;
+                runtime()?.block_on(Cluster::attach(into)?.load_images(archive.as_ref()))?;
                 Ok(())
             }
+            Self::Kills { of } => runtime()?.block_on(kill(of, argv.last().context("no id")?)),
         }
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Kills the container with this id.
+async fn kill(cluster: &Path, id: &str) -> anyhow::Result<()> {
+    let client = xtask::kubernetes::client(&cluster.join("kubeconfig"), "chartproof").await?;
+    for pod in Api::<Pod>::all(client).list(&ListParams::default()).await? {
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        let is_it = |one: &&ContainerStatus| one.container_id.as_ref().is_some_and(|found| found.ends_with(id));
+        if let Some(status) = statuses.into_iter().find(is_it) {
+            let uid = pod.metadata.uid.as_ref().context("a pod without an uid")?;
+            return Cluster::attach(cluster)?.kill_container(uid, &status.name).await;
+        }
+    }
+    bail!("no container {id}")
 }
 
 /// What the run chooses, by what the recordings call it: the cluster's name, and the digest of the client's image.

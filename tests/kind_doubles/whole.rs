@@ -106,7 +106,8 @@ async fn embedded(scene: &Scene) -> Cluster {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
-    let user = User::new(&all([vec![creation_until("node-images-run")], loads()].concat()));
+    let kill = rule("crictl-stop").does(json!({"kills": {"of": "$BASE/embedded"}}));
+    let user = User::new(&all([vec![creation_until("node-images-run"), kill], loads()].concat()));
     stand_in(&user.scene);
     let cluster = embedded(&user.scene).await;
     let ended = user.run(&["--replicas", "1", "-v"]);
