@@ -1,13 +1,13 @@
-//! Availability around a fault: figures, not a verdict; the suite's budget judges them.
+//! Availability around each fault: figures, not a verdict; the suite's budget judges them.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Connection, History, Operation, Outcome, Stage};
+use crate::model::{Connection, Fault, History, Operation, Outcome, Stage};
 
-/// What clients of one kind of connection met, from the first fault to the last operation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What clients of one kind of connection met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// The longest time without any acknowledged operation.
     pub longest_gap_ms: u64,
@@ -17,33 +17,56 @@ pub struct Figures {
     pub acknowledged: usize,
 }
 
-/// The figures of one history.
+/// The figures of one fault: from its beginning to that of the next, or to the last operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Availability {
+    /// The fault.
+    pub fault: String,
     /// By kind of connection; kinds that were not used are absent.
     pub by_connection: BTreeMap<Connection, Figures>,
-    /// From the last fault to the first sight of another leader, where the application tells.
+    /// To the first sight of another leader, where the application tells and the leader went.
     pub new_leader_ms: Option<u64>,
-    /// The longest time from a fault to everything ready again.
+    /// To everything ready again.
     pub recovered_ms: Option<u64>,
 }
 
-/// Measures a history.
-pub fn measure(history: &History) -> Availability {
-    let from_ns = history.faults.first().map_or(0, |fault| fault.start_ns);
-    let workload = history.operations.iter().filter(|o| o.stage == Stage::Workload && o.end_ns >= from_ns);
+/// Measures a history: the figures of each fault, in order.
+pub fn measure(history: &History) -> Vec<Availability> {
+    let mut faults: Vec<_> = history.faults.iter().collect();
+    faults.sort_by_key(|fault| fault.start_ns);
+    let ends = faults.iter().skip(1).map(|next| next.start_ns).chain([u64::MAX]);
+    faults.iter().zip(ends).map(|(fault, to_ns)| of(fault, to_ns, &history.operations)).collect()
+}
+
+/// The worst of each figure.
+pub fn worst(all: &[Availability]) -> Availability {
+    let mut worst = Availability::default();
+    for one in all {
+        for (connection, figures) in &one.by_connection {
+            let so_far = worst.by_connection.entry(*connection).or_default();
+            so_far.longest_gap_ms = so_far.longest_gap_ms.max(figures.longest_gap_ms);
+            so_far.errors = so_far.errors.max(figures.errors);
+            so_far.acknowledged += figures.acknowledged;
+        }
+        worst.new_leader_ms = worst.new_leader_ms.max(one.new_leader_ms);
+        worst.recovered_ms = worst.recovered_ms.max(one.recovered_ms);
+    }
+    worst
+}
+
+fn of(fault: &Fault, to_ns: u64, operations: &[Operation]) -> Availability {
+    let from_ns = fault.start_ns;
+    let within = |o: &&Operation| o.stage == Stage::Workload && o.end_ns >= from_ns && o.start_ns < to_ns;
     let mut by_connection: BTreeMap<Connection, Vec<&Operation>> = BTreeMap::new();
-    for operation in workload {
+    for operation in operations.iter().filter(within) {
         by_connection.entry(operation.connection).or_default().push(operation);
     }
+    let since = |then_ns: Option<u64>| Some(to_ms(then_ns?.saturating_sub(from_ns)));
     Availability {
+        fault: fault.what.clone(),
         by_connection: by_connection.into_iter().map(|(c, operations)| (c, figures(operations, from_ns))).collect(),
-        new_leader_ms: history.faults.last().and_then(|f| Some(to_ms(f.new_leader_ns?.saturating_sub(f.start_ns)))),
-        recovered_ms: history
-            .faults
-            .iter()
-            .filter_map(|f| Some(to_ms(f.recovered_ns?.saturating_sub(f.start_ns))))
-            .max(),
+        new_leader_ms: since(fault.new_leader_ns),
+        recovered_ms: since(fault.recovered_ns),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{agreement, monotonic, register, service, set, vacuity};
 pub struct Judgement {
     /// Property and verdict.
     pub verdicts: Vec<(&'static str, Verdict)>,
-    /// The figures.
-    pub availability: Availability,
+    /// The figures of each fault.
+    pub availability: Vec<Availability>,
 }
 
 impl Judgement {

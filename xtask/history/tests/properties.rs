@@ -149,9 +149,22 @@ fn the_longest_gap_is_measured_from_the_fault_to_the_last_operation() {
     lost.outcome = Outcome::Unknown;
     let operations = vec![write("1", 0, MS), write("3", 11 * MS, 15 * MS), lost];
     let measured = availability::measure(&history(operations, vec![fault(10 * MS, Some(80 * MS))]));
-    let figures = &measured.by_connection[&Connection::New];
+    let figures = &measured[0].by_connection[&Connection::New];
     assert_eq!((figures.longest_gap_ms, figures.errors, figures.acknowledged), (75, 1, 1));
-    assert_eq!(measured.recovered_ms, Some(70));
+    assert_eq!(measured[0].recovered_ms, Some(70));
+}
+
+#[test]
+fn every_fault_has_figures_of_its_own_and_the_worst_are_the_cases() {
+    const MS: u64 = 1_000_000;
+    let operations = [(11, 12), (13, 14), (31, 32), (50, 60)].map(|(from, to)| write("v", from * MS, to * MS));
+    let leader = Fault { new_leader_ns: Some(12 * MS), ..fault(10 * MS, Some(14 * MS)) };
+    let measured = availability::measure(&history(operations.to_vec(), vec![leader, fault(30 * MS, Some(50 * MS))]));
+    let gaps: Vec<_> = measured.iter().map(|one| one.by_connection[&Connection::New].longest_gap_ms).collect();
+    assert_eq!(gaps, [2, 28]);
+    let worst = availability::worst(&measured);
+    assert_eq!(worst.by_connection[&Connection::New].longest_gap_ms, 28);
+    assert_eq!((worst.new_leader_ms, worst.recovered_ms), (Some(2), Some(20)));
 }
 
 #[test]

@@ -67,6 +67,9 @@ pub struct Args {
     /// Value on top of each topology's, as helm takes it
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Write what faults cost, with a wide margin, into the suites' budgets.toml instead of comparing with them
+    #[arg(long)]
+    update_budgets: bool,
     /// Clean nothing up: keep cluster, namespaces and releases; an embedded cluster stays until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -153,6 +156,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     .run(async |case| execute(&run, case).await)
     .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
+    run.update_budgets()?;
     end(&run, exit, args.keep).await;
     let mut told = reports.ended().await;
     // First of all, and on no disk: whatever becomes of the reports, this is told.
@@ -225,7 +229,12 @@ impl Args {
     }
 
     fn settings(&self) -> Settings {
-        Settings { values: self.values.clone(), set: self.set.clone(), timeout: self.timeout.map(Duration::from_secs) }
+        Settings {
+            values: self.values.clone(),
+            set: self.set.clone(),
+            update_budgets: self.update_budgets,
+            timeout: self.timeout.map(Duration::from_secs),
+        }
     }
 
     fn request(&self, id: &str, folder: &Path, leases: &Path) -> Request {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use history::Connection;
+use history::availability::{self, Availability};
 use history::model::Minimum;
 use kube::ResourceExt;
 
@@ -141,7 +142,9 @@ impl<'a> Disturbance<'a> {
             bail!("after {faults}: {failures}\nhistory: {}\njudge it again: cargo xtask check {0}", file.display());
         }
         *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
-        Ok(note(&judgement.availability, self.recorder.known().len()))
+        self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
+        let service = if self.through_service { "" } else { "; no client in the cluster: its nodes take no image" };
+        Ok(format!("{}{service}", note(&judgement.availability, self.recorder.known().len())))
     }
 
     /// Waits until so many writes were acknowledged since then, and one over each kind of connection through the
@@ -188,12 +191,17 @@ impl<'a> Disturbance<'a> {
     }
 }
 
-/// `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms (reused); new leader after 900 ms`.
-fn note(availability: &history::availability::Availability, kept: usize) -> String {
+/// `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms (reused); 7 errors; new leader after 900 ms`: the
+/// worst of all faults.
+fn note(availability: &[Availability], kept: usize) -> String {
+    let availability = availability::worst(availability);
     let mut parts = vec![format!("{kept} acknowledged writes kept")];
     let gaps = availability.by_connection.iter();
     let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over})", figures.longest_gap_ms)).collect();
     parts.push(format!("longest gap {}", gaps.join(", ")));
+    let errors = availability.by_connection.iter();
+    let errors: Vec<_> = errors.map(|(over, figures)| format!("{} ({over})", figures.errors)).collect();
+    parts.push(format!("errors {}", errors.join(", ")));
     parts.extend(availability.new_leader_ms.map(|ms| format!("new leader after {ms} ms")));
     parts.extend(availability.recovered_ms.map(|ms| format!("recovered after {ms} ms")));
     parts.join("; ")

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use history::availability::Availability;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::helm::{self, Helm, Values};
 use crate::images::{Reference, UnderTest};
 use crate::process::Launcher;
 use crate::stage::Stage;
+use crate::suite::budgets::Budgets;
 use crate::suite::{Release, Suite, Variant};
 use crate::tools::Tool;
 
@@ -30,6 +32,8 @@ pub struct Settings {
     pub values: Vec<PathBuf>,
     /// Values on top, as `--set` takes them.
     pub set: Vec<String>,
+    /// Whether what faults cost is written into the suites' budgets instead of compared with them.
+    pub update_budgets: bool,
     /// How long each case of a topology may take, instead of what the suite says.
     pub timeout: Option<Duration>,
 }
@@ -69,8 +73,12 @@ pub struct Made {
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
     rendered: Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>,
     client_image: OnceLock<Option<Reference>>,
+    measured: Mutex<BTreeMap<PathBuf, Measured>>,
     failed: AtomicBool,
 }
+
+/// The worst figures of a suite's faults, by topology and case.
+type Measured = BTreeMap<(String, String), Availability>;
 
 /// The objects of each release of a variant, in their order.
 pub type Rendered = Arc<Vec<Vec<Value>>>;
@@ -103,6 +111,37 @@ impl Run {
     /// Notes that a case failed.
     pub fn note_failure(&self) {
         self.made.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Compares what a case's faults cost with the suite's budget, or notes it for an update.
+    ///
+    /// # Errors
+    /// What costs more than is allowed.
+    pub fn spend(&self, variant: &Variant, case: &str, measured: &[Availability]) -> anyhow::Result<()> {
+        let (suite, topology) = (&variant.suite, &variant.topology.name);
+        if self.settings.update_budgets {
+            let mut all = self.made.measured.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_suite = all.entry(suite.folder.clone()).or_default();
+            of_suite.insert((topology.clone(), case.to_owned()), history::availability::worst(measured));
+            return Ok(());
+        }
+        let exceeded = suite.budgets.as_ref().map(|budgets| budgets.exceeded((topology, case), measured));
+        let exceeded = exceeded.unwrap_or_default();
+        anyhow::ensure!(exceeded.is_empty(), "{}", exceeded.join("\n"));
+        Ok(())
+    }
+
+    /// Writes the budgets of all suites whose faults were measured.
+    ///
+    /// # Errors
+    /// Where a file can't be written.
+    pub fn update_budgets(&self) -> anyhow::Result<()> {
+        let all = self.made.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        for (folder, measured) in all.iter() {
+            let path = Budgets::update(folder, measured)?;
+            self.events.note(format!("{} budgets written to {}", measured.len(), path.display()));
+        }
+        Ok(())
     }
 
     /// Whether a case failed so far.

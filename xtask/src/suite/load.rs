@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::budgets::Budgets;
 use super::{CaseSpec, Release, Suite, Topology};
 use crate::exit::usage;
 use crate::phases::{self, Phase};
@@ -45,6 +46,7 @@ pub fn read(path: &Path) -> anyhow::Result<Suite> {
     })?;
     let mut suite = parse(&file, &text)?;
     file.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
+    suite.budgets = Budgets::beside(&suite.folder)?;
     check_files(&Source { path: &file, text: &text }, &suite)?;
     Ok(suite)
 }

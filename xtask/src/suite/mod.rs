@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 mod application;
+pub mod budgets;
 mod case;
 pub mod load;
 mod release;
@@ -73,6 +74,9 @@ pub struct Suite {
     /// Folder of the suite file; the other paths are relative to it.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// What faults may cost, where that is committed beside the suite file.
+    #[serde(skip)]
+    pub budgets: Option<budgets::Budgets>,
 }
 
 /// How the image under test gets into the chart's values, and what stands in for it.

@@ -1,0 +1,153 @@
+//! What a fault may cost: `budgets.toml` beside the suite file, by topology and case. Written by
+//! `cargo xtask e2e --update-budgets`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use history::Connection;
+use history::availability::Availability;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::usage;
+
+/// Lies beside the suite file.
+const FILE: &str = "budgets.toml";
+/// How much more than was measured is allowed: machines are noisy, and so are elections.
+const FACTOR: u64 = 4;
+/// The least that is allowed, whatever was measured: a machine that stalls for a moment is no regression.
+const LEAST_MS: u64 = 15_000;
+/// The same for errors.
+const LEAST_ERRORS: usize = 100;
+/// [`FACTOR`] for errors.
+const ERRORS_FACTOR: usize = 4;
+
+/// The budgets of a suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budgets {
+    path: PathBuf,
+    cases: BTreeMap<String, BTreeMap<String, Budget>>,
+}
+
+/// What each fault of one case may cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// The longest time to everything ready again, in milliseconds.
+    pub recovered_ms: u64,
+    /// The longest time to another leader, where a leader goes and the application tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_leader_ms: Option<u64>,
+    /// The longest time without an acknowledged operation, by kind of connection.
+    pub longest_gap_ms: BTreeMap<Connection, u64>,
+    /// The most operations that end failed or unknown, by kind of connection.
+    pub errors: BTreeMap<Connection, usize>,
+}
+
+impl Budgets {
+    /// The budgets beside a suite file; none where there is no such file.
+    ///
+    /// # Errors
+    /// A usage error where it can't be read.
+    pub fn beside(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(usage(format!("{}: {error}", path.display()))),
+        };
+        let cases = toml::from_str(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        Ok(Some(Self { path, cases }))
+    }
+
+    /// What a case's faults cost more than its budget allows: figure, budget and how to change it, a line each.
+    pub fn exceeded(&self, (topology, case): (&str, &str), measured: &[Availability]) -> Vec<String> {
+        let file = self.path.display();
+        let update = "if that is as it has to be: cargo xtask e2e --update-budgets";
+        let Some(budget) = self.cases.get(topology).and_then(|cases| cases.get(case)) else {
+            return vec![format!(
+                "{file} has no budget [{topology}.{case}]: write one with cargo xtask e2e --update-budgets"
+            )];
+        };
+        let excess = measured.iter().flat_map(|one| budget.exceeded_by(one));
+        excess.map(|excess| format!("{excess} by [{topology}.{case}] of {file}; {update}")).collect()
+    }
+
+    /// Writes the budgets that these measurements ask for over what stands in the file; other cases stay.
+    ///
+    /// # Errors
+    /// Where the file can't be written.
+    pub fn update(folder: &Path, measured: &BTreeMap<(String, String), Availability>) -> anyhow::Result<PathBuf> {
+        let path = folder.join(FILE);
+        let mut cases = Self::beside(folder)?.map(|budgets| budgets.cases).unwrap_or_default();
+        for ((topology, case), worst) in measured {
+            cases.entry(topology.clone()).or_default().insert(case.clone(), Budget::of(worst));
+        }
+        std::fs::write(&path, text(&cases)?).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Budget {
+    /// What is allowed where the worst was this.
+    pub fn of(worst: &Availability) -> Self {
+        let allowed = |ms: u64| (ms * FACTOR).div_ceil(1000).max(LEAST_MS / 1000) * 1000;
+        let each = worst.by_connection.iter();
+        Self {
+            recovered_ms: allowed(worst.recovered_ms.unwrap_or_default()),
+            new_leader_ms: worst.new_leader_ms.map(allowed),
+            longest_gap_ms: each.clone().map(|(over, figures)| (*over, allowed(figures.longest_gap_ms))).collect(),
+            errors: each
+                .map(|(over, figures)| (*over, (figures.errors * ERRORS_FACTOR).next_multiple_of(10).max(LEAST_ERRORS)))
+                .collect(),
+        }
+    }
+
+    fn exceeded_by(&self, measured: &Availability) -> Vec<String> {
+        let after = &measured.fault;
+        let time = |what: String, ms: u64, allowed: Option<u64>| {
+            let allowed = allowed.unwrap_or_default();
+            (ms > allowed).then(|| format!("after {after}: {what} {ms} ms, {allowed} ms are allowed"))
+        };
+        let recovered = measured.recovered_ms.map(|ms| ("ready again after".to_owned(), ms, Some(self.recovered_ms)));
+        let leader = measured.new_leader_ms.map(|ms| ("another leader after".to_owned(), ms, self.new_leader_ms));
+        let gaps = measured.by_connection.iter().map(|(over, figures)| {
+            let what = format!("the longest gap of clients over {over} connections is");
+            (what, figures.longest_gap_ms, self.longest_gap_ms.get(over).copied())
+        });
+        let times = recovered.into_iter().chain(leader).chain(gaps);
+        let times = times.filter_map(|(what, ms, allowed)| time(what, ms, allowed));
+        let errors = measured.by_connection.iter().filter_map(|(over, figures)| {
+            let (errors, allowed) = (figures.errors, self.errors.get(over).copied().unwrap_or_default());
+            let told = || format!("after {after}: {errors} errors over {over} connections, {allowed} are allowed");
+            (errors > allowed).then(told)
+        });
+        times.chain(errors).collect()
+    }
+}
+
+/// The whole file: a table a case, in order.
+fn text(cases: &BTreeMap<String, BTreeMap<String, Budget>>) -> anyhow::Result<String> {
+    let mut text = format!(
+        "# What each fault of a case may cost. Written by `cargo xtask e2e --update-budgets`: {FACTOR} times what one run\n\
+         # measured, and never less than {LEAST_MS} ms or {LEAST_ERRORS} errors, since machines are noisy.\n"
+    );
+    for (topology, cases) in cases {
+        for (case, budget) in cases {
+            write!(text, "\n[{topology}.{case}]\n{}", inline(budget)?)?;
+        }
+    }
+    Ok(text)
+}
+
+/// A budget with its tables on a line each.
+fn inline(budget: &Budget) -> anyhow::Result<String> {
+    let table = toml::Table::try_from(budget)?;
+    let lines = table.into_iter().map(|(key, value)| format!("{key} = {value}\n"));
+    Ok(lines.collect())
+}
+
+#[cfg(test)]
+#[path = "budgets_tests.rs"]
+mod tests;

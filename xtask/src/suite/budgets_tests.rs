@@ -1,0 +1,73 @@
+//! A budget goes red with figure, budget and how to change it; an update makes it green again and leaves the others.
+
+use history::availability::Figures;
+
+use super::*;
+
+/// A fault whose figures are all `ms` and `errors`.
+fn measured(ms: u64, errors: usize) -> Availability {
+    let figures = Figures { longest_gap_ms: ms, errors, acknowledged: 1 };
+    Availability {
+        fault: "delete Pod/caesium-0".to_owned(),
+        by_connection: [(Connection::New, figures), (Connection::ServiceReused, figures)].into(),
+        new_leader_ms: Some(ms),
+        recovered_ms: Some(ms),
+    }
+}
+
+fn update(folder: &Path, case: &str, worst: Availability) -> Budgets {
+    Budgets::update(folder, &[(("r3".to_owned(), case.to_owned()), worst)].into()).unwrap();
+    Budgets::beside(folder).unwrap().unwrap()
+}
+
+#[test]
+fn a_figure_beyond_its_budget_is_red_and_an_update_makes_it_green() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(Budgets::beside(folder.path()).unwrap(), None);
+    let budgets = update(folder.path(), "pod_kill", measured(5000, 40));
+    let case = ("r3", "pod_kill");
+    assert_eq!(budgets.exceeded(case, &[measured(20_000, 160)]), Vec::<String>::new(), "four times as much");
+
+    let red = budgets.exceeded(case, &[measured(1000, 1), measured(20_001, 161)]);
+    let file = folder.path().join(FILE).display().to_string();
+    let words = format!("by [r3.pod_kill] of {file}; if that is as it has to be: cargo xtask e2e --update-budgets");
+    let gap = "the longest gap of clients over";
+    let expected = [
+        "ready again after 20001 ms, 20000 ms are allowed".to_owned(),
+        "another leader after 20001 ms, 20000 ms are allowed".to_owned(),
+        format!("{gap} new connections is 20001 ms, 20000 ms are allowed"),
+        format!("{gap} service, reused connections is 20001 ms, 20000 ms are allowed"),
+        "161 errors over new connections, 160 are allowed".to_owned(),
+        "161 errors over service, reused connections, 160 are allowed".to_owned(),
+    ];
+    assert_eq!(red, expected.map(|line| format!("after delete Pod/caesium-0: {line} {words}")));
+
+    let updated = update(folder.path(), "pod_kill", measured(20_001, 161));
+    assert_eq!(updated.exceeded(case, &[measured(20_001, 161)]), Vec::<String>::new());
+}
+
+#[test]
+fn a_case_without_a_budget_is_red_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    update(folder.path(), "pod_kill", measured(1, 0));
+    let budgets = update(folder.path(), "drain", measured(9000, 0));
+    assert_eq!(budgets.exceeded(("r3", "pod_kill"), &[measured(15_000, 100)]), Vec::<String>::new(), "the least");
+    let missing = budgets.exceeded(("r1", "drain"), &[]);
+    assert!(missing[0].ends_with("has no budget [r1.drain]: write one with cargo xtask e2e --update-budgets"));
+}
+
+#[test]
+fn a_kind_of_connection_without_a_budget_has_none_to_spend() {
+    let folder = tempfile::tempdir().unwrap();
+    let budgets = update(folder.path(), "drain", Availability { by_connection: BTreeMap::new(), ..measured(1, 0) });
+    assert_eq!(budgets.exceeded(("r3", "drain"), &[measured(1, 1)]).len(), 4, "a gap and an error each");
+}
+
+#[test]
+fn a_file_that_is_no_budget_is_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(FILE), "[r3.drain]\nlongest = 1\n").unwrap();
+    let error = Budgets::beside(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("budgets.toml") && error.to_string().contains("unknown field"), "{error}");
+    assert_eq!(crate::exit::of(&error), crate::exit::Exit::Usage);
+}
