@@ -24,6 +24,10 @@ pub enum Fault {
     AddressMismatch,
     /// A join that never happens.
     StuckJoin,
+    /// No way to the other nodes, and none from them.
+    Isolated,
+    /// No room for another job.
+    StorageFull,
     /// `/health` without an answer.
     HealthHangs,
     /// `/health` with 503.
@@ -106,6 +110,20 @@ const TABLE: &[Row] = &[
         "a restart under another address ends with exit 1, as in July 2026, instead of taking the address over",
     ),
     plain(Fault::StuckJoin, "stuck-join", "joining never succeeds: HTTP stays closed and SIGTERM is ignored"),
+    valued(
+        Fault::Isolated,
+        "isolated",
+        "jobs",
+        0.0,
+        "once there are so many jobs, no word of Raft comes in or goes out",
+    ),
+    valued(
+        Fault::StorageFull,
+        "storage-full",
+        "jobs",
+        0.0,
+        "once there are so many jobs, another one is answered with 500: the disk is full",
+    ),
     valued(Fault::HealthHangs, "health-hangs", "seconds", 0.0, "so long after HTTP opened, /health stops answering"),
     valued(Fault::Health503, "health-503", "seconds", 0.0, "so long after HTTP opened, /health answers 503"),
     valued(Fault::SlowHealth, "slow-health", "seconds", 2.0, "/health takes so much longer"),

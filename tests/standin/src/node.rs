@@ -64,6 +64,11 @@ impl Node {
         }))
     }
 
+    /// Whether a planted fault's number of jobs is reached.
+    pub fn has_jobs_for(&self, fault: Fault) -> bool {
+        self.config.faults.count(fault).is_some_and(|most| self.state.with_jobs(Jobs::count) >= most)
+    }
+
     /// Jobs that a planted fault keeps from being replicated.
     pub fn unreplicated(&self) -> MutexGuard<'_, Jobs> {
         self.unreplicated.lock().unwrap_or_else(PoisonError::into_inner)

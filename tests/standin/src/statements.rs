@@ -132,10 +132,15 @@ impl Node {
 
     /// A write goes over a new connection: where an old one breaks, it can't be told whether the write arrived.
     async fn connection(&self, address: &str, statement: &Statement) -> io::Result<TcpStream> {
+        self.peers.reachable()?;
         if statement.writes() { connect(address).await } else { self.peers.connection(address).await }
     }
 
     async fn create(&self, job: Job) -> Reply {
+        if self.has_jobs_for(Fault::StorageFull) {
+            log::warn(format_args!("fault storage-full: job {} is refused", job.id));
+            return Reply::Unknown("database or disk is full".to_owned());
+        }
         if self.loses_this_write() {
             log::warn(format_args!("fault lost-acknowledged-write: job {} is acknowledged, not replicated", job.id));
             return Reply::Wrote(self.unreplicated().apply(Command::Create(job)));

@@ -14,13 +14,14 @@ use crate::stage::Stage;
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
-    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let mut disturbance = Disturbance::begin(cx, replicas).await?;
     let stage = disturbance.stage.clone();
     let leader = settled::leader(&stage).await;
     // The leader's is the one that hurts; where nobody tells who leads, any.
     let name = leader.clone().or_else(|| stage.names(replicas).pop()).unwrap_or_default();
     let before = stage.pod(&name).with_context(|| format!("Pod/{name} is not there"))?;
     let (victim, restarts) = victim(&stage, &before)?;
+    disturbance.restarts.allow(&victim.pod_uid, &victim.container);
     let which = if leader.is_some() { "the leader's" } else { "a replica's" };
     let fault = disturbance.recorder.fault(format!("kill container {} of Pod/{name} ({which})", victim.container));
     if !cx.run.cluster.kill_container(&victim).await? {

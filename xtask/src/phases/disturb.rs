@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use super::context::Cx;
 use super::kill::{self, Grace, Killed};
+use super::restarts::Restarts;
 use super::{service, settled};
 use crate::kubernetes::http::Http;
 use crate::stage::Stage;
@@ -32,6 +33,8 @@ pub struct Disturbance<'a> {
     pub replicas: u32,
     /// Whether clients in the cluster go through the Service as well.
     through_service: bool,
+    /// How often replicas had restarted before.
+    pub restarts: Restarts,
     clients: Option<Clients>,
 }
 
@@ -47,12 +50,13 @@ impl<'a> Disturbance<'a> {
         recorder.take_over(&stage.records.lock().await);
         let task = clients::task(&stage.suite, &cx.unique())?;
         let inside = service::start(cx, &stage, &recorder, task.clone()).await?;
+        let restarts = Restarts::of(&stage.replicas());
         let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
         // Pods of a Deployment get other names when they are replaced: their clients go through the Service.
         let lasting =
             if matches!(stage.workload(), Ok(("StatefulSet", _))) { stage.names(replicas) } else { Vec::new() };
         let clients = Clients::start(task, each, &stage.http, &recorder, &lasting, inside);
-        let disturbance = Self { cx, stage, recorder, replicas, through_service, clients: Some(clients) };
+        let disturbance = Self { cx, stage, recorder, replicas, through_service, restarts, clients: Some(clients) };
         disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
         Ok(disturbance)
     }
@@ -125,6 +129,7 @@ impl<'a> Disturbance<'a> {
             self.reader()?.look_up_unknown(first).await?;
         }
         self.read_back().await?;
+        self.restarts.none_since(&self.stage.replicas())?;
         self.judge(names).await
     }
 

@@ -49,6 +49,7 @@ mod ready;
 mod replace_all;
 mod replicas_are;
 mod restart;
+mod restarts;
 mod rollback;
 mod rollback_alone;
 mod rolled_out;

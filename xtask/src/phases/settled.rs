@@ -54,7 +54,7 @@ pub async fn voters(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()>
     let names = stage.names(replicas);
     let mut split: Option<String> = None;
     let what = format!("{replicas} voters agreed on by all replicas");
-    let ask = async || match views(stage, members, &names).await.map(|views| members::compare(&views, names.len())) {
+    let ask = async || match agreement(stage, members, &names).await {
         Ok(Agreement::Agreed) => Ok(Ok(())),
         // Seen twice: a replica that is just being told about the others is not taken for one of its own.
         Ok(Agreement::Split(why)) => match split.replace(why.clone()) {
@@ -70,6 +70,17 @@ pub async fn voters(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()>
         Ok(()) => Ok(()),
         Err(split) => bail!(split),
     }
+}
+
+async fn agreement(stage: &Stage, members: &Members, names: &[String]) -> Result<Agreement, String> {
+    let views = views(stage, members, names).await?;
+    // As many voters as replicas may still be the dead ones' entries.
+    Ok(match members::compare(&views, names.len()) {
+        Agreement::Agreed => {
+            members::without_vote(&views, &stage.replicas()).map_or(Agreement::Agreed, Agreement::Open)
+        }
+        other => other,
+    })
 }
 
 async fn views(stage: &Stage, members: &Members, names: &[String]) -> Result<BTreeMap<String, View>, String> {

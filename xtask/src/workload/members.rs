@@ -80,6 +80,19 @@ pub fn compare(views: &BTreeMap<String, View>, wanted: usize) -> Agreement {
     }
 }
 
+/// A replica that is none of the voters, where the application calls members after their pods: a dead one votes
+/// instead, and the next that goes may take the quorum with it.
+pub fn without_vote(views: &BTreeMap<String, View>, pods: &[Pod]) -> Option<String> {
+    let voters: BTreeSet<&str> = views.values().flat_map(View::voters).collect();
+    let votes = |pod: &&Pod| voters.iter().any(|voter| is_called(pod, voter));
+    if !pods.iter().any(|pod| votes(&pod)) {
+        return None;
+    }
+    let pod = pods.iter().find(|pod| !votes(pod))?;
+    let ip = objects::ip(pod).unwrap_or("no IP");
+    Some(format!("{} ({ip}) does not vote; the voters are {}", pod.name_any(), list(&voters)))
+}
+
 /// A replica that counts itself alone while another counts several is in a cluster of its own.
 fn split(views: &BTreeMap<String, View>) -> Option<String> {
     let most = views.values().max_by_key(|view| view.voters().len())?;

@@ -77,3 +77,20 @@ fn a_leader_is_named_by_ip_or_by_name() {
     assert!(!is_called(&pod, "10.0.0.20:9001"));
     assert!(!is_called(&pod, "caesium-10"));
 }
+
+fn pod(ordinal: u32, ip: &str) -> Pod {
+    let name = format!("caesium-{ordinal}");
+    serde_json::from_value(json!({ "metadata": { "name": name }, "status": { "podIP": ip } })).unwrap()
+}
+
+#[test]
+fn a_dead_entry_that_votes_in_a_replicas_place_is_found() {
+    let views = views(&[view_of(&THREE), view_of(&THREE), view_of(&THREE)]);
+    let mut pods = vec![pod(0, "10.0.0.1"), pod(1, "10.0.0.2"), pod(2, "10.0.0.3")];
+    assert_eq!(without_vote(&views, &pods), None);
+    pods[1] = pod(1, "10.0.0.9");
+    let why = "caesium-1 (10.0.0.9) does not vote; the voters are 10.0.0.1:9001, 10.0.0.2:9001, 10.0.0.3:9001";
+    assert_eq!(without_vote(&views, &pods).unwrap(), why);
+    let elsewhere = [pod(0, "10.9.9.1"), pod(1, "10.9.9.2")];
+    assert_eq!(without_vote(&views, &elsewhere), None, "members that are not called after pods tell nothing");
+}

@@ -31,6 +31,7 @@ struct Known {
     announced: HashMap<u64, Announced>,
     contacts: HashMap<u64, Instant>,
     idle: HashMap<String, Vec<TcpStream>>,
+    cut_off: bool,
 }
 
 /// An address that a node told of, ahead of the membership.
@@ -44,6 +45,19 @@ struct Announced {
 impl Peers {
     fn locked(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, no word goes to the others or comes from them.
+    pub fn cut_off(&self) {
+        self.locked().cut_off = true;
+    }
+
+    /// Whether words get through.
+    pub fn reachable(&self) -> io::Result<()> {
+        if self.locked().cut_off {
+            return Err(io::Error::other("fault isolated: cut off from the others"));
+        }
+        Ok(())
     }
 
     /// Notes that a member has another address than in the membership.
@@ -70,6 +84,7 @@ impl Peers {
 
     /// A connection that is idle and still open, or a new one.
     pub async fn connection(&self, address: &str) -> io::Result<TcpStream> {
+        self.reachable()?;
         match self.idle(address) {
             Some(stream) => Ok(stream),
             None => connect(address).await,

@@ -41,6 +41,29 @@ async fn stale_read_shows_at_one_ordinal_only() {
 }
 
 #[tokio::test]
+async fn isolated_nodes_leave_no_quorum() {
+    let fleet = planted("isolated=1@1,isolated=1@2");
+    let nodes = fleet.three().await;
+    let writer = leader(&nodes.each_ref()).await;
+    writer.write().await;
+    let hangs = async || match answers(writer, "/health").await {
+        Err(why) => Ok(why),
+        Ok(status) => Err(format!("still {status}")),
+    };
+    until("/health hangs", hangs).await;
+    assert_eq!(answers(writer, "/v1/system/nodes").await, Ok(200), "its own view needs no quorum");
+}
+
+#[tokio::test]
+async fn storage_full_refuses_one_job_more() {
+    let node = planted("storage-full=1").start(0);
+    node.write().await;
+    let body = r#"{"alias":"more","trigger":{"type":"http","configuration":{}},"tasks":[]}"#;
+    let answer = node.request("POST", "/v1/jobs", body, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((answer.status, answer.body.contains("database or disk is full")), (500, true));
+}
+
+#[tokio::test]
 async fn resurrect_deleted_brings_a_job_back() {
     let fleet = planted("resurrect-deleted=1");
     let node = fleet.start(0);

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use clap::Subcommand;
 
+pub mod check;
 pub mod e2e;
 pub mod embedded;
 mod machine;
+pub mod soak;
 mod spread;
 
 pub use machine::machine;
@@ -20,6 +22,10 @@ pub enum Bench {
     E2e(e2e::Args),
     /// The embedded cluster against its budgets of time and memory
     Embedded(embedded::Args),
+    /// How long 100,000 operations take to be judged
+    Check(check::Args),
+    /// Whole runs without a fault, one after another, every second one with another core busy
+    Soak(soak::Args),
 }
 
 /// Measures.
@@ -31,6 +37,8 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::E2e(args) => e2e::run(args).await,
         Bench::Embedded(args) => embedded::run(args).await,
+        Bench::Check(args) => check::run(args).await,
+        Bench::Soak(args) => soak::run(args).await,
     }
 }
 

@@ -1,0 +1,96 @@
+//! `cargo xtask bench soak`: whole runs without a fault, one after another, every second one with another core busy.
+//! A single red one is a false alarm.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::{Spread, show};
+use crate::cluster::Choice;
+use crate::exit::Exit;
+use crate::process::Launcher;
+
+/// Far more than a run takes.
+const TIMEOUT: Duration = Duration::from_secs(1200);
+
+/// Its flags.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many runs
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    runs: usize,
+    /// The cluster: kind or embedded
+    #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
+    cluster: Choice,
+    /// Parts of cases' names [default: all cases]
+    #[arg(value_name = "FILTER")]
+    words: Vec<String>,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// A core that is kept busy, until this is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        Self(stop)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The first run that is not green, with where its evidence lies.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let launcher = Launcher::light(args.verbose);
+    let xtask = std::env::current_exe().context("the path of the running program")?;
+    let cluster = args.cluster.to_string();
+    let (mut quiet, mut loaded) = (Vec::new(), Vec::new());
+    for number in 1..=args.runs {
+        let is_loaded = number % 2 == 0;
+        let busy = is_loaded.then(Busy::start);
+        let started = Instant::now();
+        let run = launcher.cmd(&xtask).args(["e2e", "--cluster", &cluster]).args(&args.words).timeout(TIMEOUT);
+        run.run().await.with_context(|| format!("run {number} of {} is not green: a false alarm", args.runs))?;
+        drop(busy);
+        let taken = started.elapsed().as_secs_f64();
+        println!("run {number} of {}: green, {taken:.1} s{}", args.runs, if is_loaded { ", a core busy" } else { "" });
+        if is_loaded { loaded.push(taken) } else { quiet.push(taken) }
+    }
+    println!("{} of {} runs green", quiet.len() + loaded.len(), args.runs);
+    show("whole run", &Spread::of(quiet), "s");
+    show("whole run, another core busy", &Spread::of(loaded), "s");
+    Ok(Exit::Passed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_is_busy_until_it_is_let_go() {
+        let busy = Busy::start();
+        let stop = busy.0.clone();
+        assert!(!stop.load(Ordering::Relaxed));
+        drop(busy);
+        assert!(stop.load(Ordering::Relaxed));
+    }
+}
