@@ -73,9 +73,36 @@ async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
     created.unwrap();
     assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
     let notes = scene.notes().join("\n");
-    assert!(notes.contains("loading images early failed, again once the cluster is there"), "{notes}");
+    assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
     assert!(notes.contains("containerd.sock: timeout"), "{notes}");
     assert_eq!((scene.doubles.count("kind-load-archive-fails"), scene.doubles.count("kind-load-archive")), (1, 1));
+    cluster.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
+    let mut rules = common();
+    rules.retain(|rule| !rule.plays("kind-get-nodes") && !rule.plays("node-images"));
+    // The worker is not there yet when the control plane's runtime answers.
+    rules.push(rule("kind-get-nodes").when(&["booting", "runtime"]));
+    rules.push(rule("kind-get-nodes-two"));
+    rules.push(rule("node-images"));
+    rules.push(rule("worker-images-bare").times(1));
+    rules.push(rule("worker-images"));
+    let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
+    rules.push(create.step("runtime", "kind-load-archive"));
+    rules.push(rule("kind-load-archive"));
+    let mut scene = Scene::new(&rules);
+    let cluster = scene.cluster().await;
+    let archives = [scene.archive()];
+    let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
+    created.unwrap();
+    assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
+    let notes = scene.notes().join("\n");
+    let told =
+        "again now that the cluster is there: busybox:1.36.1 was loaded without an error, but chartproof-ab12-worker";
+    assert!(notes.contains(told), "{notes}");
+    assert_eq!(scene.doubles.count("kind-load-archive"), 2);
     cluster.delete().await.unwrap();
 }
 

@@ -152,7 +152,11 @@ async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
     let ended = user.run(&["images::load"]);
     cluster.stop().await.unwrap();
     assert_eq!(ended.code, 0, "{}", ended.told());
-    assert!(ended.stderr.contains("loading images early failed, again once the cluster is there"), "{}", ended.told());
+    assert!(
+        ended.stderr.contains("loading images early failed, again now that the cluster is there"),
+        "{}",
+        ended.told()
+    );
     assert_eq!(user.doubles.count("kind-load-run-fails"), 1);
     assert_eq!(user.clusters(), "nothing is left of any run");
 }

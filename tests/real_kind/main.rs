@@ -122,7 +122,7 @@ fn creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
         let access = created.unwrap();
         assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
         let notes = scene.notes().join("\n");
-        assert!(!notes.contains("again once the cluster is there"), "not loaded while kind was creating: {notes}");
+        assert!(!notes.contains("again now that the cluster is there"), "not loaded while kind was creating: {notes}");
         let kubeconfig = std::fs::read_to_string(&access.kubeconfig).unwrap();
         assert!(kubeconfig.contains(&format!("current-context: {}", access.context)), "{kubeconfig}");
         let tool = tools::resolve(&scene.launcher, Name::Kind).await.unwrap();
@@ -172,7 +172,7 @@ fn is_asked_again_where_a_load_failed_early(tokio: &Runtime, real: &Path) {
         created.unwrap();
         assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
         let notes = scene.notes().join("\n");
-        assert!(notes.contains("loading images early failed, again once the cluster is there"), "{notes}");
+        assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
         cluster.delete().await.unwrap();
     });
     assert_eq!(scene.doubles.refused(), [""; 0]);

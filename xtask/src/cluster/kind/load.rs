@@ -27,19 +27,27 @@ pub(super) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Loads all archives, early if it can be, else when the cluster is complete.
+    /// Loads all archives, early if it can be. Once the cluster is complete, each of its nodes is asked; where one lacks
+    /// an image, or came late, all is loaded again.
     pub async fn load(&self, progress: &Progress, archives: &[Archive]) -> anyhow::Result<Loaded> {
-        if let Some(nodes) = self.early_nodes(progress).await? {
-            match self.load_into(&nodes, archives).await {
-                Ok(loaded) => return Ok(loaded),
-                Err(error) => {
-                    self.launcher
-                        .note(format!("loading images early failed, again once the cluster is there: {error:#}"));
-                }
-            }
-        }
+        let early = match self.early_nodes(progress).await? {
+            Some(nodes) => self.load_into(&nodes, archives).await.map(Some),
+            None => Ok(None),
+        };
         progress.created().await?;
         let nodes = self.nodes().await?;
+        let loaded = match early {
+            Ok(Some(loaded)) => self.check(&nodes, archives).await.map(|()| Some(loaded)),
+            other => other,
+        };
+        match loaded {
+            Ok(Some(loaded)) => return Ok(loaded),
+            Ok(None) => {}
+            Err(error) => {
+                let what = "loading images early failed, again now that the cluster is there";
+                self.launcher.note(format!("{what}: {error:#}"));
+            }
+        }
         self.load_into(&nodes, archives).await
     }
 
@@ -97,14 +105,19 @@ impl Loader<'_> {
                 return Err(error).context(what.trim_end_matches("; ").to_owned());
             }
         }
-        let references: Vec<_> = archives.iter().flat_map(|archive| archive.references.clone()).collect();
+        self.check(nodes, archives).await?;
+        Ok(Loaded::on_nodes(archives))
+    }
+
+    /// Whether every node has what the archives hold.
+    async fn check(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<()> {
         for node in nodes {
             let found = self.images_on(node).await?;
-            let lost: Vec<_> = references.iter().filter(|image| !found.contains(&image.canonical())).collect();
-            if let Some(image) = lost.first() {
+            let mut references = archives.iter().flat_map(|archive| &archive.references);
+            if let Some(image) = references.find(|image| !found.contains(&image.canonical())) {
                 bail!("{image} was loaded without an error, but {node} does not have it");
             }
         }
-        Ok(Loaded::on_nodes(archives))
+        Ok(())
     }
 }
