@@ -13,6 +13,7 @@ mod deployments;
 mod helm;
 mod hooks;
 mod jobs;
+mod planted;
 mod pods;
 mod services;
 mod volumes;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         containers::CASES,
         volumes::CASES,
         pods::CASES,
+        planted::CASES,
         workloads::CASES,
         apply::CASES,
     ];

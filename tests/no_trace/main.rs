@@ -52,7 +52,7 @@ fn come_and_go(who: &Who) {
         }
         let traces = up.traces();
         assert!(traces.left().len() > 2, "round {round}: what is there is seen: {:?}", traces.left());
-        let folder = up.end(Signal::TERM);
+        let folder = up.end(if round % 2 == 0 { Signal::TERM } else { Signal::INT });
         traces.are_gone(&format!("round {round}"));
         assert_eq!(traces::files(&folder), [""; 0], "round {round}");
         who.left_nothing_outside(&folder);
