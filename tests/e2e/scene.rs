@@ -1,5 +1,8 @@
 //! A run of the real binary in a folder of its own.
 
+#[path = "../formats/mod.rs"]
+mod formats;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -64,10 +67,17 @@ impl Scene {
         self.command(&[&common, flags].concat())
     }
 
-    /// What a command left that has ended with this code.
+    /// What a command left that has ended with this code: its reports are what they are documented to be.
     pub fn ended(&self, code: Option<i32>) -> Ended {
         let events = read(&self.report().join("events.jsonl"));
-        let events = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        // A run that was killed may have been writing a line.
+        let whole = events.rfind('\n').map_or("", |end| &events[..end]);
+        let events: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        formats::events::check(&events).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let junit = read(&self.report().join("junit.xml"));
+        if !junit.is_empty() {
+            formats::junit::check(&junit).unwrap_or_else(|wrong| panic!("{wrong}\n{junit}"));
+        }
         Ended { events, ..self.ended_without_events(code) }
     }
 

@@ -46,3 +46,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Event>> {
     };
     whole.lines().enumerate().map(line).collect()
 }
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;
