@@ -38,8 +38,13 @@ args:
   - |
     answers() {
       case $URL in
-        tcp://*) address=${URL#tcp://}; nc -z -w 2 "${address%:*}" "${address##*:}" ;;
-        *) if command -v wget >/dev/null; then wget -q -T 2 -O /dev/null "$URL"; else curl -fsS -m 2 -o /dev/null "$URL"; fi ;;
+        tcp://*)
+          address=${URL#tcp://}
+          nc -z -w 2 "${address%:*}" "${address##*:}" 2>/dev/null ||
+            timeout 2 bash -c ": </dev/tcp/${address%:*}/${address##*:}" 2>/dev/null ;;
+        *)
+          if command -v wget >/dev/null; then wget -q -T 2 -O /dev/null "$URL"
+          else curl -fsS -m 2 -o /dev/null "$URL"; fi ;;
       esac
     }
     {{- .script | nindent 4 }}

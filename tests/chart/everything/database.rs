@@ -28,7 +28,7 @@ const FULL: &[InFull] = &[
     ("auth.variable", "StatefulSet", "ENV[PASSWORD].name", r#""PASSWORD""#),
     ("port", "StatefulSet", "CONTAINER.ports[db].containerPort", "5433"),
     ("port", "Service/postgresql", "spec.ports[db].port", "5433"),
-    ("port", "Pod", "spec.containers[connect].command[5]", r#""5433""#),
+    ("port", "Pod", "spec.containers[connect].env[PORT].value", r#""5433""#),
     ("livenessProbe", "StatefulSet", "CONTAINER.livenessProbe.periodSeconds", "20"),
     ("readinessProbe", "StatefulSet", "CONTAINER.readinessProbe.periodSeconds", "7"),
     ("terminationGracePeriodSeconds", "StatefulSet", "POD.terminationGracePeriodSeconds", "60"),
@@ -91,7 +91,7 @@ fn the_release_is_the_host_and_its_services_find_its_pod_alone() {
         assert!(selector.iter().any(|(key, value)| &at(rendered.get("Pod"), "metadata.labels")[key] != value));
     }
     assert_eq!(at(rendered.get("Service/postgresql-headless"), "spec.clusterIP"), "None");
-    assert_eq!(at(rendered.get("Pod"), "spec.containers[connect].command[4]"), "postgresql");
+    assert_eq!(at(rendered.get("Pod"), "spec.containers[connect].env[HOST].value"), "postgresql");
 }
 
 #[test]

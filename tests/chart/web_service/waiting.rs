@@ -41,12 +41,15 @@ fn answering(status: &'static str) -> String {
 #[test]
 fn what_answers_is_not_waited_for() {
     let address = answering("200 OK");
-    assert_eq!(waits_for(&format!("http://{address}/health/ready"), None), (true, String::new()));
+    for url in [format!("http://{address}/health/ready"), format!("tcp://{address}")] {
+        assert_eq!(waits_for(&url, None), (true, String::new()), "{url}");
+    }
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    for url in ["http://127.0.0.1:1/health/ready".to_owned(), format!("http://{}", answering("503 Not Ready"))] {
+    let refused = ["http://127.0.0.1:1/health/ready", "tcp://127.0.0.1:1"].map(str::to_owned);
+    for url in refused.into_iter().chain([format!("http://{}", answering("503 Not Ready"))]) {
         let (ended, said) = waits_for(&url, None);
         assert!(!ended && said.contains(&format!("waiting for postgres ({url})")), "{said}");
     }
