@@ -96,14 +96,38 @@ fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing
     };
     let chart = shown(suite().parent().unwrap());
     let values = shown(&suite().parent().unwrap().join("ci/r1-values.yaml"));
-    let set = ["--set", "image.repository=chartproof/stand-in,image.tag=dev", "--wait", "--timeout", "120s"];
+    let set = "image.repository=chartproof/stand-in,image.tag=dev,test.retries=0";
+    let set = ["--set", set, "--wait", "--timeout", "120s"];
     let installed = helm(&[&["install", "caesium", &chart, "--values", &values], set.as_slice()].concat());
     assert!(installed.contains("STATUS: deployed"), "{installed}");
     assert_eq!(up.kubectl(&["get", "pods", "--output", "jsonpath={.items[*].status.phase}"]), "Running");
+    helm_test_shows_logs(&scene, &up);
     assert_eq!(up.down(&scene), Some(0));
     assert_eq!(left_behind(&scene), [""; 0]);
     let clusters = scene.folder.path().join("state/chartproof/clusters");
     assert_eq!(std::fs::read_dir(clusters).unwrap().count(), 0);
+}
+
+/// `cargo xtask helm-test`: green, red with what the test said, and a release that is not there.
+fn helm_test_shows_logs(scene: &Scene, up: &Up) {
+    let test = |release: &str| {
+        let at = ["--context", "chartproof", "--kubeconfig", &shown(&up.kubeconfig), "--timeout", "60"];
+        let words = [&["helm-test", release], at.as_slice()].concat();
+        let output = scene.xtask(&words).stdout_capture().stderr_capture().run().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), stdout, stderr)
+    };
+    let (code, stdout, stderr) = test("caesium");
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("Phase:          Succeeded") && stdout.contains("POD LOGS: caesium-test"), "{stdout}");
+    up.kubectl(&["scale", "statefulset", "caesium", "--replicas", "0"]);
+    up.kubectl(&["wait", "pod/caesium-0", "--for", "delete", "--timeout", "60s"]);
+    let (code, stdout, stderr) = test("caesium");
+    assert_eq!(code, Some(101), "{stdout}{stderr}");
+    assert!(stdout.contains("Phase:          Failed") && stdout.contains("curl: ("), "{stdout}{stderr}");
+    let (code, _, stderr) = test("nosuch");
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("release: not found") && stderr.contains("helm test nosuch --logs"), "{stderr}");
 }
 
 #[test]

@@ -114,3 +114,35 @@ fn a_history_that_is_none_is_refused_with_line_and_reason() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("history.jsonl: line 1: neither a header, an operation nor a fault"), "{told}");
 }
+
+/// What a subcommand prints, and how it ends.
+fn light(words: &[&str]) -> (Option<i32>, String, String) {
+    let output = Scene::new().xtask(words).stdout_capture().stderr_capture().run().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code(), stdout, stderr)
+}
+
+#[test]
+fn a_chart_is_rendered_without_a_cluster() {
+    let path = suite().display().to_string();
+    let (code, stdout, stderr) = light(&["template", "--suite", &path, "--topology", "r3", "--set", "replicaCount=5"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("kind: StatefulSet") && stdout.contains("replicas: 5"), "{stdout}");
+    assert!(stdout.contains("kind: PodDisruptionBudget"), "with the topology's values: {stdout}");
+    let (code, _, stderr) = light(&["template", "--suite", &path, "--topology", "r7"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("--topology r7: suite caesium has r1, r3, r3-ephemeral"), "{stderr}");
+    let (code, _, stderr) = light(&["template", "--suite", &path, "--set", "replicaCount=none"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("replicaCount") && stderr.contains("exit code 1 after"), "{stderr}");
+}
+
+#[test]
+fn tools_are_shown_with_where_they_come_from() {
+    let (code, stdout, stderr) = light(&["tools"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    for words in ["helm     v", "kubectl  v", "pinned v4.1.4", "node     kindest/node:v1.36.1@sha256:"] {
+        assert!(stdout.contains(words), "{words}: {stdout}");
+    }
+    assert!(stdout.contains("found on PATH") || stdout.contains("pinned, "), "{stdout}");
+}
