@@ -54,9 +54,21 @@ impl Reports {
     /// # Errors
     /// Where the folder can't be written.
     pub fn start(folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
+        Self::start_on(terminal::Terminal::new(), folder, receiver)
+    }
+
+    /// Starts them on another terminal than stderr.
+    ///
+    /// # Errors
+    /// Where the folder can't be written.
+    pub fn start_on(
+        terminal: terminal::Terminal,
+        folder: &Path,
+        receiver: UnboundedReceiver<Event>,
+    ) -> anyhow::Result<Self> {
         let json = json::Json::create(&folder.join("events.jsonl"))?;
         files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
-        Ok(Self { events: tokio::spawn(consume(receiver, json)) })
+        Ok(Self { events: tokio::spawn(consume(terminal, receiver, json)) })
     }
 
     /// Waits for the last event.
@@ -85,8 +97,11 @@ pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
     write(&folder.join("report.html"), &html::render(events, &logs, &files))
 }
 
-async fn consume(mut receiver: UnboundedReceiver<Event>, mut json: json::Json) -> Told {
-    let mut terminal = terminal::Terminal::new();
+async fn consume(
+    mut terminal: terminal::Terminal,
+    mut receiver: UnboundedReceiver<Event>,
+    mut json: json::Json,
+) -> Told {
     let mut told = Told::default();
     while let Some(event) = receiver.recv().await {
         terminal.add(&event);

@@ -12,6 +12,7 @@ use crate::events::{Event, Verdict, What};
 /// Shows a run as it goes.
 pub struct Terminal {
     live: Option<Live>,
+    shows: bool,
 }
 
 /// The lines of a terminal that change.
@@ -24,7 +25,13 @@ impl Terminal {
     /// For stderr, whatever it is.
     pub fn new() -> Self {
         let on_terminal = std::io::stderr().is_terminal();
-        Self { live: on_terminal.then(|| Live { progress: MultiProgress::new(), running: BTreeMap::new() }) }
+        let live = on_terminal.then(|| Live { progress: MultiProgress::new(), running: BTreeMap::new() });
+        Self { live, shows: true }
+    }
+
+    /// Makes every line and shows none: for measurements.
+    pub fn silent() -> Self {
+        Self { live: None, shows: false }
     }
 
     /// Shows an event.
@@ -36,7 +43,8 @@ impl Terminal {
             match &self.live {
                 // A terminal that is gone is no reason to stop.
                 Some(live) => drop(live.progress.println(line)),
-                None => eprintln!("{line}"),
+                None if self.shows => eprintln!("{line}"),
+                None => {}
             }
         }
     }

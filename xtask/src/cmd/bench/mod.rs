@@ -9,6 +9,7 @@ pub mod check;
 pub mod e2e;
 pub mod embedded;
 mod machine;
+pub mod reports;
 pub mod soak;
 mod spread;
 
@@ -22,6 +23,8 @@ pub enum Bench {
     E2e(e2e::Args),
     /// The embedded cluster against its budgets of time and memory
     Embedded(embedded::Args),
+    /// What reports cost a run in CPU time and memory
+    Reports(reports::Args),
     /// How long 100,000 operations take to be judged
     Check(check::Args),
     /// Whole runs without a fault, one after another, every second one with another core busy
@@ -37,6 +40,7 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::E2e(args) => e2e::run(args).await,
         Bench::Embedded(args) => embedded::run(args).await,
+        Bench::Reports(args) => reports::run(args).await,
         Bench::Check(args) => check::run(args).await,
         Bench::Soak(args) => soak::run(args).await,
     }

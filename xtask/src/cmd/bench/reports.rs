@@ -1,0 +1,167 @@
+//! `cargo xtask bench reports`: what reports cost a run in CPU time and memory. A real run is watched from outside, and
+//! then its events are reported again, alone and as ten minutes of them.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+
+use super::{Spread, show};
+use crate::events::{Event, What};
+use crate::exit::Exit;
+use crate::process::Launcher;
+use crate::report::terminal::Terminal;
+use crate::report::{Reports, json};
+
+/// Far more than a run takes.
+const TIMEOUT: Duration = Duration::from_secs(1800);
+/// How often the run is looked at; what it uses after the last look is not counted.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a run the memory is measured for.
+const LONG_MS: u64 = 600_000;
+/// Ticks of `/proc/PID/stat` in a second, on every Linux.
+const TICKS: f64 = 100.0;
+
+/// Its flags.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How often the reports are written again
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    times: usize,
+    /// Parts of cases' names [default: all cases]
+    #[arg(value_name = "FILTER")]
+    words: Vec<String>,
+    /// Show every command line
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    cpu_s: f64,
+    peak_mb: f64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where the run is not green, or its events can't be reported again.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir().context("making a folder for the run")?;
+    let harness = watched_run(&args, &folder.path().join("run")).await?;
+    let events = json::read(&folder.path().join("run/events.jsonl"))?;
+    show("harness, CPU time", &Spread::of(vec![harness.cpu_s]), "s");
+    show("harness, peak of memory", &Spread::of(vec![harness.peak_mb]), "MB");
+    let before = used(std::process::id())?;
+    for _ in 0..args.times.max(1) {
+        report(&folder.path().join("run"), &events).await?;
+    }
+    let spent = used(std::process::id())?;
+    #[expect(clippy::cast_precision_loss, reason = "nobody asks for so many")]
+    let reports_s = (spent.cpu_s - before.cpu_s) / args.times.max(1) as f64;
+    show("reports of its events, CPU time", &Spread::of(vec![reports_s]), "s");
+    show("reports, part of the harness's CPU time", &Spread::of(vec![100.0 * reports_s / harness.cpu_s]), "%");
+    let long = stretched(&events);
+    report(&folder.path().join("run"), &long).await?;
+    let grown = used(std::process::id())?.peak_mb - spent.peak_mb;
+    println!("{} events in a run of {} s, {} in one of ten minutes", events.len(), took_ms(&events) / 1000, long.len());
+    show("reports of ten minutes, more memory", &Spread::of(vec![grown]), "MB");
+    show("harness with reports of ten minutes", &Spread::of(vec![harness.peak_mb + grown]), "MB");
+    Ok(Exit::Passed.into())
+}
+
+/// A real run on the embedded cluster, in a process of its own.
+async fn watched_run(args: &Args, folder: &Path) -> anyhow::Result<Used> {
+    let xtask = std::env::current_exe().context("the path of the running program")?;
+    let launcher = Launcher::light(args.verbose);
+    let run = launcher.cmd(&xtask).args(["e2e", "--cluster", "embedded", "--report-dir"]).arg(folder);
+    let mut run = std::pin::pin!(run.args(&args.words).timeout(TIMEOUT).run());
+    let mut seen = Used::default();
+    loop {
+        tokio::select! {
+            ended = &mut run => {
+                ended.context("the run to be measured is not green")?;
+                return Ok(seen);
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => seen = child().and_then(|id| used(id).ok()).unwrap_or(seen),
+        }
+    }
+}
+
+/// The only child of this process.
+fn child() -> Option<u32> {
+    let ids = std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_ours = |id: &u32| fields(*id).is_ok_and(|fields| fields.get(1) == Some(&std::process::id().to_string()));
+    ids.into_iter().find(is_ours)
+}
+
+/// The fields of `/proc/PID/stat` behind the program's name: state, parent, …
+fn fields(id: u32) -> anyhow::Result<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).context("this needs Linux")?;
+    let (_, behind) = stat.rsplit_once(") ").context("a process has a name")?;
+    Ok(behind.split(' ').map(str::to_owned).collect())
+}
+
+fn used(id: u32) -> anyhow::Result<Used> {
+    let fields = fields(id)?;
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("this needs Linux")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let peak_kb: f64 = peak.split_whitespace().next().unwrap_or_default().parse().unwrap_or_default();
+    Ok(Used { cpu_s: (ticks(11) + ticks(12)) / TICKS, peak_mb: peak_kb / 1000.0 })
+}
+
+/// Reports events as a run does, into its folder: the evidence is there.
+async fn report(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let reports = Reports::start_on(Terminal::silent(), folder, receiver)?;
+    for event in events {
+        drop(sender.send(event.clone()));
+    }
+    drop(sender);
+    let mut told = reports.ended().await;
+    told.write(folder, None);
+    told.trouble.map_or(Ok(()), Err)
+}
+
+fn took_ms(events: &[Event]) -> u64 {
+    events.last().map_or(1, |event| event.at_ms.max(1))
+}
+
+/// The same again and again, until ten minutes are full; one beginning and one end.
+fn stretched(events: &[Event]) -> Vec<Event> {
+    let took_ms = took_ms(events);
+    let is_end = |event: &&Event| matches!(event.what, What::RunEnded { .. });
+    let is_start = |event: &&Event| matches!(event.what, What::RunStarted { .. });
+    let middle = || events.iter().filter(|event| !is_end(event) && !is_start(event));
+    let mut long: Vec<Event> = events.iter().filter(is_start).cloned().collect();
+    for turn in 0..LONG_MS.div_ceil(took_ms) {
+        long.extend(middle().map(|event| Event { at_ms: event.at_ms + turn * took_ms, what: event.what.clone() }));
+    }
+    long.push(Event { at_ms: LONG_MS, what: What::RunEnded { took_ms: LONG_MS, exit_code: 0 } });
+    long
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_run_is_stretched_to_ten_minutes() {
+        let note = |at_ms| Event { at_ms, what: What::Note { text: "a".to_owned() } };
+        let end = Event { at_ms: 60_000, what: What::RunEnded { took_ms: 60_000, exit_code: 0 } };
+        let long = stretched(&[note(1000), note(59_000), end]);
+        assert_eq!(long.len(), 2 * 10 + 1);
+        assert_eq!(long[19].at_ms, 599_000);
+        assert!(matches!(long[20].what, What::RunEnded { .. }));
+    }
+
+    #[test]
+    fn what_a_process_uses_is_read() {
+        let used = used(std::process::id()).unwrap();
+        assert!(used.peak_mb > 1.0 && used.cpu_s >= 0.0, "{used:?}");
+    }
+}
