@@ -1,7 +1,7 @@
 //! What the charts of the services add to the chart for web services.
 
 use super::{CUSTOMER, ORDER, SERVER, SERVICES};
-use crate::effects::{Alone, check_alone, check_every_value_has_a_row};
+use crate::effects::{Alone, check_alone, check_every_value_has_a_row, check_together};
 use crate::helm::HELMS;
 use crate::manifests::at;
 
@@ -91,7 +91,11 @@ fn every_value_has_its_effect() {
         (CUSTOMER, with_database("customer", "KAFKA_BROKERS")),
     ];
     for (chart, rows) in rows {
-        check_alone(chart, &rows);
+        // Those that keep out of each other's way are set at once.
+        let by_itself = |row: &Alone| ["image", "global", "enabled"].iter().any(|part| row.0.contains(part));
+        let (alone, together): (Vec<_>, Vec<_>) = rows.iter().partition(|row| by_itself(row));
+        check_alone(chart, &alone);
+        check_together(chart, &[together]);
         check_every_value_has_a_row(chart, &[], &[], &rows);
     }
 }
