@@ -78,8 +78,11 @@ fn namespaces_of_a_killed_run_are_swept_by_the_next_one_also_without_its_leases(
             "{listed}"
         );
 
-        let other = if shares_leases { killed } else { user(&up) };
+        let kubeconfig = killed.report().join("kubeconfig");
+        assert!(kubeconfig.exists());
+        let (evidence, other) = if shares_leases { (None, killed) } else { (Some(killed), user(&up)) };
         let ended = run(&other, &["r1::install"]);
+        assert!(evidence.is_some() || !kubeconfig.exists(), "the user's credentials stay");
         assert_eq!(ended.code, 0, "{}", ended.told());
         let swept = if shares_leases {
             "swept namespaces on context chartproof"
@@ -111,6 +114,22 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert!(swept.starts_with("swept Namespace/chartproof-caesium-r1-"), "{swept}");
     assert_eq!(ours(&up), "");
     assert_eq!(up.down(&home), Some(0));
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
+    let mut scene = Scene::new();
+    let kubeconfig = scene.folder.path().join("config");
+    let text = "{apiVersion: v1, kind: Config, contexts: [{name: chartproof, context: {cluster: a, user: b}}], \
+                clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: b, user: {token: c}}]}";
+    std::fs::write(&kubeconfig, text).unwrap();
+    scene.env.push(("KUBECONFIG", shown(&kubeconfig)));
+    let ended = run(&scene, &["r1::install"]);
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert_eq!(ended.red(), ["cluster::create"], "{}", ended.told());
+    let message = ended.message("cluster::create");
+    assert!(message.contains("asking the cluster for its version"), "{message}");
+    assert!(!scene.report().join("kubeconfig").exists() && leases(&scene).is_empty());
 }
 
 /// Starts a run and kills it as soon as it has something on the cluster.

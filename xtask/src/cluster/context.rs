@@ -148,10 +148,13 @@ impl Context {
 
     pub(super) async fn delete(&self) -> anyhow::Result<()> {
         let Access { kubeconfig, context } = self.access();
+        if !self.lease.holds(&self.resource()) {
+            // It did not answer: nothing was made on it.
+            return forget(&kubeconfig);
+        }
         namespaces::delete_of_run(&client(&kubeconfig, &context).await?, &self.options.run_id).await?;
         self.lease.release(&self.resource())?;
-        // The user's own credentials: they do not stay among the evidence.
-        std::fs::remove_file(&kubeconfig).with_context(|| format!("removing {}", kubeconfig.display()))
+        forget(&kubeconfig)
     }
 
     pub(super) async fn keep(&self) -> anyhow::Result<String> {
@@ -178,6 +181,16 @@ impl Context {
 /// Whether a context is one of kind's, which take image archives; not one of our own runs'.
 pub(super) fn is_kinds(context: &str) -> bool {
     context.strip_prefix("kind-").is_some_and(|name| !name.starts_with(PREFIX))
+}
+
+/// Removes the copy of a kubeconfig: the user's own credentials do not stay among the evidence.
+pub(super) fn forget(kubeconfig: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(kubeconfig) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", kubeconfig.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A kubeconfig with nothing but one context, its cluster and its user.

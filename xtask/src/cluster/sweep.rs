@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::lease::{self, Owner, Record, Resource, State, is_running};
 use super::namespaces::{self, RUN_LABEL};
-use super::{embedded, kind};
+use super::{context, embedded, kind};
 use crate::kubernetes;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
@@ -103,7 +103,9 @@ async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> an
         Resource::Namespaces { kubeconfig, context } => {
             let client = kubernetes::client(kubeconfig, context).await?;
             let deleted = namespaces::delete_of_run(&client, &record.run_id).await;
-            deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))
+            deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))?;
+            // Only the run's own copy is one of ours to remove.
+            if kubeconfig.starts_with(&record.run_dir) { context::forget(kubeconfig) } else { Ok(()) }
         }
     }
 }

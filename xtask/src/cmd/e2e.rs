@@ -175,6 +175,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) -> anyhow::Result<(Tool, Cluster)> {
     let mut problems = Problems::default();
     let leases = lease::folder()?;
+    // First: what a killed run left in the same folder is what its cluster is reached with.
+    for line in sweep::sweep(launcher, &leases, false).await? {
+        launcher.note(line);
+    }
     let request = args.request(id, folder, &leases);
     let cluster = cluster::prepare(launcher, &request, &mut problems).await?;
     if args.keep && request.ci && matches!(cluster, Some(Cluster::Embedded(_))) {
@@ -183,9 +187,6 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
     }
     let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
     problems.into_result()?;
-    for line in sweep::sweep(launcher, &leases, false).await? {
-        launcher.note(line);
-    }
     helm.zip(cluster).context("preflight found neither a problem nor a cluster")
 }
 

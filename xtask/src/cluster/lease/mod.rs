@@ -127,6 +127,11 @@ impl Lease {
         self.change(|record| record.resources.retain(|held| held != resource))
     }
 
+    /// Whether it holds a resource.
+    pub fn holds(&self, resource: &Resource) -> bool {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).resources.contains(resource)
+    }
+
     /// Leaves everything behind on purpose.
     ///
     /// # Errors
