@@ -45,6 +45,11 @@ impl Placed {
         self.named(&["Job"]).filter(|(.., object)| runs_at(object, event)).map(|(_, name, _)| name).collect()
     }
 
+    /// The names of all of its hooks' Jobs.
+    pub fn all_hook_jobs(&self) -> Vec<&str> {
+        self.named(&["Job"]).filter(|(.., object)| is_hook(object)).map(|(_, name, _)| name).collect()
+    }
+
     /// The pods of all of these that are there now.
     pub fn pods(&self) -> Vec<Pod> {
         let state = self.watch.state();

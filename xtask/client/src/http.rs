@@ -129,6 +129,7 @@ fn build(request: &Request, fill: Fill<'_>) -> Result<hyper::Request<Full<Bytes>
     let body = request.body.as_ref().map(|body| body.fill(fill)).unwrap_or_default();
     let builder = hyper::Request::builder().method(request.method.as_str()).uri(request.path.fill(fill));
     let builder = builder.header("host", "chartproof").header("content-type", "application/json");
+    let builder = request.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
     builder.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())
 }
 

@@ -1,5 +1,7 @@
 //! How records are written, read and found again, as the suite file says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +16,9 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub path: Template,
+    /// Headers, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The body, sent as JSON; none unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Template>,
@@ -25,7 +30,13 @@ pub struct Request {
 impl Request {
     /// A plain GET of a path.
     pub fn get(path: &Template) -> Self {
-        Self { method: default_method(), path: path.clone(), body: None, status: default_status() }
+        Self {
+            method: default_method(),
+            path: path.clone(),
+            headers: BTreeMap::new(),
+            body: None,
+            status: default_status(),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
 /// # Errors
 /// Where helm fails, or pods stay.
 pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
-    extra.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
+    extra.helm.cmd("uninstall").run().await?;
     let gone = |_: &_| match extra.pods().len() {
         0 => Ok(()),
         left => Err(format!("{left} pods left")),

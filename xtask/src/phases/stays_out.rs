@@ -1,5 +1,8 @@
 //! `stays_out`: a release that lacks something does not become ready, and says what it lacks.
 
+use std::convert::Infallible;
+use std::sync::OnceLock;
+
 use anyhow::bail;
 use serde::Deserialize;
 
@@ -29,8 +32,18 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     cx.wait.expect_failure();
     let changes = Changes { values: with.values, set: with.set };
     let extra = extra::beside(cx, cx.placed(&stage)?, "out", &changes).await?;
-    let refused = extra::install(cx, &extra).await.map(|error| format!("{error:#}"));
-    let outcome = says(cx, &stage.client, &extra, &with.says, refused.as_deref()).await;
+    let refused = OnceLock::new();
+    // helm may wait for a hook that never ends: what it says is one of the signs, not the end.
+    let installing = async {
+        if let Some(error) = extra::install(cx, &extra).await {
+            let _ = refused.set(format!("{error:#}"));
+        }
+        std::future::pending::<Infallible>().await
+    };
+    let outcome = tokio::select! {
+        outcome = says(cx, &stage.client, &extra, &with.says, &refused) => outcome,
+        never = installing => match never {},
+    };
     // Taken away in any case: what comes after it has a namespace without it.
     let gone = extra::uninstall(cx, &extra).await;
     let said = outcome?;
@@ -44,14 +57,14 @@ async fn says(
     client: &kube::Client,
     extra: &Placed,
     words: &str,
-    refused: Option<&str>,
+    refused: &OnceLock<String>,
 ) -> anyhow::Result<String> {
     let ask = async || {
         let pods = extra.pods();
         if let Some(pod) = pods.iter().find(|pod| objects::is_ready(pod)) {
             return Ok(Err(objects::pod_line(pod)));
         }
-        let signs = format!("{}\n{}", refused.unwrap_or_default(), signs::of_release(client, extra).await);
+        let signs = format!("{}\n{}", refused.get().map_or("", String::as_str), signs::of_release(client, extra).await);
         match signs.lines().find(|line| line.contains(words)) {
             Some(line) => Ok(Ok(line.trim().to_owned())),
             None => Err(signs.trim().to_owned()),

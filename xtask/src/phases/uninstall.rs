@@ -1,13 +1,15 @@
 //! `uninstall`: `helm uninstall` leaves nothing behind but claims.
 
+use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::discovery::verbs;
+use kube::core::{ApiResource, PartialObjectMeta};
 use kube::discovery::{Discovery, Scope};
-use kube::{ResourceExt, core::ApiResource};
 
 use super::context::Cx;
-use crate::kubernetes::call;
 use crate::kubernetes::watch::Watch;
+use crate::kubernetes::{call, objects};
+use crate::placed::Placed;
 use crate::stage::Stage;
 use crate::workload::inside;
 
@@ -60,11 +62,16 @@ async fn listable(stage: &Stage) -> anyhow::Result<Vec<ApiResource>> {
 async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::Result<Vec<String>> {
     // The suite's Secrets were there before the releases.
     let secrets: Vec<_> = stage.suite.secrets.iter().map(|secret| secret.name.as_str()).collect();
+    let hooks: Vec<_> = stage.releases.iter().flat_map(Placed::all_hook_jobs).collect();
     let lists = kinds.iter().map(async |kind| {
         let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, kind);
         let found = call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await?;
         // helm does not count what its hooks made as part of the release, and leaves it.
-        let released = found.items.iter().filter(|object| !object.annotations().contains_key("helm.sh/hook"));
+        let hook = |object: &&PartialObjectMeta<_>| {
+            let owner = objects::controller(*object, "Job");
+            object.annotations().contains_key("helm.sh/hook") || owner.is_some_and(|job| hooks.contains(&job))
+        };
+        let released = found.items.iter().filter(|object| !hook(object));
         let ours = released.map(ResourceExt::name_any).filter(|name| {
             let known = (kind.kind.as_str(), name.as_str());
             !ALWAYS.contains(&known) && !(kind.kind == "Secret" && secrets.contains(&name.as_str()))
