@@ -32,15 +32,12 @@ pub struct With {
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let changes = Changes { set: with.set.clone(), ..Changes::default() };
-    let extra = extra::beside(cx, cx.placed(&stage)?, "scaled", &changes).await?;
-    if let Some(error) = extra::install(cx, &extra).await {
-        return Err(error.into());
-    }
-    let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(stage.client.clone(), extra.watch.namespace());
-    let found = call(&format!("getting HorizontalPodAutoscaler/{}", with.hpa), autoscalers.get(&with.hpa)).await;
-    let checked = found.and_then(|found| check(&with, &found.spec, &extra.workloads()));
-    extra::uninstall(cx, &extra).await?;
-    checked?;
+    extra::with(cx, cx.placed(&stage)?, "scaled", &changes, async |extra| {
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(stage.client.clone(), extra.watch.namespace());
+        let found = call(&format!("getting HorizontalPodAutoscaler/{}", with.hpa), autoscalers.get(&with.hpa)).await?;
+        check(&with, &found.spec, &extra.workloads())
+    })
+    .await?;
     Ok(format!("{} to {} replicas; not proven: that it scales, which needs a metrics server", with.min, with.max))
 }
 

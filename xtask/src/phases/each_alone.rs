@@ -26,32 +26,29 @@ pub struct With {
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let placed = cx.placed(&stage)?;
-    let none = install(cx, placed, "none", &with, &[]).await?;
-    ensure!(
-        none.workloads().is_empty(),
-        "with every part switched off, {:?} are deployed all the same",
-        none.workloads()
-    );
-    extra::uninstall(cx, &none).await?;
+    extra::with(cx, placed, "none", &with.only(&[]), async |none| {
+        let left = none.workloads();
+        ensure!(left.is_empty(), "with every part switched off, {left:?} are deployed all the same");
+        Ok(())
+    })
+    .await?;
     for (number, (part, needs)) in with.parts.iter().enumerate() {
         let on: Vec<_> = std::iter::once(part).chain(needs).collect();
-        let alone = install(cx, placed, &format!("alone-{number}"), &with, &on).await;
-        let alone = alone.with_context(|| format!("only {part} switched on"))?;
-        let count = alone.workloads().len();
-        ensure!(count == on.len(), "with only {on:?} switched on, {count} workloads are deployed");
-        rolled_out::rolled_out(cx, &alone).await.with_context(|| format!("only {part} switched on"))?;
-        extra::uninstall(cx, &alone).await?;
+        let ready = async |alone: &Placed| {
+            let count = alone.workloads().len();
+            ensure!(count == on.len(), "{count} workloads are deployed for {} parts", on.len());
+            rolled_out::rolled_out(cx, alone).await
+        };
+        let alone = extra::with(cx, placed, &format!("alone-{number}"), &with.only(&on), ready).await;
+        alone.with_context(|| format!("only {on:?} switched on"))?;
     }
     Ok(format!("{} parts, each alone, and none", with.parts.len()))
 }
 
-/// Installs the chart with only these parts switched on.
-async fn install(cx: &Cx, placed: &Placed, suffix: &str, with: &With, on: &[&String]) -> anyhow::Result<Placed> {
-    let switches = with.parts.keys().map(|part| format!("{part}={}", on.contains(&part)));
-    let set = with.set.iter().cloned().chain(switches).collect();
-    let extra = extra::beside(cx, placed, suffix, &Changes { set, ..Changes::default() }).await?;
-    match extra::install(cx, &extra).await {
-        Some(error) => Err(error.into()),
-        None => Ok(extra),
+impl With {
+    /// Only these parts switched on.
+    fn only(&self, on: &[&String]) -> Changes {
+        let switches = self.parts.keys().map(|part| format!("{part}={}", on.contains(&part)));
+        Changes { set: self.set.iter().cloned().chain(switches).collect(), ..Changes::default() }
     }
 }

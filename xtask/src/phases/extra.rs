@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use k8s_openapi::api::batch::v1::Job;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde::Deserialize;
 
 use super::context::Cx;
 use crate::helm;
+use crate::kubernetes::{Refused, call};
 use crate::placed::Placed;
 use crate::process::CommandError;
 
@@ -47,20 +51,52 @@ pub async fn changed(cx: &Cx, placed: &mut Placed, changes: &Changes) -> anyhow:
     Ok(())
 }
 
+/// Installs a release beside `placed`, looks at it, and takes it away whatever came of that.
+///
+/// # Errors
+/// Where it can't be installed, what `look` found, or that it does not go.
+pub async fn with<T>(
+    cx: &Cx,
+    placed: &Placed,
+    suffix: &str,
+    changes: &Changes,
+    look: impl AsyncFnOnce(&Placed) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let extra = beside(cx, placed, suffix, changes).await?;
+    let outcome = match install(cx, &extra).await {
+        Some(error) => Err(error.into()),
+        None => look(&extra).await,
+    };
+    let gone = uninstall(cx, &extra).await;
+    let found = outcome?;
+    gone?;
+    Ok(found)
+}
+
 /// Installs it; answers what helm said where that failed.
 pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
     extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await.err()
 }
 
-/// Takes it away, and waits until its pods are gone.
+/// Takes it away, with its hooks' Jobs, which helm leaves, and waits until its pods are gone.
 ///
 /// # Errors
 /// Where helm fails, or pods stay.
 pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
     extra.helm.cmd("uninstall").run().await?;
+    let jobs: Api<Job> = Api::namespaced(cx.run.live()?.client.clone(), extra.watch.namespace());
+    for job in extra.all_hook_jobs() {
+        let deleted = call(&format!("deleting Job/{job}"), jobs.delete(job, &DeleteParams::background())).await;
+        // One that its hook's policy deleted is gone already.
+        deleted.map(drop).or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })?;
+    }
     let gone = |_: &_| match extra.pods().len() {
         0 => Ok(()),
         left => Err(format!("{left} pods left")),
     };
     cx.wait.until(&extra.watch, &format!("release {} gone", extra.release.name), gone).await
+}
+
+fn is_absent(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status.code == 404)
 }

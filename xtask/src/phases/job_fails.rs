@@ -30,21 +30,21 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     cx.wait.expect_failure();
     let changes = Changes { set: with.set.clone(), ..Changes::default() };
-    let extra = extra::beside(cx, cx.placed(&stage)?, "fails", &changes).await?;
-    if let Some(error) = extra::install(cx, &extra).await {
-        return Err(error.into());
-    }
-    let job = (*extra.jobs().first().context("the release has no Job")?).to_owned();
-    let failed = failed(cx, &extra, &job).await?;
+    extra::with(cx, cx.placed(&stage)?, "fails", &changes, async |extra| look(cx, &stage.client, extra, &with).await)
+        .await
+}
+
+async fn look(cx: &Cx, client: &kube::Client, extra: &Placed, with: &With) -> anyhow::Result<String> {
+    let job = *extra.jobs().first().context("the release has no Job")?;
+    let failed = failed(cx, extra, job).await?;
     ensure!(failed == with.reason, "Job/{job} failed with {failed} instead of {}", with.reason);
-    let attempts = extra.pods().len();
-    ensure!(attempts == with.attempts, "Job/{job} had {attempts} attempts instead of {}", with.attempts);
-    for pod in extra.pods() {
-        let log = signs::of_pod(&stage.client, &extra, &pod).await;
+    let attempts = extra.pods();
+    ensure!(attempts.len() == with.attempts, "Job/{job} had {} attempts instead of {}", attempts.len(), with.attempts);
+    for pod in &attempts {
+        let log = signs::of_pod(client, extra, pod).await;
         ensure!(log.contains(&with.says), "an attempt of Job/{job} does not say {:?}:\n{log}", with.says);
     }
-    extra::uninstall(cx, &extra).await?;
-    Ok(format!("{failed} after {attempts} attempts"))
+    Ok(format!("{failed} after {} attempts", attempts.len()))
 }
 
 /// Waits until a Job has failed; answers the reason.

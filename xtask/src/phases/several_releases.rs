@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::context::Cx;
 use super::extra::{self, Changes};
 use super::{job_completes, rolled_out};
+use crate::placed::Placed;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]
@@ -23,19 +24,14 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let placed = cx.placed(&stage)?;
     let changes = Changes { set: with.set, ..Changes::default() };
-    let releases = (1..=with.count).map(async |number| {
-        let extra = extra::beside(cx, placed, &format!("beside-{number}"), &changes).await?;
-        if let Some(error) = extra::install(cx, &extra).await {
-            return Err(error.into());
-        }
-        rolled_out::rolled_out(cx, &extra).await?;
+    let runs = async |extra: &Placed| {
+        rolled_out::rolled_out(cx, extra).await?;
         if !extra.jobs().is_empty() {
-            job_completes::completed(cx, &extra).await?;
+            job_completes::completed(cx, extra).await?;
         }
-        anyhow::Ok(extra)
-    });
-    let releases = try_join_all(releases).await?;
-    try_join_all(releases.iter().map(|extra| extra::uninstall(cx, extra))).await?;
-    let names: Vec<_> = releases.iter().map(|extra| extra.release.name.as_str()).collect();
-    Ok(names.join(", "))
+        Ok(extra.release.name.clone())
+    };
+    let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
+    let releases = suffixes.iter().map(|suffix| extra::with(cx, placed, suffix, &changes, runs));
+    Ok(try_join_all(releases).await?.join(", "))
 }

@@ -12,11 +12,14 @@ const SECRET_NAMES: [&str; 9] =
 /// Fields of a kubeconfig whose names do not say it.
 const SECRET_FIELDS: [&str; 1] = ["client-key-data"];
 
+/// What charts call the value that names a Secret.
+const NAMES_OF_SECRETS: [&str; 3] = ["name", "existingsecret", "secretref"];
+
 /// Whether a value under this name has to be hidden. The name of a secret is not one.
 pub(super) fn is_secret_name(name: &str) -> bool {
     let flat: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect::<String>().to_ascii_lowercase();
     let last = flat.rsplit('.').next().unwrap_or_default();
-    last != "name" && !last.ends_with("name") && SECRET_NAMES.iter().any(|secret| flat.contains(secret))
+    !NAMES_OF_SECRETS.iter().any(|name| last.ends_with(name)) && SECRET_NAMES.iter().any(|secret| flat.contains(secret))
         || SECRET_FIELDS.contains(&name)
 }
 
@@ -182,6 +185,7 @@ mod tests {
     fn what_is_no_secret_stays() {
         for line in [
             vec!["helm", "--set", "imagePullSecrets[0].name=regcred", "--set", "image.tag=v1"],
+            vec!["helm", "--set", "auth.existingSecret=db-credentials", "--set", "pull.secretRef=registry"],
             vec!["docker", "pull", "localhost:5000/a:b@sha256:abc"],
             vec!["kubectl", "get", "secrets", "-n", "token"],
         ] {
