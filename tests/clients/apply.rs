@@ -31,22 +31,22 @@ fn apply(clients: &Clients, namespace: &str) {
     assert_eq!(dry, "statefulset.apps/set created (server dry run)\n");
     assert!(kubectl.fail("get statefulset set", "").contains("not found"), "a dry run leaves nothing");
     assert_eq!(kubectl.feed("apply -f -", &[], &stateful_set(1)), "statefulset.apps/set created\n");
-    kubectl.run("rollout status statefulset/set --timeout=60s");
+    kubectl.run("rollout status statefulset/set --timeout=180s");
     assert_eq!(kubectl.feed("apply -f -", &[], &stateful_set(1)), "statefulset.apps/set unchanged\n");
     let ssa = "apply --server-side -f -";
     assert_eq!(kubectl.feed(ssa, &[], &stateful_set(1)), "statefulset.apps/set serverside-applied\n");
     kubectl.feed(&format!("{ssa} --dry-run=server"), &[], &stateful_set(3));
     assert_eq!(replicas(), "1");
     // What was applied from the client once is never a conflict to kubectl: what follows begins anew.
-    kubectl.run("delete statefulset set --timeout=60s");
+    kubectl.run("delete statefulset set --timeout=180s");
     kubectl.feed(ssa, &[], &stateful_set(1));
     kubectl.run("scale statefulset/set --replicas=2");
-    kubectl.run("rollout status statefulset/set --timeout=60s");
+    kubectl.run("rollout status statefulset/set --timeout=180s");
     let refused = kubectl.fail(ssa, &stateful_set(1));
     assert!(refused.contains("conflict with \"kubectl\" with subresource \"scale\""), "{refused}");
     assert!(refused.contains(".spec.replicas"), "{refused}");
     kubectl.feed(&format!("{ssa} --force-conflicts"), &[], &stateful_set(1));
     assert_eq!(replicas(), "1");
-    kubectl.run("wait --for=delete pod/set-1 --timeout=60s");
+    kubectl.run("wait --for=delete pod/set-1 --timeout=180s");
     assert_eq!(kubectl.feed("delete -f -", &[], &stateful_set(1)).trim(), "statefulset.apps \"set\" deleted");
 }

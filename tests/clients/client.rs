@@ -7,7 +7,7 @@ use xtask::process::Launcher;
 use xtask::tools::{self, Name};
 
 /// Far more than anything here takes on a machine that has time.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The clients of one cluster.
 pub struct Clients {

@@ -28,12 +28,12 @@ spec:
         - name: main
           image: busybox:1.36
           command: [sh, -c, 'trap exit TERM; sleep 0.5; touch /tmp/up; while :; do sleep 0.1; done']
-          readinessProbe: {{exec: {{command: [test, -e, /tmp/up]}}, periodSeconds: 1}}
+          readinessProbe: {{exec: {{command: [test, -e, /tmp/up]}}, periodSeconds: 1, timeoutSeconds: 5}}
 "
     )
 }
 
-const STATUS: &str = "rollout status deployment/web --timeout=60s";
+const STATUS: &str = "rollout status deployment/web --timeout=180s";
 
 /// Each state that is seen, while something is done: `replicas/available`.
 fn seen(kubectl: &Client, during: impl FnOnce()) -> Vec<(u32, u32)> {
@@ -70,20 +70,22 @@ fn a_rollout_keeps_its_bounds(clients: &Clients, namespace: &str) {
 
 fn a_stuck_rollout_is_told_and_undone(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
-    kubectl.feed(
-        "apply -f -",
-        &[],
-        &deployment("replicas: 2\n  revisionHistoryLimit: 2\n  progressDeadlineSeconds: 5"),
-    );
+    kubectl.feed("apply -f -", &[], &deployment("replicas: 2\n  revisionHistoryLimit: 2"));
     kubectl.run("annotate deployment/web kubernetes.io/change-cause=first");
     kubectl.run(STATUS);
+    let deadline = |seconds: u32| {
+        let patch = format!(r#"{{"spec": {{"progressDeadlineSeconds": {seconds}}}}}"#);
+        kubectl.feed("patch deployment web --patch", &[&patch], "");
+    };
+    deadline(5);
     kubectl.run("set image deployment/web main=registry.invalid/none:1");
-    let told = kubectl.fail("rollout status deployment/web --timeout=60s", "");
+    let told = kubectl.fail("rollout status deployment/web --timeout=180s", "");
     assert!(told.contains("deployment \"web\" exceeded its progress deadline"), "{told}");
     let condition = r#"{.status.conditions[?(@.type=="Progressing")].reason}/{.status.availableReplicas}"#;
     assert_eq!(kubectl.run(&format!("get deployment web -o jsonpath={condition}")), "ProgressDeadlineExceeded/2");
     assert!(kubectl.run("rollout history deployment/web").contains("first"), "the change's cause is kept");
     assert!(kubectl.run("rollout history deployment/web --revision=2").contains("registry.invalid/none:1"));
+    deadline(600);
     kubectl.run("rollout undo deployment/web");
     assert!(kubectl.run(STATUS).contains("successfully rolled out"));
     for image in ["busybox:2", "busybox:3", "busybox:4"] {
@@ -117,7 +119,7 @@ fn paused_it_waits(clients: &Clients, namespace: &str) {
     kubectl.run("rollout pause deployment/web");
     kubectl.run("set env deployment/web A=b");
     kubectl.run("scale deployment/web --replicas=2");
-    kubectl.run("wait --for=jsonpath={.status.availableReplicas}=2 deployment/web --timeout=60s");
+    kubectl.run("wait --for=jsonpath={.status.availableReplicas}=2 deployment/web --timeout=180s");
     assert_eq!(kubectl.run("get replicasets -o name").lines().count(), 1, "scaled, but nothing rolled out");
     kubectl.run("rollout resume deployment/web");
     kubectl.run(STATUS);

@@ -34,7 +34,7 @@ struct Way {
 impl Way {
     fn flags(&self) -> String {
         let values = format!("--values {}", repository(&format!("helm/caesium/ci/{}-values.yaml", self.values)));
-        let waits = if self.waits { " --wait --timeout 120s" } else { "" };
+        let waits = if self.waits { " --wait --timeout 240s" } else { "" };
         format!("{values} --set persistence.enabled={}{waits}", self.disks)
     }
 
@@ -61,7 +61,7 @@ fn live(clients: &Clients, helm: &Client, namespace: &str, way: &Way) {
     let (chart, flags) = (repository("helm/caesium"), way.flags());
     let ready = || {
         if !way.waits {
-            kubectl.run("rollout status statefulset/caesium --timeout=120s");
+            kubectl.run("rollout status statefulset/caesium --timeout=180s");
         }
         let counts =
             kubectl.run("get statefulset caesium -o jsonpath={.status.readyReplicas}/{.status.updatedReplicas}");
@@ -69,7 +69,7 @@ fn live(clients: &Clients, helm: &Client, namespace: &str, way: &Way) {
     };
     helm.run(&format!("install caesium {chart} {flags}"));
     ready();
-    let tested = helm.run("test caesium --logs --timeout 120s");
+    let tested = helm.run("test caesium --logs --timeout 240s");
     assert!(tested.contains("Succeeded") && tested.contains("POD LOGS: caesium-test-connection"), "{tested}");
     assert!(tested.contains(r#"{"status":"healthy""#), "what the test's pod printed: {tested}");
     let (change, seen) = way.change();
@@ -77,12 +77,12 @@ fn live(clients: &Clients, helm: &Client, namespace: &str, way: &Way) {
     helm.run(&format!("upgrade caesium {chart} {flags} --set {change}"));
     ready();
     assert_ne!(kubectl.run(seen), before, "{change}");
-    let waits = if way.waits { "--wait --timeout 120s" } else { "" };
+    let waits = if way.waits { "--wait --timeout 240s" } else { "" };
     helm.run(&format!("rollback caesium 1 {waits}"));
     ready();
     assert_eq!(kubectl.run(seen), before, "{change}");
     tells(&helm, namespace);
-    helm.run("uninstall caesium --wait --timeout 120s");
+    helm.run("uninstall caesium --wait --timeout 240s");
     is_gone(&kubectl, way);
 }
 

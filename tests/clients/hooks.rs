@@ -68,7 +68,7 @@ spec:
 fn logged(clients: &Clients, namespace: &str) -> Client {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], LOG);
-    kubectl.run("wait --for=condition=Ready pod/reader --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/reader --timeout=180s");
     kubectl
 }
 
@@ -92,17 +92,17 @@ fn of_every_kind(clients: &Clients, helm: &Client, namespace: &str) {
     let folder = tempfile::tempdir().unwrap();
     let templates: Vec<_> = hooks.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let chart = chart(folder.path(), &templates);
-    helm.run(&format!("install it {chart} --set v=1 --timeout 120s"));
+    helm.run(&format!("install it {chart} --set v=1 --timeout 240s"));
     assert_eq!(ran(&kubectl), "light pre-install heavy post-install ");
-    helm.run(&format!("upgrade it {chart} --set v=2 --timeout 120s"));
+    helm.run(&format!("upgrade it {chart} --set v=2 --timeout 240s"));
     assert_eq!(ran(&kubectl), "pre-upgrade post-upgrade ");
-    helm.run("rollback it 1 --timeout 120s");
+    helm.run("rollback it 1 --timeout 240s");
     assert_eq!(ran(&kubectl), "pre-rollback post-rollback ");
     assert_eq!(kubectl.run("get configmap own -o jsonpath={.data.v}"), "1");
-    helm.run("test it --timeout 120s");
+    helm.run("test it --timeout 240s");
     assert_eq!(ran(&kubectl), "tested ");
     assert_eq!(kubectl.run("get jobs -o name").lines().count(), 9, "without a policy they stay until they come again");
-    helm.run("uninstall it --timeout 120s");
+    helm.run("uninstall it --timeout 240s");
     assert_eq!(ran(&kubectl), "pre-delete post-delete ");
 }
 
@@ -111,7 +111,7 @@ fn one_that_fails(clients: &Clients, helm: &Client, namespace: &str) {
     let folder = tempfile::tempdir().unwrap();
     let own = "{apiVersion: v1, kind: ConfigMap, metadata: {name: own}}";
     let chart = chart(folder.path(), &[("first", &hook("first", "pre-install", "", "exit 3")), ("own", own)]);
-    let refused = helm.fail(&format!("install it {chart} --timeout 120s"), "");
+    let refused = helm.fail(&format!("install it {chart} --timeout 240s"), "");
     assert!(refused.contains("failed pre-install"), "{refused}");
     assert_eq!(ran(&kubectl), "first ");
     assert!(kubectl.fail("get configmap own", "").contains("not found"), "nothing is installed after it");
@@ -131,11 +131,11 @@ fn are_deleted_as_their_policy_says(clients: &Clients, namespace: &str) {
         ("failed", hook("failed", "post-upgrade", &policy("hook-failed"), "exit 1")),
     ];
     let chart = chart(folder.path(), &hooks.each_ref().map(|(name, text)| (*name, text.as_str())));
-    helm.run(&format!("install it {chart} --timeout 120s"));
+    helm.run(&format!("install it {chart} --timeout 240s"));
     assert_eq!(kubectl.run("get jobs -o name"), "job.batch/again\n");
     let uid = "get job again -o jsonpath={.metadata.uid}";
     let before = kubectl.run(uid);
-    let refused = helm.fail(&format!("upgrade it {chart} --timeout 120s"), "");
+    let refused = helm.fail(&format!("upgrade it {chart} --timeout 240s"), "");
     assert!(refused.contains("post-upgrade hooks failed"), "{refused}");
     assert_ne!(kubectl.run(uid), before, "it was deleted and made again");
     assert_eq!(kubectl.run("get jobs -o name"), "job.batch/again\n");
@@ -172,22 +172,22 @@ fn a_claim_that_is_kept_serves_another_pod(clients: &Clients, namespace: &str) {
     let folder = tempfile::tempdir().unwrap();
     let writer = mounting("writer", "echo precious > /data/file");
     let chart = chart(folder.path(), &[("kept", KEPT), ("writer", &writer)]);
-    helm.run(&format!("install it {chart} --wait --timeout 120s"));
+    helm.run(&format!("install it {chart} --wait --timeout 240s"));
     let volume = "get persistentvolumeclaim kept -o jsonpath={.spec.volumeName}/{.status.phase}";
     let before = kubectl.run(volume);
     assert!(before.ends_with("/Bound"), "{before}");
-    let told = helm.run("uninstall it --wait --timeout 120s");
+    let told = helm.run("uninstall it --wait --timeout 240s");
     assert!(told.contains("[PersistentVolumeClaim] kept"), "{told}");
     assert_eq!(kubectl.run("get pods -o name"), "");
     assert_eq!(kubectl.run(volume), before);
     kubectl.feed("apply -f -", &[], &mounting("reader", "true"));
-    kubectl.run("wait --for=condition=Ready pod/reader --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/reader --timeout=180s");
     assert_eq!(kubectl.run("exec reader -- cat /data/file"), "precious\n");
     kubectl.run("delete persistentvolumeclaim kept --wait=false");
     let state = "get persistentvolumeclaim kept --no-headers";
     assert!(kubectl.run(state).contains("Terminating"), "a claim in use is protected");
-    kubectl.run("delete pod reader --timeout=60s");
-    kubectl.run("wait --for=delete persistentvolumeclaim/kept --timeout=60s");
+    kubectl.run("delete pod reader --timeout=180s");
+    kubectl.run("wait --for=delete persistentvolumeclaim/kept --timeout=180s");
     let (name, _) = before.split_once('/').unwrap();
-    kubectl.run(&format!("wait --for=delete persistentvolume/{name} --timeout=60s"));
+    kubectl.run(&format!("wait --for=delete persistentvolume/{name} --timeout=180s"));
 }

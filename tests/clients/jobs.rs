@@ -36,7 +36,7 @@ fn completions_and_parallelism(clients: &Clients, namespace: &str) {
     kubectl.feed("apply -f -", &[], &job("many", "completions: 5\n  parallelism: 2", "sleep 0.5"));
     let each = "get job many --watch -o jsonpath={.status.active}/{.status.succeeded};";
     let watch = kubectl.command(each, &[]).stdout_capture().unchecked().start().unwrap();
-    kubectl.run("wait --for=condition=complete job/many --timeout=60s");
+    kubectl.run("wait --for=condition=complete job/many --timeout=180s");
     watch.kill().unwrap();
     let said = String::from_utf8_lossy(&watch.wait().unwrap().stdout).into_owned();
     let active: Vec<u32> = said.split(';').filter_map(|state| state.split_once('/')?.0.parse().ok()).collect();
@@ -48,7 +48,7 @@ fn completions_and_parallelism(clients: &Clients, namespace: &str) {
 fn one_that_fails_is_tried_again_and_given_up(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("fails", "backoffLimit: 1", "echo tried; exit 3"));
-    kubectl.run("wait --for=condition=failed job/fails --timeout=120s");
+    kubectl.run("wait --for=condition=failed job/fails --timeout=180s");
     let why = r#"get job fails -o jsonpath={.status.conditions[?(@.type=="Failed")].reason}/{.status.failed}"#;
     assert_eq!(kubectl.run(why), "BackoffLimitExceeded/2");
     assert_eq!(kubectl.run("logs -l batch.kubernetes.io/job-name=fails"), "tried\ntried\n", "its pods are kept");
@@ -59,7 +59,7 @@ fn one_that_fails_is_tried_again_and_given_up(clients: &Clients, namespace: &str
 fn one_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("slow", "activeDeadlineSeconds: 2", "sleep 1000"));
-    kubectl.run("wait --for=condition=failed job/slow --timeout=60s");
+    kubectl.run("wait --for=condition=failed job/slow --timeout=180s");
     let why = r#"get job slow -o jsonpath={.status.conditions[?(@.type=="Failed")].reason}"#;
     assert_eq!(kubectl.run(why), "DeadlineExceeded");
     kubectl.until("get pods -o name", str::is_empty);
@@ -68,18 +68,18 @@ fn one_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
 fn one_that_is_done_goes_in_time(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("short", "ttlSecondsAfterFinished: 2", "true"));
-    kubectl.run("wait --for=condition=complete job/short --timeout=60s");
-    kubectl.run("wait --for=delete job/short --timeout=60s");
+    kubectl.run("wait --for=condition=complete job/short --timeout=180s");
+    kubectl.run("wait --for=delete job/short --timeout=180s");
     kubectl.until("get pods -o name", str::is_empty);
 }
 
 fn suspended_it_waits(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("later", "suspend: true", "true"));
-    kubectl.run("wait --for=condition=suspended job/later --timeout=60s");
+    kubectl.run("wait --for=condition=suspended job/later --timeout=180s");
     assert_eq!(kubectl.run("get pods -o name"), "");
     kubectl.feed("patch job later --patch", &[r#"{"spec": {"suspend": false}}"#], "");
-    kubectl.run("wait --for=condition=complete job/later --timeout=60s");
+    kubectl.run("wait --for=condition=complete job/later --timeout=180s");
 }
 
 fn a_policy_for_failures_is_refused(clients: &Clients, namespace: &str) {

@@ -76,7 +76,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
     ];
     kubectl.feed("apply -f -", &[], &format!("{CLAIM}{}", pods.concat()));
     // What strikes once is got over.
-    kubectl.run("wait --for=condition=Ready pod/unreachable pod/mounting pod/hungry pod/dropped --timeout=90s");
+    kubectl.run("wait --for=condition=Ready pod/unreachable pod/mounting pod/hungry pod/dropped --timeout=180s");
     let events = kubectl.until("get events", |text| text.contains("Insufficient cpu"));
     for words in ["lookup registry: no such host", "\"struck\" : device is busy", "Back-off pulling image"] {
         assert!(events.contains(words), "{words}: {events}");
@@ -95,7 +95,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
     let dropped = forwarder.unchecked().start().unwrap();
     assert!(!dropped.wait().unwrap().status.success(), "its connection is gone");
     kubectl.feed("create --raw /chartproof/faults -f -", &[], "[]");
-    kubectl.run("wait --for=condition=Ready pod/full pod/claiming --timeout=90s");
+    kubectl.run("wait --for=condition=Ready pod/full pod/claiming --timeout=180s");
 }
 
 fn pod_security_is_a_namespaces_label(clients: &Clients, namespace: &str) {
@@ -116,5 +116,5 @@ fn pod_security_is_a_namespaces_label(clients: &Clients, namespace: &str) {
     let restricted = "securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}";
     let container = "securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}";
     kubectl.feed("create -f -", &[], &pod("careful", "1.36", restricted, container));
-    kubectl.run("wait --for=condition=Ready pod/careful --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/careful --timeout=180s");
 }

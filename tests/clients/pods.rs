@@ -30,7 +30,7 @@ spec:
 fn tables_and_descriptions(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
-    kubectl.run("wait --for=condition=Ready pod/talker --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
     let shown = kubectl.run("get pods -o wide");
     let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0][..7], ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]);
@@ -50,7 +50,7 @@ fn tables_and_descriptions(clients: &Clients, namespace: &str) {
 fn logs(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
-    kubectl.run("wait --for=condition=Ready pod/talker --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
     assert_eq!(kubectl.until("logs talker", |text| text.lines().count() == 3), "one\ntwo\nthree\n");
     assert_eq!(kubectl.run("logs talker --tail=1"), "three\n");
     assert!(kubectl.run("logs talker --timestamps --tail=1").contains("Z three"));
@@ -68,7 +68,7 @@ fn logs(clients: &Clients, namespace: &str) {
 fn exec_and_copy(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
-    kubectl.run("wait --for=condition=Ready pod/talker --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
     let said = kubectl.call("exec talker -- sh -c", &["echo out; echo err >&2; exit 7"], "");
     assert_eq!((said.code, said.stdout.as_str()), (7, "out\n"));
     assert!(said.stderr.starts_with("err\n"), "{}", said.stderr);
@@ -109,7 +109,7 @@ spec:
 fn port_forward(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], LISTENER);
-    kubectl.run("wait --for=condition=Ready pod/web --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/web --timeout=180s");
     for target in ["pod/web :8080", "service/web :http"] {
         let forwarder = kubectl.command(&format!("port-forward {target}"), &[]).stderr_to_stdout().reader().unwrap();
         let mut line = String::new();
@@ -133,9 +133,9 @@ fn health(port: u16) -> String {
 fn run_and_delete(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run once --image=busybox:1.36 --restart=Never -- sh -c true");
-    kubectl.run("wait --for=jsonpath={.status.phase}=Succeeded pod/once --timeout=60s");
-    kubectl.run("delete pod once --timeout=60s");
+    kubectl.run("wait --for=jsonpath={.status.phase}=Succeeded pod/once --timeout=180s");
+    kubectl.run("delete pod once --timeout=180s");
     assert!(kubectl.fail("get pod once", "").contains("pods \"once\" not found"));
-    clients.kubectl.run(&format!("delete namespace {namespace} --timeout=60s"));
+    clients.kubectl.run(&format!("delete namespace {namespace} --timeout=180s"));
     assert!(clients.kubectl.fail(&format!("get namespace {namespace}"), "").contains("not found"));
 }

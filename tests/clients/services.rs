@@ -27,7 +27,7 @@ spec:
           image: caesiumcloud/caesium:v0.1.0
           args: [web, --linger, '15']
           ports: [{name: http, containerPort: 8080}]
-          readinessProbe: {httpGet: {path: /health/ready, port: http}, periodSeconds: 1, failureThreshold: 1}
+          readinessProbe: {httpGet: {path: /health/ready, port: http}, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 1}
 ---
 apiVersion: v1
 kind: Service
@@ -49,8 +49,8 @@ spec:
 fn served(clients: &Clients, namespace: &str) -> Client {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &format!("{WEB}---{ASKER}"));
-    kubectl.run("rollout status deployment/web --timeout=60s");
-    kubectl.run("wait --for=condition=Ready pod/asker --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
+    kubectl.run("wait --for=condition=Ready pod/asker --timeout=180s");
     // A pod is ready a moment before it is an endpoint.
     kubectl.until(ENDPOINTS, |names| names.split_whitespace().count() == 2);
     kubectl
@@ -90,7 +90,7 @@ fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
     served(clients, &away);
     let near = kubectl(clients, namespace);
     near.feed("apply -f -", &[], ASKER);
-    near.run("wait --for=condition=Ready pod/asker --timeout=60s");
+    near.run("wait --for=condition=Ready pod/asker --timeout=180s");
     for name in [format!("web.{away}"), format!("web.{away}.svc"), format!("web.{away}.svc.cluster.local")] {
         assert!(ask(&near, &format!("http://{name}/version")).contains("\"pod\":\"web-"), "{name}");
     }
@@ -104,7 +104,7 @@ fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
 fn connections_go_round(clients: &Clients, namespace: &str) {
     let kubectl = served(clients, namespace);
     kubectl.run("scale deployment/web --replicas=3");
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     kubectl.until(ENDPOINTS, |names| names.split_whitespace().count() == 3);
     let mut answered: Vec<String> = (0..6).map(|_| ask(&kubectl, "http://web/version")).collect();
     answered.sort();
@@ -117,7 +117,7 @@ fn connections_go_round(clients: &Clients, namespace: &str) {
 fn the_api_answers_pods(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], ASKER);
-    kubectl.run("wait --for=condition=Ready pod/asker --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/asker --timeout=180s");
     let endpoint = clients
         .kubectl
         .run("get endpoints kubernetes -o jsonpath={.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}");

@@ -67,7 +67,7 @@ spec:
 fn every_sort(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SORTS);
-    kubectl.run("wait --for=condition=Ready pod/sorts --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/sorts --timeout=180s");
     let sh = |script: &str| kubectl.call("exec sorts -- sh -c", &[script], "");
     let says = |script: &str, wanted: &str| {
         let said = sh(script);
@@ -93,7 +93,7 @@ fn every_sort(clients: &Clients, namespace: &str) {
 fn files_follow_config_maps_secrets_and_labels(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SORTS);
-    kubectl.run("wait --for=condition=Ready pod/sorts --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/sorts --timeout=180s");
     kubectl.feed("patch configmap settings --patch", &[r#"{"data": {"a.conf": "changed", "b.conf": null}}"#], "");
     kubectl.feed("patch secret hidden --patch", &[r#"{"stringData": {"password": "other"}}"#], "");
     kubectl.run("label pod sorts more=yes");
@@ -128,7 +128,7 @@ spec:
 fn a_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SHARED);
-    kubectl.run("wait --for=condition=Ready pod/shared --timeout=60s");
+    kubectl.run("wait --for=condition=Ready pod/shared --timeout=180s");
     let sh = |script: &str| kubectl.call("exec shared -- sh -c", &[script], "");
     let report = kubectl.run("get --raw /chartproof/report");
     assert_eq!(report.contains("fsGroup have no effect without root"), !clients.is_root, "{report}");

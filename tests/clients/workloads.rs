@@ -27,25 +27,25 @@ spec:
 fn rollouts_and_scale(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], DEPLOYMENT);
-    let told = kubectl.run("rollout status deployment/web --timeout=60s");
+    let told = kubectl.run("rollout status deployment/web --timeout=180s");
     assert!(told.contains("deployment \"web\" successfully rolled out"), "{told}");
     let first = names(&kubectl, "rolled");
     kubectl.run("rollout restart deployment/web");
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     assert!(names(&kubectl, "rolled").iter().all(|name| !first.contains(name)), "every pod is a new one");
     assert_eq!(kubectl.run("rollout history deployment/web").matches("<none>").count(), 2);
     kubectl.run("set env deployment/web BROKEN=no");
     kubectl.run("rollout undo deployment/web");
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     assert_eq!(kubectl.run("get deployment web -o jsonpath={.spec.template.spec.containers[0].env}"), "");
-    kubectl.run("scale deployment/web --replicas=3 --timeout=60s");
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("scale deployment/web --replicas=3 --timeout=180s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     assert_eq!(names(&kubectl, "rolled").len(), 3);
     let refused = kubectl.fail("scale deployment/web --replicas=1 --current-replicas=2", "");
     assert!(refused.contains("xpected replicas to be 2, was 3"), "{refused}");
     kubectl.run("scale deployment/web --replicas=0");
-    kubectl.run("wait --for=delete pod -l app=rolled --timeout=60s");
-    kubectl.run("delete deployment web --timeout=60s");
+    kubectl.run("wait --for=delete pod -l app=rolled --timeout=180s");
+    kubectl.run("delete deployment web --timeout=180s");
 }
 
 /// The pods that are to stay.
@@ -68,7 +68,7 @@ impl Drop for Cordoned<'_> {
 fn drain_and_uncordon(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &DEPLOYMENT.replace("rolled", "drained"));
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     let before = names(&kubectl, "drained");
     kubectl.run("create poddisruptionbudget web --selector=app=drained --min-available=2");
     kubectl.until("get poddisruptionbudget web -o jsonpath={.status.currentHealthy}", |healthy| healthy == "2");
@@ -79,9 +79,9 @@ fn drain_and_uncordon(clients: &Clients, namespace: &str) {
     let shown = kubectl.run("get node chartproof-control-plane");
     assert!(shown.contains("SchedulingDisabled"), "{shown}");
     kubectl.run("delete poddisruptionbudget web");
-    kubectl.run(&format!("{drain} --timeout=60s"));
+    kubectl.run(&format!("{drain} --timeout=180s"));
     drop(cordoned);
-    kubectl.run("rollout status deployment/web --timeout=60s");
+    kubectl.run("rollout status deployment/web --timeout=180s");
     assert!(!kubectl.run("get node chartproof-control-plane").contains("SchedulingDisabled"));
     assert!(names(&kubectl, "drained").iter().all(|name| !before.contains(name)), "both were evicted");
 }
