@@ -13,6 +13,13 @@ pub type InFull = (&'static str, &'static str, &'static str, &'static str);
 /// For values that exclude others: value, its JSON, and then as above.
 pub type Alone = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
+/// Checks all rows, and that every value has one.
+pub fn check_every_value(chart: Chart, wholes: &[&str], full: &[InFull], alone: &[Alone]) {
+    check_full(chart, full);
+    check_alone(chart, alone);
+    check_every_value_has_a_row(chart, wholes, full, alone);
+}
+
 /// Checks the rows with `ci/full-values.yaml`.
 pub fn check_full(chart: Chart, rows: &[InFull]) {
     let full = chart.render().file(&chart.ci("full-values.yaml")).manifests();

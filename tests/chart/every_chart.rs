@@ -1,6 +1,7 @@
 //! Every values file of every chart: it lints, it renders alike with every helm, and the objects are sound.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::helm::{Chart, HELMS, run};
 use crate::manifests::{Manifests, at, check_fields};
@@ -18,15 +19,15 @@ pub const CHARTS: [Chart; 8] = [
     crate::web_service::CHART,
 ];
 
-/// Every rendering, with the names of chart and values file.
-fn renderings() -> impl Iterator<Item = (String, Manifests)> {
-    CHARTS.into_iter().flat_map(|chart| {
+/// Every rendering, with the names of chart and values file; made once for all tests.
+static RENDERINGS: LazyLock<Vec<(String, Manifests)>> = LazyLock::new(|| {
+    let of_chart = |chart: Chart| {
         let of_files =
             chart.variants().into_iter().map(move |file| (file.display().to_string(), chart.render().file(&file)));
-        let all = of_files.chain([(format!("{} with its defaults", chart.0), chart.render())]);
-        all.map(|(name, render)| (name, render.manifests()))
-    })
-}
+        of_files.chain([(format!("{} with its defaults", chart.0), chart.render())])
+    };
+    CHARTS.into_iter().flat_map(of_chart).map(|(name, render)| (name, render.manifests())).collect()
+});
 
 /// Folders below this one that are charts; not those of dependencies.
 fn charts_below(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -74,12 +75,12 @@ fn every_helm_renders_the_same() {
 
 #[test]
 fn objects_have_only_fields_that_kubernetes_knows() {
-    renderings().for_each(|(_, rendered)| rendered.0.iter().for_each(check_fields));
+    RENDERINGS.iter().for_each(|(_, rendered)| rendered.0.iter().for_each(check_fields));
 }
 
 #[test]
 fn pods_meet_the_restricted_standard() {
-    for (variant, rendered) in renderings() {
+    for (variant, rendered) in RENDERINGS.iter() {
         for (owner, pod) in rendered.pods() {
             assert_eq!(pod_security::violations(&pod), Vec::<String>::new(), "{variant}: {owner}");
         }
@@ -88,7 +89,7 @@ fn pods_meet_the_restricted_standard() {
 
 #[test]
 fn pods_cannot_talk_to_kubernetes() {
-    for (variant, rendered) in renderings() {
+    for (variant, rendered) in RENDERINGS.iter() {
         for (owner, pod) in rendered.pods() {
             assert_eq!(pod.automount_service_account_token, Some(false), "{variant}: {owner}");
         }
@@ -98,7 +99,7 @@ fn pods_cannot_talk_to_kubernetes() {
 #[test]
 fn objects_say_where_they_come_from() {
     let kubernetes = ["name", "instance", "version", "managed-by"].map(|label| format!("app.kubernetes.io/{label}"));
-    for (variant, rendered) in renderings() {
+    for (variant, rendered) in RENDERINGS.iter() {
         for object in rendered.0.iter().filter(|object| object["kind"] != "Pod") {
             let labels = at(object, "metadata.labels");
             for label in kubernetes.iter().map(String::as_str).chain(["helm.sh/chart"]) {

@@ -1,6 +1,6 @@
 //! The chart for a database.
 
-use crate::effects::{Alone, InFull, check_alone, check_every_value_has_a_row, check_full};
+use crate::effects::{Alone, InFull, check_every_value};
 use crate::helm::Chart;
 use crate::manifests::at;
 use crate::refusals;
@@ -55,18 +55,8 @@ const ALONE: &[Alone] = &[
 ];
 
 #[test]
-fn values_of_the_full_variant_take_effect() {
-    check_full(CHART, FULL);
-}
-
-#[test]
-fn values_that_exclude_others_take_effect() {
-    check_alone(CHART, ALONE);
-}
-
-#[test]
-fn every_value_has_a_row() {
-    check_every_value_has_a_row(CHART, &WHOLES, FULL, ALONE);
+fn every_value_has_its_effect() {
+    check_every_value(CHART, &WHOLES, FULL, ALONE);
 }
 
 #[test]

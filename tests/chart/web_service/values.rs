@@ -1,7 +1,7 @@
 //! Each value has its effect: a row for every one in values.yaml.
 
 use super::CHART;
-use crate::effects::{Alone, InFull, check_alone, check_every_value_has_a_row, check_full};
+use crate::effects::{Alone, InFull, check_every_value};
 
 const WHOLES: [&str; 7] = [
     "startupProbe",
@@ -118,16 +118,6 @@ const NO_CPU: &str = r#"{"enabled":true,"targetCPUUtilizationPercentage":null,"t
 const AT_MOST_ONE: &str = r#"{"minAvailable":"","maxUnavailable":1}"#;
 
 #[test]
-fn values_of_the_full_variant_take_effect() {
-    check_full(CHART, FULL);
-}
-
-#[test]
-fn values_that_exclude_others_take_effect() {
-    check_alone(CHART, ALONE);
-}
-
-#[test]
-fn every_value_has_a_row() {
-    check_every_value_has_a_row(CHART, &WHOLES, FULL, ALONE);
+fn every_value_has_its_effect() {
+    check_every_value(CHART, &WHOLES, FULL, ALONE);
 }
