@@ -5,6 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "../kind_doubles/doubles.rs"]
+#[allow(dead_code, reason = "shared with the tests of kind, which ask the doubles more")]
+mod doubles;
+mod kind;
 mod matrix;
 mod run;
 mod table;

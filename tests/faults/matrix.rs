@@ -1,5 +1,6 @@
 //! The rows of `matrix.toml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -41,6 +42,12 @@ pub struct Row {
     /// Faults of the embedded cluster, as `CHARTPROOF_EMBEDDED_FAULTS` takes them.
     #[serde(default)]
     pub embedded: Vec<toml::Table>,
+    /// Rules of kind's and docker's doubles, before those of a run in which all goes well: the row runs on kind.
+    #[serde(default)]
+    pub kind: Vec<toml::Table>,
+    /// Variables of the run's environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// Changes to a copy of the chart.
     #[serde(default)]
     pub patch: Vec<Patch>,

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use libtest_mimic::Failed;
 use xtask::events::{Event, Verdict, What};
 
+use crate::kind::{self, Kind};
 use crate::matrix::Row;
 use crate::table::Detection;
 
@@ -20,7 +21,9 @@ struct Ended {
 /// Runs the row; an error says what differs from it.
 pub fn prove(row: &Row) -> Result<Detection, Failed> {
     let folder = tempfile::tempdir()?;
+    let kind = (!row.kind.is_empty()).then(|| Kind::plays(row, folder.path()));
     let output = command(row, folder.path()).output()?;
+    drop(kind);
     let ended = ended(&folder.path().join("report"));
     let differences = differences(row, &output, &ended);
     if differences.is_empty() {
@@ -35,12 +38,17 @@ pub fn prove(row: &Row) -> Result<Detection, Failed> {
 #[expect(clippy::disallowed_methods, reason = "the binary under test, waited for by the test runner's own time limit")]
 fn command(row: &Row, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["e2e", "--cluster", "embedded", "--exact"]).args(&row.cases).args(&row.flags);
+    let cluster = if row.kind.is_empty() { "embedded" } else { "kind" };
+    command.args(["e2e", "--cluster", cluster, "--exact"]).args(&row.cases).args(&row.flags);
+    if !row.kind.is_empty() {
+        kind::prepare(&mut command, folder);
+    }
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     command.arg("--report-dir").arg(folder.join("report"));
     for value in row.set.iter().cloned().chain(stand_in(row)) {
         command.arg("--set").arg(value);
     }
+    command.envs(&row.env);
     if !row.embedded.is_empty() {
         command.env("CHARTPROOF_EMBEDDED_FAULTS", serde_json::to_string(&row.embedded).unwrap());
     }

@@ -16,6 +16,17 @@ pub fn rule(recording: &str) -> Rule {
     Rule(json!({"recording": recording, "when": [], "times": null, "steps": [], "then": null, "does": null}))
 }
 
+impl From<Value> for Rule {
+    /// A rule as data; what it does not say is as in [`rule`].
+    fn from(said: Value) -> Self {
+        let mut rule = rule("");
+        for (key, value) in said.as_object().into_iter().flatten() {
+            rule.0[key] = value.clone();
+        }
+        rule
+    }
+}
+
 impl Rule {
     pub fn plays(&self, recording: &str) -> bool {
         self.0["recording"] == recording

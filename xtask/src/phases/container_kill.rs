@@ -14,7 +14,7 @@ use crate::stage::Stage;
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
-    let mut disturbance = Disturbance::begin(cx, replicas).await?;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
     let stage = disturbance.stage.clone();
     let leader = settled::leader(&stage).await;
     // The leader's is the one that hurts; where nobody tells who leads, any.

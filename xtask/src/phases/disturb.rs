@@ -50,7 +50,8 @@ impl<'a> Disturbance<'a> {
         recorder.take_over(&stage.records.lock().await);
         let task = clients::task(&stage.suite, &cx.unique())?;
         let inside = service::start(cx, &stage, &recorder, task.clone()).await?;
-        let restarts = Restarts::of(&stage.replicas());
+        let restarts = Restarts::default();
+        restarts.count(&stage.replicas());
         let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
         // Pods of a Deployment get other names when they are replaced: their clients go through the Service.
         let lasting =
@@ -66,6 +67,7 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where it can't be killed, or does not recover.
     pub async fn kill(&self, name: &str, grace: Grace, why: &str) -> anyhow::Result<()> {
+        self.restarts.none_since(&self.stage.replicas())?;
         let killed = kill::kill(&self.stage, &self.recorder, name, grace, why).await?;
         self.recovered(&killed).await
     }
@@ -75,6 +77,7 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// As [`Disturbance::kill`], and where the leader stays.
     pub async fn kill_leader(&self, leader: &str, grace: Grace) -> anyhow::Result<()> {
+        self.restarts.none_since(&self.stage.replicas())?;
         let killed = kill::kill(&self.stage, &self.recorder, leader, grace, "the leader").await?;
         let old = killed.before.uid();
         let ask = async || match settled::leader(&self.stage).await {
@@ -103,7 +106,9 @@ impl<'a> Disturbance<'a> {
     }
 
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
-        kill::recovered(self.cx, &self.stage, &self.recorder, killed, self.replicas).await
+        kill::recovered(self.cx, &self.stage, &self.recorder, killed, self.replicas).await?;
+        self.restarts.count(&self.stage.replicas());
+        Ok(())
     }
 
     /// Reads every record known so far through every replica.

@@ -6,7 +6,6 @@ use kube::{Api, ResourceExt};
 
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
-use super::restarts::Restarts;
 use super::settled;
 use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
@@ -20,7 +19,7 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, replicas) = (cx.stage()?, cx.replicas()?);
     let node = worker(&stage).await?;
-    let mut disturbance = Disturbance::begin(cx, replicas).await?;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
     let before = on(&stage, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
     if !cx.run.cluster.stop_node(&node).await? {
@@ -40,7 +39,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     cx.wait.until(&stage.watch, &what, started).await?;
     settled::settled(cx, &stage, replicas).await?;
     // All that ran there has restarted, once or more.
-    disturbance.restarts = Restarts::of(&stage.replicas());
+    disturbance.restarts.forget();
     disturbance.recorder.recovered(fault);
     disturbance.recorder.evidence(fault, format!("{} pods on it started again", before.len()));
     disturbance.end().await

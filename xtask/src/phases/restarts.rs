@@ -1,6 +1,7 @@
 //! Replicas that nobody touched have not restarted: one that crashes by itself while another is killed is no recovery.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::bail;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -8,31 +9,46 @@ use kube::ResourceExt;
 
 use crate::kubernetes::objects;
 
-/// How often each container had restarted, by its pod's UID and its name.
-pub struct Restarts(BTreeMap<(String, String), i32>);
+/// How often each container had restarted when it was first counted, by its pod's UID and its name.
+#[derive(Default)]
+pub struct Restarts(Mutex<Counts>);
+
+type Counts = BTreeMap<(String, String), i32>;
 
 impl Restarts {
-    /// As it is now.
-    pub fn of(pods: &[Pod]) -> Self {
-        let of_pod = |pod: &Pod| each(pod).map(|(key, status)| (key, status.restart_count)).collect::<Vec<_>>();
-        Self(pods.iter().flat_map(of_pod).collect())
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the containers of pods that were not counted yet: all at first, later those that came instead.
+    pub fn count(&self, pods: &[Pod]) {
+        let mut counts = self.counts();
+        for (key, status) in pods.iter().flat_map(each) {
+            counts.entry(key).or_insert(status.restart_count);
+        }
+    }
+
+    /// Counts anew.
+    pub fn forget(&self) {
+        self.counts().clear();
     }
 
     /// Allows a container one restart more.
-    pub fn allow(&mut self, pod_uid: &str, container: &str) {
-        if let Some(count) = self.0.get_mut(&(pod_uid.to_owned(), container.to_owned())) {
+    pub fn allow(&self, pod_uid: &str, container: &str) {
+        if let Some(count) = self.counts().get_mut(&(pod_uid.to_owned(), container.to_owned())) {
             *count += 1;
         }
     }
 
-    /// Compares with how it is now. Pods that were replaced are not the ones that were counted.
+    /// Compares with how it is now, pod by pod.
     ///
     /// # Errors
     /// The first container that restarted by itself, and how it had ended.
     pub fn none_since(&self, pods: &[Pod]) -> anyhow::Result<()> {
+        let counts = self.counts();
         for pod in pods {
             for (key, status) in each(pod) {
-                let Some(before) = self.0.get(&key) else { continue };
+                let Some(before) = counts.get(&key) else { continue };
                 if status.restart_count > *before {
                     let times = status.restart_count - before;
                     let (name, container) = (pod.name_any(), &status.name);
@@ -79,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_replica_that_restarts_by_itself_is_named() {
-        let mut restarts = Restarts::of(&[pod("a", 1)]);
+        let restarts = Restarts::default();
+        restarts.count(&[pod("a", 1)]);
         assert!(restarts.none_since(&[pod("a", 1)]).is_ok());
         assert!(restarts.none_since(&[pod("b", 3)]).is_ok(), "another pod");
         let words =
@@ -87,5 +104,9 @@ mod tests {
         assert_eq!(restarts.none_since(&[pod("a", 2)]).unwrap_err().to_string(), words);
         restarts.allow("a", "caesium");
         assert!(restarts.none_since(&[pod("a", 2)]).is_ok());
+        restarts.count(&[pod("b", 0)]);
+        assert!(restarts.none_since(&[pod("b", 1)]).is_err(), "what came instead of another counts from then on");
+        restarts.forget();
+        assert!(restarts.none_since(&[pod("b", 1)]).is_ok());
     }
 }
