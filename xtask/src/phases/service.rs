@@ -24,7 +24,7 @@ const LEARNT_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Where the Service leads elsewhere than to the replicas, or the clients' pod does not come up.
-pub async fn start(cx: &Cx, stage: &Stage, recorder: &Arc<Recorder>, task: Task) -> anyhow::Result<Option<Inside>> {
+pub async fn start(cx: &Cx, stage: &Stage, recorder: &Arc<Recorder>, mut task: Task) -> anyhow::Result<Option<Inside>> {
     let Some(image) = cx.run.client_image() else { return Ok(None) };
     let (Some(workload), Some(http)) = (&stage.suite.workload, &stage.suite.http) else { return Ok(None) };
     let name = &workload.service;
@@ -33,6 +33,8 @@ pub async fn start(cx: &Cx, stage: &Stage, recorder: &Arc<Recorder>, task: Task)
     let spec = service.spec.unwrap_or_default();
     leads_to_replicas(cx, stage, name, &spec).await?;
     let through = format!("{name}:{}", port(&spec, http.port).context("the Service has no port")?);
+    // Requests from there cost little, and many are needed to see where the Service leads.
+    task.pause_ms /= 2;
     Inside::start((stage, &cx.wait), recorder, image, task, through).await.map(Some)
 }
 

@@ -24,26 +24,26 @@ fn update(folder: &Path, case: &str, worst: Availability) -> Budgets {
 fn a_figure_beyond_its_budget_is_red_and_an_update_makes_it_green() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(Budgets::beside(folder.path()).unwrap(), None);
-    let budgets = update(folder.path(), "pod_kill", measured(5000, 40));
+    let budgets = update(folder.path(), "pod_kill", measured(10_000, 40));
     let case = ("r3", "pod_kill");
-    assert_eq!(budgets.exceeded(case, &[measured(20_000, 160)]), Vec::<String>::new(), "four times as much");
+    assert_eq!(budgets.exceeded(case, &[measured(40_000, 160)]), Vec::<String>::new(), "four times as much");
 
-    let red = budgets.exceeded(case, &[measured(1000, 1), measured(20_001, 161)]);
+    let red = budgets.exceeded(case, &[measured(1000, 1), measured(40_001, 161)]);
     let file = folder.path().join(FILE).display().to_string();
     let words = format!("by [r3.pod_kill] of {file}; if that is as it has to be: cargo xtask e2e --update-budgets");
     let gap = "the longest gap of clients over";
     let expected = [
-        "ready again after 20001 ms, 20000 ms are allowed".to_owned(),
-        "another leader after 20001 ms, 20000 ms are allowed".to_owned(),
-        format!("{gap} new connections is 20001 ms, 20000 ms are allowed"),
-        format!("{gap} service, reused connections is 20001 ms, 20000 ms are allowed"),
+        "ready again after 40001 ms, 40000 ms are allowed".to_owned(),
+        "another leader after 40001 ms, 40000 ms are allowed".to_owned(),
+        format!("{gap} new connections is 40001 ms, 40000 ms are allowed"),
+        format!("{gap} service, reused connections is 40001 ms, 40000 ms are allowed"),
         "161 errors over new connections, 160 are allowed".to_owned(),
         "161 errors over service, reused connections, 160 are allowed".to_owned(),
     ];
     assert_eq!(red, expected.map(|line| format!("after delete Pod/caesium-0: {line} {words}")));
 
-    let updated = update(folder.path(), "pod_kill", measured(20_001, 161));
-    assert_eq!(updated.exceeded(case, &[measured(20_001, 161)]), Vec::<String>::new());
+    let updated = update(folder.path(), "pod_kill", measured(40_001, 161));
+    assert_eq!(updated.exceeded(case, &[measured(40_001, 161)]), Vec::<String>::new());
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_case_without_a_budget_is_red_and_the_others_stay() {
     let folder = tempfile::tempdir().unwrap();
     update(folder.path(), "pod_kill", measured(1, 0));
     let budgets = update(folder.path(), "drain", measured(9000, 0));
-    assert_eq!(budgets.exceeded(("r3", "pod_kill"), &[measured(15_000, 100)]), Vec::<String>::new(), "the least");
+    assert_eq!(budgets.exceeded(("r3", "pod_kill"), &[measured(30_000, 100)]), Vec::<String>::new(), "the least");
     let missing = budgets.exceeded(("r1", "drain"), &[]);
     assert!(missing[0].ends_with("has no budget [r1.drain]: write one with cargo xtask e2e --update-budgets"));
 }
