@@ -9,6 +9,5 @@ mod helm_3;
 mod left;
 mod reuse;
 #[path = "../e2e/scene.rs"]
-#[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]
 mod scene;
 mod up;

@@ -153,7 +153,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         events: &run.events,
         cancel: &run.cancel,
     }
-    .run(async |case| execute(&run, case).await)
+    .run(async |case| Box::pin(execute(&run, case)).await)
     .await;
     let exit = outcome::exit(&outcomes, interrupt.signal());
     run.update_budgets()?;
