@@ -64,6 +64,9 @@ pub enum What {
         /// When the clock of `at_ms` stood at zero, in milliseconds since 1970: places what other clocks say.
         #[serde(default)]
         began_unix_ms: u64,
+        /// The command that asks for the same; `--exact CASE` behind it runs one case again.
+        #[serde(default)]
+        again: String,
     },
     /// A case began.
     CaseStarted {

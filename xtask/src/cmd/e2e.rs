@@ -146,7 +146,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
-    begin(&run, &plan);
+    begin(&run, &plan, args.again());
     let outcomes = Drive {
         plan: &plan,
         jobs: args.jobs.unwrap_or(usize::from(u16::MAX)),
@@ -163,7 +163,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     libtest::print(&args.libtest(), &plan, &outcomes);
     told.write(&folder, args.junit.as_deref());
     told.note(inputs.and_then(|inputs| replay::Last::write(&run.id, &folder, inputs, &outcomes, &replay::path())));
-    eprintln!("{}", terminal::summary(&told.events, &args.again(), &folder.display().to_string()));
+    eprintln!("{}", terminal::summary(&told.events, &folder.display().to_string()));
     if args.keep {
         run.cluster.stay(&run.cancel).await?;
     }
@@ -190,7 +190,7 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
     helm.zip(cluster).context("preflight found neither a problem nor a cluster")
 }
 
-fn begin(run: &Run, plan: &Plan) {
+fn begin(run: &Run, plan: &Plan, again: String) {
     known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
@@ -198,6 +198,7 @@ fn begin(run: &Run, plan: &Plan) {
         image: run.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
+        again,
     });
     for suite in run.suites().into_iter().filter(|suite| !suite.note.is_empty()) {
         run.events.note(suite.note.clone());

@@ -17,6 +17,7 @@ fn events() -> Vec<Event> {
             image: "the stand-in".to_owned(),
             cases: ["install", "ready", "health", "voters"].map(case).to_vec(),
             began_unix_ms: 1_790_000_000_000,
+            again: String::new(),
         },
         What::CaseStarted { case: case("install") },
         ended("install", 400, Verdict::Passed { note: "a < b & \u{1b}[31mred\u{1b}[0m".to_owned() }),

@@ -20,6 +20,8 @@ pub struct Run<'a> {
     pub image: &'a str,
     /// The selected cases in their order, with what became of them.
     pub cases: Vec<Case<'a>>,
+    /// The command that asks for the same.
+    pub again: &'a str,
     /// When the run's clock stood at zero, in milliseconds since 1970.
     pub began_unix_ms: u64,
     /// When the last event came.
@@ -101,7 +103,8 @@ impl<'a> Run<'a> {
 
     fn add(&mut self, event: &'a Event, index: &mut BTreeMap<&'a str, usize>) {
         match &event.what {
-            What::RunStarted { run_id, cluster, image, cases, began_unix_ms } => {
+            What::RunStarted { run_id, cluster, image, cases, began_unix_ms, again } => {
+                self.again = again;
                 (self.run_id, self.cluster, self.image) = (run_id, cluster, image);
                 self.began_unix_ms = *began_unix_ms;
                 for name in cases {

@@ -115,14 +115,14 @@ fn ended(took_ms: u64, verdict: &Verdict) -> String {
 }
 
 /// The last words: the first cause first, and how to run that case again.
-pub fn summary(events: &[Event], again: &str, folder: &str) -> String {
+pub fn summary(events: &[Event], folder: &str) -> String {
     let run = Run::of(events);
     let seconds = Duration::from_millis(run.took_ms).as_secs_f64();
     let green = run.cases.iter().filter(|case| case.is_green()).count();
     let mut lines = Vec::new();
     if let Some((case, message)) = run.first_cause() {
         lines.push(format!("first failure: {}\n{}\n", case.name, message.trim_end()));
-        lines.push(format!("run it again: {again} --exact {}", case.name));
+        lines.push(format!("run it again: {} --exact {}", run.again, case.name));
     }
     lines.push(format!(
         "{green} of {} cases passed in {seconds:.1} s with {} on {}",

@@ -62,13 +62,15 @@ impl Run {
     pub async fn load_images(&self, wait: &Waiter) -> anyhow::Result<String> {
         wait.waiting("rendering the chart to see which images it needs");
         let mut needed = self.needed_images().await?;
-        wait.waiting("getting images");
         let tested = match &self.image {
             UnderTest::Archive(archive) => archive.references.clone(),
             UnderTest::StandIn => vec![parse_stand_in()?],
             UnderTest::Reference(_) => vec![],
         };
         needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        let compiled = matches!(self.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
+        let pulled = (!needed.is_empty()).then(|| format!("getting {} images", needed.len()));
+        wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));
         // Compiling and pulling have nothing to do with each other.
         let (tested, pulled, client) =
             tokio::try_join!(self.tested_archive(), self.pulled(&needed), self.client_archive())?;

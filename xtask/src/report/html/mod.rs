@@ -36,7 +36,7 @@ pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> Stri
             body {
                 (header(&run))
                 main {
-                    @if let Some((case, message)) = run.first_cause() { (first_cause(case, message)) }
+                    @if let Some((case, message)) = run.first_cause() { (first_cause(&run, case, message)) }
                     (timeline::render(&run, events))
                     (cases(&run))
                     (journal::render(&run, events, logs))
@@ -67,7 +67,7 @@ fn header(run: &Run) -> Markup {
     }
 }
 
-fn first_cause(case: &Case, message: &str) -> Markup {
+fn first_cause(run: &Run, case: &Case, message: &str) -> Markup {
     let (sentence, detail) = message.split_once('\n').unwrap_or((message, ""));
     html! {
         section #cause {
@@ -75,17 +75,20 @@ fn first_cause(case: &Case, message: &str) -> Markup {
             p { strong { (case.name) } ": " (sentence) }
             @if !detail.is_empty() { pre { (detail) } }
             @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
-            p { "Again: " code { "cargo xtask e2e --exact " (case.name) } }
+            p { "Again: " code { (run.again) " --exact " (case.name) } }
         }
     }
 }
 
+/// What is not green comes first: nobody should have to look for it.
 fn cases(run: &Run) -> Markup {
+    let mut cases: Vec<&Case> = run.cases.iter().collect();
+    cases.sort_by_key(|case| (!case.is_red(), case.is_green()));
     html! {
         section #cases {
             h2 { "Cases" }
             ul.cases {
-                @for case in &run.cases {
+                @for case in &cases {
                     li class=(class(case)) {
                         span.verdict { (word(case)) }
                         span.name { (case.name) }

@@ -15,6 +15,7 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
                 image: "stand-in".to_owned(),
                 cases: vec![case.clone(), "caesium::r3::health".to_owned()],
                 began_unix_ms: 1_790_000_000_000,
+                again: "cargo xtask e2e --suite helm/caesium".to_owned(),
             },
         ),
         at(100, What::CaseStarted { case: case.clone() }),
@@ -47,7 +48,7 @@ fn a_red_run_puts_the_first_cause_first_and_says_how_to_run_it_again() {
     let cause = page.find("First cause").unwrap();
     assert!(cause < page.find("Timeline").unwrap());
     assert!(page.contains("caesium-2 can't pull &lt;image&gt;"), "text is escaped");
-    assert!(page.contains("cargo xtask e2e --exact caesium::r3::ready"));
+    assert!(page.contains("cargo xtask e2e --suite helm/caesium --exact caesium::r3::ready"));
     assert!(page.contains("0 passed, 1 failed, 1 not run"));
     assert!(page.contains("not run: caesium::r3::ready"));
 }
