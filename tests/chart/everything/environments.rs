@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{CUSTOMER, ORDER, SERVER, SERVICES, database, deployed};
 use crate::helm::{Chart, Render};
-use crate::manifests::at;
+use crate::manifests::{Manifests, at};
+use crate::pod_security;
 
 /// A release of the infrastructure, with the document's values.
 fn infrastructure(chart: Chart, namespace: &str, release: &str) -> Render {
@@ -117,4 +118,29 @@ fn the_migration_is_the_documents() {
     assert_eq!(at(job, "spec.template.spec.containers[0].args"), &serde_json::json!(["-y"]));
     assert_eq!(at(job, "spec.backoffLimit"), 3);
     assert_eq!(at(job, "metadata.annotations[helm.sh/hook]"), "pre-install,pre-upgrade");
+}
+
+/// A release as the stand-in plays it, on top of the document's values.
+fn played(release: Render, overlay: &std::path::Path) -> Manifests {
+    release.file(overlay).value("global.image", r#"{"repository":"stand-in","tag":"dev"}"#).manifests()
+}
+
+#[test]
+fn the_stand_in_plays_every_release_within_the_restricted_standard() {
+    let overlay = SERVER.path().join("../values/stand-in/web.yaml");
+    let web = |namespace, release| played(infrastructure(crate::web_service::CHART, namespace, release), &overlay);
+    let database =
+        |release, variant| played(infrastructure(database::CHART, "infra", release), &database::CHART.ci(variant));
+    let service = |(chart, _): (Chart, &str), environment| {
+        played(deployed(chart, environment), &chart.ci("stand-in-values.yaml"))
+    };
+    let mut all = vec![database("postgres", "stand-in-values.yaml"), database("kafka", "open-values.yaml")];
+    all.extend([web("infra", "valkey"), web("infra", "temporal"), web("monitoring", "otel-collector")]);
+    all.extend(SERVICES.iter().flat_map(|of| ["staging", "prod"].map(|environment| service(*of, environment))));
+    for rendered in all {
+        for (owner, pod) in rendered.pods().into_iter().filter(|(owner, _)| owner != "Pod") {
+            assert_eq!(pod_security::violations(&pod), Vec::<String>::new(), "{owner} of {:?}", rendered.ids());
+            assert_eq!(pod.containers[0].image.as_deref(), Some("stand-in:dev"), "{:?}", rendered.ids());
+        }
+    }
 }
