@@ -72,7 +72,10 @@ async fn about(stage: &Stage, watch: &Watch, object: &str, container: Option<&st
             Err(error) => lines.push(format!("  log of {container}: {error:#}")),
         }
     }
-    lines.push(format!("  see more, where --keep keeps it: {}", describe(stage, watch.namespace(), &kind.to_lowercase(), name)));
+    lines.push(format!(
+        "  see more, where --keep keeps it: {}",
+        describe(stage, watch.namespace(), &kind.to_lowercase(), name)
+    ));
     lines
 }
 
