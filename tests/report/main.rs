@@ -78,7 +78,7 @@ fn a_green_run_shows_every_lane(browser: &Browser) {
     let text = text(browser, &scene);
     assert!(!text.contains("First cause"), "{text}");
     shows(&text, &[" passed, 0 failed", "caesium::r1\n", "pod_kill", "faults", "caesium-0", "client caesium-0-new-0"]);
-    shows(&text, &["caesium-0/caesium", "delete Pod/caesium-0", "logs of r1"]);
+    shows(&text, &["caesium-0/caesium", "delete Pod/caesium-0", "logs of caesium-r1"]);
 }
 
 fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
@@ -88,7 +88,11 @@ fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
     shows(&text, &["1 failed", "First cause", "caesium::r1::ready", "container caesium ended 3 times"]);
     shows(
         &text,
-        &["evidence: caesium-r1/failed/ready", "not run: caesium::r1::ready", "state at the failure of r1::ready"],
+        &[
+            "evidence: caesium-r1/failed/ready",
+            "not run: caesium::r1::ready",
+            "state at the failure of caesium-r1::ready",
+        ],
     );
     assert!(scene.report().join("caesium-r1/failed/ready/describe.txt").exists(), "what is linked is there");
 }
