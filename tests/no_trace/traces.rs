@@ -1,7 +1,8 @@
 //! What a cluster is on its host while it is up: processes, namespaces, mounts, interfaces, cgroups, files.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,8 @@ pub struct Traces {
     folder: String,
     /// Ids with start times: an id is used again, but not within the same tick.
     processes: BTreeSet<(u32, String)>,
-    /// `net:[4026532000]`, without those of the host.
-    namespaces: BTreeSet<PathBuf>,
+    /// `net:[4026532000]`, without those of the host; held open, so that no other gets the number of one that is gone.
+    namespaces: BTreeMap<PathBuf, File>,
     cgroups: BTreeSet<PathBuf>,
 }
 
@@ -38,7 +39,7 @@ impl Traces {
         Self {
             folder: folder.display().to_string(),
             processes: ids.iter().filter_map(|id| Some((*id, started(*id)?))).collect(),
-            namespaces: ids.iter().flat_map(|id| namespaces(*id)).filter(|one| !own.contains(one)).collect(),
+            namespaces: ids.iter().flat_map(|id| held(*id)).filter(|(one, _)| !own.contains(one)).collect(),
             cgroups: ids.iter().flat_map(|id| cgroups(*id)).collect(),
         }
     }
@@ -69,7 +70,7 @@ impl Traces {
         for id in all() {
             left.extend(
                 namespaces(id)
-                    .filter(|one| self.namespaces.contains(one))
+                    .filter(|one| self.namespaces.contains_key(one))
                     .map(|one| format!("{id} in {}", one.display())),
             );
             let mounts = fs::read_to_string(format!("/proc/{id}/mountinfo")).unwrap_or_default();
@@ -122,6 +123,14 @@ fn started(id: u32) -> Option<String> {
 
 fn namespaces(id: u32) -> impl Iterator<Item = PathBuf> {
     NAMESPACES.into_iter().filter_map(move |name| fs::read_link(format!("/proc/{id}/ns/{name}")).ok())
+}
+
+fn held(id: u32) -> impl Iterator<Item = (PathBuf, File)> {
+    NAMESPACES.into_iter().filter_map(move |name| {
+        let file = File::open(format!("/proc/{id}/ns/{name}")).ok()?;
+        let link = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+        Some((link, file))
+    })
 }
 
 /// The run's own groups that a process is in.
