@@ -65,6 +65,13 @@ impl Up {
     }
 }
 
+impl Drop for Up {
+    /// Also where a test fails, nothing of it stays.
+    fn drop(&mut self) {
+        drop(self.process.kill());
+    }
+}
+
 /// The path of a tool that the harness would use.
 fn tool(name: Name) -> PathBuf {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
