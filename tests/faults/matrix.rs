@@ -22,6 +22,9 @@ pub struct Row {
     pub name: String,
     /// What is wrong, for a person.
     pub fault: String,
+    /// The folder of the suite below `helm/`.
+    #[serde(default = "caesium")]
+    pub suite: String,
     /// The cases to run, by their whole names; what they need runs as well.
     pub cases: Vec<String>,
     /// The cases that have to go red; all others that run stay green. Empty: the fault is survived.
@@ -48,7 +51,7 @@ pub struct Row {
     /// Variables of the run's environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Changes to a copy of the chart.
+    /// Changes to a copy of the charts.
     #[serde(default)]
     pub patch: Vec<Patch>,
     /// Further flags of `cargo xtask e2e`.
@@ -56,16 +59,20 @@ pub struct Row {
     pub flags: Vec<String>,
 }
 
-/// A change to one file of the chart's copy.
+/// A change to one file of the suite's copy.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// The file, relative to the chart.
+    /// The file, relative to the suite's folder.
     pub file: PathBuf,
     /// Text that must stand in it once or more; absent for a new file.
     pub from: Option<String>,
     /// What stands there instead.
     pub to: String,
+}
+
+fn caesium() -> String {
+    "caesium".to_owned()
 }
 
 /// Reads the matrix.

@@ -52,9 +52,8 @@ fn command(row: &Row, folder: &Path) -> Command {
     if !row.embedded.is_empty() {
         command.env("CHARTPROOF_EMBEDDED_FAULTS", serde_json::to_string(&row.embedded).unwrap());
     }
-    if !row.patch.is_empty() {
-        command.arg("--suite").arg(patched(row, folder));
-    }
+    let charts = if row.patch.is_empty() { PathBuf::from("helm") } else { patched(row, folder) };
+    command.arg("--suite").arg(charts.join(&row.suite));
     command
 }
 
@@ -68,12 +67,12 @@ fn stand_in(row: &Row) -> Vec<String> {
     escaped.map(set).unwrap_or_default()
 }
 
-/// A copy of the chart with the row's changes.
+/// A copy of all charts, since they refer to each other, with the row's changes.
 fn patched(row: &Row, folder: &Path) -> PathBuf {
-    let (chart, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), folder.join("caesium"));
-    copy_folder(&chart, &copy);
+    let (charts, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm"), folder.join("helm"));
+    copy_folder(&charts, &copy);
     for patch in &row.patch {
-        let file = copy.join(&patch.file);
+        let file = copy.join(&row.suite).join(&patch.file);
         let text = match &patch.from {
             None => patch.to.clone(),
             Some(from) => {
@@ -91,7 +90,10 @@ fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path()).unwrap(), target).unwrap();
+        } else if kind.is_dir() {
             copy_folder(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();

@@ -11,7 +11,7 @@ use crate::events::Verdict;
 use crate::evidence;
 use crate::kubernetes::wait::Waiter;
 use crate::phases::context::{Cx, NotApplicable};
-use crate::phases::{self, explain};
+use crate::phases::{self, explain, never_below};
 use crate::plan::Case;
 use crate::process::redact;
 use crate::run::Run;
@@ -46,7 +46,7 @@ fn timeout(run: &Run, case: &Case) -> Duration {
 }
 
 async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {
-    let phase = AssertUnwindSafe(phases::run(case.phase, cx)).catch_unwind();
+    let phase = AssertUnwindSafe(never_below::watched(cx, phases::run(case.phase, cx))).catch_unwind();
     tokio::select! {
         ended = tokio::time::timeout(timeout + OVERRUN, phase) => match ended {
             Ok(Ok(result)) => result,

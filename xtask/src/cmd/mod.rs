@@ -12,6 +12,7 @@ pub mod clusters;
 pub mod e2e;
 pub mod helm_test;
 pub mod image;
+pub mod init;
 pub mod lint;
 pub mod report;
 pub mod template;
@@ -22,6 +23,8 @@ pub mod tools;
 pub enum Command {
     /// Prove a chart: deploy it, ask it, kill it, check that nothing acknowledged was lost
     E2e(Box<e2e::Args>),
+    /// Write a first suite file for a chart, from what it renders
+    Init(init::Args),
     /// Lint the chart with each of its `ci/*.yaml`; needs no cluster
     Lint(lint::Args),
     /// Render the chart to stdout; needs no cluster
@@ -52,6 +55,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::E2e(args) => e2e::run(*args).await,
+            Command::Init(args) => init::run(args).await,
             Command::Lint(args) => lint::run(args).await,
             Command::Template(args) => template::run(args).await,
             Command::HelmTest(args) => helm_test::run(args).await,

@@ -39,6 +39,7 @@ mod kill;
 mod leader_write_follower_read;
 mod liveness_restarts;
 mod names_answer;
+pub mod never_below;
 mod node_stop;
 pub mod output;
 mod pod_kill;

@@ -58,7 +58,7 @@ pub fn read(path: &Path) -> anyhow::Result<Suite> {
 pub fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<Suite>>> {
     let mut suites: Vec<Arc<Suite>> = Vec::new();
     for path in paths {
-        let paths = if path.as_os_str() == "all" { all(Path::new(CHARTS))? } else { vec![path.clone()] };
+        let paths = if path.as_os_str() == "all" { all()? } else { vec![path.clone()] };
         for path in paths {
             let suite = read(&path)?;
             if suites.iter().any(|other| other.name == suite.name) {
@@ -77,11 +77,13 @@ pub fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<Suite>>> {
     Ok(suites)
 }
 
-/// The folders with a suite file in a folder.
-fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|error| {
-        usage(format!("--suite all: {}: {error}; run it where the charts' folder lies", folder.display()))
-    })?;
+/// The folders below `helm/` that have a suite file.
+///
+/// # Errors
+/// Where there is no such folder.
+pub fn all() -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(CHARTS)
+        .map_err(|error| usage(format!("--suite all: {CHARTS}: {error}; run it where the charts' folder lies")))?;
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<_> = folders.filter(|path| path.join("e2e.toml").is_file()).collect();
     found.sort();
@@ -100,6 +102,10 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     releases::check(&source, &suite)?;
     check_workload(&source, &suite)?;
     check_records(&source, &suite)?;
+    for (index, question) in suite.questions.iter().enumerate() {
+        let here = [Key("verify"), At(index)];
+        question.check(&suite).map_err(|message| source.error(&here, message))?;
+    }
     for (index, topology) in suite.topologies.iter().enumerate() {
         check_topology(&source, &suite, index, topology)?;
     }

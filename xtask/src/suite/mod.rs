@@ -13,6 +13,7 @@ mod case;
 pub mod load;
 mod release;
 mod variant;
+mod verify;
 
 pub use application::{Http, Leader, Members};
 pub use case::CaseSpec;
@@ -20,6 +21,7 @@ pub use client::records::{Pointer, Records, Request};
 pub use client::template;
 pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
+pub use verify::Question;
 
 /// A chart, or several, and what has to hold for them.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +70,9 @@ pub struct Suite {
     /// How many clients write and read around a fault, and how many writes make it worth judging.
     #[serde(default)]
     pub load: Load,
+    /// What the system's owners want to know, and who answers it.
+    #[serde(default, rename = "verify")]
+    pub questions: Vec<Question>,
     /// The ways in which the chart is deployed.
     #[serde(rename = "topology")]
     pub topologies: Vec<Topology>,
@@ -184,6 +189,9 @@ pub struct Topology {
     /// Values on top, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// How many replicas have to be ready at every moment of every case after `ready`.
+    #[serde(default)]
+    pub never_below: Option<u32>,
     /// Its cases, in the order in which they run.
     pub cases: Vec<CaseSpec>,
 }

@@ -12,6 +12,7 @@ mod machine;
 pub mod reports;
 pub mod soak;
 mod spread;
+pub mod suites;
 
 pub use machine::machine;
 pub use spread::Spread;
@@ -29,6 +30,8 @@ pub enum Bench {
     Check(check::Args),
     /// Whole runs without a fault, one after another, every second one with another core busy
     Soak(soak::Args),
+    /// All suites side by side against the longest of them alone
+    Suites(suites::Args),
 }
 
 /// Measures.
@@ -43,6 +46,7 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         Bench::Reports(args) => reports::run(args).await,
         Bench::Check(args) => check::run(args).await,
         Bench::Soak(args) => soak::run(args).await,
+        Bench::Suites(args) => suites::run(args).await,
     }
 }
 
