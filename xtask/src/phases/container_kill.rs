@@ -29,8 +29,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         return Err(NotApplicable(why).into());
     }
     restarted(cx, &stage, &name, &victim.container, restarts).await?;
-    settled::settled(cx, &stage, replicas).await?;
-    disturbance.recorder.recovered(fault);
+    disturbance.settled_again(fault).await?;
     let after = stage.pod(&name).with_context(|| format!("Pod/{name} is gone"))?;
     ensure!(after.uid() == before.uid(), "Pod/{name} was replaced: a container that is killed restarts in its pod");
     let kept = (objects::ip(&before), objects::ip(&after));

@@ -140,9 +140,7 @@ impl<'a> Disturbance<'a> {
 
     async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
         let load = &self.stage.suite.load;
-        // With fewer than three, no quorum stays when one goes.
-        let during = if self.replicas > 2 { load.during } else { 0 };
-        let minimum = Minimum { before: load.before, during, after: load.after };
+        let minimum = Minimum { before: load.before, during: self.during(), after: load.after };
         let history = self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum);
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
@@ -155,6 +153,24 @@ impl<'a> Disturbance<'a> {
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
         let service = if self.through_service { "" } else { "; no client in the cluster: its nodes take no image" };
         Ok(format!("{}{service}", note(&judgement.availability, self.recorder.known().len())))
+    }
+
+    /// How many writes have to be acknowledged from a fault to recovery: with fewer than three replicas, no quorum stays
+    /// when one goes.
+    fn during(&self) -> usize {
+        if self.replicas > 2 { self.stage.suite.load.during } else { 0 }
+    }
+
+    /// Waits until all is settled again after a fault, and writes go through: only that is recovery.
+    ///
+    /// # Errors
+    /// Where that does not come about in the case's time.
+    pub async fn settled_again(&self, fault: usize) -> anyhow::Result<()> {
+        settled::settled(self.cx, &self.stage, self.replicas).await?;
+        let began_ns = self.recorder.began_ns(fault);
+        self.acknowledged_over(None, began_ns, self.during(), "since the fault").await?;
+        self.recorder.recovered(fault);
+        Ok(())
     }
 
     /// Waits until so many writes were acknowledged since then, and one over each kind of connection through the

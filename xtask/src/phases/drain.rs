@@ -9,7 +9,6 @@ use kube::ResourceExt;
 use super::context::Cx;
 use super::disruption_budget::evict;
 use super::disturb::Disturbance;
-use super::settled;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -32,8 +31,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         }
     };
     cx.wait.until(&stage.watch, "every evicted pod gone", gone).await?;
-    settled::settled(cx, &stage, replicas).await?;
-    disturbance.recorder.recovered(fault);
+    disturbance.settled_again(fault).await?;
     disturbance.recorder.evidence(fault, format!("{} pods replaced", old.len()));
     let note = disturbance.end().await?;
     let has_budget = stage.suite.workload.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());

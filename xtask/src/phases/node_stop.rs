@@ -6,7 +6,6 @@ use kube::{Api, ResourceExt};
 
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
-use super::settled;
 use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
@@ -37,10 +36,9 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         same.map_or(Ok(()), |old| Err(format!("Pod/{} has not", old.name_any())))
     };
     cx.wait.until(&stage.watch, &what, started).await?;
-    settled::settled(cx, &stage, replicas).await?;
+    disturbance.settled_again(fault).await?;
     // All that ran there has restarted, once or more.
     disturbance.restarts.forget();
-    disturbance.recorder.recovered(fault);
     disturbance.recorder.evidence(fault, format!("{} pods on it started again", before.len()));
     disturbance.end().await
 }

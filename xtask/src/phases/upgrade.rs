@@ -5,7 +5,6 @@ use kube::ResourceExt;
 
 use super::context::Cx;
 use super::disturb::Disturbance;
-use super::settled;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -49,8 +48,7 @@ pub async fn rolled(
             if now > generation { Ok(()) } else { Err(format!("generation {}", now.unwrap_or_default())) }
         })
         .await?;
-    settled::settled(cx, stage, disturbance.replicas).await?;
-    disturbance.recorder.recovered(fault);
+    disturbance.settled_again(fault).await?;
     let after = uids();
     let same = after.iter().filter(|uid| before.contains(uid)).count();
     ensure!(

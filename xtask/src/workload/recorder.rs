@@ -195,6 +195,11 @@ impl Recorder {
         inner.faults.len() - 1
     }
 
+    /// When a fault began.
+    pub fn began_ns(&self, fault: usize) -> u64 {
+        self.inner().faults.get(fault).map_or(0, |fault| fault.start_ns)
+    }
+
     /// Notes what shows that a fault happened.
     pub fn evidence(&self, fault: usize, evidence: String) {
         if let Some(fault) = self.inner().faults.get_mut(fault) {
