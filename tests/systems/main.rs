@@ -66,3 +66,55 @@ fn every_suite_has_questions() {
     assert_eq!(names, ["caesium", "everything", "caelundas", "toskamesh", "volaticloud"]);
     assert!(suites.iter().all(|suite| suite.questions.len() >= 5));
 }
+
+/// The keys that serde knows in a table are what it expects instead of an unknown one.
+fn known(table: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("docs/suite.md")).unwrap();
+    let blocks = text.split("```toml").skip(1).filter(|rest| rest.starts_with('\n') || rest.starts_with(" several"));
+    let toml: Vec<_> = blocks.filter_map(|rest| rest.split_once('\n')?.1.split("```").next()).collect();
+    let block = toml.iter().find(|block| block.contains(table)).unwrap_or_else(|| panic!("{table} is not documented"));
+    let wrong = block.replacen(table, &format!("{table}\nunknown_key = 1"), 1);
+    let name = if block.starts_with("name") { "" } else { "name = \"x\"\n" };
+    let error = toml::from_str::<Suite>(&format!("{name}{wrong}")).unwrap_err().message().to_owned();
+    let expected = error.split("expected").nth(1).unwrap_or_else(|| panic!("{table}: {error}"));
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_schema_takes_every_suite_and_has_every_key() {
+    let file = root().join("docs/suite.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("suite", schema.clone()).unwrap();
+    let compiled = compiler.compile("suite", &mut schemas).unwrap();
+    let folders =
+        ["caesium", "everything", "kubernetes-job", "toskamesh", "web-service"].map(|name| format!("helm/{name}"));
+    for folder in folders.iter().map(String::as_str).chain(["tests/etcd"]) {
+        let text = std::fs::read_to_string(root().join(folder).join("e2e.toml")).unwrap();
+        let suite: serde_json::Value = toml::from_str(&text).unwrap();
+        if let Err(error) = schemas.validate(&suite, compiled) {
+            panic!("{folder}: {error}");
+        }
+        let mut wrong = suite;
+        wrong["unknown_key"] = 1.into();
+        assert!(schemas.validate(&wrong, compiled).is_err(), "{folder}: an unknown key is taken");
+    }
+    for (table, pointer) in [
+        ("[workload]", "/properties/workload"),
+        ("[http]", "/properties/http"),
+        ("[image]", "/properties/image"),
+        ("[members]", "/properties/members"),
+        ("[leader]", "/properties/leader"),
+        ("[load]", "/properties/load"),
+        ("[[release]]", "/$defs/release"),
+        ("[[secret]]", "/$defs/secret"),
+        ("[[verify]]", "/$defs/verify"),
+        ("[[topology]]", "/$defs/topology"),
+    ] {
+        let properties = schema.pointer(&format!("{pointer}/properties")).unwrap().as_object().unwrap();
+        let (mut written, mut known) = (properties.keys().cloned().collect::<Vec<_>>(), known(table));
+        written.sort();
+        known.sort();
+        assert_eq!(written, known, "{table}");
+    }
+}
