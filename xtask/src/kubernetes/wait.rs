@@ -1,5 +1,6 @@
 //! Waits: each has a deadline, says what it waits for, and ends early on a state that can't recover.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ pub struct Waiter {
     started: Instant,
     timeout: Duration,
     last: std::sync::Mutex<String>,
-    tracker: Mutex<Tracker>,
+    /// One per namespace: a case may wait in several at once.
+    trackers: Mutex<BTreeMap<String, Tracker>>,
     expects_failure: AtomicBool,
 }
 
@@ -54,7 +56,7 @@ impl Waiter {
             started: Instant::now(),
             timeout,
             last: std::sync::Mutex::default(),
-            tracker: Mutex::default(),
+            trackers: Mutex::default(),
             expects_failure: AtomicBool::new(false),
         }
     }
@@ -153,7 +155,7 @@ impl Waiter {
     ) -> anyhow::Result<T> {
         let mut going_on = std::pin::pin!(going_on);
         let mut changes = watch.changes();
-        self.tracker.lock().await.begin_hooks(&watch.state());
+        self.trackers.lock().await.entry(watch.namespace().to_owned()).or_default().begin_hooks(&watch.state());
         loop {
             tokio::select! {
                 done = &mut going_on => return Ok(done),
@@ -166,13 +168,14 @@ impl Waiter {
 
     /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less.
     pub async fn failed_hook(&self, watch: &Watch) -> Option<Sighting> {
-        self.tracker.lock().await.failed_hook(&watch.state())
+        self.trackers.lock().await.get_mut(watch.namespace())?.failed_hook(&watch.state())
     }
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
         let namespace = watch.namespace().to_owned();
         let (sighting, trouble) = {
-            let mut tracker = self.tracker.lock().await;
+            let mut trackers = self.trackers.lock().await;
+            let tracker = trackers.entry(watch.namespace().to_owned()).or_default();
             let state = watch.state();
             (tracker.look(&state, Instant::now()), state.trouble.clone())
         };

@@ -76,8 +76,8 @@ fn line(line: &str) -> String {
     }
     if let Some((before, rest)) = line.split_once(": ")
         && let name = before.split(char::is_whitespace).next_back().unwrap_or_default()
-        // An object's name says nothing of what is told of it.
-        && !name.contains(['/', '('])
+        // Neither an object's name nor a command's last word says anything of what is told of it.
+        && !name.contains(['/', '(', '=', '`'])
         && is_secret_name(name.trim_matches(['-', '"', '\'']))
         && holds_something(rest.trim())
     {
@@ -228,6 +228,7 @@ mod tests {
             "error looking up secret (token: not found)",
             "--set imagePullSecrets[0].name=regcred",
             "echo password=$PASSWORD",
+            "`helm template x --set auth.password=REDACTED`: exit code 1 after 0.1 s",
         ] {
             assert_eq!(text(said), said);
         }

@@ -77,9 +77,10 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// From now on hooks count as well, those that are new: helm runs them, and would wait out its time-out.
+    /// From now on hooks count as well, those that are new: helm runs them, and would wait out its time-out. Where
+    /// several releases are installed side by side, new since the first.
     pub fn begin_hooks(&mut self, state: &State) {
-        self.old_hooks = Some(view::hooks(state));
+        self.old_hooks.get_or_insert_with(|| view::hooks(state));
     }
 
     /// A hook that failed since [`Tracker::begin_hooks`].
