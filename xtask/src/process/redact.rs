@@ -120,7 +120,7 @@ fn assigned(line: &str) -> String {
         let inner = &value[quote.map_or(0, char::len_utf8)..];
         let end = match quote {
             Some(quote) => inner.find(quote),
-            None => inner.find(|c: char| c.is_whitespace() || ",;&)}]\"'".contains(c)),
+            None => inner.find(|c: char| c.is_whitespace() || ",;&)}]\"'`".contains(c)),
         };
         let (secret, behind) = inner.split_at(end.unwrap_or(inner.len()));
         if !is_prose && holds_something(secret) {
