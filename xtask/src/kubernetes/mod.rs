@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kube::Config;
+use kube::client::ClientBuilder;
+use kube::client::retry::RetryPolicy;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
 
 pub mod final_states;
 pub mod http;
@@ -17,6 +21,13 @@ pub mod watch;
 
 /// How long one call to the API server may take; watches, logs and port-forwards have no such limit.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a request is made again that the API server throttles or can't serve now: 429, 503, 504.
+const RETRIES: u32 = 3;
+/// The first pause before that, and the longest.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// Requests that wait for their turn; more than any run makes at once.
+const BUFFERED: usize = 1024;
 
 /// A client for one context of one kubeconfig; the user's own is never looked at.
 ///
@@ -39,7 +50,10 @@ pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<
     // kube would retry for minutes out of sight; here every wait has its own deadline and says what it saw.
     config.default_retry = false;
     config.connect_timeout = Some(CALL_TIMEOUT);
-    kube::Client::try_from(config).with_context(|| format!("a client for context {context}"))
+    let plain = ClientBuilder::try_from(config).with_context(|| format!("a client for context {context}"))?;
+    let (first, longest) = RETRY_AFTER;
+    let policy = RetryPolicy::new(first, longest, RETRIES, false).context("the pauses between retries")?;
+    Ok(plain.with_layer(&BufferLayer::new(BUFFERED)).with_layer(&RetryLayer::new(policy)).build())
 }
 
 /// Makes a call to the API server with its limit; `what` names it: `deleting Pod/caesium-0`.
@@ -71,3 +85,45 @@ impl std::fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Api;
+    use serde_json::json;
+    use wiremock::matchers::method;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    /// What getting a namespace ends with where the server answers this status so often, and then well.
+    async fn got(status: u16, times: u64) -> anyhow::Result<Namespace> {
+        let server = MockServer::start().await;
+        let told = json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
+        let refusal = ResponseTemplate::new(status).set_body_json(told);
+        Mock::given(method("GET")).respond_with(refusal).up_to_n_times(times).mount(&server).await;
+        let namespace = ResponseTemplate::new(200).set_body_json(json!({ "metadata": { "name": "a" } }));
+        Mock::given(method("GET")).respond_with(namespace).mount(&server).await;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("kubeconfig");
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config",
+            "clusters": [{ "name": "c", "cluster": { "server": server.uri() } }],
+            "users": [{ "name": "u", "user": {} }],
+            "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
+        });
+        std::fs::write(&file, kubeconfig.to_string())?;
+        let client = client(&file, "x").await?;
+        call("getting Namespace/a", Api::<Namespace>::all(client).get("a")).await
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_asked_again_and_what_does_not_is_told() {
+        got(503, 2).await.unwrap();
+        got(429, 1).await.unwrap();
+        let error = got(503, 100).await.unwrap_err().to_string();
+        assert_eq!(error, "getting Namespace/a: the api server refused with 503: not now");
+        let error = got(403, 1).await.unwrap_err().to_string();
+        assert_eq!(error, "getting Namespace/a: the api server refused with 403: not now");
+    }
+}

@@ -150,6 +150,17 @@ fn several_releases_are_documented() {
 }
 
 #[test]
+fn every_parameter_of_a_case_has_an_example_that_is_good() {
+    let text = blocks("```toml several\n");
+    let suite = parse(Path::new("docs/suite.md"), &text).unwrap();
+    for line in blocks("```toml cases\n").lines() {
+        let case: toml::Table = toml::from_str(&format!("case = {line}")).unwrap();
+        let case: CaseSpec = case["case"].clone().try_into().unwrap();
+        phases::check(&suite, &case).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
 fn a_case_takes_no_parameter_that_its_phase_does_not_know() {
     let error = error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { case = \"uninstall\", fast = true }]");
     assert!(error.ends_with("case `uninstall`: it has no parameter `fast`"), "{error}");
