@@ -52,6 +52,7 @@ const KNOWN: &[Known] = &[
     only_recorded("eviction-budget", "poddisruptionbudgets b", "expectedPods=0 observedGeneration=1", SOONER),
     only_recorded("eviction-budget", "events PodDisruptionBudget/b", "No matching pods found", SOONER),
     only_here("init-fails", "pods i", "init running:: last=terminated:Error(1): restarts=1", RELIST),
+    only_recorded("init-fails", "pods i", "init terminated:Error(1): last=terminated:Error(1): restarts=1", MERGED),
     only_recorded(
         "oom",
         "pods oom",

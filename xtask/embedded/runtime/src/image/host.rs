@@ -36,18 +36,6 @@ fi
 exec \"$@\"
 ";
 
-/// For hosts without netcat; later in the path than any that there is. bash connects by itself.
-const NETCAT: &str = "\
-#!/usr/bin/env bash
-# nc -z -w SECONDS HOST PORT
-wait=10
-while getopts zw: option; do [ $option = w ] && wait=$OPTARG; done
-shift $((OPTIND - 1))
-exec timeout \"$wait\" bash -c 'exec 3<>\"/dev/tcp/$0/$1\"' \"$1\" \"$2\"
-";
-/// Where such programs are.
-const FALLBACKS: &str = "/fallbacks";
-
 struct Served {
     repository: &'static str,
     /// All of them have to be on the host.
@@ -70,7 +58,7 @@ const SERVED: [Served; 2] = [
         user: "",
         entrypoint: &[],
         cmd: &["sh"],
-        script: Some(("fallbacks/nc", NETCAT)),
+        script: None,
     },
     Served {
         repository: "docker.io/curlimages/curl",
@@ -116,7 +104,7 @@ fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
         platform: super::platform_here(),
         entrypoint: texts(served.entrypoint),
         cmd: texts(served.cmd),
-        env: vec![format!("PATH={}:{FALLBACKS}", crate::container::DEFAULT_PATH)],
+        env: vec![format!("PATH={}", crate::container::DEFAULT_PATH)],
         user: served.user.into(),
         from_host: true,
         ..Image::default()
@@ -138,8 +126,6 @@ fn make_tree(served: &Served, tree: &Path) -> Result<Vec<Mount>> {
     write(&tree.join("etc/passwd"), &passwd, 0o644)?;
     write(&tree.join("etc/group"), &group, 0o644)?;
     if let Some((name, script)) = served.script {
-        fs::create_dir_all(tree.join(name).parent().unwrap_or(tree))
-            .with_context(|| format!("make room for {name}"))?;
         write(&tree.join(name), script, 0o755)?;
     }
     let mut mounts = Vec::new();
