@@ -36,11 +36,17 @@ pub fn rows_documented() -> Vec<String> {
     text.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
 }
 
-/// Writes the table.
+/// Writes the table: what was measured now, and what stands there of the other rows.
 pub fn write(matrix: &Matrix, detections: &[Detection]) {
     let mut text = HEAD.to_owned();
+    let before = std::fs::read_to_string(file()).unwrap_or_default();
     for row in &matrix.rows {
-        let Some(detection) = detections.iter().find(|d| d.name == row.name) else { continue };
+        let Some(detection) = detections.iter().find(|d| d.name == row.name) else {
+            // Measured another time.
+            let old = before.lines().find(|line| line.starts_with(&format!("| `{}` |", row.name)));
+            text.extend(old.map(|line| format!("{line}\n")));
+            continue;
+        };
         let (red, sentence) = (red(row), escape(&detection.sentence));
         writeln!(text, "| `{}` | {} | {red} | {} | {sentence} |", row.name, row.fault, detection.seconds).unwrap();
     }

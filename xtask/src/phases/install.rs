@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::context::Cx;
 use super::rolled_out;
 use crate::kubernetes::call;
+use crate::kubernetes::wait::GivenUp;
 use crate::kubernetes::watch::Watch;
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
@@ -76,7 +77,15 @@ async fn install(
     // The sender outlives this; where another release fails, all of this is dropped.
     drop(ready.subscribe().wait_for(all).await);
     let install = placed.helm.install(&placed.chart, &placed.values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&placed.watch, &install.line(), install.run()).await??;
+    if let Err(error) = cx.wait.unless_hopeless(&placed.watch, &install.line(), install.run()).await? {
+        return match cx.wait.failed_hook(&placed.watch).await {
+            Some(hook) => {
+                let (sentence, namespace) = (hook.sentence.clone(), placed.watch.namespace().to_owned());
+                Err(GivenUp { sentence, namespace, sighting: Some(hook) }.into())
+            }
+            None => Err(error.into()),
+        };
+    }
     let key = placed.release.key();
     if stage.releases.iter().any(|other| other.release.needs.contains(&key)) {
         rolled_out::rolled_out(cx, placed).await?;
