@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context;
 use kube::Config;
 use kube::client::ClientBuilder;
-use kube::client::retry::RetryPolicy;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
@@ -15,6 +14,7 @@ pub mod final_states;
 pub mod http;
 pub mod logs;
 pub mod objects;
+mod retry;
 pub mod rollout;
 pub mod wait;
 pub mod watch;
@@ -22,10 +22,6 @@ pub mod watch;
 /// How long one call to the API server may take; watches, logs and port-forwards have no such limit.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How often a request is made again that the API server throttles or can't serve now: 429, 503, 504.
-const RETRIES: u32 = 3;
-/// The first pause before that, and the longest.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// Requests that wait for their turn; more than any run makes at once.
 const BUFFERED: usize = 1024;
 
@@ -51,9 +47,7 @@ pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<
     config.default_retry = false;
     config.connect_timeout = Some(CALL_TIMEOUT);
     let plain = ClientBuilder::try_from(config).with_context(|| format!("a client for context {context}"))?;
-    let (first, longest) = RETRY_AFTER;
-    let policy = RetryPolicy::new(first, longest, RETRIES, false).context("the pauses between retries")?;
-    Ok(plain.with_layer(&BufferLayer::new(BUFFERED)).with_layer(&RetryLayer::new(policy)).build())
+    Ok(plain.with_layer(&BufferLayer::new(BUFFERED)).with_layer(&RetryLayer::new(retry::Retry::new()?)).build())
 }
 
 /// Makes a call to the API server with its limit; `what` names it: `deleting Pod/caesium-0`.

@@ -1,5 +1,7 @@
 //! After a fault: what became of writes that were not answered, and every known record through every replica.
 
+use std::collections::BTreeMap;
+
 use client::application::{self, Record};
 use history::{Connection as Over, OperationKind, Outcome, Stage};
 
@@ -50,12 +52,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads every known record through every replica, side by side.
+    /// Reads every known record through every replica, side by side; a key that was written again only once, since a
+    /// client that asks for it twice at once would see no order between the answers.
     ///
     /// # Errors
     /// Where a replica does not answer within the case's time.
     pub async fn read_all(&self, replicas: &[String]) -> anyhow::Result<usize> {
-        let known = self.recorder.known();
+        let known: BTreeMap<_, _> =
+            self.recorder.known().into_iter().map(|record| (record.key.clone(), record)).collect();
+        let known: Vec<_> = known.into_values().collect();
         let through = replicas.iter().map(|replica| self.read_through(replica, &known));
         futures::future::try_join_all(through).await?;
         Ok(known.len())

@@ -1,0 +1,68 @@
+//! Which requests are made again when the API server throttles them or can't serve them now.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use http::{Request, Response};
+use kube::client::Body;
+use kube::client::retry::RetryPolicy;
+use tower::BoxError;
+use tower::retry::Policy;
+
+/// How often a request is made again that is answered with 429, 503 or 504.
+const RETRIES: u32 = 3;
+/// The first pause before that, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+
+/// kube's policy, but for evictions: there 429 is the disruption budget's answer, and the next try a question of its own.
+#[derive(Clone)]
+pub struct Retry(RetryPolicy);
+
+impl Retry {
+    /// With the pauses and the number of tries of the harness.
+    ///
+    /// # Errors
+    /// Where kube does not take them.
+    pub fn new() -> anyhow::Result<Self> {
+        let (first, longest) = PAUSES;
+        Ok(Self(RetryPolicy::new(first, longest, RETRIES, false).context("the pauses between retries")?))
+    }
+}
+
+impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Retry {
+    type Future = tokio::time::Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<Body>,
+        answer: &mut Result<Response<Answer>, BoxError>,
+    ) -> Option<Self::Future> {
+        if request.uri().path().ends_with("/eviction") { None } else { self.0.retry(request, answer) }
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        Policy::<_, Response<Answer>, BoxError>::clone_request(&mut self.0, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    async fn again(path: &str, status: StatusCode) -> bool {
+        let mut request = Request::post(path).body(Body::empty()).unwrap();
+        let mut answer: Result<_, BoxError> = Ok(Response::builder().status(status).body(()).unwrap());
+        Retry::new().unwrap().retry(&mut request, &mut answer).is_some()
+    }
+
+    #[tokio::test]
+    async fn a_refused_eviction_is_an_answer_and_throttling_is_not() {
+        let pod = "/api/v1/namespaces/demo/pods/demo-0";
+        assert!(!again(&format!("{pod}/eviction"), StatusCode::TOO_MANY_REQUESTS).await);
+        assert!(again(pod, StatusCode::TOO_MANY_REQUESTS).await);
+        assert!(again(pod, StatusCode::SERVICE_UNAVAILABLE).await);
+        assert!(!again(pod, StatusCode::CONFLICT).await);
+    }
+}
