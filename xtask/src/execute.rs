@@ -26,7 +26,7 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let timeout = asked.unwrap_or_else(|| timeout(run, case));
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant: case.variant, spec: case.spec.clone() };
-    match bounded(case, &cx, timeout).await {
+    match Box::pin(bounded(case, &cx, timeout)).await {
         Ok(note) => Verdict::Passed { note: redact::text(&note) },
         Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
         Err(error) => {

@@ -29,7 +29,7 @@ pub enum Said {
     /// Once: write and read there, `host:port`.
     Begin {
         /// What to do.
-        task: Task,
+        task: Box<Task>,
         /// Through what.
         through: String,
     },
@@ -80,7 +80,7 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
         tokio::select! {
             said = next(&mut lines) => match (said?, sender.take()) {
                 (Some(Said::Begin { task, through }), Some(sender)) => {
-                    start(&mut working, &Team::new(task, began, stop.clone(), sender), &through);
+                    start(&mut working, &Team::new(*task, began, stop.clone(), sender), &through);
                 }
                 (Some(Said::Begin { .. }), None) => bail!("begun already"),
                 (Some(Said::Clock), unused) => {

@@ -124,8 +124,8 @@ pub fn claim_line(claim: &PersistentVolumeClaim) -> String {
 pub fn job_line(job: &Job) -> String {
     let status = job.status.clone().unwrap_or_default();
     let count = |number: Option<i32>| number.unwrap_or(0);
-    let decided = status.conditions.iter().flatten().filter(|c| c.status == "True").filter_map(|c| c.reason.as_deref());
-    let why = decided.last().map(|reason| format!(", {reason}")).unwrap_or_default();
+    let decided = status.conditions.iter().flatten().rfind(|c| c.status == "True" && c.reason.is_some());
+    let why = decided.and_then(|c| c.reason.as_deref()).map(|reason| format!(", {reason}")).unwrap_or_default();
     let (active, succeeded, failed) = (count(status.active), count(status.succeeded), count(status.failed));
     format!("{active} active, {succeeded} succeeded, {failed} failed{why}")
 }

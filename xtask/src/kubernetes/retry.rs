@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    async fn again(path: &str, status: StatusCode) -> bool {
+    fn again(path: &str, status: StatusCode) -> bool {
         let mut request = Request::post(path).body(Body::empty()).unwrap();
         let mut answer: Result<_, BoxError> = Ok(Response::builder().status(status).body(()).unwrap());
         Retry::new().unwrap().retry(&mut request, &mut answer).is_some()
@@ -60,9 +60,9 @@ mod tests {
     #[tokio::test]
     async fn a_refused_eviction_is_an_answer_and_throttling_is_not() {
         let pod = "/api/v1/namespaces/demo/pods/demo-0";
-        assert!(!again(&format!("{pod}/eviction"), StatusCode::TOO_MANY_REQUESTS).await);
-        assert!(again(pod, StatusCode::TOO_MANY_REQUESTS).await);
-        assert!(again(pod, StatusCode::SERVICE_UNAVAILABLE).await);
-        assert!(!again(pod, StatusCode::CONFLICT).await);
+        assert!(!again(&format!("{pod}/eviction"), StatusCode::TOO_MANY_REQUESTS));
+        assert!(again(pod, StatusCode::TOO_MANY_REQUESTS));
+        assert!(again(pod, StatusCode::SERVICE_UNAVAILABLE));
+        assert!(!again(pod, StatusCode::CONFLICT));
     }
 }

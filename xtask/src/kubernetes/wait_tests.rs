@@ -9,13 +9,13 @@ fn waiter(timeout_ms: u64) -> Waiter {
     Waiter::new("c::r1::ready".to_owned(), Events::channel().0, Duration::from_millis(timeout_ms))
 }
 
-fn with_pod(status: serde_json::Value) -> State {
+fn with_pod(status: &serde_json::Value) -> State {
     let pod = json!({ "metadata": { "name": "caesium-0" }, "status": status });
     State { pods: [("caesium-0".to_owned(), serde_json::from_value(pod).unwrap())].into(), ..State::default() }
 }
 
 fn never_pulled() -> State {
-    with_pod(json!({ "containerStatuses": [{ "name": "caesium", "image": "caesium:1", "imageID": "", "ready": false,
+    with_pod(&json!({ "containerStatuses": [{ "name": "caesium", "image": "caesium:1", "imageID": "", "ready": false,
         "restartCount": 0, "state": { "waiting": { "reason": "ErrImageNeverPull" } } }] }))
 }
 
@@ -26,7 +26,7 @@ async fn success_is_seen_also_when_it_comes_later() {
     let seen = waiter.until(&watch, "a pod", |state| state.pods.keys().next().cloned().ok_or("none".to_owned()));
     let later = async {
         tokio::task::yield_now().await;
-        watch.replace(with_pod(json!({})));
+        watch.replace(with_pod(&json!({})));
     };
     assert_eq!(tokio::join!(seen, later).0.unwrap(), "caesium-0");
 }

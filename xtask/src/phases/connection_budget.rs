@@ -21,7 +21,7 @@ pub struct With {
 }
 
 /// Runs the case.
-pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+pub fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let pools: Vec<_> = stage.releases.iter().flat_map(|placed| pools(placed, &with.variable)).collect();
     ensure!(!pools.is_empty(), "no container has the variable {}: there is nothing to add up", with.variable);

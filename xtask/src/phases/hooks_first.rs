@@ -8,7 +8,7 @@ use crate::kubernetes::watch::State;
 use crate::placed::Placed;
 
 /// Runs the case.
-pub async fn run(cx: &Cx) -> anyhow::Result<String> {
+pub fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let placed = cx.placed(&stage)?;
     let hooks = placed.hook_jobs("pre-install");

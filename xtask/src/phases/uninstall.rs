@@ -74,7 +74,8 @@ async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::
         let released = found.items.iter().filter(|object| !hook(object));
         let ours = released.map(ResourceExt::name_any).filter(|name| {
             let known = (kind.kind.as_str(), name.as_str());
-            !ALWAYS.contains(&known) && !(kind.kind == "Secret" && secrets.contains(&name.as_str()))
+            let secret = kind.kind == "Secret" && secrets.contains(&name.as_str());
+            !(secret || ALWAYS.contains(&known))
         });
         anyhow::Ok(ours.map(|name| format!("{}/{name}", kind.kind)).collect::<Vec<_>>())
     });

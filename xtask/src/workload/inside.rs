@@ -103,7 +103,7 @@ impl Inside {
         };
         let what = format!("Pod/{POD}, the client in the cluster");
         let (mut line, ahead) = wait.ask_until(&stage.watch, &what, ask).await?;
-        inside::tell(&mut line.write, &Said::Begin { task, through }).await?;
+        inside::tell(&mut line.write, &Said::Begin { task: Box::new(task), through }).await?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(line.follow(recorder.clone(), ahead, stop.clone()));
         Ok(Self { stop, task: AbortOnDropHandle::new(task) })

@@ -83,11 +83,11 @@ fn uncreatable(view: &View<'_>, owner: &impl ResourceExt, kind: &str, matches: f
 
 pub fn failed_jobs(view: &View<'_>) -> Vec<Sighting> {
     let jobs = view.jobs().filter(|job| !view::is_hook(*job));
-    jobs.filter_map(|job| failed_job(view, job, format!("Job/{} failed", job.name_any()))).collect()
+    jobs.filter_map(|job| failed_job(view, job, &format!("Job/{} failed", job.name_any()))).collect()
 }
 
 pub fn failed_hooks(view: &View<'_>) -> Vec<Sighting> {
-    let jobs = view.jobs().filter_map(|job| failed_job(view, job, hook_failed(job, "Job")?));
+    let jobs = view.jobs().filter_map(|job| failed_job(view, job, &hook_failed(job, "Job")?));
     let pods = view.pods().filter_map(|pod| {
         let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
         let why = status.message.clone().unwrap_or_else(|| objects::pod_line(pod));
@@ -102,7 +102,7 @@ fn hook_failed(object: &impl ResourceExt, kind: &str) -> Option<String> {
     Some(format!("hook {kind}/{} ({when}) failed", object.name_any()))
 }
 
-fn failed_job(view: &View<'_>, job: &Job, failed: String) -> Option<Sighting> {
+fn failed_job(view: &View<'_>, job: &Job, failed: &str) -> Option<Sighting> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     // The decision comes first, and `Failed` once its pods have ended.
     let decided = |c: &&JobCondition| matches!(c.type_.as_str(), "Failed" | "FailureTarget") && c.status == "True";
