@@ -90,8 +90,9 @@ async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
     rules.push(rule("worker-images-bare").times(1));
     rules.push(rule("worker-images"));
     let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
-    rules.push(create.step("runtime", "kind-load-archive"));
-    rules.push(rule("kind-load-archive"));
+    // Not created before the control plane was looked at: until its images are loaded it has none.
+    rules.push(create.step("runtime", "node-images"));
+    rules.push(rule("kind-load-archive").then("loaded"));
     let mut scene = Scene::new(&rules);
     let cluster = scene.cluster().await;
     let archives = [scene.archive()];
