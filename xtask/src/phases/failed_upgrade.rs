@@ -36,7 +36,8 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
     let line = upgrade.line();
     let failure = upgrade.run().await.err().map(|error| format!("{error:#}"));
-    let said = says(cx, &stage.client, &bad, &with.says, failure.as_deref()).await?;
+    let ask = async || signs::find(&stage.client, &bad, failure.as_deref().unwrap_or_default(), &with.says).await;
+    let said = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
     before.check()?;
     if with.hook {
         ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
@@ -48,24 +49,6 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     rolled_out::rolled_out(cx, placed).await?;
     before.check()?;
     Ok(format!("{} pods went on, {said:?}", before.count()))
-}
-
-/// Waits until the words are somewhere; answers the line that has them.
-async fn says(
-    cx: &Cx,
-    client: &kube::Client,
-    bad: &Placed,
-    words: &str,
-    failure: Option<&str>,
-) -> anyhow::Result<String> {
-    let ask = async || {
-        let signs = format!("{}\n{}", failure.unwrap_or_default(), signs::of_release(client, bad).await);
-        match signs.lines().find(|line| line.contains(words)) {
-            Some(line) => Ok(line.trim().to_owned()),
-            None => Err(signs.trim().to_owned()),
-        }
-    };
-    cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {words:?}"), ask).await
 }
 
 fn rollouts(placed: &Placed) -> Vec<Option<Rollout>> {

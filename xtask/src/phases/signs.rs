@@ -9,8 +9,17 @@ use crate::placed::Placed;
 /// Log lines of each container that are looked at.
 const LINES: i64 = 50;
 
+/// The line that has these words, in what `helm` said or the release shows; all of it where none has.
+pub async fn find(client: &kube::Client, placed: &Placed, helm: &str, words: &str) -> Result<String, String> {
+    let signs = format!("{helm}\n{}", of_release(client, placed).await);
+    match signs.lines().find(|line| line.contains(words)) {
+        Some(line) => Ok(line.trim().to_owned()),
+        None => Err(signs.trim().to_owned()),
+    }
+}
+
 /// Everything about all pods of a release, and about what was to make them.
-pub async fn of_release(client: &kube::Client, placed: &Placed) -> String {
+async fn of_release(client: &kube::Client, placed: &Placed) -> String {
     let mut signs = Vec::new();
     for pod in placed.pods() {
         signs.push(of_pod(client, placed, &pod).await);

@@ -64,11 +64,7 @@ async fn says(
         if let Some(pod) = pods.iter().find(|pod| objects::is_ready(pod)) {
             return Ok(Err(objects::pod_line(pod)));
         }
-        let signs = format!("{}\n{}", refused.get().map_or("", String::as_str), signs::of_release(client, extra).await);
-        match signs.lines().find(|line| line.contains(words)) {
-            Some(line) => Ok(Ok(line.trim().to_owned())),
-            None => Err(signs.trim().to_owned()),
-        }
+        signs::find(client, extra, refused.get().map_or("", String::as_str), words).await.map(Ok)
     };
     let what = format!("release {} says {words:?}", extra.release.name);
     match cx.wait.ask_until(&extra.watch, &what, ask).await? {

@@ -8,14 +8,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use ::embedded::cluster::{Cluster, Faults, Options};
-use anyhow::Context;
 
-use super::{Spread, seconds, show};
+use super::{Run, Spread, against, seconds};
 use crate::exit::Exit;
-use crate::process::Launcher;
 
-/// Far more than a run takes.
-const TIMEOUT: Duration = Duration::from_secs(1200);
 const SUITE: &str = "helm/caesium";
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -41,34 +37,19 @@ pub struct Args {
 /// # Errors
 /// Where a cluster does not start or a run is not green.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (launcher, xtask) = (Launcher::light(args.verbose), std::env::current_exe().context("the running program")?);
-    // What is built and packed once is no part of the cluster.
-    launcher.cmd(&xtask).arg("image").timeout(TIMEOUT).run().await?;
-    against("the API answers", &starts(&xtask, args.runs * 3).await?, "s", API_BUDGET_S);
-    let e2e = async |more: &[&str]| -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let command = launcher.cmd(&xtask).args(["e2e", "--cluster", "embedded", "--suite", SUITE]).args(more);
-        command.arg("--report-dir").arg(folder.path()).timeout(TIMEOUT).run().await?;
-        Ok(())
-    };
-    let r1 = seconds(args.runs, async || e2e(&["--replicas", "1"]).await).await?;
+    let run = Run::prepare(args.verbose).await?;
+    against("the API answers", &starts(&run.xtask, args.runs * 3).await?, "s", API_BUDGET_S);
+    let r1 = seconds(args.runs, async || run.e2e(SUITE, &["--replicas", "1"]).await).await?;
     against("the suite's r1", &r1, "s", R1_BUDGET_S);
     let mut memory = Vec::new();
     let whole = async || {
-        memory.push(most_memory(&xtask, e2e(&[])).await?);
+        memory.push(most_memory(&run.xtask, run.e2e(SUITE, &[])).await?);
         Ok(())
     };
     let whole = seconds(args.runs, whole).await?;
     against("the whole suite", &whole, "s", SUITE_BUDGET_S);
     against("most memory meanwhile", &Spread::of(memory), "MB", MEMORY_BUDGET_MB);
     Ok(Exit::Passed.into())
-}
-
-/// Prints a measurement and what it may be.
-fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
-    show(name, spread, unit);
-    let verdict = if spread.median <= budget { "kept" } else { "exceeded" };
-    println!("{:<40} {budget:.2} {unit}: {verdict}", "  budget");
 }
 
 /// How long a cluster takes from nothing until its API answers, in seconds.

@@ -1,9 +1,13 @@
 //! `cargo xtask bench`: measurements, one file each, and what they share: how often, which numbers, which machine.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Subcommand;
+
+use crate::process::Launcher;
 
 pub mod check;
 pub mod e2e;
@@ -16,6 +20,9 @@ pub mod suites;
 
 pub use machine::machine;
 pub use spread::Spread;
+
+/// Far more than all suites take.
+const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -62,6 +69,43 @@ pub async fn seconds(times: usize, mut action: impl AsyncFnMut() -> anyhow::Resu
         taken.push(started.elapsed().as_secs_f64());
     }
     Ok(Spread::of(taken))
+}
+
+/// Prints a measurement and what its median may be.
+pub fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
+    show(name, spread, unit);
+    let verdict = if spread.median <= budget { "kept" } else { "exceeded" };
+    println!("{:<40} {budget:.2} {unit}: {verdict}", "  budget");
+}
+
+/// A run of this program on the embedded cluster, whose reports nobody reads.
+pub struct Run {
+    launcher: Launcher,
+    xtask: PathBuf,
+}
+
+impl Run {
+    /// Builds and packs what is so once, and is no part of a run.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub async fn prepare(verbose: bool) -> anyhow::Result<Self> {
+        let (launcher, xtask) = (Launcher::light(verbose), std::env::current_exe().context("the running program")?);
+        launcher.cmd(&xtask).arg("image").timeout(TIMEOUT).run().await?;
+        Ok(Self { launcher, xtask })
+    }
+
+    /// Runs a suite to its end.
+    ///
+    /// # Errors
+    /// Where it is not green.
+    pub async fn e2e(&self, suite: &str, more: &[&str]) -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let command =
+            self.launcher.cmd(&self.xtask).args(["e2e", "--cluster", "embedded", "--suite", suite]).args(more);
+        command.arg("--report-dir").arg(folder.path()).timeout(TIMEOUT).run().await?;
+        Ok(())
+    }
 }
 
 /// Prints a measurement: a name, its numbers, their unit.
