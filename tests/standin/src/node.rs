@@ -47,6 +47,9 @@ impl Node {
         let identity = Identity::open(&config)?;
         let (log_store, state) = (LogStore::open(&config.path, identity.id)?, StateMachine::open(&config.path)?);
         let peers = Peers::default();
+        if let Some(jobs) = config.faults.count(Fault::Isolated) {
+            peers.cut_off_at(jobs, state.clone());
+        }
         let network = Network { peers: peers.clone(), backoff: config.timing.heartbeat / 2 };
         let settings = Arc::new(settings(config.timing, config.snapshot_entries).validate()?);
         let raft = Raft::new(identity.id, settings, network, log_store, state.clone()).await?;

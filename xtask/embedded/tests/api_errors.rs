@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Api, document};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Where the answer differs from the real one's, and why. The text is what is left out of the
 /// comparison of messages.
@@ -41,6 +42,27 @@ async fn every_recorded_refusal_is_answered_alike() {
     }
     assert_eq!(count, 53);
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_refusal_waits_for_the_whole_body_and_keeps_the_connection() {
+    let api = Api::start();
+    let fault = json!([{"fault": "apiFails", "of": "POST secrets", "code": 500, "message": "etcdserver: no leader"}]);
+    api.faults.replace(serde_json::from_value(fault).unwrap());
+    let mut connection = api.connection().await;
+    // More than fits on the way.
+    let (token, body) = (api.authorization(), "x".repeat(2_900_000));
+    for path in ["namespaces/default/secrets", "namespaces/default/nosuchkind"] {
+        let head = format!("POST /api/v1/{path} HTTP/1.1\r\nhost: x\r\n{token}content-length: {}\r\n\r\n", body.len());
+        connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    }
+    let last = format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{token}connection: close\r\n\r\n");
+    connection.write_all(last.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).await.unwrap();
+    let codes: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(codes, ["500", "404", "200"], "{answers}");
+    assert!(answers.contains("etcdserver: no leader"), "{answers}");
 }
 
 /// What the recording had done in between.

@@ -13,8 +13,10 @@ use openraft::raft::{
 };
 use tokio::net::TcpStream;
 
+use super::state_machine::StateMachine;
 use super::wire::{self, Answer, Envelope, Request};
 use super::{Member, Types};
+use crate::jobs::Jobs;
 
 /// How long a connection may take to come up.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -31,7 +33,8 @@ struct Known {
     announced: HashMap<u64, Announced>,
     contacts: HashMap<u64, Instant>,
     idle: HashMap<String, Vec<TcpStream>>,
-    cut_off: bool,
+    /// The planted isolation: this node's data, and how many jobs in it cut the node off.
+    isolation: Option<(StateMachine, usize)>,
 }
 
 /// An address that a node told of, ahead of the membership.
@@ -47,17 +50,20 @@ impl Peers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on, no word goes to the others or comes from them.
-    pub fn cut_off(&self) {
-        self.locked().cut_off = true;
+    /// From so many jobs on, no word goes to the others or comes from them. The data itself tells, so that a leader is
+    /// cut off before it acknowledges the job that does it.
+    pub fn cut_off_at(&self, jobs: usize, state: StateMachine) {
+        self.locked().isolation = Some((state, jobs));
     }
 
     /// Whether words get through.
     pub fn reachable(&self) -> io::Result<()> {
-        if self.locked().cut_off {
-            return Err(io::Error::other("fault isolated: cut off from the others"));
+        match &self.locked().isolation {
+            Some((state, most)) if state.with_jobs(Jobs::count) >= *most => {
+                Err(io::Error::other("fault isolated: cut off from the others"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Notes that a member has another address than in the membership.

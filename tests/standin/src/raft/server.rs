@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::wire::{self, Answer, Envelope, Request};
-use crate::faults::Fault;
 use crate::log;
 use crate::node::Node;
 
@@ -32,14 +31,12 @@ async fn connection(mut stream: TcpStream, node: Arc<Node>) {
 async fn conversation(stream: &mut TcpStream, node: &Arc<Node>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     while let Some(envelope) = wire::read::<Envelope>(stream).await? {
-        if node.has_jobs_for(Fault::Isolated) {
-            node.peers.cut_off();
-        }
         node.peers.reachable()?;
         let answer = match envelope.to {
             Some(to) if to != node.id => Answer::WrongNode(node.id),
             _ => answer(node, envelope.request).await,
         };
+        node.peers.reachable()?;
         wire::write(stream, &answer).await?;
     }
     Ok(())

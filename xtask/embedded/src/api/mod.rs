@@ -84,7 +84,7 @@ impl NodeHooks {
 /// Answers one request, whatever it is.
 async fn handle(state: State, request: axum::extract::Request) -> Response {
     let Some(caller) = state.identity.caller(&state.registry.tokens, request.headers()) else {
-        return answer::status(&Status::new(401, "Unauthorized", "Unauthorized"));
+        return read_out(request, answer::status(&Status::new(401, "Unauthorized", "Unauthorized"))).await;
     };
     let path = request.uri().path().trim_end_matches('/').to_owned();
     match path.as_str() {
@@ -113,11 +113,11 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
 async fn resource(state: State, request: axum::extract::Request) -> Response {
     let target = match path::parse(request.uri().path()) {
         Ok(target) => target,
-        Err(path::Unknown::Group) => return answer::text(404, "404 page not found\n"),
-        Err(path::Unknown::Resource) => return answer::status(&path::unknown_resource()),
+        Err(path::Unknown::Group) => return read_out(request, answer::text(404, "404 page not found\n")).await,
+        Err(path::Unknown::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
     };
     if let Some(planted) = faults::strike(&state.faults, request.method(), &target).await {
-        return planted;
+        return read_out(request, planted).await;
     }
     let answered = match target.subresource.as_deref() {
         Some("exec") => exec::answer(&state, &target, request).await,
@@ -128,6 +128,14 @@ async fn resource(state: State, request: axum::extract::Request) -> Response {
         },
     };
     answered.unwrap_or_else(|status| answer::status(&status))
+}
+
+/// An answer that needs nothing of the request's body. That is read all the same, as kube-apiserver does: the connection
+/// would break under a client that still writes it, which then never sees the answer.
+async fn read_out(request: axum::extract::Request, answer: Response) -> Response {
+    // One that is too long or breaks off is read as far as it goes.
+    let _ = axum::body::to_bytes(request.into_body(), request::BODY_BYTES_MAX).await;
+    answer
 }
 
 /// Answers a request for objects or for what hangs on them.

@@ -9,7 +9,7 @@ use super::path::Target;
 use crate::status::Status;
 
 /// What kube-apiserver takes at most.
-const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// A request for objects.
 pub struct Request {
