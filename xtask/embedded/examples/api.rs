@@ -20,7 +20,7 @@ async fn main() -> anyhow::Result<()> {
     identity.write_kubeconfig(listener.local_addr()?, &path)?;
     println!("{}", path.display());
     let registry = Registry::new();
-    bootstrap::run(&Client::new(registry.clone()))?;
+    bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager"))?;
     let state = State {
         registry,
         kubelet: kubelet::Handle::new(Path::new(".")),

@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::kinds;
-use crate::registry::{self, DeleteOptions, Registry};
+use crate::registry::{self, DeleteOptions, Registry, Writer};
 use crate::status::Status;
 use crate::store::{Change, Store};
 
-/// Typed access to a registry. Cheap to clone.
+/// Typed access to a registry for one part of the cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     registry: Arc<Registry>,
+    /// Who writes, as `managedFields` names it.
+    manager: &'static str,
 }
 
 /// A type that can be kept: every resource of k8s-openapi.
@@ -26,9 +28,14 @@ pub trait Object: Resource + Metadata<Ty = ObjectMeta> + Serialize + Deserialize
 impl<K: Resource + Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned> Object for K {}
 
 impl Client {
-    /// A client of this registry.
-    pub fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+    /// A client of this registry; what it writes is `manager`'s.
+    pub fn new(registry: Arc<Registry>, manager: &'static str) -> Self {
+        Self { registry, manager }
+    }
+
+    /// The same for another part of the cluster.
+    pub fn of(&self, manager: &'static str) -> Self {
+        Self { manager, ..self.clone() }
     }
 
     /// The object, or none where it is not there.
@@ -53,7 +60,7 @@ impl Client {
     /// # Errors
     /// As the API would refuse it.
     pub fn create<K: Object>(&self, object: &K) -> Result<K, Status> {
-        let created = self.registry.create(kinds::of::<K>(), encode(object)?)?;
+        let created = self.create_stored(kinds::of::<K>(), encode(object)?)?;
         decode(&created).ok_or_else(|| Status::new(500, "InternalError", "a stored object does not parse"))
     }
 
@@ -66,6 +73,20 @@ impl Client {
         &self,
         namespace: &str,
         name: &str,
+        change: impl FnMut(&mut K) -> bool,
+    ) -> Result<K, Status> {
+        self.modify_through("", namespace, name, change)
+    }
+
+    /// As [`Client::modify`], written down as a write of this subresource.
+    ///
+    /// # Errors
+    /// 404 where the object is gone, or as the API would refuse it.
+    pub fn modify_through<K: Object>(
+        &self,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
         mut change: impl FnMut(&mut K) -> bool,
     ) -> Result<K, Status> {
         let kind = kinds::of::<K>();
@@ -74,7 +95,7 @@ impl Client {
             if !change(&mut object) {
                 return Ok(object);
             }
-            match self.registry.update(kind, encode(&object)?) {
+            match self.update(kind, encode(&object)?, subresource) {
                 Err(status) if status.reason == "Conflict" => {}
                 Err(status) => return Err(status),
                 Ok(written) => return Ok(decode(&written).unwrap_or(object)),
@@ -103,7 +124,7 @@ impl Client {
             }
             let mut written = (*stored).clone();
             written["status"] = encode(&object)?["status"].take();
-            match self.registry.update(kind, written) {
+            match self.update(kind, written, "status") {
                 Err(status) if status.reason == "Conflict" => {}
                 outcome => return outcome.map(|_| ()),
             }
@@ -148,7 +169,7 @@ impl Client {
     /// # Errors
     /// As the API would refuse it.
     pub fn create_stored(&self, kind: &'static kinds::Kind, object: Value) -> Result<Arc<Value>, Status> {
-        self.registry.create(kind, object)
+        self.registry.create_as(&Writer::internal(self.manager, ""), kind, object).map(|written| written.object)
     }
 
     /// [`Client::modify`] of any kind, as it is stored.
@@ -168,7 +189,7 @@ impl Client {
             if !change(&mut object) {
                 return Ok(());
             }
-            match self.registry.update(kind, object) {
+            match self.update(kind, object, "") {
                 Err(status) if status.reason == "Conflict" => {}
                 outcome => return outcome.map(|_| ()),
             }
@@ -205,6 +226,11 @@ impl Client {
     /// Wakes its holder at every change.
     pub fn latest(&self) -> watch::Receiver<u64> {
         self.store().latest()
+    }
+
+    fn update(&self, kind: &'static kinds::Kind, object: Value, subresource: &str) -> Result<Arc<Value>, Status> {
+        let writer = Writer::internal(self.manager, subresource);
+        self.registry.update_as(&writer, kind, object).map(|written| written.object)
     }
 
     fn store(&self) -> &Store {

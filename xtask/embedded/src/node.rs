@@ -65,7 +65,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let mut terminate = signal(SignalKind::terminate())?;
     let address = listener.local_addr()?;
     let registry = Registry::new();
-    let client = Client::new(Arc::clone(&registry));
+    let client = Client::new(Arc::clone(&registry), controllers::MANAGER);
     let faults = Planted::new(options.faults);
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
     runtime.serve_addresses(network::SERVICES.0, network::SERVICES.1).await?;

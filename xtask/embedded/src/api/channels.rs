@@ -1,17 +1,23 @@
 //! WebSockets with channels, as exec and port-forward speak them: the first byte of a message names
 //! its channel.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// How much is read from a program or a connection at once.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// Messages that may wait to be sent: a slow client slows the program down.
 const QUEUE_MESSAGES: usize = 16;
+
+/// How long a client may take to answer a ping before it is served all the same.
+const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What goes out on a channel.
 pub type Outgoing = mpsc::Sender<(u8, Bytes)>;
@@ -25,14 +31,32 @@ pub enum Incoming {
 }
 
 /// The client's side of a socket.
-pub struct Client(SplitStream<WebSocket>);
+pub struct Client {
+    stream: SplitStream<WebSocket>,
+    /// What it sent before it was asked to.
+    early: Option<Message>,
+}
 
-/// Splits a socket: what comes in, where to send, and the task that sends, which closes the socket
+/// A socket's parts: what comes in, where to send, and the task that sends, which closes the socket
 /// when the last sender is gone.
-pub fn split(socket: WebSocket) -> (Client, Outgoing, tokio::task::JoinHandle<()>) {
+pub type Socket = (Client, Outgoing, tokio::task::JoinHandle<()>);
+
+/// Splits a socket.
+pub fn split(socket: WebSocket) -> Socket {
+    split_after(socket, None)
+}
+
+/// As [`split`], once the client reads: client-go makes its channels as it begins to, and throws away what comes sooner.
+pub async fn split_when_read(mut socket: WebSocket) -> Socket {
+    let _ = socket.send(Message::Ping(Bytes::new())).await;
+    let answer = timeout(PONG_TIMEOUT, socket.recv()).await.ok().flatten().and_then(Result::ok);
+    split_after(socket, answer)
+}
+
+fn split_after(socket: WebSocket, early: Option<Message>) -> Socket {
     let (sink, stream) = socket.split();
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES);
-    (Client(stream), sender, tokio::spawn(send_all(sink, receiver)))
+    (Client { stream, early }, sender, tokio::spawn(send_all(sink, receiver)))
 }
 
 async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<(u8, Bytes)>) {
@@ -51,7 +75,11 @@ impl Client {
     /// What comes in next; none when the client is gone.
     pub async fn next(&mut self) -> Option<Incoming> {
         loop {
-            let message = match self.0.next().await?.ok()? {
+            let message = match self.early.take() {
+                Some(early) => early,
+                None => self.stream.next().await?.ok()?,
+            };
+            let message = match message {
                 Message::Binary(bytes) => bytes,
                 Message::Text(text) => text.into(),
                 Message::Close(_) => return None,

@@ -17,7 +17,7 @@ pub fn evict(state: &State, request: &Request) -> Result<Response, Status> {
     let sent = if request.body.is_empty() { json!({}) } else { body::document(request, "Eviction")? };
     let text = |pointer: &str| sent.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let dry_run = request.parameter("dryRun") == Some("All") || sent["deleteOptions"]["dryRun"][0] == "All";
-    let client = Client::new(state.registry.clone());
+    let client = Client::new(state.registry.clone(), "kube-apiserver");
     let namespace = request.target.namespace();
     let name = request.target.name.as_deref().unwrap_or_default();
     if let Some(pod) = client.get::<Pod>(namespace, name) {
@@ -43,7 +43,7 @@ pub fn bind(state: &State, request: &Request) -> Result<Response, Status> {
         let why = format!("pod {name} is already assigned to node \"{bound}\"");
         return Err(Status::conflict(request.target.kind, name, &why));
     }
-    Client::new(state.registry.clone()).bind(request.target.namespace(), name, node)?;
+    Client::new(state.registry.clone(), "kube-apiserver").bind(request.target.namespace(), name, node)?;
     Ok(success(201))
 }
 

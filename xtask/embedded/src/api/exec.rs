@@ -1,13 +1,12 @@
 //! `pods/exec` over a WebSocket (`v4.channel.k8s.io`, `v5.channel.k8s.io`).
 
-use axum::extract::ws::WebSocket;
 use axum::extract::{FromRequestParts, WebSocketUpgrade};
 use axum::response::Response;
 use runtime::{Exec, ExecSpec};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use super::channels::{self, Incoming};
+use super::channels::{self, Incoming, Socket};
 use super::path::Target;
 use super::{State, body, pod, request};
 use crate::status::Status;
@@ -39,10 +38,10 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
     let spec = ExecSpec { argv, env: std::collections::BTreeMap::new(), tty: flag("tty"), stdin: flag("stdin") };
     let container = state.kubelet.container(pod["metadata"]["uid"].as_str().unwrap_or_default(), &name)?;
     let upgrade = upgrade(request, PROTOCOLS).await?;
-    let argv = spec.argv.clone();
-    let exec = container.exec(spec).await;
     Ok(upgrade.on_upgrade(move |socket| async move {
-        match exec {
+        let argv = spec.argv.clone();
+        let socket = channels::split_when_read(socket).await;
+        match container.exec(spec).await {
             Ok(exec) => run(socket, exec, &argv).await,
             Err(error) => refuse(socket, &error.to_string()).await,
         }
@@ -63,8 +62,7 @@ pub async fn upgrade<const N: usize>(
     Ok(upgrade.protocols(protocols))
 }
 
-async fn run(socket: WebSocket, mut exec: Exec, argv: &[String]) {
-    let (mut client, out, sender) = channels::split(socket);
+async fn run((mut client, out, sender): Socket, mut exec: Exec, argv: &[String]) {
     let stdout = tokio::spawn(channels::copy(exec.stdout.take(), STDOUT, out.clone()));
     let stderr = tokio::spawn(channels::copy(exec.stderr.take(), STDERR, out.clone()));
     let mut stdin = exec.stdin.take();
@@ -107,8 +105,7 @@ fn resize(exec: &Exec, sent: &[u8]) {
     }
 }
 
-async fn refuse(socket: WebSocket, why: &str) {
-    let (_client, out, sender) = channels::split(socket);
+async fn refuse((_client, out, sender): Socket, why: &str) {
     let message = format!("Internal error occurred: error executing command in container: {why}");
     let status = Status::new(500, "InternalError", message);
     let _ = out.send((STATUS, status.to_json().to_string().into())).await;

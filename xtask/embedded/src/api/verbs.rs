@@ -138,7 +138,8 @@ pub fn writer(request: &Request) -> Result<Writer, Status> {
     let agent = agent.split('/').next().unwrap_or_default();
     let manager = request.parameter("fieldManager").filter(|manager| !manager.is_empty()).unwrap_or(agent);
     Ok(Writer {
-        manager: Some(manager.to_owned()),
+        manager: manager.to_owned(),
+        is_internal: false,
         dry_run: dry_run(request.parameter("dryRun"))?,
         subresource: request.target.subresource.clone().unwrap_or_default(),
     })

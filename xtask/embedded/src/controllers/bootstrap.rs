@@ -22,6 +22,7 @@ use crate::status::Status;
 /// # Errors
 /// Where the API refuses one of them.
 pub fn run(client: &Client) -> Result<(), Status> {
+    let client = &client.of("kube-apiserver");
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         create(client, &Namespace { metadata: named(name), ..Namespace::default() })?;
     }

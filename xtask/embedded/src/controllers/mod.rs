@@ -39,6 +39,9 @@ pub mod volumes;
 
 pub use reconcile::{Controller, Key, Outcome};
 
+/// Who writes what controllers write, as `managedFields` names it.
+pub const MANAGER: &str = "kube-controller-manager";
+
 /// The name of the only node.
 pub const NODE: &str = "chartproof-control-plane";
 

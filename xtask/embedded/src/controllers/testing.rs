@@ -18,7 +18,7 @@ pub mod recording;
 
 /// A client of an empty registry.
 pub fn client() -> Client {
-    Client::new(Registry::new())
+    Client::new(Registry::new(), super::MANAGER)
 }
 
 /// All controllers on one registry.

@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn client() -> Client {
-        let client = Client::new(Registry::new());
+        let client = Client::new(Registry::new(), "kubelet");
         let map = json!({"metadata": {"namespace": "n", "name": "map"}, "data": {"a": "1", "b": "2"}});
         client.create::<ConfigMap>(&serde_json::from_value(map).unwrap()).unwrap();
         let secret = json!({"metadata": {"namespace": "n", "name": "secret"}, "data": {"b": "c2VjcmV0"}});

@@ -50,6 +50,9 @@ use crate::faults::Planted;
 use crate::kinds;
 use crate::store::{self, Change};
 
+/// Who writes what it writes, as `managedFields` names it.
+const MANAGER: &str = "kubelet";
+
 /// The kubelet of the one node.
 pub struct Kubelet {
     client: Client,
@@ -87,7 +90,7 @@ impl Kubelet {
     ) -> Arc<Self> {
         Arc::new(Self {
             images: Images::new(runtime.clone(), faults.clone()),
-            client,
+            client: client.of(MANAGER),
             runtime,
             handle,
             faults,

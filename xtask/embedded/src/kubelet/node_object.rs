@@ -44,6 +44,7 @@ fn meminfo(name: &str) -> Option<u64> {
 /// # Errors
 /// As the API refuses it.
 pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
+    let client = client.of(super::MANAGER);
     let labels = [
         ("beta.kubernetes.io/arch", images::architecture()),
         ("beta.kubernetes.io/os", "linux"),

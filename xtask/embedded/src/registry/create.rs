@@ -11,7 +11,7 @@ use crate::status::Status;
 use crate::store;
 
 impl Registry {
-    /// Creates an object.
+    /// Creates an object. Its metadata names it, or has `generateName`.
     ///
     /// # Errors
     /// 409 `AlreadyExists`, 422 `Invalid`, 403 `Forbidden`.
@@ -30,7 +30,7 @@ impl Registry {
         let mut object = known_fields(kind, object)?;
         object["apiVersion"] = kind.api_version().into();
         object["kind"] = kind.kind.into();
-        if !writer.is_internal() {
+        if !writer.is_internal {
             refuse_resource_version(&object)?;
             drop_status(kind, &mut object);
         }
@@ -43,35 +43,31 @@ impl Registry {
         // Two services that are made at once must not be given the same address.
         let allocating = || self.allocating.lock().unwrap_or_else(PoisonError::into_inner);
         let _allocating = (kind.kind == "Service").then(allocating);
+        // What admission adds, and the status, is nobody's.
+        let managers = managers.unwrap_or_else(|| managers_of_new(writer, kind, &object));
         let mut warnings = self.admit(writer, kind, &mut object)?;
         // What the controllers make of a template is looked at as closely as what a client sends.
-        if !writer.is_internal() || kind.kind == "Pod" {
+        if !writer.is_internal || kind.kind == "Pod" {
             check(kind, &object)?;
         }
         if kind.kind == "Job" {
             defaults::own_pods(&mut object);
         }
         warnings.extend(self.admit_last(kind, &object)?);
-        if let Some(managers) = managers_of_new(writer, kind, &object, managers) {
-            managers.write(&mut object);
-        }
+        managers.write(&mut object);
         let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
         self.note_ignored(writer, kind, &object);
         Ok(Written { object, warnings })
     }
 }
 
-/// Who owns the fields of a new object: its creator, unless it was applied.
-fn managers_of_new(
-    writer: &Writer,
-    kind: &'static Kind,
-    object: &Value,
-    managers: Option<Managers>,
-) -> Option<Managers> {
-    let manager = writer.manager("Update")?;
-    let message = schema::of_kind(kind.kind)?;
+/// Who owns the fields of a new object that was not applied: its creator.
+fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
+    let Some(message) = schema::of_kind(kind.kind) else { return Managers::default() };
+    let mut created = object.clone();
+    drop_status(kind, &mut created);
     let empty = Value::Object(serde_json::Map::new());
-    Some(managers.unwrap_or_else(|| Managers::default().updated(message, &empty, object, &manager)))
+    Managers::default().updated(message, &empty, &created, &writer.manager("Update"))
 }
 
 /// What is wrong with an object, or can't be honoured here.

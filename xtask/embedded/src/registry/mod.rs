@@ -31,7 +31,6 @@ pub use update::Patch;
 pub use validate::unsupported::{ignored_paths, refused_paths};
 
 use crate::kinds::{KINDS, Kind};
-use crate::status::Status;
 use crate::store::{self, Store};
 
 /// The objects of a cluster under the API's rules.
@@ -66,28 +65,9 @@ impl Registry {
         })
     }
 
-    /// Creates an object for the cluster itself. Its metadata names it (or has `generateName`).
-    ///
-    /// # Errors
-    /// 409 `AlreadyExists`, 403 `Forbidden`.
-    pub fn create(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
-        self.create_as(&Writer::default(), kind, object).map(|written| written.object)
-    }
-
-    /// Replaces an object for the cluster itself, spec and status. A changed `spec` raises
-    /// `metadata.generation`; an object that is being deleted and has lost its last finalizer goes.
-    ///
-    /// # Errors
-    /// 404, 409 `Conflict`.
-    pub fn update(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
-        self.update_as(&Writer::default(), kind, object).map(|written| written.object)
-    }
-}
-
-impl Registry {
     /// Remembers the fields of a client's object that make no difference here.
     fn note_ignored(&self, writer: &Writer, kind: &'static Kind, object: &Value) {
-        if writer.is_internal() || writer.dry_run {
+        if writer.is_internal || writer.dry_run {
             return;
         }
         let fields = validate::unsupported::ignored(kind, object);

@@ -3,10 +3,12 @@
 use super::apply::managers::Manager;
 
 /// Who writes, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Writer {
-    /// The field manager; none for the cluster's own controllers, whose writes are trusted and own nothing.
-    pub manager: Option<String>,
+    /// The field manager.
+    pub manager: String,
+    /// Whether the cluster itself writes, not a client of the API: its writes are trusted.
+    pub is_internal: bool,
     /// Do all but the write.
     pub dry_run: bool,
     /// The subresource written through, empty for the object itself.
@@ -14,15 +16,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Whether the cluster itself writes, not a client of the API.
-    pub fn is_internal(&self) -> bool {
-        self.manager.is_none()
+    /// A part of the cluster itself, which writes the object or a subresource of it.
+    pub fn internal(manager: &str, subresource: &str) -> Self {
+        Self { manager: manager.to_owned(), is_internal: true, dry_run: false, subresource: subresource.to_owned() }
     }
 
     /// The manager as `managedFields` names it.
-    pub fn manager(&self, operation: &'static str) -> Option<Manager> {
-        let name = self.manager.clone()?;
-        Some(Manager { operation, name, subresource: self.subresource.clone() })
+    pub fn manager(&self, operation: &'static str) -> Manager {
+        Manager { operation, name: self.manager.clone(), subresource: self.subresource.clone() }
     }
 }
 

@@ -27,7 +27,8 @@ pub enum Patch {
 }
 
 impl Registry {
-    /// Replaces an object, or the part of it that the subresource is.
+    /// Replaces an object, or the part of it that the subresource is. A changed `spec` raises
+    /// `metadata.generation`; an object that is being deleted and has lost its last finalizer goes.
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
@@ -70,7 +71,7 @@ impl Registry {
             (Patch::Apply(config, force), stored) => {
                 let empty = empty(kind, namespace, name);
                 let live = stored.as_deref().unwrap_or(&empty);
-                let manager = writer.manager("Apply").ok_or_else(|| Status::new(422, "Invalid", "nobody applies"))?;
+                let manager = writer.manager("Apply");
                 let owners = Managers::of(live);
                 let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
                 (merged, Some(owners))
@@ -132,7 +133,7 @@ impl Registry {
         stored: &Value,
         object: &Value,
     ) -> Result<Vec<String>, Status> {
-        if writer.is_internal() || matches!(writer.subresource.as_str(), "status" | "finalize") {
+        if writer.is_internal || matches!(writer.subresource.as_str(), "status" | "finalize") {
             return Ok(Vec::new());
         }
         let mut causes = validate::changed(kind, stored, object);
@@ -181,7 +182,7 @@ fn same_object(stored: &Value, object: &Value) -> Result<(), Status> {
 
 /// A client writes either the object or one of its subresources.
 fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
-    if writer.is_internal() {
+    if writer.is_internal {
         return;
     }
     if writer.subresource == "finalize" {
@@ -212,9 +213,7 @@ fn set_status(object: &mut Value, status: Option<Value>) {
 fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
     let sent = Managers::of(object);
     let kept = Managers::of(stored);
-    let Some((manager, message)) = writer.manager("Update").zip(schema::of_kind(kind.kind)) else {
-        return kept.write(object);
-    };
+    let Some(message) = schema::of_kind(kind.kind) else { return kept.write(object) };
     let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
         |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
     );
@@ -226,7 +225,7 @@ fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, manager
         } else {
             sent
         };
-        before.updated(message, &without_managers(stored), &without_managers(object), &manager)
+        before.updated(message, &without_managers(stored), &without_managers(object), &writer.manager("Update"))
     });
     managers.write(object);
 }

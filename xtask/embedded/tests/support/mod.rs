@@ -39,7 +39,7 @@ impl Api {
         let address = listener.local_addr().unwrap();
         let identity = Arc::new(Identity::generate().unwrap());
         let registry = Registry::new();
-        bootstrap::run(&Client::new(registry.clone())).unwrap();
+        bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager")).unwrap();
         let faults = Planted::default();
         let state = State {
             registry: registry.clone(),

@@ -226,10 +226,10 @@ fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32
     })
 }
 
-/// Says in the deployment's annotations which revision it is at.
+/// Says in the deployment's annotations which revision it is at; as a real controller does, along with the status.
 fn note_revision(rollout: &Rollout, revision: i64) -> Result<(), Status> {
     let (namespace, name) = owners::key(&rollout.deployment);
-    let noted = rollout.client.modify(&namespace, &name, |deployment: &mut Deployment| {
+    let noted = rollout.client.modify_through("status", &namespace, &name, |deployment: &mut Deployment| {
         let annotations = deployment.metadata.annotations.get_or_insert_default();
         annotations.insert(REVISION.to_owned(), revision.to_string()) != Some(revision.to_string())
     });

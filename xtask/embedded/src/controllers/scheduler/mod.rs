@@ -18,6 +18,7 @@ mod volumes;
 pub use volumes::SELECTED_NODE;
 
 const COMPONENT: &str = "default-scheduler";
+const MANAGER: &str = "kube-scheduler";
 
 /// Binds pods that no node has yet.
 pub const CONTROLLER: Controller = Controller { name: "scheduler", keys, reconcile };
@@ -62,7 +63,7 @@ fn waiting(client: &Client) -> Vec<Key> {
 }
 
 fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
-    let client = &context.client;
+    let client = &context.client.of(MANAGER);
     let Some(pod) = client.get::<Pod>(namespace, name).filter(is_mine) else { return Ok(None) };
     let planted = context.faults.strikes(name, &What::NodeFull);
     let verdict = if planted { Err(no_room()) } else { place(client, &pod) };

@@ -16,10 +16,13 @@ use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, NODE, Outcome, clock, events, owners};
 use crate::status::Status;
 
+/// The provisioner's own process on kind.
+const MANAGER: &str = "local-path-provisioner";
+
 /// Makes the directory and the volume of a claim; the binder then finds it.
 pub fn provision(context: &Context, claim: &PersistentVolumeClaim, class: &StorageClass) -> Outcome {
     let (namespace, name) = owners::key(claim);
-    let client = &context.client;
+    let client = &context.client.of(MANAGER);
     let about = events::reference(claim);
     let say = |kind, reason, message: &str| client.event(&about, kind, reason, message, PROVISIONER);
     let beginning = format!("External provisioner is provisioning volume for claim \"{namespace}/{name}\"");

@@ -179,7 +179,7 @@ mod tests {
         let pod = json!({"metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}},
             "spec": {"containers": [], "volumes": volumes}});
         Setup {
-            client: Client::new(Registry::new()),
+            client: Client::new(Registry::new(), "kubelet"),
             pod: serde_json::from_value(pod).unwrap(),
             faults: Planted::default(),
             directory: directory.join("pod"),

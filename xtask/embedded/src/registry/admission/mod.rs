@@ -92,7 +92,7 @@ impl Registry {
                 fill(&mut object["spec"], "selector", stored["spec"]["selector"].clone());
             }
             // Only `finalize` and the controllers change what holds a namespace.
-            "Namespace" if !writer.is_internal() => object["spec"] = stored["spec"].clone(),
+            "Namespace" if !writer.is_internal => object["spec"] = stored["spec"].clone(),
             _ => {}
         }
         Ok(())

@@ -18,7 +18,7 @@ pub fn check(registry: &Registry, writer: &Writer, kind: &Kind, object: &Value) 
     if found.as_deref().is_some_and(meta::is_deleting) && kind.kind != "Event" {
         return Err(terminating(kind, &namespace, &name));
     }
-    if found.is_none() && !writer.is_internal() {
+    if found.is_none() && !writer.is_internal {
         return Err(Status::not_found(namespaces, &namespace));
     }
     Ok(())

@@ -109,7 +109,8 @@ impl Managers {
         if self.0.is_empty() && live["metadata"].get("uid").is_some() {
             self.adopt(message, live);
         }
-        let mut set = typed::fields(message, config);
+        let sent = typed::fields(message, config);
+        let mut set = sent.clone();
         disown(&mut set);
         if manager.subresource.is_empty() {
             set.remove(&["f:status"], true);
@@ -120,7 +121,7 @@ impl Managers {
             self.0.insert(manager.clone(), owned);
         }
         let merged = typed::merge(message, live, config);
-        let merged = self.pruned(message, &merged, &last);
+        let merged = self.pruned(message, &merged, &last, &sent);
         self.settle(message, live, &merged, manager, force)?;
         Ok((merged, self))
     }
@@ -133,17 +134,16 @@ impl Managers {
         self.0.insert(manager, Owned { api_version: live["apiVersion"].clone(), time: now(), set });
     }
 
-    /// Takes out what was applied last time, is not applied now, and is no other applier's.
-    fn pruned(&self, message: &'static Message, merged: &Value, last: &Set) -> Value {
+    /// Takes out what was applied last time, is not sent now, and is nobody else's.
+    fn pruned(&self, message: &'static Message, merged: &Value, last: &Set, sent: &Set) -> Value {
         if last.is_empty() {
             return merged.clone();
         }
         let last = last.with_named_fields();
-        let applied = self.0.iter().filter(|(manager, _)| manager.operation == "Apply");
-        let applied = applied.fold(Set::default(), |all, (_, owned)| all.union(&owned.set)).with_named_fields();
+        let owned = self.0.values().fold(sent.clone(), |all, owned| all.union(&owned.set)).with_named_fields();
         let without_last = typed::without(message, merged, &last);
         let of_merged = typed::fields(message, merged).with_named_fields();
-        let kept = typed::fields(message, &without_last).with_named_fields().union(&applied);
+        let kept = typed::fields(message, &without_last).with_named_fields().union(&owned);
         let with_owned = typed::without(message, merged, &of_merged.difference(&kept));
         let gone = of_merged.difference(&typed::fields(message, &with_owned).with_named_fields());
         typed::without(message, merged, &gone.intersection(&last))
@@ -278,6 +278,25 @@ mod tests {
         assert_eq!(less["data"], json!({"b": "1", "c": "1"}));
         let none = apply(&less, "two", &json!({"d": "1"}), false).unwrap();
         assert_eq!(none["data"], json!({"c": "1", "d": "1"}));
+    }
+
+    #[test]
+    fn what_is_no_longer_applied_stays_while_an_updater_owns_it() {
+        let message = schema::of_kind("ConfigMap").unwrap();
+        let annotated = |value: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": value}});
+        let updater = Manager { operation: "Update", name: "controller".into(), subresource: String::new() };
+        let mut live = annotated(json!({"theirs": "1"}));
+        Managers::default().updated(message, &empty(), &live, &updater).write(&mut live);
+        let config = annotated(json!({"theirs": "1", "mine": "1"}));
+        let (mut both, managers) =
+            Managers::of(&live).applied(message, &live, &config, &manager("one"), false).unwrap();
+        managers.write(&mut both);
+        let (less, _) = Managers::of(&both).applied(message, &both, &empty(), &manager("one"), false).unwrap();
+        assert_eq!(less["metadata"]["annotations"], json!({"theirs": "1"}));
+        assert_eq!(
+            less["metadata"]["name"], "a",
+            "the last field of the metadata that was applied takes no other along"
+        );
     }
 
     #[test]
