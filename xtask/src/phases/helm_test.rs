@@ -9,7 +9,7 @@ use super::context::Cx;
 use crate::kubernetes::{logs, objects};
 use crate::stage::Stage;
 
-/// Lines of a failed test's log that are shown.
+/// Lines of an unfinished test's log that are shown.
 const LINES: i64 = 20;
 
 /// Runs the case.
@@ -19,14 +19,16 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     // helm ends a little earlier than its command does, to say what it waited for.
     let limit = timeout.saturating_sub(Duration::from_secs(2)).as_secs().max(1);
     let test = stage.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
-    match test.run().await {
+    match cx.wait.unless_hopeless(&stage.watch, &test.line(), test.run()).await? {
         Ok(_) => Ok(String::new()),
-        Err(error) => Err(anyhow::Error::new(error).context(failed(&stage).await)),
+        // What is said of a hook that failed says it of this one.
+        Err(error) if cx.wait.failed_hook(&stage.watch).await.is_some() => Err(error.into()),
+        Err(error) => Err(anyhow::Error::new(error).context(unfinished(&stage).await)),
     }
 }
 
-/// Which test failed, and what it said.
-async fn failed(stage: &Stage) -> String {
+/// Which test did not come to an end, and what it said.
+async fn unfinished(stage: &Stage) -> String {
     let pods: Vec<Pod> = stage.watch.state().pods.values().filter(|pod| is_test(pod)).cloned().collect();
     let mut told = Vec::new();
     for pod in pods.iter().filter(|pod| objects::pod_line(pod) != "Succeeded") {

@@ -90,8 +90,10 @@ pub fn failed_hooks(view: &View<'_>) -> Vec<Sighting> {
     let jobs = view.jobs().filter_map(|job| failed_job(view, job, &hook_failed(job, "Job")?));
     let pods = view.pods().filter_map(|pod| {
         let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
-        let why = status.message.clone().unwrap_or_else(|| objects::pod_line(pod));
-        Some(Sighting::of(format!("Pod/{}", pod.name_any()), format!("{}: {why}", hook_failed(pod, "Pod")?)))
+        let line = objects::pod_line(pod);
+        let why = status.message.as_deref().unwrap_or(line.trim_start_matches("Failed, "));
+        let sentence = format!("{}: {why}", hook_failed(pod, "Pod")?);
+        Some(shown_by(Sighting::of(format!("Pod/{}", pod.name_any()), sentence), Some(pod)))
     });
     jobs.chain(pods).collect()
 }
