@@ -70,10 +70,47 @@ fn is_chart(folder: &Path) -> bool {
 }
 
 fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut charts: Vec<_> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_chart(path)).collect();
+    let mut charts = Vec::new();
+    collect(folder, &mut charts)?;
     charts.sort();
     anyhow::ensure!(!charts.is_empty(), "{} has no chart", folder.display());
     Ok(charts)
+}
+
+/// Every chart below a folder, at any depth, besides those that another chart has in its `charts/`: they are linted
+/// with it.
+fn collect(folder: &Path, charts: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries.filter_map(Result::ok) {
+        // Not what a link leads to: a chart is linted once, where it stands.
+        if entry.file_name() == "charts" || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        if is_chart(&path) {
+            charts.push(path.clone());
+        }
+        collect(&path, charts)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charts_are_found_at_any_depth_but_not_those_of_another_chart() {
+        let folder = tempfile::tempdir().unwrap();
+        let charts = ["beside", "system/api", "system/api/charts/common", "system/web"];
+        for chart in charts.map(|chart| folder.path().join(chart)) {
+            std::fs::create_dir_all(chart.join("templates")).unwrap();
+            std::fs::write(chart.join("Chart.yaml"), "").unwrap();
+        }
+        std::os::unix::fs::symlink("beside", folder.path().join("link")).unwrap();
+        let found = all(folder.path()).unwrap();
+        assert_eq!(found, ["beside", "system/api", "system/web"].map(|chart| folder.path().join(chart)));
+        let error = all(&folder.path().join("beside")).unwrap_err().to_string();
+        assert!(error.ends_with("beside has no chart"), "{error}");
+    }
 }
