@@ -27,7 +27,8 @@ impl Slot {
         Self::open_in(&root()?, pin).await
     }
 
-    async fn open_in(root: &Path, pin: &Pin) -> anyhow::Result<Self> {
+    /// The same below a folder.
+    pub(super) async fn open_in(root: &Path, pin: &Pin) -> anyhow::Result<Self> {
         let dir = root.join("tools").join(format!("{}-{}", pin.name, pin.version));
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let lock = lock(&dir.join("lock")).await?;

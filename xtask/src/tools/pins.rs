@@ -86,7 +86,7 @@ pub fn node_image() -> &'static str {
 }
 
 /// `linux-amd64`, as the tools' release files call it.
-fn platform() -> String {
+pub(super) fn platform() -> String {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",

