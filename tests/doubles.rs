@@ -56,7 +56,7 @@ struct Rule {
 enum Effect {
     /// Writes a file.
     Writes(PathBuf),
-    /// Writes a copy of a file.
+    /// Writes a copy of a file, into a folder that it makes.
     Copies { from: PathBuf, to: PathBuf },
     /// Writes a kubeconfig for the embedded cluster with this run directory, as one of kind's.
     Kubeconfig { of: PathBuf, to: PathBuf },
@@ -117,6 +117,7 @@ impl Effect {
                 std::fs::write(path, "written by a double\n").with_context(|| path.display().to_string())
             }
             Self::Copies { from, to } => {
+                std::fs::create_dir_all(to.parent().context("a file without a folder")?)?;
                 std::fs::copy(from, to).with_context(|| from.display().to_string())?;
                 Ok(())
             }

@@ -180,6 +180,21 @@ async fn a_node_image_that_can_not_be_pulled_comes_with_advice() {
 }
 
 #[tokio::test]
+async fn a_node_is_stopped_and_started_by_docker_and_one_that_is_gone_is_told() {
+    let nodes = [rule("docker-kill-worker").times(1), rule("docker-kill-gone"), rule("docker-start-worker")];
+    let scene = Scene::new(&[healthy(), nodes.into()].concat());
+    let cluster = scene.up().await;
+    let worker = format!("{NAME}-worker");
+    assert!(cluster.stop_node(&worker).await.unwrap() && cluster.start_node(&worker).await.unwrap());
+    let message = cluster.stop_node(&worker).await.unwrap_err().to_string();
+    assert!(message.contains(&format!("docker kill {worker}`: exit code 1 after")), "{message}");
+    assert!(message.contains("No such container"), "{message}");
+    let played = ["docker-kill-worker", "docker-start-worker", "docker-kill-gone"];
+    assert_eq!(scene.doubles.played().last_chunk().unwrap(), &played);
+    cluster.delete().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_interrupted_creation_is_cleaned_up() {
     let mut rules = common();
     rules.push(rule("kind-create-interrupted").when(&["absent"]).step("booting", "never"));

@@ -32,7 +32,11 @@ impl User {
     }
 
     fn command(&self, flags: &[&str]) -> duct::Expression {
-        let (suite, report) = (shown(&suite()), shown(&self.scene.report()));
+        self.command_of(&suite(), flags)
+    }
+
+    fn command_of(&self, suite: &Path, flags: &[&str]) -> duct::Expression {
+        let (suite, report) = (shown(suite), shown(&self.scene.report()));
         let common = ["--suite", &suite, "--cluster", "kind", "--report-dir", &report, "--image", IMAGE];
         self.scene.command(&[&common, flags].concat())
     }
@@ -174,6 +178,28 @@ async fn a_load_that_fails_for_good_is_a_red_images_load() {
     assert_eq!(ended.verdict("caesium::r1::install"), Some("not_run"));
     assert_eq!(user.doubles.count("kind-export-run-logs"), 1, "the node's logs are kept");
     assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_secrets_hold_is_in_no_log_that_kind_exports() {
+    let save = rule("docker-save-any").does(json!({"copies": {"from": "$BASE/stand-in.tar", "to": "$DIR/images.tar"}}));
+    let journal = json!({"copies": {"from": "$BASE/journal.log", "to": "$DIR/cluster-logs/node/journal.log"}});
+    let export = rule("kind-export-run-logs").does(journal);
+    let user = User::new(&[vec![export, save], all([vec![creation()], loads()].concat())].concat());
+    stand_in(&user.scene);
+    // The Secret's values, one of them in base64, too, and a value that a flag names a password.
+    let journal = "kubelet has started\ndsn=db://swordfish-of-the-north@host c3dvcmRmaXNoLW9mLXRoZS1ub3J0aA==\n\
+                   env tortoise-of-the-south, called with pelican-of-the-shore\n";
+    std::fs::write(user.scene.folder.path().join("journal.log"), journal).unwrap();
+    let cluster = embedded(&user.scene).await;
+    let leaky = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky/e2e.toml");
+    let flags = ["--set", "apiToken=pelican-of-the-shore", "--timeout", "10", "r1::ready"];
+    let ended = user.scene.run(&user.command_of(&leaky, &flags));
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.red(), ["leaky::r1::ready"], "{}", ended.told());
+    let kept = std::fs::read_to_string(user.scene.report().join("cluster-logs/node/journal.log")).unwrap();
+    let hidden = "kubelet has started\ndsn=db://REDACTED@host REDACTED\nenv REDACTED, called with REDACTED\n";
+    assert_eq!(kept, hidden);
 }
 
 #[test]
