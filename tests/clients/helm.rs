@@ -1,39 +1,54 @@
-//! The chart's whole life, by helm 3 and helm 4: every pair of version, replicas, disk and `--wait`.
+//! The chart's whole life, by helm 3 and helm 4: at one and three replicas, with and without disks, with and
+//! without `--wait`, each with each.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl, repository};
 
+/// A case that lives the chart's life in one way.
+macro_rules! life {
+    ($name:literal, $helm:ident, $replicas:literal, disks: $disks:literal, waits: $waits:literal) => {
+        ($name, |clients, namespace| {
+            let way = Way { replicas: $replicas, disks: $disks, waits: $waits };
+            live(clients, &clients.$helm, namespace, &way);
+        })
+    };
+}
+
+/// The longest first: they all begin as soon as they can.
 pub const CASES: &[Case] = &[
-    ("helm_3::three_with_disks_waiting", |clients, namespace| {
-        live(clients, &clients.helm_3, namespace, &Way { values: "r3", disks: true, waits: true });
-    }),
-    ("helm_3::three_without_disks", |clients, namespace| {
-        live(clients, &clients.helm_3, namespace, &Way { values: "r3-ephemeral", disks: false, waits: false });
-    }),
-    ("helm_3::one_with_a_disk_waiting", |clients, namespace| {
-        live(clients, &clients.helm_3, namespace, &Way { values: "r1", disks: true, waits: true });
-    }),
-    ("helm_4::three_with_disks", |clients, namespace| {
-        live(clients, &clients.helm_4, namespace, &Way { values: "r3", disks: true, waits: false });
-    }),
-    ("helm_4::one_without_a_disk_waiting", |clients, namespace| {
-        live(clients, &clients.helm_4, namespace, &Way { values: "r1", disks: false, waits: true });
-    }),
-    ("helm_4::one_with_a_disk", |clients, namespace| {
-        live(clients, &clients.helm_4, namespace, &Way { values: "r1", disks: true, waits: false });
-    }),
+    life!("helm_3::three_with_disks_waiting", helm_3, 3, disks: true, waits: true),
+    life!("helm_3::three_with_disks", helm_3, 3, disks: true, waits: false),
+    life!("helm_4::three_with_disks_waiting", helm_4, 3, disks: true, waits: true),
+    life!("helm_4::three_with_disks", helm_4, 3, disks: true, waits: false),
+    life!("helm_3::three_without_disks_waiting", helm_3, 3, disks: false, waits: true),
+    life!("helm_3::three_without_disks", helm_3, 3, disks: false, waits: false),
+    life!("helm_4::three_without_disks_waiting", helm_4, 3, disks: false, waits: true),
+    life!("helm_4::three_without_disks", helm_4, 3, disks: false, waits: false),
+    life!("helm_3::one_with_a_disk_waiting", helm_3, 1, disks: true, waits: true),
+    life!("helm_3::one_with_a_disk", helm_3, 1, disks: true, waits: false),
+    life!("helm_4::one_with_a_disk_waiting", helm_4, 1, disks: true, waits: true),
+    life!("helm_4::one_with_a_disk", helm_4, 1, disks: true, waits: false),
+    life!("helm_3::one_without_a_disk_waiting", helm_3, 1, disks: false, waits: true),
+    life!("helm_3::one_without_a_disk", helm_3, 1, disks: false, waits: false),
+    life!("helm_4::one_without_a_disk_waiting", helm_4, 1, disks: false, waits: true),
+    life!("helm_4::one_without_a_disk", helm_4, 1, disks: false, waits: false),
 ];
 
 /// How the chart is deployed.
 struct Way {
-    values: &'static str,
+    replicas: usize,
     disks: bool,
     waits: bool,
 }
 
 impl Way {
     fn flags(&self) -> String {
-        let values = format!("--values {}", repository(&format!("helm/caesium/ci/{}-values.yaml", self.values)));
+        let topology = match (self.replicas, self.disks) {
+            (1, _) => "r1",
+            (_, true) => "r3",
+            (_, false) => "r3-ephemeral",
+        };
+        let values = format!("--values {}", repository(&format!("helm/caesium/ci/{topology}-values.yaml")));
         let waits = if self.waits { " --wait --timeout 240s" } else { "" };
         format!("{values} --set persistence.enabled={}{waits}", self.disks)
     }
@@ -41,7 +56,7 @@ impl Way {
     /// What an upgrade changes, and how kubectl sees it. Three replicas that lose their disks with their pods may be
     /// replaced no faster than the application demotes what is dead: there, no pod is touched.
     fn change(&self) -> (&'static str, &'static str) {
-        if self.values == "r3-ephemeral" {
+        if self.replicas == 3 && !self.disks {
             return (
                 "podDisruptionBudget.enabled=true",
                 "get poddisruptionbudget -o jsonpath={.items[*].metadata.name}",
@@ -49,10 +64,6 @@ impl Way {
         }
         let level = r#"get pod caesium-0 -o jsonpath={.spec.containers[0].env[?(@.name=="CAESIUM_LOG_LEVEL")].value}"#;
         ("config.logLevel=debug", level)
-    }
-
-    fn replicas(&self) -> usize {
-        if self.values == "r1" { 1 } else { 3 }
     }
 }
 
@@ -65,7 +76,7 @@ fn live(clients: &Clients, helm: &Client, namespace: &str, way: &Way) {
         }
         let counts =
             kubectl.run("get statefulset caesium -o jsonpath={.status.readyReplicas}/{.status.updatedReplicas}");
-        assert_eq!(counts, format!("{0}/{0}", way.replicas()), "ready and of the newest revision");
+        assert_eq!(counts, format!("{0}/{0}", way.replicas), "ready and of the newest revision");
     };
     helm.run(&format!("install caesium {chart} {flags}"));
     ready();
@@ -102,5 +113,5 @@ fn is_gone(kubectl: &Client, way: &Way) {
     let owned = kubectl.run("get statefulset,service,configmap,secret,poddisruptionbudget,ingress -o name");
     assert_eq!(owned, "configmap/kube-root-ca.crt\n");
     let claims = kubectl.run("get persistentvolumeclaims -o name").lines().count();
-    assert_eq!(claims, if way.disks { way.replicas() } else { 0 });
+    assert_eq!(claims, if way.disks { way.replicas } else { 0 });
 }

@@ -8,12 +8,14 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Completion;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::NODE;
 use crate::cases::lives::UNTIL_ASKED;
 use crate::cases::process::EXIT_CODE;
+use crate::node::NOT_RUN;
 
 /// This program.
 const OWN: &str = "/proc/self/exe";
@@ -126,7 +128,7 @@ fn open_directory() -> io::Result<TempDir> {
 }
 
 /// Runs a case in a node of its own; an error tells what the node printed, or what it left behind.
-pub fn run(case: &str, who: Who) -> Result<(), String> {
+pub fn run(case: &str, who: Who) -> Result<Completion, String> {
     let dir = open_directory().map_err(|error| error.to_string())?;
     let mut command = node_command(case, dir.path(), who);
     let mut node = command
@@ -141,11 +143,15 @@ pub fn run(case: &str, who: Who) -> Result<(), String> {
         stdout.read_to_string(&mut printed).map_err(|error| error.to_string())?;
     }
     let status = node.wait().map_err(|error| error.to_string())?;
-    if !status.success() {
+    let was_run = status.code() != Some(NOT_RUN.into());
+    if was_run && !status.success() {
         return Err(format!("{status}: {printed}"));
     }
     let left = left_behind(dir.path(), supervisor);
-    if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
+    if !left.is_empty() {
+        return Err(format!("left behind: {}", left.join(", ")));
+    }
+    Ok(if was_run { Completion::Completed } else { Completion::ignored_with(printed) })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test starts nodes, as the harness does")]

@@ -6,16 +6,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cases;
+use crate::cases::{self, NotRun};
 use crate::pod::Node;
 
 /// Far beyond what any case takes on a busy machine.
 const CASE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The exit code of a case that was not run; what it printed says why.
+pub const NOT_RUN: u8 = 77;
+
 /// Enters the node's namespaces and runs one case in them.
 pub fn run(case: &str, dir: &Path) -> ExitCode {
     match try_run(case, dir) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<NotRun>() => {
+            print!("{error}");
+            ExitCode::from(NOT_RUN)
+        }
         Err(error) => {
             println!("{error:#}");
             ExitCode::FAILURE

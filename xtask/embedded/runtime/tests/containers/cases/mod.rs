@@ -24,6 +24,18 @@ pub struct Case {
     pub run: Run,
 }
 
+/// What a case can't look at on this machine, and why.
+#[derive(Debug)]
+pub struct NotRun(pub String);
+
+impl std::fmt::Display for NotRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not run: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotRun {}
+
 /// A case that holds for everyone.
 fn case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: fn(Node) -> F) -> Case {
     Case { name, without_root: true, run: Box::new(move |node| Box::pin(run(node))) }
