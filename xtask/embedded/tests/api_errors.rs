@@ -4,9 +4,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use support::{Api, document};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Where the answer differs from the real one's, and why. The text is what is left out of the
 /// comparison of messages.
@@ -44,12 +51,21 @@ async fn every_recorded_refusal_is_answered_alike() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// A connection without any client.
+async fn connection(api: &Api) -> TlsStream<TcpStream> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(api.ca_pem().as_bytes()).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(api.address).await.unwrap();
+    TlsConnector::from(Arc::new(config)).connect(ServerName::from(api.address.ip()), stream).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_refusal_waits_for_the_whole_body_and_keeps_the_connection() {
     let api = Api::start();
     let fault = json!([{"fault": "apiFails", "of": "POST secrets", "code": 500, "message": "etcdserver: no leader"}]);
     api.faults.replace(serde_json::from_value(fault).unwrap());
-    let mut connection = api.connection().await;
+    let mut connection = connection(&api).await;
     // More than fits on the way.
     let (token, body) = (api.authorization(), "x".repeat(2_900_000));
     for path in ["namespaces/default/secrets", "namespaces/default/nosuchkind"] {

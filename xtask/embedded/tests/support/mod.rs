@@ -15,12 +15,7 @@ use embedded::faults::Planted;
 use embedded::kubelet;
 use embedded::registry::Registry;
 use reqwest::{Certificate, Method, RequestBuilder, Response};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// A running API server; it ends with the test's runtime.
 pub struct Api {
@@ -73,14 +68,9 @@ impl Api {
         self.http.get(format!("https://{}{path}", self.address))
     }
 
-    /// A connection without any client.
-    pub async fn connection(&self) -> TlsStream<TcpStream> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.identity.ca_pem().as_bytes()).unwrap()).unwrap();
-        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let name = ServerName::from(self.address.ip());
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    /// The certificate that its own is signed with, PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.identity.ca_pem()
     }
 
     /// The header with the token.
