@@ -26,6 +26,7 @@ pub struct Row {
     #[serde(default = "caesium")]
     pub suite: String,
     /// The cases to run, by their whole names; what they need runs as well.
+    #[serde(default)]
     pub cases: Vec<String>,
     /// The cases that have to go red; all others that run stay green. Empty: the fault is survived.
     #[serde(default)]
@@ -33,6 +34,9 @@ pub struct Row {
     /// What the red cases' messages have to say.
     #[serde(default)]
     pub words: Vec<String>,
+    /// Several faults that share the run, since neither disturbs the other: each has a line of its own in the table.
+    #[serde(default)]
+    pub faults: Vec<Planted>,
     /// From the start of the first red case to its end, at most. Twice what an idle machine takes.
     pub within_s: Option<u64>,
     /// The process's exit code where it is neither 0 nor libtest's.
@@ -42,6 +46,9 @@ pub struct Row {
     /// Values, as helm's `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// Whether the cluster was there before the run: an embedded one, by its context.
+    #[serde(default)]
+    pub existing: bool,
     /// Faults of the embedded cluster, as `CHARTPROOF_EMBEDDED_FAULTS` takes them.
     #[serde(default)]
     pub embedded: Vec<toml::Table>,
@@ -59,6 +66,20 @@ pub struct Row {
     pub flags: Vec<String>,
 }
 
+/// One of several faults of a row.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planted {
+    /// Names it in the table.
+    pub name: String,
+    /// What is wrong, for a person.
+    pub fault: String,
+    /// The case that has to go red.
+    pub red: String,
+    /// What its message has to say.
+    pub words: Vec<String>,
+}
+
 /// A change to one file of the suite's copy.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +90,26 @@ pub struct Patch {
     pub from: Option<String>,
     /// What stands there instead.
     pub to: String,
+}
+
+impl Row {
+    /// The cases to run.
+    pub fn asked(&self) -> impl Iterator<Item = &String> {
+        self.cases.iter().chain(self.faults.iter().map(|fault| &fault.red))
+    }
+
+    /// The cases that have to go red.
+    pub fn red(&self) -> impl Iterator<Item = &String> {
+        self.red.iter().chain(self.faults.iter().map(|fault| &fault.red))
+    }
+
+    /// The names of its lines in the table.
+    pub fn lines(&self) -> Vec<&str> {
+        if self.faults.is_empty() {
+            return vec![&self.name];
+        }
+        self.faults.iter().map(|fault| fault.name.as_str()).collect()
+    }
 }
 
 fn caesium() -> String {

@@ -1,13 +1,12 @@
 //! Runs one row with the real binary, and compares what went red.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use libtest_mimic::Failed;
 use xtask::events::{Event, Verdict, What};
 
-use crate::kind::{self, Kind};
+use crate::beside::Beside;
 use crate::matrix::Row;
 use crate::table::Detection;
 
@@ -19,15 +18,19 @@ struct Ended {
 }
 
 /// Runs the row; an error says what differs from it.
-pub fn prove(row: &Row) -> Result<Detection, Failed> {
+pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
     let folder = tempfile::tempdir()?;
-    let kind = (!row.kind.is_empty()).then(|| Kind::plays(row, folder.path()));
-    let output = command(row, folder.path()).output()?;
-    drop(kind);
+    let beside = (!row.kind.is_empty() || row.existing).then(|| Beside::plays(row, folder.path()));
+    let mut command = command(row, folder.path());
+    if let Some(beside) = &beside {
+        beside.prepare(&mut command, folder.path());
+    }
+    let output = command.output()?;
+    drop(beside);
     let ended = ended(&folder.path().join("report"));
     let differences = differences(row, &output, &ended);
     if differences.is_empty() {
-        return Ok(detection(row, &ended));
+        return Ok(detections(row, &ended));
     }
     let log = String::from_utf8_lossy(&output.stderr);
     let tail: Vec<_> = log.lines().rev().take(40).collect();
@@ -38,11 +41,12 @@ pub fn prove(row: &Row) -> Result<Detection, Failed> {
 #[expect(clippy::disallowed_methods, reason = "the binary under test, waited for by the test runner's own time limit")]
 fn command(row: &Row, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    let cluster = if row.kind.is_empty() { "embedded" } else { "kind" };
-    command.args(["e2e", "--cluster", cluster, "--exact"]).args(&row.cases).args(&row.flags);
-    if !row.kind.is_empty() {
-        kind::prepare(&mut command, folder);
-    }
+    let cluster = match row {
+        Row { existing: true, .. } => "context:chartproof",
+        row if row.kind.is_empty() => "embedded",
+        _ => "kind",
+    };
+    command.args(["e2e", "--cluster", cluster, "--exact"]).args(row.asked()).args(&row.flags);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     command.arg("--report-dir").arg(folder.join("report"));
     for value in row.set.iter().cloned().chain(stand_in(row)) {
@@ -114,12 +118,12 @@ fn ended(report: &Path) -> Vec<Ended> {
 
 fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     let mut found = Vec::new();
-    let expected = row.exit.unwrap_or(if row.red.is_empty() { 0 } else { 101 });
+    let expected = row.exit.unwrap_or(if row.red().next().is_none() { 0 } else { 101 });
     if output.status.code() != Some(expected) {
         found.push(format!("ended with {}, not with exit code {expected}", output.status));
     }
     let red: Vec<_> = ended.iter().filter(|e| matches!(e.verdict, Verdict::Failed { .. })).collect();
-    let (mut names, mut wanted): (Vec<_>, _) = (red.iter().map(|e| e.name.clone()).collect(), row.red.clone());
+    let (mut names, mut wanted): (Vec<_>, Vec<_>) = (red.iter().map(|e| &e.name).collect(), row.red().collect());
     names.sort_unstable();
     wanted.sort_unstable();
     if names != wanted {
@@ -132,13 +136,18 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     for words in row.words.iter().filter(|words| !said.contains(words.as_str())) {
         found.push(format!("nothing says {words:?}: {said}"));
     }
-    for case in row.cases.iter().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
+    for fault in &row.faults {
+        let of_fault: Vec<_> = red.iter().copied().filter(|e| e.name == fault.red).collect();
+        let said = messages(&of_fault).join("\n");
+        for words in fault.words.iter().filter(|words| !said.contains(words.as_str())) {
+            found.push(format!("{} does not say {words:?}: {said}", fault.red));
+        }
+    }
+    for case in row.asked().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
         found.push(format!("{case} never ended"));
     }
-    if let (Some(first), Some(within_s)) = (red.first(), row.within_s)
-        && first.took_ms > within_s * 1000
-    {
-        found.push(format!("{} took {} ms to go red, more than {within_s} s", first.name, first.took_ms));
+    for late in red.iter().filter(|e| row.within_s.is_some_and(|within_s| e.took_ms > within_s * 1000)) {
+        found.push(format!("{} took {} ms to go red, more than {:?} s", late.name, late.took_ms, row.within_s));
     }
     found
 }
@@ -151,12 +160,20 @@ fn messages(red: &[&Ended]) -> Vec<String> {
     red.iter().filter_map(message).collect()
 }
 
-fn detection(row: &Row, ended: &[Ended]) -> Detection {
-    let red: Vec<_> = ended.iter().filter(|e| matches!(e.verdict, Verdict::Failed { .. })).collect();
-    let mut seconds = String::new();
-    if let Some(first) = red.first() {
-        write!(seconds, "{}.{}", first.took_ms / 1000, first.took_ms % 1000 / 100).unwrap();
+/// A line of the table for the row's first red case, or one for each of its faults.
+fn detections(row: &Row, ended: &[Ended]) -> Vec<Detection> {
+    let red = |wanted: &dyn Fn(&Ended) -> bool| {
+        ended.iter().find(|e| matches!(e.verdict, Verdict::Failed { .. }) && wanted(e))
+    };
+    if row.faults.is_empty() {
+        return vec![detection(&row.name, red(&|_| true))];
     }
-    let sentence = messages(&red).first().and_then(|message| message.lines().next()).unwrap_or_default().to_owned();
-    Detection { name: row.name.clone(), seconds, sentence }
+    row.faults.iter().map(|fault| detection(&fault.name, red(&|e| e.name == fault.red))).collect()
+}
+
+fn detection(name: &str, red: Option<&Ended>) -> Detection {
+    let seconds = red.map(|red| format!("{}.{}", red.took_ms / 1000, red.took_ms % 1000 / 100));
+    let said = messages(&red.into_iter().collect::<Vec<_>>()).concat();
+    let sentence = said.lines().next().unwrap_or_default().to_owned();
+    Detection { name: name.to_owned(), seconds: seconds.unwrap_or_default(), sentence }
 }

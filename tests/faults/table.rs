@@ -10,7 +10,7 @@ const HEAD: &str = "\
 
 Written by `UPDATE_DOCS=1 cargo test --test faults` from `tests/faults/matrix.toml`; seconds are those of one run on two
 cores, nine rows side by side, from the start of the case to its red. A row without a red case is a twin: the fault is
-survived, and nothing may go red.
+survived, and nothing may go red. Faults that don't disturb each other may share a run; each has a line of its own.
 
 | row | what is wrong | red case | seconds | message |
 |---|---|---|---|---|
@@ -18,7 +18,7 @@ survived, and nothing may go red.
 
 /// What was measured of one row.
 pub struct Detection {
-    /// The row.
+    /// The row's, or that of one of its faults.
     pub name: String,
     /// From the start of the first red case to its end; empty where none was red.
     pub seconds: String,
@@ -40,17 +40,25 @@ pub fn rows_documented() -> Vec<String> {
 pub fn write(matrix: &Matrix, detections: &[Detection]) {
     let mut text = HEAD.to_owned();
     let before = std::fs::read_to_string(file()).unwrap_or_default();
-    for row in &matrix.rows {
-        let Some(detection) = detections.iter().find(|d| d.name == row.name) else {
+    for (name, fault, red) in matrix.rows.iter().flat_map(lines) {
+        let Some(detection) = detections.iter().find(|d| d.name == name) else {
             // Measured another time.
-            let old = before.lines().find(|line| line.starts_with(&format!("| `{}` |", row.name)));
+            let old = before.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
             text.extend(old.map(|line| format!("{line}\n")));
             continue;
         };
-        let (red, sentence) = (red(row), escape(&detection.sentence));
-        writeln!(text, "| `{}` | {} | {red} | {} | {sentence} |", row.name, row.fault, detection.seconds).unwrap();
+        let sentence = escape(&detection.sentence);
+        writeln!(text, "| `{name}` | {fault} | {red} | {} | {sentence} |", detection.seconds).unwrap();
     }
     std::fs::write(file(), text).unwrap();
+}
+
+/// Name, fault and red cases of each of a row's lines.
+fn lines(row: &Row) -> Vec<(&str, &str, String)> {
+    if row.faults.is_empty() {
+        return vec![(&row.name, &row.fault, red(row))];
+    }
+    row.faults.iter().map(|one| (one.name.as_str(), one.fault.as_str(), format!("`{}`", one.red))).collect()
 }
 
 fn red(row: &Row) -> String {

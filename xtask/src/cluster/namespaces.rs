@@ -9,9 +9,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::lease::{Owner, Record, State, is_running};
-use crate::kubernetes::call;
+use crate::kubernetes::{call, contents};
 
 /// Label of every namespace of ours; its value is the run's id.
 pub const RUN_LABEL: &str = "chartproof/run";
@@ -19,6 +20,8 @@ pub const RUN_LABEL: &str = "chartproof/run";
 const LEASE: &str = "chartproof/lease";
 /// How long the deletion of namespaces may take: their pods have to end first.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long finalizers that are not Kubernetes' own may hold the same objects: who takes them off does so at once.
+const HELD_MAX: Duration = Duration::from_secs(30);
 
 /// A namespace of a run.
 #[derive(Debug)]
@@ -101,24 +104,51 @@ async fn of_run(client: &Client, run_id: &str) -> anyhow::Result<Vec<String>> {
     Ok(found.iter().map(ResourceExt::name_any).collect())
 }
 
-async fn delete(client: &Client, mut names: Vec<String>) -> anyhow::Result<()> {
+async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
     for name in &names {
         let what = format!("deleting Namespace/{name}");
         call(&what, api(client).delete(name, &DeleteParams::background())).await?;
     }
-    let deadline = tokio::time::Instant::now() + DELETE_TIMEOUT;
+    let (deadline, mut stuck) = (Instant::now() + DELETE_TIMEOUT, (Vec::new(), Instant::now()));
     loop {
-        let there = call("listing namespaces", api(client).list_metadata(&ListParams::default())).await?;
-        names.retain(|name| there.iter().any(|one| one.name_any() == *name));
-        if names.is_empty() {
+        let mut there = call("listing namespaces", api(client).list(&ListParams::default())).await?.items;
+        there.retain(|one| names.contains(&one.name_any()));
+        if there.is_empty() {
             return Ok(());
         }
-        if tokio::time::Instant::now() >= deadline {
-            bail!("after {} s still there: Namespace/{}", DELETE_TIMEOUT.as_secs(), names.join(", Namespace/"));
+        let held: Vec<_> = there.iter().filter_map(finalizers).collect();
+        if held != stuck.0 {
+            stuck = (held, Instant::now());
+        }
+        let is_stuck = !stuck.0.is_empty() && stuck.1.elapsed() >= HELD_MAX;
+        if is_stuck || Instant::now() >= deadline {
+            bail!(still_there(client, &there, if is_stuck { HELD_MAX } else { DELETE_TIMEOUT }).await);
         }
         // A namespace is kept by what is in it: nothing announces the last of all at once.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own, which wait for
+/// pods to end.
+fn finalizers(namespace: &Namespace) -> Option<String> {
+    let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let remaining = conditions.find(|one| one.type_ == "NamespaceFinalizersRemaining" && one.status == "True")?;
+    let message = remaining.message.clone()?;
+    message.split(", ").any(|finalizer| !finalizer.contains("kubernetes.io/")).then_some(message)
+}
+
+/// The namespaces that do not go, and what holds them.
+async fn still_there(client: &Client, there: &[Namespace], waited: Duration) -> String {
+    let names: Vec<_> = there.iter().map(ResourceExt::name_any).collect();
+    let mut lines = vec![format!("after {} s still there: Namespace/{}", waited.as_secs(), names.join(", Namespace/"))];
+    for name in &names {
+        match contents::held(client, name).await {
+            Ok(held) => lines.extend(held),
+            Err(error) => lines.push(format!("what holds Namespace/{name} can't be told: {error:#}")),
+        }
+    }
+    lines.join("\n")
 }
 
 fn lease(namespace: &Namespace) -> Option<Record> {
@@ -127,4 +157,24 @@ fn lease(namespace: &Namespace) -> Option<Record> {
 
 fn api(client: &Client) -> Api<Namespace> {
     Api::all(client.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a namespace whose content has these finalizers.
+    fn told(held: &str) -> Option<String> {
+        let message = format!("Some content in the namespace has finalizers remaining: {held}");
+        let condition = json!({ "type": "NamespaceFinalizersRemaining", "status": "True", "message": message });
+        finalizers(&serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap())
+    }
+
+    #[test]
+    fn kubernetes_own_finalizers_wait_for_pods_and_others_hold() {
+        assert_eq!(told("kubernetes.io/pvc-protection in 1 resource instances"), None);
+        let both = "example.com/never in 2 resource instances, kubernetes.io/pvc-protection in 1 resource instances";
+        assert!(told(both).unwrap().contains("example.com/never in 2"));
+        assert_eq!(finalizers(&Namespace::default()), None);
+    }
 }

@@ -10,6 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
 
+pub mod contents;
 pub mod final_states;
 pub mod http;
 pub mod logs;

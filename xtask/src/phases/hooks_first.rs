@@ -19,11 +19,16 @@ pub fn run(cx: &Cx) -> anyhow::Result<String> {
             state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone: when it was done can't be told"))?;
         let done = job.status.as_ref().and_then(|status| status.completion_time.clone());
         let done = done.with_context(|| format!("Job/{hook} did not complete"))?;
-        for (name, made) in made(&state, placed) {
-            ensure!(done.0 <= made.0, "{name} was made at {:?}, before Job/{hook} was done at {:?}", made.0, done.0);
-        }
+        check(hook, &done, &made(&state, placed))?;
     }
     Ok(hooks.join(", "))
+}
+
+fn check(hook: &str, done: &Time, made: &[(String, Time)]) -> anyhow::Result<()> {
+    for (name, made) in made {
+        ensure!(done.0 <= made.0, "{name} was made at {}, before Job/{hook} was done at {}", made.0, done.0);
+    }
+    Ok(())
 }
 
 /// When the release's workloads were made.
@@ -36,4 +41,23 @@ fn made(state: &State, placed: &Placed) -> Vec<(String, Time)> {
         Some((format!("{kind}/{name}"), made?))
     };
     placed.workloads().into_iter().filter_map(when).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u32) -> Time {
+        serde_json::from_value(format!("2026-11-21T10:00:{second:02}Z").into()).unwrap()
+    }
+
+    #[test]
+    fn a_workload_that_did_not_wait_for_the_hook_is_named() {
+        let made = [("Deployment/web".to_owned(), at(5)), ("StatefulSet/db".to_owned(), at(2))];
+        check("migrate", &at(2), &made).unwrap();
+        assert_eq!(
+            check("migrate", &at(3), &made).unwrap_err().to_string(),
+            "StatefulSet/db was made at 2026-11-21T10:00:02Z, before Job/migrate was done at 2026-11-21T10:00:03Z"
+        );
+    }
 }

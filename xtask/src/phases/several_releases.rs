@@ -1,6 +1,6 @@
 //! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use serde::Deserialize;
 
 use super::context::Cx;
@@ -33,5 +33,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     };
     let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
     let releases = suffixes.iter().map(|suffix| extra::with(cx, placed, suffix, &changes, runs));
-    Ok(try_join_all(releases).await?.join(", "))
+    // All of them to their end: each takes its release away.
+    let names = join_all(releases).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(names.join(", "))
 }

@@ -1,14 +1,11 @@
 //! `uninstall`: `helm uninstall` leaves nothing behind but claims.
 
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::discovery::verbs;
 use kube::core::{ApiResource, PartialObjectMeta};
-use kube::discovery::{Discovery, Scope};
 
 use super::context::Cx;
 use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, objects};
+use crate::kubernetes::{contents, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
 use crate::workload::inside;
@@ -49,14 +46,11 @@ async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &[ApiResource]) -> a
     cx.wait.ask_until(watch, "nothing left but claims", gone).await
 }
 
-/// Every kind that a namespace can hold.
+/// Every kind of which nothing may be left.
 async fn listable(stage: &Stage) -> anyhow::Result<Vec<ApiResource>> {
-    let discovery = call("asking for the kinds of the api", Discovery::new(stage.client.clone()).run()).await?;
-    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
-    let kept = kinds.filter(|(kind, can)| {
-        can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST) && !STAY.contains(&kind.kind.as_str())
-    });
-    Ok(kept.map(|(kind, _)| kind).collect())
+    let mut kinds = contents::kinds(&stage.client).await?;
+    kinds.retain(|kind| !STAY.contains(&kind.kind.as_str()));
+    Ok(kinds)
 }
 
 async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::Result<Vec<String>> {
@@ -64,20 +58,18 @@ async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::
     let secrets: Vec<_> = stage.suite.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let hooks: Vec<_> = stage.releases.iter().flat_map(Placed::all_hook_jobs).collect();
     let lists = kinds.iter().map(async |kind| {
-        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, kind);
-        let found = call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await?;
+        let found = contents::list(&stage.client, namespace, kind).await?;
         // helm does not count what its hooks made as part of the release, and leaves it.
-        let hook = |object: &&PartialObjectMeta<_>| {
-            let owner = objects::controller(*object, "Job");
+        let hook = |object: &PartialObjectMeta<_>| {
+            let owner = objects::controller(object, "Job");
             object.annotations().contains_key("helm.sh/hook") || owner.is_some_and(|job| hooks.contains(&job))
         };
-        let released = found.items.iter().filter(|object| !hook(object));
-        let ours = released.map(ResourceExt::name_any).filter(|name| {
-            let known = (kind.kind.as_str(), name.as_str());
+        let ours = found.iter().filter(|object| {
+            let name = object.name_any();
             let secret = kind.kind == "Secret" && secrets.contains(&name.as_str());
-            !(secret || ALWAYS.contains(&known))
+            !(secret || ALWAYS.contains(&(kind.kind.as_str(), name.as_str())) || hook(object))
         });
-        anyhow::Ok(ours.map(|name| format!("{}/{name}", kind.kind)).collect::<Vec<_>>())
+        anyhow::Ok(ours.map(|object| contents::line(kind, object)).collect::<Vec<_>>())
     });
     Ok(futures::future::try_join_all(lists).await?.concat())
 }

@@ -1,0 +1,53 @@
+//! What goes on beside a run: doubles of kind and docker, a cluster that was there before.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use embedded::cluster::{Cluster, Faults, Options};
+
+use crate::doubles::{Doubles, Rule, common, rule};
+use crate::matrix::Row;
+
+/// What goes on beside a run, until it is dropped.
+pub struct Beside {
+    cluster: Option<Cluster>,
+    is_kind: bool,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Beside {
+    /// Puts the doubles in the row's folder and starts the cluster that they, or the row, stand for.
+    pub fn plays(row: &Row, folder: &Path) -> Self {
+        let is_kind = !row.kind.is_empty();
+        if is_kind {
+            doubles(row, folder);
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let text = serde_json::to_string(&row.kind).unwrap();
+        let cluster = (row.existing || text.contains("$BASE/embedded")).then(|| {
+            let (dir, exe) = (folder.join("embedded"), PathBuf::from(env!("CARGO_BIN_EXE_xtask")));
+            runtime.block_on(Cluster::start(Options { dir, exe, faults: Faults::default() })).unwrap()
+        });
+        Self { cluster, is_kind, _runtime: runtime }
+    }
+
+    /// Leases of the row's own, and the doubles first on the path or the cluster by its context.
+    pub fn prepare(&self, command: &mut Command, folder: &Path) {
+        command.args(["--image", if self.is_kind { "caesiumcloud/caesium:dev" } else { "chartproof/stand-in:dev" }]);
+        command.env("XDG_STATE_HOME", folder.join("state")).env_remove("CI");
+        if self.is_kind {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
+        } else if let Some(cluster) = &self.cluster {
+            command.args(["--allow-context", "chartproof"]).env("KUBECONFIG", cluster.kubeconfig());
+        }
+    }
+}
+
+/// Rows on kind: what the row says of the tools, before what they say where all goes well.
+fn doubles(row: &Row, folder: &Path) {
+    let of_row = row.kind.iter().map(|said| Rule::from(serde_json::to_value(said).unwrap()));
+    let images = ["docker-image-inspect", "inspect-curl", "inspect-caesium", "kind-export-run-logs"].map(rule);
+    let rules: Vec<_> = of_row.chain(images).chain(common()).collect();
+    Doubles::new(folder, &folder.join("report"), &rules);
+}
