@@ -37,11 +37,23 @@ const fn only_here(scenario: &'static str, track: &'static str, state: &'static 
 const LISTENS: &str = "whether a server listens before its first probe is a matter of milliseconds";
 const STOPS: &str = "whether a probe meets a server that is just stopping is a matter of milliseconds";
 const FORCED: &str = "a pod deleted by force is stopped while its successor of the same name starts";
+const FORCED_COUNT: &str = "a pod deleted by force is gone at once; here it is not counted on its way";
+const ALL_SERVE: &str = "[s-0 ready=true serving=true terminating=false, s-1 ready=true serving=true terminating=false, \
+                         s-2 ready=true serving=true terminating=false]";
 const SOONER: &str = "the pod may be there before the budget is looked at";
 const RELIST: &str = "kubelet looks at its containers once a second and misses a run that is shorter";
 const ONE_BY_ONE: &str = "an aggregate of several pods: which combinations show depends on which pod is faster";
 
 const MERGED: &str = "kubelet writes statuses behind its own back and leaves out one that the next has overtaken";
+
+const RETRIED: &str = "a real controller's first write of the numbers meets a conflict with its own note of the new set; \
+                       whether the set has counted its pods by the next is a matter of milliseconds";
+const STILL_CREATED: &str = "Progressing=True NewReplicaSetCreated Created new replica set \"d-*\" availableReplicas=2 \
+                             observedGeneration=2 readyReplicas=2 replicas=3";
+const NOT_COUNTED: &str = "Progressing=True NewReplicaSetCreated Created new replica set \"d-*\" availableReplicas=2 \
+                           observedGeneration=2 readyReplicas=2 replicas=2";
+const COUNTED: &str = "Progressing=True ReplicaSetUpdated ReplicaSet \"d-*\" is progressing. availableReplicas=2 \
+                       observedGeneration=2 readyReplicas=2 replicas=3";
 
 const KNOWN: &[Known] = &[
     only_here("*", "events Pod/", "connection refused", LISTENS),
@@ -66,13 +78,25 @@ const KNOWN: &[Known] = &[
         "WaitForFirstConsumer",
         "the consumer is there before the claim is looked at",
     ),
-    only_recorded("statefulset", "statefulsets s", "MODIFIED generation=", ONE_BY_ONE),
-    only_here("statefulset", "statefulsets s", "MODIFIED generation=", ONE_BY_ONE),
+    only_recorded("statefulset", "statefulsets s", " readyReplicas=2 ", ONE_BY_ONE),
+    only_here("statefulset", "statefulsets s", " readyReplicas=2 ", ONE_BY_ONE),
+    only_recorded("statefulset", "statefulsets s", " readyReplicas=1 replicas=2 ", ONE_BY_ONE),
+    only_here("statefulset", "statefulsets s", " readyReplicas=1 replicas=2 ", ONE_BY_ONE),
+    only_recorded(
+        "statefulset",
+        "statefulsets s",
+        "currentReplicas=2 observedGeneration=1 readyReplicas=3",
+        FORCED_COUNT,
+    ),
     only_here("statefulset", "pods s-", "PodReadyToStartContainers=False/1", MERGED),
+    only_recorded("statefulset", "endpointslices h-*", " terminating=true", ONE_BY_ONE),
+    only_here("statefulset", "endpointslices h-*", " terminating=true", ONE_BY_ONE),
+    only_recorded("statefulset", "endpointslices h-*", ALL_SERVE, ONE_BY_ONE),
     only_recorded("*", "jobs j", "active=1", ONE_BY_ONE),
     only_here("*", "jobs j", "active=1", ONE_BY_ONE),
-    only_recorded("deployment-stuck", "deployments d", "availableReplicas=1", ONE_BY_ONE),
-    only_here("deployment-stuck", "deployments d", "availableReplicas=1", ONE_BY_ONE),
-    only_here("statefulset", "endpointslices h-*", "MODIFIED", ONE_BY_ONE),
-    only_recorded("statefulset", "endpointslices h-*", "MODIFIED", ONE_BY_ONE),
+    only_recorded("deployment-stuck", "deployments d", " availableReplicas=1 ", ONE_BY_ONE),
+    only_here("deployment-stuck", "deployments d", " availableReplicas=1 ", ONE_BY_ONE),
+    only_recorded("deployment-stuck", "deployments d", STILL_CREATED, RETRIED),
+    only_here("deployment-stuck", "deployments d", NOT_COUNTED, RETRIED),
+    only_here("deployment-stuck", "deployments d", COUNTED, RETRIED),
 ];
