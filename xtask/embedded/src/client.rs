@@ -34,6 +34,7 @@ impl Client {
     }
 
     /// The same for another part of the cluster.
+    #[must_use]
     pub fn of(&self, manager: &'static str) -> Self {
         Self { manager, ..self.clone() }
     }

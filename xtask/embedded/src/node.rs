@@ -82,7 +82,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     controllers::bootstrap::run(&client)?;
     kubelet::register_node(&client, GATEWAY)?;
     let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
-    let kubelet = Kubelet::new(client.clone(), runtime, handle, faults.clone(), directory, addresses);
+    let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, addresses);
     let controllers = controllers::Context {
         client: client.clone(),
         faults: faults.clone(),

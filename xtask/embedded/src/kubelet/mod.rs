@@ -81,7 +81,7 @@ type Workers = HashMap<String, watch::Sender<Order>>;
 impl Kubelet {
     /// A kubelet that keeps its files below `directory`.
     pub fn new(
-        client: Client,
+        client: &Client,
         runtime: Runtime,
         handle: Handle,
         faults: Planted,
