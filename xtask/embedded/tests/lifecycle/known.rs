@@ -38,8 +38,9 @@ const LISTENS: &str = "whether a server listens before its first probe is a matt
 const STOPS: &str = "whether a probe meets a server that is just stopping is a matter of milliseconds";
 const FORCED: &str = "a pod deleted by force is stopped while its successor of the same name starts";
 const FORCED_COUNT: &str = "a pod deleted by force is gone at once; here it is not counted on its way";
-const ALL_SERVE: &str = "[s-0 ready=true serving=true terminating=false, s-1 ready=true serving=true terminating=false, \
-                         s-2 ready=true serving=true terminating=false]";
+const TOGETHER: &str = "changes within milliseconds of each other are one write of the slice";
+const FIRST_TWO_SERVE: &str =
+    "[s-0 ready=true serving=true terminating=false, s-1 ready=true serving=true terminating=false";
 const SOONER: &str = "the pod may be there before the budget is looked at";
 const RELIST: &str = "kubelet looks at its containers once a second and misses a run that is shorter";
 const ONE_BY_ONE: &str = "an aggregate of several pods: which combinations show depends on which pod is faster";
@@ -89,9 +90,9 @@ const KNOWN: &[Known] = &[
         FORCED_COUNT,
     ),
     only_here("statefulset", "pods s-", "PodReadyToStartContainers=False/1", MERGED),
-    only_recorded("statefulset", "endpointslices h-*", " terminating=true", ONE_BY_ONE),
-    only_here("statefulset", "endpointslices h-*", " terminating=true", ONE_BY_ONE),
-    only_recorded("statefulset", "endpointslices h-*", ALL_SERVE, ONE_BY_ONE),
+    only_recorded("statefulset", "endpointslices h-*", " terminating=true", TOGETHER),
+    only_here("statefulset", "endpointslices h-*", " terminating=true", TOGETHER),
+    only_recorded("statefulset", "endpointslices h-*", FIRST_TWO_SERVE, TOGETHER),
     only_recorded("*", "jobs j", "active=1", ONE_BY_ONE),
     only_here("*", "jobs j", "active=1", ONE_BY_ONE),
     only_recorded("deployment-stuck", "deployments d", " availableReplicas=1 ", ONE_BY_ONE),
