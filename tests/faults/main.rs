@@ -2,47 +2,76 @@
 //! exactly the cases that the row names go red, in the words that it asks for.
 //!
 //! `UPDATE_DOCS=1 cargo test --test faults` writes what was measured into docs/faults.md.
+//!
+//! The final states of waits (`tests/final_states`) are brought about meanwhile: they do nothing but wait, and by
+//! themselves would take a minute and a half more.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod beside;
 #[path = "../kind_doubles/doubles.rs"]
 #[allow(dead_code, reason = "shared with the tests of kind, which ask the doubles more")]
 mod doubles;
+#[path = "../final_states/mod.rs"]
+mod final_states;
 mod matrix;
 mod run;
 mod table;
 
+use std::cmp::Reverse;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use libtest_mimic::{Arguments, Trial};
 use matrix::{Matrix, Row};
 use table::Detection;
 
 /// Rows mostly wait; more would take the cores from their own time limits.
-const ROWS_AT_ONCE: usize = 9;
+const ROWS_AT_ONCE: usize = 12;
+
+/// Rows that may take as long are begun before others; those of several releases are, too.
+const LONG_S: u64 = 60;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(ROWS_AT_ONCE);
-    let matrix = matrix::read();
+    let (matrix, states) = (matrix::read(), final_states::Stand::new());
     let detections = Arc::new(Mutex::new(Vec::new()));
-    // Those of several releases take the longest: what begins first does not trail behind.
-    let (short, long): (Vec<_>, Vec<_>) = matrix.rows.iter().partition(|row| row.suite == "caesium");
-    let mut trials: Vec<_> = long.into_iter().chain(short).map(|row| trial(row, &detections)).collect();
+    let mut trials = states.trials();
+    arguments.test_threads.get_or_insert(ROWS_AT_ONCE + trials.len());
+    // What takes the longest begins first, and does not trail behind.
+    let mut rows: Vec<_> = matrix.rows.iter().collect();
+    rows.sort_by_key(|row| (row.suite == "caesium" && row.within_s < Some(LONG_S), Reverse(row.within_s)));
+    let seats = Seats::default();
+    trials.extend(rows.into_iter().map(|row| trial(row, &detections, &seats)));
     trials.push(documented(&matrix));
     let conclusion = libtest_mimic::run(&arguments, trials);
+    states.stop();
     if !arguments.list && std::env::var_os("UPDATE_DOCS").is_some() {
         table::write(&matrix, &detections.lock().unwrap());
     }
     conclusion.exit_code()
 }
 
-fn trial(row: &Row, detections: &Arc<Mutex<Vec<Detection>>>) -> Trial {
-    let (row, detections) = (row.clone(), Arc::clone(detections));
+/// How many rows run.
+#[derive(Clone, Default)]
+struct Seats(Arc<(Mutex<usize>, Condvar)>);
+
+impl Seats {
+    /// Does something as soon as fewer rows run than may.
+    fn sit<T>(&self, doing: impl FnOnce() -> T) -> T {
+        let (taken, left) = &*self.0;
+        *left.wait_while(taken.lock().unwrap(), |taken| *taken >= ROWS_AT_ONCE).unwrap() += 1;
+        let done = doing();
+        *taken.lock().unwrap() -= 1;
+        left.notify_one();
+        done
+    }
+}
+
+fn trial(row: &Row, detections: &Arc<Mutex<Vec<Detection>>>, seats: &Seats) -> Trial {
+    let (row, detections, seats) = (row.clone(), Arc::clone(detections), seats.clone());
     Trial::test(row.name.clone(), move || {
-        let found = run::prove(&row)?;
+        let found = seats.sit(|| run::prove(&row))?;
         detections.lock().unwrap().extend(found);
         Ok(())
     })

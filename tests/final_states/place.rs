@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use xtask::helm::Helm;
 use xtask::process::{Cmd, Launcher};
 
-use crate::Shared;
-use crate::rows::{Deed, Scene};
+use super::Shared;
+use super::rows::{Deed, Scene};
 
 /// A namespace.
 pub struct Place<'a> {
@@ -76,7 +76,7 @@ impl<'a> Place<'a> {
             namespace: self.namespace.to_owned(),
             release: "hooks".to_owned(),
         };
-        helm.install(&chart, &xtask::helm::Values::default()).timeout(crate::trial::PATIENCE)
+        helm.install(&chart, &xtask::helm::Values::default()).timeout(super::trial::PATIENCE)
     }
 
     fn chart(&self, objects: &[Value]) -> PathBuf {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::since::Since;
+use super::since::Since;
 
 /// A state and its twin.
 #[derive(Clone, Deserialize)]

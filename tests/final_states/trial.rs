@@ -10,11 +10,11 @@ use xtask::kubernetes::wait::Waiter;
 use xtask::kubernetes::watch::{State, Watch};
 use xtask::process::CommandError;
 
-use crate::Shared;
-use crate::golden;
-use crate::place::Place;
-use crate::rows::{Scene, Then};
-use crate::since::Since;
+use super::Shared;
+use super::golden;
+use super::place::Place;
+use super::rows::{Scene, Then};
+use super::since::Since;
 
 /// Far more than any row takes; a wait that sits out its deadline ends here.
 pub const PATIENCE: Duration = Duration::from_secs(280);

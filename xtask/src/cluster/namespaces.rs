@@ -23,6 +23,9 @@ const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long finalizers that are not Kubernetes' own may hold the same objects: who takes them off does so at once.
 const HELD_MAX: Duration = Duration::from_secs(30);
 
+/// In the names of Kubernetes' own finalizers: what they wait for comes to an end by itself.
+const OWN: [&str; 3] = ["kubernetes.io/", "foregroundDeletion", "orphan"];
+
 /// A namespace of a run.
 #[derive(Debug)]
 pub struct Found {
@@ -129,13 +132,13 @@ async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
     }
 }
 
-/// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own, which wait for
-/// pods to end.
+/// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own.
 fn finalizers(namespace: &Namespace) -> Option<String> {
     let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let remaining = conditions.find(|one| one.type_ == "NamespaceFinalizersRemaining" && one.status == "True")?;
     let message = remaining.message.clone()?;
-    message.split(", ").any(|finalizer| !finalizer.contains("kubernetes.io/")).then_some(message)
+    let holds = |finalizer: &str| !OWN.iter().any(|own| finalizer.contains(own));
+    message.split(", ").any(holds).then_some(message)
 }
 
 /// The namespaces that do not go, and what holds them.
@@ -172,7 +175,10 @@ mod tests {
 
     #[test]
     fn kubernetes_own_finalizers_wait_for_pods_and_others_hold() {
-        assert_eq!(told("kubernetes.io/pvc-protection in 1 resource instances"), None);
+        assert_eq!(
+            told("foregroundDeletion in 1 resource instances, kubernetes.io/pvc-protection in 1 resource instances"),
+            None
+        );
         let both = "example.com/never in 2 resource instances, kubernetes.io/pvc-protection in 1 resource instances";
         assert!(told(both).unwrap().contains("example.com/never in 2"));
         assert_eq!(finalizers(&Namespace::default()), None);

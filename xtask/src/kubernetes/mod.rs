@@ -64,6 +64,11 @@ pub async fn call<T>(what: &str, call: impl Future<Output = kube::Result<T>>) ->
     }
 }
 
+/// With which code the API server refused a call; none where it is another error.
+pub fn code(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref::<Refused>().map(|refused| refused.status.code)
+}
+
 /// A call that the API server refused.
 #[derive(Debug)]
 pub struct Refused {

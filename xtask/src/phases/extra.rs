@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use crate::helm;
-use crate::kubernetes::{Refused, call};
+use crate::kubernetes::{call, code};
 use crate::placed::Placed;
 use crate::process::CommandError;
 
@@ -88,15 +88,11 @@ pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
     for job in extra.all_hook_jobs() {
         let deleted = call(&format!("deleting Job/{job}"), jobs.delete(job, &DeleteParams::background())).await;
         // One that its hook's policy deleted is gone already.
-        deleted.map(drop).or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })?;
+        deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
     let gone = |_: &_| match extra.pods().len() {
         0 => Ok(()),
         left => Err(format!("{left} pods left")),
     };
     cx.wait.until(&extra.watch, &format!("release {} gone", extra.release.name), gone).await
-}
-
-fn is_absent(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status.code == 404)
 }

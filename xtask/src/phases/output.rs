@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::Cx;
-use crate::kubernetes::{call, objects};
+use crate::kubernetes::{call, code, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
 
@@ -47,7 +47,9 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 async fn pods_gone(cx: &Cx, stage: &Stage, placed: &Placed) -> anyhow::Result<()> {
     for pod in placed.pods() {
         let name = pod.name_any();
-        call(&format!("deleting Pod/{name}"), stage.pods().delete(&name, &DeleteParams::default())).await?;
+        let deleted = call(&format!("deleting Pod/{name}"), stage.pods().delete(&name, &DeleteParams::default())).await;
+        // The Job's time to live may be quicker.
+        deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
     let gone = |_: &_| match placed.pods().len() {
         0 => Ok(()),

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::recorder::Recorder;
 use crate::images::Reference;
 use crate::kubernetes::wait::Waiter;
-use crate::kubernetes::{Refused, call};
+use crate::kubernetes::{call, code};
 use crate::stage::Stage;
 
 /// The pod's name.
@@ -137,10 +137,6 @@ async fn create(stage: &Stage, image: &Reference) -> anyhow::Result<()> {
         Err(error) if code(&error) != Some(409) => Err(error),
         _ => Ok(()),
     }
-}
-
-fn code(error: &anyhow::Error) -> Option<u16> {
-    error.downcast_ref::<Refused>().map(|refused| refused.status.code)
 }
 
 /// A pod that the restricted Pod Security Standard allows, and that no Service of the chart selects.

@@ -1,8 +1,6 @@
 //! States that can't recover, on a cluster: each ends a wait within 5 s of being final, with the right sentence, and
 //! its twin is waited for. One cluster for all rows, a namespace for each.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
-
 mod golden;
 mod place;
 mod rows;
@@ -10,18 +8,18 @@ mod since;
 mod trial;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use embedded::cluster::{Cluster, Faults, Options};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use xtask::images::{Archive, standin};
 use xtask::process::Launcher;
 use xtask::tools::{self, Name, Tool};
 
-use rows::Row;
+use rows::{Row, Scene};
 
 /// What all rows share.
 pub struct Shared {
@@ -33,21 +31,61 @@ pub struct Shared {
     archive: Archive,
 }
 
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    let rows = rows::read();
-    // They mostly wait.
-    arguments.test_threads.get_or_insert(2 * rows.len() + 1);
-    if arguments.list {
-        return libtest_mimic::run(&arguments, trials(&rows, None)).exit_code();
+/// The rows' cluster, from the first row that needs it.
+#[derive(Clone)]
+pub struct Stand(Arc<OnceLock<Running>>);
+
+struct Running {
+    tokio: Runtime,
+    shared: Arc<Shared>,
+    _folder: TempDir,
+}
+
+impl Stand {
+    pub fn new() -> Self {
+        Self(Arc::default())
     }
-    let tokio = Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let shared = Arc::new(tokio.block_on(start(folder.path())));
-    let conclusion = libtest_mimic::run(&arguments, trials(&rows, Some((&tokio, &shared))));
-    let shared = Arc::into_inner(shared).expect("every row has ended");
-    tokio.block_on(shared.cluster.stop()).unwrap();
-    conclusion.exit_code()
+
+    /// Two for most rows.
+    pub fn trials(&self) -> Vec<Trial> {
+        let rows = rows::read();
+        let mut trials = vec![Trial::test("final_states::every_one_of_the_table_has_a_row_and_a_twin", {
+            let rows = rows.clone();
+            move || Ok(rows::are_complete(&rows)?)
+        })];
+        for row in &rows {
+            let sides = [("red", Some(&row.red)), ("twin", row.twin.as_ref())];
+            trials.extend(sides.into_iter().filter_map(|(side, scene)| Some(self.trial(row, side, scene?.clone()))));
+        }
+        trials
+    }
+
+    fn trial(&self, row: &Row, side: &str, scene: Scene) -> Trial {
+        let (stand, final_after) = (self.clone(), row.final_after);
+        let namespace = format!("{side}-{}", row.name().replace([' ', '\''], "-"));
+        Trial::test(format!("final_states::{}::{side}", row.name()), move || {
+            let Running { tokio, shared, .. } = stand.0.get_or_init(Running::start);
+            tokio.block_on(trial::run(shared.clone(), &namespace, &scene, final_after)).map_err(Failed::from)
+        })
+    }
+
+    /// Takes the cluster away; to be called when every row has ended.
+    pub fn stop(self) {
+        if let Some(Running { tokio, shared, .. }) = Arc::into_inner(self.0).expect("every row has ended").into_inner()
+        {
+            let shared = Arc::into_inner(shared).expect("every row has ended");
+            tokio.block_on(shared.cluster.stop()).unwrap();
+        }
+    }
+}
+
+impl Running {
+    fn start() -> Self {
+        let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Arc::new(tokio.block_on(start(folder.path())));
+        Self { tokio, shared, _folder: folder }
+    }
 }
 
 async fn start(folder: &Path) -> Shared {
@@ -77,24 +115,4 @@ fn faults() -> Faults {
         { "fault": "watchExpires", "of": "events", "times": 3 },
     ]);
     serde_json::from_value(faults).unwrap()
-}
-
-fn trials(rows: &[Row], given: Option<(&Arc<Runtime>, &Arc<Shared>)>) -> Vec<Trial> {
-    let mut trials = vec![Trial::test("every_state_of_the_table_has_a_row_and_a_twin", {
-        let rows = rows.to_vec();
-        move || Ok(rows::are_complete(&rows)?)
-    })];
-    for row in rows {
-        let sides = [("red", Some(&row.red)), ("twin", row.twin.as_ref())];
-        for (side, scene) in sides.into_iter().filter_map(|(side, scene)| Some((side, scene?.clone()))) {
-            let (given, final_after) = (given.map(|(tokio, shared)| (tokio.clone(), shared.clone())), row.final_after);
-            let name = format!("{}::{side}", row.name());
-            let namespace = format!("{side}-{}", row.name().replace([' ', '\''], "-"));
-            trials.push(Trial::test(name, move || {
-                let (tokio, shared) = given.expect("a listed test is not run");
-                tokio.block_on(trial::run(shared, &namespace, &scene, final_after)).map_err(Failed::from)
-            }));
-        }
-    }
-    trials
 }
