@@ -174,7 +174,8 @@ where
             Err(failure) => return (Err(failure), true),
         };
         let answer = connection.ask(request, record.fill(), self.team.timeout()).await;
-        self.kept = Some(connection).filter(|_| self.over.is_kept());
+        // Over one that failed an answer may still come, to a question that nobody asks any more.
+        self.kept = Some(connection).filter(|_| self.over.is_kept() && answer.is_ok());
         let refused = is_new && matches!(answer, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
         (answer, refused)
     }

@@ -3,6 +3,7 @@
 //! As in kubelet, a round writes the status as it finds it and then acts; what it does shows in the
 //! status of the next round, which follows at once. So states appear in kubelet's order.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,8 @@ pub(super) struct Worker {
     verdict: Option<(&'static str, &'static str)>,
     /// The address shows from the round after the sandbox was made.
     shows_ip: bool,
+    /// The containers whose end the status of this round shows.
+    shown_ended: BTreeSet<String>,
 }
 
 impl Worker {
@@ -115,6 +118,7 @@ impl Worker {
             mount_retry: None,
             verdict: None,
             shows_ip: false,
+            shown_ended: BTreeSet::new(),
         }
     }
 
@@ -154,6 +158,7 @@ impl Worker {
     /// One round: the status as it is, then whatever is to be done.
     async fn round(&mut self) -> Next {
         self.shows_ip = self.sandbox.is_some();
+        self.shown_ended = self.ended().cloned().collect();
         self.write_status(Stage::Active);
         let deadline = self.deadline();
         if deadline.is_some_and(|at| at <= Instant::now()) {
@@ -256,18 +261,35 @@ impl Worker {
         }
     }
 
+    /// The containers whose last run is over.
+    fn ended(&self) -> impl Iterator<Item = &String> {
+        self.records.iter().filter(|(_, record)| record.ended().is_some()).map(|(name, _)| name)
+    }
+
+    /// Whether a container's run is over since this round's status was written: the next one shows that first.
+    fn has_just_ended(&self, container: &Container) -> bool {
+        let is_over = self.ended().any(|name| *name == container.name);
+        is_over && !self.shown_ended.contains(&container.name)
+    }
+
     /// Starts what is to run and restarts what has failed; when to try again, if at all.
     async fn ensure_containers(&mut self) -> Option<Instant> {
         let pod = Arc::clone(&self.pod);
         let spec = pod.spec.as_ref()?;
         let mut retry = None;
         for container in spec.init_containers.iter().flatten() {
+            if self.has_just_ended(container) {
+                return Some(Instant::now());
+            }
             retry = earliest(retry, self.ensure(container, true).await);
             if !self.is_initialized(container) {
                 return retry;
             }
         }
         for container in &spec.containers {
+            if self.has_just_ended(container) {
+                return Some(Instant::now());
+            }
             retry = earliest(retry, self.ensure(container, false).await);
         }
         retry
