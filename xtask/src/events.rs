@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use history::{OperationKind, Outcome};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -122,10 +123,10 @@ pub enum What {
         case: CaseName,
         /// Which client.
         client: String,
-        /// `write` or `read`.
-        operation: String,
-        /// `ok`, `failed` or `unknown`.
-        outcome: String,
+        /// What was asked.
+        operation: OperationKind,
+        /// How it ended.
+        outcome: Outcome,
         /// How long it took.
         took_ms: u64,
     },

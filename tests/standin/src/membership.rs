@@ -196,14 +196,22 @@ async fn tell(other: Seen, id: u64, address: String) {
     let _ = tokio::time::timeout(Duration::from_secs(1), wire::ask(&mut stream, &envelope)).await;
 }
 
-/// A node that comes back stands for election only when the others had the time to: it can't know of a leader yet.
-pub async fn let_others_stand_first(node: Arc<Node>) {
+/// A node that comes back stands for election only when the others had the time to: it can't know of a leader yet. The
+/// only voter asks nobody and stands at once, as dqlite's Raft elects itself when it starts.
+pub async fn stand_in_turn(node: Arc<Node>) {
     let timing = node.config.timing;
     let others_stood = timing.election * 4 / 3 + timing.heartbeat * 2;
     node.raft.runtime_config().elect(false);
+    let mut metrics = node.raft.metrics();
     let alone = |metrics: &Metrics| metrics.membership_config.voter_ids().eq([node.id]);
-    let _ = tokio::time::timeout(others_stood, node.raft.metrics().wait_for(alone)).await;
+    let is_alone = matches!(tokio::time::timeout(others_stood, metrics.wait_for(alone)).await, Ok(Ok(_)));
     node.raft.runtime_config().elect(true);
+    if !is_alone || metrics.borrow().current_leader.is_some() {
+        return;
+    }
+    if let Err(fatal) = node.raft.trigger().elect().await {
+        log::error(format_args!("raft can't stand for election: {fatal}"));
+    }
 }
 
 /// Writes a line for each change of leader and members, keeps the list of peers, ends the process if Raft fails.

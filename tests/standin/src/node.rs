@@ -107,7 +107,7 @@ pub async fn run(config: Config) -> Result<()> {
     log::info(format_args!("raft listening on {address}"));
     tokio::spawn(server::serve(listener, node.clone()));
     tokio::spawn(membership::watch(node.clone()));
-    tokio::spawn(membership::let_others_stand_first(node.clone()));
+    tokio::spawn(membership::stand_in_turn(node.clone()));
     join::join(&node).await?;
     tokio::spawn(membership::keep_addresses(node.clone()));
     tokio::spawn(membership::keep_roles(node.clone()));

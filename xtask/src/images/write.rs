@@ -59,9 +59,9 @@ pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Re
     let layer = Blob::new(layer(entries)?);
     let config = Blob::json(&image_config(config, &layer));
     let manifest = Blob::json(&manifest(&config, &layer));
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut builder = tar::Builder::new(begin(path)?);
     for blob in [&layer, &config, &manifest] {
-        append(&mut builder, &blob.path(), &Kind::File(0o644, blob.bytes.clone()))?;
+        append_file(&mut builder, &blob.path(), 0o644, &blob.bytes)?;
     }
     let files = [
         ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),
@@ -69,9 +69,11 @@ pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Re
         ("manifest.json", docker_manifest(&config, &layer, references)),
     ];
     for (name, content) in files {
-        append(&mut builder, name, &Kind::File(0o644, content.to_string().into_bytes()))?;
+        append_file(&mut builder, name, 0o644, content.to_string().as_bytes())?;
     }
-    write_whole(path, &builder.into_inner()?)?;
+    let file = builder.into_inner()?;
+    use_default_mode(file.as_file())?;
+    file.persist(path)?;
     Ok(Archive { path: path.to_owned(), references: references.to_vec() })
 }
 
@@ -111,31 +113,31 @@ fn layer(entries: &[Entry]) -> io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
-/// Appends an entry that looks the same whenever and wherever it is made: root's, of the epoch.
-fn append(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: &Kind) -> io::Result<()> {
+fn append<W: Write>(builder: &mut tar::Builder<W>, path: &str, kind: &Kind) -> io::Result<()> {
+    match kind {
+        Kind::Folder(mode) => {
+            let mut header = header(tar::EntryType::Directory, *mode, 0);
+            builder.append_data(&mut header, format!("{path}/"), io::empty())
+        }
+        Kind::File(mode, bytes) => append_file(builder, path, *mode, bytes),
+        Kind::Symlink(target) => builder.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target),
+    }
+}
+
+fn append_file<W: Write>(builder: &mut tar::Builder<W>, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    builder.append_data(&mut header(tar::EntryType::Regular, mode, bytes.len()), path, bytes)
+}
+
+/// An entry that looks the same whenever and wherever it is made: root's, of the epoch.
+fn header(entry_type: tar::EntryType, mode: u32, bytes: usize) -> tar::Header {
     let mut header = tar::Header::new_gnu();
+    header.set_entry_type(entry_type);
+    header.set_mode(mode);
+    header.set_size(bytes as u64);
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(0);
-    match kind {
-        Kind::Folder(mode) => {
-            header.set_entry_type(tar::EntryType::Directory);
-            header.set_mode(*mode);
-            header.set_size(0);
-            builder.append_data(&mut header, format!("{path}/"), io::empty())
-        }
-        Kind::File(mode, bytes) => {
-            header.set_mode(*mode);
-            header.set_size(bytes.len() as u64);
-            builder.append_data(&mut header, path, bytes.as_slice())
-        }
-        Kind::Symlink(target) => {
-            header.set_entry_type(tar::EntryType::Symlink);
-            header.set_mode(0o777);
-            header.set_size(0);
-            builder.append_link(&mut header, path, target)
-        }
-    }
+    header
 }
 
 fn image_config(config: &Config, layer: &Blob) -> Value {
@@ -188,14 +190,11 @@ fn docker_manifest(config: &Blob, layer: &Blob, references: &[Reference]) -> Val
     json!([{"Config": config.path(), "RepoTags": tags, "Layers": [layer.path()]}])
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The file that becomes `path` once it is whole.
+fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    use_default_mode(file.as_file())?;
-    file.persist(path)?;
-    Ok(())
+    tempfile::NamedTempFile::new_in(dir)
 }
 
 /// Temporary files are the owner's alone; an archive is for everyone.

@@ -16,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Pause between two questions to an application, which can't be watched.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long the watch may need to see what helm has seen already.
+const WATCH_LAGS_MOST: Duration = Duration::from_secs(2);
+
 /// The time that a case has, and where it says what it waits for.
 pub struct Waiter {
     case: CaseName,
@@ -166,9 +169,21 @@ impl Waiter {
         }
     }
 
-    /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less.
+    /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less. helm
+    /// may have seen it first, so the watch is given a moment.
     pub async fn failed_hook(&self, watch: &Watch) -> Option<Sighting> {
-        self.trackers.lock().await.get_mut(watch.namespace())?.failed_hook(&watch.state())
+        let mut changes = watch.changes();
+        let seen = async {
+            loop {
+                changes.borrow_and_update();
+                let found = self.trackers.lock().await.get_mut(watch.namespace())?.failed_hook(&watch.state());
+                if found.is_some() {
+                    return found;
+                }
+                changes.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(WATCH_LAGS_MOST, seen).await.ok()?
     }
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {

@@ -74,3 +74,19 @@ async fn an_application_that_never_answers_ends_at_the_deadline() {
     let error = waiter(30).ask_until(&watch, "caesium-0 says that it is healthy", ask).await.unwrap_err();
     assert_eq!(error.to_string(), "caesium-0 says that it is healthy: not within 0 s; last seen: no answer yet");
 }
+
+#[tokio::test]
+async fn a_hook_that_helm_saw_fail_before_the_watch_did_is_found() {
+    let watch = Watch::still(State::default());
+    let waiter = waiter(10_000);
+    waiter.unless_hopeless(&watch, "helm install", async {}).await.unwrap();
+    let job = json!({ "metadata": { "name": "migrate", "uid": "1", "annotations": { "helm.sh/hook": "pre-install" } },
+        "status": { "conditions": [{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded" }] } });
+    let later = async {
+        tokio::task::yield_now().await;
+        let jobs = [("migrate".to_owned(), serde_json::from_value(job).unwrap())].into();
+        watch.replace(State { jobs, ..State::default() });
+    };
+    let (found, ()) = tokio::join!(waiter.failed_hook(&watch), later);
+    assert_eq!(found.unwrap().sentence, "hook Job/migrate (pre-install) failed: BackoffLimitExceeded");
+}

@@ -111,8 +111,8 @@ impl Recorder {
         self.events.send(What::Operation {
             case: self.case.clone(),
             client: operation.client.clone(),
-            operation: word(&operation.kind),
-            outcome: word(&operation.outcome),
+            operation: operation.kind,
+            outcome: operation.outcome,
             took_ms: (operation.end_ns - operation.start_ns) / 1_000_000,
         });
         self.inner().operations.push(operation);
@@ -247,12 +247,4 @@ pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
     history::file::write(history, std::io::BufWriter::new(file))
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
-}
-
-/// A word of the history's format.
-fn word(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use history::Outcome;
+
 use super::super::run::{self, Run};
 use super::timeline::Bar;
 use crate::events::{Event, What};
@@ -22,7 +24,7 @@ pub struct Gap {
 /// One operation.
 struct Operation<'a> {
     client: &'a str,
-    outcome: &'a str,
+    outcome: Outcome,
     start_ms: u64,
     end_ms: u64,
 }
@@ -46,14 +48,13 @@ pub fn lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, V
 }
 
 fn bar(case: &str, operations: &[&Operation]) -> Bar {
-    let outcome = operations.first().map_or("", |operation| operation.outcome);
-    let class = match outcome {
-        "ok" => "green",
-        "failed" => "red",
-        _ => "amber",
+    let (class, word) = match operations.first().map(|operation| operation.outcome) {
+        Some(Outcome::Ok) => ("green", "ok"),
+        Some(Outcome::Failed) => ("red", "failed"),
+        _ => ("amber", "unknown"),
     };
     let slowest = operations.iter().map(|operation| operation.end_ms - operation.start_ms).max().unwrap_or(0);
-    let title = format!("{case}: {} operations {outcome}, the slowest in {slowest} ms", operations.len());
+    let title = format!("{case}: {} operations {word}, the slowest in {slowest} ms", operations.len());
     Bar {
         from_ms: operations.iter().map(|operation| operation.start_ms).min().unwrap_or(0),
         to_ms: operations.iter().map(|operation| operation.end_ms).max().unwrap_or(0),
@@ -77,13 +78,13 @@ pub fn gaps(events: &[Event]) -> BTreeMap<String, Vec<Gap>> {
         operations.sort_by_key(|operation| operation.end_ms);
         let first_ms = operations.iter().map(|operation| operation.start_ms).min();
         let last_ms = operations.iter().map(|operation| operation.end_ms).max();
-        let acknowledged = operations.iter().filter(|operation| operation.outcome == "ok").map(|o| o.end_ms);
+        let acknowledged = operations.iter().filter(|operation| operation.outcome == Outcome::Ok).map(|o| o.end_ms);
         let marks: Vec<u64> = first_ms.into_iter().chain(acknowledged).chain(last_ms).collect();
         for pair in marks.windows(2) {
             let (from_ms, to_ms) = (pair[0], pair[1]);
             // Nobody got through only where somebody tried: in vain, or for that long.
             let tried = |o: &Operation| {
-                let failed = o.outcome != "ok" && o.end_ms > from_ms && o.start_ms < to_ms;
+                let failed = o.outcome != Outcome::Ok && o.end_ms > from_ms && o.start_ms < to_ms;
                 failed || (o.end_ms == to_ms && o.start_ms <= from_ms + GAP_MS_MIN / 2)
             };
             if to_ms.saturating_sub(from_ms) >= GAP_MS_MIN && operations.iter().any(tried) {
@@ -103,7 +104,7 @@ fn by_case(events: &[Event]) -> BTreeMap<&str, Vec<Operation<'_>>> {
     for event in events {
         let What::Operation { case, client, outcome, took_ms, .. } = &event.what else { continue };
         let (start_ms, end_ms) = (event.at_ms.saturating_sub(*took_ms), event.at_ms);
-        cases.entry(case).or_default().push(Operation { client, outcome, start_ms, end_ms });
+        cases.entry(case).or_default().push(Operation { client, outcome: *outcome, start_ms, end_ms });
     }
     cases
 }
@@ -114,12 +115,12 @@ mod tests {
 
     use super::*;
 
-    fn operation(at_ms: u64, took_ms: u64, outcome: &str) -> Event {
+    fn operation(at_ms: u64, took_ms: u64, outcome: Outcome) -> Event {
         let what = What::Operation {
             case: "c::r3::pod_kill".to_owned(),
             client: "a-0".to_owned(),
-            operation: "write".to_owned(),
-            outcome: outcome.to_owned(),
+            operation: history::OperationKind::Write,
+            outcome,
             took_ms,
         };
         Event::new(Duration::from_millis(at_ms), what)
@@ -131,23 +132,25 @@ mod tests {
 
     #[test]
     fn a_pause_is_a_gap_only_where_somebody_asked() {
-        let quiet = [operation(100, 10, "ok"), operation(5000, 10, "ok")];
+        let quiet = [operation(100, 10, Outcome::Ok), operation(5000, 10, Outcome::Ok)];
         assert_eq!(found(&quiet), []);
-        let refused = [operation(100, 10, "ok"), operation(200, 10, "failed"), operation(5000, 10, "ok")];
+        let refused =
+            [operation(100, 10, Outcome::Ok), operation(200, 10, Outcome::Failed), operation(5000, 10, Outcome::Ok)];
         assert_eq!(found(&refused), [(100, 5000)]);
-        let hanging = [operation(100, 10, "ok"), operation(3000, 2900, "ok")];
+        let hanging = [operation(100, 10, Outcome::Ok), operation(3000, 2900, Outcome::Ok)];
         assert_eq!(found(&hanging), [(100, 3000)]);
-        let never_again = [operation(100, 10, "ok"), operation(4000, 2000, "unknown")];
+        let never_again = [operation(100, 10, Outcome::Ok), operation(4000, 2000, Outcome::Unknown)];
         assert_eq!(found(&never_again), [(100, 4000)]);
-        let brief = [operation(100, 10, "ok"), operation(400, 200, "failed"), operation(900, 10, "ok")];
+        let brief =
+            [operation(100, 10, Outcome::Ok), operation(400, 200, Outcome::Failed), operation(900, 10, Outcome::Ok)];
         assert_eq!(found(&brief), []);
     }
 
     #[test]
     fn operations_alike_are_one_bar_and_a_failure_stands_out() {
-        let mut events: Vec<_> = (1..=100).map(|n| operation(n * 10, 8, "ok")).collect();
-        events.push(operation(1010, 8, "failed"));
-        events.push(operation(300_000, 8, "ok"));
+        let mut events: Vec<_> = (1..=100).map(|n| operation(n * 10, 8, Outcome::Ok)).collect();
+        events.push(operation(1010, 8, Outcome::Failed));
+        events.push(operation(300_000, 8, Outcome::Ok));
         let run = Run::of(&events);
         let lanes = lanes(&run, &events);
         let bars: Vec<_> = lanes.into_values().flat_map(BTreeMap::into_values).flatten().collect();

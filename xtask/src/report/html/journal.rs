@@ -1,5 +1,6 @@
 //! The journal: of each topology faults, commands, objects and log lines side by side, in the order of time.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
@@ -28,16 +29,16 @@ pub struct LogLine {
     pub text: String,
 }
 
-struct Row {
+struct Row<'a> {
     at_ms: u64,
     class: &'static str,
-    source: String,
-    text: String,
+    source: Cow<'a, str>,
+    text: Cow<'a, str>,
 }
 
 /// Renders the journal.
 pub fn render(run: &Run, events: &[Event], logs: &[LogLine]) -> Markup {
-    let mut groups: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
     for (group, row) in events.iter().filter_map(|event| row(run, event)) {
         groups.entry(group).or_default().push(row);
     }
@@ -52,7 +53,7 @@ pub fn render(run: &Run, events: &[Event], logs: &[LogLine]) -> Markup {
     }
 }
 
-fn journal(name: &str, rows: &mut [Row]) -> Markup {
+fn journal(name: &str, rows: &mut [Row<'_>]) -> Markup {
     rows.sort_by_key(|row| row.at_ms);
     let left_out = rows.len().saturating_sub(ROWS_MAX);
     html! {
@@ -79,30 +80,32 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn log_row(line: &LogLine) -> Row {
-    Row { at_ms: line.at_ms, class: "log", source: line.source.clone(), text: line.text.clone() }
+fn log_row(line: &LogLine) -> Row<'_> {
+    Row { at_ms: line.at_ms, class: "log", source: (&line.source).into(), text: (&line.text).into() }
 }
 
-fn row(run: &Run, event: &Event) -> Option<(String, Row)> {
+fn row<'a>(run: &Run, event: &'a Event) -> Option<(String, Row<'a>)> {
     let at_ms = event.at_ms;
-    let of_case = |case: &str, class, text: String| {
-        let short = case.rsplit("::").next().unwrap_or(case).to_owned();
-        (run::group(case).to_owned(), Row { at_ms, class, source: short, text })
+    let of_case = |case: &'a str, class, text: Cow<'a, str>| {
+        let short = case.rsplit("::").next().unwrap_or(case);
+        (run::group(case).to_owned(), Row { at_ms, class, source: short.into(), text })
     };
-    let whole = |class, text: String| (WHOLE_RUN.to_owned(), Row { at_ms, class, source: class.to_owned(), text });
+    let whole = |class: &'static str, text| (WHOLE_RUN.to_owned(), Row { at_ms, class, source: class.into(), text });
     Some(match &event.what {
-        What::CaseStarted { case } => of_case(case, "case", "began".to_owned()),
-        What::CaseEnded { case, took_ms, .. } => of_case(case, "case", format!("ended after {}", seconds(*took_ms))),
-        What::Fault { case, what } => of_case(case, "fault", what.clone()),
+        What::CaseStarted { case } => of_case(case, "case", "began".into()),
+        What::CaseEnded { case, took_ms, .. } => {
+            of_case(case, "case", format!("ended after {}", seconds(*took_ms)).into())
+        }
+        What::Fault { case, what } => of_case(case, "fault", what.into()),
         What::Object { namespace, object, state } => {
-            let row = Row { at_ms, class: "object", source: object.clone(), text: state.clone() };
+            let row = Row { at_ms, class: "object", source: object.into(), text: state.into() };
             (run.group_of(namespace), row)
         }
         What::Command { line, code, took_ms, .. } => {
             let code = code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
-            whole("command", format!("{line} ({code}, {})", seconds(*took_ms)))
+            whole("command", format!("{line} ({code}, {})", seconds(*took_ms)).into())
         }
-        What::Note { text } => whole("note", text.clone()),
+        What::Note { text } => whole("note", text.into()),
         _ => return None,
     })
 }
