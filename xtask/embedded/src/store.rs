@@ -2,6 +2,7 @@
 //!
 //! It plays etcd's part: it knows nothing of what an object means.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -108,12 +109,14 @@ impl Store {
     /// Removes an object and answers it with the deletion's resource version.
     ///
     /// # Errors
-    /// 404.
-    pub fn remove(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
+    /// 404, also where another object has its name by now.
+    pub fn remove(&self, kind: &'static Kind, object: &Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
-        let key = (namespace.to_owned(), name.to_owned());
-        let removed = inner.objects.get_mut(kind.plural).and_then(|objects| objects.remove(&key));
-        let removed = removed.ok_or_else(|| Status::not_found(kind, name))?;
+        let (namespace, name) = key(object);
+        let removed = match inner.objects.entry(kind.plural).or_default().entry((namespace, name.clone())) {
+            Entry::Occupied(stored) if stored.get()["metadata"]["uid"] == object["metadata"]["uid"] => stored.remove(),
+            _ => return Err(Status::not_found(kind, &name)),
+        };
         Ok(self.record(&mut inner, kind, (*removed).clone(), ChangeType::Deleted, None))
     }
 
@@ -212,6 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn another_object_of_the_same_name_stays() {
+        let store = Store::default();
+        let kind = kinds::find("", "v1", "configmaps").unwrap();
+        let of = |uid: &str| json!({"metadata": {"namespace": "a", "name": "one", "uid": uid}});
+        let old = store.insert(kind, of("1")).unwrap();
+        store.remove(kind, &old).unwrap();
+        store.insert(kind, of("2")).unwrap();
+        assert_eq!(store.remove(kind, &old).unwrap_err().code, 404);
+        assert_eq!(store.get(kind, "a", "one").unwrap()["metadata"]["uid"], "2");
+    }
+
+    #[test]
     fn a_change_is_seen_once_and_in_order() {
         let store = Store::default();
         let kind = kinds::find("", "v1", "configmaps").unwrap();
@@ -219,7 +234,7 @@ mod tests {
         let before = *store.latest().borrow();
         let two = store.insert(kind, config_map("two")).unwrap();
         store.replace(kind, (*two).clone()).unwrap();
-        store.remove(kind, "a", "two").unwrap();
+        store.remove(kind, &two).unwrap();
         let seen: Vec<_> = store.changes_since(before).unwrap().iter().map(|c| c.change).collect();
         assert_eq!(seen, [ChangeType::Added, ChangeType::Modified, ChangeType::Deleted]);
     }

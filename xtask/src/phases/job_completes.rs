@@ -1,5 +1,8 @@
 //! `job_completes`: every Job of the release completes.
 
+use std::collections::BTreeSet;
+
+use anyhow::bail;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::context::Cx;
@@ -15,16 +18,31 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     Ok(placed.jobs().join(", "))
 }
 
-/// Waits until every Job of a release is complete. One that its TTL took away before it was seen so counts as failed:
-/// nobody knows.
+/// Waits until every Job of a release is complete. One that goes before it was seen so counts as failed: nobody knows.
 ///
 /// # Errors
-/// Where one fails, or there is none.
+/// Where one fails or goes, or there is none.
 pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
     let jobs = placed.jobs();
     anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
     let what = format!("Job/{} complete", jobs.join(", Job/"));
-    cx.wait.until(&placed.watch, &what, |state| all_complete(state, &jobs)).await
+    let mut seen = BTreeSet::new();
+    let gone = cx
+        .wait
+        .until(&placed.watch, &what, |state| {
+            gone(state, &jobs, &mut seen).map_or_else(|| all_complete(state, &jobs).map(|()| None), |job| Ok(Some(job)))
+        })
+        .await?;
+    match gone {
+        Some(job) => bail!("Job/{job} was deleted before it was seen to complete"),
+        None => Ok(()),
+    }
+}
+
+/// A Job that was there and is no longer.
+fn gone<'a>(state: &State, jobs: &[&'a str], seen: &mut BTreeSet<&'a str>) -> Option<&'a str> {
+    seen.extend(jobs.iter().filter(|job| state.jobs.contains_key(**job)));
+    seen.iter().find(|job| !state.jobs.contains_key(**job)).copied()
 }
 
 fn all_complete(state: &State, jobs: &[&str]) -> Result<(), String> {
@@ -47,4 +65,21 @@ pub fn reason(job: &Job, condition: &str) -> Option<String> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|one| one.type_ == condition && one.status == "True")?;
     Some(found.reason.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_job_that_was_there_can_be_gone() {
+        let with = |jobs: &[&str]| State {
+            jobs: jobs.iter().map(|job| ((*job).to_owned(), Job::default())).collect(),
+            ..State::default()
+        };
+        let (jobs, mut seen) = (["one", "two"], BTreeSet::new());
+        assert_eq!(gone(&with(&[]), &jobs, &mut seen), None, "not seen yet");
+        assert_eq!(gone(&with(&["one", "other"]), &jobs, &mut seen), None);
+        assert_eq!(gone(&with(&["two"]), &jobs, &mut seen), Some("one"));
+    }
 }

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{DeleteOptions, Registry, meta};
 use crate::kinds::Kind;
 use crate::status::Status;
-use crate::store;
 
 /// What a deletion did.
 #[derive(Debug)]
@@ -17,6 +16,16 @@ pub struct Deleted {
     pub object: Arc<Value>,
     /// Whether it is gone.
     pub gone: bool,
+}
+
+/// What one look at an object that is to be deleted led to.
+enum Step {
+    /// It is deleted, or marked.
+    Done(Deleted),
+    /// It has no time left, and is to be removed.
+    Begun(Arc<Value>),
+    /// Somebody else changed it meanwhile.
+    Again,
 }
 
 impl Registry {
@@ -31,28 +40,44 @@ impl Registry {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
+        let mut begun: Option<Arc<Value>> = None;
         loop {
-            let stored = self.store.get(kind, namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
-            check_preconditions(kind, name, &stored, options)?;
-            let grace_s = grace_seconds(kind, &stored, options);
-            let finalizers = finalizers_to_keep(kind, &stored, options);
-            let is_held = !finalizers.is_empty() || has_namespace_finalizers(kind, &stored);
-            if options.dry_run {
-                return Ok(Deleted { object: stored, gone: grace_s == 0 && !is_held });
+            let is_it = |stored: &Arc<Value>| begun.as_ref().is_none_or(|begun| uid(begun) == uid(stored));
+            let Some(stored) = self.store.get(kind, namespace, name).filter(is_it) else {
+                // Whoever else removed it was quicker, and another one may have its name by now.
+                return begun.map(|object| Deleted { object, gone: true }).ok_or_else(|| Status::not_found(kind, name));
+            };
+            if begun.is_none() {
+                check_preconditions(kind, name, &stored, options)?;
             }
-            let is_final = grace_s == 0 && !is_held;
-            if is_final && (kind.kind != "Pod" || granted_s(&stored) == Some(0)) {
-                return self.store.remove(kind, namespace, name).map(|object| Deleted { object, gone: true });
+            match self.delete_step(kind, &stored, options)? {
+                Step::Done(deleted) => return Ok(deleted),
+                Step::Begun(object) => begun = Some(object),
+                Step::Again => {}
             }
-            if is_marked_already(&stored, grace_s, &finalizers) {
-                return Ok(Deleted { object: stored, gone: false });
-            }
-            match self.store.replace(kind, marked(kind, &stored, grace_s, &finalizers)) {
-                Err(status) if status.reason == "Conflict" => {}
-                // A pod is seen to have no time left before it is seen to be gone.
-                Ok(_) if is_final => {}
-                outcome => return outcome.map(|object| Deleted { object, gone: false }),
-            }
+        }
+    }
+
+    fn delete_step(&self, kind: &'static Kind, stored: &Arc<Value>, options: &DeleteOptions) -> Result<Step, Status> {
+        let grace_s = grace_seconds(kind, stored, options);
+        let finalizers = finalizers_to_keep(kind, stored, options);
+        let is_final = grace_s == 0 && finalizers.is_empty() && !has_namespace_finalizers(kind, stored);
+        let done = |object, gone| Ok(Step::Done(Deleted { object, gone }));
+        if options.dry_run {
+            return done(stored.clone(), is_final);
+        }
+        if is_final && (kind.kind != "Pod" || granted_s(stored) == Some(0)) {
+            return self.store.remove(kind, stored).map_or(Ok(Step::Again), |object| done(object, true));
+        }
+        if is_marked_already(stored, grace_s, &finalizers) {
+            return done(stored.clone(), false);
+        }
+        match self.store.replace(kind, marked(kind, stored, grace_s, &finalizers)) {
+            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => Ok(Step::Again),
+            Err(status) => Err(status),
+            // A pod is seen to have no time left before it is seen to be gone.
+            Ok(object) if is_final => Ok(Step::Begun(object)),
+            Ok(object) => done(object, false),
         }
     }
 
@@ -63,9 +88,12 @@ impl Registry {
         if !meta::is_deleting(&object) || is_held || grace_s > 0 {
             return Ok(object);
         }
-        let (namespace, name) = store::key(&object);
-        self.store.remove(kind, &namespace, &name)
+        self.store.remove(kind, &object)
     }
+}
+
+fn uid(object: &Value) -> &Value {
+    &object["metadata"]["uid"]
 }
 
 fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &DeleteOptions) -> Result<(), Status> {
@@ -149,4 +177,38 @@ fn marked(kind: &Kind, stored: &Value, grace_s: i64, finalizers: &[String]) -> V
         marked["status"]["phase"] = "Terminating".into();
     }
     marked
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::kinds;
+
+    /// The node removes whatever has no time left, as fast as it can.
+    fn node(registry: &Registry, pods: &'static Kind, is_over: &AtomicBool) {
+        while !is_over.load(Ordering::Relaxed) {
+            for pod in registry.store.list(pods, None).0.iter().filter(|pod| granted_s(pod) == Some(0)) {
+                let _ = registry.store.remove(pods, pod);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_that_the_node_removes_first_is_deleted_all_the_same() {
+        let (registry, pods) = (Registry::new(), kinds::find("", "v1", "pods").unwrap());
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| node(&registry, pods, &is_over));
+            let deleted = (0..2000).all(|uid| {
+                let metadata = json!({"namespace": "a", "name": "ended", "uid": uid.to_string()});
+                let pod = json!({"metadata": metadata, "spec": {"nodeName": "n"}, "status": {"phase": "Succeeded"}});
+                let inserted = registry.store.insert(pods, pod);
+                inserted.and_then(|_| registry.delete(pods, "a", "ended", &DeleteOptions::default())).is_ok()
+            });
+            is_over.store(true, Ordering::Relaxed);
+            assert!(deleted);
+        });
+    }
 }
