@@ -21,7 +21,7 @@ use xtask::cluster::kind::PREFIX;
 /// Exit code of a command line without a recording.
 const REFUSED: u8 = 97;
 /// The longest that a rule may wait for another command.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(180);
 
 /// What a tool was seen to do.
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! A client's binary with nothing of the user's.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,16 @@ impl Client {
         let said = self.call(line, rest, input);
         assert_eq!(said.code, 0, "{line} {rest:?}: {}{}", said.stdout, said.stderr);
         said.stdout
+    }
+
+    /// All that a call prints that follows something: `act` comes after its first line, when it follows for certain.
+    pub fn follow(&self, line: &str, act: impl FnOnce()) -> String {
+        let mut lines = BufReader::new(self.command(line, &[]).reader().unwrap());
+        let mut said = String::new();
+        lines.read_line(&mut said).unwrap();
+        act();
+        lines.read_to_string(&mut said).unwrap();
+        said
     }
 
     /// The standard error of a call that has to fail.

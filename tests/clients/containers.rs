@@ -46,9 +46,7 @@ fn sidecars_frame_the_main_container(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.until("logs framed -c main", |text| !text.is_empty()), "up\n", "what follows waits for it");
     assert!(kubectl.run("get pod framed --no-headers").contains(" 2/2 "), "a sidecar counts as a container");
     let follow = "logs framed --all-containers --follow --timestamps --prefix=false --since=1h";
-    let followed = kubectl.command(follow, &[]).stdout_capture().unchecked().start().unwrap();
-    kubectl.run("delete pod framed --timeout=180s");
-    let said = String::from_utf8_lossy(&followed.wait().unwrap().stdout).into_owned();
+    let said = kubectl.follow(follow, || drop(kubectl.run("delete pod framed --timeout=180s")));
     let at = |words: &str| said.lines().find(|line| line.contains(words)).map(|line| line.split(' ').next().unwrap());
     let (main, sidecar) = (at("main ends"), at("sidecar ends"));
     assert!(main.is_some() && main < sidecar, "the sidecar ends after the main container: {said}");
@@ -92,10 +90,8 @@ fn hooks_run_after_the_start_and_before_the_stop(clients: &Clients, namespace: &
     kubectl.feed("apply -f -", &[], HOOKED);
     kubectl.run("wait --for=condition=Ready pod/hooked --timeout=180s");
     kubectl.run("exec hooked -- test -e /tmp/started");
-    let followed = kubectl.command("logs hooked --follow", &[]).stdout_capture().unchecked().start().unwrap();
-    kubectl.run("delete pod hooked --timeout=180s");
-    let said = followed.wait().unwrap().stdout.clone();
-    assert_eq!(String::from_utf8_lossy(&said), "started\nstopping\nterminated\n");
+    let said = kubectl.follow("logs hooked --follow", || drop(kubectl.run("delete pod hooked --timeout=180s")));
+    assert_eq!(said, "started\nstopping\nterminated\n");
     let failing = HOOKED.replace("name: hooked", "name: refused").replace("echo started", "exit 3; echo");
     kubectl.feed("apply -f -", &[], &failing);
     kubectl.until("get events --field-selector involvedObject.name=refused", |text| {

@@ -55,10 +55,8 @@ fn logs(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.run("logs talker --tail=1"), "three\n");
     assert!(kubectl.run("logs talker --timestamps --tail=1").contains("Z three"));
     assert!(kubectl.fail("logs talker --previous", "").contains("previous terminated container \"main\""));
-    let followed = kubectl.command("logs talker --follow", &[]).stdout_capture().start().unwrap();
-    kubectl.run("exec talker -- touch /tmp/end");
-    let output = followed.wait().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\nthree\nlast words\n", "it ends with its container");
+    let said = kubectl.follow("logs talker --follow", || drop(kubectl.run("exec talker -- touch /tmp/end")));
+    assert_eq!(said, "one\ntwo\nthree\nlast words\n", "it ends with its container");
     kubectl.until("get pod talker -o jsonpath={.status.containerStatuses[0].restartCount}", |count| count == "1");
     assert_eq!(kubectl.run("logs talker --previous --tail=1"), "last words\n");
     let ended = "{.status.containerStatuses[0].lastState.terminated.exitCode}";

@@ -48,12 +48,12 @@ fn a_lost_acknowledged_write_is_found_after_the_kill() {
 
 #[test]
 fn a_replica_that_is_never_ready_is_told_with_what_it_says() {
-    let ended = with("never-ready", &["r1::health", "--timeout", "12"]);
+    let ended = with("never-ready", &["r1::health", "--timeout", "20"]);
     let case = "caesium::r1::ready";
     only(
         &ended,
         case,
-        &["1 replicas ready: not within 12 s", "0/1 ready", "Startup probe failed", "describe pod caesium-0"],
+        &["1 replicas ready: not within 20 s", "0/1 ready", "Startup probe failed", "describe pod caesium-0"],
     );
     assert_eq!(ended.verdict("caesium::r1::health"), Some("not_run"));
     assert!(
@@ -73,7 +73,7 @@ fn a_health_endpoint_that_hangs_is_told_as_hanging() {
             ["--set".to_owned(), plain, "--set".to_owned(), format!("{probe}.tcpSocket.port=http")]
         })
         .collect();
-    let flags: Vec<&str> = tcp.iter().map(String::as_str).chain(["r1::health", "--timeout", "10"]).collect();
+    let flags: Vec<&str> = tcp.iter().map(String::as_str).chain(["r1::health", "--timeout", "20"]).collect();
     let ended = with("health-hangs", &flags);
     only(&ended, "caesium::r1::health", &["caesium-0 says that it is healthy", "no answer within 2000 ms"]);
 }

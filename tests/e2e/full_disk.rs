@@ -15,7 +15,7 @@ fn a_full_disk_costs_the_reports_and_not_the_verdict() {
 #[test]
 fn a_red_run_stays_red_on_a_full_disk() {
     let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=never-ready"];
-    let red = on_a_full_disk(&[&["r1::health", "--timeout", "8"], fault.as_slice()].concat());
+    let red = on_a_full_disk(&[&["r1::health", "--timeout", "20"], fault.as_slice()].concat());
     assert!(red.stdout.contains("test result: FAILED. 5 passed; 1 failed; 1 ignored"), "{}", red.told());
     assert!(red.stderr.contains("first failure: caesium::r1::ready"), "the first cause is told: {}", red.told());
     assert!(red.stderr.contains("the reports are incomplete: "), "{}", red.told());

@@ -22,7 +22,7 @@ fn no_secret_is_in_anything_that_a_red_run_wrote() {
     let scene = Scene::new();
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky/e2e.toml").display().to_string();
     let report = scene.report().display().to_string();
-    let flags = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report, "--timeout", "12"];
+    let flags = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report, "--timeout", "20"];
     let flags = [&flags, ["--set", "apiToken=pelican-of-the-shore"].as_slice()].concat();
     let ended = scene.run(&scene.command(&flags));
     assert_eq!(ended.red(), ["leaky::r1::ready"], "{}", ended.told());

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, PATIENCE};
 
 const MEMBERS: [&str; 3] = ["etcd-0", "etcd-1", "etcd-2"];
 
@@ -32,16 +33,26 @@ pub fn survive_any_kill(kubectl: &Client) {
     }
 }
 
-/// Every member counts the same three, and follows the same leader.
+/// Every member counts the same three, and follows the same leader, once no election comes between.
 pub fn agree(kubectl: &Client) {
-    let asked = MEMBERS.map(|member| {
+    let started = Instant::now();
+    loop {
+        let asked = leaders(kubectl);
+        if asked[0].is_string() && asked.iter().all(|leader| *leader == asked[0]) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{asked:?}");
+    }
+}
+
+fn leaders(kubectl: &Client) -> [Value; 3] {
+    MEMBERS.map(|member| {
         let listed = ask(kubectl, member, "/v3/cluster/member/list", &json!({}));
         let mut names: Vec<_> = listed["members"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
         names.sort_by_key(Value::to_string);
         assert_eq!(names, MEMBERS, "{member}: {listed}");
         ask(kubectl, member, "/v3/maintenance/status", &json!({}))["leader"].clone()
-    });
-    assert!(asked[0].is_string() && asked.iter().all(|leader| *leader == asked[0]), "{asked:?}");
+    })
 }
 
 fn put(kubectl: &Client, member: &str, key: &str, value: &str) {

@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use xtask::events::{Event, Verdict, What};
 
 use crate::beside::Beside;
-use crate::matrix::Row;
+use crate::matrix::{Row, STARVED_S};
 use crate::table::Detection;
 
 /// A case of the run, as its events tell.
@@ -146,7 +146,7 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     for case in row.asked().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
         found.push(format!("{case} never ended"));
     }
-    for late in red.iter().filter(|e| row.within_s.is_some_and(|within_s| e.took_ms > within_s * 1000)) {
+    for late in red.iter().filter(|e| row.within_s.is_some_and(|within_s| e.took_ms > (within_s + STARVED_S) * 1000)) {
         found.push(format!("{} took {} ms to go red, more than {:?} s", late.name, late.took_ms, row.within_s));
     }
     found

@@ -14,7 +14,7 @@ use crate::run::{Ended, Scene, suite};
 
 /// The image under test: one that Docker has.
 const IMAGE: &str = "caesiumcloud/caesium:dev";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A user with doubles of kind and docker first on PATH.
 struct User {
@@ -193,7 +193,7 @@ async fn what_secrets_hold_is_in_no_log_that_kind_exports() {
     std::fs::write(user.scene.folder.path().join("journal.log"), journal).unwrap();
     let cluster = embedded(&user.scene).await;
     let leaky = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky/e2e.toml");
-    let flags = ["--set", "apiToken=pelican-of-the-shore", "--timeout", "10", "r1::ready"];
+    let flags = ["--set", "apiToken=pelican-of-the-shore", "--timeout", "20", "r1::ready"];
     let ended = user.scene.run(&user.command_of(&leaky, &flags));
     cluster.stop().await.unwrap();
     assert_eq!(ended.red(), ["leaky::r1::ready"], "{}", ended.told());

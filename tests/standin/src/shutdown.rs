@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::log;
 
@@ -13,6 +14,8 @@ pub struct Signals {
     interrupt: Signal,
     ignored: bool,
     linger: Option<(Duration, Box<dyn FnOnce() + Send>)>,
+    /// When the process is to end, once a signal came.
+    end: Option<Instant>,
 }
 
 impl Signals {
@@ -20,7 +23,7 @@ impl Signals {
     pub fn new(ignored: bool) -> Result<Self> {
         let caught = |kind| signal(kind).context("signals can't be caught");
         let (terminate, interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, ignored, linger: None })
+        Ok(Self { terminate, interrupt, ignored, linger: None, end: None })
     }
 
     /// Lets so much time pass between the signal and the end, and does this at the signal.
@@ -28,23 +31,51 @@ impl Signals {
         self.linger = Some((time, Box::new(at_signal)));
     }
 
-    /// Returns when the process is to end.
+    /// Returns when the process is to end. Where it is dropped before that, a signal that it saw counts the next time.
     pub async fn terminate(&mut self) {
-        loop {
+        let end = loop {
+            if let Some(end) = self.end {
+                break end;
+            }
             let name = tokio::select! {
                 _ = self.terminate.recv() => "SIGTERM",
                 _ = self.interrupt.recv() => "SIGINT",
             };
-            if !self.ignored {
-                let linger = self.linger.take().map(|(time, at_signal)| {
-                    at_signal();
-                    time
-                });
-                log::info(format_args!("{name}: ending"));
-                tokio::time::sleep(linger.unwrap_or_default()).await;
-                return;
+            if self.ignored {
+                log::warn(format_args!("fault sigterm-ignored: {name} ignored"));
+            } else {
+                self.end = Some(self.begin_to_end(name));
             }
-            log::warn(format_args!("fault sigterm-ignored: {name} ignored"));
+        };
+        tokio::time::sleep_until(end).await;
+    }
+
+    fn begin_to_end(&mut self, name: &str) -> Instant {
+        let linger = self.linger.take().map(|(time, at_signal)| {
+            at_signal();
+            time
+        });
+        log::info(format_args!("{name}: ending"));
+        Instant::now() + linger.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_was_seen_and_not_waited_for_counts_the_next_time() {
+        let mut signals = Signals::new(false).unwrap();
+        let (tell, seen) = tokio::sync::oneshot::channel();
+        signals.linger(Duration::from_secs(1), || tell.send(()).unwrap());
+        kill_process(getpid(), Signal::INT).unwrap();
+        tokio::select! {
+            () = signals.terminate() => panic!("it does not linger"),
+            seen = seen => seen.unwrap(),
         }
+        signals.terminate().await;
     }
 }

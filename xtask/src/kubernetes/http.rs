@@ -30,12 +30,26 @@ impl Http {
     /// # Errors
     /// Where no answer came; whether the request left is told apart.
     pub async fn ask(&self, pod: &str, request: &Request, fill: Fill<'_>) -> Result<Answer, Failure> {
+        self.ask_within(pod, request, fill, self.timeout).await
+    }
+
+    /// As [`Http::ask`], with a limit of its own.
+    ///
+    /// # Errors
+    /// As [`Http::ask`].
+    pub async fn ask_within(
+        &self,
+        pod: &str,
+        request: &Request,
+        fill: Fill<'_>,
+        limit: Duration,
+    ) -> Result<Answer, Failure> {
         let kept = self.kept.lock().await.remove(pod).filter(Connection::is_open);
         let mut connection = match kept {
             Some(connection) => connection,
-            None => self.connect(pod).await?,
+            None => self.connect_within(pod, limit).await?,
         };
-        let answer = connection.ask(request, fill, self.timeout).await?;
+        let answer = connection.ask(request, fill, limit).await?;
         self.kept.lock().await.insert(pod.to_owned(), connection);
         Ok(answer)
     }
@@ -45,10 +59,13 @@ impl Http {
     /// # Errors
     /// Where the pod or its port can't be reached in time.
     pub async fn connect(&self, pod: &str) -> Result<Connection, Failure> {
-        let connecting = connect(&self.pods, pod, self.port);
-        match tokio::time::timeout(self.timeout, connecting).await {
+        self.connect_within(pod, self.timeout).await
+    }
+
+    async fn connect_within(&self, pod: &str, limit: Duration) -> Result<Connection, Failure> {
+        match tokio::time::timeout(limit, connect(&self.pods, pod, self.port)).await {
             Ok(connected) => connected.map_err(|why| Failure::NotSent(format!("connecting to {pod}: {why}"))),
-            Err(_) => Err(Failure::NotSent(format!("connecting to {pod}: not within {} ms", self.timeout.as_millis()))),
+            Err(_) => Err(Failure::NotSent(format!("connecting to {pod}: not within {} ms", limit.as_millis()))),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::suite::template::Fill;
 use crate::suite::{Pointer, Request};
 
 /// After which one request is given up.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use serde::Deserialize;
 
 use super::context::Cx;
@@ -24,16 +24,25 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let placed = cx.placed(&stage)?;
     let changes = Changes { set: with.set, ..Changes::default() };
-    let runs = async |extra: &Placed| {
-        rolled_out::rolled_out(cx, extra).await?;
-        if !extra.jobs().is_empty() {
-            job_completes::completed(cx, extra).await?;
-        }
-        Ok(extra.release.name.clone())
-    };
     let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
-    let releases = suffixes.iter().map(|suffix| extra::with(cx, placed, suffix, &changes, runs));
-    // All of them to their end: each takes its release away.
-    let names = join_all(releases).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let extras = suffixes.iter().map(|suffix| extra::beside(cx, placed, suffix, &changes));
+    let extras = try_join_all(extras).await?;
+    // All of them are there before one is looked at or goes.
+    let refused = join_all(extras.iter().map(|extra| extra::install(cx, extra))).await;
+    let outcome = match refused.into_iter().flatten().next() {
+        Some(error) => Err(error.into()),
+        None => try_join_all(extras.iter().map(|extra| runs(cx, extra))).await,
+    };
+    let gone = join_all(extras.iter().map(|extra| extra::uninstall(cx, extra))).await;
+    let names = outcome?;
+    gone.into_iter().collect::<anyhow::Result<()>>()?;
     Ok(names.join(", "))
+}
+
+async fn runs(cx: &Cx, extra: &Placed) -> anyhow::Result<String> {
+    rolled_out::rolled_out(cx, extra).await?;
+    if !extra.jobs().is_empty() {
+        job_completes::completed(cx, extra).await?;
+    }
+    Ok(extra.release.name.clone())
 }

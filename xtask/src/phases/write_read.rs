@@ -1,5 +1,7 @@
 //! `write_read`: a record written through each replica is read back through it.
 
+use std::time::Duration;
+
 use anyhow::{bail, ensure};
 use client::application::{self, Record, Written};
 use history::{Connection, OperationKind, Outcome};
@@ -7,6 +9,9 @@ use history::{Connection, OperationKind, Outcome};
 use super::context::Cx;
 use crate::stage::Stage;
 use crate::workload::recorder::{Asked, Ended, Recorder};
+
+/// How long the answer to a write may take that is asked for only once: an election may come between.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -29,7 +34,8 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
     let record = Record::new(unique.clone(), unique);
     let start_ns = recorder.now_ns();
     let records = stage.suite.records()?;
-    let answer = stage.http.ask(replica, &records.write.request, record.fill()).await;
+    let limit = WRITE_WITHIN.max(stage.http.timeout());
+    let answer = stage.http.ask_within(replica, &records.write.request, record.fill(), limit).await;
     let id = match application::written(records, answer) {
         Written::Acknowledged(id) => id,
         Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),

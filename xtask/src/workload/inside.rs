@@ -28,7 +28,7 @@ pub const POD: &str = "chartproof-client";
 /// How often the clock is asked for: the best pair of bounds counts.
 const QUESTIONS: u32 = 10;
 /// After which a single request from inside is given up.
-const ASK_TIMEOUT_MS: u64 = 2000;
+const ASK_TIMEOUT_MS: u64 = 10_000;
 
 /// A team at work in the cluster. Dropping it ends it, and nothing more is recorded.
 pub struct Inside {

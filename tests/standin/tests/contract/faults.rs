@@ -10,7 +10,7 @@ fn planted(faults: &str) -> Fleet {
 
 async fn answers(node: &Node, path: &str) -> Result<u16, String> {
     until("http", async || node.http_port()).await;
-    node.request("GET", path, "", Duration::from_secs(2)).await.map(|answer| answer.status)
+    node.request("GET", path, "", Duration::from_secs(5)).await.map(|answer| answer.status)
 }
 
 async fn job_status(node: &Node, id: &str) -> u16 {

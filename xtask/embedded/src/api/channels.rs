@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 32 * 1024;
 const QUEUE_MESSAGES: usize = 16;
 
 /// How long a client may take to answer a ping before it is served all the same.
-const PONG_TIMEOUT: Duration = Duration::from_secs(5);
+const PONG_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What goes out on a channel.
 pub type Outgoing = mpsc::Sender<(u8, Bytes)>;

@@ -16,7 +16,7 @@ use crate::node;
 /// The API answers within a second; a machine with every core busy may need more.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it may take to stop when asked, and to vanish when killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of the log goes into the error of a failed start.
 const TAIL_LINES: usize = 20;
 

@@ -35,8 +35,10 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
 
 fn reconcile(context: &Context, _: &Key) -> Outcome {
     let client = &context.client;
-    let all: Vec<Item> = KINDS.iter().flat_map(|k| client.list_stored(k).into_iter().map(move |o| (k, o))).collect();
-    let by_uid: HashMap<&str, &Item> = all.iter().map(|item| (uid(&item.1), item)).collect();
+    let all = everything(client);
+    // A second look: an owner that came during the first one may have been missed though its dependents were not.
+    let owners = everything(client);
+    let by_uid: HashMap<&str, &Item> = owners.iter().map(|item| (uid(&item.1), item)).collect();
     for item in &all {
         orphan_dependents(client, item, &all)?;
         collect(client, item, &by_uid, &all)?;
@@ -45,6 +47,10 @@ fn reconcile(context: &Context, _: &Key) -> Outcome {
         finish_foreground(client, item)?;
     }
     Ok(None)
+}
+
+fn everything(client: &Client) -> Vec<Item> {
+    KINDS.iter().flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object))).collect()
 }
 
 /// Takes the owner that asked for it out of its dependents, then lets it go.

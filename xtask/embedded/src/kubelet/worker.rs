@@ -171,6 +171,9 @@ impl Worker {
         if let Err(retry) = self.ensure_volumes().await {
             return Next::Wait(earliest(Some(retry), deadline));
         }
+        if self.is_to_go() {
+            return Next::Wait(Some(Instant::now()));
+        }
         if let Err(retry) = self.ensure_sandbox().await {
             return Next::Wait(earliest(Some(retry), deadline));
         }
@@ -272,13 +275,19 @@ impl Worker {
         is_over && !self.shown_ended.contains(&container.name)
     }
 
+    /// Whether the pod was deleted since this round began: a program that is started now would be told to end before it
+    /// can listen to that.
+    fn is_to_go(&self) -> bool {
+        self.orders.borrow().is_deletion()
+    }
+
     /// Starts what is to run and restarts what has failed; when to try again, if at all.
     async fn ensure_containers(&mut self) -> Option<Instant> {
         let pod = Arc::clone(&self.pod);
         let spec = pod.spec.as_ref()?;
         let mut retry = None;
         for container in spec.init_containers.iter().flatten() {
-            if self.has_just_ended(container) {
+            if self.is_to_go() || self.has_just_ended(container) {
                 return Some(Instant::now());
             }
             retry = earliest(retry, self.ensure(container, true).await);
@@ -287,7 +296,7 @@ impl Worker {
             }
         }
         for container in &spec.containers {
-            if self.has_just_ended(container) {
+            if self.is_to_go() || self.has_just_ended(container) {
                 return Some(Instant::now());
             }
             retry = earliest(retry, self.ensure(container, false).await);
@@ -312,6 +321,9 @@ impl Worker {
             None => record.previous.as_ref().map(|ended| ended.finished_at),
         });
         self.kill_if_condemned(container, is_init).await;
+        if self.is_to_go() {
+            return Some(Instant::now());
+        }
         let pod = Arc::clone(&self.pod);
         let policy = pod_status::policy(pod.spec.as_ref()?, container, is_init);
         let wants_start = self.records.entry(container.name.clone()).or_default().wants_start(policy);
@@ -400,9 +412,16 @@ impl Worker {
     }
 
     fn remove(&self, removed: bool) {
+        if !removed {
+            self.remove_from_api();
+        }
+        // Last: whoever still finds the pod finds its logs.
         self.kubelet.handle.forget(&self.pod);
+    }
+
+    fn remove_from_api(&self) {
         let metadata = &self.pod.metadata;
-        let (Some(namespace), Some(name), false) = (&metadata.namespace, &metadata.name, removed) else { return };
+        let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { return };
         let options = DeleteOptions {
             grace_period_seconds: Some(0),
             precondition_uid: metadata.uid.clone(),

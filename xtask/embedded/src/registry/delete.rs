@@ -88,7 +88,11 @@ impl Registry {
         if !meta::is_deleting(&object) || is_held || grace_s > 0 {
             return Ok(object);
         }
-        self.store.remove(kind, &object)
+        match self.store.remove(kind, &object) {
+            // Somebody else removed it first: what was asked for is done.
+            Err(status) if status.code == 404 => Ok(object),
+            outcome => outcome,
+        }
     }
 }
 

@@ -179,7 +179,12 @@ fn write_status(
             ..before.clone()
         },
     };
+    let (uid, read) = (budget.metadata.uid.clone(), budget.status.clone());
     client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
+        // An eviction that was charged meanwhile stays; its change leads here again.
+        if budget.metadata.uid != uid || budget.status != read {
+            return false;
+        }
         let changed = budget.status.as_ref() != Some(&status);
         budget.status = Some(status.clone());
         changed

@@ -1,6 +1,6 @@
 //! Counting pods exactly once: a pod that ended is noted by its UID, then let go, then counted.
 
-use k8s_openapi::api::batch::v1::{Job, UncountedTerminatedPods};
+use k8s_openapi::api::batch::v1::UncountedTerminatedPods;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{Sync, TRACKING, owners, pods};
@@ -83,15 +83,14 @@ impl Sync<'_> {
     }
 }
 
-/// Lets the pods go that a job of this name left behind.
-pub fn release_orphans(client: &Client, (namespace, name): &Key) -> Result<(), Status> {
-    let of_job = |pod: &&Pod| {
+/// Lets the pods go that a job of this name left behind which is no longer there: another may have its name by now.
+pub fn release_orphans(client: &Client, (namespace, name): &Key, living: Option<&str>) -> Result<(), Status> {
+    let is_left = |pod: &&Pod| {
         let owner = owners::controller(&pod.metadata);
-        owner.is_some_and(|owner| owner.kind == "Job" && owner.name == *name)
+        owner.is_some_and(|owner| owner.kind == "Job" && owner.name == *name && Some(owner.uid.as_str()) != living)
     };
-    let gone = client.get::<Job>(namespace, name).is_none();
     let pods = client.list::<Pod>(Some(namespace));
-    pods.iter().filter(of_job).filter(|pod| gone && is_tracked(pod)).try_for_each(|pod| release(client, pod))
+    pods.iter().filter(is_left).filter(|pod| is_tracked(pod)).try_for_each(|pod| release(client, pod))
 }
 
 fn release(client: &Client, pod: &Pod) -> Result<(), Status> {

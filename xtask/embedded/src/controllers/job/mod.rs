@@ -45,10 +45,9 @@ struct Sync<'a> {
 
 fn reconcile(context: &Context, key: &Key) -> Outcome {
     let client = &context.client;
-    let Some(job) = client.get::<Job>(&key.0, &key.1) else {
-        count::release_orphans(client, key)?;
-        return Ok(None);
-    };
+    let job = client.get::<Job>(&key.0, &key.1);
+    count::release_orphans(client, key, job.as_ref().and_then(|job| job.metadata.uid.as_deref()))?;
+    let Some(job) = job else { return Ok(None) };
     let (spec, status) = (job.spec.clone().unwrap_or_default(), job.status.clone().unwrap_or_default());
     let mut pods = client.list::<Pod>(Some(&key.0));
     pods.retain(|pod| owners::is_controlled_by(&pod.metadata, &job));
@@ -127,7 +126,12 @@ impl Sync<'_> {
 
     fn write(&mut self) -> Result<(), Status> {
         let (namespace, name) = owners::key(&self.job);
+        let uid = self.job.metadata.uid.clone();
         self.client.modify_status(&namespace, &name, |job: &mut Job| {
+            // One of the same name that came meanwhile has a status of its own.
+            if job.metadata.uid != uid {
+                return false;
+            }
             let changed = job.status.as_ref() != Some(&self.status);
             job.status = Some(self.status.clone());
             changed

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client::Client;
@@ -57,7 +57,7 @@ pub async fn run(client: Client) {
 
 /// The listeners that are there, each a task that ends with this.
 #[derive(Default)]
-struct Listeners(HashMap<(SocketAddrV4, Protocol), (Target, AbortHandle)>);
+struct Listeners(HashMap<(SocketAddrV4, Protocol), (Target, JoinHandle<()>)>);
 
 impl Listeners {
     /// Opens and closes listeners; answers whether all of them could be opened.
@@ -67,13 +67,12 @@ impl Listeners {
         client: &Client,
         limit: &Arc<Semaphore>,
     ) -> bool {
-        self.0.retain(|key, (target, task)| {
-            let kept = targets.get(key) == Some(target);
-            if !kept {
-                task.abort();
-            }
-            kept
-        });
+        let gone: Vec<_> = self.0.extract_if(|key, (target, _)| targets.get(key) != Some(target)).collect();
+        for (_, (_, task)) in gone {
+            task.abort();
+            // Until its socket is closed the address can't be bound again.
+            drop(task.await);
+        }
         let mut all = true;
         for (key, target) in targets {
             if self.0.contains_key(&key) {
@@ -105,23 +104,7 @@ async fn open(
     target: &Target,
     client: &Client,
     limit: &Arc<Semaphore>,
-) -> io::Result<AbortHandle> {
-    // A socket of the same address that was just given up is closed once its task has been dropped.
-    for _ in 0..20 {
-        match open_once(address, target, client, limit).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::task::yield_now().await,
-            outcome => return outcome,
-        }
-    }
-    open_once(address, target, client, limit).await
-}
-
-async fn open_once(
-    address: SocketAddrV4,
-    target: &Target,
-    client: &Client,
-    limit: &Arc<Semaphore>,
-) -> io::Result<AbortHandle> {
+) -> io::Result<JoinHandle<()>> {
     let (target, client) = (target.clone(), client.clone());
     let task = match target.protocol {
         Protocol::Tcp => {
@@ -130,7 +113,7 @@ async fn open_once(
         }
         Protocol::Udp => tokio::spawn(udp::serve(UdpSocket::bind(address).await?, target, client)),
     };
-    Ok(task.abort_handle())
+    Ok(task)
 }
 
 async fn serve(listener: TcpListener, target: Target, client: Client, limit: Arc<Semaphore>) {
