@@ -10,6 +10,9 @@ use xtask::tools::{self, Name};
 /// Far more than anything here takes on a machine that has time.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Between two calls of what is asked again and again: a call keeps a core busy for longer than that.
+const CALL_EVERY: Duration = Duration::from_millis(200);
+
 /// The clients of one cluster.
 pub struct Clients {
     pub helm_3: Client,
@@ -133,6 +136,7 @@ impl Client {
                 return said.stdout;
             }
             assert!(started.elapsed() < PATIENCE, "{line}: last {}{}", said.stdout, said.stderr);
+            std::thread::park_timeout(CALL_EVERY);
         }
     }
 }

@@ -20,9 +20,25 @@ use super::since::Since;
 pub const PATIENCE: Duration = Duration::from_secs(280);
 /// How soon a wait has to end once a state is final.
 const PROMPT: Duration = Duration::from_secs(5);
+/// What an object's time may be too early: it has whole seconds.
+const ROUNDED: Duration = Duration::from_secs(1);
+
+/// What is wrong with a row.
+pub enum Wrong {
+    /// The wait ended too late.
+    Late(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
 
 /// Runs a row; answers what is wrong.
-pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_after: Duration) -> Result<(), String> {
+pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_after: Duration) -> Result<(), Wrong> {
     let place = Place::make(&shared, namespace, scene).await;
     let watch = Watch::start(&shared.client, namespace, Events::channel().0);
     let waiter = Waiter::new(namespace.to_owned(), Events::channel().0, PATIENCE);
@@ -46,30 +62,30 @@ pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_afte
         }
     };
     match (&scene.told, waited) {
-        (None, waited) => waited,
-        (Some(told), Ok(())) => Err(format!("the wait ended well, and not with: {told}")),
+        (None, waited) => waited.map_err(Wrong::from),
+        (Some(told), Ok(())) => Err(format!("the wait ended well, and not with: {told}").into()),
         (Some(told), Err(sentence)) => {
-            let since = scene.since.as_ref().ok_or("a red row says since when")?;
+            let since = scene.since.as_ref().ok_or("a red row says since when".to_owned())?;
             judge(&watch, since, final_after).await?;
             let is_golden = golden::matches(told, &sentence, namespace);
-            if is_golden { Ok(()) } else { Err(format!("told:   {sentence}\nwanted: {told}")) }
+            if is_golden { Ok(()) } else { Err(format!("told:   {sentence}\nwanted: {told}").into()) }
         }
     }
 }
 
 /// Whether the wait ended in time, which is now.
-async fn judge(watch: &Watch, since: &Since, final_after: Duration) -> Result<(), String> {
+async fn judge(watch: &Watch, since: &Since, final_after: Duration) -> Result<(), Wrong> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
     // The wait may have seen the object before its event came.
     let told = tokio::time::timeout(PROMPT, told(watch, since)).await;
-    let told = told.map_err(|_| format!("the cluster never told {since:?}"))?;
+    let told = told.map_err(|_| Wrong::Other(format!("the cluster never told {since:?}")))?;
     let lasted = now.saturating_sub(Duration::from_millis(told.cast_unsigned()));
-    let limit = final_after + PROMPT;
+    let limit = final_after + PROMPT + ROUNDED;
     let (lasted_ms, limit_ms) = (lasted.as_millis(), limit.as_millis());
     if lasted <= limit {
         return Ok(());
     }
-    Err(format!("the wait ended {lasted_ms} ms after {since:?}, not within {limit_ms} ms"))
+    Err(Wrong::Late(format!("the wait ended {lasted_ms} ms after {since:?}, not within {limit_ms} ms")))
 }
 
 /// Waits until the cluster tells; answers when it did.

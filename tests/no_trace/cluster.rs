@@ -38,7 +38,7 @@ impl Up {
             }
             let ended = process.try_wait().unwrap().is_some();
             assert!(!ended && started.elapsed() < PATIENCE, "{text}{}", std::fs::read_to_string(&told).unwrap());
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(20));
         };
         Self { folder, kubectls: tempfile::tempdir().unwrap(), process, kubeconfig }
     }

@@ -55,7 +55,7 @@ impl Traces {
                 return;
             }
             assert!(asked.elapsed() < GONE_TIMEOUT, "{when}: left behind: {}", left.join(", "));
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 
