@@ -146,8 +146,9 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     for case in row.asked().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
         found.push(format!("{case} never ended"));
     }
-    for late in red.iter().filter(|e| row.within_s.is_some_and(|within_s| e.took_ms > (within_s + STARVED_S) * 1000)) {
-        found.push(format!("{} took {} ms to go red, more than {:?} s", late.name, late.took_ms, row.within_s));
+    if let Some(limit_s) = row.within_s.map(|within_s| within_s + STARVED_S) {
+        let late = red.iter().filter(|e| e.took_ms > limit_s * 1000);
+        found.extend(late.map(|e| format!("{} took {} ms to go red, more than {limit_s} s", e.name, e.took_ms)));
     }
     found
 }

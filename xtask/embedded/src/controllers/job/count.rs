@@ -84,12 +84,11 @@ impl Sync<'_> {
 }
 
 /// Lets the pods go that a job of this name left behind which is no longer there: another may have its name by now.
-pub fn release_orphans(client: &Client, (namespace, name): &Key, living: Option<&str>) -> Result<(), Status> {
+pub fn release_orphans(client: &Client, (_, name): &Key, pods: &[Pod], living: Option<&str>) -> Result<(), Status> {
     let is_left = |pod: &&Pod| {
         let owner = owners::controller(&pod.metadata);
         owner.is_some_and(|owner| owner.kind == "Job" && owner.name == *name && Some(owner.uid.as_str()) != living)
     };
-    let pods = client.list::<Pod>(Some(namespace));
     pods.iter().filter(is_left).filter(|pod| is_tracked(pod)).try_for_each(|pod| release(client, pod))
 }
 

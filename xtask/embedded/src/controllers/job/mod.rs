@@ -46,10 +46,10 @@ struct Sync<'a> {
 fn reconcile(context: &Context, key: &Key) -> Outcome {
     let client = &context.client;
     let job = client.get::<Job>(&key.0, &key.1);
-    count::release_orphans(client, key, job.as_ref().and_then(|job| job.metadata.uid.as_deref()))?;
+    let mut pods = client.list::<Pod>(Some(&key.0));
+    count::release_orphans(client, key, &pods, job.as_ref().and_then(|job| job.metadata.uid.as_deref()))?;
     let Some(job) = job else { return Ok(None) };
     let (spec, status) = (job.spec.clone().unwrap_or_default(), job.status.clone().unwrap_or_default());
-    let mut pods = client.list::<Pod>(Some(&key.0));
     pods.retain(|pod| owners::is_controlled_by(&pod.metadata, &job));
     let mut sync = Sync { client, job, spec, pods, status };
     if sync.job.metadata.deletion_timestamp.is_some() {
