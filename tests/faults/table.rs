@@ -9,7 +9,7 @@ const HEAD: &str = "\
 # Faults, and who notices them
 
 Written by `UPDATE_DOCS=1 cargo test --test faults` from `tests/faults/matrix.toml`; seconds are those of one run on two
-cores, nine rows side by side, from the start of the case to its red. A row without a red case is a twin: the fault is
+cores, twelve rows side by side, from the start of the case to its red. A row without a red case is a twin: the fault is
 survived, and nothing may go red. Faults that don't disturb each other may share a run; each has a line of its own.
 
 | row | what is wrong | red case | seconds | message |
