@@ -106,15 +106,18 @@ impl Store {
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Modified))
     }
 
-    /// Removes an object and answers it with the deletion's resource version.
+    /// Removes an object as it was read, and answers it with the deletion's resource version.
     ///
     /// # Errors
-    /// 404, also where another object has its name by now.
+    /// 404, also where another object has its name by now; 409 `Conflict` where it was written since.
     pub fn remove(&self, kind: &'static Kind, object: &Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let (namespace, name) = key(object);
         let removed = match inner.objects.entry(kind.plural).or_default().entry((namespace, name.clone())) {
-            Entry::Occupied(stored) if stored.get()["metadata"]["uid"] == object["metadata"]["uid"] => stored.remove(),
+            Entry::Occupied(stored) if stored.get()["metadata"]["uid"] == object["metadata"]["uid"] => {
+                check_version(kind, stored.get(), object)?;
+                stored.remove()
+            }
             _ => return Err(Status::not_found(kind, &name)),
         };
         Ok(self.record(&mut inner, kind, (*removed).clone(), ChangeType::Deleted, None))
@@ -227,14 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_since_it_was_read_is_not_removed() {
+        let store = Store::default();
+        let kind = kinds::find("", "v1", "configmaps").unwrap();
+        let read = store.insert(kind, config_map("one")).unwrap();
+        let written = store.replace(kind, (*read).clone()).unwrap();
+        assert_eq!(store.remove(kind, &read).unwrap_err().reason, "Conflict");
+        store.remove(kind, &written).unwrap();
+    }
+
+    #[test]
     fn a_change_is_seen_once_and_in_order() {
         let store = Store::default();
         let kind = kinds::find("", "v1", "configmaps").unwrap();
         store.insert(kind, config_map("one")).unwrap();
         let before = *store.latest().borrow();
         let two = store.insert(kind, config_map("two")).unwrap();
-        store.replace(kind, (*two).clone()).unwrap();
-        store.remove(kind, &two).unwrap();
+        let written = store.replace(kind, (*two).clone()).unwrap();
+        store.remove(kind, &written).unwrap();
         let seen: Vec<_> = store.changes_since(before).unwrap().iter().map(|c| c.change).collect();
         assert_eq!(seen, [ChangeType::Added, ChangeType::Modified, ChangeType::Deleted]);
     }

@@ -6,44 +6,45 @@ use serde_json::{Value, json};
 
 use super::request::Request;
 use super::{State, answer, body, pod};
-use crate::client::Client;
-use crate::controllers::disruption;
-use crate::registry::DeleteOptions;
+use crate::client::{Client, parsed};
+use crate::controllers::{disruption, pods};
+use crate::registry::{DeleteOptions, check_preconditions};
 use crate::status::Status;
 
 /// Answers a request to evict a pod.
 pub fn evict(state: &State, request: &Request) -> Result<Response, Status> {
-    pod::of(state, &request.target)?;
+    let stored = pod::of(state, &request.target)?;
     let sent = if request.body.is_empty() { json!({}) } else { body::document(request, "Eviction")? };
     let text = |pointer: &str| sent.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let dry_run = request.parameter("dryRun") == Some("All") || sent["deleteOptions"]["dryRun"][0] == "All";
-    let client = Client::new(state.registry.clone(), "kube-apiserver");
-    let namespace = request.target.namespace();
-    let name = request.target.name.as_deref().unwrap_or_default();
-    if let Some(pod) = client.get::<Pod>(namespace, name) {
-        disruption::admit(&client, &pod, dry_run)?;
-    }
     let options = DeleteOptions {
         grace_period_seconds: sent["deleteOptions"]["gracePeriodSeconds"].as_i64(),
         precondition_uid: text("/deleteOptions/preconditions/uid"),
         dry_run,
         ..DeleteOptions::default()
     };
-    state.registry.delete(request.target.kind, namespace, name, &options)?;
+    let name = request.target.name.as_deref().unwrap_or_default();
+    check_preconditions(request.target.kind, name, &stored, &options)?;
+    let pod: Pod = parsed(&stored)?;
+    let client = Client::new(state.registry.clone(), "kube-apiserver");
+    disruption::admit(&client, &pod, dry_run)?;
+    // What was admitted goes, and nothing that has its name by now.
+    client.delete(&pod, &options)?;
     Ok(success(201))
 }
 
 /// Answers a request to bind a pod to a node.
 pub fn bind(state: &State, request: &Request) -> Result<Response, Status> {
     let stored = pod::of(state, &request.target)?;
+    let pod: Pod = parsed(&stored)?;
     let sent = body::document(request, "Binding")?;
     let node = sent["target"]["name"].as_str().unwrap_or_default();
-    let name = request.target.name.as_deref().unwrap_or_default();
-    if let Some(bound) = stored["spec"]["nodeName"].as_str().filter(|bound| !bound.is_empty()) {
+    if let Some(bound) = pods::node(&pod) {
+        let name = request.target.name.as_deref().unwrap_or_default();
         let why = format!("pod {name} is already assigned to node \"{bound}\"");
         return Err(Status::conflict(request.target.kind, name, &why));
     }
-    Client::new(state.registry.clone(), "kube-apiserver").bind(request.target.namespace(), name, node)?;
+    Client::new(state.registry.clone(), "kube-apiserver").bind(&pod, node)?;
     Ok(success(201))
 }
 

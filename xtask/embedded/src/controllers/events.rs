@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
 
 use super::clock;
 use crate::client::{Client, Object};
@@ -26,9 +27,8 @@ impl Client {
     /// Records an event of `component` about an object; `kind` is `Normal` or `Warning`.
     pub fn event(&self, about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) {
         let event = new_event(about, kind, reason, message, component);
-        let namespace = event.metadata.namespace.clone().unwrap_or_default();
-        let counted = said_before(self, &event).map(|name| {
-            self.modify(&namespace, &name, |seen: &mut Event| {
+        let counted = said_before(self, &event).map(|said| {
+            self.modify(&said, |seen: &mut Event| {
                 seen.count = Some(seen.count.unwrap_or(1) + 1);
                 seen.last_timestamp = Some(clock::now());
                 true
@@ -43,8 +43,8 @@ impl Client {
     }
 }
 
-/// The name of the event that says the same of the same object.
-fn said_before(client: &Client, event: &Event) -> Option<String> {
+/// The event that says the same of the same object.
+fn said_before(client: &Client, event: &Event) -> Option<Event> {
     let same = |stored: &serde_json::Value| {
         let source = event.source.as_ref().and_then(|source| source.component.as_deref());
         stored["message"].as_str() == event.message.as_deref()
@@ -58,7 +58,7 @@ fn said_before(client: &Client, event: &Event) -> Option<String> {
     let namespace = event.metadata.namespace.as_deref();
     let stored = client.list_stored(kinds::of::<Event>());
     let found = stored.iter().find(|stored| stored["metadata"]["namespace"].as_str() == namespace && same(stored))?;
-    found["metadata"]["name"].as_str().map(str::to_owned)
+    Event::deserialize(&**found).ok()
 }
 
 /// An event's name begins with its object's and ends with the time: by name, they stand in order.

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::kinds::{KINDS, Kind};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
-use crate::store::{self, Change, ChangeType};
+use crate::store::{Change, ChangeType};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -89,13 +89,8 @@ fn collect(client: &Client, item: &Item, by_uid: &HashMap<&str, &Item>, all: &[I
     }
     let has_dependents = all.iter().any(|(_, other)| refers_to(other, uid(object)));
     let policy = if !waiting.is_empty() && has_dependents { "Foreground" } else { "Background" };
-    let options = DeleteOptions {
-        propagation_policy: Some(policy.to_owned()),
-        precondition_uid: Some(uid(object).to_owned()),
-        ..DeleteOptions::default()
-    };
-    let (namespace, name) = store::key(object);
-    ignore_gone(client.delete_stored(kind, &namespace, &name, &options))
+    let options = DeleteOptions { propagation_policy: Some(policy.to_owned()), ..DeleteOptions::default() };
+    unless("NotFound", client.delete_stored(kind, object, &options))
 }
 
 /// Lets an owner go whose blocking dependents are gone.
@@ -111,30 +106,23 @@ fn finish_foreground(client: &Client, (kind, owner): &Item) -> Result<(), Status
 }
 
 fn drop_owners(client: &Client, kind: &'static Kind, object: &Value, gone: &HashSet<&str>) -> Result<(), Status> {
-    let (namespace, name) = store::key(object);
-    let changed = client.modify_stored(kind, &namespace, &name, |stored| {
+    let changed = client.modify_stored(kind, object, |stored| {
         let Some(references) = stored["metadata"]["ownerReferences"].as_array_mut() else { return false };
         let before = references.len();
         references.retain(|owner| owner["uid"].as_str().is_none_or(|uid| !gone.contains(uid)));
         references.len() != before
     });
-    ignore_gone(changed)
+    unless("NotFound", changed)
 }
 
 fn remove_finalizer(client: &Client, kind: &'static Kind, object: &Value, finalizer: &str) -> Result<(), Status> {
-    let (namespace, name) = store::key(object);
-    let changed = client.modify_stored(kind, &namespace, &name, |stored| {
+    let changed = client.modify_stored(kind, object, |stored| {
         let Some(finalizers) = stored["metadata"]["finalizers"].as_array_mut() else { return false };
         let before = finalizers.len();
         finalizers.retain(|f| f != finalizer);
         finalizers.len() != before
     });
-    ignore_gone(changed)
-}
-
-/// A conflict is a precondition that no longer holds: that object is another one.
-fn ignore_gone(outcome: Result<(), Status>) -> Result<(), Status> {
-    unless("NotFound", unless("Conflict", outcome))
+    unless("NotFound", changed)
 }
 
 fn uid(object: &Value) -> &str {

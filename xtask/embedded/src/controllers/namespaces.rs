@@ -1,6 +1,9 @@
 //! Empties a namespace that is being deleted, its pods first, and lets it go.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
+use serde_json::Value;
 
 use super::reconcile::unless;
 use super::{Context, Controller, Key, Outcome, clock};
@@ -35,15 +38,15 @@ fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
     if remaining.is_empty() {
         remaining = content(client, name, |_| true);
     }
-    for (kind, object) in &remaining {
-        delete(client, kind, name, object)?;
+    for (kind, item) in &remaining {
+        delete(client, kind, item)?;
     }
     let remaining = content(client, name, |_| true);
     if !remaining.is_empty() {
-        write_conditions(client, name, &remaining)?;
+        write_conditions(client, &namespace, &remaining)?;
         return Ok(None);
     }
-    finalize(client, name)
+    finalize(client, &namespace)
 }
 
 /// What is in a namespace, of the kinds that are asked for.
@@ -51,45 +54,43 @@ fn content(client: &Client, namespace: &str, wanted: impl Fn(&Kind) -> bool) -> 
     let kinds = KINDS.iter().filter(|kind| kind.namespaced && wanted(kind));
     let objects = kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)));
     let inside = objects.filter(|(_, object)| store::key(object).0 == namespace);
-    let item = |object: &serde_json::Value| Item {
-        name: store::key(object).1,
+    let item = |object: Arc<Value>| Item {
         deleting: object["metadata"].get("deletionTimestamp").is_some(),
         finalizers: serde_json::from_value(object["metadata"]["finalizers"].clone()).unwrap_or_default(),
+        object,
     };
-    inside.map(|(kind, object)| (kind, item(&object))).collect()
+    inside.map(|(kind, object)| (kind, item(object))).collect()
 }
 
 struct Item {
-    name: String,
+    object: Arc<Value>,
     deleting: bool,
     finalizers: Vec<String>,
 }
 
-fn delete(client: &Client, kind: &'static Kind, namespace: &str, item: &Item) -> Result<(), Status> {
+fn delete(client: &Client, kind: &'static Kind, item: &Item) -> Result<(), Status> {
     if item.deleting {
         return Ok(());
     }
-    unless("NotFound", client.delete_stored(kind, namespace, &item.name, &DeleteOptions::default()))
+    unless("NotFound", client.delete_stored(kind, &item.object, &DeleteOptions::default()))
 }
 
 /// Takes the namespace's own finalizer off, with which it goes.
-fn finalize(client: &Client, name: &str) -> Outcome {
-    let finalized = client.modify("", name, |namespace: &mut Namespace| {
+fn finalize(client: &Client, namespace: &Namespace) -> Outcome {
+    let finalized = client.modify(namespace, |namespace: &mut Namespace| {
         let finalizers = &mut namespace.spec.get_or_insert_default().finalizers;
         finalizers.take().is_some_and(|f| !f.is_empty())
     });
     let gone = match finalized {
-        Ok(_) if client.get::<Namespace>("", name).is_some() => {
-            client.delete::<Namespace>("", name, &DeleteOptions::default())
-        }
+        Ok(_) => client.delete(namespace, &DeleteOptions::default()),
         other => other.map(|_| ()),
     };
     unless("NotFound", gone).map(|()| None)
 }
 
-fn write_conditions(client: &Client, name: &str, remaining: &[(&'static Kind, Item)]) -> Result<(), Status> {
+fn write_conditions(client: &Client, namespace: &Namespace, remaining: &[(&'static Kind, Item)]) -> Result<(), Status> {
     let wanted = conditions(remaining);
-    client.modify_status("", name, |namespace: &mut Namespace| {
+    client.modify_status(namespace, |namespace: &mut Namespace| {
         let status = namespace.status.get_or_insert_default();
         status.phase = Some("Terminating".to_owned());
         let conditions = status.conditions.get_or_insert_default();

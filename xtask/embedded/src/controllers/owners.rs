@@ -93,16 +93,14 @@ pub fn claim<K: Object, O: Object>(
 }
 
 fn adopt<K: Object, O: Object>(client: &Client, owner: &O, object: &K) -> Result<K, Status> {
-    let (namespace, name) = key(object);
-    client.modify(&namespace, &name, |orphan: &mut K| {
+    client.modify(object, |orphan: &mut K| {
         orphan.metadata_mut().owner_references.get_or_insert_default().push(controller_reference(owner));
         true
     })
 }
 
 fn release<K: Object, O: Object>(client: &Client, owner: &O, object: &K) -> Result<(), Status> {
-    let (namespace, name) = key(object);
-    let released = client.modify(&namespace, &name, |kept: &mut K| {
+    let released = client.modify(object, |kept: &mut K| {
         let references = kept.metadata_mut().owner_references.get_or_insert_default();
         references.retain(|reference| Some(&reference.uid) != owner.metadata().uid.as_ref());
         true

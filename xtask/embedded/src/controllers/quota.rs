@@ -30,10 +30,10 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
 fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let client = &context.client;
     let Some(quota) = client.get::<ResourceQuota>(namespace, name) else { return Ok(None) };
-    let hard = quota.spec.and_then(|spec| spec.hard).unwrap_or_default();
+    let hard = quota.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default();
     let used = hard.keys().map(|resource| (resource.clone(), Quantity(used(client, namespace, resource)))).collect();
     let status = ResourceQuotaStatus { hard: Some(hard), used: Some(used) };
-    client.modify_status(namespace, name, |quota: &mut ResourceQuota| {
+    client.modify_status(&quota, |quota: &mut ResourceQuota| {
         let changed = quota.status.as_ref() != Some(&status);
         quota.status = Some(status.clone());
         changed

@@ -200,7 +200,8 @@ mod tests {
         },
         reconcile: |context, (namespace, name)| {
             let mut looked = 0;
-            context.client.modify(namespace, name, |object: &mut ConfigMap| {
+            let Some(seen) = context.client.get::<ConfigMap>(namespace, name) else { return Ok(None) };
+            context.client.modify(&seen, |object: &mut ConfigMap| {
                 let labels = object.metadata.labels.get_or_insert_default();
                 looked = labels.get("looked").and_then(|text| text.parse().ok()).unwrap_or(0) + 1;
                 labels.insert("looked".to_owned(), looked.to_string());
@@ -248,13 +249,13 @@ mod tests {
         let client = simulation.context.client.clone();
         let mut changes = Changes::new(client.clone());
         changes.next().await.unwrap();
-        simulation.create::<ConfigMap>(json!({"metadata": {"name": "one", "namespace": "a"}}));
+        let one: ConfigMap = simulation.create(json!({"metadata": {"name": "one", "namespace": "a"}}));
         for n in 0..5000 {
             let write = |object: &mut ConfigMap| {
                 object.data.get_or_insert_default().insert("n".to_owned(), n.to_string());
                 true
             };
-            client.modify("a", "one", write).unwrap();
+            client.modify(&one, write).unwrap();
         }
         let all = changes.next().await.unwrap();
         assert!(all.iter().all(|change| change.change == ChangeType::Added), "everything, as if it were new");

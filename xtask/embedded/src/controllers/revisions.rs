@@ -64,8 +64,7 @@ impl Revisions {
         let idle: Vec<_> = self.all.iter().filter(|r| !used(r)).collect();
         let beyond = idle.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
         for revision in idle.into_iter().take(beyond) {
-            let (namespace, name) = owners::key(revision);
-            client.delete::<ControllerRevision>(&namespace, &name, &DeleteOptions::default())?;
+            client.delete(revision, &DeleteOptions::default())?;
         }
         Ok(())
     }
@@ -99,13 +98,10 @@ fn update(
     let last = all.len().wrapping_sub(1);
     let updated = match all.iter().rposition(|r| r.data.as_ref().map(|d| &d.0) == Some(&data)) {
         Some(index) if index == last => return Ok(all[index].clone()),
-        Some(index) => {
-            let (namespace, name) = owners::key(&all.remove(index));
-            client.modify(&namespace, &name, |r: &mut ControllerRevision| {
-                r.revision = number;
-                true
-            })?
-        }
+        Some(index) => client.modify(&all.remove(index), |r: &mut ControllerRevision| {
+            r.revision = number;
+            true
+        })?,
         None => create(client, set, &data, number, collisions)?,
     };
     all.push(updated.clone());

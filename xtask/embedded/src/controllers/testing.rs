@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use super::{CONTROLLERS, Context, Key, NODE, bootstrap};
 use crate::client::{Client, Object};
 use crate::faults::Planted;
-use crate::kinds::KINDS;
+use crate::kinds::{KINDS, Kind};
 use crate::registry::{DeleteOptions, Registry};
-use crate::store::{Change, ChangeType};
+use crate::store::{self, Change, ChangeType};
 
 pub mod recording;
 
@@ -65,6 +65,32 @@ impl Simulation {
     /// Creates an object, as a client would.
     pub fn create<K: Object>(&self, object: Value) -> K {
         self.context.client.create(&serde_json::from_value::<K>(object).unwrap()).unwrap()
+    }
+
+    /// Changes an object, as a client would.
+    pub fn modify<K: Object>(&self, namespace: &str, name: &str, change: impl FnMut(&mut K) -> bool) {
+        let seen: K = self.context.client.get(namespace, name).unwrap();
+        self.context.client.modify(&seen, change).unwrap();
+    }
+
+    /// Changes an object as it is stored.
+    pub fn modify_stored(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        change: impl FnMut(&mut Value) -> bool,
+    ) {
+        let all = self.context.client.list_stored(kind);
+        let key = (namespace.to_owned(), name.to_owned());
+        let seen = all.iter().find(|object| store::key(object) == key).unwrap();
+        self.context.client.modify_stored(kind, seen, change).unwrap();
+    }
+
+    /// Deletes an object, as a client would.
+    pub fn delete<K: Object>(&self, namespace: &str, name: &str, options: &DeleteOptions) {
+        let seen: K = self.context.client.get(namespace, name).unwrap();
+        self.context.client.delete(&seen, options).unwrap();
     }
 
     /// Creates the objects that a recording's lines create, up to `count` of them.
@@ -164,13 +190,13 @@ impl Simulation {
     /// Deletes a pod without grace.
     pub fn delete_now(&mut self, namespace: &str, name: &str) {
         let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-        self.context.client.delete::<Pod>(namespace, name, &options).unwrap();
+        self.delete::<Pod>(namespace, name, &options);
         self.settle();
     }
 
     fn write_status(&mut self, namespace: &str, name: &str, phase: &str, ip: Option<&str>, ready: bool) {
         let kind = KINDS.iter().find(|kind| kind.kind == "Pod").unwrap();
-        let written = self.context.client.modify_stored(kind, namespace, name, |pod| {
+        self.modify_stored(kind, namespace, name, |pod| {
             assert!(pod["spec"]["nodeName"].is_string(), "{name} is not scheduled");
             pod["status"]["phase"] = phase.into();
             if let Some(ip) = ip {
@@ -183,7 +209,6 @@ impl Simulation {
             ]);
             true
         });
-        written.unwrap();
         self.settle();
     }
 }

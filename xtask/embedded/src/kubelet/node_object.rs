@@ -63,9 +63,9 @@ pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
         status: Some(status(address)),
     };
     let status = node.status.clone();
-    client.create(&node)?;
+    let node = client.create(&node)?;
     // A status sent along with a creation is dropped by the API's rules.
-    client.modify_status("", NODE, |node: &mut Node| {
+    client.modify_status(&node, |node: &mut Node| {
         node.status.clone_from(&status);
         true
     })

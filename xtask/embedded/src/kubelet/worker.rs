@@ -420,15 +420,9 @@ impl Worker {
     }
 
     fn remove_from_api(&self) {
-        let metadata = &self.pod.metadata;
-        let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { return };
-        let options = DeleteOptions {
-            grace_period_seconds: Some(0),
-            precondition_uid: metadata.uid.clone(),
-            ..DeleteOptions::default()
-        };
-        if let Err(refused) = self.kubelet.client.delete::<Pod>(namespace, name, &options) {
-            tracing::debug!(namespace, name, %refused, "a stopped pod was not removed");
+        let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        if let Err(refused) = self.kubelet.client.delete(&*self.pod, &options) {
+            tracing::debug!(%refused, "a stopped pod was not removed");
         }
     }
 
@@ -450,14 +444,9 @@ impl Worker {
 
     /// Writes the status where it differs from the stored one.
     fn write_status(&mut self, stage: Stage) {
-        let metadata = &self.pod.metadata;
-        let (Some(namespace), Some(name)) = (metadata.namespace.clone(), metadata.name.clone()) else { return };
         self.kubelet.handle.publish(&self.pod, &self.records);
         let mut pod = (*self.pod).clone();
-        let written = self.kubelet.client.modify_status(&namespace, &name, |stored: &mut Pod| {
-            if stored.metadata.uid != pod.metadata.uid {
-                return false;
-            }
+        let written = self.kubelet.client.modify_status(&*self.pod, |stored: &mut Pod| {
             // Conditions and times are carried over from what is stored now.
             pod.status = stored.status.take();
             let status = self.status(&pod, stage);
@@ -467,7 +456,7 @@ impl Worker {
             changed
         });
         if let Err(refused) = written {
-            tracing::debug!(namespace, name, %refused, "a pod's status was not written");
+            tracing::debug!(%refused, "a pod's status was not written");
         }
         self.pod = Arc::new(pod);
     }

@@ -89,8 +89,8 @@ impl Registry {
             return Ok(object);
         }
         match self.store.remove(kind, &object) {
-            // Somebody else removed it first: what was asked for is done.
-            Err(status) if status.code == 404 => Ok(object),
+            // Somebody else removed it first, or wrote to it and removes it then: what was asked for is done.
+            Err(status) if matches!(status.code, 404 | 409) => Ok(object),
             outcome => outcome,
         }
     }
@@ -100,7 +100,11 @@ fn uid(object: &Value) -> &Value {
     &object["metadata"]["uid"]
 }
 
-fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &DeleteOptions) -> Result<(), Status> {
+/// Refuses a deletion that was meant for another object, or for another version of it.
+///
+/// # Errors
+/// 409 `Conflict`.
+pub fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let refuse = |what: &str, sent: &str, kept: &Value| {
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({sent}) does not match \

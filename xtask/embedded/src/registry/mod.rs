@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 pub use admission::quota_usage;
 pub use apply::typed::check as check_applied;
-pub use delete::Deleted;
+pub use delete::{Deleted, check_preconditions};
 pub use options::{DeleteOptions, Writer};
 pub use update::Patch;
 pub use validate::unsupported::{ignored_paths, refused_paths};

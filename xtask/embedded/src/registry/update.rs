@@ -27,15 +27,26 @@ pub enum Patch {
 }
 
 impl Registry {
-    /// Replaces an object, or the part of it that the subresource is. A changed `spec` raises
-    /// `metadata.generation`; an object that is being deleted and has lost its last finalizer goes.
+    /// Replaces an object, or the part of it that the subresource is; what names no version, whatever others write
+    /// meanwhile. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost its last
+    /// finalizer goes.
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
     pub fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         let (namespace, name) = store::key(&object);
-        let stored = self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name))?;
-        self.replace(writer, kind, &stored, object, None)
+        let read = || self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
+        if !store::resource_version(&object).is_empty() {
+            return self.replace(writer, kind, &read()?, object, None);
+        }
+        loop {
+            let stored = read()?;
+            let is_overtaken = || read().is_ok_and(|now| !Arc::ptr_eq(&now, &stored));
+            match self.replace(writer, kind, &stored, object.clone(), None) {
+                Err(refused) if refused.reason == "Conflict" && is_overtaken() => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Patches an object; an apply creates what is not there.
@@ -244,4 +255,29 @@ fn without_times(object: &Value) -> Value {
         metadata.shift_remove("resourceVersion");
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn a_write_that_names_no_version_is_no_conflict() {
+        let (registry, kind) = (Registry::new(), kinds::find("", "v1", "configmaps").unwrap());
+        let written =
+            |by: &str, n: u32| json!({"metadata": {"namespace": "a", "name": "one"}, "data": {by: n.to_string()}});
+        registry.store.insert(kind, written("nobody", 0)).unwrap();
+        let write = |by: &str| {
+            let writer = Writer::internal("test", "");
+            (0..500).filter_map(|n| registry.update_as(&writer, kind, written(by, n)).err()).collect::<Vec<_>>()
+        };
+        let refused = std::thread::scope(|scope| {
+            let other = scope.spawn(|| write("other"));
+            [write("one"), other.join().unwrap()].concat()
+        });
+        assert!(refused.is_empty(), "{refused:?}");
+    }
 }

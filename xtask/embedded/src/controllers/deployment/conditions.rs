@@ -46,13 +46,14 @@ pub fn note_progress(rollout: &mut Rollout, reason: &str, message: &str) -> Resu
         return Ok(());
     }
     let (namespace, name) = owners::key(&rollout.deployment);
-    rollout.client.modify_status(&namespace, &name, |deployment: &mut Deployment| {
+    rollout.client.modify_status(&rollout.deployment, |deployment: &mut Deployment| {
         let conditions = deployment.status.get_or_insert_default().conditions.get_or_insert_default();
         let before = conditions.clone();
         set(conditions, new("Progressing", "True", reason, message));
         *conditions != before
     })?;
-    if let Some(noted) = rollout.client.get::<Deployment>(&namespace, &name) {
+    let noted = rollout.client.get::<Deployment>(&namespace, &name);
+    if let Some(noted) = noted.filter(|noted| noted.metadata.uid == rollout.deployment.metadata.uid) {
         rollout.deployment = noted;
     }
     Ok(())

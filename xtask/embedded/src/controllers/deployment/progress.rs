@@ -32,8 +32,7 @@ pub fn write(rollout: &Rollout, sets: &Sets) -> Outcome {
         Some(condition) => conditions::set(all, condition),
         None => all.retain(|condition| condition.type_ != "ReplicaFailure"),
     }
-    let (namespace, name) = owners::key(&rollout.deployment);
-    rollout.client.modify_status(&namespace, &name, |deployment: &mut Deployment| {
+    rollout.client.modify_status(&rollout.deployment, |deployment: &mut Deployment| {
         let changed = deployment.status.as_ref() != Some(&status);
         deployment.status = Some(status.clone());
         changed

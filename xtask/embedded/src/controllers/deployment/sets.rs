@@ -147,9 +147,7 @@ impl Sets {
         let mut idle: Vec<&ReplicaSet> = self.old.iter().filter(idle).collect();
         idle.sort_by_key(|set| revision(set));
         let beyond = idle.len().saturating_sub(limit);
-        idle.into_iter().take(beyond).map(owners::key).try_for_each(|(namespace, name)| {
-            rollout.client.delete::<ReplicaSet>(&namespace, &name, &DeleteOptions::default())
-        })
+        idle.into_iter().take(beyond).try_for_each(|set| rollout.client.delete(set, &DeleteOptions::default()))
     }
 }
 
@@ -194,8 +192,7 @@ fn new_set(rollout: &Rollout, size: i32, revision: i64) -> Result<ReplicaSet, St
 
 /// The name is taken by a set of another template: the next attempt has another hash.
 fn collision(rollout: &Rollout, refused: Status) -> Status {
-    let (namespace, name) = owners::key(&rollout.deployment);
-    let counted = rollout.client.modify_status(&namespace, &name, |deployment: &mut Deployment| {
+    let counted = rollout.client.modify_status(&rollout.deployment, |deployment: &mut Deployment| {
         let count = &mut deployment.status.get_or_insert_default().collision_count;
         *count = Some(count.unwrap_or(0) + 1);
         true
@@ -214,9 +211,8 @@ fn annotations(rollout: &Rollout, revision: i64) -> BTreeMap<String, String> {
 
 /// Gives a set its annotations, and a size where one is given.
 fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32>) -> Result<ReplicaSet, Status> {
-    let (namespace, name) = owners::key(set);
     let wanted = annotations(rollout, revision);
-    rollout.client.modify(&namespace, &name, |set: &mut ReplicaSet| {
+    rollout.client.modify(set, |set: &mut ReplicaSet| {
         let before = set.clone();
         set.metadata.annotations.get_or_insert_default().extend(wanted.clone());
         let spec = set.spec.get_or_insert_default();
@@ -228,8 +224,7 @@ fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32
 
 /// Says in the deployment's annotations which revision it is at; as a real controller does, along with the status.
 fn note_revision(rollout: &Rollout, revision: i64) -> Result<(), Status> {
-    let (namespace, name) = owners::key(&rollout.deployment);
-    let noted = rollout.client.modify_through("status", &namespace, &name, |deployment: &mut Deployment| {
+    let noted = rollout.client.modify_through("status", &rollout.deployment, |deployment: &mut Deployment| {
         let annotations = deployment.metadata.annotations.get_or_insert_default();
         annotations.insert(REVISION.to_owned(), revision.to_string()) != Some(revision.to_string())
     });

@@ -13,7 +13,7 @@ fn change(simulation: &mut Simulation, change: impl Fn(&mut Value)) {
         true
     };
     let kind = crate::kinds::of::<Deployment>();
-    simulation.context.client.modify_stored(kind, NAMESPACE, "d", write).unwrap();
+    simulation.modify_stored(kind, NAMESPACE, "d", write);
     simulation.settle();
 }
 

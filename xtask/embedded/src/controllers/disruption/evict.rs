@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::json;
 
-use super::{clock, owners, pods, selects};
+use super::{clock, pods, selects};
 use crate::client::Client;
 use crate::status::Status;
 
@@ -32,9 +32,8 @@ pub fn admit(client: &Client, pod: &Pod, dry_run: bool) -> Result<(), Status> {
 }
 
 fn charge(client: &Client, budget: &PodDisruptionBudget, pod: &Pod) -> Result<(), Status> {
-    let (namespace, name) = owners::key(budget);
     let mut refused = None;
-    client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
+    client.modify_status(budget, |budget: &mut PodDisruptionBudget| {
         // Another eviction may have been faster.
         refused = check(budget).err();
         if refused.is_some() {
@@ -51,8 +50,7 @@ fn charge(client: &Client, budget: &PodDisruptionBudget, pod: &Pod) -> Result<()
 
 /// Says in the pod's conditions why it will go.
 fn mark(client: &Client, pod: &Pod) -> Result<(), Status> {
-    let (namespace, name) = owners::key(pod);
-    client.modify_status(&namespace, &name, |pod: &mut Pod| {
+    client.modify_status(pod, |pod: &mut Pod| {
         let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
         conditions.retain(|c| c.type_ != "DisruptionTarget");
         conditions.push(PodCondition {

@@ -156,7 +156,6 @@ fn write_status(
     numbers: Result<Numbers, String>,
     disrupted: BTreeMap<String, Time>,
 ) -> Result<(), crate::status::Status> {
-    let (namespace, name) = owners::key(budget);
     let generation = budget.metadata.generation;
     let before = budget.status.clone().unwrap_or_default();
     let status = match numbers {
@@ -179,10 +178,10 @@ fn write_status(
             ..before.clone()
         },
     };
-    let (uid, read) = (budget.metadata.uid.clone(), budget.status.clone());
-    client.modify_status(&namespace, &name, |budget: &mut PodDisruptionBudget| {
+    let read = budget.status.clone();
+    client.modify_status(budget, |budget: &mut PodDisruptionBudget| {
         // An eviction that was charged meanwhile stays; its change leads here again.
-        if budget.metadata.uid != uid || budget.status != read {
+        if budget.status != read {
             return false;
         }
         let changed = budget.status.as_ref() != Some(&status);

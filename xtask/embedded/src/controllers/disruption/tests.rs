@@ -75,7 +75,7 @@ fn an_eviction_is_counted_until_the_pod_is_back() {
     admit(&client, &simulation.pod("a", "s-0"), false).unwrap();
     simulation.settle();
     assert_eq!(admit(&client, &simulation.pod("a", "s-1"), false).unwrap_err().code, 429, "allowed, not gone yet");
-    client.delete::<Pod>("a", "s-0", &DeleteOptions::default()).unwrap();
+    simulation.delete::<Pod>("a", "s-0", &DeleteOptions::default());
     simulation.settle();
     simulation.stop("a", "s-0");
     assert_eq!(admit(&client, &simulation.pod("a", "s-1"), false).unwrap_err().code, 429, "its successor is not ready");

@@ -15,10 +15,10 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
     let (namespace, name) = owners::key(service);
     let subsets: Vec<_> = groups.iter().filter_map(|(ports, backends)| subset(service, ports, backends)).collect();
     let subsets = (!subsets.is_empty()).then_some(subsets);
-    if client.get::<Endpoints>(&namespace, &name).is_none() {
+    let Some(stored) = client.get::<Endpoints>(&namespace, &name) else {
         return client.create(&new(service, subsets)).map(|_| ());
-    }
-    let updated = client.modify(&namespace, &name, |stored: &mut Endpoints| {
+    };
+    let updated = client.modify(&stored, |stored: &mut Endpoints| {
         let changed = stored.subsets != subsets;
         stored.subsets.clone_from(&subsets);
         changed
@@ -28,7 +28,8 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
 
 /// Removes the object of a service that is gone.
 pub fn remove(client: &Client, namespace: &str, name: &str) -> Result<(), Status> {
-    unless("NotFound", client.delete::<Endpoints>(namespace, name, &DeleteOptions::default()))
+    let Some(stored) = client.get::<Endpoints>(namespace, name) else { return Ok(()) };
+    unless("NotFound", client.delete(&stored, &DeleteOptions::default()))
 }
 
 fn new(service: &Service, subsets: Option<Vec<EndpointSubset>>) -> Endpoints {

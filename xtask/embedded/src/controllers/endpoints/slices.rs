@@ -37,10 +37,7 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
             None => create(client, service, ports, backends)?,
         }
     }
-    stored
-        .iter()
-        .map(owners::key)
-        .try_for_each(|(namespace, name)| client.delete::<EndpointSlice>(&namespace, &name, &DeleteOptions::default()))
+    stored.iter().try_for_each(|slice| client.delete(slice, &DeleteOptions::default()))
 }
 
 fn stored(client: &Client, service: &Service) -> Vec<EndpointSlice> {
@@ -77,8 +74,7 @@ fn update(
     ports: Option<&Vec<EndpointPort>>,
     backends: &[Backend],
 ) -> Result<(), Status> {
-    let (namespace, name) = owners::key(slice);
-    let updated = client.modify(&namespace, &name, |slice: &mut EndpointSlice| {
+    let updated = client.modify(slice, |slice: &mut EndpointSlice| {
         let before = slice.clone();
         slice.endpoints = endpoints(service, before.endpoints.as_deref().unwrap_or_default(), backends);
         slice.ports = ports.cloned();

@@ -73,7 +73,7 @@ fn only_ready_pods_are_offered_unless_the_service_wants_all() {
         assert_eq!(subsets(&simulation), before);
         simulation.ready("a", "one");
         assert_eq!(subsets(&simulation), "10.244.0.1 |  : [80]");
-        simulation.context.client.delete::<Pod>("a", "one", &DeleteOptions::default()).unwrap();
+        simulation.delete::<Pod>("a", "one", &DeleteOptions::default());
         simulation.settle();
         assert_eq!(subsets(&simulation), ending);
     }
@@ -89,7 +89,7 @@ fn a_named_port_is_each_pods_own() {
     assert_eq!(subsets(&simulation), "10.244.0.1 10.244.0.3 |  : [8080]; 10.244.0.2 |  : [9090]");
     let slices = || simulation.context.client.list::<EndpointSlice>(Some("a"));
     assert_eq!(slices().len(), 2);
-    simulation.context.client.delete::<Service>("a", "web", &DeleteOptions::default()).unwrap();
+    simulation.delete::<Service>("a", "web", &DeleteOptions::default());
     let client = simulation.context.client.clone();
     simulation.settle();
     assert!(client.list::<EndpointSlice>(Some("a")).is_empty() && client.get::<Endpoints>("a", "web").is_none());
@@ -101,7 +101,7 @@ fn a_pod_that_loses_the_label_is_no_longer_offered() {
     add_pod(&mut simulation, "one", 80);
     simulation.ready("a", "one");
     let relabel = |pod: &mut Pod| pod.metadata.labels.take().is_some();
-    simulation.context.client.modify("a", "one", relabel).unwrap();
+    simulation.modify("a", "one", relabel);
     simulation.settle();
     assert_eq!(subsets(&simulation), "");
     let slices = simulation.context.client.list::<EndpointSlice>(Some("a"));

@@ -22,7 +22,7 @@ fn family() -> Simulation {
 
 fn delete(simulation: &mut Simulation, policy: &str) {
     let options = DeleteOptions { propagation_policy: Some(policy.to_owned()), ..DeleteOptions::default() };
-    simulation.context.client.delete::<ConfigMap>("a", "owner", &options).unwrap();
+    simulation.delete::<ConfigMap>("a", "owner", &options);
     simulation.settle();
 }
 
@@ -38,7 +38,7 @@ fn hold(simulation: &Simulation, name: &str, finalizers: Option<&[String]>) {
         secret.metadata.finalizers = finalizers.map(<[String]>::to_vec);
         true
     };
-    simulation.context.client.modify("a", name, hold).unwrap();
+    simulation.modify("a", name, hold);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn one_owner_that_stays_is_enough() {
         secret.metadata.owner_references.get_or_insert_default().push(owners::reference(&other));
         true
     };
-    simulation.context.client.modify("a", "child", adopt).unwrap();
+    simulation.modify("a", "child", adopt);
     delete(&mut simulation, "Background");
     let child: Secret = simulation.context.client.get("a", "child").unwrap();
     assert_eq!(child.metadata.owner_references.unwrap().len(), 1);

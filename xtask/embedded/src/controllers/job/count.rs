@@ -93,12 +93,11 @@ pub fn release_orphans(client: &Client, (_, name): &Key, pods: &[Pod], living: O
 }
 
 fn release(client: &Client, pod: &Pod) -> Result<(), Status> {
-    let (namespace, name) = owners::key(pod);
-    let released = client.modify(&namespace, &name, |stored: &mut Pod| {
+    let released = client.modify(pod, |stored: &mut Pod| {
         let finalizers = stored.metadata.finalizers.get_or_insert_default();
         let before = finalizers.len();
         finalizers.retain(|finalizer| finalizer != TRACKING);
-        stored.metadata.uid == pod.metadata.uid && finalizers.len() != before
+        finalizers.len() != before
     });
     unless("NotFound", released)
 }

@@ -81,7 +81,7 @@ impl Sync<'_> {
     fn delete(&mut self, pods: &[Pod]) -> Result<(), Status> {
         for pod in pods {
             let (namespace, name) = owners::key(pod);
-            match self.client.delete::<Pod>(&namespace, &name, &DeleteOptions::default()) {
+            match self.client.delete(pod, &DeleteOptions::default()) {
                 Err(refused) if refused.reason != "NotFound" => {
                     self.say("Warning", "FailedDelete", &format!("Error deleting: {refused}"));
                     return Err(refused);

@@ -115,23 +115,12 @@ impl Sync<'_> {
         if let Some(left) = clock::remaining(finished_at, clock::seconds(ttl)) {
             return Ok(Some(left));
         }
-        let (namespace, name) = owners::key(&self.job);
-        let options = DeleteOptions {
-            propagation_policy: Some("Foreground".to_owned()),
-            precondition_uid: self.job.metadata.uid.clone(),
-            ..DeleteOptions::default()
-        };
-        self.client.delete::<Job>(&namespace, &name, &options).map(|()| None)
+        let options = DeleteOptions { propagation_policy: Some("Foreground".to_owned()), ..DeleteOptions::default() };
+        self.client.delete(&self.job, &options).map(|()| None)
     }
 
     fn write(&mut self) -> Result<(), Status> {
-        let (namespace, name) = owners::key(&self.job);
-        let uid = self.job.metadata.uid.clone();
-        self.client.modify_status(&namespace, &name, |job: &mut Job| {
-            // One of the same name that came meanwhile has a status of its own.
-            if job.metadata.uid != uid {
-                return false;
-            }
+        self.client.modify_status(&self.job, |job: &mut Job| {
             let changed = job.status.as_ref() != Some(&self.status);
             job.status = Some(self.status.clone());
             changed

@@ -52,7 +52,7 @@ fn the_recorded_job_fails_in_the_same_steps() {
         pod["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-01T00:00:00Z".into();
         true
     };
-    simulation.context.client.modify_stored(kind, namespace, &failed, long_ago).unwrap();
+    simulation.modify_stored(kind, namespace, &failed, long_ago);
     simulation.settle();
     end_active(&mut simulation, namespace, "Failed");
     assert_recorded(&simulation, &recorded);
@@ -99,7 +99,7 @@ fn a_deadline_ends_the_pods_before_the_job() {
         job["status"]["startTime"] = "2026-01-01T00:00:00Z".into();
         true
     };
-    simulation.context.client.modify_stored(crate::kinds::of::<Job>(), "a", "j", late).unwrap();
+    simulation.modify_stored(crate::kinds::of::<Job>(), "a", "j", late);
     simulation.settle();
     assert_eq!(condition(&simulation), "FailureTarget DeadlineExceeded");
     simulation.end("a", &name, "Failed");
@@ -114,7 +114,7 @@ fn a_suspended_job_has_no_pods_and_goes_on_when_told() {
         job["spec"]["suspend"] = false.into();
         true
     };
-    simulation.context.client.modify_stored(crate::kinds::of::<Job>(), "a", "j", resume).unwrap();
+    simulation.modify_stored(crate::kinds::of::<Job>(), "a", "j", resume);
     simulation.settle();
     assert_eq!((simulation.pods("a").len(), condition(&simulation)), (1, "Suspended JobResumed".to_owned()));
 }
@@ -133,7 +133,7 @@ fn a_deleted_job_does_not_hold_its_pods() {
     let mut simulation = job(json!({}));
     let name = simulation.pods("a").remove(0);
     simulation.run("a", &name);
-    simulation.context.client.delete::<Job>("a", "j", &DeleteOptions::default()).unwrap();
+    simulation.delete::<Job>("a", "j", &DeleteOptions::default());
     simulation.settle();
     assert!(simulation.pod("a", &name).metadata.deletion_timestamp.is_some(), "it is given time to end");
     simulation.stop("a", &name);

@@ -11,8 +11,8 @@ fn delete_namespace(simulation: &mut Simulation) {
         namespace.spec.get_or_insert_default().finalizers = Some(vec!["kubernetes".to_owned()]);
         true
     };
-    simulation.context.client.modify("", "a", held).unwrap();
-    simulation.context.client.delete::<Namespace>("", "a", &DeleteOptions::default()).unwrap();
+    simulation.modify("", "a", held);
+    simulation.delete::<Namespace>("", "a", &DeleteOptions::default());
     simulation.settle();
 }
 
@@ -29,8 +29,8 @@ fn every_namespace_has_its_account_and_the_certificate_again_and_again() {
     for _ in 0..2 {
         assert!(client.get::<ServiceAccount>("a", "default").is_some());
         assert!(client.get::<ConfigMap>("a", "kube-root-ca.crt").is_some());
-        client.delete::<ServiceAccount>("a", "default", &DeleteOptions::default()).unwrap();
-        client.delete::<ConfigMap>("a", "kube-root-ca.crt", &DeleteOptions::default()).unwrap();
+        simulation.delete::<ServiceAccount>("a", "default", &DeleteOptions::default());
+        simulation.delete::<ConfigMap>("a", "kube-root-ca.crt", &DeleteOptions::default());
         simulation.settle();
     }
 }
@@ -86,7 +86,7 @@ fn a_finalizer_inside_holds_the_namespace_and_is_named() {
         "Some content in the namespace has finalizers remaining: example.org/hold in 1 resource instances"
     );
     let release = |secret: &mut Secret| secret.metadata.finalizers.take().is_some();
-    simulation.context.client.modify("a", "s", release).unwrap();
+    simulation.modify("a", "s", release);
     simulation.settle();
     assert!(simulation.context.client.get::<Namespace>("", "a").is_none());
 }

@@ -114,9 +114,9 @@ fn worth(pod: &Pod) -> impl Ord + use<> {
 }
 
 fn delete(client: &Client, set: &ReplicaSet, pod: &Pod) -> Result<(), Status> {
-    let (namespace, name) = owners::key(pod);
+    let (_, name) = owners::key(pod);
     let about = events::reference(set);
-    match client.delete::<Pod>(&namespace, &name, &DeleteOptions::default()) {
+    match client.delete(pod, &DeleteOptions::default()) {
         Err(refused) if refused.reason == "NotFound" => Ok(()),
         Err(refused) => {
             client.event(&about, "Warning", "FailedDelete", &format!("Error deleting: {refused}"), COMPONENT);
@@ -168,8 +168,7 @@ fn failed(set: &ReplicaSet, failure: &Status) -> ReplicaSetCondition {
 }
 
 fn write_status(client: &Client, set: &ReplicaSet, status: &ReplicaSetStatus) -> Result<(), Status> {
-    let (namespace, name) = owners::key(set);
-    client.modify_status(&namespace, &name, |set: &mut ReplicaSet| {
+    client.modify_status(set, |set: &mut ReplicaSet| {
         let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed

@@ -23,12 +23,8 @@ pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
         return Some(Reason::hard("1 node(s) were unschedulable"));
     }
     let keeps_out = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerated(taint);
-    let taint = spec.taints.iter().flatten().find(keeps_out)?;
-    Some(Reason::hard(format!(
-        "1 node(s) had untolerated taint {{{}: {}}}",
-        taint.key,
-        taint.value.as_deref().unwrap_or("")
-    )))
+    spec.taints.iter().flatten().find(keeps_out)?;
+    Some(Reason::hard("1 node(s) had untolerated taint(s)"))
 }
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {

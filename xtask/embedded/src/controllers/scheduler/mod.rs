@@ -69,7 +69,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let verdict = if planted { Err(no_room()) } else { place(client, &pod) };
     match verdict {
         Ok(node) => {
-            client.bind(namespace, name, &node)?;
+            client.bind(&pod, &node)?;
             let message = format!("Successfully assigned {namespace}/{name} to {node}");
             client.event(&events::reference(&pod), "Normal", "Scheduled", &message, COMPONENT);
             Ok(None)
@@ -145,9 +145,8 @@ fn unschedulable(reasons: &str, helped_by_eviction: bool) -> Refusal {
 }
 
 fn refuse(client: &Client, pod: &Pod, message: &str) -> Result<(), crate::status::Status> {
-    let (namespace, name) = super::owners::key(pod);
     client.event(&events::reference(pod), "Warning", "FailedScheduling", message, COMPONENT);
-    client.modify_status(&namespace, &name, |pod: &mut Pod| {
+    client.modify_status(pod, |pod: &mut Pod| {
         let generation = pod.metadata.generation;
         let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
         let known = conditions.iter().find(|c| c.type_ == "PodScheduled");

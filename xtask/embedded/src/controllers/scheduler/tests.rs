@@ -119,7 +119,7 @@ fn a_cordoned_node_takes_only_what_tolerates_it() {
         node.spec.get_or_insert_default().unschedulable = Some(true);
         true
     };
-    simulation.context.client.modify("", NODE, cordon).unwrap();
+    simulation.modify("", NODE, cordon);
     simulation.create::<Pod>(pod("p", requests("1m")));
     let mut tolerant = requests("1m");
     tolerant["tolerations"] = json!([{"operator": "Exists"}]);
@@ -128,7 +128,7 @@ fn a_cordoned_node_takes_only_what_tolerates_it() {
     assert!(verdict(&simulation, "p").contains("1 node(s) were unschedulable"));
     assert_eq!(verdict(&simulation, "tolerant"), "bound");
     let uncordon = |node: &mut Node| node.spec.get_or_insert_default().unschedulable.take().is_some();
-    simulation.context.client.modify("", NODE, uncordon).unwrap();
+    simulation.modify("", NODE, uncordon);
     simulation.settle();
     assert_eq!(verdict(&simulation, "p"), "bound");
 }

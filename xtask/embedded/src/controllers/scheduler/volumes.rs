@@ -68,7 +68,7 @@ pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -
         return Ok(());
     }
     let (namespace, name) = owners::key(pod);
-    let nominated = client.modify_status(&namespace, &name, |pod: &mut Pod| {
+    let nominated = client.modify_status(pod, |pod: &mut Pod| {
         let nominated = &mut pod.status.get_or_insert_default().nominated_node_name;
         nominated.replace(node.to_owned()).as_deref() != Some(node)
     });
@@ -80,8 +80,7 @@ pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -
 }
 
 fn select(client: &Client, claim: &PersistentVolumeClaim, node: &str) -> Result<(), crate::status::Status> {
-    let (namespace, name) = owners::key(claim);
-    let selected = client.modify(&namespace, &name, |claim: &mut PersistentVolumeClaim| {
+    let selected = client.modify(claim, |claim: &mut PersistentVolumeClaim| {
         let annotations = claim.metadata.annotations.get_or_insert_default();
         annotations.insert(SELECTED_NODE.to_owned(), node.to_owned()).as_deref() != Some(node)
     });

@@ -71,7 +71,8 @@ pub fn keep_owner(
     let wanted = owner(set, condemned.then_some(pod));
     for claim in identity::claims(set, spec, ordinal) {
         let (namespace, name) = owners::key(&claim);
-        let written = client.modify(&namespace, &name, |claim: &mut PersistentVolumeClaim| {
+        let Some(claim) = client.get::<PersistentVolumeClaim>(&namespace, &name) else { continue };
+        let written = client.modify(&claim, |claim: &mut PersistentVolumeClaim| {
             let before = claim.metadata.owner_references.clone().unwrap_or_default();
             let mut after = before.clone();
             after.retain(|owner| !(is_set(owner, set) || is_pod(owner, pod)));

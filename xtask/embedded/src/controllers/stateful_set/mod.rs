@@ -48,8 +48,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
 }
 
 fn write_status(client: &Client, set: &StatefulSet, status: &StatefulSetStatus) -> Result<(), Status> {
-    let (namespace, name) = owners::key(set);
-    client.modify_status(&namespace, &name, |set: &mut StatefulSet| {
+    client.modify_status(set, |set: &mut StatefulSet| {
         let changed = set.status.as_ref() != Some(status);
         set.status = Some(status.clone());
         changed

@@ -135,13 +135,13 @@ impl<'a> Pass<'a> {
 
     fn keep_identity(&self, ordinal: i32, pod: &Pod) -> Result<(), Status> {
         claims::keep_owner(self.client, self.set, self.spec, pod, false)?;
-        let (namespace, name) = owners::key(pod);
+        let (_, name) = owners::key(pod);
         let wanted = identity::own_labels(&name, ordinal);
         let labels = pod.metadata.labels.as_ref();
         if wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value)) {
             return Ok(());
         }
-        let updated = self.client.modify(&namespace, &name, |pod: &mut Pod| {
+        let updated = self.client.modify(pod, |pod: &mut Pod| {
             pod.metadata.labels.get_or_insert_default().extend(wanted.clone());
             true
         });
@@ -193,9 +193,7 @@ impl<'a> Pass<'a> {
     }
 
     fn delete(&self, pod: &Pod) -> Result<(), Status> {
-        let (namespace, name) = owners::key(pod);
-        let options = DeleteOptions { precondition_uid: pod.metadata.uid.clone(), ..DeleteOptions::default() };
-        let deleted = match self.client.delete::<Pod>(&namespace, &name, &options) {
+        let deleted = match self.client.delete(pod, &DeleteOptions::default()) {
             Err(refused) if refused.reason == "NotFound" => return Ok(()),
             outcome => outcome,
         };

@@ -26,7 +26,7 @@ fn change(simulation: &mut Simulation, change: impl Fn(&mut Value)) {
         change(&mut set["spec"]);
         true
     };
-    simulation.context.client.modify_stored(kind, NAMESPACE, "s", write).unwrap();
+    simulation.modify_stored(kind, NAMESPACE, "s", write);
     simulation.settle();
 }
 
@@ -221,7 +221,7 @@ fn claims_stay_or_go_as_the_retention_policy_says() {
         change(&mut simulation, |spec| spec["replicas"] = 1.into());
         simulation.stop(NAMESPACE, "s-1");
         assert_eq!(count(&simulation), scaled, "scaled, {policy}");
-        simulation.context.client.delete::<StatefulSet>(NAMESPACE, "s", &DeleteOptions::default()).unwrap();
+        simulation.delete::<StatefulSet>(NAMESPACE, "s", &DeleteOptions::default());
         simulation.settle();
         simulation.stop(NAMESPACE, "s-0");
         assert_eq!(count(&simulation), deleted, "deleted, {policy}");

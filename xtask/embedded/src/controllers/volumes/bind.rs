@@ -64,8 +64,7 @@ fn with_class(client: &Client, claim: PersistentVolumeClaim) -> Result<Persisten
         annotations.and_then(|a| a.get(DEFAULT_CLASS)).is_some_and(|value| value == "true")
     };
     let Some(class) = classes.iter().find(is_default) else { return Ok(claim) };
-    let (namespace, name) = owners::key(&claim);
-    client.modify(&namespace, &name, |claim: &mut PersistentVolumeClaim| {
+    client.modify(&claim, |claim: &mut PersistentVolumeClaim| {
         claim.spec.get_or_insert_default().storage_class_name.clone_from(&class.metadata.name);
         true
     })
@@ -105,16 +104,15 @@ fn capacity(volume: &PersistentVolume) -> Option<i64> {
 
 /// Binds volume to claim, claim to volume, then says so in the claim's status.
 fn bind(client: &Client, claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> Result<(), Status> {
-    let (namespace, name) = owners::key(claim);
     let (_, volume_name) = owners::key(volume);
-    client.modify("", &volume_name, |volume: &mut PersistentVolume| {
+    client.modify(volume, |volume: &mut PersistentVolume| {
         let reference = events::reference(claim);
         let bound = &mut volume.spec.get_or_insert_default().claim_ref;
         let changed = bound.as_ref().and_then(|bound| bound.uid.as_ref()) != reference.uid.as_ref();
         bound.replace(reference);
         changed
     })?;
-    client.modify(&namespace, &name, |claim: &mut PersistentVolumeClaim| {
+    client.modify(claim, |claim: &mut PersistentVolumeClaim| {
         let annotations = claim.metadata.annotations.get_or_insert_default();
         annotations.insert("pv.kubernetes.io/bind-completed".to_owned(), "yes".to_owned());
         annotations.insert("pv.kubernetes.io/bound-by-controller".to_owned(), "yes".to_owned());
@@ -122,7 +120,7 @@ fn bind(client: &Client, claim: &PersistentVolumeClaim, volume: &PersistentVolum
         true
     })?;
     let spec = volume.spec.clone().unwrap_or_default();
-    client.modify_status(&namespace, &name, |claim: &mut PersistentVolumeClaim| {
+    client.modify_status(claim, |claim: &mut PersistentVolumeClaim| {
         claim.status = Some(PersistentVolumeClaimStatus {
             phase: Some("Bound".to_owned()),
             access_modes: spec.access_modes.clone(),

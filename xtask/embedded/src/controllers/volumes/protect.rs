@@ -32,7 +32,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     if deleting && client.list::<Pod>(Some(namespace)).iter().any(uses) {
         return Ok(None);
     }
-    let written = client.modify(namespace, name, |claim: &mut PersistentVolumeClaim| {
+    let written = client.modify(&claim, |claim: &mut PersistentVolumeClaim| {
         let finalizers = claim.metadata.finalizers.get_or_insert_default();
         let protected = finalizers.iter().any(|f| f == CLAIM_PROTECTION);
         if deleting {

@@ -28,7 +28,7 @@ fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
     let client = &context.client;
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(None) };
     let phase = phase(client, &volume);
-    write_phase(client, name, phase)?;
+    write_phase(client, &volume, phase)?;
     let policy = volume.spec.as_ref().and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
     let ours = volume.metadata.annotations.iter().flatten().any(|(_, value)| value == PROVISIONER);
     let reclaimed = phase == "Released" && policy == Some("Delete") && ours;
@@ -50,8 +50,8 @@ fn phase(client: &Client, volume: &PersistentVolume) -> &'static str {
     if alive { "Bound" } else { "Released" }
 }
 
-fn write_phase(client: &Client, name: &str, phase: &str) -> Result<(), Status> {
-    client.modify_status("", name, |volume: &mut PersistentVolume| {
+fn write_phase(client: &Client, volume: &PersistentVolume, phase: &str) -> Result<(), Status> {
+    client.modify_status(volume, |volume: &mut PersistentVolume| {
         let status = volume.status.get_or_insert_default();
         if status.phase.as_deref() == Some(phase) {
             return false;
@@ -80,9 +80,9 @@ fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
 fn remove(client: &Client, name: &str) -> Result<(), Status> {
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(()) };
     if volume.metadata.deletion_timestamp.is_none() {
-        unless("NotFound", client.delete::<PersistentVolume>("", name, &DeleteOptions::default()))?;
+        unless("NotFound", client.delete(&volume, &DeleteOptions::default()))?;
     }
-    let released = client.modify("", name, |volume: &mut PersistentVolume| {
+    let released = client.modify(&volume, |volume: &mut PersistentVolume| {
         let finalizers = volume.metadata.finalizers.get_or_insert_default();
         let before = finalizers.len();
         finalizers.retain(|f| f != VOLUME_PROTECTION);

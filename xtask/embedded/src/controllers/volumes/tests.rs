@@ -31,7 +31,7 @@ fn volumes(simulation: &Simulation) -> Vec<(String, String)> {
 }
 
 fn delete_claim(simulation: &mut Simulation) {
-    simulation.context.client.delete::<PersistentVolumeClaim>("a", "c", &DeleteOptions::default()).unwrap();
+    simulation.delete::<PersistentVolumeClaim>("a", "c", &DeleteOptions::default());
     simulation.settle();
 }
 
@@ -53,7 +53,7 @@ fn a_claim_gets_its_volume_with_its_first_pod_and_both_go_with_the_claim() {
     delete_claim(&mut simulation);
     assert!(phase(&simulation).is_some(), "the pod still uses it");
     assert!(directory.join("data").exists());
-    simulation.context.client.delete::<Pod>("a", "p", &DeleteOptions::default()).unwrap();
+    simulation.delete::<Pod>("a", "p", &DeleteOptions::default());
     simulation.stop("a", "p");
     assert_eq!((phase(&simulation), volumes(&simulation).len(), directory.exists()), (None, 0, false));
 }
@@ -69,7 +69,7 @@ fn a_retained_volume_keeps_its_data_and_takes_no_other_claim() {
         volume.spec.as_mut().unwrap().persistent_volume_reclaim_policy = Some("Retain".to_owned());
         true
     };
-    simulation.context.client.modify("", &volume, retain).unwrap();
+    simulation.modify("", &volume, retain);
     simulation.delete_now("a", "p");
     delete_claim(&mut simulation);
     assert_eq!(volumes(&simulation), [(volume.clone(), "Released".to_owned())]);

@@ -169,6 +169,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
 
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
     use serde_json::{Value, json};
 
     use super::*;
@@ -193,16 +194,10 @@ mod tests {
         let object = json!({"metadata": {"namespace": "n", "name": "it"}, "data": data});
         match kind {
             "Secret" => {
-                setup
-                    .client
-                    .create::<k8s_openapi::api::core::v1::Secret>(&serde_json::from_value(object).unwrap())
-                    .unwrap();
+                setup.client.create::<Secret>(&serde_json::from_value(object).unwrap()).unwrap();
             }
             _ => {
-                setup
-                    .client
-                    .create::<k8s_openapi::api::core::v1::ConfigMap>(&serde_json::from_value(object).unwrap())
-                    .unwrap();
+                setup.client.create::<ConfigMap>(&serde_json::from_value(object).unwrap()).unwrap();
             }
         }
     }
@@ -244,7 +239,8 @@ mod tests {
         let path = setup.run().unwrap().path("c").unwrap().to_owned();
         let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&path.join(name).metadata().unwrap());
         let before = inode("same");
-        let modified = setup.client.modify("n", "it", |map: &mut k8s_openapi::api::core::v1::ConfigMap| {
+        let seen: ConfigMap = setup.client.get("n", "it").unwrap();
+        let modified = setup.client.modify(&seen, |map: &mut ConfigMap| {
             let data = [("same", "1"), ("changed", "2"), ("new", "2")];
             map.data = Some(data.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
             true

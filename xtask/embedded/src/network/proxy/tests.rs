@@ -89,7 +89,8 @@ async fn a_service_without_a_ready_endpoint_refuses() {
     publish(&client, "127.96.0.4", &[(echo().await, false), (echo().await, true)]);
     let proxy = tokio::spawn(run(client.clone()));
     drop(connect("127.96.0.4:8099").await);
-    client.delete::<EndpointSlice>("a", "web-1", &DeleteOptions::default()).unwrap();
+    let slice: EndpointSlice = client.get("a", "web-1").unwrap();
+    client.delete(&slice, &DeleteOptions::default()).unwrap();
     let refused = async {
         loop {
             match TcpStream::connect("127.96.0.4:8099").await {
