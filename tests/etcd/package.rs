@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use xtask::images::{Archive, program};
+use xtask::images::Archive;
+use xtask::images::program::Image;
 use xtask::process::Launcher;
 
 /// What brings it, and what the chart calls the image.
@@ -32,7 +33,8 @@ fn installed() -> Option<PathBuf> {
 pub async fn image(folder: &Path) -> Archive {
     let executable = installed().unwrap_or_else(|| unpacked(folder));
     let reference = IMAGE.parse().unwrap();
-    program::pack(&Launcher::light(false), &executable, &folder.join("etcd.tar"), &reference).await.unwrap()
+    let image = Image::of(&Launcher::light(false), &executable).await.unwrap();
+    image.pack(&folder.join("etcd.tar"), &reference).await.unwrap()
 }
 
 /// Downloads the package and takes the program out of it; nothing is installed.

@@ -1,4 +1,4 @@
-//! Compiles programs of this workspace so that they run in any image.
+//! Compiles programs of this workspace that go into images.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use crate::process::Launcher;
+use crate::process::{Cmd, Launcher};
 
 /// The first build compiles all of its dependencies.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
@@ -20,34 +20,34 @@ pub(super) struct Binary {
     pub folder: PathBuf,
 }
 
-/// Compiles a package of this workspace that has one program, as a static binary. With `--target`, cargo keeps this apart
-/// from everything else that it builds, and build scripts stay dynamic.
+/// Compiles a program of this workspace, as `cargo test` and `cargo xtask` do: without a package, so that all of the
+/// workspace's settle the features, and what they compiled is used again.
 ///
 /// # Errors
 /// Where it does not compile, or there is no cargo.
-pub(super) async fn compile(launcher: &Launcher, package: &str) -> anyhow::Result<Binary> {
-    ensure!(cfg!(target_os = "linux"), "{package} is built on Linux only");
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let cargo = cargo(launcher, std::env::var_os("CARGO"), package)?;
+pub(super) async fn compile(launcher: &Launcher, program: &str) -> anyhow::Result<Binary> {
+    ensure!(cfg!(target_os = "linux"), "{program} is built on Linux only");
+    let cargo = cargo(launcher, std::env::var_os("CARGO"), program)?;
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the harness has no workspace")?;
-    let cmd = launcher.cmd(cargo).args(["build", "--package", package, "--target", &target]);
-    let messages = cmd
-        .args(["--message-format", "json-render-diagnostics"])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static -C strip=debuginfo")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .current_dir(workspace)
-        .timeout(BUILD_TIMEOUT)
-        .run()
-        .await?;
-    let executable = executable(&messages).with_context(|| format!("cargo built {package} but names no executable"))?;
+    let cmd = launcher.cmd(cargo).args(["build", "--bin", program, "--message-format", "json-render-diagnostics"]);
+    // Build scripts look at what cargo told us of our own package, and would run again.
+    let told = std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_a_package(&name.to_string_lossy()));
+    let cmd = told.fold(cmd, Cmd::env_remove);
+    let messages = cmd.current_dir(workspace).timeout(BUILD_TIMEOUT).run().await?;
+    let executable = executable(&messages).with_context(|| format!("cargo built {program} but names no executable"))?;
     let folder = executable.parent().context("the executable has no folder")?.join("images");
     Ok(Binary { executable, folder })
 }
 
+/// Whether cargo sets this variable for what it runs, from the package that it belongs to.
+fn is_of_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
+}
+
 /// The cargo that runs us, else the one on PATH.
-fn cargo(launcher: &Launcher, ours: Option<OsString>, package: &str) -> anyhow::Result<OsString> {
+fn cargo(launcher: &Launcher, ours: Option<OsString>, program: &str) -> anyhow::Result<OsString> {
     ours.or_else(|| launcher.find("cargo").map(OsString::from)).with_context(|| {
-        format!("{package} is compiled from this workspace, and there is no cargo on PATH: install Rust, or set CARGO")
+        format!("{program} is compiled from this workspace, and there is no cargo on PATH: install Rust, or set CARGO")
     })
 }
 
@@ -71,11 +71,17 @@ mod tests {
     }
 
     #[test]
+    fn what_cargo_says_of_a_package_is_not_handed_on() {
+        assert!(is_of_a_package("CARGO_PKG_NAME") && is_of_a_package("CARGO_MANIFEST_DIR"));
+        assert!(!is_of_a_package("CARGO_HOME") && !is_of_a_package("CARGO_TARGET_DIR"));
+    }
+
+    #[test]
     fn without_cargo_it_is_said_what_to_install() {
         let nowhere = Launcher::light(false).searching("/nonexistent");
-        let error = cargo(&nowhere, None, "client").unwrap_err().to_string();
-        let told = "client is compiled from this workspace, and there is no cargo on PATH: install Rust, or set CARGO";
+        let error = cargo(&nowhere, None, "caesium").unwrap_err().to_string();
+        let told = "caesium is compiled from this workspace, and there is no cargo on PATH: install Rust, or set CARGO";
         assert_eq!(error, told);
-        assert_eq!(cargo(&nowhere, Some("/rust/cargo".into()), "client").unwrap(), "/rust/cargo");
+        assert_eq!(cargo(&nowhere, Some("/rust/cargo".into()), "caesium").unwrap(), "/rust/cargo");
     }
 }

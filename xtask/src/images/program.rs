@@ -8,31 +8,49 @@ use anyhow::{Context, bail};
 use super::write::{self, Config, Entry, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
+use crate::tools::sha256;
 
 /// The user that applications run as.
 pub(super) const USER: &str = "10001";
 
-/// Packs a program, linked statically or not, as an image that starts it as `/bin/<its name>`.
-///
-/// # Errors
-/// Where the program or a library of it can't be read, or the archive can't be written.
-pub async fn pack(
-    launcher: &Launcher,
-    executable: &Path,
-    archive: &Path,
-    reference: &Reference,
-) -> anyhow::Result<Archive> {
-    let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
-    let entries = layer(program(launcher, &format!("bin/{name}"), executable).await?);
-    let config = Config {
-        user: USER.to_owned(),
-        entrypoint: vec![format!("/bin/{name}")],
-        command: vec![],
-        env: vec!["PATH=/bin".to_owned()],
-    };
-    let (path, references) = (archive.to_owned(), vec![reference.clone()]);
-    let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
-    packed.await?.with_context(|| format!("packing {}", executable.display()))
+/// A program, linked statically or not, as an image that starts it as `/bin/<its name>`.
+pub struct Image {
+    entrypoint: String,
+    entries: Vec<Entry>,
+}
+
+impl Image {
+    /// Reads the program and its libraries.
+    ///
+    /// # Errors
+    /// Where one of them can't be read.
+    pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
+        let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
+        let path = format!("bin/{name}");
+        let entries = layer(program(launcher, &path, executable).await?);
+        Ok(Self { entrypoint: format!("/{path}"), entries })
+    }
+
+    /// What tells it from one of other files.
+    pub fn digest(&self) -> String {
+        digest(&self.entries, &self.entrypoint)
+    }
+
+    /// Writes its archive.
+    ///
+    /// # Errors
+    /// Where the archive can't be written.
+    pub async fn pack(self, archive: &Path, reference: &Reference) -> anyhow::Result<Archive> {
+        let config = Config {
+            user: USER.to_owned(),
+            entrypoint: vec![self.entrypoint],
+            command: vec![],
+            env: vec!["PATH=/bin".to_owned()],
+        };
+        let (path, references, entries) = (archive.to_owned(), vec![reference.clone()], self.entries);
+        let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
+        packed.await?.with_context(|| format!("packing {reference}"))
+    }
 }
 
 /// A program's files in an image, the program itself at `path`.
@@ -52,7 +70,9 @@ pub(super) async fn program(
 
 /// The loader and the shared libraries that a program needs; none where it is static.
 pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C").output().await?;
+    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C");
+    // What the user adds for other programs is nowhere in the image.
+    let ldd = ldd.env_remove("LD_LIBRARY_PATH").env_remove("LD_PRELOAD").output().await?;
     let said = format!("{}{}", ldd.stdout, ldd.stderr);
     match parse_ldd(&said) {
         Some(libraries) => Ok(libraries),
@@ -60,7 +80,8 @@ pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Re
     }
 }
 
-/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`. Where the
+/// loader leads elsewhere (`/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2`), programs name the left one.
 fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
     if said.contains("not a dynamic executable") || said.contains("statically linked") {
         return Some(vec![]);
@@ -68,7 +89,8 @@ fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
     lines
         .map(|line| {
-            let path = line.split_once("=> ").map_or(line, |(_, path)| path);
+            let path =
+                line.split_once(" => ").map_or(line, |(left, right)| if left.starts_with('/') { left } else { right });
             let path = path.split(" (").next().unwrap_or_default();
             path.starts_with('/').then(|| PathBuf::from(path))
         })
@@ -91,6 +113,17 @@ fn parents(path: &str) -> Vec<String> {
     path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
 }
 
+/// What tells an image from one of other files, or that is made otherwise.
+pub(super) fn digest(entries: &[Entry], made: &str) -> String {
+    let lines = entries.iter().map(|Entry { path, kind }| match kind {
+        Kind::Folder(mode) => format!("{path} folder {mode}\n"),
+        Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
+        Kind::Symlink(target) => format!("{path} link {target}\n"),
+    });
+    let input: String = std::iter::once(format!("{made}\n")).chain(lines).collect();
+    sha256(input.as_bytes())[..16].to_owned()
+}
+
 /// A whole file.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| path.display().to_string())
@@ -104,6 +137,8 @@ mod tests {
     fn what_ldd_says_is_understood() {
         let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
         assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
+        let arch = "\tlibc.so.6 => /usr/lib/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 => /usr/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(arch).unwrap(), [PathBuf::from("/usr/lib/libc.so.6"), "/lib64/ld.so.2".into()]);
         assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
         assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
         assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);

@@ -52,7 +52,14 @@ impl Failure {
         const TABLE: [(Failure, &[&str]); 6] = [
             (Failure::NoSpace, &["no space left on device"]),
             (Failure::RateLimited, &["toomanyrequests", "rate limit"]),
-            (Failure::Platform, &["no matching manifest", "does not match the specified platform"]),
+            (
+                Failure::Platform,
+                &[
+                    "no matching manifest",
+                    "does not match the specified platform",
+                    "does not provide the specified platform",
+                ],
+            ),
             (Failure::Denied, &["unauthorized", "authentication required", "denied: requested access"]),
             (
                 Failure::NotFound,

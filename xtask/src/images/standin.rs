@@ -1,4 +1,5 @@
-//! Builds the stand-in's image: a static binary, a shell and a few tools of this machine, packed without Docker.
+//! Builds the stand-in's image: the program, a shell and a few tools of this machine, each with the libraries that it
+//! needs, packed without Docker.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,11 +7,10 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::compile::compile;
-use super::program::{USER, layer, libraries, program, read};
-use super::write::{self, Config, Entry, Kind};
+use super::program::{USER, digest, layer, libraries, program, read};
+use super::write::{self, Config, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
-use crate::tools::sha256;
 
 /// Changes whenever the layout of the image does.
 const LAYOUT: &str = "1";
@@ -23,11 +23,12 @@ const PROGRAMS: [&str; 2] = ["sh", "tr"];
 /// # Errors
 /// Where it does not compile, or a tool that goes into it is missing.
 pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
-    let binary = compile(launcher, "standin").await?;
+    let binary = compile(launcher, "caesium").await?;
     let mut files = userland(launcher).await?;
-    files.insert(program.trim_start_matches('/').to_owned(), Kind::File(0o755, read(&binary.executable)?));
+    files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable).await?);
     let entries = layer(files);
-    let path = binary.folder.join(format!("stand-in-{}.tar", &digest(&entries, program, references)[..16]));
+    let path =
+        binary.folder.join(format!("stand-in-{}.tar", digest(&entries, &format!("{LAYOUT} {program} {references:?}"))));
     if path.is_file() {
         return Ok(Archive { path, references: references.to_vec() });
     }
@@ -67,14 +68,4 @@ async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BT
     }
     files.insert("bin/busybox".to_owned(), Kind::File(0o755, read(busybox)?));
     Ok(files)
-}
-
-fn digest(entries: &[Entry], program: &str, references: &[Reference]) -> String {
-    let lines = entries.iter().map(|Entry { path, kind }| match kind {
-        Kind::Folder(mode) => format!("{path} folder {mode}\n"),
-        Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
-        Kind::Symlink(target) => format!("{path} link {target}\n"),
-    });
-    let input: String = std::iter::once(format!("{LAYOUT} {program} {references:?}\n")).chain(lines).collect();
-    sha256(input.as_bytes())
 }
