@@ -15,14 +15,14 @@ pub const INDEX: &str = "INDEX.txt";
 const LAYOUT: &str = "\
 What is where. This file begins with the run; the list below comes at its end.
 
-events.jsonl               every event of the run, one JSON object a line (docs/events.md)
-report.html, junit.xml     the reports
-commands/                  every command line of a tool, with its output, end and duration
-histories/                 what clients did around faults; `cargo xtask check FILE` judges one again
-TOPOLOGY/manifests.yaml    what helm renders, and in values.yaml from which values
-TOPOLOGY/logs/             POD.UID.CONTAINER.RESTART.log: every container, also those that are gone
-TOPOLOGY/failed/CASE/      after a failure: describe.txt, every object of the namespace, the nodes
-cluster-logs/              after a failure: the cluster's own logs
+events.jsonl                    every event of the run, one JSON object a line (docs/events.md)
+report.html, junit.xml          the reports
+commands/                       every command line of a tool, with its output, end and duration
+histories/                      what clients did around faults; `cargo xtask check FILE` judges one again
+SUITE-TOPOLOGY/manifests.yaml   what helm renders, and in values.yaml from which values
+SUITE-TOPOLOGY/logs/            POD.UID.CONTAINER.RESTART.log: every container, also those that are gone
+SUITE-TOPOLOGY/failed/CASE/     after a failure: describe.txt, every object of the namespace, the nodes
+cluster-logs/                   after a failure: the cluster's own logs
 
 Secrets are replaced by REDACTED; a file that was cut ends with a line that says so.
 ";

@@ -13,6 +13,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod libtest;
+pub mod pipe;
 pub mod replay;
 pub mod run;
 pub mod terminal;
@@ -103,7 +104,15 @@ async fn consume(
     mut json: json::Json,
 ) -> Told {
     let mut told = Told::default();
-    while let Some(event) = receiver.recv().await {
+    loop {
+        let event = tokio::select! {
+            event = receiver.recv() => event,
+            () = terminal.silence() => {
+                terminal.break_silence();
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         terminal.add(&event);
         if told.trouble.is_none() {
             told.note(json.add(&event).context("writing events.jsonl"));

@@ -1,4 +1,4 @@
-//! What a person sees while it runs, on stderr: a line per running case on a terminal, plain lines otherwise.
+//! What a person sees while it runs, on stderr: a line per running case on a terminal, plain lines on a pipe.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::pipe::Pipe;
 use super::run::Run;
 use crate::events::{Event, Verdict, What};
 
 /// Shows a run as it goes.
-pub struct Terminal {
-    live: Option<Live>,
-    shows: bool,
+pub enum Terminal {
+    /// A terminal.
+    Live(Live),
+    /// Everything else.
+    Pipe(Pipe),
+    /// Nobody looks: every line is made and none shown, for measurements.
+    Silent,
 }
 
 /// The lines of a terminal that change.
-struct Live {
+pub struct Live {
     progress: MultiProgress,
     running: BTreeMap<String, ProgressBar>,
 }
@@ -24,28 +29,34 @@ struct Live {
 impl Terminal {
     /// For stderr, whatever it is.
     pub fn new() -> Self {
-        let on_terminal = std::io::stderr().is_terminal();
-        let live = on_terminal.then(|| Live { progress: MultiProgress::new(), running: BTreeMap::new() });
-        Self { live, shows: true }
-    }
-
-    /// Makes every line and shows none: for measurements.
-    pub fn silent() -> Self {
-        Self { live: None, shows: false }
+        if !std::io::stderr().is_terminal() {
+            return Self::Pipe(Pipe::new());
+        }
+        Self::Live(Live { progress: MultiProgress::new(), running: BTreeMap::new() })
     }
 
     /// Shows an event.
     pub fn add(&mut self, event: &Event) {
-        if let Some(live) = &mut self.live {
-            live.follow(&event.what);
+        let line = line(event);
+        match self {
+            Self::Live(live) => live.add(event, line),
+            Self::Pipe(pipe) => pipe.add(event, line),
+            Self::Silent => {}
         }
-        if let Some(line) = line(event) {
-            match &self.live {
-                // A terminal that is gone is no reason to stop.
-                Some(live) => drop(live.progress.println(line)),
-                None if self.shows => eprintln!("{line}"),
-                None => {}
-            }
+    }
+
+    /// Ends once nothing was said for too long; never on a terminal, which shows all the time what goes on.
+    pub async fn silence(&self) {
+        match self {
+            Self::Pipe(pipe) => pipe.silence().await,
+            Self::Live(_) | Self::Silent => std::future::pending().await,
+        }
+    }
+
+    /// Says what goes on.
+    pub fn break_silence(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.break_silence();
         }
     }
 }
@@ -57,6 +68,14 @@ impl Default for Terminal {
 }
 
 impl Live {
+    fn add(&mut self, event: &Event, line: Option<String>) {
+        self.follow(&event.what);
+        if let Some(line) = line {
+            // A terminal that is gone is no reason to stop.
+            drop(self.progress.println(line));
+        }
+    }
+
     fn follow(&mut self, what: &What) {
         match what {
             What::CaseStarted { case } => {
@@ -88,7 +107,6 @@ fn style() -> ProgressStyle {
 
 /// The line that stays of an event; none for what is worth none.
 fn line(event: &Event) -> Option<String> {
-    let seconds = Duration::from_millis(event.at_ms).as_secs_f64();
     let told = match &event.what {
         What::RunStarted { run_id, cluster, image, cases, .. } => {
             format!("run {run_id}: {} cases with {image} on {cluster}", cases.len())
@@ -99,7 +117,12 @@ fn line(event: &Event) -> Option<String> {
         What::Note { text } => text.clone(),
         _ => return None,
     };
-    Some(format!("{seconds:7.1}s {told}"))
+    Some(stamped(Duration::from_millis(event.at_ms), &told))
+}
+
+/// A line with the time since the run began.
+pub(super) fn stamped(at: Duration, told: &str) -> String {
+    format!("{:7.1}s {told}", at.as_secs_f64())
 }
 
 fn ended(took_ms: u64, verdict: &Verdict) -> String {

@@ -134,7 +134,7 @@ async fn report_apart(folder: PathBuf, events: impl Iterator<Item = Event> + Sen
 
 async fn report(folder: &Path, events: impl Iterator<Item = Event>) -> anyhow::Result<()> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let reports = Reports::start_on(Terminal::silent(), folder, receiver)?;
+    let reports = Reports::start_on(Terminal::Silent, folder, receiver)?;
     for event in events {
         drop(sender.send(event));
         tokio::task::yield_now().await;
