@@ -161,7 +161,10 @@ impl Waiter {
         self.trackers.lock().await.entry(watch.namespace().to_owned()).or_default().begin_hooks(&watch.state());
         loop {
             tokio::select! {
-                done = &mut going_on => return Ok(done),
+                done = &mut going_on => {
+                    self.trackers.lock().await.entry(watch.namespace().to_owned()).or_default().end_hooks();
+                    return Ok(done);
+                }
                 news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
@@ -170,8 +173,9 @@ impl Waiter {
     }
 
     /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less. helm
-    /// may have seen it first, so the watch is given a moment.
+    /// may have seen it first, so the watch is given a moment after helm's end, once for all who ask.
     pub async fn failed_hook(&self, watch: &Watch) -> Option<Sighting> {
+        let ended = self.trackers.lock().await.get(watch.namespace())?.hooks_ended()?;
         let mut changes = watch.changes();
         let seen = async {
             loop {
@@ -183,7 +187,7 @@ impl Waiter {
                 changes.changed().await.ok()?;
             }
         };
-        tokio::time::timeout(WATCH_LAGS_MOST, seen).await.ok()?
+        tokio::time::timeout_at((ended + WATCH_LAGS_MOST).into(), seen).await.ok()?
     }
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {

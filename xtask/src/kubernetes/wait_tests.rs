@@ -90,3 +90,15 @@ async fn a_hook_that_helm_saw_fail_before_the_watch_did_is_found() {
     let (found, ()) = tokio::join!(waiter.failed_hook(&watch), later);
     assert_eq!(found.unwrap().sentence, "hook Job/migrate (pre-install) failed: BackoffLimitExceeded");
 }
+
+#[tokio::test]
+async fn where_no_hook_failed_the_watch_is_given_its_moment_once() {
+    let watch = Watch::still(State::default());
+    let waiter = waiter(10_000);
+    waiter.unless_hopeless(&watch, "helm install", async {}).await.unwrap();
+    let asked = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(waiter.failed_hook(&watch).await, None);
+    }
+    assert!(asked.elapsed() < WATCH_LAGS_MOST * 10, "not once for each who asks");
+}

@@ -74,6 +74,8 @@ pub struct Tracker {
     since: BTreeMap<(usize, String), Instant>,
     /// The objects of hooks that were there before; none where helm runs no hooks meanwhile.
     old_hooks: Option<BTreeSet<String>>,
+    /// When helm ended, the last time it did.
+    hooks_ended: Option<Instant>,
 }
 
 impl Tracker {
@@ -81,6 +83,16 @@ impl Tracker {
     /// several releases are installed side by side, new since the first.
     pub fn begin_hooks(&mut self, state: &State) {
         self.old_hooks.get_or_insert_with(|| view::hooks(state));
+    }
+
+    /// helm has ended: a hook that failed is one by now, or will be seen soon.
+    pub fn end_hooks(&mut self) {
+        self.hooks_ended = Some(Instant::now());
+    }
+
+    /// When helm ended; none where it did not yet.
+    pub fn hooks_ended(&self) -> Option<Instant> {
+        self.hooks_ended
     }
 
     /// A hook that failed since [`Tracker::begin_hooks`].
