@@ -74,6 +74,19 @@ impl Cluster {
         }
     }
 
+    /// Every [`Cluster::sort`].
+    pub const SORTS: [&str; 3] = ["kind", "embedded", "context"];
+
+    /// What kind of cluster it is: one of [`Cluster::SORTS`].
+    pub fn sort(&self) -> &'static str {
+        let [kind, embedded, context] = Self::SORTS;
+        match self {
+            Self::Kind(_) => kind,
+            Self::Embedded(_) => embedded,
+            Self::Context(_) => context,
+        }
+    }
+
     /// Which cluster it is and why, in one sentence for the run's first and last line.
     pub fn describe(&self) -> String {
         match self {
@@ -120,6 +133,12 @@ impl Cluster {
     /// Whether its nodes pull what is not loaded, and nothing can be loaded.
     pub fn pulls(&self) -> bool {
         matches!(self, Self::Context(context) if context.pulls())
+    }
+
+    /// Whether its nodes have to pull an image themselves: an archive of Docker's does not name what is asked for by
+    /// digest, and containerd would not find it.
+    pub fn pulls_by_digest(&self, reference: &Reference) -> bool {
+        reference.digest.is_some() && self.docker_of_nodes().is_some()
     }
 
     /// Whether its nodes have an image without our doing.

@@ -31,7 +31,8 @@ impl Cluster {
     pub async fn kill_container(&self, victim: &Victim) -> anyhow::Result<bool> {
         if let Some((launcher, docker)) = self.docker_of_nodes() {
             let id = victim.id.rsplit("://").next().unwrap_or(&victim.id);
-            let args = ["exec", &victim.node, "crictl", "stop", "--timeout", "0", id];
+            // The first limit is crictl's own for the runtime's answer, two seconds unless said.
+            let args = ["exec", &victim.node, "crictl", "--timeout", "30s", "stop", "--timeout", "0", id];
             launcher.cmd(&docker.tool.path).args(args).timeout(TIMEOUT).run().await?;
             return Ok(true);
         }
@@ -69,7 +70,7 @@ impl Cluster {
     }
 
     /// The Docker whose containers are the nodes: kind's.
-    fn docker_of_nodes(&self) -> Option<(&Launcher, &Docker)> {
+    pub(super) fn docker_of_nodes(&self) -> Option<(&Launcher, &Docker)> {
         match self {
             Self::Kind(kind) => Some((kind.launcher(), kind.docker())),
             Self::Context(context) => match context.loader() {

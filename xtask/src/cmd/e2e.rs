@@ -67,7 +67,7 @@ pub struct Args {
     /// Value on top of each topology's, as helm takes it
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Write what faults cost, with a wide margin, into the suites' budgets.toml instead of comparing with them
+    /// Write what faults cost, with a wide margin, into the suites' budgets.CLUSTER.toml instead of comparing with them
     #[arg(long)]
     update_budgets: bool,
     /// Clean nothing up: keep cluster, namespaces and releases; an embedded cluster stays until Ctrl-C

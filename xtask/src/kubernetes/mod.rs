@@ -42,8 +42,11 @@ pub async fn client(kubeconfig: &Path, context: &str) -> anyhow::Result<kube::Cl
 /// Where there is no such context in it.
 pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<kube::Client> {
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    let names_proxy = kubeconfig.clusters.iter().flat_map(|named| &named.cluster).any(|own| own.proxy_url.is_some());
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.with_context(|| format!("context {context}"))?;
+    // kube would take the machine's proxy for the cluster on this machine as well: it knows no NO_PROXY.
+    config.proxy_url = config.proxy_url.filter(|_| names_proxy);
     // kube would retry for minutes out of sight; here every wait has its own deadline and says what it saw.
     config.default_retry = false;
     config.connect_timeout = Some(CALL_TIMEOUT);

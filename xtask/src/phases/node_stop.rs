@@ -51,9 +51,13 @@ async fn worker(stage: &Stage) -> anyhow::Result<String> {
         return Err(NotApplicable("the cluster has one node, several are needed to stop one".to_owned()).into());
     }
     let workers = nodes.iter().filter(|node| !node.labels().contains_key(CONTROL_PLANE)).map(ResourceExt::name_any);
-    let found = workers.into_iter().find(|node| !on(stage, node).is_empty() && !runs_client(stage, node));
+    let replicas = stage.topology.replicas as usize;
+    // The rest has to be able to go on, where there is a rest.
+    let may_go = |count: usize| count > 0 && (replicas < 3 || 2 * count < replicas);
+    let found = workers.into_iter().find(|node| may_go(on(stage, node).len()) && !runs_client(stage, node));
     found.ok_or_else(|| {
-        NotApplicable("no worker node runs a replica and not the client in the cluster".to_owned()).into()
+        let why = "no worker node runs replicas, fewer than half of them, and not the client in the cluster";
+        NotApplicable(why.to_owned()).into()
     })
 }
 

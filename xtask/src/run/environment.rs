@@ -68,6 +68,9 @@ impl Run {
             UnderTest::Reference(_) => vec![],
         };
         needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
+            self.events.note(format!("{image}: the nodes pull it themselves, since an archive does not name digests"));
+        }
         let compiled = matches!(self.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
         let pulled = (!needed.is_empty()).then(|| format!("getting {} images", needed.len()));
         wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));

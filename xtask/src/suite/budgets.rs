@@ -1,5 +1,6 @@
-//! What a fault may cost: `budgets.toml` beside the suite file, by topology and case. Written by
-//! `cargo xtask e2e --update-budgets`.
+//! What a fault may cost: `budgets.CLUSTER.toml` beside the suite file, by topology and case. Written by
+//! `cargo xtask e2e --update-budgets`. Each kind of cluster has a file of its own: one starts pods in tenths of a second,
+//! another in seconds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,10 +11,9 @@ use history::Connection;
 use history::availability::Availability;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Cluster;
 use crate::exit::usage;
 
-/// Lies beside the suite file.
-const FILE: &str = "budgets.toml";
 /// How much more than was measured is allowed: machines are noisy, and so are elections.
 const FACTOR: u64 = 4;
 /// The least that is allowed, whatever was measured: a machine that stalls for a moment is no regression.
@@ -46,12 +46,17 @@ pub struct Budget {
 }
 
 impl Budgets {
-    /// The budgets beside a suite file; none where there is no such file.
+    /// The budgets beside a suite file, for each kind of cluster that has such a file.
     ///
     /// # Errors
-    /// A usage error where it can't be read.
-    pub fn beside(folder: &Path) -> anyhow::Result<Option<Self>> {
-        let path = folder.join(FILE);
+    /// A usage error where one can't be read.
+    pub fn beside(folder: &Path) -> anyhow::Result<BTreeMap<&'static str, Self>> {
+        let found = Cluster::SORTS.into_iter().map(|sort| Ok((sort, Self::of(folder, sort)?)));
+        found.filter_map(|found| found.map(|(sort, budgets)| Some((sort, budgets?))).transpose()).collect()
+    }
+
+    fn of(folder: &Path, cluster: &str) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(file(cluster));
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -74,13 +79,17 @@ impl Budgets {
         excess.map(|excess| format!("{excess} by [{topology}.{case}] of {file}; {update}")).collect()
     }
 
-    /// Writes the budgets that these measurements ask for over what stands in the file; other cases stay.
+    /// Writes the budgets that these measurements on a cluster ask for over what stands in the file; other cases stay.
     ///
     /// # Errors
     /// Where the file can't be written.
-    pub fn update(folder: &Path, measured: &BTreeMap<(String, String), Availability>) -> anyhow::Result<PathBuf> {
-        let path = folder.join(FILE);
-        let mut cases = Self::beside(folder)?.map(|budgets| budgets.cases).unwrap_or_default();
+    pub fn update(
+        folder: &Path,
+        cluster: &str,
+        measured: &BTreeMap<(String, String), Availability>,
+    ) -> anyhow::Result<PathBuf> {
+        let path = folder.join(file(cluster));
+        let mut cases = Self::of(folder, cluster)?.map(|budgets| budgets.cases).unwrap_or_default();
         for ((topology, case), worst) in measured {
             cases.entry(topology.clone()).or_default().insert(case.clone(), Budget::of(worst));
         }
@@ -125,6 +134,11 @@ impl Budget {
         });
         times.chain(errors).collect()
     }
+}
+
+/// Lies beside the suite file.
+fn file(cluster: &str) -> String {
+    format!("budgets.{cluster}.toml")
 }
 
 /// The whole file: a table a case, in order.

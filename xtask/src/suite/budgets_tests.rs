@@ -16,20 +16,22 @@ fn measured(ms: u64, errors: usize) -> Availability {
 }
 
 fn update(folder: &Path, case: &str, worst: Availability) -> Budgets {
-    Budgets::update(folder, &[(("r3".to_owned(), case.to_owned()), worst)].into()).unwrap();
-    Budgets::beside(folder).unwrap().unwrap()
+    Budgets::update(folder, "embedded", &[(("r3".to_owned(), case.to_owned()), worst)].into()).unwrap();
+    let mut beside = Budgets::beside(folder).unwrap();
+    assert_eq!(beside.keys().collect::<Vec<_>>(), [&"embedded"], "of another kind of cluster nothing is said");
+    beside.remove("embedded").unwrap()
 }
 
 #[test]
 fn a_figure_beyond_its_budget_is_red_and_an_update_makes_it_green() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(Budgets::beside(folder.path()).unwrap(), None);
+    assert_eq!(Budgets::beside(folder.path()).unwrap(), BTreeMap::new());
     let budgets = update(folder.path(), "pod_kill", measured(10_000, 500));
     let case = ("r3", "pod_kill");
     assert_eq!(budgets.exceeded(case, &[measured(40_000, 2000)]), Vec::<String>::new(), "four times as much");
 
     let red = budgets.exceeded(case, &[measured(1000, 1), measured(40_001, 2001)]);
-    let file = folder.path().join(FILE).display().to_string();
+    let file = folder.path().join("budgets.embedded.toml").display().to_string();
     let words = format!("by [r3.pod_kill] of {file}; if that is as it has to be: cargo xtask e2e --update-budgets");
     let gap = "the longest gap of clients over";
     let expected = [
@@ -66,8 +68,8 @@ fn a_kind_of_connection_without_a_budget_has_none_to_spend() {
 #[test]
 fn a_file_that_is_no_budget_is_usage() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(FILE), "[r3.drain]\nlongest = 1\n").unwrap();
+    std::fs::write(folder.path().join("budgets.kind.toml"), "[r3.drain]\nlongest = 1\n").unwrap();
     let error = Budgets::beside(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("budgets.toml") && error.to_string().contains("unknown field"), "{error}");
+    assert!(error.to_string().contains("budgets.kind.toml") && error.to_string().contains("unknown field"), "{error}");
     assert_eq!(crate::exit::of(&error), crate::exit::Exit::Usage);
 }

@@ -81,7 +81,7 @@ pub struct Suite {
     pub folder: PathBuf,
     /// What faults may cost, where that is committed beside the suite file.
     #[serde(skip)]
-    pub budgets: Option<budgets::Budgets>,
+    pub budgets: BTreeMap<&'static str, budgets::Budgets>,
 }
 
 /// How the image under test gets into the chart's values, and what stands in for it.

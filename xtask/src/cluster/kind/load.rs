@@ -15,7 +15,7 @@ use crate::process::{Cmd, Launcher};
 /// How often a node is asked whether its runtime answers; nothing announces it.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 /// One question to a node.
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// One archive.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -76,7 +76,9 @@ impl Loader<'_> {
     async fn nodes(&self) -> anyhow::Result<Vec<String>> {
         let cmd = self.launcher.cmd(&self.options.kind.path).args(["get", "nodes", "--name", self.name]);
         let listed = cmd.timeout(ASK_TIMEOUT).run().await?;
-        Ok(listed.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        // With several control planes kind lists what balances between them, too; it runs no pods.
+        let is_node = |name: &&str| !name.is_empty() && !name.ends_with("-external-load-balancer");
+        Ok(listed.lines().map(str::trim).filter(is_node).map(str::to_owned).collect())
     }
 
     async fn all_answer(&self, nodes: &[String]) -> bool {

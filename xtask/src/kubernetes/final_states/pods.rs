@@ -43,7 +43,8 @@ pub fn unschedulable(view: &View<'_>) -> Vec<Sighting> {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
         let condition = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
         let message = condition.message.as_deref().unwrap_or("");
-        let passes = ["not-ready", "no nodes available", "unbound immediate PersistentVolumeClaims", "uninitialized"];
+        // A young node has taints; since 1.35 the scheduler does not say which.
+        let passes = ["untolerated taint", "no nodes available", "unbound immediate PersistentVolumeClaims"];
         if condition.reason.as_deref() != Some("Unschedulable") || passes.iter().any(|word| message.contains(word)) {
             return None;
         }

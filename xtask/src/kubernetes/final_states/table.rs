@@ -66,7 +66,7 @@ pub const TABLE: [Row; 17] = [
     Row {
         name: "unschedulable",
         object: "Pod",
-        reason: "`Unschedulable`, and not because a node is not ready",
+        reason: "`Unschedulable`, and not for a taint, which a young node has",
         limit: Seconds(15),
         twin: "a node that is not ready yet",
         find: pods::unschedulable,
