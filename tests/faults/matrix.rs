@@ -82,6 +82,9 @@ pub struct Planted {
     pub red: String,
     /// What its message has to say.
     pub words: Vec<String>,
+    /// What the description of its namespace, which is kept as evidence, has to name.
+    #[serde(default)]
+    pub evidence: Vec<String>,
 }
 
 /// A change to one file of the suite's copy.

@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use xtask::events::{Event, Verdict, What};
 
 use crate::beside::Beside;
-use crate::matrix::{Row, STARVED_S};
+use crate::matrix::{Planted, Row, STARVED_S};
 use crate::table::Detection;
 
 /// A case of the run, as its events tell.
@@ -27,8 +27,10 @@ pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
     }
     let output = command.output()?;
     drop(beside);
-    let ended = ended(&folder.path().join("report"));
-    let differences = differences(row, &output, &ended);
+    let report = folder.path().join("report");
+    let ended = ended(&report);
+    let mut differences = differences(row, &output, &ended);
+    differences.extend(row.faults.iter().flat_map(|fault| not_kept(&report, fault)));
     if differences.is_empty() {
         return Ok(detections(row, &ended));
     }
@@ -151,6 +153,15 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
         found.extend(late.map(|e| format!("{} took {} ms to go red, more than {limit_s} s", e.name, e.took_ms)));
     }
     found
+}
+
+/// What the evidence of a fault does not name.
+fn not_kept(report: &Path, fault: &Planted) -> Vec<String> {
+    let [suite, topology, case] = fault.red.split("::").collect::<Vec<_>>()[..] else { return Vec::new() };
+    let path = report.join(format!("{suite}-{topology}/failed/{case}/describe.txt"));
+    let described = std::fs::read_to_string(&path).unwrap_or_default();
+    let missing = fault.evidence.iter().filter(|words| !described.contains(words.as_str()));
+    missing.map(|words| format!("{} does not name {words:?}: {described}", path.display())).collect()
 }
 
 fn messages(red: &[&Ended]) -> Vec<String> {

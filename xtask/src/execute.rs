@@ -1,7 +1,7 @@
 //! Runs one case: bounded, stopped by an interrupt, safe from a panic, its evidence collected if it fails.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -11,7 +11,7 @@ use crate::events::Verdict;
 use crate::evidence;
 use crate::kubernetes::wait::Waiter;
 use crate::phases::context::{Cx, NotApplicable};
-use crate::phases::{self, explain, never_below};
+use crate::phases::{self, explain, extra, never_below};
 use crate::plan::Case;
 use crate::process::redact;
 use crate::run::Run;
@@ -25,7 +25,8 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let asked = run.settings.timeout.filter(|_| case.variant.is_some());
     let timeout = asked.unwrap_or_else(|| timeout(run, case));
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
-    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant: case.variant, spec: case.spec.clone() };
+    let (variant, spec, own) = (case.variant, case.spec.clone(), Mutex::default());
+    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own };
     match Box::pin(bounded(case, &cx, timeout)).await {
         Ok(note) => Verdict::Passed { note: redact::text(&note) },
         Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
@@ -33,6 +34,7 @@ pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
             run.note_failure();
             let message = explain::message(&cx, &error).await;
             evidence::collect(&cx).await;
+            extra::clear(&cx).await;
             Verdict::Failed { message: redact::text(&message) }
         }
     }

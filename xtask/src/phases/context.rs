@@ -1,6 +1,6 @@
 //! What a phase is given: the run, the case's time, and the topology's place in the cluster.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
@@ -36,9 +36,16 @@ pub struct Cx {
     pub variant: Option<usize>,
     /// As its topology lists it.
     pub spec: CaseSpec,
+    /// See [`Cx::own`].
+    pub own: Mutex<Vec<Placed>>,
 }
 
 impl Cx {
+    /// The releases that it made for itself, as long as they are there.
+    pub fn own(&self) -> MutexGuard<'_, Vec<Placed>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A prefix for what this case makes, which no other case of any run has.
     pub fn unique(&self) -> String {
         let parts: Vec<_> = self.name.split("::").skip(1).collect();

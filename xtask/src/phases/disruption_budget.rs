@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{bail, ensure};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::EvictParams;
@@ -37,29 +38,32 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     );
     let before: BTreeSet<_> = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
-    let names = stage.names(replicas);
-    let mut evicted = 0;
-    for name in names.iter().rev() {
+    // All at once: one after the other, a successor may be ready before the next one is asked for.
+    let order = stage.names(replicas).into_iter().rev().take(bearable as usize + 1);
+    let answers = order.map(|name| {
         recorder.fault(format!("evict Pod/{name}"));
-        match evict(&stage, name).await? {
-            None => evicted += 1,
-            Some(refusal) => {
-                ensure!(
-                    evicted == bearable,
-                    "eviction {} was refused though {bearable} can be borne: {refusal}",
-                    evicted + 1
-                );
-                let still = stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
-                ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
-                return recovered(cx, &stage, &before, evicted, &refusal).await;
-            }
+        let stage = &stage;
+        async move { evict(stage, &name).await }
+    });
+    let answers = try_join_all(answers).await?;
+    let refusal = judge(&answers, quorum)?;
+    let still = stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
+    ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
+    recovered(cx, &stage, &before, bearable, &refusal).await
+}
+
+/// One pod more was to be evicted than can be borne: one, and no other, has to be refused. Answers why it was.
+fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
+    let (asked, refused) = (answers.len(), answers.iter().flatten().collect::<Vec<_>>());
+    match refused.as_slice() {
+        [] => bail!(
+            "{asked} pods were evicted at once, the quorum of {quorum} is broken: the disruption budget allows too much"
+        ),
+        [refusal] => Ok((*refusal).clone()),
+        [refusal, ..] => {
+            bail!("{} of {asked} evictions were refused though {} can be borne: {refusal}", refused.len(), asked - 1)
         }
-        ensure!(
-            evicted <= bearable,
-            "{evicted} of {replicas} pods were evicted at once, the quorum of {quorum} is broken: the disruption budget allows too much"
-        );
     }
-    bail!("every pod was evicted: the disruption budget allows too much");
 }
 
 /// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
@@ -117,4 +121,24 @@ async fn recovered(
         .await?;
     settled::settled(cx, stage, stage.topology.replicas).await?;
     Ok(format!("{evicted} evicted, the next refused: {refusal}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_eviction_has_to_be_refused() {
+        let no = || Some("Cannot evict pod as it would violate the pod's disruption budget.".to_owned());
+        assert_eq!(judge(&[None, no()], 2).unwrap(), no().unwrap());
+        assert_eq!(
+            judge(&[None, None], 2).unwrap_err().to_string(),
+            "2 pods were evicted at once, the quorum of 2 is broken: the disruption budget allows too much"
+        );
+        assert_eq!(
+            judge(&[no(), no()], 2).unwrap_err().to_string(),
+            "2 of 2 evictions were refused though 1 can be borne: Cannot evict pod as it would violate the pod's \
+             disruption budget."
+        );
+    }
 }

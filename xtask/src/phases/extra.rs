@@ -1,7 +1,9 @@
-//! A release beside those of the suite: made by one case for itself, and taken away by it.
+//! A release beside those of the suite: made by one case for itself, and taken away by it; where the case failed, once its
+//! evidence is kept.
 
 use std::path::PathBuf;
 
+use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use kube::Api;
 use kube::api::DeleteParams;
@@ -51,7 +53,7 @@ pub async fn changed(cx: &Cx, placed: &mut Placed, changes: &Changes) -> anyhow:
     Ok(())
 }
 
-/// Installs a release beside `placed`, looks at it, and takes it away whatever came of that.
+/// Installs a release beside `placed`, looks at it, and takes it away.
 ///
 /// # Errors
 /// Where it can't be installed, what `look` found, or that it does not go.
@@ -63,18 +65,17 @@ pub async fn with<T>(
     look: impl AsyncFnOnce(&Placed) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let extra = beside(cx, placed, suffix, changes).await?;
-    let outcome = match install(cx, &extra).await {
-        Some(error) => Err(error.into()),
-        None => look(&extra).await,
-    };
-    let gone = uninstall(cx, &extra).await;
-    let found = outcome?;
-    gone?;
+    if let Some(error) = install(cx, &extra).await {
+        return Err(error.into());
+    }
+    let found = look(&extra).await?;
+    uninstall(cx, &extra).await?;
     Ok(found)
 }
 
 /// Installs it; answers what helm said where that failed.
 pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
+    cx.own().push(extra.clone());
     extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await.err()
 }
 
@@ -83,6 +84,7 @@ pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
 /// # Errors
 /// Where helm fails, or pods stay.
 pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
+    cx.own().retain(|own| own.release.name != extra.release.name);
     extra.helm.cmd("uninstall").run().await?;
     let jobs: Api<Job> = Api::namespaced(cx.run.live()?.client.clone(), extra.watch.namespace());
     for job in extra.all_hook_jobs() {
@@ -95,4 +97,18 @@ pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
         left => Err(format!("{left} pods left")),
     };
     cx.wait.until(&extra.watch, &format!("release {} gone", extra.release.name), gone).await
+}
+
+/// Takes away what a case that failed left there: what comes after it has a namespace without it. After an interrupt the
+/// namespace goes with it.
+pub async fn clear(cx: &Cx) {
+    let left = std::mem::take(&mut *cx.own());
+    if cx.run.cancel.is_cancelled() {
+        return;
+    }
+    for gone in join_all(left.iter().map(|extra| uninstall(cx, extra))).await {
+        if let Err(error) = gone {
+            cx.run.events.note(format!("{}: {error:#}", cx.name));
+        }
+    }
 }

@@ -2,14 +2,18 @@
 //! taken back by hand.
 
 use anyhow::{bail, ensure};
+use k8s_openapi::api::batch::v1::Job;
+use kube::Api;
 use serde::Deserialize;
 
 use super::context::Cx;
 use super::extra::{self, Changes};
 use super::untouched::Untouched;
 use super::{rolled_out, signs};
+use crate::kubernetes::call;
 use crate::kubernetes::rollout::Rollout;
 use crate::placed::Placed;
+use crate::stage::Stage;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]
@@ -42,7 +46,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     if with.hook {
         ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
         ensure!(self::rollouts(placed) == rollouts, "{line}: a workload was changed though the hook failed");
-        kept(&bad)?;
+        kept(&stage, &bad).await?;
     }
     let back = placed.helm.cmd("rollback").arg(revision.to_string()).arg("--no-hooks").timeout(cx.wait.left());
     back.run().await?;
@@ -56,12 +60,15 @@ fn rollouts(placed: &Placed) -> Vec<Option<Rollout>> {
     placed.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
 }
 
-/// The failed hook's Job is there to be looked at.
-fn kept(bad: &Placed) -> anyhow::Result<()> {
-    let state = bad.watch.state();
+/// The failed hook's Job is there to be looked at. The API is asked: a watch shows for a moment what is gone.
+async fn kept(stage: &Stage, bad: &Placed) -> anyhow::Result<()> {
+    let all: Api<Job> = Api::namespaced(stage.client.clone(), bad.watch.namespace());
     let jobs = bad.hook_jobs("pre-upgrade");
-    if jobs.iter().any(|job| state.jobs.contains_key(*job)) {
-        return Ok(());
+    for job in &jobs {
+        let found = call(&format!("reading Job/{job}"), all.get_opt(job)).await?;
+        if found.is_some_and(|job| job.metadata.deletion_timestamp.is_none()) {
+            return Ok(());
+        }
     }
     bail!("Job/{} of the failed hook is gone: nobody can look why it failed", jobs.join(", Job/"))
 }

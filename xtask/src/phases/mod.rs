@@ -24,7 +24,7 @@ mod drain;
 mod each_alone;
 mod environments_differ;
 pub mod explain;
-mod extra;
+pub mod extra;
 mod failed_upgrade;
 mod fits;
 mod health;

@@ -36,8 +36,25 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     rolled_out::rolled_out(cx, placed).await?;
     for (other, revision, pods) in &others {
         pods.check()?;
-        let now = other.helm.revision().await?;
-        ensure!(now == *revision, "release {} is at revision {now}, it was at {revision}", other.release.key());
+        same_revision(&other.release.key(), *revision, other.helm.revision().await?)?;
     }
     Ok(format!("{} other releases as they were", others.len()))
+}
+
+/// A release that was not meant is at the revision at which it was.
+fn same_revision(release: &str, before: u64, now: u64) -> anyhow::Result<()> {
+    ensure!(now == before, "release {release} is at revision {now}, it was at {before}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_was_upgraded_or_rolled_back_beside_the_one_that_was_meant_is_told() {
+        same_revision("prod/server", 1, 1).unwrap();
+        let error = same_revision("prod/server", 1, 2).unwrap_err();
+        assert_eq!(error.to_string(), "release prod/server is at revision 2, it was at 1");
+    }
 }

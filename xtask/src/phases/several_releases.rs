@@ -29,12 +29,11 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let extras = try_join_all(extras).await?;
     // All of them are there before one is looked at or goes.
     let refused = join_all(extras.iter().map(|extra| extra::install(cx, extra))).await;
-    let outcome = match refused.into_iter().flatten().next() {
-        Some(error) => Err(error.into()),
-        None => try_join_all(extras.iter().map(|extra| runs(cx, extra))).await,
-    };
+    if let Some(error) = refused.into_iter().flatten().next() {
+        return Err(error.into());
+    }
+    let names = try_join_all(extras.iter().map(|extra| runs(cx, extra))).await?;
     let gone = join_all(extras.iter().map(|extra| extra::uninstall(cx, extra))).await;
-    let names = outcome?;
     gone.into_iter().collect::<anyhow::Result<()>>()?;
     Ok(names.join(", "))
 }

@@ -40,14 +40,11 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         }
         std::future::pending::<Infallible>().await
     };
-    let outcome = tokio::select! {
-        outcome = says(cx, &stage.client, &extra, &with.says, &refused) => outcome,
+    let said = tokio::select! {
+        said = says(cx, &stage.client, &extra, &with.says, &refused) => said?,
         never = installing => match never {},
     };
-    // Taken away in any case: what comes after it has a namespace without it.
-    let gone = extra::uninstall(cx, &extra).await;
-    let said = outcome?;
-    gone?;
+    extra::uninstall(cx, &extra).await?;
     Ok(said)
 }
 
