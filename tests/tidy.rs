@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const FILE_LINES_MAX: usize = 500;
@@ -139,4 +140,22 @@ fn links_between_documents_lead_somewhere() {
 fn the_function_counter_counts() {
     let text = "fn one() {\n    two();\n}\n\nimpl A {\n    pub async fn three(\n        a: u8,\n    ) {\n    }\n}\n";
     assert_eq!(functions(text), [("one".to_owned(), 3), ("three".to_owned(), 4)]);
+}
+
+/// Each package of the tree with its features, a line each: `hyper v1.12.0 client,full`.
+fn packages(edges: &str) -> BTreeSet<String> {
+    let args = ["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
+    let listed = duct::cmd(env!("CARGO"), args).dir(root()).read().unwrap();
+    listed.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn programs_and_tests_ask_for_the_same_features() {
+    let (programs, tests) = (packages("normal,build"), packages("normal,build,dev"));
+    let twice: Vec<_> = programs.difference(&tests).collect();
+    assert!(programs.len() > 100, "{programs:?}");
+    assert!(
+        twice.is_empty(),
+        "compiled twice, for programs and for tests with more features; ask for those, too: {twice:?}"
+    );
 }
