@@ -15,7 +15,7 @@ use crate::process::Launcher;
 pub async fn build(launcher: &Launcher) -> anyhow::Result<Archive> {
     let binary = compile(launcher, "chartproof-client").await?;
     let image = Image::of(launcher, &binary.executable).await?;
-    let digest = image.digest();
+    let digest = image.digest()?;
     let reference: Reference = format!("chartproof/client:{digest}")
         .parse()
         .map_err(|error| anyhow::anyhow!("the client's image: {error}"))?;

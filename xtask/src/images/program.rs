@@ -1,6 +1,7 @@
 //! A program of this machine, with the libraries that it needs, as an image that needs nothing else.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -8,7 +9,7 @@ use anyhow::{Context, bail};
 use super::write::{self, Config, Entry, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
-use crate::tools::sha256;
+use crate::tools::{sha256, sha256_of};
 
 /// The user that applications run as.
 pub(super) const USER: &str = "10001";
@@ -20,10 +21,10 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads the program and its libraries.
+    /// The program and its libraries.
     ///
     /// # Errors
-    /// Where one of them can't be read.
+    /// Where it can't be told which those are.
     pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
         let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
         let path = format!("bin/{name}");
@@ -32,7 +33,10 @@ impl Image {
     }
 
     /// What tells it from one of other files.
-    pub fn digest(&self) -> String {
+    ///
+    /// # Errors
+    /// Where one of them can't be read.
+    pub fn digest(&self) -> anyhow::Result<String> {
         digest(&self.entries, &self.entrypoint)
     }
 
@@ -60,12 +64,11 @@ pub(super) async fn program(
     executable: &Path,
 ) -> anyhow::Result<BTreeMap<String, Kind>> {
     let executable = executable.canonicalize().with_context(|| executable.display().to_string())?;
-    let mut files = BTreeMap::from([(path.to_owned(), Kind::File(0o755, read(&executable)?))]);
-    for library in libraries(launcher, &executable).await? {
-        let bytes = read(&library)?;
-        files.insert(library.display().to_string().trim_start_matches('/').to_owned(), Kind::File(0o755, bytes));
-    }
-    Ok(files)
+    let libraries = libraries(launcher, &executable).await?;
+    let named =
+        |library: PathBuf| (library.display().to_string().trim_start_matches('/').to_owned(), Kind::Program(library));
+    let program = (path.to_owned(), Kind::Program(executable));
+    Ok(std::iter::once(program).chain(libraries.into_iter().map(named)).collect())
 }
 
 /// The loader and the shared libraries that a program needs; none where it is static.
@@ -114,19 +117,25 @@ fn parents(path: &str) -> Vec<String> {
 }
 
 /// What tells an image from one of other files, or that is made otherwise.
-pub(super) fn digest(entries: &[Entry], made: &str) -> String {
-    let lines = entries.iter().map(|Entry { path, kind }| match kind {
-        Kind::Folder(mode) => format!("{path} folder {mode}\n"),
-        Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
-        Kind::Symlink(target) => format!("{path} link {target}\n"),
-    });
-    let input: String = std::iter::once(format!("{made}\n")).chain(lines).collect();
-    sha256(input.as_bytes())[..16].to_owned()
+///
+/// # Errors
+/// Where a program can't be read.
+pub(super) fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
+    let line = |Entry { path, kind }: &Entry| {
+        Ok(match kind {
+            Kind::Folder(mode) => format!("{path} folder {mode}\n"),
+            Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
+            Kind::Program(program) => format!("{path} program {}\n", digest_of(program)?),
+            Kind::Symlink(target) => format!("{path} link {target}\n"),
+        })
+    };
+    let lines = entries.iter().map(line).collect::<anyhow::Result<String>>()?;
+    Ok(sha256(format!("{made}\n{lines}").as_bytes())[..16].to_owned())
 }
 
-/// A whole file.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| path.display().to_string())
+fn digest_of(program: &Path) -> anyhow::Result<String> {
+    let digest = File::open(program).and_then(|mut file| sha256_of(&mut file));
+    digest.with_context(|| program.display().to_string())
 }
 
 #[cfg(test)]
@@ -142,6 +151,22 @@ mod tests {
         assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
         assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
         assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);
+    }
+
+    #[test]
+    fn the_digest_is_of_what_programs_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        let of = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            digest(&[Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) }], "/bin/app").unwrap()
+        };
+        let (one, other, again) = (of("one"), of("other"), of("one"));
+        assert!(one != other && one == again);
+        std::fs::remove_file(&path).unwrap();
+        let entry = Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) };
+        let error = digest(&[entry], "/bin/app").unwrap_err();
+        assert!(error.to_string().ends_with("/app"), "{error}");
     }
 
     #[test]

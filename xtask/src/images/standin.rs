@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::compile::compile;
-use super::program::{USER, digest, layer, libraries, program, read};
+use super::program::{USER, digest, layer, libraries, program};
 use super::write::{self, Config, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
@@ -27,8 +27,8 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
     let mut files = userland(launcher).await?;
     files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable).await?);
     let entries = layer(files);
-    let path =
-        binary.folder.join(format!("stand-in-{}.tar", digest(&entries, &format!("{LAYOUT} {program} {references:?}"))));
+    let digest = digest(&entries, &format!("{LAYOUT} {program} {references:?}"))?;
+    let path = binary.folder.join(format!("stand-in-{digest}.tar"));
     if path.is_file() {
         return Ok(Archive { path, references: references.to_vec() });
     }
@@ -66,6 +66,6 @@ async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BT
     for name in PROGRAMS {
         ensure!(files.contains_key(&format!("bin/{name}")), "{} has no {name}", busybox.display());
     }
-    files.insert("bin/busybox".to_owned(), Kind::File(0o755, read(busybox)?));
+    files.insert("bin/busybox".to_owned(), Kind::Program(busybox.to_owned()));
     Ok(files)
 }

@@ -1,13 +1,14 @@
 //! Writes an image archive without Docker: one layer, in Docker's and OCI's layout at once, the same bytes for
 //! the same input.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{Archive, Reference};
-use crate::tools::sha256;
+use crate::tools::{sha256, sha256_of};
 
 /// What goes into an image's only layer.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub enum Kind {
     Folder(u32),
     /// With its permissions.
     File(u32, Vec<u8>),
+    /// A file of this machine, for everyone to execute. It is read where it is needed: programs are large.
+    Program(PathBuf),
     /// To this path.
     Symlink(String),
 }
@@ -56,12 +59,12 @@ pub fn architecture() -> &'static str {
 /// # Errors
 /// Where the file can't be written.
 pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Reference]) -> io::Result<Archive> {
-    let layer = Blob::new(layer(entries)?);
+    let layer = Blob::file(layer(path, entries)?)?;
     let config = Blob::json(&image_config(config, &layer));
     let manifest = Blob::json(&manifest(&config, &layer));
     let mut builder = tar::Builder::new(begin(path)?);
     for blob in [&layer, &config, &manifest] {
-        append_file(&mut builder, &blob.path(), 0o644, &blob.bytes)?;
+        blob.append_to(&mut builder)?;
     }
     let files = [
         ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),
@@ -77,19 +80,39 @@ pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Re
     Ok(Archive { path: path.to_owned(), references: references.to_vec() })
 }
 
-/// Bytes named by their digest.
+/// What is named by its digest.
 struct Blob {
     hex: String,
-    bytes: Vec<u8>,
+    size: u64,
+    content: Content,
+}
+
+enum Content {
+    Bytes(Vec<u8>),
+    File(File),
 }
 
 impl Blob {
-    fn new(bytes: Vec<u8>) -> Self {
-        Self { hex: sha256(&bytes), bytes }
+    fn file(mut file: File) -> io::Result<Self> {
+        file.rewind()?;
+        Ok(Self { hex: sha256_of(&mut file)?, size: file.metadata()?.len(), content: Content::File(file) })
     }
 
     fn json(value: &Value) -> Self {
-        Self::new(value.to_string().into_bytes())
+        let bytes = value.to_string().into_bytes();
+        Self { hex: sha256(&bytes), size: bytes.len() as u64, content: Content::Bytes(bytes) }
+    }
+
+    fn append_to<W: Write>(&self, builder: &mut tar::Builder<W>) -> io::Result<()> {
+        let mut header = header(tar::EntryType::Regular, 0o644, self.size);
+        match &self.content {
+            Content::Bytes(bytes) => builder.append_data(&mut header, self.path(), bytes.as_slice()),
+            Content::File(file) => {
+                let mut file = file;
+                file.rewind()?;
+                builder.append_data(&mut header, self.path(), file)
+            }
+        }
     }
 
     fn digest(&self) -> String {
@@ -101,12 +124,13 @@ impl Blob {
     }
 
     fn descriptor(&self, media_type: &str) -> Value {
-        json!({"mediaType": media_type, "digest": self.digest(), "size": self.bytes.len()})
+        json!({"mediaType": media_type, "digest": self.digest(), "size": self.size})
     }
 }
 
-fn layer(entries: &[Entry]) -> io::Result<Vec<u8>> {
-    let mut builder = tar::Builder::new(Vec::new());
+/// The layer, in a file beside the archive that nobody else sees.
+fn layer(archive: &Path, entries: &[Entry]) -> io::Result<File> {
+    let mut builder = tar::Builder::new(begin(archive)?.into_file());
     for Entry { path, kind } in entries {
         append(&mut builder, path, kind)?;
     }
@@ -120,20 +144,25 @@ fn append<W: Write>(builder: &mut tar::Builder<W>, path: &str, kind: &Kind) -> i
             builder.append_data(&mut header, format!("{path}/"), io::empty())
         }
         Kind::File(mode, bytes) => append_file(builder, path, *mode, bytes),
+        Kind::Program(program) => {
+            let file = File::open(program)?;
+            let mut header = header(tar::EntryType::Regular, 0o755, file.metadata()?.len());
+            builder.append_data(&mut header, path, file)
+        }
         Kind::Symlink(target) => builder.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target),
     }
 }
 
 fn append_file<W: Write>(builder: &mut tar::Builder<W>, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    builder.append_data(&mut header(tar::EntryType::Regular, mode, bytes.len()), path, bytes)
+    builder.append_data(&mut header(tar::EntryType::Regular, mode, bytes.len() as u64), path, bytes)
 }
 
 /// An entry that looks the same whenever and wherever it is made: root's, of the epoch.
-fn header(entry_type: tar::EntryType, mode: u32, bytes: usize) -> tar::Header {
+fn header(entry_type: tar::EntryType, mode: u32, bytes: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(entry_type);
     header.set_mode(mode);
-    header.set_size(bytes as u64);
+    header.set_size(bytes);
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(0);
@@ -198,7 +227,7 @@ fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 /// Temporary files are the owner's alone; an archive is for everyone.
-fn use_default_mode(file: &std::fs::File) -> io::Result<()> {
+fn use_default_mode(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
