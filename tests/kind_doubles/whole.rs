@@ -123,6 +123,8 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     assert!(ended.stderr.contains(kind), "{}", ended.told());
     let image = "with caesiumcloud/caesium:dev on kind";
     assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
+    let budgets = "budgets.kind.toml: what faults cost is told, and compared with nothing";
+    assert!(ended.stderr.contains(budgets), "{}", ended.told());
     assert_eq!(user.doubles.refused(), [""; 0]);
     assert_eq!(user.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
     every_command_is_shown(&user, &ended);

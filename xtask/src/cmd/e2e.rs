@@ -200,8 +200,10 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         began_unix_ms: run.events.began_unix_ms(),
         again,
     });
-    for suite in run.suites().into_iter().filter(|suite| !suite.note.is_empty()) {
-        run.events.note(suite.note.clone());
+    let sort = run.cluster.sort();
+    for suite in run.suites() {
+        let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
+        note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));
     }
 }
 

@@ -11,6 +11,7 @@ use history::Connection;
 use history::availability::Availability;
 use serde::{Deserialize, Serialize};
 
+use super::Suite;
 use crate::cluster::Cluster;
 use crate::exit::usage;
 
@@ -133,6 +134,15 @@ impl Budget {
             (errors > allowed).then(told)
         });
         times.chain(errors).collect()
+    }
+}
+
+impl Suite {
+    /// What to say where there are budgets, and none for this kind of cluster.
+    pub fn not_compared(&self, cluster: &str) -> Option<String> {
+        let others = !self.budgets.is_empty() && !self.budgets.contains_key(cluster);
+        let path = self.folder.join(file(cluster));
+        others.then(|| format!("there is no {}: what faults cost is told, and compared with nothing", path.display()))
     }
 }
 
