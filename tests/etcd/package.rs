@@ -34,7 +34,7 @@ pub async fn image(folder: &Path) -> Archive {
     let executable = installed().unwrap_or_else(|| unpacked(folder));
     let reference = IMAGE.parse().unwrap();
     let image = Image::of(&Launcher::light(false), &executable).await.unwrap();
-    image.pack(&folder.join("etcd.tar"), &reference).await.unwrap()
+    image.pack(&folder.join("etcd.tar"), &[reference]).await.unwrap()
 }
 
 /// Downloads the package and takes the program out of it; nothing is installed.

@@ -15,7 +15,7 @@ use crate::process::Launcher;
 pub async fn build(launcher: &Launcher) -> anyhow::Result<Archive> {
     let binary = compile(launcher, "chartproof-client").await?;
     let image = Image::of(launcher, &binary.executable).await?;
-    let digest = image.digest()?;
+    let digest = image.digest("client")?;
     let reference: Reference = format!("chartproof/client:{digest}")
         .parse()
         .map_err(|error| anyhow::anyhow!("the client's image: {error}"))?;
@@ -23,5 +23,5 @@ pub async fn build(launcher: &Launcher) -> anyhow::Result<Archive> {
     if path.is_file() {
         return Ok(Archive { path, references: vec![reference] });
     }
-    image.pack(&path, &reference).await.context("packing the client's image")
+    image.pack(&path, &[reference]).await.context("packing the client's image")
 }

@@ -1,7 +1,6 @@
 //! A program of this machine, with the libraries that it needs, as an image that needs nothing else.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -9,51 +8,55 @@ use anyhow::{Context, bail};
 use super::write::{self, Config, Entry, Kind};
 use super::{Archive, Reference};
 use crate::process::Launcher;
-use crate::tools::{sha256, sha256_of};
+use crate::tools::{sha256, sha256_of_file};
 
 /// The user that applications run as.
-pub(super) const USER: &str = "10001";
+const USER: &str = "10001";
 
-/// A program, linked statically or not, as an image that starts it as `/bin/<its name>`.
+/// What goes into an image, and what it starts.
 pub struct Image {
-    entrypoint: String,
     entries: Vec<Entry>,
+    config: Config,
 }
 
 impl Image {
-    /// The program and its libraries.
+    /// An image of these files that starts `entrypoint`.
+    pub(super) fn new(files: BTreeMap<String, Kind>, entrypoint: &str, command: &[&str]) -> Self {
+        let config = Config {
+            user: USER.to_owned(),
+            entrypoint: vec![entrypoint.to_owned()],
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+            env: vec!["PATH=/bin".to_owned()],
+        };
+        Self { entries: layer(files), config }
+    }
+
+    /// A program, linked statically or not, with its libraries, as an image that starts it as `/bin/<its name>`.
     ///
     /// # Errors
     /// Where it can't be told which those are.
     pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
         let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
         let path = format!("bin/{name}");
-        let entries = layer(program(launcher, &path, executable).await?);
-        Ok(Self { entrypoint: format!("/{path}"), entries })
+        Ok(Self::new(program(launcher, &path, executable).await?, &format!("/{path}"), &[]))
     }
 
-    /// What tells it from one of other files.
+    /// What tells it from one of other files, or that is made otherwise.
     ///
     /// # Errors
-    /// Where one of them can't be read.
-    pub fn digest(&self) -> anyhow::Result<String> {
-        digest(&self.entries, &self.entrypoint)
+    /// Where a program can't be read.
+    pub(super) fn digest(&self, made: &str) -> anyhow::Result<String> {
+        digest(&self.entries, made)
     }
 
     /// Writes its archive.
     ///
     /// # Errors
     /// Where the archive can't be written.
-    pub async fn pack(self, archive: &Path, reference: &Reference) -> anyhow::Result<Archive> {
-        let config = Config {
-            user: USER.to_owned(),
-            entrypoint: vec![self.entrypoint],
-            command: vec![],
-            env: vec!["PATH=/bin".to_owned()],
-        };
-        let (path, references, entries) = (archive.to_owned(), vec![reference.clone()], self.entries);
-        let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
-        packed.await?.with_context(|| format!("packing {reference}"))
+    pub async fn pack(self, archive: &Path, references: &[Reference]) -> anyhow::Result<Archive> {
+        let (path, references) = (archive.to_owned(), references.to_vec());
+        let pack = move || write::archive(&path, &self.entries, &self.config, &references);
+        tokio::task::spawn_blocking(pack).await?.with_context(|| format!("packing {}", archive.display()))
     }
 }
 
@@ -101,7 +104,7 @@ fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
 }
 
 /// All entries, folders before what is in them.
-pub(super) fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
+fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
     let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
     files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
     files.insert("tmp".to_owned(), Kind::Folder(0o1777));
@@ -120,22 +123,19 @@ fn parents(path: &str) -> Vec<String> {
 ///
 /// # Errors
 /// Where a program can't be read.
-pub(super) fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
+fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
     let line = |Entry { path, kind }: &Entry| {
         Ok(match kind {
             Kind::Folder(mode) => format!("{path} folder {mode}\n"),
             Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
-            Kind::Program(program) => format!("{path} program {}\n", digest_of(program)?),
+            Kind::Program(program) => {
+                format!("{path} program {}\n", sha256_of_file(program).with_context(|| program.display().to_string())?)
+            }
             Kind::Symlink(target) => format!("{path} link {target}\n"),
         })
     };
     let lines = entries.iter().map(line).collect::<anyhow::Result<String>>()?;
     Ok(sha256(format!("{made}\n{lines}").as_bytes())[..16].to_owned())
-}
-
-fn digest_of(program: &Path) -> anyhow::Result<String> {
-    let digest = File::open(program).and_then(|mut file| sha256_of(&mut file));
-    digest.with_context(|| program.display().to_string())
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::compile::compile;
-use super::program::{USER, digest, layer, libraries, program};
-use super::write::{self, Config, Kind};
+use super::program::{Image, libraries, program};
+use super::write::Kind;
 use super::{Archive, Reference};
 use crate::process::Launcher;
 
@@ -26,21 +26,13 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
     let binary = compile(launcher, "caesium").await?;
     let mut files = userland(launcher).await?;
     files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable).await?);
-    let entries = layer(files);
-    let digest = digest(&entries, &format!("{LAYOUT} {program} {references:?}"))?;
+    let image = Image::new(files, program, &["start"]);
+    let digest = image.digest(&format!("{LAYOUT} {program} {references:?}"))?;
     let path = binary.folder.join(format!("stand-in-{digest}.tar"));
     if path.is_file() {
         return Ok(Archive { path, references: references.to_vec() });
     }
-    let config = Config {
-        user: USER.to_owned(),
-        entrypoint: vec![program.to_owned()],
-        command: vec!["start".to_owned()],
-        env: vec!["PATH=/bin".to_owned()],
-    };
-    let references = references.to_vec();
-    let packed = tokio::task::spawn_blocking(move || write::archive(&path, &entries, &config, &references));
-    packed.await?.context("packing the stand-in's image")
+    image.pack(&path, references).await.context("packing the stand-in's image")
 }
 
 /// A shell and the few tools that the chart expects in the image.

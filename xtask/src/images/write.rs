@@ -2,7 +2,7 @@
 //! the same input.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -72,7 +72,8 @@ pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Re
         ("manifest.json", docker_manifest(&config, &layer, references)),
     ];
     for (name, content) in files {
-        append_file(&mut builder, name, 0o644, content.to_string().as_bytes())?;
+        let text = content.to_string();
+        append_file(&mut builder, name, 0o644, text.len() as u64, text.as_bytes())?;
     }
     let file = builder.into_inner()?;
     use_default_mode(file.as_file())?;
@@ -104,13 +105,12 @@ impl Blob {
     }
 
     fn append_to<W: Write>(&self, builder: &mut tar::Builder<W>) -> io::Result<()> {
-        let mut header = header(tar::EntryType::Regular, 0o644, self.size);
         match &self.content {
-            Content::Bytes(bytes) => builder.append_data(&mut header, self.path(), bytes.as_slice()),
+            Content::Bytes(bytes) => append_file(builder, &self.path(), 0o644, self.size, bytes.as_slice()),
             Content::File(file) => {
                 let mut file = file;
                 file.rewind()?;
-                builder.append_data(&mut header, self.path(), file)
+                append_file(builder, &self.path(), 0o644, self.size, file)
             }
         }
     }
@@ -143,18 +143,23 @@ fn append<W: Write>(builder: &mut tar::Builder<W>, path: &str, kind: &Kind) -> i
             let mut header = header(tar::EntryType::Directory, *mode, 0);
             builder.append_data(&mut header, format!("{path}/"), io::empty())
         }
-        Kind::File(mode, bytes) => append_file(builder, path, *mode, bytes),
+        Kind::File(mode, bytes) => append_file(builder, path, *mode, bytes.len() as u64, bytes.as_slice()),
         Kind::Program(program) => {
             let file = File::open(program)?;
-            let mut header = header(tar::EntryType::Regular, 0o755, file.metadata()?.len());
-            builder.append_data(&mut header, path, file)
+            append_file(builder, path, 0o755, file.metadata()?.len(), file)
         }
         Kind::Symlink(target) => builder.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target),
     }
 }
 
-fn append_file<W: Write>(builder: &mut tar::Builder<W>, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    builder.append_data(&mut header(tar::EntryType::Regular, mode, bytes.len() as u64), path, bytes)
+fn append_file<W: Write>(
+    builder: &mut tar::Builder<W>,
+    path: &str,
+    mode: u32,
+    size: u64,
+    content: impl Read,
+) -> io::Result<()> {
+    builder.append_data(&mut header(tar::EntryType::Regular, mode, size), path, content)
 }
 
 /// An entry that looks the same whenever and wherever it is made: root's, of the epoch.

@@ -13,7 +13,7 @@ use crate::images::UnderTest;
 use crate::outcome::Outcome;
 use crate::run::Settings;
 use crate::suite::Suite;
-use crate::tools::sha256;
+use crate::tools::sha256_of_file;
 
 /// Names the file that is read instead of [`path`].
 pub const VARIABLE: &str = "CHARTPROOF_LAST_REPORT";
@@ -127,8 +127,8 @@ fn digests(path: &Path, files: &mut BTreeMap<PathBuf, String>) -> anyhow::Result
             digests(&entry, files)?;
         }
     } else if path.is_file() && !hidden {
-        let content = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        files.insert(path.to_owned(), sha256(&content));
+        let digest = sha256_of_file(path).with_context(|| format!("reading {}", path.display()))?;
+        files.insert(path.to_owned(), digest);
     }
     Ok(())
 }

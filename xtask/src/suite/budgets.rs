@@ -52,8 +52,11 @@ impl Budgets {
     /// # Errors
     /// A usage error where one can't be read.
     pub fn beside(folder: &Path) -> anyhow::Result<BTreeMap<&'static str, Self>> {
-        let found = Cluster::SORTS.into_iter().map(|sort| Ok((sort, Self::of(folder, sort)?)));
-        found.filter_map(|found| found.map(|(sort, budgets)| Some((sort, budgets?))).transpose()).collect()
+        let mut all = BTreeMap::new();
+        for sort in Cluster::SORTS {
+            all.extend(Self::of(folder, sort)?.map(|budgets| (sort, budgets)));
+        }
+        Ok(all)
     }
 
     fn of(folder: &Path, cluster: &str) -> anyhow::Result<Option<Self>> {

@@ -39,7 +39,7 @@ impl Slot {
     pub async fn cached(&self) -> Option<PathBuf> {
         let expected = std::fs::read_to_string(self.digest_file()).ok()?;
         let binary = self.binary.clone();
-        let found = tokio::task::spawn_blocking(move || std::fs::read(&binary).map(|bytes| sha256(&bytes))).await;
+        let found = tokio::task::spawn_blocking(move || sha256_of_file(&binary)).await;
         (found.ok()?.ok()? == expected.trim()).then(|| self.binary.clone())
     }
 
@@ -115,6 +115,14 @@ pub(crate) fn sha256_of(reader: &mut impl std::io::Read) -> std::io::Result<Stri
             count => hasher.update(&buffer[..count]),
         }
     }
+}
+
+/// The digest of a file, as [`sha256_of`].
+///
+/// # Errors
+/// Where it can't be read.
+pub(crate) fn sha256_of_file(path: &Path) -> std::io::Result<String> {
+    sha256_of(&mut File::open(path)?)
 }
 
 fn hex(digest: &[u8]) -> String {

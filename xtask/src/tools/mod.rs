@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub(crate) use cache::{sha256, sha256_of};
+pub(crate) use cache::{sha256, sha256_of, sha256_of_file};
 pub use docker::{Docker, NoDocker};
 pub use find::{resolve, resolve_version};
 pub use version::{Version, accepted};

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
 
 use super::Rollout;
-use crate::controllers::{clock, owners};
+use crate::controllers::clock;
 use crate::status::Status;
 
 /// The condition `Progressing`.
@@ -45,17 +45,13 @@ pub fn note_progress(rollout: &mut Rollout, reason: &str, message: &str) -> Resu
     if !has_deadline(rollout) {
         return Ok(());
     }
-    let (namespace, name) = owners::key(&rollout.deployment);
-    rollout.client.modify_status(&rollout.deployment, |deployment: &mut Deployment| {
-        let conditions = deployment.status.get_or_insert_default().conditions.get_or_insert_default();
-        let before = conditions.clone();
-        set(conditions, new("Progressing", "True", reason, message));
-        *conditions != before
-    })?;
-    let noted = rollout.client.get::<Deployment>(&namespace, &name);
-    if let Some(noted) = noted.filter(|noted| noted.metadata.uid == rollout.deployment.metadata.uid) {
-        rollout.deployment = noted;
-    }
+    rollout.deployment =
+        rollout.client.modify_through("status", &rollout.deployment, |deployment: &mut Deployment| {
+            let conditions = deployment.status.get_or_insert_default().conditions.get_or_insert_default();
+            let before = conditions.clone();
+            set(conditions, new("Progressing", "True", reason, message));
+            *conditions != before
+        })?;
     Ok(())
 }
 
