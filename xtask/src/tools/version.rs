@@ -73,11 +73,11 @@ impl Range {
 pub fn accepted(name: Name) -> Range {
     match name {
         // The pinned node image was published with this version: an older kind may not know its layout.
-        Name::Kind => Range { words: "0.32 or newer", least: (0, 32), below: 1 },
+        Name::Kind => Range { words: "0.33 or newer", least: (0, 33), below: 1 },
         // `--take-ownership` and the like are not used: 3.14 is the first with all flags that are.
         Name::Helm => Range { words: "3.14 or newer, or 4", least: (3, 14), below: 5 },
-        // Only commands that have been stable for years; an exact match with the server is not needed.
-        Name::Kubectl => Range { words: "1.30 or newer", least: (1, 30), below: 2 },
+        // kubectl supports servers within one minor version of its own; the clusters created here run 1.36.
+        Name::Kubectl => Range { words: "1.35 or newer", least: (1, 35), below: 2 },
         Name::Docker => Range { words: "20.10 or newer", least: (20, 10), below: u32::MAX },
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         let fits = |name, version: &str| accepted(name).has(version.parse().unwrap());
         assert!(fits(Name::Helm, "3.14.0") && fits(Name::Helm, "4.3.1"));
         assert!(!fits(Name::Helm, "3.13.3") && !fits(Name::Helm, "5.0.0"));
-        assert!(fits(Name::Kind, "0.33.0") && !fits(Name::Kind, "0.27.0"));
-        assert!(fits(Name::Kubectl, "1.36.2") && !fits(Name::Kubectl, "1.21.0"));
+        assert!(fits(Name::Kind, "0.33.0") && !fits(Name::Kind, "0.32.0"));
+        assert!(fits(Name::Kubectl, "1.36.2") && !fits(Name::Kubectl, "1.34.5"));
     }
 }
