@@ -52,7 +52,8 @@ fn apply(clients: &Clients, namespace: &str) {
     kubectl.feed(&format!("{ssa} --force-conflicts"), &[], &stateful_set(1));
     assert_eq!(replicas(), "1");
     kubectl.run("wait --for=delete pod/set-1 --timeout=180s");
-    assert_eq!(kubectl.feed("delete -f -", &[], &stateful_set(1)).trim(), "statefulset.apps \"set\" deleted");
+    let deleted = "statefulset.apps \"set\" deleted from kubectl-apply namespace";
+    assert_eq!(kubectl.feed("delete -f -", &[], &stateful_set(1)).trim(), deleted);
 }
 
 const DEPLOYMENT: &str = "

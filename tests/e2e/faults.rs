@@ -38,7 +38,11 @@ fn a_second_bootstrap_is_told_as_one() {
 fn a_lost_acknowledged_write_is_found_after_the_kill() {
     let scene = Scene::new();
     let ended = in_scene(&scene, "lost-acknowledged-write", &["r1::write_read", "r1::pod_kill"]);
-    only(&ended, "caesium::r1::pod_kill", &["acknowledged records lost", "delete Pod/caesium-0", "cargo xtask check"]);
+    only(
+        &ended,
+        "caesium::r1::pod_kill",
+        &["acknowledged writes lost after delete Pod/caesium-0", "absent through caesium-0 from", "cargo xtask check"],
+    );
     assert_eq!(ended.verdict("caesium::r1::write_read"), Some("passed"), "it is readable until the process ends");
     let history = scene.report().join("histories/caesium.r1.pod_kill.jsonl");
     let output = duct::cmd!(env!("CARGO_BIN_EXE_xtask"), "check", history).stdout_capture().unchecked().run().unwrap();

@@ -20,12 +20,6 @@ impl Judgement {
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Holds)
     }
-
-    /// The properties that do not hold, a line each; empty where all do.
-    pub fn failures(&self) -> Vec<String> {
-        let failed = self.verdicts.iter().filter(|(_, verdict)| *verdict != Verdict::Holds);
-        failed.map(|(property, verdict)| format!("{property} {verdict}")).collect()
-    }
 }
 
 /// Judges a history.

@@ -3,7 +3,7 @@
 //! Everything here is pure: a history goes in, verdicts come out. One file per property:
 //! [`set`] for records that are created once, [`register`] for keys that are written again,
 //! [`monotonic`], [`agreement`], [`service`], [`vacuity`] and [`availability`]. [`judge()`] picks those that the
-//! history's promise asks for. [`file`](mod@file) reads and writes the JSON lines documented in
+//! history's promise asks for, and [`failures`] tells what they found. [`file`](mod@file) reads and writes the JSON lines documented in
 //! `docs/history.md`.
 
 pub mod agreement;
@@ -15,7 +15,9 @@ pub mod monotonic;
 pub mod register;
 pub mod service;
 pub mod set;
+pub mod story;
 pub mod vacuity;
 
 pub use judge::{Judgement, judge};
 pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};
+pub use story::failures;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use history::Verdict;
 
 use crate::exit::{Exit, usage};
 
@@ -33,9 +34,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&judgement).context("writing the judgement")?);
     } else {
         for (property, verdict) in &judgement.verdicts {
-            println!("{property}: {verdict}");
+            println!("{property}: {}", short(verdict));
         }
+        history::failures(&history).iter().for_each(|line| println!("{line}"));
     }
     let exit = if judgement.holds() { Exit::Passed } else { Exit::CaseFailed };
     Ok(exit.into())
+}
+
+/// The verdict without its findings; `--json` has them all.
+fn short(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Violated(findings) => format!("violated ({} findings)", findings.len()),
+        Verdict::Holds | Verdict::Undecided(_) => verdict.to_string(),
+    }
 }

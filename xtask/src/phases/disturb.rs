@@ -146,8 +146,8 @@ impl<'a> Disturbance<'a> {
         let judgement = history::judge(&history);
         if !judgement.holds() {
             let faults = history.faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join(", then ");
-            let failures = judgement.failures().join("\n");
-            bail!("after {faults}: {failures}\nhistory: {}\njudge it again: cargo xtask check {0}", file.display());
+            let failures = history::failures(&history).join("\n");
+            bail!("{failures}\nfaults: {faults}\nhistory: {}\ncheck it again: cargo xtask check {0}", file.display());
         }
         *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
