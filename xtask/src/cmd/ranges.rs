@@ -24,7 +24,7 @@ mod tests {
 
     /// Whether a flag takes a value, whatever else is missing on the command line.
     fn takes(way: &[String], flag: &str, value: &str) -> bool {
-        let program = crate::cmd::Command::augment_subcommands(Command::new("xtask"));
+        let program = crate::cmd::Command::augment_subcommands(Command::default());
         let words = [&["xtask".to_owned()], way, &[format!("--{flag}={value}")]].concat();
         let refused = |error: clap::Error| error.kind() == ErrorKind::ValueValidation;
         !program.try_get_matches_from(words).is_err_and(refused)
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn every_number_of_the_command_line_has_a_range() {
         let mut found = Vec::new();
-        numbers(&crate::cmd::Command::augment_subcommands(Command::new("xtask")), &[], &mut found);
+        numbers(&crate::cmd::Command::augment_subcommands(Command::default()), &[], &mut found);
         let told: Vec<_> = found.iter().map(|(way, flag)| format!("{} --{flag}", way.join(" "))).collect();
         for known in ["e2e --jobs", "e2e --timeout", "e2e --replicas", "helm-test --timeout", "bench soak --runs"] {
             assert!(told.iter().any(|one| one == known), "{known} is none of {told:?}");

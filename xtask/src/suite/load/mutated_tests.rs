@@ -236,11 +236,11 @@ fn key(example: &Table, way: &[To]) -> String {
     for (depth, step) in way.iter().enumerate() {
         match step {
             To::Key(_) if depth > 0 && is_map(&told) => told += ".*",
-            To::Key(key) => told += &format!("{}{key}", if told.is_empty() { "" } else { "." }),
+            To::Key(key) => told.extend([if told.is_empty() { "" } else { "." }, key]),
             To::At(_) if told == "topology[].cases" => {
                 let case = find(example, &way[..=depth]);
                 let phase = case.get("case").or(Some(case)).and_then(Value::as_str).unwrap();
-                told += &format!("({phase})");
+                told.extend(["(", phase, ")"]);
             }
             To::At(_) => told += "[]",
         }

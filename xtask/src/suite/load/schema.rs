@@ -130,10 +130,7 @@ fn leaf<'s, 'v>(mut error: ValidationError<'s, 'v>) -> ValidationError<'s, 'v> {
         error.causes = std::mem::take(&mut error.causes).into_iter().map(leaf).collect();
         return error;
     }
-    match error.causes.is_empty() {
-        true => error,
-        false => leaf(error.causes.swap_remove(0)),
-    }
+    if error.causes.is_empty() { error } else { leaf(error.causes.swap_remove(0)) }
 }
 
 /// Goes the way to the first map of this name that has this key.
