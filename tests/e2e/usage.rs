@@ -24,6 +24,9 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     refused(&["--nonsense"], "unexpected argument '--nonsense'");
     refused(&["r1::no_such_case"], "no case matches \"r1::no_such_case\"; `cargo xtask e2e --list` names them");
     refused(&["--replicas", "2"], "--replicas 2: suite caesium has topologies of 1, 3 replicas");
+    refused(&["--replicas", "0"], "'0' for '--replicas <N,N>': 0 is not in 1..=100");
+    refused(&["--timeout", "18446744073709551615"], "18446744073709551615 is not in 1..=86400");
+    refused(&["--jobs", "18446744073709551615"], "18446744073709551615 is not in 1..=1000");
     refused(&["--cluster", "k3s"], "a cluster is one of auto, kind, embedded, context:NAME");
     refused(&["--set", "replicaCount"], "--set replicaCount: write KEY=VALUE");
     refused(&["--values", "none.yaml"], "--values none.yaml: there is no such file");

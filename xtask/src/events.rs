@@ -142,6 +142,11 @@ pub enum What {
         /// The line.
         text: String,
     },
+    /// Something that belongs to what was named on the command line does not run.
+    LeftOut {
+        /// What, and by which flag.
+        what: String,
+    },
     /// The run ended.
     RunEnded {
         /// How long it took.

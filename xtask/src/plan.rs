@@ -38,6 +38,8 @@ pub struct Plan {
     pub wanted: BTreeSet<usize>,
     /// Wanted, or needed by a wanted one: these run and are reported.
     pub running: BTreeSet<usize>,
+    /// What of the suites does not run, and by which flag; a line for each flag.
+    pub left_out: Vec<String>,
 }
 
 /// Which cases are asked for.
@@ -65,7 +67,9 @@ impl Plan {
         let cases = cases(&variants);
         let wanted: BTreeSet<_> = (0..cases.len()).filter(|index| selection.takes(&cases[*index])).collect();
         let running = closure(&cases, &wanted, selection.keep);
-        Ok(Self { variants, cases, wanted, running })
+        let mut plan = Self { variants, cases, wanted, running, left_out: Vec::new() };
+        plan.left_out = left_out(suites, &plan, &selection.replicas);
+        Ok(plan)
     }
 
     /// The variants that have a case that runs; all of them where only cases run that belong to none.
@@ -132,6 +136,26 @@ fn variants(suites: &[Arc<Suite>], replicas: &[u32]) -> anyhow::Result<Vec<Arc<V
     }
     let takes = |variant: &Variant| replicas.is_empty() || replicas.contains(&variant.topology.replicas);
     Ok(variants.into_iter().filter(takes).map(Arc::new).collect())
+}
+
+/// What of the suites does not run: topologies of other sizes, suites without a case that the filters take.
+fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String> {
+    let about: BTreeSet<_> = plan.running().filter_map(|(_, case)| case.variant).collect();
+    let runs = |suite: &Suite| about.iter().any(|index| plan.variants[*index].suite.name == suite.name);
+    let (mut by_size, mut by_filter) = (Vec::new(), Vec::new());
+    for suite in suites {
+        let others = suite.topologies.iter().filter(|one| !replicas.is_empty() && !replicas.contains(&one.replicas));
+        let others: Vec<_> = others.map(|one| format!("{}::{} ({})", suite.name, one.name, one.replicas)).collect();
+        if others.len() < suite.topologies.len() && !about.is_empty() && !runs(suite) {
+            by_filter.push(suite.name.clone());
+        }
+        by_size.extend(others);
+    }
+    let wanted = replicas.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let size = format!("left out by --replicas {wanted}: {}", by_size.join(", "));
+    let filter = format!("left out by the filters, which match none of their cases: {}", by_filter.join(", "));
+    let lines = [(by_size.is_empty(), size), (by_filter.is_empty(), filter)];
+    lines.into_iter().filter(|(none, _)| !none).map(|(_, line)| line).collect()
 }
 
 /// Every case, in order: those before the topologies, the topologies', the clean-up.

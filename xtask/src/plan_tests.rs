@@ -81,3 +81,17 @@ fn topologies_are_lanes_side_by_side() {
     let lengths: Vec<_> = lanes.iter().map(Vec::len).collect();
     assert_eq!(lengths, [1, 1, 1, 1, 1, 12, 16, 8, 1]);
 }
+
+#[test]
+fn what_of_the_suites_does_not_run_is_told() {
+    let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm");
+    let suites: Vec<_> =
+        ["caesium", "kubernetes-job"].map(|name| Arc::new(load::read(&helm.join(name)).unwrap())).into();
+    let left_out = |selection: &Selection| Plan::of(&suites, selection).unwrap().left_out;
+    assert_eq!(left_out(&Selection::default()), Vec::<String>::new());
+    assert_eq!(left_out(&select(&["chart::lint"])), Vec::<String>::new(), "no suite is meant");
+    let sized = Selection { replicas: vec![3], ..Selection::default() };
+    assert_eq!(left_out(&sized), ["left out by --replicas 3: caesium::r1 (1), caelundas::job (1)"]);
+    let filtered = left_out(&select(&["caelundas"]));
+    assert_eq!(filtered, ["left out by the filters, which match none of their cases: caesium"]);
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
+use super::ranges;
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use crate::drive::Drive;
 use crate::events::{Events, What};
@@ -21,7 +22,7 @@ use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, libtest, replay, terminal};
 use crate::run::{Made, Run, Settings};
-use crate::suite::load;
+use crate::suite::{load, variant};
 use crate::tools::{self, Tool};
 
 /// Its flags.
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "FILTER")]
     skip: Vec<String>,
     /// Run only topologies of these sizes
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = ranges::replicas())]
     replicas: Vec<u32>,
     /// A suite file, or a folder that has an e2e.toml, any number of times; `all` for every one below helm/
     #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
@@ -77,10 +78,10 @@ pub struct Args {
     #[arg(long)]
     reuse: bool,
     /// How many topologies run side by side [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = ranges::count())]
     jobs: Option<usize>,
     /// How many seconds each case of a topology may take, instead of what the suite says
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds())]
     timeout: Option<u64>,
     /// Where evidence and reports go [default: target/chartproof/RUN]
     #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR")]
@@ -101,7 +102,7 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "format")]
     quiet: bool,
     /// Threads of the report (see --jobs for the run)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = ranges::count())]
     test_threads: Option<usize>,
     /// Only ignored cases, of which there are none: for nextest
     #[arg(long)]
@@ -200,6 +201,9 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         began_unix_ms: run.events.began_unix_ms(),
         again,
     });
+    for what in &plan.left_out {
+        run.events.send(What::LeftOut { what: what.clone() });
+    }
     let sort = run.cluster.sort();
     for suite in run.suites() {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
@@ -216,9 +220,9 @@ async fn end(run: &Run, exit: Exit, keep: bool) {
     run.events.send(What::RunEnded { took_ms, exit_code: exit.code().into() });
 }
 
-/// Eight characters that no other run has.
+/// A few characters that no other run has.
 fn new_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+    uuid::Uuid::new_v4().simple().to_string()[..variant::RUN_ID_LENGTH].to_owned()
 }
 
 impl Args {

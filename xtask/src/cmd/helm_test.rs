@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::ranges;
 use crate::exit::Exit;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
@@ -27,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// How many seconds the tests may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = ranges::seconds())]
     timeout: u64,
     /// Show every command line
     #[arg(short, long)]

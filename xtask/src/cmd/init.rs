@@ -13,6 +13,9 @@ use crate::process::Launcher;
 use crate::suite::ci_values;
 use crate::tools::{self, Name};
 
+/// The most characters of a suite's name.
+const LONGEST_NAME: usize = 30;
+
 /// Its flags.
 #[derive(clap::Args)]
 pub struct Args {
@@ -57,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if file.exists() && !args.stdout {
         return Err(usage(format!("{} is there already: write to stdout with --stdout", file.display())));
     }
-    let name = chart.canonicalize()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = label(&chart.canonicalize()?.file_name().unwrap_or_default().to_string_lossy());
     let first = ci_values(chart)?.into_iter().next();
     let values = args.values.map(|file| chart.join(file)).or(first);
     let launcher = Launcher::light(args.verbose);
@@ -78,6 +81,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(Exit::Passed.into())
 }
 
+/// A folder's name as a suite may be called.
+fn label(folder: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = folder.chars().map(letter).take(LONGEST_NAME).collect();
+    Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("chart").to_owned()
+}
+
 /// Looks through what a chart renders.
 fn find(name: &str, objects: &[Value]) -> Found {
     let text = |object: &Value, field: &str| object.pointer(field).and_then(Value::as_str).map(str::to_owned);
@@ -92,7 +102,7 @@ fn find(name: &str, objects: &[Value]) -> Found {
     if let Some((kind, object)) = workload {
         let container = object.pointer("/spec/template/spec/containers/0").cloned().unwrap_or_default();
         found.workload = text(object, "/metadata/name").map(|name| (kind.to_owned(), name));
-        found.replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+        found.replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1).max(1);
         found.container = text(&container, "/name").unwrap_or_default();
         found.port = container.pointer("/ports/0/containerPort").and_then(Value::as_u64);
         found.health = text(&container, "/readinessProbe/httpGet/path");
@@ -170,6 +180,14 @@ mod tests {
         let cases: Vec<_> = suite.topologies[0].cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(cases, ["install", "ready", "helm_test", "health", "uninstall"]);
         assert_eq!(suite.topologies[0].replicas, 2);
+    }
+
+    #[test]
+    fn a_folder_gives_a_name_that_a_suite_may_have() {
+        assert_eq!(label("web-service"), "web-service");
+        assert_eq!(label("_My Chart_"), "my-chart");
+        assert_eq!(label(&"x".repeat(40)).len(), 30);
+        assert_eq!(label("…"), "chart");
     }
 
     #[test]

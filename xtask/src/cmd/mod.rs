@@ -14,6 +14,7 @@ pub mod helm_test;
 pub mod image;
 pub mod init;
 pub mod lint;
+mod ranges;
 pub mod report;
 pub mod template;
 pub mod tools;

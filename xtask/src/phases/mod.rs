@@ -18,6 +18,7 @@ mod cluster_delete;
 mod connection_budget;
 mod container_kill;
 pub mod context;
+mod demands;
 mod disruption_budget;
 mod disturb;
 mod drain;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 use kube::api::{DeleteParams, LogParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -45,9 +45,10 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// Deletes what is left of the Job's pods: only the claim may have the output.
 async fn pods_gone(cx: &Cx, stage: &Stage, placed: &Placed) -> anyhow::Result<()> {
+    let pods = pods(stage, placed);
     for pod in placed.pods() {
         let name = pod.name_any();
-        let deleted = call(&format!("deleting Pod/{name}"), stage.pods().delete(&name, &DeleteParams::default())).await;
+        let deleted = call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await;
         // The Job's time to live may be quicker.
         deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
@@ -58,6 +59,11 @@ async fn pods_gone(cx: &Cx, stage: &Stage, placed: &Placed) -> anyhow::Result<()
     cx.wait.until(&placed.watch, "the Job's pods gone", gone).await
 }
 
+/// The pods of the release's namespace, which may be another one than that of the release under test.
+fn pods(stage: &Stage, placed: &Placed) -> Api<Pod> {
+    Api::namespaced(stage.client.clone(), placed.watch.namespace())
+}
+
 fn claim(placed: &Placed) -> Option<String> {
     let claim = placed.objects.iter().find(|object| object["kind"] == "PersistentVolumeClaim")?;
     claim["metadata"]["name"].as_str().map(str::to_owned)
@@ -66,7 +72,7 @@ fn claim(placed: &Placed) -> Option<String> {
 /// Reads a file of a claim with a pod of our own, which is deleted again.
 async fn read(cx: &Cx, stage: &Stage, placed: &Placed, claim: &str, file: &str) -> anyhow::Result<String> {
     let name = format!("chartproof-reader-{}", cx.spec.name.replace('_', "-"));
-    let pods = stage.pods();
+    let pods = pods(stage, placed);
     let user = &placed.objects.iter().find_map(|object| object.pointer("/spec/template/spec/securityContext").cloned());
     let reader = reader(&name, claim, file, user.as_ref())?;
     call(&format!("creating Pod/{name}"), pods.create(&PostParams::default(), &reader)).await?;

@@ -1,12 +1,16 @@
 //! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use serde::Deserialize;
 
 use super::context::Cx;
 use super::extra::{self, Changes};
 use super::{job_completes, rolled_out};
 use crate::placed::Placed;
+
+/// How many helms run at once: each renders the whole chart.
+const AT_ONCE: usize = 4;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]
@@ -25,16 +29,16 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let placed = cx.placed(&stage)?;
     let changes = Changes { set: with.set, ..Changes::default() };
     let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
-    let extras = suffixes.iter().map(|suffix| extra::beside(cx, placed, suffix, &changes));
-    let extras = try_join_all(extras).await?;
+    let extras = iter(&suffixes).map(|suffix| extra::beside(cx, placed, suffix, &changes));
+    let extras: Vec<Placed> = extras.buffered(AT_ONCE).try_collect().await?;
     // All of them are there before one is looked at or goes.
-    let refused = join_all(extras.iter().map(|extra| extra::install(cx, extra))).await;
-    if let Some(error) = refused.into_iter().flatten().next() {
+    let installs = iter(&extras).map(|extra| extra::install(cx, extra)).buffered(AT_ONCE);
+    if let Some(error) = installs.collect::<Vec<_>>().await.into_iter().flatten().next() {
         return Err(error.into());
     }
     let names = try_join_all(extras.iter().map(|extra| runs(cx, extra))).await?;
-    let gone = join_all(extras.iter().map(|extra| extra::uninstall(cx, extra))).await;
-    gone.into_iter().collect::<anyhow::Result<()>>()?;
+    let gone = iter(&extras).map(|extra| extra::uninstall(cx, extra)).buffered(AT_ONCE);
+    gone.collect::<Vec<_>>().await.into_iter().collect::<anyhow::Result<()>>()?;
     Ok(names.join(", "))
 }
 

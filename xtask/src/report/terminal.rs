@@ -114,7 +114,7 @@ fn line(event: &Event) -> Option<String> {
         What::CaseStarted { case } => format!("{case} ..."),
         What::CaseEnded { case, took_ms, verdict } => format!("{case} {}", ended(*took_ms, verdict)),
         What::Fault { case, what } => format!("{case}: fault: {what}"),
-        What::Note { text } => text.clone(),
+        What::Note { text } | What::LeftOut { what: text } => text.clone(),
         _ => return None,
     };
     Some(stamped(Duration::from_millis(event.at_ms), &told))
@@ -153,6 +153,7 @@ pub fn summary(events: &[Event], folder: &str) -> String {
         run.image,
         run.cluster
     ));
+    lines.extend(run.left_out.iter().map(|what| (*what).to_owned()));
     lines.push(format!("evidence: {folder}"));
     lines.join("\n")
 }

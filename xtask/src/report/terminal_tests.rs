@@ -41,6 +41,15 @@ fn the_summary_begins_with_the_first_cause_and_ends_with_where_to_look() {
 }
 
 #[test]
+fn what_does_not_run_is_told_at_once_and_again_in_the_end() {
+    let what = "left out by --replicas 1: caesium::r3 (3)";
+    let left_out = Event::new(Duration::ZERO, What::LeftOut { what: what.to_owned() });
+    assert!(line(&left_out).unwrap().ends_with(what));
+    let events = [events(), vec![left_out]].concat();
+    assert!(summary(&events, "target/run").contains(&format!("\n{what}\nevidence: ")));
+}
+
+#[test]
 fn junit_has_every_case_with_its_time_and_message() {
     insta::assert_snapshot!(super::super::junit::render(&events()).unwrap());
 }

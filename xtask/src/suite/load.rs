@@ -1,5 +1,6 @@
 //! Reads a suite file. An error names file and line, and what to write instead.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs;
@@ -9,14 +10,18 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::budgets::Budgets;
-use super::{CaseSpec, Release, Suite, Topology};
+use super::{Release, Suite};
 use crate::exit::usage;
-use crate::phases::{self, Phase};
+use crate::phases::Phase;
 
+mod cases;
 mod releases;
+mod schema;
 
 /// Where the suite lies that runs unless another is named.
 pub const DEFAULT: &str = "helm/caesium/e2e.toml";
+/// The most characters of a message: some name every kind of case.
+const LONGEST_MESSAGE: usize = 3000;
 /// Where the charts with their suites lie.
 const CHARTS: &str = "helm";
 
@@ -95,19 +100,19 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     let source = Source { path, text };
     let mut suite: Suite = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_at(text, span.start));
-        usage(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+        usage(format!("{}:{line}: {}", path.display(), shortened(&error.message().replace('\n', " "))))
     })?;
     take_chart(&source, &mut suite)?;
+    check_workload(&source, &suite)?;
+    cases::check_parameters(&source, &suite)?;
+    schema::check(&source)?;
     check_names(&source, &suite)?;
     releases::check(&source, &suite)?;
-    check_workload(&source, &suite)?;
     check_records(&source, &suite)?;
+    cases::check(&source, &suite)?;
     for (index, question) in suite.questions.iter().enumerate() {
         let here = [Key("verify"), At(index)];
         question.check(&suite).map_err(|message| source.error(&here, message))?;
-    }
-    for (index, topology) in suite.topologies.iter().enumerate() {
-        check_topology(&source, &suite, index, topology)?;
     }
     Ok(suite)
 }
@@ -124,7 +129,8 @@ fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
             Err(source.error(&[Key("chart")], "`chart` goes without [[release]]: each has a chart of its own"))
         }
         (None, true) => {
-            Err(source.error(&[Key("name")], "nothing is deployed: add `chart = \"FOLDER\"`, or a [[release]]"))
+            let here = if source.has("release") { "release" } else { "name" };
+            Err(source.error(&[Key(here)], "nothing is deployed: add `chart = \"FOLDER\"`, or a [[release]]"))
         }
     }
 }
@@ -139,21 +145,12 @@ fn check_workload(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
 }
 
 fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    if suite.topologies.is_empty() {
-        return Err(
-            source.error(&[Key("name")], "there is no topology: add a [[topology]] with name, replicas and cases")
-        );
-    }
     for (index, topology) in suite.topologies.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("name")];
         if suite.topologies[..index].iter().any(|other| other.name == topology.name) {
             return Err(
                 source.error(&here, format!("a second topology `{}`: give each a name of its own", topology.name))
             );
-        }
-        if !is_label(&topology.name) {
-            let fix = "use small letters, digits and dashes, at most 30: it becomes part of a namespace's name";
-            return Err(source.error(&here, format!("topology `{}`: {fix}", topology.name)));
         }
     }
     let named = |name: &str| suite.topologies.iter().flat_map(|topology| &topology.cases).any(|case| case.name == name);
@@ -167,6 +164,10 @@ fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
 
 fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     let Ok(records) = suite.records() else { return Ok(()) };
+    if records.read.absent == Some(records.read.request.status) {
+        let message = "`absent` is the status of a record that is there: give the one for \"no such record\"";
+        return Err(source.error(&[Key("records"), Key("read"), Key("absent")], message));
+    }
     if records.read.request.path.needs_id() && records.write.id.is_none() {
         let message = "`${id}` is read but never learnt: add `id = \"/pointer\"` to [records.write]";
         return Err(source.error(&[Key("records"), Key("read")], message));
@@ -179,44 +180,13 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_topology(source: &Source<'_>, suite: &Suite, index: usize, topology: &Topology) -> anyhow::Result<()> {
-    for (position, case) in topology.cases.iter().enumerate() {
-        let here = [Key("topology"), At(index), Key("cases"), At(position)];
-        check_case(suite, &topology.cases[..position], case).map_err(|message| source.error(&here, message))?;
-    }
-    Ok(())
-}
-
-/// Whether a case can run after those before it; answers what is wrong.
-fn check_case(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), String> {
-    let (phase, name) = (case.phase, case.name.as_str());
-    if before.iter().any(|other| other.name == name) {
-        return Err(format!("case `{name}` is there already"));
-    }
-    if !phase.has_topology() {
-        return Err(format!("case `{name}` belongs to no topology: leave it out, it always runs"));
-    }
-    if !is_name(name) {
-        return Err(format!("case `{name}`: use small letters, digits and underscores"));
-    }
-    if let Some(missing) = phase.missing(suite) {
-        return Err(format!("case `{name}` needs {missing}"));
-    }
-    let lacks = |need: &&Phase| need.has_topology() && !before.iter().any(|other| other.phase == **need);
-    if let Some(need) = phase.needs().iter().find(lacks) {
-        return Err(format!("case `{name}` needs `{}` before it", need.name()));
-    }
-    suite.release(case.release.as_deref())?;
-    phases::check(suite, case).map_err(|message| format!("case `{name}`: {message}"))
-}
-
 fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     releases::check_files(source, suite)?;
     let chart = suite.chart();
     for (index, topology) in suite.topologies.iter().enumerate() {
         check_values(source, &chart, &topology.values, &[Key("topology"), At(index), Key("values")])?;
     }
-    Ok(())
+    cases::check_files(source, suite)
 }
 
 fn check_values(source: &Source<'_>, chart: &Path, values: &[PathBuf], here: &[Step<'_>]) -> anyhow::Result<()> {
@@ -226,20 +196,11 @@ fn check_values(source: &Source<'_>, chart: &Path, values: &[PathBuf], here: &[S
     Err(source.error(&here, format!("{} is no file; values files are relative to the chart", file.display())))
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
-fn is_label(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !name.is_empty() && name.len() <= 30 && name.chars().all(allowed) && !name.starts_with('-') && !name.ends_with('-')
-}
-
 impl Source<'_> {
     /// A usage error at a key, or at the nearest table around it that there is.
     fn error(&self, way: &[Step<'_>], message: impl Display) -> anyhow::Error {
         let line = self.line_of(way).unwrap_or(1);
-        usage(format!("{}:{line}: {message}", self.path.display()))
+        usage(format!("{}:{line}: {}", self.path.display(), shortened(&message.to_string())))
     }
 
     /// Whether the file has this key at its top.
@@ -265,10 +226,20 @@ impl Source<'_> {
     }
 }
 
+/// A message that has a value of the file in it is as long as that is.
+fn shortened(message: &str) -> Cow<'_, str> {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]).into(),
+        None => message.into(),
+    }
+}
+
 fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
+#[cfg(test)]
+mod mutated_tests;
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;

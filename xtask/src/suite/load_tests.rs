@@ -1,6 +1,8 @@
 //! Errors in suite files: each names file, line and fix.
 
 use super::*;
+use crate::phases;
+use crate::suite::CaseSpec;
 
 const GOOD: &str = include_str!("../../../helm/caesium/e2e.toml");
 
@@ -60,7 +62,7 @@ fn a_case_before_what_it_needs_names_it() {
 #[test]
 fn a_case_that_belongs_to_no_topology_is_refused() {
     let error = error("\"scale_up\", \"uninstall\"", "\"scale_up\", \"uninstall\", \"uninstall\"");
-    assert!(error.ends_with("case `uninstall` is there already"), "{error}");
+    assert!(error.ends_with("case `uninstall` is there already: give each a `name` of its own"), "{error}");
     let error = self::error("\"scale_up\", \"uninstall\"", "\"cluster_delete\"");
     assert!(error.ends_with("case `delete` belongs to no topology: leave it out, it always runs"), "{error}");
 }
@@ -106,7 +108,11 @@ fn topologies_need_names_of_their_own() {
         format!("e2e.toml:{}: a second topology `r3`: give each a name of its own", line_of("name = \"r3-ephemeral\""))
     );
     let error = self::error("name = \"r3-ephemeral\"", "name = \"R3_e\"");
-    assert!(error.contains("topology `R3_e`: use small letters"), "{error}");
+    let line = line_of("name = \"r3-ephemeral\"");
+    assert!(
+        error.starts_with(&format!("e2e.toml:{line}: `name` is \"R3_e\": write lower-case letters, digits")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -124,11 +130,11 @@ fn a_timeout_for_no_case_is_refused() {
 const DOCUMENT: &str = include_str!("../../../docs/suite.md");
 
 /// The example of the documentation, put together.
-fn documented() -> String {
+pub fn documented() -> String {
     blocks("```toml\n")
 }
 
-fn blocks(fence: &str) -> String {
+pub fn blocks(fence: &str) -> String {
     let blocks = DOCUMENT.split(fence).skip(1).filter_map(|rest| rest.split("```").next());
     blocks.collect::<Vec<_>>().join("\n")
 }
@@ -208,4 +214,104 @@ fn every_key_and_every_case_stands_in_the_documentation() {
     for phase in Phase::names() {
         assert!(DOCUMENT.contains(&format!("`{phase}`")) || DOCUMENT.contains(&format!("::{phase}`")), "{phase}");
     }
+}
+
+#[test]
+fn a_release_is_refused_where_it_would_be_ignored() {
+    let text = blocks("```toml several\n");
+    for case in ["ready", "helm_test", "health", "uninstall", "fits"] {
+        let with = "{ case = \"uninstall\", name = \"gone\", release = \"infra/db\" }";
+        let text = text.replace("{ case = \"uninstall\", name = \"gone\" }", &with.replace("uninstall", case));
+        let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+        let needs = error.contains("parameters") || error.contains("needs") || error.contains("missing field");
+        assert!(needs || error.ends_with("it isn't about `infra/db` alone; leave `release` out"), "{case}: {error}");
+    }
+    let text = text.replace("name = \"gone\" }", "name = \"gone\", release = \"infra/db\" }");
+    let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+    let line = line_at(&text, text.find("name = \"gone\"").unwrap());
+    let message = "case `gone`: it takes no `release`: it isn't about `infra/db` alone; leave `release` out";
+    assert_eq!(error, format!("x:{line}: {message}"));
+}
+
+#[test]
+fn what_proves_nothing_is_refused() {
+    let end = "\"scale_up\", \"uninstall\"]";
+    for (from, to, message) in [
+        ("replicas = 1", "replicas = 0", "`replicas` is 0: write a number from 1 to 100"),
+        (
+            end,
+            "\"voters\", \"leader_write_follower_read\", \"uninstall\"]",
+            "case `leader_write_follower_read`: with `replicas = 1` it proves nothing: use a topology of 2 or more",
+        ),
+        (
+            "replicas = 1",
+            "replicas = 3",
+            "case `scale_up`: `to = 3` of [scale] adds no replica to `replicas = 3`: make it 4 or more",
+        ),
+        (
+            "replicas = 1",
+            "never_below = 2\nreplicas = 1",
+            "`never_below = 2` is more than `replicas = 1`: write 1 or fewer",
+        ),
+        (
+            end,
+            "{ case = \"disruption_budget\", keeps = 2 }, \"uninstall\"]",
+            "case `disruption_budget`: `keeps = 2` is more than `replicas = 1`: write 1 or fewer",
+        ),
+        (
+            end,
+            "{ case = \"several_releases\", count = 500 }, \"uninstall\"]",
+            "`count` is 500: write a number from 1 to 20",
+        ),
+        (end, "{ case = \"names_answer\", names = [] }, \"uninstall\"]", "`names` has 0 entries: list at least 1"),
+        (
+            end,
+            "{ case = \"stays_out\", set = [\"a=b\"], says = \" \" }, \"uninstall\"]",
+            "`says` is \" \": write text, at most 1000 characters, without control characters",
+        ),
+        (
+            end,
+            "{ case = \"rollback_alone\", set = [\"a=b\"] }, \"uninstall\"]",
+            "case `rollback_alone`: there is no other release to be left alone: add one, or leave this case out",
+        ),
+        (end, "{ case = \"stays_out\", set = [\"a=${namespace:b}\"], says = \"x\" }]", "`${namespace:b}` is unknown"),
+        ("absent = 404", "absent = 200", "`absent` is the status of a record that is there"),
+        ("before = 5", "before = 0", "`before` is 0: write a number from 1 to 10000"),
+        ("port = 8080", "port = 0", "`port` is 0: write a number from 1 to 65535"),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains(message), "{to}: {error}");
+    }
+}
+
+#[test]
+fn a_name_leads_out_of_no_folder() {
+    let text = blocks("```toml several\n").replacen("name = \"shop\"", "name = \"../../x\"", 1);
+    let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+    assert!(
+        error.starts_with("x:1: `name` is \"../../x\": write lower-case letters, digits and dashes, at most 30"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_namespace_has_at_most_63_characters() {
+    let name = |length: usize| {
+        let name = format!("name = \"{}\"", "x".repeat(length));
+        let text = blocks("```toml several\n").replacen("name = \"shop\"", &name, 1);
+        let text = text.replace("name = \"all\"", "name = \"topology10\"").replace("\"infra\"", "\"part-of-twelve\"");
+        text.replace("infra/db", "part-of-twelve/db").replace("namespace:infra", "namespace:part-of-twelve")
+    };
+    // chartproof- and 10 and 14 characters, 8 of the run, and three dashes.
+    parse(Path::new("x"), &name(17)).unwrap();
+    let text = name(18);
+    let error = parse(Path::new("x"), &text).unwrap_err().to_string();
+    let line = line_at(&text, text.find("name = \"topology10\"").unwrap());
+    assert!(error.starts_with(&format!("x:{line}: Namespace/chartproof-xxx")), "{error}");
+    assert!(
+        error.ends_with(
+            "would have 64 characters, 63 are allowed: shorten the names of suite, topology or namespace by 1"
+        ),
+        "{error}"
+    );
 }

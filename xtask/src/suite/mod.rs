@@ -12,7 +12,7 @@ pub mod budgets;
 mod case;
 pub mod load;
 mod release;
-mod variant;
+pub mod variant;
 mod verify;
 
 pub use application::{Http, Leader, Members};

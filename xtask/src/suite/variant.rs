@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::{Namespaces, Release, Suite, Topology};
 
+/// How many characters the id of a run has.
+pub const RUN_ID_LENGTH: usize = 8;
+
 /// A suite in one of its topologies.
 #[derive(Debug, Clone)]
 pub struct Variant {
@@ -21,8 +24,7 @@ impl Variant {
 
     /// Its namespaces in a run: `chartproof-caesium-r3-RUN`, and with a part at the end where releases ask for others.
     pub fn namespaces(&self, run_id: &str) -> Namespaces {
-        let first = format!("chartproof-{}-{run_id}", self.label());
-        let name = |part: &str| if part.is_empty() { first.clone() } else { format!("{first}-{part}") };
+        let name = |part: &str| namespace(&self.suite.name, &self.topology.name, run_id, part);
         let parts = self.suite.parts().into_iter().map(|part| (part.to_owned(), name(part)));
         Namespaces(parts.collect())
     }
@@ -42,4 +44,10 @@ impl Variant {
     pub fn is_under_test(&self, release: &Release) -> bool {
         release == self.suite.under_test()
     }
+}
+
+/// The name of a topology's namespace for a part; the first one's part is empty.
+pub fn namespace(suite: &str, topology: &str, run_id: &str, part: &str) -> String {
+    let first = format!("chartproof-{suite}-{topology}-{run_id}");
+    if part.is_empty() { first } else { format!("{first}-{part}") }
 }

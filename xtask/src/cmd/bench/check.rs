@@ -7,6 +7,7 @@ use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
 use super::{seconds, show};
+use crate::cmd::ranges;
 use crate::exit::Exit;
 
 /// The size that has to be judged in time.
@@ -23,7 +24,7 @@ const REGISTERS: u64 = 100;
 #[derive(clap::Args)]
 pub struct Args {
     /// How often each is measured
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = ranges::count())]
     runs: usize,
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ::embedded::cluster::{Cluster, Faults, Options};
 
 use super::{Run, Spread, against, seconds};
+use crate::cmd::ranges;
 use crate::exit::Exit;
 
 const SUITE: &str = "helm/caesium";
@@ -25,7 +26,7 @@ const MEMORY_BUDGET_MB: f64 = 300.0;
 #[derive(clap::Args)]
 pub struct Args {
     /// How often each run is measured; starts of a cluster three times as often
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
     /// Show every command line
     #[arg(short, long)]

@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 
 use super::{Spread, show};
+use crate::cmd::ranges;
 use crate::events::{Event, What};
 use crate::exit::Exit;
 use crate::process::Launcher;
@@ -28,7 +29,7 @@ const TICKS: f64 = 100.0;
 #[derive(clap::Args)]
 pub struct Args {
     /// How often the reports are written again
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = ranges::count())]
     times: usize,
     /// Parts of cases' names [default: all cases]
     #[arg(value_name = "FILTER")]
@@ -64,12 +65,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     show("harness, CPU time", &Spread::of(vec![harness.cpu_s]), "s");
     show("harness, peak of memory", &Spread::of(vec![harness.peak_mb]), "MB");
     let before = used(std::process::id())?;
-    for _ in 0..args.times.max(1) {
+    for _ in 0..args.times {
         report_apart(folder.path().join("run"), events.clone().into_iter()).await?;
     }
     let spent = used(std::process::id())?;
-    #[expect(clippy::cast_precision_loss, reason = "nobody asks for so many")]
-    let reports_s = (spent.cpu_s - before.cpu_s) / args.times.max(1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "it is at most 1000")]
+    let reports_s = (spent.cpu_s - before.cpu_s) / args.times as f64;
     show("reports of its events, CPU time", &Spread::of(vec![reports_s]), "s");
     show("reports, part of the harness's CPU time", &Spread::of(vec![100.0 * reports_s / harness.cpu_s]), "%");
     let count = stretched(events.clone()).count();

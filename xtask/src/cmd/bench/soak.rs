@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use super::{Spread, show};
 use crate::cluster::Choice;
+use crate::cmd::ranges;
 use crate::exit::Exit;
 use crate::process::Launcher;
 
@@ -20,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(1200);
 #[derive(clap::Args)]
 pub struct Args {
     /// How many runs
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = ranges::count())]
     runs: usize,
     /// The cluster: kind or embedded
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::{Run, seconds, show};
+use crate::cmd::ranges;
 use crate::exit::Exit;
 use crate::suite::load;
 
@@ -15,7 +16,7 @@ const RATIO_BUDGET: f64 = 2.5;
 #[derive(clap::Args)]
 pub struct Args {
     /// How often each is measured
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
     /// Show every command line
     #[arg(short, long)]

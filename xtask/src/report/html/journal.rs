@@ -105,7 +105,7 @@ fn row<'a>(run: &Run, event: &'a Event) -> Option<(String, Row<'a>)> {
             let code = code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
             whole("command", format!("{line} ({code}, {})", seconds(*took_ms)).into())
         }
-        What::Note { text } => whole("note", text.into()),
+        What::Note { text } | What::LeftOut { what: text } => whole("note", text.into()),
         _ => return None,
     })
 }

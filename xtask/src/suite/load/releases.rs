@@ -1,10 +1,11 @@
 //! What can be wrong with a suite's releases and Secrets.
 
-use super::{At, Key, Source, Suite, check_values, is_label};
-use crate::suite::Release;
+use super::cases::filled;
+use super::{At, Key, Source, Suite, check_values};
+use crate::suite::{Release, SecretSpec, Topology, variant};
 
-/// The longest label of a topology together with a part: a namespace's name has 63 characters, and the run's in it.
-const LONGEST: usize = 42;
+/// The most characters that a namespace's name may have (RFC 1123).
+const LONGEST: usize = 63;
 
 /// Names, needs and holes of the releases; names of the Secrets.
 pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
@@ -13,22 +14,32 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
         check_release(suite, index, release).map_err(|message| source.error(&here, message))?;
     }
     for (index, secret) in suite.secrets.iter().enumerate() {
-        if let Some(wrong) = secret.namespaces.iter().find(|part| !part.is_empty() && !is_label(part)) {
-            let message = format!("namespace `{wrong}`: use small letters, digits and dashes");
+        let same = |other: &&SecretSpec| {
+            other.name == secret.name && other.namespaces.iter().any(|part| secret.namespaces.contains(part))
+        };
+        if suite.secrets[..index].iter().find(same).is_some() {
+            let message = format!("a second Secret `{}` in one namespace: give each a name of its own", secret.name);
             return Err(source.error(&[Key("secret"), At(index)], message));
         }
     }
     for (index, topology) in suite.topologies.iter().enumerate() {
-        let longest = suite.parts().iter().map(|part| part.len()).max().unwrap_or(0);
-        let length = suite.name.len() + topology.name.len() + longest;
-        if length > LONGEST {
-            let message = format!(
-                "the names of suite, topology and namespace have {length} characters together: {LONGEST} fit in a namespace's name"
-            );
-            return Err(source.error(&[Key("topology"), At(index), Key("name")], message));
-        }
+        check_namespaces(suite, topology)
+            .map_err(|message| source.error(&[Key("topology"), At(index), Key("name")], message))?;
     }
     Ok(())
+}
+
+/// Whether the names of a topology's namespaces are short enough.
+fn check_namespaces(suite: &Suite, topology: &Topology) -> Result<(), String> {
+    let run_id = "0".repeat(variant::RUN_ID_LENGTH);
+    let names = suite.parts().into_iter().map(|part| variant::namespace(&suite.name, &topology.name, &run_id, part));
+    let Some(name) = names.max_by_key(String::len).filter(|name| name.len() > LONGEST) else { return Ok(()) };
+    let more = name.len() - LONGEST;
+    Err(format!(
+        "Namespace/{name} would have {} characters, {LONGEST} are allowed: shorten the names of suite, topology or \
+         namespace by {more}",
+        name.len()
+    ))
 }
 
 fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), String> {
@@ -36,18 +47,13 @@ fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), S
     if suite.releases[..index].iter().any(|other| other.key() == key) {
         return Err(format!("a second release `{key}`: give each a name or a namespace of its own"));
     }
-    if !is_label(&release.name) || !(release.namespace.is_empty() || is_label(&release.namespace)) {
-        return Err(format!("release `{key}`: use small letters, digits and dashes, at most 30"));
-    }
     for need in &release.needs {
         // Only what stands above: so they can't need each other in a circle.
         if !suite.releases[..index].iter().any(|other| other.key() == *need) {
             return Err(format!("release `{key}` needs `{need}`: name one that stands above it"));
         }
     }
-    let namespaces = suite.parts().into_iter().map(|part| (part.to_owned(), String::new()));
-    let namespaces = crate::suite::Namespaces(namespaces.collect());
-    release.set.iter().try_for_each(|value| namespaces.fill(value).map(drop))
+    filled(suite, &release.set)
 }
 
 /// The charts and values files of the releases.

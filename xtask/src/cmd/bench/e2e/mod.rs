@@ -14,6 +14,7 @@ use self::ours::{Ours, Timed, critical_path};
 use self::plain::{Plain, Step};
 use super::{Spread, show};
 use crate::cluster::Choice;
+use crate::cmd::ranges;
 use crate::exit::{Exit, usage};
 use crate::helm::{self, Values};
 use crate::images::{self, Archive, Reference, standin};
@@ -31,7 +32,7 @@ const IMAGE: &str = "chartproof/stand-in:dev";
 #[derive(clap::Args)]
 pub struct Args {
     /// How often each is measured
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
     /// The cluster: kind or embedded
     #[arg(long, value_name = "CLUSTER", default_value_t = Choice::Kind)]
@@ -90,8 +91,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
     let usual = subject.chart.join(USUAL);
     let mut taken = Taken::default();
-    for run in 1..=args.runs.max(1) {
-        eprintln!("run {run} of {}", args.runs.max(1));
+    for run in 1..=args.runs {
+        eprintln!("run {run} of {}", args.runs);
         taken.plain_usual.push(plain.run(&subject.usual(&subject.one), &subject.usual(&subject.three)).await?);
         taken.steps_usual.push(ours.run(&subject.cases, Some(&usual)).await?.0);
         taken.plain_ours.push(plain.run(&subject.own(&subject.one), &subject.own(&subject.three)).await?);
