@@ -21,9 +21,22 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The words that a bad history must be refused with, first.
-const REFUSALS: [(&str, &str); 13] = [
+const REFUSALS: [(&str, &str); 19] = [
     ("agreement-differs", "final agreement violated: replicas disagree on key a: r0 has 1, r1 has nothing"),
     ("agreement-not-read", "final agreement violated: key a was not read back through r1"),
+    ("agreement-read-before-recovery", "final agreement violated: key a was not read back through r1"),
+    (
+        "eventual-register-forgotten",
+        "no acknowledged write lost violated: key a: r0 returns nothing, though 2 was acknowledged (lost); key a: r1 \
+         returns nothing",
+    ),
+    ("eventual-register-never-read", "final agreement violated: key b was not read back through r0"),
+    (
+        "eventual-register-overwritten",
+        "no acknowledged write lost violated: key a: r1 returns 1, though 2 was written later and acknowledged (lost)",
+    ),
+    ("eventual-register-unwritten", "no acknowledged write lost violated: key a: r1 returns 9, which nobody wrote"),
+    ("eventual-set-lost", "no acknowledged record lost violated: 1 acknowledged records lost: a"),
     ("register-both-current", "linearizability violated: key a: value 1 and value 2 were both the current one at once"),
     (
         "register-came-and-went",
