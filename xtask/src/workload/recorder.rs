@@ -1,6 +1,6 @@
 //! What clients did, as a history that can be judged now and later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
 use crate::events::{CaseName, Events, What};
+use crate::process::redact;
 
 /// Who asked, whom, over what, and in which part of the case.
 #[derive(Debug, Clone)]
@@ -225,16 +226,31 @@ impl Recorder {
         }
     }
 
-    /// The history so far.
+    /// The history so far, without secrets: what is judged is what is kept.
     pub fn history(&self, promise: Promise, replicas: Vec<String>, minimum: Minimum) -> History {
         let format = history::file::FORMAT.to_owned();
         let inner = self.inner();
+        let writes = inner.operations.iter().filter(|o| o.kind == OperationKind::Write);
+        let written: HashSet<_> = writes.filter_map(|o| o.value.as_deref()).collect();
         History {
             header: Header { format, case: self.case.clone(), promise, replicas, minimum },
-            operations: inner.operations.clone(),
-            faults: inner.faults.clone(),
+            operations: inner.operations.iter().map(|operation| without_secrets(operation, &written)).collect(),
+            faults: inner.faults.iter().map(fault_without_secrets).collect(),
         }
     }
+}
+
+/// An operation as it is kept. Keys and written values are the harness's own; the application says the rest.
+fn without_secrets(operation: &Operation, written: &HashSet<&str>) -> Operation {
+    let mut kept = operation.clone();
+    kept.error = kept.error.map(|error| redact::text(&error));
+    kept.value = kept.value.map(|value| if written.contains(value.as_str()) { value } else { redact::text(&value) });
+    kept
+}
+
+fn fault_without_secrets(fault: &Fault) -> Fault {
+    let evidence = fault.evidence.as_deref().map(redact::text);
+    Fault { what: redact::text(&fault.what), evidence, ..fault.clone() }
 }
 
 /// The writes of a key that nothing overwrote for certain. One of unknown outcome may take effect at any time.
@@ -264,3 +280,7 @@ pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
     written.with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;
