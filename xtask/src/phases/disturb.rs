@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use history::{Connection, History, Verdict};
 use history::availability::{self, Availability};
 use history::model::Minimum;
+use history::{Connection, History, Verdict};
 use kube::ResourceExt;
 
 use super::context::Cx;
