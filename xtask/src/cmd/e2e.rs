@@ -204,6 +204,11 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
 
 fn begin(run: &Run, plan: &Plan, again: String) {
     known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
+    // The image under test is in the first line, and its name is ours.
+    let images = run.suites().into_iter().filter_map(|suite| run.image_reference(suite));
+    for image in images {
+        [image.name(), image.tag.unwrap_or_default()].iter().for_each(|value| known::publish(value));
+    }
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),

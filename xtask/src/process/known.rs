@@ -29,7 +29,7 @@ pub fn spare(names: impl IntoIterator<Item = String>) {
 }
 
 /// Lets a value of a command line be shown there.
-pub(super) fn publish(value: &str) {
+pub fn publish(value: &str) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     if !known.public.iter().any(|public| public == value) {
         known.public.push(value.to_owned());
