@@ -207,7 +207,8 @@ fn begin(run: &Run, plan: &Plan, again: String) {
     // The image under test is in the first line, and its name is ours.
     let images = run.suites().into_iter().filter_map(|suite| run.image_reference(suite));
     for image in images {
-        [image.name(), image.tag.unwrap_or_default()].iter().for_each(|value| known::publish(value));
+        known::publish(&image.name());
+        known::publish(image.tag.as_deref().unwrap_or_default());
     }
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),

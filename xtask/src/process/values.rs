@@ -79,7 +79,9 @@ pub(super) fn settle(words: &[String], rendered: &str) {
     let held: Vec<_> = objects.iter().flat_map(secrets::held).collect();
     objects.iter_mut().for_each(secrets::hide);
     let mut outside = Vec::new();
-    objects.iter().for_each(|object| scalars(object, &mut outside));
+    for object in &objects {
+        scalars(object, &mut outside);
+    }
     for value in values {
         if outside.iter().any(|text| stands_in(text, &value)) {
             known::publish(&value);

@@ -39,7 +39,7 @@ fn reported(format: Option<FormatSetting>, plan: &Plan, events: &[Event]) -> (St
     let flags = Arguments { format, color: Some(ColorSetting::Never), ..Arguments::default() };
     let began = Instant::now();
     let report = Libtest::begin(&flags, plan).unwrap();
-    std::thread::sleep(Duration::from_millis(30));
+    std::thread::park_timeout(Duration::from_millis(30));
     let mut text = Vec::new();
     report.print(&Run::of(events), &mut text).unwrap();
     assert!(began.elapsed() < Duration::from_secs(60));
