@@ -1,6 +1,6 @@
 //! A run whose reports go to a disk that is full: the verdict is told all the same.
 
-use crate::scene::{Ended, Scene};
+use crate::scene::{Ended, Scene, suite};
 
 #[test]
 fn a_full_disk_costs_the_reports_and_not_the_verdict() {
@@ -20,6 +20,29 @@ fn a_red_run_stays_red_on_a_full_disk() {
     assert!(red.stderr.contains("first failure: caesium::r1::ready"), "the first cause is told: {}", red.told());
     assert!(red.stderr.contains("the reports are incomplete: "), "{}", red.told());
     assert_eq!(red.code, 101, "{}", red.told());
+}
+
+#[test]
+fn budgets_that_cannot_be_written_cost_no_verdict() {
+    let scene = Scene::new();
+    let (folder, chart) = (scene.folder.path().join("suite"), suite().parent().unwrap().display().to_string());
+    let text = std::fs::read_to_string(suite()).unwrap().replace("chart = \".\"", &format!("chart = \"{chart}\""));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("e2e.toml"), text).unwrap();
+    std::os::unix::fs::symlink("nowhere/budgets.toml", folder.join("budgets.embedded.toml")).unwrap();
+    let (folder, report) = (folder.display().to_string(), scene.report().display().to_string());
+    let flags =
+        ["--suite", &folder, "--cluster", "embedded", "--report-dir", &report, "--update-budgets", "r1::pod_kill"];
+    let ended = scene.run(&scene.command(&flags));
+    assert!(
+        ended.stdout.contains("test result: ok. ") && scene.report().join("junit.xml").exists(),
+        "{}",
+        ended.told()
+    );
+    let told = "the reports are incomplete: the budgets are not updated: writing ";
+    assert!(ended.stderr.contains(told), "{}", ended.told());
+    assert_eq!(ended.events.last().unwrap()["exit_code"], 3, "{}", ended.told());
+    assert_eq!(ended.code, 3, "{}", ended.told());
 }
 
 /// Runs cases with reports that are written to a device on which every write fails as on a full disk.

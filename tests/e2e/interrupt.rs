@@ -80,10 +80,20 @@ fn collects_and_tears_down(signal: Signal, code: i32) {
             assert!(scene.report().join(file).exists(), "{file} is missing; {told}");
         }
         assert!(ended.events.last().unwrap()["exit_code"] == code, "{told}");
+        the_reports_agree(&scene, &ended);
         if stage.name == UNDER_LOAD.name {
             the_state_is_kept(&scene, &ended);
         }
     }
+}
+
+/// A case stands in `JUnit` as it does in libtest's report.
+fn the_reports_agree(scene: &Scene, ended: &Ended) {
+    let junit = std::fs::read_to_string(scene.report().join("junit.xml")).unwrap();
+    let count = |tag: &str| junit.matches(tag).count();
+    let (failed, skipped) = (count("<failure ") + count("<error "), count("<skipped "));
+    let counted = format!(" {failed} failed; {skipped} ignored;");
+    assert!(ended.stdout.contains(&counted), "JUnit has{counted} {}\n{junit}", ended.told());
 }
 
 /// What was under load when it was interrupted can be seen afterwards.

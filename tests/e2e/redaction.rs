@@ -7,14 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::scene::Scene;
 
-/// Held by a Secret, twice; in the environment of a container; in its command line; in its log; in ours.
-const PLANTED: [&str; 6] = [
+/// Held by a Secret, twice; in the environment of a container; in its command line; in its log; in ours, three times: by a
+/// telling name, behind an escaped comma, by a name that tells nothing.
+const PLANTED: [&str; 8] = [
     "swordfish-of-the-north",
     "tortoise-of-the-south",
     "walrus-of-the-east",
     "ostrich-of-the-west",
     "penguin-of-the-pole",
     "pelican-of-the-shore",
+    "badger-of-the-wood",
+    "heron-of-the-marsh",
 ];
 
 #[test]
@@ -24,6 +27,8 @@ fn no_secret_is_in_anything_that_a_red_run_wrote() {
     let report = scene.report().display().to_string();
     let flags = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report, "--timeout", "20"];
     let flags = [&flags, ["--set", "apiToken=pelican-of-the-shore"].as_slice()].concat();
+    let flags =
+        [&flags, ["--set", "auth.pass=a\\,badger-of-the-wood", "--set", "word=heron-of-the-marsh"].as_slice()].concat();
     let ended = scene.run(&scene.command(&flags));
     assert_eq!(ended.red(), ["leaky::r1::ready"], "{}", ended.told());
     let message = ended.message("leaky::r1::ready");

@@ -8,7 +8,6 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{CaseName, Events, Verdict, What};
-use crate::outcome::Outcome;
 use crate::plan::{Case, Plan};
 
 /// The culprit of cases that an interrupt kept from running.
@@ -30,26 +29,17 @@ pub struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// Runs every case of the plan that is to run; answers what came of each, in the plan's order.
-    pub async fn run(&self, execute: impl AsyncFn(&Case) -> Verdict) -> Vec<Outcome> {
+    /// Runs every case of the plan that is to run; events say what came of each.
+    pub async fn run(&self, execute: impl AsyncFn(&Case) -> Verdict) {
         let board = Board::default();
         let jobs = Semaphore::new(self.jobs.max(1));
         let lanes = self.plan.lanes().into_iter().map(|lane| self.lane(lane, &board, &jobs, &execute));
-        let mut outcomes: Vec<_> = join_all(lanes).await.into_iter().flatten().collect();
-        outcomes.sort_by_key(|(index, _)| *index);
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        join_all(lanes).await;
     }
 
     /// Runs the cases of a lane, one after another. A topology takes one of the jobs for all of its cases.
-    async fn lane(
-        &self,
-        lane: Vec<usize>,
-        board: &Board,
-        jobs: &Semaphore,
-        execute: &impl AsyncFn(&Case) -> Verdict,
-    ) -> Vec<(usize, Outcome)> {
+    async fn lane(&self, lane: Vec<usize>, board: &Board, jobs: &Semaphore, execute: &impl AsyncFn(&Case) -> Verdict) {
         let mut job: Option<SemaphorePermit<'_>> = None;
-        let mut outcomes = Vec::new();
         for index in lane {
             let case = &self.plan.cases[index];
             let before =
@@ -64,12 +54,9 @@ impl Drive<'_> {
                 self.events.send(What::CaseStarted { case: case.name.clone() });
                 self.unblamed(execute(case).await, case, board).await
             };
-            let took = started.elapsed();
-            self.tell_end(case, took, &verdict);
-            board.send_modify(|verdicts| drop(verdicts.insert(index, verdict.clone())));
-            outcomes.push((index, Outcome { case: case.name.clone(), phase: case.phase, took, verdict }));
+            self.tell_end(case, started.elapsed(), &verdict);
+            board.send_modify(|verdicts| drop(verdicts.insert(index, verdict)));
         }
-        outcomes
     }
 
     /// The case that keeps this one from running: one that it needs, or one before it in its topology

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::outcome::{self, Shown};
+use crate::events::Event;
+use crate::outcome;
 use crate::plan::Selection;
+use crate::report::run::{Run, Shown};
 use crate::suite::load;
 
 /// Runs the repository's suite with verdicts from a list of cases that fail.
@@ -28,8 +30,8 @@ impl Rehearsal {
         self.log.lock().unwrap().push(line);
     }
 
-    async fn run(&self, jobs: usize) -> Vec<Outcome> {
-        let (events, _receiver) = Events::channel();
+    async fn run(&self, jobs: usize) -> Vec<Event> {
+        let (events, mut receiver) = Events::channel();
         let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel };
         drive
             .run(async |case: &Case| {
@@ -44,64 +46,66 @@ impl Rehearsal {
                 }
                 Verdict::Passed { note: String::new() }
             })
-            .await
+            .await;
+        std::iter::from_fn(|| receiver.try_recv().ok()).collect()
     }
 }
 
-fn shown(outcomes: &[Outcome], case: &str) -> Shown {
-    outcomes.iter().find(|outcome| outcome.case == case).expect("the case ran").shown(outcomes)
+fn shown(events: &[Event], case: &str) -> Shown {
+    Run::of(events).cases.into_iter().find(|one| one.name == case).expect("the case ran").shown
 }
 
 fn not_run(culprit: &str) -> Shown {
-    Shown::Ignored(format!("not run: {culprit}"))
+    Shown::Skipped(format!("not run: {culprit}"))
 }
 
 #[tokio::test]
 async fn all_green_is_all_green() {
     let rehearsal = Rehearsal::of(&[], &[]);
-    let outcomes = rehearsal.run(9).await;
-    assert_eq!(outcomes.len(), rehearsal.plan.cases.len());
-    assert!(outcomes.iter().all(|outcome| outcome.shown(&outcomes) == Shown::Passed));
+    let events = rehearsal.run(9).await;
+    let run = Run::of(&events);
+    assert_eq!(run.cases.len(), rehearsal.plan.cases.len());
+    assert!(run.cases.iter().all(|case| case.shown == Shown::Passed));
     let log = rehearsal.log.into_inner().unwrap();
     assert_eq!(log.last().unwrap(), "end cluster::delete", "it cleans up when all else has ended");
 }
 
 #[tokio::test]
 async fn what_needs_a_failed_case_does_not_run_and_names_it() {
-    let outcomes = Rehearsal::of(&[], &["caesium::r3::ready"]).run(9).await;
+    let events = Rehearsal::of(&[], &["caesium::r3::ready"]).run(9).await;
     for case in ["voters", "pod_kill_leader", "upgrade", "rollback"] {
-        assert_eq!(shown(&outcomes, &format!("caesium::r3::{case}")), not_run("caesium::r3::ready"), "{case}");
+        assert_eq!(shown(&events, &format!("caesium::r3::{case}")), not_run("caesium::r3::ready"), "{case}");
     }
-    assert_eq!(shown(&outcomes, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
-    assert_eq!(shown(&outcomes, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
-    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::CaseFailed);
+    assert_eq!(shown(&events, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
+    assert_eq!(shown(&events, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
+    assert_eq!(outcome::exit(&Run::of(&events), None), crate::exit::Exit::CaseFailed);
 }
 
 #[tokio::test]
 async fn a_failed_check_blocks_nothing_a_failed_disturbance_what_comes_after() {
-    let outcomes = Rehearsal::of(&[], &["caesium::r3::health", "caesium::r3::pod_kill_leader"]).run(9).await;
-    assert_eq!(shown(&outcomes, "caesium::r3::voters"), Shown::Passed);
-    assert_eq!(shown(&outcomes, "caesium::r3::pod_kill_follower"), not_run("caesium::r3::pod_kill_leader"));
-    assert_eq!(shown(&outcomes, "caesium::r3::rollback"), not_run("caesium::r3::pod_kill_leader"));
-    assert_eq!(shown(&outcomes, "caesium::r3::uninstall"), Shown::Passed);
+    let events = Rehearsal::of(&[], &["caesium::r3::health", "caesium::r3::pod_kill_leader"]).run(9).await;
+    assert_eq!(shown(&events, "caesium::r3::voters"), Shown::Passed);
+    assert_eq!(shown(&events, "caesium::r3::pod_kill_follower"), not_run("caesium::r3::pod_kill_leader"));
+    assert_eq!(shown(&events, "caesium::r3::rollback"), not_run("caesium::r3::pod_kill_leader"));
+    assert_eq!(shown(&events, "caesium::r3::uninstall"), Shown::Passed);
 }
 
 #[tokio::test]
 async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
-    let outcomes = Rehearsal::of(&[], &["cluster::create", "images::load"]).run(9).await;
-    assert_eq!(shown(&outcomes, "images::load"), not_run("cluster::create"), "it failed only because of that");
-    assert_eq!(shown(&outcomes, "caesium::r1::install"), not_run("cluster::create"));
-    assert_eq!(shown(&outcomes, "chart::lint"), Shown::Passed);
-    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::Environment);
+    let events = Rehearsal::of(&[], &["cluster::create", "images::load"]).run(9).await;
+    assert_eq!(shown(&events, "images::load"), not_run("cluster::create"), "it failed only because of that");
+    assert_eq!(shown(&events, "caesium::r1::install"), not_run("cluster::create"));
+    assert_eq!(shown(&events, "chart::lint"), Shown::Passed);
+    assert_eq!(outcome::exit(&Run::of(&events), None), crate::exit::Exit::Environment);
 }
 
 #[tokio::test]
 async fn an_interrupt_lets_only_the_clean_up_run() {
     let rehearsal = Rehearsal::of(&["r1::"], &["interrupt"]);
-    let outcomes = rehearsal.run(1).await;
+    let events = rehearsal.run(1).await;
     let later = Shown::Failed("not run: the interrupt".to_owned());
-    assert_eq!(shown(&outcomes, "caesium::r1::pod_kill"), later, "never green, and no culprit is reported red");
-    assert_eq!(shown(&outcomes, "cluster::delete"), Shown::Passed);
+    assert_eq!(shown(&events, "caesium::r1::pod_kill"), later, "never green, and no culprit is reported red");
+    assert_eq!(shown(&events, "cluster::delete"), Shown::Passed);
     let log = rehearsal.log.into_inner().unwrap();
     assert!(!log.iter().any(|line| line.contains("uninstall")), "the namespace goes with the cluster");
 }

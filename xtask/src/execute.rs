@@ -19,8 +19,17 @@ use crate::run::Run;
 /// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
 const OVERRUN: Duration = Duration::from_secs(5);
 
-/// Runs a case to its verdict.
+/// Runs a case to its verdict, which a panic while evidence is collected does not take from the run either.
 pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
+    let verdict = AssertUnwindSafe(judged(run, case)).catch_unwind().await;
+    verdict.unwrap_or_else(|panic| {
+        run.note_failure();
+        let message = format!("the harness panicked after the case: {}", words(&*panic));
+        Verdict::Failed { message: redact::text(&message) }
+    })
+}
+
+async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     // Creating clusters and building images takes what it takes; a flag is about the chart's cases.
     let asked = run.settings.timeout.filter(|_| case.variant.is_some());
     let timeout = asked.unwrap_or_else(|| timeout(run, case));

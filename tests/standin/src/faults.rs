@@ -16,6 +16,8 @@ pub enum Fault {
     LostAcknowledgedWrite,
     /// Reads of the answering node's own past.
     StaleRead,
+    /// Records of a db stored later than acknowledged.
+    LateWrite,
     /// Deleted jobs that come back.
     ResurrectDeleted,
     /// A second cluster founded by an empty node that has peers.
@@ -91,6 +93,13 @@ const TABLE: &[Row] = &[
         "seconds",
         5.0,
         "jobs are read from the answering node's own state, as it was so long ago",
+    ),
+    valued(
+        Fault::LateWrite,
+        "late-write",
+        "seconds",
+        2.0,
+        "a db acknowledges a record with 201 at once and stores it so much later, in the order of the writes",
     ),
     valued(
         Fault::ResurrectDeleted,

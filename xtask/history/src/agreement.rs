@@ -2,23 +2,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{History, Operation, Stage, Verdict};
+use crate::model::{History, Operation, OperationKind, Outcome, Stage, Verdict};
 
-/// Compares the last read-back of every key through every replica of the header.
+/// Compares the final read of every key through every replica of the header. Every key of which a write was acknowledged
+/// has to be among them.
 pub fn check(history: &History) -> Verdict {
+    let reads = final_reads(history);
+    if reads.is_empty() {
+        return Verdict::Undecided("nothing was read back after recovery".to_owned());
+    }
+    let none = BTreeMap::new();
+    let keys: BTreeSet<_> = reads.keys().copied().chain(acknowledged(&history.operations)).collect();
+    let findings = keys.into_iter().filter_map(|key| disagreement(history, key, reads.get(key).unwrap_or(&none)));
+    Verdict::of(findings.collect())
+}
+
+/// By key and replica, the last read that began after recovery and was answered.
+pub(crate) fn final_reads(history: &History) -> BTreeMap<&str, BTreeMap<&str, &Operation>> {
+    let recovered_ns = history.faults.iter().filter_map(|fault| fault.recovered_ns).max().unwrap_or_default();
+    let is_final = |o: &&Operation| o.stage == Stage::ReadBack && o.is_answered_read() && o.start_ns >= recovered_ns;
     let mut last: BTreeMap<&str, BTreeMap<&str, &Operation>> = BTreeMap::new();
-    for read in history.operations.iter().filter(|o| o.stage == Stage::ReadBack && o.is_answered_read()) {
+    for read in history.operations.iter().filter(is_final) {
         let Some(replica) = read.replica.as_deref() else { continue };
         let slot = last.entry(&read.key).or_default().entry(replica).or_insert(read);
         if read.start_ns >= slot.start_ns {
             *slot = read;
         }
     }
-    if last.is_empty() {
-        return Verdict::Undecided("nothing was read back after recovery".to_owned());
-    }
-    let findings = last.iter().filter_map(|(key, by_replica)| disagreement(history, key, by_replica));
-    Verdict::of(findings.collect())
+    last
+}
+
+/// The keys of which a write was acknowledged, but for those that were deleted or may have been: nobody reads them back.
+fn acknowledged(operations: &[Operation]) -> impl Iterator<Item = &str> {
+    let is_deleted = |o: &&Operation| o.kind == OperationKind::Delete && o.outcome != Outcome::Failed;
+    let deleted: BTreeSet<_> = operations.iter().filter(is_deleted).map(|o| o.key.as_str()).collect();
+    let written = operations.iter().filter(|o| o.kind == OperationKind::Write && o.outcome == Outcome::Ok);
+    written.map(|o| o.key.as_str()).filter(move |key| !deleted.contains(key))
 }
 
 fn disagreement(history: &History, key: &str, by_replica: &BTreeMap<&str, &Operation>) -> Option<String> {

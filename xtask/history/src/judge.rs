@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::availability::{self, Availability};
 use crate::model::{History, Promise, Verdict};
-use crate::{agreement, monotonic, register, service, set, vacuity};
+use crate::{agreement, last_write, monotonic, register, service, set, vacuity};
 
 /// What came of a history.
 #[derive(Debug, Clone, Serialize)]
@@ -24,16 +24,23 @@ impl Judgement {
 
 /// Judges a history.
 pub fn judge(history: &History) -> Judgement {
-    let operations = &history.operations;
-    let mut verdicts = match history.header.promise {
-        Promise::Set => vec![("no acknowledged record lost", set::check(operations, false))],
-        Promise::EventualSet => vec![("no acknowledged record lost", set::check(operations, true))],
-        Promise::Register => vec![("linearizability", register::check(operations))],
-        Promise::EventualRegister => Vec::new(),
-    };
-    verdicts.push(("monotonic reads", monotonic::check(operations)));
-    verdicts.push(("final agreement", agreement::check(history)));
-    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
-    verdicts.push(("enough at stake", vacuity::check(history)));
+    let verdicts = vec![
+        kept(history),
+        ("monotonic reads", monotonic::check(&history.operations)),
+        ("final agreement", agreement::check(history)),
+        ("nobody sent to a replica that is not ready", service::check(history)),
+        ("enough at stake", vacuity::check(history)),
+    ];
     Judgement { verdicts, availability: availability::measure(history) }
+}
+
+/// The property that is the promise itself, and whether it holds.
+pub fn kept(history: &History) -> (&'static str, Verdict) {
+    let operations = &history.operations;
+    match history.header.promise {
+        Promise::Set => ("no acknowledged record lost", set::check(operations, false)),
+        Promise::EventualSet => ("no acknowledged record lost", set::check(operations, true)),
+        Promise::Register => ("linearizability", register::check(operations)),
+        Promise::EventualRegister => ("no acknowledged write lost", last_write::check(history)),
+    }
 }

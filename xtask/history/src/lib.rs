@@ -2,14 +2,16 @@
 //!
 //! Everything here is pure: a history goes in, verdicts come out. One file per property:
 //! [`set`] for records that are created once, [`register`] for keys that are written again,
-//! [`monotonic`], [`agreement`], [`service`], [`vacuity`] and [`availability`]. [`judge()`] picks those that the
-//! history's promise asks for, and [`failures`] tells what they found. [`file`](mod@file) reads and writes the JSON lines documented in
+//! [`last_write`] for such keys where reads may be late, [`monotonic`], [`agreement`], [`service`], [`vacuity`] and
+//! [`availability`]. [`judge()`] picks those that the history's promise asks for, and [`failures`] tells what they found.
+//! [`file`](mod@file) reads and writes the JSON lines documented in
 //! `docs/history.md`.
 
 pub mod agreement;
 pub mod availability;
 pub mod file;
 pub mod judge;
+pub mod last_write;
 pub mod model;
 pub mod monotonic;
 pub mod register;

@@ -14,8 +14,16 @@ pub enum Promise {
     EventualSet,
     /// Keys are written again, values are unique; every operation takes effect at one instant.
     Register,
-    /// As `Register`, but a read may be late; it never goes back in time for one client.
+    /// As `Register`, but a read may be late; it never goes back in time for one client, and in the end every replica
+    /// returns the last acknowledged value, or one written at the same time or later.
     EventualRegister,
+}
+
+impl Promise {
+    /// Whether a read may return an older state than it has to in the end.
+    pub fn allows_late_reads(self) -> bool {
+        matches!(self, Self::EventualSet | Self::EventualRegister)
+    }
 }
 
 /// What was asked.

@@ -127,9 +127,11 @@ fn fate_of_known(reads: &[&Operation], known_ns: u64) -> Fate {
     if later.is_empty() && !seen {
         return Fate::NeverRead;
     }
-    let mut last_by_replica: BTreeMap<Option<&str>, &Operation> = BTreeMap::new();
+    // The Service is no replica: a late read through it is stale, and says nothing of what is there in the end.
+    let mut last_by_replica: BTreeMap<&str, &Operation> = BTreeMap::new();
     for read in &later {
-        let last = last_by_replica.entry(read.replica.as_deref()).or_insert(read);
+        let Some(replica) = read.replica.as_deref() else { continue };
+        let last = last_by_replica.entry(replica).or_insert(read);
         if read.start_ns >= last.start_ns {
             *last = read;
         }

@@ -21,9 +21,21 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The words that a bad history must be refused with, first.
-const REFUSALS: [(&str, &str); 13] = [
+const REFUSALS: [(&str, &str); 19] = [
     ("agreement-differs", "final agreement: replicas disagree on key a: r0 has 1, r1 has nothing"),
     ("agreement-not-read", "final agreement: key a was not read back through r1"),
+    ("agreement-read-before-recovery", "final agreement: key a was not read back through r1"),
+    (
+        "eventual-register-forgotten",
+        "no acknowledged write lost: 2 violations, the first: key a: r0 returns nothing, though 2 was acknowledged (lost)",
+    ),
+    ("eventual-register-never-read", "final agreement: key b was not read back through r0"),
+    (
+        "eventual-register-overwritten",
+        "no acknowledged write lost: key a: r1 returns 1, though 2 was written later and acknowledged (lost)",
+    ),
+    ("eventual-register-unwritten", "no acknowledged write lost: key a: r1 returns 9, which nobody wrote"),
+    ("eventual-set-lost", "1 of 1 acknowledged writes lost"),
     ("register-both-current", "linearizability: key a: value 1 and value 2 were both the current one at once"),
     ("register-came-and-went", "linearizability: key a: value 2 came and went while value 1 was the current one"),
     ("register-read-before-write", "linearizability: key a: c1 read value 1 before its write began"),

@@ -1,22 +1,12 @@
 //! The zone checker against a search that tries every order, on hundreds of thousands of histories.
 
+mod random;
+
 use history::{Connection, Operation, OperationKind, Outcome, Stage, Verdict, register};
+use random::Random;
 
 const HISTORIES: u64 = 300_000;
 const OPERATIONS_MAX: u64 = 8;
-
-/// `SplitMix64`: small, seeded, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// A history of one key: half of the reads see what some order could have shown them, so that both
 /// verdicts are common.

@@ -12,15 +12,15 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use super::ranges;
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use crate::drive::Drive;
-use crate::events::{Events, What};
+use crate::events::{Event, Events, What};
 use crate::execute::execute;
 use crate::exit::{Exit, usage};
 use crate::images::UnderTest;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Signal};
 use crate::outcome;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
-use crate::report::{Reports, libtest, replay, terminal};
+use crate::report::{Reports, Told, libtest, replay, terminal};
 use crate::run::{Made, Run, Settings};
 use crate::suite::{load, variant};
 use crate::tools::{self, Tool};
@@ -147,28 +147,40 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
+    let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
     begin(&run, &plan, args.again());
-    let outcomes = Drive {
-        plan: &plan,
-        jobs: args.jobs.unwrap_or(usize::from(u16::MAX)),
-        events: &run.events,
-        cancel: &run.cancel,
-    }
-    .run(async |case| Box::pin(execute(&run, case)).await)
-    .await;
-    let exit = outcome::exit(&outcomes, interrupt.signal());
-    run.update_budgets()?;
-    end(&run, exit, args.keep).await;
-    let mut told = reports.ended().await;
-    // First of all, and on no disk: whatever becomes of the reports, this is told.
-    libtest::print(&args.libtest(), &plan, &outcomes);
-    told.write(&folder, args.junit.as_deref());
-    told.note(inputs.and_then(|inputs| replay::Last::write(&run.id, &folder, inputs, &outcomes, &replay::path())));
-    eprintln!("{}", terminal::summary(&told.events, &folder.display().to_string()));
+    Drive { plan: &plan, jobs: args.jobs.unwrap_or(usize::from(u16::MAX)), events: &run.events, cancel: &run.cancel }
+        .run(async |case| Box::pin(execute(&run, case)).await)
+        .await;
+    // From here on nothing ends early: whatever goes wrong, every verdict is reported.
+    let signal = interrupt.signal();
+    let budgets = run.update_budgets().context("the budgets are not updated");
     if args.keep {
-        run.cluster.stay(&run.cancel).await?;
+        run.events.note(run.cluster.keep().await.unwrap_or_else(|error| format!("{error:#}")));
     }
-    Ok(outcome::with_reports(exit, told.trouble.as_ref()).into())
+    let mut told = reports.ended(|told| last_event(&run.events, budgets, told, signal)).await;
+    // First of all, and on no disk: whatever becomes of the other reports, this one is printed.
+    told.print(libtest);
+    told.say_again(args.again());
+    told.write(&folder, args.junit.as_deref());
+    let kept = inputs.and_then(|inputs| replay::Last::write(&told.run(), &folder, inputs, &replay::path()));
+    told.note(kept);
+    eprintln!("{}", terminal::summary(&told.events, &folder.display().to_string()));
+    if let Some(error) = &told.trouble {
+        eprintln!("the reports are incomplete: {error:#}");
+    }
+    let stayed = if args.keep { run.cluster.stay(&run.cancel).await } else { Ok(()) };
+    if let Err(error) = &stayed {
+        eprintln!("error: the kept cluster could not be deleted: {error:#}");
+    }
+    Ok(outcome::despite(told.exit(signal), stayed.is_err()).into())
+}
+
+/// What ends the stream: the exit code as it is known now. A report that can't be written later may turn 0 into 3.
+fn last_event(events: &Events, budgets: anyhow::Result<()>, told: &mut Told, signal: Option<Signal>) -> Event {
+    told.note(budgets);
+    let took_ms = u64::try_from(events.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Event::new(events.elapsed(), What::RunEnded { took_ms, exit_code: told.exit(signal).code().into() })
 }
 
 /// Everything that the environment has to have, and the cluster that it is going to be; nothing is created.
@@ -193,6 +205,12 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
 
 fn begin(run: &Run, plan: &Plan, again: String) {
     known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
+    // The image under test is in the first line, and its name is ours.
+    let images = run.suites().into_iter().filter_map(|suite| run.image_reference(suite));
+    for image in images {
+        known::publish(&image.name());
+        known::publish(image.tag.as_deref().unwrap_or_default());
+    }
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),
@@ -209,15 +227,6 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
         note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));
     }
-}
-
-/// Says what is kept, and sends the last event.
-async fn end(run: &Run, exit: Exit, keep: bool) {
-    if keep {
-        run.events.note(run.cluster.keep().await.unwrap_or_else(|error| format!("{error:#}")));
-    }
-    let took_ms = u64::try_from(run.events.elapsed().as_millis()).unwrap_or(u64::MAX);
-    run.events.send(What::RunEnded { took_ms, exit_code: exit.code().into() });
 }
 
 /// A few characters that no other run has.

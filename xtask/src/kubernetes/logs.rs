@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::objects;
 use super::watch::{State, Watch};
+use crate::events::Events;
 use crate::evidence::log_file::LogFile;
 use crate::process::secrets;
 
@@ -38,7 +39,7 @@ pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
         if !sources.is_empty() {
             learn_secrets(&client, watch.namespace()).await;
             for source in sources {
-                streams.spawn(copy(pods.clone(), source, folder.clone()));
+                streams.spawn(kept(pods.clone(), source, folder.clone(), watch.events().clone()));
             }
         }
         while streams.try_join_next().is_some() {}
@@ -100,7 +101,15 @@ fn of_container(pod: &str, uid: &str, status: &ContainerStatus) -> Vec<Source> {
     sources
 }
 
-async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
+/// Keeps a container's log; a disk that takes no more of it is told, so that nobody takes the file for all there was.
+async fn kept(pods: Api<Pod>, source: Source, folder: PathBuf, events: Events) {
+    let what = format!("keeping the log of Pod/{}, container {}", source.pod, source.container);
+    if let Err(error) = copy(pods, source, folder).await {
+        events.note(format!("{what}: {error}"));
+    }
+}
+
+async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) -> std::io::Result<()> {
     let params = LogParams {
         container: Some(source.container.clone()),
         follow: !source.previous,
@@ -109,17 +118,18 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) {
         ..LogParams::default()
     };
     // A pod that is gone by now has no log to keep; whatever failed for it says more than this would.
-    let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return };
+    let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return Ok(()) };
     let short = source.uid.split('-').next().unwrap_or_default();
     let name = format!("{}.{short}.{}.{}.log", source.pod, source.container, source.restart);
-    let Ok(mut file) = LogFile::create(&folder, &name).await else { return };
+    let mut file = LogFile::create(&folder, &name).await?;
     let mut buffer = vec![0; 16 << 10];
     while let Ok(read @ 1..) = log.read(&mut buffer).await {
-        if file.add(&buffer[..read]).await.is_err() || file.is_full() {
-            return;
+        file.add(&buffer[..read]).await?;
+        if file.is_full() {
+            return Ok(());
         }
     }
-    drop(file.finish().await);
+    file.finish().await
 }
 
 /// Learns what the namespace's Secrets hold now: a container can only have been given what was there before it.

@@ -147,6 +147,11 @@ impl Watch {
         &self.shared.namespace
     }
 
+    /// Where what is seen is told.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
     /// What was last seen. Not to be held across an await.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner)

@@ -1,11 +1,12 @@
 //! A fault under load: clients at work, the fault, recovery, everything read back, judged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
-use history::Connection;
 use history::availability::{self, Availability};
 use history::model::Minimum;
+use history::{Connection, History, Verdict};
 use kube::ResourceExt;
 
 use super::context::Cx;
@@ -20,6 +21,10 @@ use crate::workload::recorder::{self, Recorder};
 
 /// How many records later cases look for.
 const RECORDS_KEPT: usize = 50;
+
+/// How long reads may go on being late where an application promises its records only in the end: pauses of 1, 2, 4, 8
+/// and 16 s between one look at all of them and the next.
+const LATE_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
 
 /// A case that disturbs the release while clients write and read.
 pub struct Disturbance<'a> {
@@ -134,14 +139,35 @@ impl<'a> Disturbance<'a> {
             self.reader()?.look_up_unknown(first).await?;
         }
         self.read_back().await?;
+        self.await_late_reads(&names).await?;
         self.restarts.none_since(&self.stage.replicas())?;
         self.judge(names).await
     }
 
-    async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
+    /// Reads everything back again where reads may be late, until every replica has what was promised or has had its time.
+    async fn await_late_reads(&self, names: &[String]) -> anyhow::Result<()> {
+        for pause_s in LATE_PAUSES_S {
+            let history = self.history(names.to_vec())?;
+            let late = [history::judge::kept(&history).1, history::agreement::check(&history)];
+            let late = late.into_iter().find(|verdict| *verdict != Verdict::Holds);
+            let may_be_late = history.header.promise.allows_late_reads();
+            let pause = Duration::from_secs(pause_s);
+            let Some(late) = late.filter(|_| may_be_late && pause * 2 < self.cx.wait.left()) else { return Ok(()) };
+            self.cx.wait.waiting(format!("every record as promised: {late}"));
+            tokio::time::sleep(pause).await;
+            self.read_back().await?;
+        }
+        Ok(())
+    }
+
+    fn history(&self, replicas: Vec<String>) -> anyhow::Result<History> {
         let load = &self.stage.suite.load;
         let minimum = Minimum { before: load.before, during: self.during(), after: load.after };
-        let history = self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum);
+        Ok(self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum))
+    }
+
+    async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
+        let history = self.history(replicas)?;
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
         if !judgement.holds() {

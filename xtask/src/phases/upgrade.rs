@@ -5,6 +5,7 @@ use kube::ResourceExt;
 
 use super::context::Cx;
 use super::disturb::Disturbance;
+use crate::process::{quote_line, redact};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -20,7 +21,11 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 pub async fn upgraded(disturbance: &Disturbance<'_>) -> anyhow::Result<()> {
     let (cx, stage) = (disturbance.cx, &disturbance.stage);
     let values = stage.values.and(&stage.suite.upgrade.set);
-    let told = format!("helm upgrade --set {}", stage.suite.upgrade.set.join(" --set "));
+    // Rendered first: that shows which of the values are no secrets. What is wrong with them, the upgrade says.
+    let template = stage.helm.cmd("template").arg(stage.suite.chart()).args(values.args());
+    drop(template.run().await);
+    let set = stage.suite.upgrade.set.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
+    let told = format!("helm upgrade {}", quote_line(redact::words(&set.collect::<Vec<_>>())));
     let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
     rolled(disturbance, &told, async { upgrade.run().await.map_err(anyhow::Error::new) }).await
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Bounds, Finished};
 use super::log::Record;
-use super::{CommandError, Ended, Launcher, quote_line, redact, secrets};
+use super::{CommandError, Ended, Launcher, quote_line, redact, secrets, values};
 
 /// How long a command may take where nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -117,8 +117,11 @@ impl Cmd {
 
     /// The command line as a shell takes it, secrets redacted.
     pub fn line(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy().into_owned());
-        self.hide(&quote_line(redact::words(&words.collect::<Vec<_>>())))
+        self.hide(&quote_line(redact::words(&self.words())))
+    }
+
+    fn words(&self) -> Vec<String> {
+        std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
     /// Runs it; everything but exit code 0 is an error. Answers its standard output.
@@ -135,11 +138,15 @@ impl Cmd {
     /// # Errors
     /// Where it could not be started, was ended by a signal, or was stopped.
     pub async fn output(self) -> Result<Output, CommandError> {
-        let line = self.line();
-        self.launcher.started(&line);
+        self.launcher.started(&self.line());
         let started = Instant::now();
         let finished = child::run(&self, &self.bounds, self.launcher.cancelled()).await;
         let took = started.elapsed();
+        if self.name().starts_with("helm-template") && finished.ended == Ended::Code(0) {
+            values::settle(&self.words(), &finished.stdout);
+        }
+        // What was rendered may say of more values that they are no secrets.
+        let line = self.line();
         let stderr = self.hide(&secrets::hidden(&finished.stderr));
         let error = self.error(line, took, &finished, &stderr);
         match finished.ended {

@@ -12,18 +12,34 @@ use super::redact::HIDDEN;
 const BYTES_MIN: usize = 6;
 
 /// What is known so far; a process drives one run.
-static KNOWN: RwLock<Known> = RwLock::new(Known { forms: Vec::new(), names: Vec::new() });
+static KNOWN: RwLock<Known> = RwLock::new(Known { forms: Vec::new(), names: Vec::new(), public: Vec::new() });
 
 struct Known {
     /// The values and what base64 makes of them, the longest first: one that contains another has to go first.
     forms: Vec<String>,
     /// What is no secret although a Secret holds it.
     names: Vec<String>,
+    /// Values of command lines that stand in manifests outside of Secrets.
+    public: Vec<String>,
 }
 
 /// These names are in every report: a Secret that holds one of them, as a user or a host, does not hide it.
 pub fn spare(names: impl IntoIterator<Item = String>) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).names.extend(names);
+}
+
+/// Lets a value of a command line be shown there.
+pub fn publish(value: &str) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    if !known.public.iter().any(|public| public == value) {
+        known.public.push(value.to_owned());
+    }
+}
+
+/// Whether a value of a command line may be shown there.
+pub(super) fn is_public(value: &str) -> bool {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.public.iter().chain(&known.names).any(|public| public == value)
 }
 
 /// Hides a value from now on.

@@ -9,6 +9,7 @@ mod log;
 mod quote;
 pub mod redact;
 pub mod secrets;
+mod values;
 
 pub use command::{Cmd, Output};
 pub use error::{CommandError, Ended};

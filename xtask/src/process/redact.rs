@@ -1,13 +1,31 @@
 //! Secrets taken out of command lines and outputs before anything is shown or stored.
 
-use super::known;
+use super::{known, values};
 
 /// What stands where a secret stood.
 pub const HIDDEN: &str = "REDACTED";
 
 /// Parts of names whose values are secrets.
-const SECRET_NAMES: [&str; 9] =
-    ["token", "password", "passwd", "secret", "credential", "authorization", "apikey", "accesskey", "privatekey"];
+const SECRET_NAMES: [&str; 15] = [
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "credential",
+    "authorization",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "encryptionkey",
+    "signingkey",
+    "masterkey",
+    "connectionstring",
+    "cookiekey",
+];
+
+/// Ends of names whose values are secrets: `auth.pass`, `DB_PWD`.
+const SECRET_ENDS: [&str; 3] = ["pass", "pwd", "dsn"];
 
 /// Fields of a kubeconfig whose names do not say it.
 const SECRET_FIELDS: [&str; 1] = ["client-key-data"];
@@ -19,24 +37,30 @@ const NAMES_OF_SECRETS: [&str; 3] = ["name", "existingsecret", "secretref"];
 pub(super) fn is_secret_name(name: &str) -> bool {
     let flat: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect::<String>().to_ascii_lowercase();
     let last = flat.rsplit('.').next().unwrap_or_default();
-    !NAMES_OF_SECRETS.iter().any(|name| last.ends_with(name)) && SECRET_NAMES.iter().any(|secret| flat.contains(secret))
-        || SECRET_FIELDS.contains(&name)
+    let tells =
+        SECRET_NAMES.iter().any(|secret| flat.contains(secret)) || SECRET_ENDS.iter().any(|end| last.ends_with(end));
+    tells && !NAMES_OF_SECRETS.iter().any(|name| last.ends_with(name)) || SECRET_FIELDS.contains(&name)
 }
 
-/// A command line's words without their secrets, which are known from then on.
+/// A command line's words without their secrets, which are known from then on, and without values of helm's of which
+/// nobody knows whether they are secret.
 pub fn words(words: &[String]) -> Vec<String> {
-    let mut hide_next = false;
-    words
-        .iter()
-        .map(|word| {
-            if std::mem::replace(&mut hide_next, is_flag_of_secret(word)) {
-                known::learn(word);
-                HIDDEN.to_owned()
-            } else {
-                assignments(word)
-            }
-        })
-        .collect()
+    let before = std::iter::once("").chain(words.iter().map(String::as_str));
+    words.iter().zip(before).map(|(word, before)| without_secret(word, before)).collect()
+}
+
+fn without_secret(word: &str, before: &str) -> String {
+    if is_flag_of_secret(before) {
+        known::learn(word);
+        return HIDDEN.to_owned();
+    }
+    if values::is_flag(before) {
+        return text(&values::shown(word));
+    }
+    match word.split_once('=').filter(|(flag, _)| values::is_flag(flag)) {
+        Some((flag, assigned)) => format!("{flag}={}", text(&values::shown(assigned))),
+        None => assignments(word),
+    }
 }
 
 /// `--token`, whose value is the next word.
@@ -46,18 +70,14 @@ fn is_flag_of_secret(word: &str) -> bool {
 
 /// `--token=x`, `auth.password=x,replicas=3`, `https://user:x@host`, `Authorization: Bearer x`.
 fn assignments(word: &str) -> String {
-    let word = word
-        .split(',')
-        .map(|part| match part.split_once('=') {
-            Some((name, value)) if is_secret_name(name.trim_start_matches('-')) => {
-                known::learn(value);
-                format!("{name}={HIDDEN}")
-            }
-            _ => part.to_owned(),
-        })
-        .collect::<Vec<_>>()
-        .join(",");
-    text(&word)
+    let hidden = |part: &str| match part.split_once('=') {
+        Some((name, value)) if is_secret_name(name.trim_start_matches('-')) => {
+            known::learn(&values::plain(value));
+            format!("{name}={HIDDEN}")
+        }
+        _ => part.to_owned(),
+    };
+    text(&values::split(word).into_iter().map(hidden).collect::<Vec<_>>().join(","))
 }
 
 /// Text without what is known or can be told to be a secret: `name: value` lines, `name=value`, bearer tokens, JSON web
@@ -67,7 +87,8 @@ pub fn text(text: &str) -> String {
 }
 
 /// Words without which a line holds no secret that could be told: most lines are spared the closer look.
-const SIGNS: [&str; 9] = ["token", "pass", "secret", "credential", "auth", "key", "bearer", "eyj", "://"];
+const SIGNS: [&str; 12] =
+    ["token", "pass", "pwd", "dsn", "connection", "secret", "credential", "auth", "key", "bearer", "eyj", "://"];
 
 fn line(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
@@ -172,22 +193,40 @@ mod tests {
     fn secrets_of_flags_and_values_are_hidden() {
         assert_eq!(redacted(&["kubectl", "--token", "abc", "get", "pods"]), "kubectl --token REDACTED get pods");
         assert_eq!(redacted(&["kubectl", "--token=abc"]), "kubectl --token=REDACTED");
-        assert_eq!(
-            redacted(&["helm", "--set", "db.password=x,replicas=3"]),
-            "helm --set db.password=REDACTED,replicas=3"
-        );
-        assert_eq!(redacted(&["helm", "--set", "apiKey=x"]), "helm --set apiKey=REDACTED");
+        assert_eq!(redacted(&["run", "db.password=x\\,y,replicas=3"]), "run db.password=REDACTED,replicas=3");
         assert_eq!(redacted(&["curl", "-H", "Authorization: Bearer abc"]), "curl -H Authorization: REDACTED");
         assert_eq!(redacted(&["helm", "pull", "https://me:pw@host/x"]), "helm pull https://me:REDACTED@host/x");
     }
 
     #[test]
+    fn values_of_helm_are_hidden_unless_they_are_known_to_be_shown() {
+        assert_eq!(
+            redacted(&["helm", "--set", "db.login=x\\,y,enabled=true"]),
+            "helm --set db.login=REDACTED,enabled=true"
+        );
+        assert_eq!(redacted(&["helm", "--set-string=a=x"]), "helm --set-string=a=REDACTED");
+        assert_eq!(redacted(&["helm", "--set-json", r#"a={"b":1,"c":2},d=null"#]), "helm --set-json a=REDACTED,d=null");
+        known::publish("warn-of-all");
+        assert_eq!(redacted(&["helm", "--set", "level=warn-of-all"]), "helm --set level=warn-of-all");
+        assert_eq!(redacted(&["helm", "--set", "auth.pass=warn-of-all"]), "helm --set auth.pass=REDACTED");
+    }
+
+    #[test]
+    fn names_that_tell_of_secrets_are_known() {
+        for name in ["auth.pass", "encryptionKey", "DB_PWD", "database.dsn", "jwt.signing-key", "PGPASS"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["bypassed", "passthrough", "compass.port", "auth.existingSecret", "keyboard", "connections"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays() {
         for line in [
-            vec!["helm", "--set", "imagePullSecrets[0].name=regcred", "--set", "image.tag=v1"],
-            vec!["helm", "--set", "auth.existingSecret=db-credentials", "--set", "pull.secretRef=registry"],
             vec!["docker", "pull", "localhost:5000/a:b@sha256:abc"],
             vec!["kubectl", "get", "secrets", "-n", "token"],
+            vec!["tool", "imagePullSecrets[0].name=regcred", "auth.existingSecret=db-credentials"],
         ] {
             assert_eq!(redacted(&line), line.join(" "));
         }

@@ -96,14 +96,33 @@ fn clean(value: &mut Value) {
     }
 }
 
-/// Learns a value of a Secret's field: `data` is in base64.
+/// Learns a value of a Secret's field.
 fn learn(field: &str, value: &str) {
-    if field == "stringData" {
-        return known::learn(value);
-    }
-    if let Some(text) = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
+    if let Some(text) = plain(field, value) {
         known::learn(&text);
     }
+}
+
+/// A value of a Secret's field as a container gets it: `data` is in base64.
+fn plain(field: &str, value: &str) -> Option<String> {
+    if field == "stringData" {
+        return Some(value.to_owned());
+    }
+    STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// What the Secrets in an object hold.
+pub(super) fn held(value: &Value) -> Vec<String> {
+    let fields = match value {
+        Value::Array(values) => return values.iter().flat_map(held).collect(),
+        Value::Object(fields) => fields,
+        _ => return Vec::new(),
+    };
+    if fields.get("kind").is_none_or(|kind| kind != "Secret") {
+        return fields.values().flat_map(held).collect();
+    }
+    let data = FIELDS.iter().filter_map(|field| Some((field, fields.get(*field)?.as_object()?)));
+    data.flat_map(|(field, data)| data.values().filter_map(|value| plain(field, value.as_str()?))).collect()
 }
 
 /// Learns what Secrets hold. helm's releases hold manifests, not values, and are never given to a container.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::run::{Case, Run};
+use super::run::{Case, Run, Shown};
 use crate::events::{Event, Verdict, What};
 
 /// Renders a run.
@@ -60,19 +60,19 @@ fn empty() -> Verdict {
     Verdict::Passed { note: String::new() }
 }
 
-/// A case that never ended is an error, not a success.
+/// A case that has no verdict is an error, not a success.
 fn status(case: &Case) -> TestCaseStatus {
-    match case.end.map(|(_, verdict)| verdict) {
-        Some(Verdict::Passed { .. }) => TestCaseStatus::success(),
-        Some(Verdict::Failed { message }) => failure(message, case.evidence),
-        Some(Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why }) => {
+    match &case.shown {
+        Shown::Passed => TestCaseStatus::success(),
+        Shown::Failed(message) => failure(message, case.evidence),
+        Shown::Skipped(why) => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(format!("not run: {why}"));
+            status.set_message(why.as_str());
             status
         }
-        None => {
+        Shown::CutShort(last) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(format!("cut short; last seen: {}", case.waiting.unwrap_or("nothing")));
+            status.set_message(last.as_str());
             status
         }
     }

@@ -50,6 +50,17 @@ fn a_case_has_its_phases_time_its_message_and_its_evidence() {
 }
 
 #[test]
+fn a_case_that_an_interrupt_kept_from_running_failed_as_it_does_for_libtest() {
+    let mut events = events();
+    let verdict = Verdict::NotRun { culprit: "the interrupt".to_owned() };
+    let what = What::CaseEnded { case: "caesium::r1::voters".to_owned(), took_ms: 0, verdict };
+    events.push(Event::new(Duration::from_secs(9), what));
+    let suite = schema::check(&render(&events).unwrap()).unwrap().children.remove(0);
+    let counts = ["tests", "failures", "skipped", "errors"].map(|name| suite.attributes[name].as_str());
+    assert_eq!(counts, ["4", "2", "1", "0"]);
+}
+
+#[test]
 fn what_is_no_junit_is_told() {
     let good = render(&events()).unwrap();
     let wrong = |from: &str, to: &str| schema::check(&good.replacen(from, to, 1)).unwrap_err();

@@ -1,24 +1,77 @@
-//! The stored outcomes as libtest reports them: libtest-mimic gets trials that only repeat what came.
+//! libtest's report of a run, by libtest-mimic: begun with the run and printed at its end, so that its time is the run's.
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::collections::BTreeMap;
+use std::io::{PipeReader, Write, pipe};
+use std::os::fd::AsRawFd as _;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 
-use crate::outcome::{Outcome, Shown};
+use anyhow::{Context as _, ensure};
+use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, Trial};
+
+use super::run::{Run, Shown};
+use crate::events::CaseName;
 use crate::plan::Plan;
 
-/// Prints the report to stdout. The drive is over: only what ran is shown, the rest counts as filtered out.
-pub fn print(flags: &Arguments, plan: &Plan, outcomes: &[Outcome]) {
-    let ran = |name: &str| outcomes.iter().any(|outcome| outcome.case == name);
-    let left_out = plan.cases.iter().filter(|case| !ran(&case.name)).map(|case| case.name.clone());
-    let arguments = Arguments {
-        filter: None,
-        exact: true,
-        skip: left_out.collect(),
-        // A report that is as good as instant gains nothing from threads, and reads better in order.
-        test_threads: flags.test_threads.or(Some(1)),
-        ..flags.clone()
-    };
-    let trials = plan.cases.iter().map(|case| trial(&case.name, outcomes));
-    let _ = libtest_mimic::run(&arguments, trials.collect());
+/// The report of a run that goes on: each trial waits for its case's verdict.
+pub struct Libtest {
+    verdicts: BTreeMap<CaseName, Sender<Shown>>,
+    text: PipeReader,
+    printer: JoinHandle<()>,
+}
+
+impl Libtest {
+    /// Begins the report. Nothing is printed yet: stdout may be the terminal on which the run is shown.
+    ///
+    /// # Errors
+    /// Where there can be no pipe.
+    pub fn begin(flags: &Arguments, plan: &Plan) -> anyhow::Result<Self> {
+        let (text, into) = pipe().context("making a pipe for libtest's report")?;
+        let left_out = (0..plan.cases.len()).filter(|index| !plan.running.contains(index));
+        let arguments = Arguments {
+            filter: None,
+            exact: true,
+            skip: left_out.map(|index| plan.cases[index].name.clone()).collect(),
+            // Verdicts come all at once, at the end: threads would only disturb the order.
+            test_threads: flags.test_threads.or(Some(1)),
+            logfile: Some(format!("/dev/fd/{}", into.as_raw_fd())),
+            color: Some(color(flags.color)),
+            ..flags.clone()
+        };
+        let mut verdicts = BTreeMap::new();
+        let trials = plan.cases.iter().map(|case| {
+            let (sender, receiver) = channel();
+            verdicts.insert(case.name.clone(), sender);
+            trial(&case.name, receiver)
+        });
+        let trials = trials.collect();
+        let printer = std::thread::spawn(move || {
+            let _ = libtest_mimic::run(&arguments, trials);
+            drop(into);
+        });
+        Ok(Self { verdicts, text, printer })
+    }
+
+    /// Prints the report of the run, which is over.
+    ///
+    /// # Errors
+    /// Where `out` takes no more.
+    pub fn print(mut self, run: &Run, out: &mut impl Write) -> anyhow::Result<()> {
+        for case in &run.cases {
+            if let Some(verdict) = self.verdicts.get(case.name) {
+                drop(verdict.send(case.shown.clone()));
+            }
+        }
+        // Trials of cases that have no verdict learn that none will come.
+        self.verdicts.clear();
+        let printed = std::io::copy(&mut self.text, out).and_then(|_| out.flush());
+        // Where nobody takes it any more, whoever writes it has to end all the same.
+        drop(std::io::copy(&mut self.text, &mut std::io::sink()));
+        let ended = self.printer.join();
+        printed.context("printing libtest's report")?;
+        ensure!(ended.is_ok(), "libtest's report ended early");
+        Ok(())
+    }
 }
 
 /// Lists the selected cases as libtest does.
@@ -28,14 +81,24 @@ pub fn list(flags: &Arguments, plan: &Plan) {
     let _ = libtest_mimic::run(&arguments, wanted.collect());
 }
 
-fn trial(name: &str, outcomes: &[Outcome]) -> Trial {
-    let outcome = outcomes.iter().find(|outcome| outcome.case == name);
-    let shown = outcome.map_or(Shown::Failed("it has no outcome".to_owned()), |outcome| outcome.shown(outcomes));
-    Trial::ignorable_test(name, move || match shown {
-        Shown::Passed => Ok(Completion::Completed),
-        Shown::Ignored(reason) => Ok(Completion::ignored_with(reason)),
-        Shown::Failed(message) => Err(Failed::from(message)),
+fn trial(name: &str, verdict: Receiver<Shown>) -> Trial {
+    Trial::ignorable_test(name, move || match verdict.recv() {
+        Ok(Shown::Passed) => Ok(Completion::Completed),
+        Ok(Shown::Skipped(why)) => Ok(Completion::ignored_with(why)),
+        Ok(Shown::Failed(message) | Shown::CutShort(message)) => Err(Failed::from(message)),
+        Err(_) => Err(Failed::from("it has no verdict")),
     })
+}
+
+/// libtest-mimic sees a pipe: whether stdout takes colours is found out here.
+fn color(asked: Option<ColorSetting>) -> ColorSetting {
+    match asked {
+        None | Some(ColorSetting::Auto) => match anstream::AutoStream::choice(&std::io::stdout()) {
+            anstream::ColorChoice::Never => ColorSetting::Never,
+            _ => ColorSetting::Always,
+        },
+        Some(asked) => asked,
+    }
 }
 
 #[cfg(test)]

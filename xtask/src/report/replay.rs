@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::{Deserialize, Serialize};
 
+use super::run::{Case, Run};
 use crate::events::{CaseName, Verdict};
 use crate::images::UnderTest;
-use crate::outcome::Outcome;
 use crate::run::Settings;
 use crate::suite::Suite;
 use crate::tools::sha256_of_file;
@@ -19,6 +19,8 @@ use crate::tools::sha256_of_file;
 pub const VARIABLE: &str = "CHARTPROOF_LAST_REPORT";
 /// Set by nextest for what it starts.
 const NEXTEST: &str = "NEXTEST";
+/// Folders within folders, at most; links can make them endless.
+const DEPTH_MAX: usize = 32;
 /// The harness's own sources; an installed one has none.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -40,8 +42,11 @@ pub struct Last {
 pub struct Inputs {
     /// Why nobody can tell whether they are the same.
     pub doubt: Option<String>,
-    /// Folders and files, whose content counts.
+    /// Folders and files, whose content counts: of charts all of it, also behind links.
     pub roots: Vec<PathBuf>,
+    /// Folders and files of the harness's own, without what is hidden or built.
+    #[serde(default)]
+    pub sources: Vec<PathBuf>,
     /// The digest of every file.
     pub files: BTreeMap<PathBuf, String>,
 }
@@ -64,22 +69,29 @@ impl Inputs {
         let mut roots = Vec::new();
         for suite in suites {
             roots.extend(suite.charts());
+            roots.extend(suite.values_files());
             // The suite file and what else stands beside it; not whatever is below, which may be a whole repository.
             roots.extend(entries(&suite.folder)?.into_iter().filter(|entry| entry.is_file()));
         }
-        roots.extend(["xtask", "tests/standin", "Cargo.toml", "Cargo.lock"].map(|name| Path::new(SOURCES).join(name)));
         if let UnderTest::Archive(archive) = image {
             roots.push(archive.path.clone());
         }
-        let roots = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
-        Self { doubt: doubt(settings, image), roots, files: BTreeMap::new() }.read()
+        roots.extend(settings.values.iter().cloned());
+        let own = ["xtask", "tests/standin", "Cargo.toml", "Cargo.lock"].map(|name| Path::new(SOURCES).join(name));
+        let sources = own.into_iter().filter_map(|source| source.canonicalize().ok()).collect();
+        // Not resolved further: a link may lead somewhere else tomorrow.
+        let roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+        Self { doubt: doubt(settings, image), roots, sources, files: BTreeMap::new() }.read()
     }
 
     /// The same with the files as they are now.
     fn read(self) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         for root in &self.roots {
-            digests(root, &mut files)?;
+            digests(root, &|_| true, DEPTH_MAX, &mut files)?;
+        }
+        for source in &self.sources {
+            digests(source, &is_source, DEPTH_MAX, &mut files)?;
         }
         Ok(Self { files, ..self })
     }
@@ -120,17 +132,32 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     read().with_context(|| format!("reading {}", folder.display()))
 }
 
-fn digests(path: &Path, files: &mut BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.') || name == "target");
-    if path.is_dir() && !hidden {
-        for entry in entries(path)? {
-            digests(&entry, files)?;
+/// The digests of a file, or of all files of a folder that are wanted. What a link leads to counts as if it stood there.
+fn digests(
+    path: &Path,
+    is_wanted: &impl Fn(&Path) -> bool,
+    depth_left: usize,
+    files: &mut BTreeMap<PathBuf, String>,
+) -> anyhow::Result<()> {
+    ensure!(
+        depth_left > 0,
+        "{}: folders within folders without end, as a link to one above makes them",
+        path.display()
+    );
+    if path.is_dir() {
+        for entry in entries(path)?.into_iter().filter(|entry| is_wanted(entry)) {
+            digests(&entry, is_wanted, depth_left - 1, files)?;
         }
-    } else if path.is_file() && !hidden {
-        let digest = sha256_of_file(path).with_context(|| format!("reading {}", path.display()))?;
-        files.insert(path.to_owned(), digest);
+        return Ok(());
     }
+    let digest = sha256_of_file(path).with_context(|| format!("reading {}", path.display()))?;
+    files.insert(path.to_owned(), digest);
     Ok(())
+}
+
+/// Neither hidden nor built.
+fn is_source(path: &Path) -> bool {
+    path.file_name().is_none_or(|name| !name.to_string_lossy().starts_with('.') && name != "target")
 }
 
 impl Last {
@@ -138,9 +165,11 @@ impl Last {
     ///
     /// # Errors
     /// Where it can't be written.
-    pub fn write(run_id: &str, folder: &Path, inputs: Inputs, outcomes: &[Outcome], to: &Path) -> anyhow::Result<()> {
-        let cases = outcomes.iter().map(|outcome| (outcome.case.clone(), outcome.verdict.clone())).collect();
-        let last = Self { run_id: run_id.to_owned(), folder: folder.to_owned(), inputs, cases };
+    pub fn write(run: &Run, folder: &Path, inputs: Inputs, to: &Path) -> anyhow::Result<()> {
+        let cut_short = || Verdict::Failed { message: "it has no verdict".to_owned() };
+        let verdict = |case: &Case| case.end.map_or_else(cut_short, |(_, verdict)| verdict.clone());
+        let cases = run.cases.iter().map(|case| (case.name.to_owned(), verdict(case))).collect();
+        let last = Self { run_id: run.run_id.to_owned(), folder: folder.to_owned(), inputs, cases };
         super::write(to, &serde_json::to_string(&last)?)
     }
 
@@ -181,3 +210,7 @@ pub fn run(file: &Path) -> std::process::ExitCode {
     });
     libtest_mimic::run(&arguments, trials).exit_code()
 }
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

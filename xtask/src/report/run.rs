@@ -1,6 +1,6 @@
 //! A run as its events tell it, folded for the reports that show it as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::events::{Event, Verdict, What};
 
@@ -32,6 +32,19 @@ pub struct Run<'a> {
     pub exit_code: Option<i32>,
 }
 
+/// How a case stands in every report: table in [`crate::outcome`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It was checked and holds.
+    Passed,
+    /// It was checked and does not hold, or could not be checked: its message.
+    Failed(String),
+    /// Nothing was checked: why. What it is blocked by failed in the same report, or there was nothing to check.
+    Skipped(String),
+    /// It has no verdict: what it was last seen doing.
+    CutShort(String),
+}
+
 /// A case as far as its events tell.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -45,6 +58,8 @@ pub struct Case<'a> {
     pub waiting: Option<&'a str>,
     /// Where its evidence was written, relative to the run's directory.
     pub evidence: Option<&'a str>,
+    /// How reports show it.
+    pub shown: Shown,
 }
 
 impl<'a> Case<'a> {
@@ -58,14 +73,35 @@ impl<'a> Case<'a> {
         self.name.rsplit_once("::").map_or(self.name, |(_, short)| short)
     }
 
-    /// Whether it was checked and does not hold, or was cut short.
+    /// Whether it failed, or was cut short.
     pub fn is_red(&self) -> bool {
-        matches!(self.end, Some((_, Verdict::Failed { .. }))) || (self.end.is_none() && self.start_ms.is_some())
+        match self.shown {
+            Shown::Failed(_) => true,
+            Shown::CutShort(_) => self.start_ms.is_some(),
+            Shown::Passed | Shown::Skipped(_) => false,
+        }
     }
 
     /// Whether it was checked and holds.
     pub fn is_green(&self) -> bool {
-        matches!(self.end, Some((_, Verdict::Passed { .. })))
+        self.shown == Shown::Passed
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.end, Some((_, Verdict::Failed { .. })))
+    }
+
+    fn shown(&self, failed: &BTreeSet<&str>) -> Shown {
+        match self.end.map(|(_, verdict)| verdict) {
+            Some(Verdict::Passed { .. }) => Shown::Passed,
+            Some(Verdict::Failed { message }) => Shown::Failed(message.clone()),
+            Some(Verdict::NotApplicable { why }) => Shown::Skipped(format!("not run: {why}")),
+            Some(Verdict::NotRun { culprit }) if failed.contains(culprit.as_str()) => {
+                Shown::Skipped(format!("not run: {culprit}"))
+            }
+            Some(Verdict::NotRun { culprit }) => Shown::Failed(format!("not run: {culprit}")),
+            None => Shown::CutShort(format!("cut short; last seen: {}", self.waiting.unwrap_or("nothing"))),
+        }
     }
 }
 
@@ -77,6 +113,10 @@ impl<'a> Run<'a> {
         for event in events {
             run.took_ms = run.took_ms.max(event.at_ms);
             run.add(event, &mut index);
+        }
+        let failed = run.cases.iter().filter(|case| case.has_failed()).map(|case| case.name).collect();
+        for case in &mut run.cases {
+            case.shown = case.shown(&failed);
         }
         run
     }
@@ -125,9 +165,39 @@ impl<'a> Run<'a> {
 
     fn case(&mut self, name: &'a str, index: &mut BTreeMap<&'a str, usize>) -> &mut Case<'a> {
         let at = *index.entry(name).or_insert_with(|| {
-            self.cases.push(Case { name, start_ms: None, end: None, waiting: None, evidence: None });
+            let shown = Shown::CutShort(String::new());
+            self.cases.push(Case { name, start_ms: None, end: None, waiting: None, evidence: None, shown });
             self.cases.len() - 1
         });
         &mut self.cases[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ended(case: &str, verdict: Verdict) -> Event {
+        Event::new(Duration::ZERO, What::CaseEnded { case: case.to_owned(), took_ms: 0, verdict })
+    }
+
+    fn blocked(culprit: &str) -> Event {
+        ended("c::r1::health", Verdict::NotRun { culprit: culprit.to_owned() })
+    }
+
+    #[test]
+    fn a_blocked_case_is_skipped_only_beside_the_failure_that_blocks_it() {
+        let ready = ended("c::r1::ready", Verdict::Failed { message: "broken".to_owned() });
+        let skipped = Shown::Skipped("not run: c::r1::ready".to_owned());
+        assert_eq!(Run::of(&[ready, blocked("c::r1::ready")]).cases[1].shown, skipped);
+        let alone = [blocked("c::r1::ready")];
+        assert_eq!(Run::of(&alone).cases[0].shown, Shown::Failed("not run: c::r1::ready".to_owned()));
+        let passed = ended("c::r1::ready", Verdict::Passed { note: String::new() });
+        let interrupted = [passed, blocked("the interrupt")];
+        let run = Run::of(&interrupted);
+        assert_eq!(run.cases[1].shown, Shown::Failed("not run: the interrupt".to_owned()));
+        assert!(run.cases[1].is_red() && run.first_cause().is_none(), "it failed, and is the cause of nothing");
     }
 }

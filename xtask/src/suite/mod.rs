@@ -220,6 +220,23 @@ impl Suite {
         self.releases.iter().map(|release| self.chart_of(release)).collect()
     }
 
+    /// The values files that releases, topologies and cases name, each once.
+    pub fn values_files(&self) -> BTreeSet<PathBuf> {
+        let of_release = |release: &Release| {
+            let chart = self.chart_of(release);
+            release.values.iter().map(|file| chart.join(file)).collect::<Vec<_>>()
+        };
+        let of_topology =
+            self.topologies.iter().flat_map(|topology| &topology.values).map(|file| self.chart().join(file));
+        let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
+        let of_case = |case: &CaseSpec| {
+            let chart = self.release(case.release.as_deref()).map_or_else(|_| self.chart(), |of| self.chart_of(of));
+            let named = case.with.get("values").and_then(toml::Value::as_array).into_iter().flatten();
+            named.filter_map(toml::Value::as_str).map(|file| chart.join(file)).collect::<Vec<_>>()
+        };
+        self.releases.iter().flat_map(of_release).chain(of_topology).chain(cases.flat_map(of_case)).collect()
+    }
+
     /// The parts that its topologies are made of, a namespace each; the first one is called by no name.
     pub fn parts(&self) -> BTreeSet<&str> {
         let parts = self.releases.iter().map(|release| release.namespace.as_str());

@@ -11,50 +11,74 @@ use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
 use super::pins::Pin;
+use super::unpack;
 
 /// How long another run's download is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A tool's place in the cache, locked while this lives.
-pub(super) struct Slot {
+pub(super) struct Slot<'a> {
+    pin: &'a Pin,
     binary: PathBuf,
     _lock: File,
 }
 
-impl Slot {
+impl<'a> Slot<'a> {
     /// Waits for the place of a pinned tool.
-    pub async fn open(pin: &Pin) -> anyhow::Result<Self> {
+    pub async fn open(pin: &'a Pin) -> anyhow::Result<Self> {
         Self::open_in(&root()?, pin).await
     }
 
     /// The same below a folder.
-    pub(super) async fn open_in(root: &Path, pin: &Pin) -> anyhow::Result<Self> {
+    pub(super) async fn open_in(root: &Path, pin: &'a Pin) -> anyhow::Result<Self> {
         let dir = root.join("tools").join(format!("{}-{}", pin.name, pin.version));
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let lock = lock(&dir.join("lock")).await?;
-        Ok(Self { binary: dir.join(pin.name.as_str()), _lock: lock })
+        Ok(Self { pin, binary: dir.join(pin.name.as_str()), _lock: lock })
     }
 
-    /// The binary, if an earlier run left it whole: it has to hash to what was checked then.
+    /// The binary, if an earlier run left it and it is what the committed table says: it hashes to what is committed, or
+    /// it is the member of an archive that does. Nothing that lies in the cache decides.
     pub async fn cached(&self) -> Option<PathBuf> {
-        let expected = std::fs::read_to_string(self.digest_file()).ok()?;
-        let binary = self.binary.clone();
-        let found = tokio::task::spawn_blocking(move || sha256_of_file(&binary)).await;
-        (found.ok()?.ok()? == expected.trim()).then(|| self.binary.clone())
+        let (binary, archive) = (self.binary.clone(), self.archive());
+        let of_file = self.pin.download().filter(|file| file.member.is_none()).map(|file| file.sha256.clone());
+        let of_package = self.pin.package().map(|package| package.sha256.clone());
+        let packed = self.pin.download().and_then(|file| Some((file.sha256.clone(), file.member.clone()?)));
+        let is_committed = move || -> anyhow::Result<bool> {
+            let found = sha256_of_file(&binary)?;
+            if [of_file, of_package].into_iter().flatten().any(|committed| committed == found) {
+                return Ok(true);
+            }
+            let Some((committed, member)) = packed else { return Ok(false) };
+            let archive = std::fs::read(archive)?;
+            Ok(sha256(&archive) == committed && sha256(&unpack::from_tar_gz(&archive, &member)?) == found)
+        };
+        let is_committed = tokio::task::spawn_blocking(is_committed).await.ok()?.unwrap_or(false);
+        is_committed.then(|| self.binary.clone())
     }
 
-    /// Takes a binary that was checked, all at once.
-    pub fn store(&self, bytes: &[u8]) -> anyhow::Result<PathBuf> {
-        write_whole(&self.binary, bytes, 0o755)?;
-        write_whole(&self.digest_file(), sha256(bytes).as_bytes(), 0o644)?;
+    /// Takes a binary that was checked, all at once, and the archive that it is from where only that has a committed
+    /// digest.
+    pub fn store(&self, Fetched { binary, archive }: &Fetched) -> anyhow::Result<PathBuf> {
+        if let Some(archive) = archive {
+            write_whole(&self.archive(), archive, 0o644)?;
+        }
+        write_whole(&self.binary, binary, 0o755)?;
         Ok(self.binary.clone())
     }
 
-    /// What the binary hashed to when it was stored. It is checked against the table before that; this finds
-    /// a file cut short or changed since.
-    fn digest_file(&self) -> PathBuf {
-        self.binary.with_extension("sha256")
+    fn archive(&self) -> PathBuf {
+        self.binary.with_extension("tar.gz")
     }
+}
+
+/// A binary that was fetched.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// The binary.
+    pub binary: Vec<u8>,
+    /// The archive that it is from, where that is what has a committed digest.
+    pub archive: Option<Vec<u8>>,
 }
 
 /// `$XDG_CACHE_HOME/chartproof`, else `~/.cache/chartproof`.
@@ -138,16 +162,45 @@ mod tests {
     use super::*;
     use crate::tools::{Name, pins};
 
+    fn pin(file: &str) -> Pin {
+        let platform = pins::platform();
+        toml::from_str(&format!(
+            "name = 'kind'\nversion = '0.1.0'\n[[file]]\nplatform = '{platform}'\nurl = ''\n{file}"
+        ))
+        .unwrap()
+    }
+
+    fn fetched(binary: &[u8], archive: Option<Vec<u8>>) -> Fetched {
+        Fetched { binary: binary.to_owned(), archive }
+    }
+
     #[tokio::test]
-    async fn what_was_stored_is_found_until_it_changes() {
-        let dir = tempfile::tempdir().unwrap();
-        let slot = Slot::open_in(dir.path(), pins::pinned(Name::Kind).unwrap()).await.unwrap();
+    async fn what_was_stored_is_found_as_long_as_it_has_the_committed_digest() {
+        let (dir, pin) = (tempfile::tempdir().unwrap(), pin(&format!("sha256 = '{}'", sha256(b"#!/bin/sh\n"))));
+        let slot = Slot::open_in(dir.path(), &pin).await.unwrap();
         assert_eq!(slot.cached().await, None);
-        let path = slot.store(b"#!/bin/sh\n").unwrap();
+        let path = slot.store(&fetched(b"#!/bin/sh\n", None)).unwrap();
         assert_eq!(slot.cached().await, Some(path.clone()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         std::fs::write(&path, "#!/bin").unwrap();
-        assert_eq!(slot.cached().await, None);
+        // What earlier versions believed.
+        std::fs::write(path.with_extension("sha256"), sha256(b"#!/bin")).unwrap();
+        assert_eq!(slot.cached().await, None, "a digest beside it proves nothing");
+    }
+
+    #[tokio::test]
+    async fn a_binary_out_of_an_archive_is_held_to_the_archives_committed_digest() {
+        let archive = unpack::tests::tar_gz("os/kind", b"binary");
+        let pin = pin(&format!("sha256 = '{}'\nmember = 'os/kind'", sha256(&archive)));
+        let dir = tempfile::tempdir().unwrap();
+        let slot = Slot::open_in(dir.path(), &pin).await.unwrap();
+        let path = slot.store(&fetched(b"binary", Some(archive))).unwrap();
+        assert_eq!(slot.cached().await, Some(path.clone()));
+        std::fs::write(&path, "another").unwrap();
+        assert_eq!(slot.cached().await, None, "not what is in the archive");
+        let other = unpack::tests::tar_gz("os/kind", b"another");
+        std::fs::write(path.with_extension("tar.gz"), other).unwrap();
+        assert_eq!(slot.cached().await, None, "not the committed archive");
     }
 
     #[tokio::test]

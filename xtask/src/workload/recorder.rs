@@ -1,5 +1,7 @@
 //! What clients did, as a history that can be judged now and later.
 
+use std::collections::{BTreeSet, HashSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,6 +13,7 @@ use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
 use crate::events::{CaseName, Events, What};
+use crate::process::redact;
 
 /// Who asked, whom, over what, and in which part of the case.
 #[derive(Debug, Clone)]
@@ -25,11 +28,12 @@ pub struct Asked {
     pub stage: Stage,
 }
 
-/// An acknowledged record together with the operation that wrote it.
+/// An acknowledged record together with the writes that may have left what it holds: several where its key is written
+/// again.
 #[derive(Debug, Clone)]
 pub struct Kept {
     record: Record,
-    written: Operation,
+    writes: Vec<Operation>,
 }
 
 /// How an operation began and ended.
@@ -131,22 +135,21 @@ impl Recorder {
     /// Takes over records of earlier cases: they have to be there in the end, too.
     pub fn take_over(&self, kept: &[Kept]) {
         let mut inner = self.inner();
-        for Kept { record, written } in kept {
+        for Kept { record, writes } in kept {
             inner.known.push(record.clone());
-            inner.operations.push(Operation { stage: Stage::Earlier, ..written.clone() });
+            let earlier = writes.iter().map(|write| Operation { stage: Stage::Earlier, ..write.clone() });
+            inner.operations.extend(earlier);
         }
     }
 
     /// Some of the acknowledged records, evenly spread, for later cases to look for.
     pub fn sample(&self, most: usize) -> Vec<Kept> {
         let inner = self.inner();
-        let step = inner.known.len().div_ceil(most.max(1)).max(1);
-        let kept = inner.known.iter().step_by(step).filter_map(|record| {
-            let wrote = |o: &&Operation| o.kind == OperationKind::Write && o.value.as_ref() == Some(&record.value);
-            let written = inner.operations.iter().find(wrote)?.clone();
-            Some(Kept { record: record.clone(), written })
-        });
-        kept.collect()
+        let mut keys = BTreeSet::new();
+        let once: Vec<_> = inner.known.iter().filter(|record| keys.insert(record.key.as_str())).collect();
+        let step = once.len().div_ceil(most.max(1)).max(1);
+        let kept = once.into_iter().step_by(step);
+        kept.map(|record| Kept { record: record.clone(), writes: standing(&inner.operations, &record.key) }).collect()
     }
 
     /// The records that are there for certain.
@@ -223,16 +226,44 @@ impl Recorder {
         }
     }
 
-    /// The history so far.
+    /// The history so far, without secrets: what is judged is what is kept.
     pub fn history(&self, promise: Promise, replicas: Vec<String>, minimum: Minimum) -> History {
         let format = history::file::FORMAT.to_owned();
         let inner = self.inner();
+        let writes = inner.operations.iter().filter(|o| o.kind == OperationKind::Write);
+        let written: HashSet<_> = writes.filter_map(|o| o.value.as_deref()).collect();
         History {
             header: Header { format, case: self.case.clone(), promise, replicas, minimum },
-            operations: inner.operations.clone(),
-            faults: inner.faults.clone(),
+            operations: inner.operations.iter().map(|operation| without_secrets(operation, &written)).collect(),
+            faults: inner.faults.iter().map(fault_without_secrets).collect(),
         }
     }
+}
+
+/// An operation as it is kept. Keys and written values are the harness's own; the application says the rest.
+fn without_secrets(operation: &Operation, written: &HashSet<&str>) -> Operation {
+    let mut kept = operation.clone();
+    kept.error = kept.error.map(|error| redact::text(&error));
+    kept.value = kept.value.map(|value| if written.contains(value.as_str()) { value } else { redact::text(&value) });
+    kept
+}
+
+fn fault_without_secrets(fault: &Fault) -> Fault {
+    let evidence = fault.evidence.as_deref().map(redact::text);
+    Fault { what: redact::text(&fault.what), evidence, ..fault.clone() }
+}
+
+/// The writes of a key that nothing overwrote for certain. One of unknown outcome may take effect at any time.
+fn standing(operations: &[Operation], key: &str) -> Vec<Operation> {
+    let writes = operations.iter().filter(|o| o.key == key && o.kind == OperationKind::Write);
+    let is_acknowledged = |o: &&Operation| o.outcome == Outcome::Ok;
+    let last_start_ns = writes.clone().filter(is_acknowledged).map(|o| o.start_ns).max().unwrap_or_default();
+    let stands = |o: &&Operation| match o.outcome {
+        Outcome::Ok => o.end_ns >= last_start_ns,
+        Outcome::Unknown => true,
+        Outcome::Failed => false,
+    };
+    writes.filter(stands).cloned().collect()
 }
 
 /// Saves a history below the run's folder; answers the file.
@@ -244,7 +275,12 @@ pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("{}.jsonl", history.header.case.replace("::", ".")));
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let file = std::fs::File::create(&path).with_context(|| format!("writing {}", path.display()))?;
-    history::file::write(history, std::io::BufWriter::new(file))
-        .with_context(|| format!("writing {}", path.display()))?;
+    let mut file = std::io::BufWriter::new(file);
+    let written = history::file::write(history, &mut file).and_then(|()| Ok(file.flush()?));
+    written.with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

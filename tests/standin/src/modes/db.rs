@@ -16,6 +16,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::MaybeText;
+use super::late::Late;
 use super::records::Records;
 use super::sessions::Sessions;
 use crate::config::faults_from_env;
@@ -46,6 +47,7 @@ pub struct Db {
 #[derive(Clone)]
 struct Server {
     records: Arc<Records>,
+    late: Option<Late>,
     sessions: Arc<Sessions>,
     password: Option<Arc<str>>,
     health: HealthFaults,
@@ -64,7 +66,8 @@ impl Db {
             let sessions = sessions.clone();
             move || sessions.end()
         });
-        let server = || router(Server { records, sessions, password, health: HealthFaults::new(&faults) });
+        let (late, health) = (Late::plant(&faults, &records), HealthFaults::new(&faults));
+        let server = || router(Server { records, late, sessions, password, health });
         serve::serve(self.port, &faults, signals, server).await
     }
 }
@@ -113,6 +116,10 @@ async fn read(State(server): State<Server>, Path(key): Path<String>) -> Response
 }
 
 async fn write(State(server): State<Server>, Path(key): Path<String>, value: String) -> Response {
+    if let Some(late) = &server.late {
+        late.write(key, value);
+        return StatusCode::CREATED.into_response();
+    }
     answer(server.records.change(|content| match content.records.insert(key, value) {
         None => StatusCode::CREATED,
         Some(_) => StatusCode::OK,

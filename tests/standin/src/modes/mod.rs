@@ -4,6 +4,7 @@
 mod client;
 mod db;
 mod job;
+mod late;
 mod migrate;
 mod pool;
 mod records;

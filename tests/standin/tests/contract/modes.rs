@@ -44,6 +44,23 @@ async fn a_db_keeps_its_records_over_a_restart() {
 }
 
 #[tokio::test]
+async fn a_late_write_is_acknowledged_before_it_is_stored() {
+    let fleet = Fleet::new();
+    let (never, _) = db(&fleet, &[("STANDIN_FAULT", "late-write=3600")]).await;
+    assert_eq!(send(&never, "PUT", "/v1/records/a", "one").await.0, 201);
+    assert_eq!(status(&never, "/v1/records/a").await, 404);
+    let (late, _) = db(&fleet, &[("STANDIN_FAULT", "late-write=0.2")]).await;
+    for value in ["one", "two", "three"] {
+        assert_eq!(send(&late, "PUT", "/v1/records/a", value).await.0, 201);
+    }
+    let last = async || match late.get("/v1/records/a").await?.body {
+        body if body == "three" => Ok(()),
+        body => Err(body),
+    };
+    until("the last value", last).await;
+}
+
+#[tokio::test]
 async fn a_migration_runs_once() {
     let fleet = Fleet::new();
     let (db, url) = db(&fleet, &[("STANDIN_DB_PASSWORD", "secret")]).await;

@@ -136,12 +136,16 @@ async fn report_apart(folder: PathBuf, events: impl Iterator<Item = Event> + Sen
 async fn report(folder: &Path, events: impl Iterator<Item = Event>) -> anyhow::Result<()> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let reports = Reports::start_on(Terminal::Silent, folder, receiver)?;
+    let mut last = None;
     for event in events {
-        drop(sender.send(event));
-        tokio::task::yield_now().await;
+        if let Some(event) = last.replace(event) {
+            drop(sender.send(event));
+            tokio::task::yield_now().await;
+        }
     }
     drop(sender);
-    let mut told = reports.ended().await;
+    let last = last.context("the run has no events")?;
+    let mut told = reports.ended(|_| last).await;
     told.write(folder, None);
     told.trouble.map_or(Ok(()), Err)
 }

@@ -1,0 +1,62 @@
+//! What a run that is repeated depends on.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::suite::load;
+
+/// A chart with a chart behind a link, a file that is hidden, and values of another folder.
+fn scene() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let leaky = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky");
+    for folder in ["chart/templates", "chart/charts", "other", "dependency", "another"] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+    }
+    for file in ["Chart.yaml", "values.yaml", "templates/all.yaml"] {
+        fs::copy(leaky.join(file), dir.path().join("chart").join(file)).unwrap();
+    }
+    let suite = fs::read_to_string(leaky.join("e2e.toml")).unwrap();
+    let suite = suite.replace("replicas = 1", "replicas = 1\nvalues = [\"../other/own.yaml\"]");
+    for (file, text) in [
+        ("chart/e2e.toml", suite.as_str()),
+        ("chart/.helmignore", "*.md\n"),
+        ("other/own.yaml", "apiToken: a\n"),
+        ("dependency/values.yaml", "a: 1\n"),
+        ("another/values.yaml", "a: 2\n"),
+    ] {
+        fs::write(dir.path().join(file), text).unwrap();
+    }
+    symlink("../../dependency", dir.path().join("chart/charts/dependency")).unwrap();
+    dir
+}
+
+fn inputs(dir: &Path) -> Inputs {
+    let suite = load::read(&dir.join("chart")).unwrap();
+    Inputs::of([&suite], &Settings::default(), &UnderTest::parse(None).unwrap()).unwrap()
+}
+
+#[test]
+fn every_file_that_went_in_counts() {
+    let dir = scene();
+    assert_eq!(inputs(dir.path()).changed(), None);
+    for file in ["other/own.yaml", "dependency/values.yaml", "chart/.helmignore", "chart/templates/all.yaml"] {
+        let (before, path) = (inputs(dir.path()), dir.path().join(file));
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "# more\n").unwrap();
+        let why = before.changed().unwrap_or_default();
+        let name = path.file_name().unwrap().to_string_lossy();
+        assert!(why.contains(&*name) && why.ends_with(" has changed since"), "{file}: {why:?}");
+    }
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_counts_and_one_that_leads_up_is_no_endless_loop() {
+    let dir = scene();
+    let (before, link) = (inputs(dir.path()), dir.path().join("chart/charts/dependency"));
+    fs::remove_file(&link).unwrap();
+    symlink("../../another", &link).unwrap();
+    assert!(before.changed().unwrap().contains("charts/dependency/values.yaml has changed"));
+    fs::remove_file(&link).unwrap();
+    symlink("..", &link).unwrap();
+    assert!(before.changed().unwrap().contains("folders within folders without end"));
+}

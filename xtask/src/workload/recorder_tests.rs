@@ -1,0 +1,78 @@
+//! What is kept of a case's operations.
+
+use super::*;
+
+fn operation(kind: OperationKind, value: Option<&str>, (start_ns, end_ns): (u64, u64), outcome: Outcome) -> Operation {
+    Operation {
+        client: "c".to_owned(),
+        replica: Some("r0".to_owned()),
+        connection: Connection::New,
+        stage: Stage::Workload,
+        kind,
+        key: "register-0".to_owned(),
+        value: value.map(str::to_owned),
+        start_ns,
+        end_ns,
+        outcome,
+        error: None,
+        refused: false,
+    }
+}
+
+fn recorder(operations: Vec<Operation>) -> Recorder {
+    let (events, _) = Events::channel();
+    let recorder = Recorder::new("test::case".to_owned(), events);
+    for operation in operations {
+        let written = (operation.outcome == Outcome::Ok).then_some(operation.value.clone()).flatten();
+        if let Some(value) = written.filter(|_| operation.kind == OperationKind::Write) {
+            recorder.know(Record::new(operation.key.clone(), value));
+        }
+        recorder.add(operation);
+    }
+    recorder
+}
+
+fn history(recorder: &Recorder) -> History {
+    recorder.history(Promise::EventualRegister, vec!["r0".to_owned()], Minimum { before: 0, during: 0, after: 0 })
+}
+
+#[test]
+fn later_cases_take_over_every_write_that_may_have_left_what_a_key_holds() {
+    let write = |value, times, outcome| operation(OperationKind::Write, Some(value), times, outcome);
+    let earlier = recorder(vec![
+        write("overwritten", (1, 2), Outcome::Ok),
+        write("unknown", (3, 4), Outcome::Unknown),
+        write("last", (5, 9), Outcome::Ok),
+        write("beside it", (6, 7), Outcome::Ok),
+        write("refused", (8, 8), Outcome::Failed),
+    ]);
+    let later = recorder(vec![]);
+    later.take_over(&earlier.sample(50));
+    let values: Vec<_> = history(&later).operations.into_iter().filter_map(|o| o.value).collect();
+    assert_eq!(values, ["unknown", "last", "beside it"]);
+    assert_eq!(later.known().len(), 1, "the key is read back once");
+}
+
+#[test]
+fn a_history_holds_no_secret() {
+    crate::process::known::learn("badger-of-the-wood");
+    let failed = Operation {
+        error: Some("status 500: dsn is badger-of-the-wood".to_owned()),
+        ..operation(OperationKind::Write, Some("v1"), (1, 2), Outcome::Unknown)
+    };
+    let recorder =
+        recorder(vec![failed, operation(OperationKind::Read, Some("badger-of-the-wood"), (3, 4), Outcome::Ok)]);
+    recorder.fault("helm upgrade --set auth.password=badger-of-the-wood");
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(save(&history(&recorder), dir.path()).unwrap()).unwrap();
+    assert!(!text.contains("badger") && text.matches("REDACTED").count() == 3 && text.contains("v1"), "{text}");
+}
+
+#[test]
+fn a_history_on_a_full_disk_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("histories")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", dir.path().join("histories/test.case.jsonl")).unwrap();
+    let error = save(&history(&recorder(vec![])), dir.path()).unwrap_err();
+    assert!(format!("{error:#}").contains("No space left on device"), "{error:#}");
+}
