@@ -58,6 +58,8 @@ pub struct ProcessPlan {
     pub capabilities: u64,
     /// No program may give it more.
     pub no_new_privileges: bool,
+    /// The system calls that the seccomp filter names are refused.
+    pub forbid_calls: bool,
     /// The node maps a single user: another one needs a user namespace of its own.
     pub single_user_node: bool,
     /// Its standard input is to be its controlling terminal.

@@ -107,7 +107,7 @@ async fn it_has_few_capabilities(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let status = "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status";
     let default = pod.script(status).await?;
-    ensure!(default == "CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t0\n", "{default}");
+    ensure!(default == "CapEff:\t00000000a00425fb\nCapBnd:\t00000000a00425fb\nNoNewPrivs:\t0\n", "{default}");
     let mut spec = pod.spec(status);
     spec.security = Security {
         run_as_user: Some(10001),
