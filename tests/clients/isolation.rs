@@ -5,7 +5,7 @@ use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
     ("isolation::a_pod_is_confined_unless_it_says_otherwise", a_pod_is_confined_unless_it_says_otherwise),
-    ("isolation::a_claim_that_only_says_that_it_is_bound_is_not_mounted", a_false_claim_is_not_mounted),
+    ("isolation::a_false_claim_is_not_mounted", a_false_claim_is_not_mounted),
     ("isolation::a_planted_link_leads_no_sub_path_out", a_planted_link_leads_no_sub_path_out),
 ];
 

@@ -108,7 +108,11 @@ async fn an_account_without_roles_may_do_nothing_with_objects() {
         ("GET", "/chartproof/report", r#"forbidden: User "U" cannot get path "/chartproof/report""#),
     ];
     for (method, path, expected) in table {
-        assert_eq!(refused(&api, &token, method, path, None).await, expected.replace('U', USER), "{path}");
+        assert_eq!(
+            refused(&api, &token, method, path, None).await,
+            expected.replace("\"U\"", &format!("\"{USER}\"")),
+            "{path}"
+        );
     }
     let volume = json!({"metadata": {"name": "v"}, "spec": {}});
     let told = refused(&api, &token, "POST", "/api/v1/persistentvolumes", Some(&volume)).await;

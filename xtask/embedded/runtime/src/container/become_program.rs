@@ -115,7 +115,9 @@ fn drop_capabilities(kept: u64) -> Result<()> {
 }
 
 fn become_user(identity: &Identity) -> Result<()> {
-    let groups: Vec<Gid> = identity.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    // Its own group among them: a mode that is closed to a group must stay closed to whoever changes to another.
+    let groups = std::iter::once(identity.group).chain(identity.groups.iter().copied());
+    let groups: Vec<Gid> = groups.map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups).context("set the supplementary groups")?;
     let (user, group) = (Uid::from_raw(identity.user), Gid::from_raw(identity.group));
     rustix::thread::set_thread_res_gid(group, group, group).with_context(|| format!("become group {group:?}"))?;
