@@ -97,9 +97,9 @@ pub fn all() -> Result<Vec<ClusterRole>, Status> {
         {"nonResourceURLs": ["*"], "verbs": ["*"]},
     ]);
     let aggregating = [("admin", admin), ("edit", edit), ("view", view)];
-    let mut all = vec![role("cluster-admin", everything)];
+    let mut all = vec![role("cluster-admin", &everything)];
     for (name, rules) in aggregating {
-        let mut role = role(name, rules.into());
+        let mut role = role(name, &rules.into());
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
         role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]});
         all.push(role);
@@ -107,7 +107,7 @@ pub fn all() -> Result<Vec<ClusterRole>, Status> {
     all.iter().map(parsed).collect()
 }
 
-fn role(name: &str, rules: Value) -> Value {
+fn role(name: &str, rules: &Value) -> Value {
     let labels = json!({"kubernetes.io/bootstrapping": "rbac-defaults"});
     json!({"metadata": {"name": name, "labels": labels}, "rules": rules})
 }

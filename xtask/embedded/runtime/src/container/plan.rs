@@ -44,6 +44,7 @@ pub struct RootPlan {
 }
 
 /// A process inside a container.
+#[expect(clippy::struct_excessive_bools, reason = "orders that have nothing to do with each other")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Program and arguments.
