@@ -12,6 +12,7 @@ mod containers;
 mod deployments;
 mod helm;
 mod hooks;
+mod isolation;
 mod jobs;
 mod planted;
 mod pods;
@@ -33,7 +34,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 type Case = (&'static str, fn(&Clients, &str));
 
 /// What is looked at on the cluster of an ordinary user, too, where root runs the tests.
-const ORDINARY: &[&[Case]] = &[services::CASES, containers::CASES, volumes::CASES, pods::CASES];
+const ORDINARY: &[&[Case]] = &[services::CASES, containers::CASES, volumes::CASES, isolation::CASES, pods::CASES];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         jobs::CASES,
         containers::CASES,
         volumes::CASES,
+        isolation::CASES,
         pods::CASES,
         planted::CASES,
         workloads::CASES,

@@ -90,17 +90,17 @@ pub static KINDS: &[Kind] = &[
     inert(row("networking.k8s.io", "Ingress", "ingresses", "ingress", &["ing"], &["status"])),
     inert(cluster(row("networking.k8s.io", "IngressClass", "ingressclasses", "ingressclass", &[], &[]))),
     inert(row("networking.k8s.io", "NetworkPolicy", "networkpolicies", "networkpolicy", &["netpol"], &[])),
-    inert(row("rbac.authorization.k8s.io", "Role", "roles", "role", &[], &[])),
-    inert(row("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", "rolebinding", &[], &[])),
-    inert(cluster(row("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", "clusterrole", &[], &[]))),
-    inert(cluster(row(
+    row("rbac.authorization.k8s.io", "Role", "roles", "role", &[], &[]),
+    row("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", "rolebinding", &[], &[]),
+    cluster(row("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", "clusterrole", &[], &[])),
+    cluster(row(
         "rbac.authorization.k8s.io",
         "ClusterRoleBinding",
         "clusterrolebindings",
         "clusterrolebinding",
         &[],
         &[],
-    ))),
+    )),
     inert(Kind {
         version: "v2",
         ..row(

@@ -1,6 +1,7 @@
 //! The node's process: API server, controllers, kubelet, DNS and proxy in namespaces of their own.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,6 +63,12 @@ fn read_options(directory: &Path) -> anyhow::Result<NodeOptions> {
 
 /// Everything, until SIGTERM or until a part of it fails.
 async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) -> anyhow::Result<()> {
+    // Programs that containers leave in their volumes may run as another user: no user of the host may get at them.
+    for name in ["pods", "volumes"] {
+        let path = directory.join(name);
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.with_context(|| format!("cannot make {}", path.display()))?;
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let address = listener.local_addr()?;
     let registry = Registry::new();

@@ -139,3 +139,81 @@ fn steady(answer: &Value) -> Value {
     }
     answer
 }
+
+/// Names that become paths on the node: none may lead elsewhere.
+#[tokio::test]
+async fn no_name_is_a_way_out() {
+    let claim = |volume: &str| {
+        let resources = json!({"requests": {"storage": "1Gi"}});
+        json!({"metadata": {"generateName": "c-"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": resources, "volumeName": volume}})
+    };
+    let keyed = |key: &str| json!({"metadata": {"generateName": "m-"}, "data": {key: ""}});
+    let named =
+        |name: &str| json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "i"}]}});
+    let (claims, maps, pods) = ("persistentvolumeclaims", "configmaps", "pods");
+    let subdomain = "a lowercase RFC 1123 subdomain must consist of";
+    let api = Api::start();
+    for (plural, object, field, why) in [
+        (claims, claim("/somewhere"), "spec.volumeName", subdomain),
+        (claims, claim("../somewhere"), "spec.volumeName", subdomain),
+        (maps, keyed(".."), "data[..]", "must not be '..'"),
+        (maps, keyed("."), "data[.]", "must not be '.'"),
+        (maps, keyed("..data"), "data[..data]", "must not start with '..'"),
+        ("secrets", keyed(".."), "data[..]", "must not be '..'"),
+        (pods, named(".."), "metadata.name", subdomain),
+        (pods, named("a/b"), "metadata.name", subdomain),
+    ] {
+        is_invalid(&api, plural, &object, field, why).await;
+    }
+    let (code, answer) = api.call("POST", "/api/v1/namespaces", Some(&json!({"metadata": {"name": ".."}}))).await;
+    assert_eq!(code, 422, "{answer}");
+}
+
+async fn is_invalid(api: &Api, plural: &str, object: &Value, field: &str, why: &str) {
+    let (code, answer) = api.call("POST", &format!("/api/v1/namespaces/default/{plural}"), Some(object)).await;
+    let causes = answer["details"]["causes"].as_array().cloned().unwrap_or_default();
+    let told = |cause: &Value| cause["field"] == field && cause["message"].as_str().is_some_and(|m| m.contains(why));
+    assert!(code == 422 && causes.iter().any(told), "{object}: {answer}");
+}
+
+/// A pod with a volume, and where its container mounts it.
+fn with_volume(volume: &Value, mount: &Value) -> Value {
+    let container = json!({"name": "main", "image": "i", "volumeMounts": [mount]});
+    json!({"metadata": {"generateName": "p-"}, "spec": {"containers": [container], "volumes": [volume]}})
+}
+
+#[tokio::test]
+async fn no_file_of_a_volume_is_a_way_out() {
+    let item = |path: &str| json!([{"key": "k", "path": path}]);
+    let map = |path: &str| json!({"name": "v", "configMap": {"name": "m", "items": item(path)}});
+    let secret = json!({"name": "v", "secret": {"secretName": "s", "items": item("a/../../x")}});
+    let own = json!([{"path": "../x", "fieldRef": {"fieldPath": "metadata.name"}}]);
+    let own = json!({"name": "v", "downwardAPI": {"items": own}});
+    let token = json!({"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "../x"}}]}});
+    let in_projected = json!({"configMap": {"name": "m", "items": item("../x")}});
+    let projected = json!({"name": "v", "projected": {"sources": [in_projected]}});
+    let back = "must not contain '..'";
+    let api = Api::start();
+    for (volume, field, why) in [
+        (map("../../x"), "configMap.items[0].path", back),
+        (map("/x"), "configMap.items[0].path", "must be a relative path"),
+        (map("..x"), "configMap.items[0].path", "must not start with '..'"),
+        (secret, "secret.items[0].path", back),
+        (own, "downwardAPI.items[0].path", back),
+        (token, "projected.sources[0].serviceAccountToken.path", back),
+        (projected, "projected.sources[0].configMap.items[0].path", back),
+        (json!({"name": "../x", "emptyDir": {}}), "name", "a lowercase RFC 1123 label must consist of"),
+    ] {
+        let mount = json!({"name": volume["name"], "mountPath": "/v"});
+        is_invalid(&api, "pods", &with_volume(&volume, &mount), &format!("spec.volumes[0].{field}"), why).await;
+    }
+    let below = |field: &str, path: &str| json!({"name": "v", "mountPath": "/v", field: path});
+    let empty = json!({"name": "v", "emptyDir": {}});
+    for (field, path, why) in [("subPath", "../x", back), ("subPathExpr", "/$(A)", "must be a relative path")] {
+        let pod = with_volume(&empty, &below(field, path));
+        is_invalid(&api, "pods", &pod, &format!("spec.containers[0].volumeMounts[0].{field}"), why).await;
+    }
+    let fine = with_volume(&map("a/b..c"), &below("subPath", "a/..b"));
+    api.create("/api/v1/namespaces/default/pods", &fine).await;
+}

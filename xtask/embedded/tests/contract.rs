@@ -130,10 +130,10 @@ const HONOURED: &[(&str, &str)] = &[
         "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources \
          securityContext startupProbe terminationMessagePath terminationMessagePolicy volumeMounts workingDir",
     ),
-    ("PodSecurityContext", "fsGroup runAsGroup runAsNonRoot runAsUser supplementalGroups"),
+    ("PodSecurityContext", "fsGroup runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups"),
     (
         "SecurityContext",
-        "allowPrivilegeEscalation capabilities readOnlyRootFilesystem runAsGroup runAsNonRoot runAsUser",
+        "allowPrivilegeEscalation capabilities readOnlyRootFilesystem runAsGroup runAsNonRoot runAsUser seccompProfile",
     ),
     (
         "Probe",

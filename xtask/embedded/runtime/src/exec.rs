@@ -1,15 +1,15 @@
 //! A program that runs in a container besides its own.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use anyhow::{Context, Result};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -93,11 +93,8 @@ fn output() -> Result<(ExecOutput, Stdio)> {
 
 /// A terminal out of the container's own `/dev/pts`, so that it has a name there.
 pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
-    let path = format!("/proc/{container}/root/dev/pts/ptmx");
-    let flags = (OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).bits().cast_signed();
-    let mut options = File::options();
-    let master = options.read(true).write(true).custom_flags(flags | rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    let master: OwnedFd = master.open(&path).with_context(|| format!("open a terminal at {path}"))?.into();
+    let root = format!("/proc/{container}/root");
+    let master = multiplexer(Path::new(&root)).with_context(|| format!("open a terminal at {root}/dev/pts/ptmx"))?;
     unlockpt(&master).context("unlock the terminal")?;
     let peer = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
     let peer = peer.context("open the terminal's other end")?;
@@ -113,6 +110,16 @@ pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
         terminal: Some(terminal),
     };
     Ok((stdio, streams))
+}
+
+/// Opens the container's terminal multiplexer, whatever links and files the container has put in the way.
+fn multiplexer(root: &Path) -> io::Result<OwnedFd> {
+    let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let opened = openat2(&root, "dev/pts/ptmx", flags, Mode::empty(), resolve)?;
+    let is_terminal = FileType::from_raw_mode(fstat(&opened)?.st_mode) == FileType::CharacterDevice;
+    if is_terminal { Ok(opened) } else { Err(io::Error::other("not a device")) }
 }
 
 /// The node's end of a terminal.

@@ -6,6 +6,7 @@
 //! - `node`, `supervisor`: the namespaces of the whole node, and the process outside that ends them;
 //! - `image`: archives unpacked to trees, once for each set of layers, and what the host serves itself;
 //! - `network`, `sandbox`: the bridge, and a pod's namespaces, which no process holds but descriptors;
+//! - `own_program`: this program's own file, which no container can write to;
 //! - `spawn`, `process`: the one thread that starts processes, and how their ends are learnt;
 //! - `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
 //! - `exec`, `logs`, `cgroup`: further programs, output, memory limits.
@@ -22,6 +23,7 @@ mod image;
 mod logs;
 mod network;
 mod node;
+mod own_program;
 mod process;
 mod rooted;
 mod runtime;
@@ -37,6 +39,7 @@ pub use container::Container;
 pub use exec::{Exec, ExecInput, ExecOutput};
 pub use image::host_serves;
 pub use node::enter_node_namespaces;
+pub use rooted::make_directories_beneath;
 pub use runtime::Runtime;
 pub use sandbox::Sandbox;
 pub use spec::{ContainerSpec, ExecSpec, Exit, Image, Mount, NodeNetwork, RuntimeError, SandboxSpec, Security};

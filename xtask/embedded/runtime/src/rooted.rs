@@ -8,7 +8,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, open, openat2, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, open, openat, openat2, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 /// As many links as the kernel follows.
@@ -78,6 +80,29 @@ impl Root {
         self.enter(&resolved)
     }
 
+    /// Whether an absolute path ends in a link.
+    pub fn has_link_at(&self, path: &str) -> bool {
+        let name = path.trim_start_matches('/');
+        statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Symlink)
+    }
+
+    /// Finds `path` and opens it for reference only (`O_PATH`). Unlike [`Root::resolve`], this takes a link to `/` or
+    /// above the directory for an error (`EXDEV`).
+    pub fn beneath(&self, path: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        Ok(openat2(&self.fd, path, flags, Mode::empty(), resolve)?)
+    }
+
+    /// Makes a directory in another one, with this mode whatever the umask is.
+    fn make_directory(dir: &OwnedFd, name: &OsStr, mode: Mode) -> io::Result<()> {
+        mkdirat(dir, name, mode)?;
+        // By now it may be a link that a container has put there.
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(fchmod(openat(dir, name, flags, Mode::empty())?, mode)?)
+    }
+
     /// The kind of what `name` is in the directory; none where nothing is.
     fn step(&self, dir: &Path, name: &OsStr) -> io::Result<Option<FileType>> {
         match statat(&self.enter(dir)?, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -91,7 +116,7 @@ impl Root {
         let dir = self.enter(dir)?;
         if file {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&dir, name, flags, Mode::from_raw_mode(0o644))?;
+            openat(&dir, name, flags, Mode::from_raw_mode(0o644))?;
             return Ok(());
         }
         Ok(mkdirat(&dir, name, Mode::from_raw_mode(0o755))?)
@@ -114,6 +139,28 @@ impl Root {
         File::open(by_descriptor(&found))?.take(bytes_max).read_to_end(&mut content)?;
         Ok(content)
     }
+}
+
+/// Makes the directories that are missing on a path beneath a directory of the node, open to all, and checks that no
+/// link on it leads out. Whoever mounts it later has to look again ([`Mount::sub_path`](crate::Mount::sub_path)).
+///
+/// # Errors
+/// `EXDEV` where a link leads out.
+pub fn make_directories_beneath(directory: &Path, path: &Path) -> io::Result<()> {
+    let root = Root::open(directory)?;
+    let mut parent = root.beneath(Path::new("."))?;
+    let mut reached = PathBuf::new();
+    for name in components(path) {
+        reached.push(&name);
+        parent = match root.beneath(&reached) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Root::make_directory(&parent, &name, Mode::from_raw_mode(0o777))?;
+                root.beneath(&reached)?
+            }
+            found => found?,
+        };
+    }
+    Ok(())
 }
 
 /// A path to what a descriptor refers to, for calls that take paths alone; good for as long as it is open.
@@ -157,6 +204,28 @@ mod tests {
             let error = root.read(Path::new(path), 100).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}");
         }
+    }
+
+    #[test]
+    fn directories_are_made_beneath_and_nowhere_else() {
+        let (dir, root) = tree();
+        let inside = dir.path().join("root");
+        fs::create_dir(dir.path().join("outside")).unwrap();
+        symlink("../outside", inside.join("up")).unwrap();
+        symlink(dir.path().join("outside"), inside.join("absolute")).unwrap();
+        symlink("../outside/gone", inside.join("dangling")).unwrap();
+        symlink("/proc/self/root", inside.join("magic")).unwrap();
+        for out in ["up/made", "absolute/made", "dangling", "dangling/made", "../outside/made", "magic/made"] {
+            make_directories_beneath(&inside, Path::new(out)).unwrap_err();
+            root.beneath(Path::new(out)).unwrap_err();
+        }
+        assert_eq!(fs::read_dir(dir.path().join("outside")).unwrap().count(), 0);
+        symlink("a/b", inside.join("within")).unwrap();
+        make_directories_beneath(&inside, Path::new("a/b")).unwrap();
+        make_directories_beneath(&inside, Path::new("within/c")).unwrap();
+        assert!(inside.join("a/b/c").is_dir());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&inside.join("a").metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o777);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The runtime as kubelet sees it.
 
 use std::net::Ipv4Addr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +9,10 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::cgroup;
-use crate::container::{Container, Node};
+use crate::container::{Container, Node, seccomp};
 use crate::image::Store;
 use crate::network::PodNetwork;
+use crate::own_program;
 use crate::sandbox::Sandbox;
 use crate::spawn::Spawner;
 use crate::spec::{ContainerSpec, Image, NodeNetwork, RuntimeError, SandboxSpec};
@@ -36,7 +38,8 @@ impl Runtime {
         let start = async {
             let images = Store::new(&dir.join("images"), !single_user)?;
             let network = PodNetwork::start(network).await?;
-            let spawner = Spawner::start()?;
+            open_to_nobody_else(dir)?;
+            let spawner = Spawner::start(own_program::mount_read_only(dir)?)?;
             anyhow::Ok(Inner { dir: dir.into(), network, images, spawner, single_user })
         };
         let inner = start.await.context("start the container runtime").map_err(other)?;
@@ -121,7 +124,10 @@ impl Runtime {
 
     /// What can't be honoured on this machine, in words for the run's report.
     pub fn limits(&self) -> Vec<String> {
-        let mut limits = vec!["CPU limits and seccomp profiles are not enforced".to_owned()];
+        let mut limits = vec!["CPU limits are not enforced".to_owned()];
+        if !seccomp::is_available() {
+            limits.push("system calls are not filtered: the kernel has no seccomp filters".into());
+        }
         if !self.memory_limits_enforced() {
             limits.push("memory limits are not enforced: no memory cgroup may be made here".into());
         }
@@ -136,6 +142,17 @@ impl Runtime {
         }
         limits
     }
+}
+
+/// Makes the directories in which there are files of containers. Programs of theirs may run as another user: no user of
+/// the host may get at them.
+fn open_to_nobody_else(dir: &Path) -> anyhow::Result<()> {
+    for name in ["containers", "sandboxes"] {
+        let path = dir.join(name);
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.with_context(|| format!("make the directory {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Whether the node's user namespace maps one user only, as it does where an ordinary user started it.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -81,14 +82,15 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    pub fn start() -> Result<Self> {
+    /// Starts the thread; `program` is this program's own file, as containers may have it.
+    pub fn start(program: PathBuf) -> Result<Self> {
         let home: OwnedFd = File::open("/proc/self/ns/pid").context("open the node's process namespace")?.into();
         let (orders, taken) = mpsc::channel::<Order>();
         std::thread::Builder::new()
             .name("spawner".into())
             .spawn(move || {
                 while let Ok(order) = taken.recv() {
-                    let (reply, started) = carry_out(&home, order);
+                    let (reply, started) = carry_out(&home, &program, order);
                     if let Err(Ok((_, unwanted))) = reply.send(started) {
                         end(&unwanted);
                     }
@@ -163,12 +165,12 @@ fn end(helper: &OwnedFd) {
 
 type Reply = oneshot::Sender<Result<(u32, OwnedFd)>>;
 
-fn carry_out(home: &OwnedFd, order: Order) -> (Reply, Result<(u32, OwnedFd)>) {
+fn carry_out(home: &OwnedFd, program: &Path, order: Order) -> (Reply, Result<(u32, OwnedFd)>) {
     let Order { word, namespace, stdio, control, inherit, reply } = order;
     let inherited: Vec<BorrowedFd<'_>> =
         std::iter::once(&control).chain(inherit.iter().map(AsRef::as_ref)).map(AsFd::as_fd).collect();
     let started = enter(&namespace)
-        .and_then(|()| inheriting(&inherited, || spawn(word, control.as_raw_fd(), stdio)))
+        .and_then(|()| inheriting(&inherited, || spawn(program, word, control.as_raw_fd(), stdio)))
         .with_context(|| format!("start the helper {word}"));
     let back = setns(home, CloneFlags::CLONE_NEWPID).context("return to the node's process namespace");
     (reply, back.and(started))
@@ -196,8 +198,8 @@ fn inheriting<T>(descriptors: &[BorrowedFd<'_>], act: impl FnOnce() -> Result<T>
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the runtime's one place that starts processes")]
-fn spawn(word: &str, control: i32, stdio: Stdio3) -> Result<(u32, OwnedFd)> {
-    let mut command = Command::new("/proc/self/exe");
+fn spawn(program: &Path, word: &str, control: i32, stdio: Stdio3) -> Result<(u32, OwnedFd)> {
+    let mut command = Command::new(program);
     command.arg(word).arg(control.to_string()).env_clear();
     command.stdin(stdio.stdin).stdout(stdio.stdout).stderr(stdio.stderr);
     let child = command.spawn().context("execute this program anew")?;

@@ -21,10 +21,13 @@ pub struct SandboxSpec {
 }
 
 /// A directory or file of the node, mounted into a container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Mount {
     /// Where it is on the node.
     pub source: PathBuf,
+    /// What of it is mounted, where that is not all of it. Containers may write there: a link may lead anywhere beneath
+    /// the source, and nowhere else.
+    pub sub_path: PathBuf,
     /// Where the container sees it.
     pub target: PathBuf,
     /// Mounted read-only.
@@ -48,6 +51,8 @@ pub struct Security {
     pub drop_capabilities: Vec<String>,
     /// Capabilities added to the default set.
     pub add_capabilities: Vec<String>,
+    /// No system call is refused (`seccompProfile: {type: Unconfined}`).
+    pub seccomp_unconfined: bool,
 }
 
 /// One start of one container. A restart is a new container with the next `attempt`.

@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::registry::tokens::{Account, Tokens};
+use crate::kinds;
+use crate::registry::Registry;
+use crate::registry::tokens::Account;
 use anyhow::Context;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -25,12 +28,12 @@ const NAMES: &[&str] = &[
     "kubernetes.default.svc.cluster.local",
 ];
 
-/// Who asks. Each may do everything: roles are stored, and nothing looks at them.
+/// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Whoever has the kubeconfig.
+    /// Whoever has the kubeconfig: may do everything.
     User,
-    /// A pod, or whoever asked for a token.
+    /// A pod, or whoever asked for a token: may do what roles allow.
     Account(Account),
 }
 
@@ -73,11 +76,16 @@ impl Identity {
         &self.token
     }
 
-    /// Whose token a request carries, if anybody's.
-    pub(super) fn caller(&self, tokens: &Tokens, headers: &HeaderMap) -> Option<Caller> {
+    /// Whose token a request carries, if anybody's. An account's is worth nothing once the account is gone.
+    pub(super) fn caller(&self, registry: &Registry, headers: &HeaderMap) -> Option<Caller> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = sent.and_then(|value| value.strip_prefix("Bearer "))?;
-        if token == self.token { Some(Caller::User) } else { tokens.account(token).map(Caller::Account) }
+        if token == self.token {
+            return Some(Caller::User);
+        }
+        let (namespace, name) = registry.tokens.account(token)?;
+        registry.store.get(kinds::of::<ServiceAccount>(), &namespace, &name)?;
+        Some(Caller::Account((namespace, name)))
     }
 
     /// The TLS side of the listener.

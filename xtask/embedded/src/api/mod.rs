@@ -1,6 +1,7 @@
 //! The API server: HTTPS on a given listener, kube-apiserver's paths, words and codes.
 
 mod answer;
+mod authorize;
 mod body;
 mod channels;
 mod chartproof;
@@ -83,7 +84,7 @@ impl NodeHooks {
 
 /// Answers one request, whatever it is.
 async fn handle(state: State, request: axum::extract::Request) -> Response {
-    let Some(caller) = state.identity.caller(&state.registry.tokens, request.headers()) else {
+    let Some(caller) = state.identity.caller(&state.registry, request.headers()) else {
         return read_out(request, answer::status(&Status::new(401, "Unauthorized", "Unauthorized"))).await;
     };
     let path = request.uri().path().trim_end_matches('/').to_owned();
@@ -102,27 +103,35 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
                 return answer;
             }
             match reviews::find(path) {
-                Some(review) => reviews::answer(review, &caller, request).await,
-                None => resource(state, request).await,
+                Some(review) => reviews::answer(&state, review, &caller, request).await,
+                None => resource(state, caller, request).await,
             }
         }
     }
 }
 
 /// Answers a request for objects.
-async fn resource(state: State, request: axum::extract::Request) -> Response {
+async fn resource(state: State, caller: Caller, request: axum::extract::Request) -> Response {
     let target = match path::parse(request.uri().path()) {
         Ok(target) => target,
-        Err(path::Unknown::Group) => return read_out(request, answer::text(404, "404 page not found\n")).await,
+        Err(path::Unknown::Group) => {
+            let refused = authorize::path(&state, &caller, request.method(), request.uri().path()).err();
+            let absent = || answer::text(404, "404 page not found\n");
+            return read_out(request, refused.map_or_else(absent, |refused| answer::status(&refused))).await;
+        }
         Err(path::Unknown::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
     };
+    let asked = (request.method(), request.uri(), request.headers());
+    if let Err(refused) = authorize::objects(&state, &caller, &target, asked) {
+        return read_out(request, answer::status(&refused)).await;
+    }
     if let Some(planted) = faults::strike(&state.faults, request.method(), &target).await {
         return read_out(request, planted).await;
     }
     let answered = match target.subresource.as_deref() {
         Some("exec") => exec::answer(&state, &target, request).await,
         Some("portforward") => portforward::answer(&state, &target, request).await,
-        _ => match request::Request::read(target, request).await {
+        _ => match request::Request::read(caller, target, request).await {
             Ok(request) => objects(&state, &request).await,
             Err(status) => Err(status),
         },

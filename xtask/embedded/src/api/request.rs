@@ -5,6 +5,7 @@ use axum::extract::Query;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Uri};
 
+use super::Caller;
 use super::path::Target;
 use crate::status::Status;
 
@@ -13,6 +14,8 @@ pub(super) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// A request for objects.
 pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
     /// The HTTP method.
     pub method: Method,
     /// What it names.
@@ -27,13 +30,13 @@ pub struct Request {
 
 impl Request {
     /// Reads the whole request.
-    pub async fn read(target: Target, request: axum::extract::Request) -> Result<Self, Status> {
+    pub async fn read(caller: Caller, target: Target, request: axum::extract::Request) -> Result<Self, Status> {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
             let message = format!("Request entity too large: limit is {BODY_BYTES_MAX}");
             Status::new(413, "RequestEntityTooLarge", message)
         })?;
-        Ok(Self { method: parts.method, target, query: query(&parts.uri)?, headers: parts.headers, body })
+        Ok(Self { caller, method: parts.method, target, query: query(&parts.uri)?, headers: parts.headers, body })
     }
 
     /// A parameter of the query.

@@ -1,10 +1,13 @@
-//! Questions that are answered and stored nowhere: who am I, may I. Everybody may do all.
+//! Questions that are answered and stored nowhere: who am I, may I.
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::discovery::{REVIEWS, Review};
-use super::{Caller, answer};
+use super::{Caller, State, answer, authorize};
+use crate::registry::rbac::{self, Asked};
+use crate::registry::tokens::Account;
+use crate::registry::value::text;
 use crate::status::Status;
 
 /// The review that a path asks for.
@@ -13,18 +16,15 @@ pub fn find(path: &str) -> Option<&'static Review> {
 }
 
 /// Answers a question.
-pub async fn answer(review: &Review, caller: &Caller, request: axum::extract::Request) -> Response {
+pub async fn answer(state: &State, review: &Review, caller: &Caller, request: axum::extract::Request) -> Response {
     let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
         return answer::status(&Status::new(400, "BadRequest", "the body can't be read"));
     };
     let sent: Value = serde_json::from_slice(&body).unwrap_or_else(|_| json!({}));
     let status = match review.kind {
         "SelfSubjectReview" => json!({ "userInfo": user(caller) }),
-        "SelfSubjectRulesReview" => json!({
-            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": false,
-        }),
-        _ => json!({"allowed": true}),
+        "SelfSubjectRulesReview" => rules(state, caller, text(&sent["spec"], "namespace")),
+        _ => json!({"allowed": may(state, caller, &sent["spec"])}),
     };
     let answered = json!({
         "kind": review.kind, "apiVersion": format!("{}/v1", review.group),
@@ -33,13 +33,52 @@ pub async fn answer(review: &Review, caller: &Caller, request: axum::extract::Re
     answer::json(201, &answered)
 }
 
+/// Whether the caller may do what a `SelfSubjectAccessReview` asks about.
+fn may(state: &State, caller: &Caller, spec: &Value) -> bool {
+    let Caller::Account(account) = caller else { return true };
+    let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    if resource.is_null() {
+        return authorize::may_path(state, account, text(path, "verb"), text(path, "path"));
+    }
+    let subresource = text(resource, "subresource");
+    let plural = text(resource, "resource");
+    let combined = if subresource.is_empty() { plural.to_owned() } else { format!("{plural}/{subresource}") };
+    let (verb, group, name) = (text(resource, "verb"), text(resource, "group"), text(resource, "name"));
+    let asked = Asked::Resource { verb, group, resource: &combined, name };
+    is_review(verb, group, plural) || state.registry.may(account, text(resource, "namespace"), &asked)
+}
+
+/// Everybody may ask these questions.
+fn is_review(verb: &str, group: &str, plural: &str) -> bool {
+    verb == "create" && REVIEWS.iter().any(|review| (review.group, review.plural) == (group, plural))
+}
+
+/// What the caller may do in a namespace.
+fn rules(state: &State, caller: &Caller, namespace: &str) -> Value {
+    let rules = match caller {
+        Caller::User => vec![
+            json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}),
+            json!({"verbs": ["*"], "nonResourceURLs": ["*"]}),
+        ],
+        Caller::Account(account) => rules_of(state, account, namespace),
+    };
+    let (paths, resources): (Vec<Value>, Vec<Value>) =
+        rules.into_iter().partition(|rule| rule["nonResourceURLs"].is_array());
+    json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+}
+
+fn rules_of(state: &State, account: &Account, namespace: &str) -> Vec<Value> {
+    let mut rules = state.registry.rules_of(account, namespace);
+    let review =
+        |review: &Review| json!({"verbs": ["create"], "apiGroups": [review.group], "resources": [review.plural]});
+    rules.extend(REVIEWS.iter().map(review));
+    rules.push(authorize::discovery());
+    rules
+}
+
 fn user(caller: &Caller) -> Value {
     match caller {
         Caller::User => json!({"username": "chartproof", "groups": ["system:masters", "system:authenticated"]}),
-        Caller::Account((namespace, name)) => {
-            let of_namespace = format!("system:serviceaccounts:{namespace}");
-            let groups = ["system:serviceaccounts", &of_namespace, "system:authenticated"];
-            json!({"username": format!("system:serviceaccount:{namespace}:{name}"), "groups": groups})
-        }
+        Caller::Account(account) => json!({"username": rbac::user(account), "groups": rbac::groups(account)}),
     }
 }

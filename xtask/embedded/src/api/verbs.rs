@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::request::Request;
 use super::shape::Shape;
-use super::{State, answer, body, list, watch};
+use super::{Caller, State, answer, body, list, watch};
 use crate::kinds::Kind;
 use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written, schema};
 use crate::status::Status;
@@ -140,6 +140,10 @@ pub fn writer(request: &Request) -> Result<Writer, Status> {
     Ok(Writer {
         manager: manager.to_owned(),
         is_internal: false,
+        account: match &request.caller {
+            Caller::User => None,
+            Caller::Account(account) => Some(account.clone()),
+        },
         dry_run: dry_run(request.parameter("dryRun"))?,
         subresource: request.target.subresource.clone().unwrap_or_default(),
     })

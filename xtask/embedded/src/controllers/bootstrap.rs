@@ -1,4 +1,4 @@
-//! What a cluster has before anybody asks for anything: namespaces, a storage class, the API's own service.
+//! What a cluster has before anybody asks for anything: namespaces, roles, a storage class, the API's own service.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,14 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::default_roles;
 use super::reconcile::unless;
 use super::volumes::{DEFAULT_CLASS, PROVISIONER};
 use crate::client::{Client, Object};
 use crate::network::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::status::Status;
 
-/// Creates the namespaces, the storage class `standard` and the service `kubernetes`.
+/// Creates the namespaces, the roles that charts bind to, the storage class `standard` and the service `kubernetes`.
 ///
 /// # Errors
 /// Where the API refuses one of them.
@@ -25,6 +26,9 @@ pub fn run(client: &Client) -> Result<(), Status> {
     let client = &client.of("kube-apiserver");
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         create(client, &Namespace { metadata: named(name), ..Namespace::default() })?;
+    }
+    for role in default_roles::all()? {
+        create(client, &role)?;
     }
     create(client, &storage_class())?;
     create(client, &kubernetes_service())?;

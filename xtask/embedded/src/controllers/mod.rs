@@ -15,6 +15,7 @@ use crate::faults::Planted;
 pub mod accounts;
 pub mod bootstrap;
 pub mod clock;
+mod default_roles;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoints;

@@ -14,6 +14,8 @@ pub(super) fn security(pod: &Pod, container: &Container) -> Security {
     let supplemental = of_pod.into_iter().flat_map(|p| p.supplemental_groups.iter().flatten().copied());
     let groups = supplemental.chain(of_pod.and_then(|p| p.fs_group));
     let capabilities = own.and_then(|c| c.capabilities.as_ref());
+    let profile = own.and_then(|c| c.seccomp_profile.as_ref());
+    let profile = profile.or_else(|| of_pod.and_then(|p| p.seccomp_profile.as_ref()));
     Security {
         run_as_user: user.and_then(id),
         run_as_group: group.and_then(id),
@@ -22,6 +24,7 @@ pub(super) fn security(pod: &Pod, container: &Container) -> Security {
         no_new_privileges: own.and_then(|c| c.allow_privilege_escalation) == Some(false),
         drop_capabilities: capabilities.and_then(|c| c.drop.clone()).unwrap_or_default(),
         add_capabilities: capabilities.and_then(|c| c.add.clone()).unwrap_or_default(),
+        seccomp_unconfined: profile.is_some_and(|profile| profile.type_ == "Unconfined"),
     }
 }
 
@@ -125,5 +128,22 @@ mod tests {
         assert_eq!(merged.supplemental_groups, [4, 3]);
         assert!(merged.no_new_privileges);
         assert_eq!(merged.drop_capabilities, ["ALL"]);
+    }
+
+    /// As a kubelet with `seccompDefault` does.
+    #[test]
+    fn calls_are_refused_unless_a_profile_says_unconfined() {
+        let unconfined = |of_pod: serde_json::Value, own: serde_json::Value| {
+            let pod = json!({"spec": {"containers": [], "securityContext": of_pod}});
+            let container = json!({"name": "main", "securityContext": own});
+            let container: Container = serde_json::from_value(container).unwrap();
+            security(&serde_json::from_value(pod).unwrap(), &container).seccomp_unconfined
+        };
+        let profile = |sort: &str| json!({"seccompProfile": {"type": sort}});
+        assert!(!unconfined(json!({}), json!({})));
+        assert!(!unconfined(profile("RuntimeDefault"), json!({})));
+        assert!(unconfined(profile("Unconfined"), json!({})));
+        assert!(!unconfined(profile("Unconfined"), profile("RuntimeDefault")));
+        assert!(unconfined(json!({}), profile("Unconfined")));
     }
 }

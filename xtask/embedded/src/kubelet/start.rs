@@ -1,5 +1,6 @@
 //! Starting a container: its image, its environment, its mounts, its user, and then the program.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl Worker {
         // containerd tells every container its host name.
         env.entry("HOSTNAME".to_owned()).or_insert_with(|| self.hostname.clone());
         let target = container.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
-        mounts.push(Mount { source: message_file.clone(), target: target.into(), read_only: false });
+        mounts.push(Mount { source: message_file.clone(), target: target.into(), ..Mount::default() });
         let spec = ContainerSpec {
             name: container.name.clone(),
             attempt,
@@ -252,7 +253,8 @@ fn memory_limit(container: &Container) -> Option<u64> {
 }
 
 fn last_words(file: &std::path::Path) -> Option<String> {
-    let bytes = std::fs::read(file).ok()?;
-    let kept = &bytes[..bytes.len().min(MESSAGE_BYTES_MAX)];
-    (!kept.is_empty()).then(|| String::from_utf8_lossy(kept).into_owned())
+    let mut kept = Vec::new();
+    // The container may have written any amount.
+    std::fs::File::open(file).ok()?.take(MESSAGE_BYTES_MAX as u64).read_to_end(&mut kept).ok()?;
+    (!kept.is_empty()).then(|| String::from_utf8_lossy(&kept).into_owned())
 }

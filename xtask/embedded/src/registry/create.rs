@@ -50,6 +50,7 @@ impl Registry {
         if !writer.is_internal || kind.kind == "Pod" {
             check(kind, &object)?;
         }
+        self.check_grant(writer, kind, &object)?;
         if kind.kind == "Job" {
             defaults::own_pods(&mut object);
         }

@@ -1,6 +1,7 @@
 //! Who writes and how, and how an object is to be deleted.
 
 use super::apply::managers::Manager;
+use super::tokens::Account;
 
 /// Who writes, and how.
 #[derive(Debug, Clone)]
@@ -9,6 +10,8 @@ pub struct Writer {
     pub manager: String,
     /// Whether the cluster itself writes, not a client of the API: its writes are trusted.
     pub is_internal: bool,
+    /// The service account that writes, where it is one.
+    pub account: Option<Account>,
     /// Do all but the write.
     pub dry_run: bool,
     /// The subresource written through, empty for the object itself.
@@ -18,7 +21,8 @@ pub struct Writer {
 impl Writer {
     /// A part of the cluster itself, which writes the object or a subresource of it.
     pub fn internal(manager: &str, subresource: &str) -> Self {
-        Self { manager: manager.to_owned(), is_internal: true, dry_run: false, subresource: subresource.to_owned() }
+        let (manager, subresource) = (manager.to_owned(), subresource.to_owned());
+        Self { manager, is_internal: true, account: None, dry_run: false, subresource }
     }
 
     /// The manager as `managedFields` names it.

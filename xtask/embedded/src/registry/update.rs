@@ -154,6 +154,7 @@ impl Registry {
         if !causes.is_empty() {
             return Err(validate::invalid(kind, &store::key(object).1, causes));
         }
+        self.check_grant(writer, kind, object)?;
         if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
     }
 }

@@ -63,6 +63,11 @@ impl Api {
         self.http.request(method, url).bearer_auth(self.identity.token())
     }
 
+    /// A client that trusts the server, for requests with other tokens.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// A request without the token.
     pub fn anonymous(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("https://{}{path}", self.address))

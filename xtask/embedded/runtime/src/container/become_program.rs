@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::execve;
 use rustix::fs::{Mode, fchown};
@@ -16,6 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use rustix::thread::{CapabilitySet, Gid, Uid};
 
 use super::plan::{Identity, ProcessPlan};
+use super::seccomp;
 
 /// As containerd's default for images that set none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -37,6 +38,9 @@ pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Inf
     if plan.nested_user() && !in_user_namespace {
         nested_user_namespace(&plan.identity)?;
     }
+    if plan.forbid_calls {
+        seccomp::forbid_calls(plan.capabilities)?;
+    }
     drop_capabilities(plan.capabilities)?;
     if !plan.single_user_node {
         become_user(&plan.identity)?;
@@ -47,8 +51,19 @@ pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Inf
     std::env::set_current_dir(&plan.working_dir).map_err(|error| {
         anyhow!("chdir to cwd ({:?}) set in config.json failed: {}", plan.working_dir.to_string_lossy(), words(&error))
     })?;
+    stay_inside()?;
     let program = find_program(plan)?;
     execute(plan, &program)
+}
+
+/// Refuses a working directory outside of the container's root, to which a descriptor of the host's may lead.
+fn stay_inside() -> Result<()> {
+    let inside = rustix::process::getcwd(Vec::new()).is_ok_and(|here| here.as_bytes().starts_with(b"/"));
+    ensure!(
+        inside,
+        "current working directory is outside of container mount namespace root -- possible container breakout detected"
+    );
+    Ok(())
 }
 
 /// No core files: where they go is the host's affair, outside the run's directory.
@@ -100,7 +115,9 @@ fn drop_capabilities(kept: u64) -> Result<()> {
 }
 
 fn become_user(identity: &Identity) -> Result<()> {
-    let groups: Vec<Gid> = identity.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    // Its own group among them: a mode that is closed to a group must stay closed to whoever changes to another.
+    let groups = std::iter::once(identity.group).chain(identity.groups.iter().copied());
+    let groups: Vec<Gid> = groups.map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups).context("set the supplementary groups")?;
     let (user, group) = (Uid::from_raw(identity.user), Gid::from_raw(identity.group));
     rustix::thread::set_thread_res_gid(group, group, group).with_context(|| format!("become group {group:?}"))?;

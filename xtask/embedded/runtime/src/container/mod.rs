@@ -7,6 +7,7 @@ mod layers;
 mod mounts;
 mod plan;
 mod prepare;
+pub mod seccomp;
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 pub use self::become_program::DEFAULT_PATH;
+pub use self::mounts::restrict;
 use self::plan::{ContainerPlan, ExecPlan, ProcessPlan};
 use self::prepare::{container_plan, process_plan, set_env};
 use crate::cgroup::Group;

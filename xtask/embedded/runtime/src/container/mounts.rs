@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::statvfs;
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FileType, Mode, OFlags, fstat, makedev, open, statvfs};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_remount, unmount};
 
 use super::layers::make_root;
@@ -18,8 +18,9 @@ use crate::trees::copy_tree;
 
 const QUIET: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
-/// Devices of the host that every container sees.
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// Devices of the host that every container sees, by their numbers.
+const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -29,9 +30,10 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 ];
 
 /// Parts of `/proc` and `/sys` that tell of the host, as containerd hides them.
-const MASKED: [&str; 11] = [
+const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -65,52 +67,62 @@ pub fn enter_root(plan: &ContainerPlan) -> Result<()> {
     let _ = root.resolve(working_dir, Missing::MakeDirs);
     hide(&root)?;
     pivot(&root_path)?;
-    if plan.root.read_only {
-        let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), Missing::Fail));
-        root.and_then(|root| restrict(&root, true)).context("make the root file system read-only")?;
-    }
-    Ok(())
+    let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), Missing::Fail));
+    root.and_then(|root| restrict(&root, plan.root.read_only)).context("restrict the root file system")
 }
 
 /// Mounts a directory or file of the node at its place below the root.
 fn bind(root: &Root, one: &Mount) -> Result<()> {
     let (source, target) = (one.source.to_string_lossy(), one.target.to_string_lossy());
     let explain = || format!("error mounting {source:?} to rootfs at {target:?}");
-    let is_dir = fs::metadata(&one.source).with_context(explain)?.is_dir();
+    let opened = open_source(one).with_context(explain)?;
+    let is_dir = FileType::from_raw_mode(fstat(&opened).with_context(explain)?.st_mode) == FileType::Directory;
     let missing = if is_dir { Missing::MakeDirs } else { Missing::MakeFile };
     let place = root.resolve(&one.target, missing).with_context(explain)?;
-    mount_bind_recursive(&one.source, by_descriptor(&place)).with_context(explain)?;
+    outside_of_proc(&place).with_context(explain)?;
+    // By descriptors: what the paths lead to may change meanwhile.
+    mount_bind_recursive(by_descriptor(&opened), by_descriptor(&place)).with_context(explain)?;
     // The descriptor still refers to what is now covered: look again.
     let mounted = root.resolve(&one.target, Missing::Fail).with_context(explain)?;
     restrict(&mounted, one.read_only).with_context(explain)
 }
 
+fn open_source(one: &Mount) -> io::Result<OwnedFd> {
+    if one.sub_path.as_os_str().is_empty() {
+        return Ok(open(&one.source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?);
+    }
+    Root::open(&one.source)?.beneath(&one.sub_path)
+}
+
+/// Nothing may take the place of what `/proc` tells the runtime and the kernel of a process, nor of what is hidden there.
+fn outside_of_proc(place: &OwnedFd) -> Result<()> {
+    let is_proc = rustix::fs::fstatfs(place).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC);
+    ensure!(!is_proc, "cannot be mounted because it is inside /proc");
+    Ok(())
+}
+
 /// A directory of the container's own over a volume of its image, with what the image has there.
 fn image_volume(root: &Root, volume: &Path, own: &Path) -> Result<()> {
     let place = root.resolve(volume, Missing::MakeDirs)?;
+    outside_of_proc(&place)?;
     let place = by_descriptor(&place);
     fs::create_dir_all(own)?;
     copy_tree(&place, own)?;
     let there = fs::metadata(&place)?;
     let _ = chown(own, Some(there.uid()), Some(there.gid()));
     fs::set_permissions(own, there.permissions())?;
-    bind(root, &Mount { source: own.into(), target: volume.into(), read_only: false })
+    bind(root, &Mount { source: own.into(), target: volume.into(), ..Mount::default() })
 }
 
 /// Takes devices away from a bind mount, and writing if so wanted; what its source forbids stays forbidden.
-fn restrict(mounted: &OwnedFd, read_only: bool) -> io::Result<()> {
+pub fn restrict(mounted: &OwnedFd, read_only: bool) -> io::Result<()> {
     let path = by_descriptor(mounted);
-    let mut flags = MountFlags::BIND;
-    let file = fs::metadata(&path)?.file_type();
-    if !file.is_char_device() && !file.is_block_device() {
-        flags |= MountFlags::NODEV;
-    }
+    let mut flags = MountFlags::BIND | MountFlags::NODEV;
     let now = statvfs(&path)?.f_flag;
     for (has, flag) in [
         (rustix::fs::StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
         (rustix::fs::StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
         (rustix::fs::StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (rustix::fs::StatVfsMountFlags::NODEV, MountFlags::NODEV),
         (rustix::fs::StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
         (rustix::fs::StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
         (rustix::fs::StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
@@ -128,7 +140,8 @@ fn restrict(mounted: &OwnedFd, read_only: bool) -> io::Result<()> {
 /// `/proc` of the container's own processes, `/dev` in memory, and `/sys` where the kernel allows it.
 fn kernel_mounts(root: &Root) -> Result<()> {
     kernel_mount(root, "/proc", "proc", QUIET, c"")?;
-    kernel_mount(root, "/dev", "tmpfs", MountFlags::NOSUID, c"mode=755,size=65536k")?;
+    let no_devices_of_its_own = MountFlags::NOSUID | MountFlags::NODEV;
+    kernel_mount(root, "/dev", "tmpfs", no_devices_of_its_own, c"mode=755,size=65536k")?;
     kernel_mount(root, "/dev/shm", "tmpfs", QUIET, c"mode=1777,size=65536k")?;
     let terminals = MountFlags::NOSUID | MountFlags::NOEXEC;
     // Group 5, tty, is unknown to a user namespace of one user.
@@ -145,6 +158,8 @@ fn kernel_mounts(root: &Root) -> Result<()> {
 
 fn kernel_mount(root: &Root, target: &str, kind: &str, flags: MountFlags, options: &std::ffi::CStr) -> Result<()> {
     let explain = || format!("error mounting {kind:?} to rootfs at {target:?}");
+    // A link of the image's would put it elsewhere, and leave its own place to whatever comes there.
+    ensure!(!root.has_link_at(target), "filesystem {target:?} must be mounted on ordinary directory");
     let place = root.resolve(Path::new(target), Missing::MakeDirs).with_context(explain)?;
     mount(kind, by_descriptor(&place), kind, flags, options).with_context(explain)
 }
@@ -153,9 +168,9 @@ fn kernel_mount(root: &Root, target: &str, kind: &str, flags: MountFlags, option
 fn devices(root: &Root) -> Result<()> {
     let dev = root.resolve(Path::new("/dev"), Missing::Fail).context("open /dev")?;
     let dev = by_descriptor(&dev);
-    for name in DEVICES {
+    for (name, major, minor) in DEVICES {
         let source = Path::new("/dev").join(name);
-        if !source.exists() {
+        if !is_device(&source, major, minor) {
             continue;
         }
         fs::write(dev.join(name), "").with_context(|| format!("make /dev/{name}"))?;
@@ -167,7 +182,14 @@ fn devices(root: &Root) -> Result<()> {
     Ok(())
 }
 
+fn is_device(path: &Path, major: u32, minor: u32) -> bool {
+    let is_it = |found: fs::Metadata| found.file_type().is_char_device() && found.rdev() == makedev(major, minor);
+    fs::metadata(path).is_ok_and(is_it)
+}
+
 fn hide(root: &Root) -> Result<()> {
+    // A file that took the device's place would be read instead, and written to.
+    ensure!(is_device(Path::new("/dev/null"), 1, 3), "the host's /dev/null is not the null device");
     for path in MASKED {
         let Ok(place) = root.resolve(Path::new(path), Missing::Fail) else { continue };
         let place = by_descriptor(&place);

@@ -44,6 +44,7 @@ pub struct RootPlan {
 }
 
 /// A process inside a container.
+#[expect(clippy::struct_excessive_bools, reason = "orders that have nothing to do with each other")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Program and arguments.
@@ -58,6 +59,8 @@ pub struct ProcessPlan {
     pub capabilities: u64,
     /// No program may give it more.
     pub no_new_privileges: bool,
+    /// The system calls that the seccomp filter names are refused.
+    pub forbid_calls: bool,
     /// The node maps a single user: another one needs a user namespace of its own.
     pub single_user_node: bool,
     /// Its standard input is to be its controlling terminal.

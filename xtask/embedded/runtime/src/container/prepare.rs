@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::become_program::DEFAULT_PATH;
 use super::identity;
 use super::plan::{ContainerPlan, Identity, ProcessPlan, RootPlan};
+use super::seccomp;
 use crate::image::Unpacked;
 use crate::rooted::Root;
 use crate::sandbox::Sandbox;
@@ -26,7 +27,10 @@ pub fn container_plan(
         !spec.mounts.iter().any(|mount| mount.target == Path::new(target))
     });
     let mut mounts: Vec<Mount> = files
-        .map(|(source, target)| Mount { source, target: target.into(), read_only: spec.security.read_only_root })
+        .map(|(source, target)| {
+            let read_only = spec.security.read_only_root;
+            Mount { source, target: target.into(), read_only, ..Mount::default() }
+        })
         .chain(spec.mounts.iter().cloned())
         .collect();
     // As containerd does: what lies deeper comes later.
@@ -60,6 +64,7 @@ pub fn process_plan(
         capabilities: identity::capabilities(&spec.security)?,
         identity,
         no_new_privileges: spec.security.no_new_privileges,
+        forbid_calls: !spec.security.seccomp_unconfined && seccomp::is_available(),
         single_user_node,
         tty: false,
     })

@@ -132,7 +132,7 @@ fn make_tree(served: &Served, tree: &Path) -> Result<Vec<Mount>> {
     for path in SYSTEM_DIRS.into_iter().chain(SYSTEM_FILES).map(PathBuf::from) {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() && path.parent() == Some(Path::new("/")) => link_too(&path, tree)?,
-            Ok(_) => mounts.push(Mount { source: path.clone(), target: path, read_only: true }),
+            Ok(_) => mounts.push(Mount { source: path.clone(), target: path, read_only: true, ..Mount::default() }),
             Err(_) => {}
         }
     }

@@ -16,6 +16,7 @@ const SERVE: &str = "__serve";
 const FETCH: &str = "__fetch";
 const NEIGHBOURS: &str = "__neighbours";
 const SHOW: &str = "__show";
+const REWRITE: &str = "__rewrite";
 
 fn main() -> std::process::ExitCode {
     runtime::reexec();

@@ -11,6 +11,7 @@ pub fn run_if_asked(arguments: &[String]) -> Option<ExitCode> {
         crate::FETCH => fetch(arguments.get(2)?),
         crate::NEIGHBOURS => neighbours(arguments.get(2)?),
         crate::SHOW => show(),
+        crate::REWRITE => rewrite(),
         _ => return None,
     };
     if let Err(error) = done {
@@ -42,6 +43,11 @@ fn neighbours(address: &str) -> std::io::Result<()> {
     drop(TcpStream::connect(address));
     println!("{}", std::fs::read_to_string("/proc/net/arp")?);
     Ok(())
+}
+
+/// Tries to write to its own file, as the host knows it.
+fn rewrite() -> std::io::Result<()> {
+    std::fs::File::options().write(true).truncate(true).open("/proc/self/exe").map(drop)
 }
 
 fn show() -> std::io::Result<()> {

@@ -1,9 +1,12 @@
 //! Files and directories of volumes, with their modes and owners.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::io::{Error, ErrorKind, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fstat, open, openat};
 
 /// One file of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,10 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
 pub(super) fn write_all(directory: &Path, files: &[File]) -> std::io::Result<()> {
     make_directory(directory, 0o755)?;
     for file in files {
+        if !file.path.components().all(|part| matches!(part, Component::Normal(_))) {
+            let why = format!("{} leads out of the volume", file.path.display());
+            return Err(Error::new(ErrorKind::InvalidInput, why));
+        }
         let path = directory.join(&file.path);
         if std::fs::read(&path).is_ok_and(|bytes| bytes == file.bytes) {
             continue;
@@ -58,25 +65,31 @@ fn remove_others(directory: &Path, wanted: &BTreeSet<PathBuf>) -> std::io::Resul
 /// Ids that a node without root can't give away stay as they are; the report lists that.
 pub(super) fn give_to_group(path: &Path, group: Option<u32>, read_only: bool) {
     let Some(group) = group else { return };
-    if let Err(error) = give(path, group, read_only)
+    let given = open(path, REFERENCE, Mode::empty()).map_err(Error::from).and_then(|at| give(&at, group, read_only));
+    if let Err(error) = given
         && !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
     {
         tracing::warn!(path = %path.display(), group, %error, "a volume can't be given to its group");
     }
 }
 
-fn give(path: &Path, group: u32, read_only: bool) -> std::io::Result<()> {
-    let metadata = path.symlink_metadata()?;
-    if metadata.is_symlink() {
+const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Goes from descriptor to descriptor: by name, a link that is put there meanwhile would lead to files of the host.
+fn give(at: &OwnedFd, group: u32, read_only: bool) -> std::io::Result<()> {
+    let found = fstat(at)?;
+    let kind = FileType::from_raw_mode(found.st_mode);
+    if kind == FileType::Symlink {
         return Ok(());
     }
-    let mut mode = metadata.mode() & 0o7777 | if read_only { 0o440 } else { 0o660 };
-    if metadata.is_dir() {
+    let path = format!("/proc/self/fd/{}", at.as_raw_fd());
+    let mut mode = found.st_mode & 0o7777 | if read_only { 0o440 } else { 0o660 };
+    if kind == FileType::Directory {
         mode |= 0o2110;
-        for entry in std::fs::read_dir(path)? {
-            give(&entry?.path(), group, read_only)?;
+        for entry in std::fs::read_dir(&path)? {
+            give(&openat(at, entry?.file_name(), REFERENCE, Mode::empty())?, group, read_only)?;
         }
     }
-    chown(path, None, Some(group))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    chownat(at, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
 }

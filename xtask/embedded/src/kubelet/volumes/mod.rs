@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
-    EmptyDirVolumeSource, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
+    EmptyDirVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -83,8 +83,9 @@ impl Setup {
         }
         let path = self.directory.join(&volume.name);
         if let Some(empty) = &volume.empty_dir {
-            empty_dir(&path, empty).map_err(|error| error.to_string())?;
-            files::give_to_group(&path, self.fs_group(), false);
+            let is_new = empty_dir(&path, empty).map_err(|error| error.to_string())?;
+            // Later it is the containers' own, and so are the modes and owners in it.
+            files::give_to_group(&path, self.fs_group().filter(|_| is_new), false);
         } else {
             files::write_all(&path, &content::of(self, volume)?).map_err(|error| error.to_string())?;
             files::give_to_group(&path, self.fs_group(), true);
@@ -110,12 +111,31 @@ impl Setup {
         let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
         let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
         let volume = volume.filter(|_| bound).ok_or_else(|| format!("PVC {}/{name} is not bound", self.namespace()))?;
+        self.check_bound(&volume, &claim)?;
         // Whatever path the volume claims to have: nothing outside the run directory is touched.
         let path = self.persistent.join(&volume);
         if !path.is_dir() {
             files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
         }
         Ok(path)
+    }
+}
+
+impl Setup {
+    /// Whoever may write a claim may write into it whatever volume and phase they like: the volume has to name the claim.
+    fn check_bound(&self, name: &str, claim: &PersistentVolumeClaim) -> Result<(), String> {
+        let volume: PersistentVolume = self.client.get("", name).ok_or_else(|| {
+            format!("failed to fetch PV {name} from API server: persistentvolumes \"{name}\" not found")
+        })?;
+        let Some(reference) = volume.spec.and_then(|spec| spec.claim_ref) else {
+            let why = "with nil pv.Spec.ClaimRef indicating it is not yet bound to the claim";
+            return Err(format!("found PV object {name} {why}"));
+        };
+        let (uid, expected) = (reference.uid.unwrap_or_default(), claim.metadata.uid.as_deref().unwrap_or_default());
+        if uid == expected {
+            return Ok(());
+        }
+        Err(format!("found PV object {name} with unexpected pv.Spec.ClaimRef.UID {uid}. Expected claim UID {expected}"))
     }
 }
 
@@ -150,9 +170,10 @@ pub(super) fn tear_down(directory: &Path) {
     }
 }
 
-fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<()> {
+/// Makes an empty directory; false where it is there by now.
+fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<bool> {
     if path.is_dir() {
-        return Ok(());
+        return Ok(false);
     }
     files::make_directory(path, 0o777)?;
     if source.medium.as_deref() == Some("Memory") {
@@ -160,7 +181,7 @@ fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<()> 
         let options = size.map_or_else(|| "mode=0777".to_owned(), |bytes| format!("mode=0777,size={bytes}"));
         mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -169,7 +190,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
 
-    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use k8s_openapi::api::core::v1::{ConfigMap, PodSecurityContext, Secret};
     use serde_json::{Value, json};
 
     use super::*;
@@ -295,5 +316,51 @@ mod tests {
         let claim = |phase: &str| json!({"metadata": {"namespace": "n", "name": "c"}, "spec": {"volumeName": "pv"}, "status": {"phase": phase}});
         setup.client.create::<PersistentVolumeClaim>(&serde_json::from_value(claim("Pending")).unwrap()).unwrap();
         assert_eq!(setup.run().unwrap_err().why, "PVC n/c is not bound");
+    }
+
+    /// A claim as anybody may write it who may write claims.
+    #[test]
+    fn a_claim_that_only_says_so_is_not_bound() {
+        for (name, sort) in [("/somewhere", "path"), ("../../elsewhere", "path"), ("mine", "nil"), ("others", "UID")] {
+            let directory = tempfile::tempdir().unwrap();
+            let setup = setup(directory.path(), json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]));
+            let claim = json!({"metadata": {"namespace": "n", "name": "c"}, "spec": {"volumeName": name}, "status": {"phase": "Bound"}});
+            setup.client.create::<PersistentVolumeClaim>(&serde_json::from_value(claim).unwrap()).unwrap();
+            for (name, spec) in
+                [("mine", json!({})), ("others", json!({"claimRef": {"name": "c", "namespace": "n", "uid": "1"}}))]
+            {
+                let volume = json!({"metadata": {"name": name}, "spec": spec});
+                setup.client.create::<PersistentVolume>(&serde_json::from_value(volume).unwrap()).unwrap();
+            }
+            let why = setup.run().unwrap_err().why;
+            let expected = match sort {
+                "path" => format!("failed to fetch PV {name} from API server: persistentvolumes \"{name}\" not found"),
+                "nil" => {
+                    "found PV object mine with nil pv.Spec.ClaimRef indicating it is not yet bound to the claim".into()
+                }
+                _ => "found PV object others with unexpected pv.Spec.ClaimRef.UID 1. Expected claim UID".into(),
+            };
+            assert!(why.starts_with(&expected), "{why}");
+            assert!(!directory.path().join("elsewhere").exists());
+        }
+    }
+
+    #[test]
+    fn what_a_container_did_with_an_empty_directory_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let outside = directory.path().join("outside");
+        std::fs::write(&outside, "").unwrap();
+        let mut setup = setup(directory.path(), json!([{"name": "d", "emptyDir": {}}]));
+        let mut pod = (*setup.pod).clone();
+        let context =
+            PodSecurityContext { fs_group: Some(nix::unistd::getegid().as_raw().into()), ..Default::default() };
+        pod.spec.as_mut().unwrap().security_context = Some(context);
+        setup.pod = Arc::new(pod);
+        let path = setup.run().unwrap().path("d").unwrap().to_owned();
+        std::os::unix::fs::symlink(&outside, path.join("link")).unwrap();
+        std::fs::write(path.join("own"), "").unwrap();
+        std::fs::set_permissions(path.join("own"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        setup.run().unwrap();
+        assert_eq!(path.join("own").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

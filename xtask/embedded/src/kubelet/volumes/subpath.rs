@@ -1,11 +1,11 @@
 //! Which directory of the node a container sees where.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path};
 
 use k8s_openapi::api::core::v1::{Container, VolumeMount};
 use runtime::Mount;
 
-use super::{Volumes, files};
+use super::Volumes;
 use crate::kubelet::env::Env;
 use crate::kubelet::expand::expand;
 
@@ -21,28 +21,30 @@ fn mount(volumes: &Volumes, wanted: &VolumeMount, env: &Env) -> Result<Mount, St
     let volume = volumes.path(&wanted.name);
     let volume = volume.ok_or_else(|| format!("cannot find volume \"{}\" to mount into container", wanted.name))?;
     let expanded = wanted.sub_path_expr.as_deref().map(|path| expand(path, |name| env.get(name).cloned()));
-    let below = expanded.as_deref().or(wanted.sub_path.as_deref()).filter(|path| !path.is_empty());
-    let source = match below {
-        None => volume.to_owned(),
-        Some(path) => inside(volume, path)
-            .map_err(|why| format!("failed to prepare subPath for volumeMount \"{}\": {why}", wanted.name))?,
-    };
+    let below = expanded.as_deref().or(wanted.sub_path.as_deref()).unwrap_or_default();
+    if !below.is_empty() {
+        make(volume, below)
+            .map_err(|why| format!("failed to prepare subPath for volumeMount \"{}\": {why}", wanted.name))?;
+    }
     let target = Path::new("/").join(&wanted.mount_path);
-    Ok(Mount { source, target, read_only: wanted.read_only == Some(true) || volumes.is_read_only(&wanted.name) })
+    let read_only = wanted.read_only == Some(true) || volumes.is_read_only(&wanted.name);
+    Ok(Mount { source: volume.to_owned(), sub_path: below.into(), target, read_only })
 }
 
-/// A path below a volume; a directory is made where nothing is. A link that leads out is refused.
-fn inside(volume: &Path, below: &str) -> Result<PathBuf, String> {
-    let path = volume.join(below);
-    if path.symlink_metadata().is_err() {
-        files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
+/// Makes a directory where a path below a volume leads to nothing. The runtime looks at the path again when it mounts
+/// it: the pod's other containers may change it meanwhile.
+fn make(volume: &Path, below: &str) -> Result<(), String> {
+    let below = Path::new(below);
+    if below.is_absolute() {
+        return Err(format!("error SubPath `{}` must not be an absolute path", below.display()));
     }
-    let (real, volume) = (path.canonicalize(), volume.canonicalize());
-    match (real, volume) {
-        (Ok(real), Ok(volume)) if real.starts_with(&volume) => Ok(real),
-        (Ok(_), Ok(_)) => Err(format!("subpath {below} leads out of the volume")),
-        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+    if below.components().any(|part| part == Component::ParentDir) {
+        return Err(format!("unable to provision SubPath `{}`: must not contain '..'", below.display()));
     }
+    runtime::make_directories_beneath(volume, below).map_err(|error| match error.raw_os_error() {
+        Some(nix::libc::EXDEV | nix::libc::ELOOP) => format!("subpath {} leads out of the volume", below.display()),
+        _ => error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -52,9 +54,26 @@ mod tests {
     #[test]
     fn a_sub_path_is_made_and_may_not_lead_out() {
         let volume = tempfile::tempdir().unwrap();
-        let made = inside(volume.path(), "a/b").unwrap();
-        assert!(made.is_dir());
+        make(volume.path(), "a/b").unwrap();
+        assert!(volume.path().join("a/b").is_dir());
         std::os::unix::fs::symlink("/etc", volume.path().join("out")).unwrap();
-        assert_eq!(inside(volume.path(), "out").unwrap_err(), "subpath out leads out of the volume");
+        assert_eq!(make(volume.path(), "out").unwrap_err(), "subpath out leads out of the volume");
+    }
+
+    /// What `subPathExpr` makes of the environment is known only here.
+    #[test]
+    fn nothing_is_made_outside_of_the_volume() {
+        let directory = tempfile::tempdir().unwrap();
+        let (volume, outside) = (directory.path().join("volume"), directory.path().join("outside"));
+        std::fs::create_dir(&volume).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink("../outside", volume.join("out")).unwrap();
+        assert_eq!(make(&volume, "out/made").unwrap_err(), "subpath out/made leads out of the volume");
+        let told = "unable to provision SubPath `../outside/made`: must not contain '..'";
+        assert_eq!(make(&volume, "../outside/made").unwrap_err(), told);
+        let absolute = outside.join("made").display().to_string();
+        let told = format!("error SubPath `{absolute}` must not be an absolute path");
+        assert_eq!(make(&volume, &absolute).unwrap_err(), told);
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     }
 }

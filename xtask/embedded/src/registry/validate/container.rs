@@ -124,12 +124,15 @@ fn mounts(container: &Value, path: &str, volumes: &BTreeSet<String>, causes: &mu
         } else if !seen.insert(target.to_owned()) {
             causes.push(Cause::bad(format!("{path}.mountPath"), &json!(target), "must be unique"));
         }
-        let sub_path = text(mount, "subPath");
-        if sub_path.starts_with('/') {
-            causes.push(Cause::bad(format!("{path}.subPath"), &json!(sub_path), "must be a relative path"));
+        for field in ["subPath", "subPathExpr"] {
+            let (sub_path, path) = (text(mount, field), format!("{path}.{field}"));
+            let faults = names::descending_path(sub_path);
+            causes.extend(faults.iter().map(|fault| Cause::bad(&path, &json!(sub_path), fault)));
         }
-        if sub_path.split('/').any(|part| part == "..") {
-            causes.push(Cause::bad(format!("{path}.subPath"), &json!(sub_path), "must not contain '..'"));
+        if !text(mount, "subPath").is_empty() && !text(mount, "subPathExpr").is_empty() {
+            let field = format!("{path}.subPathExpr");
+            let why = "subPathExpr and subPath are mutually exclusive";
+            causes.push(Cause::bad(field, &mount["subPathExpr"], why));
         }
     }
 }

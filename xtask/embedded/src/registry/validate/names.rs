@@ -107,7 +107,34 @@ pub fn label_value(text: &str) -> Faults {
 /// A key of a config map or secret.
 pub fn data_key(text: &str) -> Faults {
     let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    faults(text, 253, fits, DATA_KEY)
+    let mut found = faults(text, 253, fits, DATA_KEY);
+    found.extend(match text {
+        "." | ".." => Some(format!("must not be '{text}'")),
+        _ if text.starts_with("..") => Some("must not start with '..'".to_owned()),
+        _ => None,
+    });
+    found
+}
+
+/// A path below a volume.
+pub fn descending_path(text: &str) -> Faults {
+    let mut found = Faults::new();
+    if text.starts_with('/') {
+        found.push("must be a relative path".to_owned());
+    }
+    if text.split('/').any(|part| part == "..") {
+        found.push("must not contain '..'".to_owned());
+    }
+    found
+}
+
+/// A file of a volume, where names that begin with two dots are kubelet's own.
+pub fn volume_file(text: &str) -> Faults {
+    let mut found = descending_path(text);
+    if text.starts_with("..") && !text.starts_with("../") && text != ".." {
+        found.push("must not start with '..'".to_owned());
+    }
+    found
 }
 
 /// The name of a port: a short label with a letter in it.

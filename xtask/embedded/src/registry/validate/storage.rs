@@ -1,10 +1,10 @@
 //! Claims and storage classes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Cause;
+use super::{Cause, names};
 use crate::quantity;
-use crate::registry::value::{items, remove};
+use crate::registry::value::{items, remove, text};
 
 const CLAIM_CHANGEABLE: &str =
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
@@ -21,6 +21,11 @@ pub fn claim(claim: &Value, path: &str) -> Vec<Cause> {
         if !mode.as_str().is_some_and(|mode| supported.contains(&mode)) {
             causes.push(Cause::not_supported(format!("{path}.accessModes"), mode, &supported));
         }
+    }
+    let volume = text(spec, "volumeName");
+    if !volume.is_empty() {
+        let field = format!("{path}.volumeName");
+        causes.extend(names::subdomain(volume).iter().map(|fault| Cause::bad(&field, &json!(volume), fault)));
     }
     let storage = &spec["resources"]["requests"]["storage"];
     match storage.as_str().and_then(quantity::parse) {

@@ -136,12 +136,10 @@ const REFUSED: &[(&str, Row)] = &[
 const POD_IGNORED: &[Row] = &[
     ("topologySpreadConstraints", When::Set),
     ("priorityClassName", When::Set),
-    ("securityContext.seccompProfile", When::Set),
     ("securityContext.appArmorProfile", When::Set),
     ("securityContext.seLinuxOptions", When::Set),
     ("securityContext.seLinuxChangePolicy", When::Set),
     ("securityContext.fsGroupChangePolicy", When::Set),
-    ("*[].securityContext.seccompProfile", When::Set),
     ("*[].securityContext.appArmorProfile", When::Set),
     ("*[].securityContext.seLinuxOptions", When::Set),
     ("*[].resources.limits.cpu", When::Set),

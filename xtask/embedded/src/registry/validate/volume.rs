@@ -46,4 +46,33 @@ fn source(volume: &Value, path: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::bad(format!("{path}.{field}.defaultMode"), &volume[field]["defaultMode"], why));
         }
     }
+    files(volume, path, causes);
+    for (index, source) in items(&volume["projected"], "sources").enumerate() {
+        let path = format!("{path}.projected.sources[{index}]");
+        files(source, &path, causes);
+        if source["serviceAccountToken"].is_object() {
+            file(&source["serviceAccountToken"], &format!("{path}.serviceAccountToken"), causes);
+        }
+    }
+}
+
+/// The files that a volume, or a source of a projected one, chooses.
+fn files(volume: &Value, path: &str, causes: &mut Vec<Cause>) {
+    for field in ["secret", "configMap", "downwardAPI"] {
+        for (index, item) in items(&volume[field], "items").enumerate() {
+            let path = format!("{path}.{field}.items[{index}]");
+            if field != "downwardAPI" && text(item, "key").is_empty() {
+                causes.push(Cause::required(format!("{path}.key"), ""));
+            }
+            file(item, &path, causes);
+        }
+    }
+}
+
+fn file(item: &Value, path: &str, causes: &mut Vec<Cause>) {
+    let (name, path) = (text(item, "path"), format!("{path}.path"));
+    if name.is_empty() {
+        causes.push(Cause::required(&path, ""));
+    }
+    causes.extend(names::volume_file(name).iter().map(|fault| Cause::bad(&path, &json!(name), fault)));
 }

@@ -52,7 +52,7 @@ async fn exec_joins_the_container(node: Node) -> Result<()> {
     let env = BTreeMap::from([("MORE".to_owned(), "exec".to_owned())]);
     let mut exec = container.exec(ExecSpec { env, ..shell(script) }).await?;
     let (output, errors) = outputs(&mut exec).await?;
-    let expected = "mine\n10001\n10001\na\ncontainer exec\nsleep 1000 \n1\nCapBnd:\t00000000a80425fb\n/\n";
+    let expected = "mine\n10001\n10001\na\ncontainer exec\nsleep 1000 \n1\nCapBnd:\t00000000a00425fb\n/\n";
     ensure!(output == expected, "{output} {errors}");
     ensure!(exec.wait().await == 0);
     pod.stop().await;

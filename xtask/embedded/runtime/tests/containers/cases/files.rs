@@ -33,7 +33,7 @@ async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
     let volume = node.volume("tmp")?;
     let mut spec = pod.spec("echo x > /x; echo $?; echo y > /tmp/y && echo kept; echo z > /etc/hosts; echo $?");
     spec.security.read_only_root = true;
-    spec.mounts = vec![Mount { source: volume.clone(), target: "/tmp".into(), read_only: false }];
+    spec.mounts = vec![Mount { source: volume.clone(), target: "/tmp".into(), ..Mount::default() }];
     let (_, output) = pod.run(spec).await?;
     ensure!(output.matches("Read-only file system").count() == 2 && output.contains("kept\n"), "{output}");
     ensure!(fs::read_to_string(volume.join("y"))? == "y\n");
@@ -50,7 +50,8 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
     let mut spec = pod.spec(
         "cat /data/deep/inner/key /etc/one; touch /data/deep/inner/no 2>/tmp/no; echo $?; touch /data/yes; cat /tmp/no",
     );
-    let mount = |source, target: &str, read_only| Mount { source, target: target.into(), read_only };
+    let mount =
+        |source, target: &str, read_only| Mount { source, target: target.into(), read_only, ..Mount::default() };
     spec.mounts = vec![
         // Out of order: the deeper one would be covered.
         mount(inner.clone(), "/data/deep/inner", true),
@@ -67,7 +68,7 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
 async fn a_missing_volume_is_an_error(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("true");
-    spec.mounts = vec![Mount { source: "/no/such".into(), target: "/data".into(), read_only: false }];
+    spec.mounts = vec![Mount { source: "/no/such".into(), target: "/data".into(), ..Mount::default() }];
     let Err(error) = pod.start(spec).await else { anyhow::bail!("it started") };
     ensure!(
         error
@@ -87,8 +88,8 @@ async fn volumes_stay_inside_the_root(node: Node) -> Result<()> {
     symlink(&node.dir, volume.join("out"))?;
     let mut spec = pod.spec("ls /data/out/planted/; echo done");
     spec.mounts = vec![
-        Mount { source: volume.clone(), target: "/data".into(), read_only: false },
-        Mount { source: secret, target: "/data/out/planted".into(), read_only: false },
+        Mount { source: volume.clone(), target: "/data".into(), ..Mount::default() },
+        Mount { source: secret, target: "/data/out/planted".into(), ..Mount::default() },
     ];
     let (_, output) = pod.run(spec).await?;
     ensure!(output == "file\ndone\n", "{output}");
@@ -193,7 +194,7 @@ async fn what_is_no_program_says_so_in_its_log(node: Node) -> Result<()> {
     fs::set_permissions(volume.join("text"), fs::Permissions::from_mode(0o755))?;
     let mut spec = pod.spec("");
     spec.command = vec!["/volume/text".into()];
-    spec.mounts = vec![Mount { source: volume, target: "/volume".into(), read_only: false }];
+    spec.mounts = vec![Mount { source: volume, target: "/volume".into(), ..Mount::default() }];
     let (exit, output) = pod.run(spec).await?;
     ensure!(exit.code == 255 && output == "exec /volume/text: exec format error\n", "{exit:?} {output}");
     pod.stop().await;

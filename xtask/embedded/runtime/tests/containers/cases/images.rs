@@ -61,7 +61,7 @@ fn libraries() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
@@ -81,18 +81,20 @@ fn archive(path: &Path) -> Result<()> {
         },
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))]},
     });
+    write_archive(path, &layer, &config, &["example.com/team/app:1", "app:2"])
+}
+
+/// Writes an image of one layer as `docker save` does.
+pub fn write_archive(path: &Path, layer: &[u8], config: &serde_json::Value, tags: &[&str]) -> Result<()> {
     let config = config.to_string().into_bytes();
     let name = format!("{}.json", digest(&config));
-    let manifest =
-        json!([{"Config": name, "RepoTags": ["example.com/team/app:1", "app:2"], "Layers": ["l/layer.tar"]}]);
+    let manifest = json!([{"Config": name, "RepoTags": tags, "Layers": ["l/layer.tar"]}]).to_string();
     let mut archive = tar::Builder::new(fs::File::create(path)?);
-    for (name, content) in
-        [("l/layer.tar", &layer), (&*name, &config), ("manifest.json", &manifest.to_string().into_bytes())]
-    {
+    for (name, content) in [("l/layer.tar", layer), (&*name, &config), ("manifest.json", manifest.as_bytes())] {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        archive.append_data(&mut header, name, &**content)?;
+        archive.append_data(&mut header, name, content)?;
     }
     archive.into_inner()?.flush()?;
     Ok(())

@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod escapes;
 mod exec;
 mod files;
 mod images;
@@ -48,7 +49,10 @@ fn root_case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: 
 
 /// The cases that are tests by themselves.
 pub fn tests() -> Vec<Case> {
-    [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases()].into_iter().flatten().collect()
+    [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases(), escapes::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The case of that name.

@@ -27,7 +27,7 @@ fn server(pod: &Pod, address: &str) -> Result<ContainerSpec> {
     let mut spec = pod.spec("");
     let program = std::env::current_exe().context("find this program")?;
     spec.command = vec!["/server".into(), crate::SERVE.into(), address.into()];
-    spec.mounts = vec![Mount { source: program, target: "/server".into(), read_only: true }];
+    spec.mounts = vec![Mount { source: program, target: "/server".into(), read_only: true, ..Mount::default() }];
     Ok(spec)
 }
 

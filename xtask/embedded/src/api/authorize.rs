@@ -1,0 +1,133 @@
+//! Whether a caller may do what it asks for. The kubeconfig's user may do everything; a service account what the roles
+//! bound to it allow, what every authenticated user may on a real cluster, and nothing else.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
+
+use super::path::Target;
+use super::{Caller, State, request};
+use crate::registry::rbac::{self, Asked};
+use crate::registry::tokens::Account;
+use crate::status::Status;
+
+/// What the role `system:discovery` lets every authenticated user get.
+const DISCOVERY: &[&str] =
+    &["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version"];
+
+/// Subresources that a WebSocket is opened to: a `get` that is worth a `create`.
+const CONNECTED: &[&str] = &["exec", "attach", "portforward"];
+
+/// Refuses a request for a path that is no object's, as far as the caller may not make it.
+pub fn path(state: &State, caller: &Caller, method: &Method, path: &str) -> Result<(), Status> {
+    let Caller::Account(account) = caller else { return Ok(()) };
+    let verb = method.as_str().to_lowercase();
+    if may_path(state, account, &verb, path) {
+        return Ok(());
+    }
+    let message = format!("forbidden: User \"{}\" cannot {verb} path \"{path}\"", rbac::user(account));
+    Err(Status { details: json!({}), ..Status::new(403, "Forbidden", message) })
+}
+
+/// Whether an account may do something with a path that is no object's.
+pub fn may_path(state: &State, account: &Account, verb: &str, path: &str) -> bool {
+    let asked = Asked::Path { verb, path };
+    rbac::allows(&discovery(), &asked) || state.registry.may(account, "", &asked)
+}
+
+/// The rule of the role `system:discovery`.
+pub fn discovery() -> Value {
+    json!({"verbs": ["get"], "nonResourceURLs": DISCOVERY})
+}
+
+/// Refuses a request for objects, as far as the caller may not make it.
+pub fn objects(
+    state: &State,
+    caller: &Caller,
+    target: &Target,
+    (method, uri, headers): (&Method, &Uri, &HeaderMap),
+) -> Result<(), Status> {
+    let Caller::Account(account) = caller else { return Ok(()) };
+    let query = request::query(uri)?;
+    let chosen = chosen_by_name(&query).filter(|_| target.name.is_none() && method == Method::GET);
+    let name = target.name.as_deref().or(chosen).unwrap_or_default();
+    for verb in verbs(state, target, method, headers, &query) {
+        check(state, account, target, verb, name)?;
+    }
+    Ok(())
+}
+
+/// The one object of a collection that a request is about, for the roles that name it.
+fn chosen_by_name(query: &[(String, String)]) -> Option<&str> {
+    let (_, selector) = query.iter().find(|(key, _)| key == "fieldSelector")?;
+    selector.strip_prefix("metadata.name=").filter(|name| !name.contains(','))
+}
+
+/// What a request does, as roles name it.
+fn verbs(
+    state: &State,
+    target: &Target,
+    method: &Method,
+    headers: &HeaderMap,
+    query: &[(String, String)],
+) -> Vec<&'static str> {
+    let is_watch = query.iter().any(|(key, value)| key == "watch" && matches!(value.as_str(), "true" | "1" | ""));
+    let connects = target.subresource.as_deref().is_some_and(|name| CONNECTED.contains(&name));
+    let has_name = target.name.is_some();
+    match method.as_str() {
+        "GET" if connects => vec!["get", "create"],
+        "GET" if is_watch => vec!["watch"],
+        "GET" => vec![if has_name { "get" } else { "list" }],
+        "POST" => vec!["create"],
+        "PUT" => vec!["update"],
+        "PATCH" if creates(state, target, headers) => vec!["patch", "create"],
+        "PATCH" => vec!["patch"],
+        "DELETE" => vec![if has_name { "delete" } else { "deletecollection" }],
+        _ => vec!["get"],
+    }
+}
+
+/// An apply makes what is not there.
+fn creates(state: &State, target: &Target, headers: &HeaderMap) -> bool {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = target.name.as_deref().unwrap_or_default();
+    sent.starts_with("application/apply-patch")
+        && state.registry.store.get(target.kind, target.namespace(), name).is_none()
+}
+
+fn check(state: &State, account: &Account, target: &Target, verb: &str, name: &str) -> Result<(), Status> {
+    let kind = target.kind;
+    let resource = match &target.subresource {
+        Some(subresource) => format!("{}/{subresource}", kind.plural),
+        None => kind.plural.to_owned(),
+    };
+    // A namespace is in itself.
+    let namespace = if kind.kind == "Namespace" { name } else { target.namespace() };
+    let asked = Asked::Resource { verb, group: kind.group, resource: &resource, name };
+    if state.registry.may(account, namespace, &asked) {
+        return Ok(());
+    }
+    let scope = if namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace \"{namespace}\"")
+    };
+    let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+    let message = format!(
+        "{}{named} is forbidden: User \"{}\" cannot {verb} resource \"{resource}\" in API group \"{}\" {scope}",
+        kind.qualified_plural(),
+        rbac::user(account),
+        kind.group
+    );
+    Err(Status { details: details(target, name), ..Status::new(403, "Forbidden", message) })
+}
+
+fn details(target: &Target, name: &str) -> Value {
+    let mut details = json!({});
+    for (field, value) in [("name", name), ("group", target.kind.group), ("kind", target.kind.plural)] {
+        if !value.is_empty() {
+            details[field] = value.into();
+        }
+    }
+    details
+}

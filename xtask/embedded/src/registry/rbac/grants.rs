@@ -1,0 +1,96 @@
+//! Nobody gives away more than they have: a role's rules and a binding's role have to be the writer's own, unless they
+//! may `escalate` or `bind`.
+
+use serde_json::{Value, json};
+
+use super::{Asked, GROUP, allows, groups, user};
+use crate::kinds::Kind;
+use crate::registry::tokens::Account;
+use crate::registry::value::{items, text};
+use crate::registry::{Registry, Writer};
+use crate::status::Status;
+use crate::store;
+
+impl Registry {
+    /// Whether a service account may write this role or binding; of other kinds and writers nothing is asked here.
+    pub(in crate::registry) fn check_grant(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        object: &Value,
+    ) -> Result<(), Status> {
+        let Some(account) = writer.account.as_ref().filter(|_| kind.group == GROUP) else { return Ok(()) };
+        let (namespace, name) = store::key(object);
+        let given = match kind.kind {
+            "Role" | "ClusterRole" => {
+                if self.may(account, &namespace, &asked("escalate", kind.plural, &name)) {
+                    return Ok(());
+                }
+                // What it gathers from other roles is known to nobody beforehand.
+                let gathers = !object["aggregationRule"].is_null();
+                let everything = gathers.then(|| json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
+                items(object, "rules").cloned().chain(everything).collect::<Vec<_>>()
+            }
+            _ => {
+                let role = &object["roleRef"];
+                let plural = if role["kind"] == "Role" { "roles" } else { "clusterroles" };
+                if self.may(account, &namespace, &asked("bind", plural, text(role, "name"))) {
+                    return Ok(());
+                }
+                self.rules_of_role(role, &namespace)
+            }
+        };
+        let held = self.rules_of(account, &namespace);
+        let lacking: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        Err(Status::forbidden(kind, &name, &refusal(account, &lacking)))
+    }
+}
+
+fn asked<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> Asked<'a> {
+    Asked::Resource { verb, group: GROUP, resource, name }
+}
+
+fn refusal(account: &Account, lacking: &[String]) -> String {
+    let groups = groups(account).map(|group| format!("\"{group}\"")).join(" ");
+    let lacking = lacking.join("\n");
+    let user = user(account);
+    format!(
+        "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{lacking}"
+    )
+}
+
+/// Whether rules that somebody has allow all that a rule would.
+fn covers(held: &[Value], rule: &Value) -> bool {
+    let texts = |field: &str| items(rule, field).filter_map(Value::as_str).collect::<Vec<_>>();
+    let (verbs, names) = (texts("verbs"), texts("resourceNames"));
+    let names = if names.is_empty() { vec![""] } else { names };
+    let is_held = |asked: &Asked| held.iter().any(|rule| allows(rule, asked));
+    verbs.iter().all(|verb| {
+        let resources = texts("apiGroups").iter().all(|group| {
+            texts("resources")
+                .iter()
+                .all(|resource| names.iter().all(|name| is_held(&Asked::Resource { verb, group, resource, name })))
+        });
+        resources && texts("nonResourceURLs").iter().all(|path| is_held(&Asked::Path { verb, path }))
+    })
+}
+
+/// A rule as kube-apiserver writes it: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`.
+fn shown(rule: &Value) -> String {
+    let fields = [
+        ("APIGroups", "apiGroups"),
+        ("Resources", "resources"),
+        ("ResourceNames", "resourceNames"),
+        ("NonResourceURLs", "nonResourceURLs"),
+        ("Verbs", "verbs"),
+    ];
+    let list = |field: &str| {
+        let texts: Vec<String> = items(rule, field).map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| format!("[{}]", texts.join(" ")))
+    };
+    let fields = fields.iter().filter_map(|(shown, field)| Some(format!("{shown}:{}", list(field)?)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+}
