@@ -28,8 +28,20 @@ impl Judgement {
     }
 }
 
+/// Judges what the application promises of its records, whether or not a fault was injected meanwhile.
+pub fn judge_records(history: &History) -> Judgement {
+    Judgement { verdicts: records(history), availability: Vec::new() }
+}
+
 /// Judges a history.
 pub fn judge(history: &History) -> Judgement {
+    let mut verdicts = records(history);
+    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
+    verdicts.push(("enough at stake", vacuity::check(history)));
+    Judgement { verdicts, availability: availability::measure(history) }
+}
+
+fn records(history: &History) -> Vec<(&'static str, Verdict)> {
     let operations = &history.operations;
     let mut verdicts = match history.header.promise {
         Promise::Set => vec![("no acknowledged record lost", set::check(operations, false))],
@@ -39,7 +51,5 @@ pub fn judge(history: &History) -> Judgement {
     };
     verdicts.push(("monotonic reads", monotonic::check(operations)));
     verdicts.push(("final agreement", agreement::check(history)));
-    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
-    verdicts.push(("enough at stake", vacuity::check(history)));
-    Judgement { verdicts, availability: availability::measure(history) }
+    verdicts
 }

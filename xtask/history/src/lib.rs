@@ -17,5 +17,5 @@ pub mod service;
 pub mod set;
 pub mod vacuity;
 
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, judge_records};
 pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};

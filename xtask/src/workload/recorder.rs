@@ -1,5 +1,6 @@
 //! What clients did, as a history that can be judged now and later.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,11 +26,13 @@ pub struct Asked {
     pub stage: Stage,
 }
 
-/// An acknowledged record together with the operation that wrote it.
+/// A record together with the operation that wrote it.
 #[derive(Debug, Clone)]
 pub struct Kept {
     record: Record,
     written: Operation,
+    /// Whether it is there for certain; else it may be what its key holds.
+    is_known: bool,
 }
 
 /// How an operation began and ended.
@@ -55,6 +58,25 @@ struct Inner {
     faults: Vec<Fault>,
     known: Vec<Record>,
     unknown: Vec<Record>,
+}
+
+impl Inner {
+    /// What a key may hold: of a register, every value that was not overwritten for certain.
+    fn held(&self, key: &str) -> Vec<Kept> {
+        let may_count = |o: &&Operation| o.kind == OperationKind::Write && o.outcome != Outcome::Failed && o.key == key;
+        let writes: Vec<_> = self.operations.iter().filter(may_count).collect();
+        let overwritten = |old: &Operation| {
+            let after = |new: &&&Operation| new.outcome == Outcome::Ok && new.start_ns > old.end_ns;
+            old.outcome == Outcome::Ok && writes.iter().any(|new| after(&new))
+        };
+        let kept = writes.iter().filter(|write| !overwritten(write)).map(|write| {
+            let value = write.value.clone().unwrap_or_default();
+            let known = self.known.iter().find(|record| record.key == key && record.value == value).cloned();
+            let is_known = known.is_some();
+            Kept { record: known.unwrap_or_else(|| Record::new(key, value)), written: (*write).clone(), is_known }
+        });
+        kept.collect()
+    }
 }
 
 impl Recorder {
@@ -131,22 +153,20 @@ impl Recorder {
     /// Takes over records of earlier cases: they have to be there in the end, too.
     pub fn take_over(&self, kept: &[Kept]) {
         let mut inner = self.inner();
-        for Kept { record, written } in kept {
-            inner.known.push(record.clone());
+        for Kept { record, written, is_known } in kept {
+            inner.known.extend(is_known.then(|| record.clone()));
             inner.operations.push(Operation { stage: Stage::Earlier, ..written.clone() });
         }
     }
 
-    /// Some of the acknowledged records, evenly spread, for later cases to look for.
+    /// Some of the keys that hold an acknowledged record, evenly spread, with all that they may hold, for later cases to
+    /// look for.
     pub fn sample(&self, most: usize) -> Vec<Kept> {
         let inner = self.inner();
-        let step = inner.known.len().div_ceil(most.max(1)).max(1);
-        let kept = inner.known.iter().step_by(step).filter_map(|record| {
-            let wrote = |o: &&Operation| o.kind == OperationKind::Write && o.value.as_ref() == Some(&record.value);
-            let written = inner.operations.iter().find(wrote)?.clone();
-            Some(Kept { record: record.clone(), written })
-        });
-        kept.collect()
+        let mut seen = BTreeSet::new();
+        let keys: Vec<_> = inner.known.iter().map(|record| &record.key).filter(|key| seen.insert(*key)).collect();
+        let step = keys.len().div_ceil(most.max(1)).max(1);
+        keys.into_iter().step_by(step).flat_map(|key| inner.held(key)).collect()
     }
 
     /// The records that are there for certain.
@@ -178,10 +198,12 @@ impl Recorder {
         asked.find_map(|operation| operation.error.clone())
     }
 
-    /// The operations of clients in all, and those that did not end well.
-    pub fn unanswered(&self) -> (usize, Vec<Operation>) {
+    /// The operations of clients that went through the Service in all, and those that did not end well. Those that are
+    /// connected to a pod lose it with the pod, as they must.
+    pub fn unanswered_through_service(&self) -> (usize, Vec<Operation>) {
         let inner = self.inner();
-        let own = inner.operations.iter().filter(|operation| operation.stage == Stage::Workload);
+        let through = |o: &&Operation| matches!(o.connection, Connection::Service | Connection::ServiceReused);
+        let own = inner.operations.iter().filter(|o| o.stage == Stage::Workload).filter(through);
         (own.clone().count(), own.filter(|operation| operation.outcome != Outcome::Ok).cloned().collect())
     }
 
@@ -247,4 +269,87 @@ pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
     history::file::write(history, std::io::BufWriter::new(file))
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorder(case: &str) -> Recorder {
+        let (events, _stream) = Events::channel();
+        Recorder::new(case.to_owned(), events)
+    }
+
+    /// A write of `register-0`, from one instant to another.
+    fn write(value: &str, start_ns: u64, end_ns: u64, outcome: Outcome) -> Done {
+        let (key, client) = ("register-0".to_owned(), "c".to_owned());
+        let operation = Operation {
+            client,
+            replica: None,
+            connection: Connection::New,
+            stage: Stage::Workload,
+            kind: OperationKind::Write,
+            key: key.clone(),
+            value: Some(value.to_owned()),
+            start_ns,
+            end_ns,
+            outcome,
+            error: None,
+            refused: false,
+        };
+        let record = (outcome != Outcome::Failed).then(|| Record::new(key, value));
+        Done { operation, record }
+    }
+
+    /// The verdict on what a later case reads of a register.
+    fn judged(kept: &[Kept], read: &str) -> bool {
+        let later = recorder("s::t::scale_up");
+        later.take_over(kept);
+        let asked = Asked {
+            client: "reader".to_owned(),
+            replica: "db-0".to_owned(),
+            connection: Connection::Reused,
+            stage: Stage::ReadBack,
+        };
+        let ended = Ended { start_ns: 1000, outcome: Outcome::Ok, error: None };
+        later.ended(&asked, OperationKind::Read, "register-0", Some(read.to_owned()), ended);
+        let minimum = Minimum { before: 0, during: 0, after: 0 };
+        history::judge_records(&later.history(Promise::Register, vec!["db-0".to_owned()], minimum)).holds()
+    }
+
+    #[test]
+    fn a_register_is_handed_on_with_all_that_it_may_hold() {
+        let earlier = recorder("s::t::pod_kill");
+        for done in [
+            write("old", 10, 20, Outcome::Ok),
+            write("one", 30, 50, Outcome::Ok),
+            write("other", 40, 60, Outcome::Ok),
+            write("lost", 32, 45, Outcome::Unknown),
+            write("refused", 70, 80, Outcome::Failed),
+        ] {
+            earlier.done(done);
+        }
+        let kept = earlier.sample(1);
+        assert!(judged(&kept, "other") && judged(&kept, "one"), "two writes at once: either may be there");
+        assert!(judged(&kept, "lost"), "it may have had an effect");
+        assert!(!judged(&kept, "old"), "it was overwritten");
+        assert!(!judged(&kept, "refused"), "it had no effect");
+    }
+
+    #[test]
+    fn a_client_of_a_pod_that_is_replaced_is_not_counted_against_the_service() {
+        let recorder = recorder("s::t::zero_downtime");
+        let add = |connection, outcome| {
+            let asked =
+                Asked { client: "c".to_owned(), replica: "db-0".to_owned(), connection, stage: Stage::Workload };
+            recorder.ended(&asked, OperationKind::Write, "k", None, Ended { start_ns: 0, outcome, error: None });
+        };
+        add(Connection::Service, Outcome::Ok);
+        add(Connection::New, Outcome::Failed);
+        add(Connection::Reused, Outcome::Unknown);
+        assert_eq!(recorder.unanswered_through_service(), (1, vec![]));
+        add(Connection::ServiceReused, Outcome::Unknown);
+        let (all, failed) = recorder.unanswered_through_service();
+        assert_eq!((all, failed.len()), (2, 1));
+    }
 }
