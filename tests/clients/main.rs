@@ -95,5 +95,8 @@ fn repository(path: &str) -> String {
 /// A kubectl that works in a namespace of its own, which it makes.
 fn kubectl(clients: &Clients, namespace: &str) -> Client {
     clients.kubectl.run(&format!("create namespace {namespace}"));
-    clients.kubectl.within(namespace)
+    let kubectl = clients.kubectl.within(namespace);
+    // It comes a moment later, and pods are refused without it.
+    kubectl.run("wait --for=create serviceaccount/default --timeout=30s");
+    kubectl
 }

@@ -108,6 +108,7 @@ fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing
     let installed = helm(&[&["install", "caesium", &chart, "--values", &values], set.as_slice()].concat());
     assert!(installed.contains("STATUS: deployed"), "{installed}");
     assert_eq!(up.kubectl(&["get", "pods", "--output", "jsonpath={.items[*].status.phase}"]), "Running");
+    helm(&["install", "untested", &shown(&chart_without_tests(&scene))]);
     helm_test_shows_logs(&scene, &up);
     assert_eq!(up.down(&scene), Some(0));
     assert_eq!(left_behind(&scene), [""; 0]);
@@ -115,7 +116,17 @@ fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing
     assert_eq!(std::fs::read_dir(clusters).unwrap().count(), 0);
 }
 
-/// `cargo xtask helm-test`: green, red with what the test said, and a release that is not there.
+/// A chart of one ConfigMap.
+fn chart_without_tests(scene: &Scene) -> PathBuf {
+    let folder = scene.folder.path().join("untested");
+    std::fs::create_dir_all(folder.join("templates")).unwrap();
+    std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: untested\nversion: 0.1.0\n").unwrap();
+    let config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: untested}\n";
+    std::fs::write(folder.join("templates/config-map.yaml"), config_map).unwrap();
+    folder
+}
+
+/// `cargo xtask helm-test`: passes, fails with what the test said, and fails where there is no test or no release.
 fn helm_test_shows_logs(scene: &Scene, up: &Up) {
     let test = |release: &str| {
         let at = ["--context", "chartproof", "--kubeconfig", &shown(&up.kubeconfig), "--timeout", "60"];
@@ -132,6 +143,9 @@ fn helm_test_shows_logs(scene: &Scene, up: &Up) {
     let (code, stdout, stderr) = test("caesium");
     assert_eq!(code, Some(101), "{stdout}{stderr}");
     assert!(stdout.contains("Phase:          Failed") && stdout.contains("curl: ("), "{stdout}{stderr}");
+    let (code, _, stderr) = test("untested");
+    assert_eq!(code, Some(101), "{stderr}");
+    assert!(stderr.contains("release untested has no test: nothing was proven"), "{stderr}");
     let (code, _, stderr) = test("nosuch");
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("release: not found") && stderr.contains("helm test nosuch --logs"), "{stderr}");

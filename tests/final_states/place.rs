@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use xtask::helm::Helm;
+use xtask::kubernetes::given;
 use xtask::process::{Cmd, Launcher};
 
 use super::Shared;
@@ -24,6 +25,7 @@ impl<'a> Place<'a> {
         let object = json!({ "metadata": { "name": namespace, "labels": scene.labels } });
         let namespaces: Api<Namespace> = Api::all(shared.client.clone());
         namespaces.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        given::arrived(&shared.client, namespace).await.unwrap();
         Self { shared, namespace }
     }
 

@@ -68,6 +68,15 @@ pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
     Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
+/// The tests that `helm test` ran, as its standard output names them: a block for each, or `TEST SUITE: None`.
+pub fn tests_run(output: &str) -> Vec<&str> {
+    // What follows is the tests' own words, and the chart's.
+    let rest = ["\nPOD LOGS:", "\nNOTES:"].iter().filter_map(|heading| output.find(heading)).min();
+    let blocks = rest.map_or(output, |rest| &output[..rest]);
+    let suites = blocks.lines().filter_map(|line| line.strip_prefix("TEST SUITE:"));
+    suites.map(str::trim).filter(|suite| *suite != "None").collect()
+}
+
 /// `helm lint` of a chart with its own values, or with a values file on top.
 pub fn lint(launcher: &Launcher, tool: &Tool, chart: &Path, values: Option<&Path>) -> Cmd {
     let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
@@ -111,5 +120,31 @@ impl Helm {
     /// The flag that makes a failed upgrade roll back by itself.
     pub fn rollback_on_failure(&self) -> &'static str {
         if self.tool.version.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a recorded `helm test` printed.
+    fn recorded(name: &str) -> String {
+        let recordings = include_str!("../../tests/fixtures/helm-test.jsonl");
+        let recorded = recordings.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found = recorded.into_iter().find(|one| one["name"] == name).unwrap();
+        found["stdout"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_tests_that_ran_are_counted() {
+        assert_eq!(tests_run(&recorded("helm3-test")), ["demo-test"]);
+        assert_eq!(tests_run(&recorded("helm4-test")), ["demo-test"]);
+        assert_eq!(tests_run(&recorded("helm4-test-fails")), ["demo-test"]);
+        let head = "NAME: demo\nSTATUS: deployed\n";
+        let block = |name: &str| format!("TEST SUITE:     {name}\nPhase:          Succeeded\n");
+        assert_eq!(tests_run(&format!("{head}{}{}", block("a"), block("b"))), ["a", "b"]);
+        assert!(tests_run(&format!("{head}TEST SUITE: None\n")).is_empty());
+        assert!(tests_run(&format!("{head}TEST SUITE: None\nNOTES:\n{}", block("a"))).is_empty(), "the chart says so");
+        assert_eq!(tests_run(&format!("{head}{}\nPOD LOGS: a\n{}", block("a"), block("b"))), ["a"], "a log says so");
     }
 }

@@ -15,10 +15,11 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{RUN_LABEL, namespaces};
 use crate::helm::{Helm, Values};
+use crate::kubernetes::baseline::Baseline;
 use crate::kubernetes::http::Http;
 use crate::kubernetes::rollout::Rollout;
 use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, logs, objects};
+use crate::kubernetes::{call, given, logs, objects};
 use crate::placed::Placed;
 use crate::suite::{Suite, Topology, Variant, Workload};
 use crate::workload::recorder::Kept;
@@ -33,6 +34,8 @@ pub struct Stage {
     pub client: kube::Client,
     /// Its releases, in the suite's order.
     pub releases: Vec<Placed>,
+    /// What each of its namespaces held before any of them came.
+    pub baselines: BTreeMap<String, Baseline>,
     /// helm for the release under test.
     pub helm: Helm,
     /// What the release under test is deployed with.
@@ -54,6 +57,7 @@ impl Stage {
         variant: &Variant,
         client: kube::Client,
         releases: Vec<Placed>,
+        baselines: BTreeMap<String, Baseline>,
         folder: PathBuf,
     ) -> anyhow::Result<Self> {
         let (suite, topology) = (variant.suite.clone(), variant.topology.clone());
@@ -71,6 +75,7 @@ impl Stage {
             topology,
             client,
             releases,
+            baselines,
             helm,
             values,
             watch,
@@ -120,10 +125,10 @@ impl Stage {
         self.watch.state().rollout(kind, name)
     }
 
-    /// The replicas that are there now, in order of their ordinals or names.
+    /// The replicas that are there now and have not ended, in order of their ordinals or names.
     pub fn replicas(&self) -> Vec<Pod> {
         let Ok((kind, name)) = self.workload() else { return Vec::new() };
-        self.watch.state().pods_of(kind, name).into_iter().cloned().collect()
+        self.watch.state().live_pods_of(kind, name).into_iter().cloned().collect()
     }
 
     /// The names of the replicas that there should be; of those of a Deployment that there are.
@@ -163,10 +168,11 @@ fn watches(releases: &[Placed]) -> Vec<Watch> {
     by_namespace.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// Makes a namespace for a topology of a run: labelled, and as strict about pods as a production one.
+/// Makes a namespace for a topology of a run, labelled, and as strict about pods as a production one, and waits until
+/// pods can be created in it.
 ///
 /// # Errors
-/// What the API server answers.
+/// What the API server answers, or what the namespace still lacks.
 pub async fn create_namespace(client: &kube::Client, name: &str, run_id: &str) -> anyhow::Result<()> {
     let namespace: Namespace = serde_json::from_value(
         json!({ "metadata": { "name": name, "annotations": namespaces::annotations(run_id)?, "labels": {
@@ -177,5 +183,5 @@ pub async fn create_namespace(client: &kube::Client, name: &str, run_id: &str) -
     )?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     call(&format!("creating Namespace/{name}"), namespaces.create(&PostParams::default(), &namespace)).await?;
-    Ok(())
+    given::arrived(client, name).await
 }

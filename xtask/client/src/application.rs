@@ -8,6 +8,11 @@ use crate::http::{Answer, Failure};
 use crate::records::{Encoding, Find, Read, Records, Request, Write};
 use crate::template::Fill;
 
+/// Statuses that say that a write had no effect. All others leave that open, of the 4xx above all 408 (it was being
+/// worked on when time was over), 409 (a retry on the way may have found what the first try wrote) and 499.
+const REFUSALS: [u16; 21] =
+    [400, 401, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451];
+
 /// A record that was, or may have been, written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -89,7 +94,7 @@ fn judge_write(write: &Write, answer: &Answer) -> Written {
                 Err(why) => Written::Unknown(why),
             },
         },
-        status @ 400..=499 => Written::Failed(format!("status {status}: {}", answer.beginning())),
+        status if REFUSALS.contains(&status) => Written::Failed(format!("status {status}: {}", answer.beginning())),
         status => Written::Unknown(format!("status {status}: {}", answer.beginning())),
     }
 }
@@ -136,10 +141,14 @@ mod tests {
     fn a_write_is_acknowledged_refused_or_unknown() {
         let write = records().write;
         assert_eq!(judge_write(&write, &answer(201, r#"{"id":"7"}"#)), Written::Acknowledged(Some("7".to_owned())));
-        assert!(
-            matches!(judge_write(&write, &answer(409, "taken")), Written::Failed(why) if why == "status 409: taken")
-        );
-        assert!(matches!(judge_write(&write, &answer(500, "")), Written::Unknown(_)), "it may have had an effect");
+        assert!(matches!(judge_write(&write, &answer(422, "no")), Written::Failed(why) if why == "status 422: no"));
+        for status in [408, 409, 425, 499, 500, 502, 503, 504] {
+            let written = judge_write(&write, &answer(status, ""));
+            assert!(matches!(written, Written::Unknown(_)), "{status}: it may have had an effect");
+        }
+        for status in [400, 401, 403, 404, 405, 412, 413, 415, 422, 429] {
+            assert!(matches!(judge_write(&write, &answer(status, "")), Written::Failed(_)), "{status}: it had none");
+        }
         assert!(matches!(judge_write(&write, &answer(200, r#"{"id":"7"}"#)), Written::Unknown(_)));
         assert!(
             matches!(judge_write(&write, &answer(201, "{}")), Written::Unknown(_)),

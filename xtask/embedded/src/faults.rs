@@ -60,6 +60,19 @@ pub enum What {
     },
     /// A claim stays pending; `of` is its name.
     ClaimNeverBinds,
+    /// The service account `default` of a namespace is not created yet; `of` is the namespace. Each try is a strike, five
+    /// a second.
+    AccountMissing,
+    /// The cluster's certificate is not published in a namespace yet; `of` is the namespace, strikes as above.
+    CertificateMissing,
+    /// The cluster puts a ConfigMap of its own into a namespace, and again when it is deleted; `of` is the namespace.
+    ClusterAdds {
+        /// Its name.
+        name: String,
+        /// How old the namespace has to be, in seconds.
+        #[serde(default, rename = "afterS")]
+        after_s: i64,
+    },
     /// The scheduler finds no room; `of` is the pod's name.
     NodeFull,
     /// A container is killed for memory as soon as it runs; `of` is `pod/container`.
@@ -103,10 +116,16 @@ impl Planted {
         Some(fault.what.clone())
     }
 
+    /// The first fault of the wanted sort that is going to hit `target`; counts as nothing.
+    pub fn next(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults.0.iter().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
+        Some(fault.what.clone())
+    }
+
     /// Whether a fault of the wanted sort is going to hit `target`; counts as nothing.
     pub fn threatens(&self, target: &str, wanted: impl Fn(&What) -> bool) -> bool {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.0.iter().any(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))
+        self.next(target, wanted).is_some()
     }
 
     /// Whether a fault that carries no message strikes `target`.

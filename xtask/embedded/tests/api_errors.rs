@@ -36,6 +36,9 @@ async fn every_recorded_refusal_is_answered_alike() {
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "e"}})).await;
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "pss", "labels": labels}})).await;
+    for namespace in ["e", "pss"] {
+        api.give_account(namespace);
+    }
     let mut wrong = Vec::new();
     let mut count = 0;
     for line in include_str!("fixtures/api-errors.jsonl").lines() {

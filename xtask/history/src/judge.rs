@@ -20,18 +20,32 @@ impl Judgement {
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Holds)
     }
+
+    /// Whether this property holds.
+    pub fn has(&self, property: &str) -> bool {
+        self.verdicts.iter().any(|(name, verdict)| *name == property && *verdict == Verdict::Holds)
+    }
+}
+
+/// Judges what the application promises of its records, whether or not a fault was injected meanwhile.
+pub fn judge_records(history: &History) -> Judgement {
+    Judgement { verdicts: records(history), availability: Vec::new() }
 }
 
 /// Judges a history.
 pub fn judge(history: &History) -> Judgement {
-    let verdicts = vec![
+    let mut verdicts = records(history);
+    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
+    verdicts.push(("enough at stake", vacuity::check(history)));
+    Judgement { verdicts, availability: availability::measure(history) }
+}
+
+fn records(history: &History) -> Vec<(&'static str, Verdict)> {
+    vec![
         kept(history),
         ("monotonic reads", monotonic::check(&history.operations)),
         ("final agreement", agreement::check(history)),
-        ("nobody sent to a replica that is not ready", service::check(history)),
-        ("enough at stake", vacuity::check(history)),
-    ];
-    Judgement { verdicts, availability: availability::measure(history) }
+    ]
 }
 
 /// The property that is the promise itself, and whether it holds.

@@ -20,6 +20,6 @@ pub mod set;
 pub mod story;
 pub mod vacuity;
 
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, judge_records};
 pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};
-pub use story::failures;
+pub use story::{failures, record_failures};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::judge::{Judgement, judge};
+use crate::judge::{Judgement, judge, judge_records};
 use crate::model::{Fault, History, Operation, OperationKind, Outcome, Promise, Verdict};
 use crate::set;
 
@@ -11,6 +11,15 @@ use crate::set;
 /// A lost record breaks other properties, too: a client that had read it goes back in time, and replicas disagree while it
 /// is being lost. Such consequences are left out; whatever is broken without the lost records is listed.
 pub fn failures(history: &History) -> Vec<String> {
+    failures_by(judge, history)
+}
+
+/// The same of what the application promises of its records alone, whether or not a fault was injected meanwhile.
+pub fn record_failures(history: &History) -> Vec<String> {
+    failures_by(judge_records, history)
+}
+
+fn failures_by(judge: fn(&History) -> Judgement, history: &History) -> Vec<String> {
     let judgement = judge(history);
     let lost = lost_keys(history);
     if lost.is_empty() {
@@ -20,14 +29,16 @@ pub fn failures(history: &History) -> Vec<String> {
         operations: history.operations.iter().filter(|o| !lost.contains(o.key.as_str())).cloned().collect(),
         ..history.clone()
     };
-    let mut lines_of_all = Loss { history, keys: &lost }.lines();
-    lines_of_all.extend(lines(&judge(&rest), |property| DECIDED_BY_RECORD.contains(&property)));
-    lines_of_all.extend(lines(&judgement, |property| !DECIDED_BY_RECORD.contains(&property)));
-    lines_of_all
+    let by_record = |property: &str| BY_RECORD.contains(&property);
+    let mut told = Loss { history, keys: &lost }.lines();
+    // A property that holds with the lost records may be undecided without them.
+    told.extend(lines(&judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
+    told.extend(lines(&judgement, |property| !by_record(property)));
+    told
 }
 
 /// The properties that are decided record by record, so that leaving some out says nothing of the others.
-const DECIDED_BY_RECORD: [&str; 3] = ["no acknowledged record lost", "monotonic reads", "final agreement"];
+const BY_RECORD: [&str; 3] = ["no acknowledged record lost", "monotonic reads", "final agreement"];
 
 fn lost_keys(history: &History) -> BTreeSet<&str> {
     if !matches!(history.header.promise, Promise::Set | Promise::EventualSet) {

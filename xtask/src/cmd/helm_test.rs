@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ranges;
 use crate::exit::Exit;
+use crate::helm;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
 
@@ -38,7 +39,8 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// Where there is no helm, or it can't be run. Tests that fail are exit code 101, with their logs.
+/// Where there is no helm, or it can't be run. Tests that fail are exit code 101, with their logs, and so is a release
+/// that has none.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
@@ -50,6 +52,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     cmd = cmd.arg("--timeout").arg(format!("{}s", args.timeout));
     let output = cmd.timeout(Duration::from_secs(args.timeout) + MARGIN).output().await?;
     print!("{}", output.stdout);
+    if output.success() && helm::tests_run(&output.stdout).is_empty() {
+        eprintln!(
+            "release {} has no test: nothing was proven; add a pod with the annotation `helm.sh/hook: test`",
+            args.release
+        );
+        return Ok(Exit::CaseFailed.into());
+    }
     if output.success() {
         return Ok(Exit::Passed.into());
     }

@@ -10,8 +10,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
 
+pub mod baseline;
 pub mod contents;
 pub mod final_states;
+pub mod given;
 pub mod http;
 pub mod logs;
 pub mod objects;

@@ -23,6 +23,12 @@ pub fn is_failed(pod: &Pod) -> bool {
     pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Failed"))
 }
 
+/// Whether all of the pod's containers have ended for good; so it is with one that was evicted.
+pub fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
 /// The number at the end of a pod's name.
 pub fn ordinal(name: &str) -> Option<u32> {
     name.rsplit('-').next()?.parse().ok()
@@ -68,8 +74,13 @@ pub fn pod_line(pod: &Pod) -> String {
     words.join(", ")
 }
 
-/// What is worth saying of a container: nothing of one that is ready or done, `unready` of one that runs and is not.
+/// [`container_words`] behind the container's name.
 fn container_line(status: &ContainerStatus, unready: &str) -> Option<String> {
+    container_words(status, unready).map(|words| format!("{}: {words}", status.name))
+}
+
+/// What is worth saying of a container: nothing of one that is ready or done, `unready` of one that runs and is not.
+pub fn container_words(status: &ContainerStatus, unready: &str) -> Option<String> {
     let state = status.state.as_ref()?;
     let state = match (&state.waiting, &state.terminated) {
         (Some(waiting), _) => waiting.reason.clone().unwrap_or_else(|| "waiting".to_owned()),
@@ -81,7 +92,7 @@ fn container_line(status: &ContainerStatus, unready: &str) -> Option<String> {
     };
     let restarts = (status.restart_count > 0).then(|| format!("restarts={}", status.restart_count));
     let words: Vec<_> = [Some(state), restarts].into_iter().flatten().filter(|word| !word.is_empty()).collect();
-    (!words.is_empty()).then(|| format!("{}: {}", status.name, words.join(" ")))
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// How a `StatefulSet` is: `2/3 ready, 3 current`.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 
+use super::objects;
 use super::watch::State;
 
 /// How far a workload is.
@@ -38,6 +39,11 @@ impl State {
             "Job" => self.pods_of_job(name),
             _ => Vec::new(),
         }
+    }
+
+    /// Those of them that have not ended: a Deployment replaces pods that were evicted or failed, and they stay.
+    pub fn live_pods_of(&self, kind: &str, name: &str) -> Vec<&Pod> {
+        self.pods_of(kind, name).into_iter().filter(|pod| !objects::has_ended(pod)).collect()
     }
 }
 

@@ -178,7 +178,7 @@ impl Shared {
 
 /// The pause before a watch that broke is begun again: doubled each time, within what a wait can afford
 /// (kube's own goes up to 30 s).
-struct Pause(Duration);
+pub(super) struct Pause(Duration);
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(50);

@@ -25,7 +25,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let placed = cx.placed(&stage)?;
     rolled_out::rolled_out(cx, placed).await?;
     cx.wait.expect_failure();
-    let before = Untouched::of(placed);
+    let before = Untouched::of(placed).some()?;
     let revision = placed.helm.revision().await?;
     let mut bad = placed.clone();
     let changes = extra::Changes { set: with.set, ..extra::Changes::default() };

@@ -1,4 +1,6 @@
 //! `chart::dry_run`: the API server accepts every rendered object, strictly and dry, in a namespace of its own.
+//!
+//! Only service accounts are really created there, and first: a pod is refused whose account is not stored.
 
 use anyhow::{Context as _, ensure};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
@@ -20,7 +22,9 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
     let mut accepted = 0;
     for variant in cx.run.about() {
-        for manifest in cx.run.render(variant).await?.iter().flatten().cloned() {
+        let mut manifests: Vec<_> = cx.run.render(variant).await?.iter().flatten().cloned().collect();
+        manifests.sort_by_key(|manifest| !is_account(manifest));
+        for manifest in manifests {
             let told =
                 format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), variant.label());
             cx.wait.waiting(told.clone());
@@ -28,6 +32,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
             accepted += 1;
         }
     }
+    ensure!(accepted > 0, "no topology renders any object: there is nothing to accept");
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(live.client.clone());
     call(&format!("deleting Namespace/{namespace}"), namespaces.delete(&namespace, &DeleteParams::default())).await?;
     Ok(format!("{accepted} objects accepted"))
@@ -44,18 +49,19 @@ async fn apply(client: &kube::Client, namespace: &str, manifest: Value) -> anyho
         "a chart under test may not make a {} for the whole cluster",
         kind.kind
     );
-    let name = text(&manifest, "/metadata/name").to_owned();
+    let (name, dry_run) = (text(&manifest, "/metadata/name").to_owned(), !is_account(&manifest));
     let mut object: DynamicObject = serde_json::from_value(manifest)?;
     // Rendered for its release's namespace; this one stands in for it.
     object.metadata.namespace = Some(namespace.to_owned());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let params = PatchParams {
-        dry_run: true,
-        field_validation: Some(ValidationDirective::Strict),
-        ..PatchParams::apply(MANAGER)
-    };
-    call("dry run", api.patch(&name, &params, &Patch::Apply(&object))).await?;
+    let params =
+        PatchParams { dry_run, field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER) };
+    call(if dry_run { "dry run" } else { "creating it" }, api.patch(&name, &params, &Patch::Apply(&object))).await?;
     Ok(())
+}
+
+fn is_account(manifest: &Value) -> bool {
+    text(manifest, "/apiVersion") == "v1" && text(manifest, "/kind") == "ServiceAccount"
 }
 
 fn text<'a>(manifest: &'a Value, pointer: &str) -> &'a str {

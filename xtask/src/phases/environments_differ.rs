@@ -22,7 +22,11 @@ pub struct With {
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let [one, other] = &with.between;
-    let lines = difference(stage.placed(Some(one))?, stage.placed(Some(other))?);
+    let (left, right) = (stage.placed(Some(one))?, stage.placed(Some(other))?);
+    for placed in [left, right] {
+        ensure!(!placed.objects.is_empty(), "release {} has no object to compare", placed.release.key());
+    }
+    let lines = difference(&Deployed::of(left), &Deployed::of(right));
     ensure!(!lines.is_empty(), "{one} and {other} are deployed alike: the values of an environment have no effect");
     let path = format!("{}/differences/{}.txt", cx.variant()?.label(), cx.spec.name);
     let file = cx.run.folder.join(&path);
@@ -33,27 +37,41 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     Ok(format!("{} differences between {one} and {other}: {path}", lines.len()))
 }
 
+/// What is deployed, and which words of it differ by nature.
+struct Deployed<'a> {
+    objects: &'a [Value],
+    namespace: &'a str,
+    release: &'a str,
+}
+
+impl<'a> Deployed<'a> {
+    fn of(placed: &'a Placed) -> Self {
+        Self { objects: &placed.objects, namespace: placed.watch.namespace(), release: &placed.release.name }
+    }
+
+    /// Every value of every object, with its path.
+    fn leaves(&self) -> BTreeSet<(String, String)> {
+        let plain = |text: &str| text.replace(self.namespace, "NAMESPACE").replace(self.release, "RELEASE");
+        let mut leaves = BTreeSet::new();
+        for object in self.objects {
+            let name = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default();
+            let path = format!("{}/{}", name("/kind"), name("/metadata/name"));
+            walk(object, &path, &mut |path, value| {
+                leaves.insert((plain(path), plain(&value.to_string())));
+            });
+        }
+        leaves
+    }
+}
+
 /// `- Deployment/server spec.replicas 1` and `+ … 3`, in order of their paths.
-fn difference(one: &Placed, other: &Placed) -> Vec<String> {
-    let (left, right) = (leaves(one), leaves(other));
+fn difference(one: &Deployed<'_>, other: &Deployed<'_>) -> Vec<String> {
+    let (left, right) = (one.leaves(), other.leaves());
     let removed = left.difference(&right).map(|(path, value)| (path, format!("- {path} {value}")));
     let added = right.difference(&left).map(|(path, value)| (path, format!("+ {path} {value}")));
     let mut lines: Vec<_> = removed.chain(added).collect();
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect()
-}
-
-/// Every value of every object, with its path. Namespaces differ by nature.
-fn leaves(placed: &Placed) -> BTreeSet<(String, String)> {
-    let mut leaves = BTreeSet::new();
-    for object in &placed.objects {
-        let name = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default();
-        let path = format!("{}/{}", name("/kind"), name("/metadata/name"));
-        walk(object, &path, &mut |path, value| {
-            leaves.insert((path.to_owned(), value.to_string().replace(placed.watch.namespace(), "NAMESPACE")));
-        });
-    }
-    leaves
 }
 
 fn walk(value: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
@@ -63,5 +81,33 @@ fn walk(value: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
             items.iter().enumerate().for_each(|(index, item)| walk(item, &format!("{path} {index}"), see));
         }
         leaf => see(path, leaf),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What differs between two releases with these names and replicas.
+    fn between(one: (&str, u32), other: (&str, u32)) -> Vec<String> {
+        let objects = |(name, replicas): (&str, u32)| {
+            let metadata = json!({ "name": format!("{name}-web"), "namespace": format!("ns-{name}") });
+            vec![json!({ "kind": "Deployment", "metadata": metadata, "spec": { "replicas": replicas } })]
+        };
+        let (left, right) = (objects(one), objects(other));
+        let namespaces = [one, other].map(|(name, _)| format!("ns-{name}"));
+        difference(
+            &Deployed { objects: &left, namespace: &namespaces[0], release: one.0 },
+            &Deployed { objects: &right, namespace: &namespaces[1], release: other.0 },
+        )
+    }
+
+    #[test]
+    fn names_of_releases_and_namespaces_are_no_difference() {
+        assert!(between(("staging", 1), ("prod", 1)).is_empty());
+        let lines = between(("staging", 1), ("prod", 3));
+        assert_eq!(lines, ["- Deployment/RELEASE-web spec replicas 1", "+ Deployment/RELEASE-web spec replicas 3"]);
     }
 }

@@ -21,7 +21,7 @@ use crate::stage::Stage;
 pub struct With {
     /// Values of the upgrade.
     set: Vec<String>,
-    /// What helm, a pod's state, an event or a log has to say.
+    /// What helm's output, a pod's state, an event or a log has to contain.
     says: String,
     /// Whether a hook fails: then no workload may have been changed, and the hook's Job is still there.
     #[serde(default)]
@@ -34,13 +34,13 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let placed = cx.placed(&stage)?;
     rolled_out::rolled_out(cx, placed).await?;
     cx.wait.expect_failure();
-    let (before, revision, rollouts) = (Untouched::of(placed), placed.helm.revision().await?, rollouts(placed));
+    let (before, revision, rollouts) = (Untouched::of(placed).some()?, placed.helm.revision().await?, rollouts(placed));
     let mut bad = placed.clone();
     extra::changed(cx, &mut bad, &Changes { set: with.set.clone(), ..Changes::default() }).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
     let line = upgrade.line();
-    let failure = upgrade.run().await.err().map(|error| format!("{error:#}"));
-    let ask = async || signs::find(&stage.client, &bad, failure.as_deref().unwrap_or_default(), &with.says).await;
+    let failure = upgrade.run().await.err();
+    let ask = async || signs::find(&stage.client, &bad, failure.as_ref(), &with.says).await;
     let said = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
     before.check()?;
     if with.hook {

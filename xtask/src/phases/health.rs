@@ -1,6 +1,6 @@
 //! `health`: every replica says over a port-forward that it is healthy, within the case's time.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::context::Cx;
 use crate::suite::Request;
@@ -11,14 +11,16 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let http = stage.suite.http.as_ref().context("the suite has no [http]")?;
     let request = Request::get(&http.health);
-    for name in stage.names(stage.topology.replicas) {
+    let names = stage.names(stage.topology.replicas);
+    ensure!(!names.is_empty(), "no replica is there to ask");
+    for name in &names {
         let what = format!("{name} says that it is healthy");
         let ask = async || {
             let answer =
-                stage.http.ask(&name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+                stage.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
             answer.expect(request.status).map(drop)
         };
         cx.wait.ask_until(&stage.watch, &what, ask).await?;
     }
-    Ok(String::new())
+    Ok(format!("{} replicas", names.len()))
 }

@@ -1,11 +1,13 @@
-//! `helm_test`: the chart's own tests pass; the log of one that fails is shown.
+//! `helm_test`: the chart's own tests pass, and there are some; the log of one that fails is shown.
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::Cx;
+use crate::helm;
 use crate::kubernetes::{logs, objects};
 use crate::stage::Stage;
 
@@ -20,11 +22,21 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let limit = timeout.saturating_sub(Duration::from_secs(2)).as_secs().max(1);
     let test = stage.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
     match cx.wait.unless_hopeless(&stage.watch, &test.line(), test.run()).await? {
-        Ok(_) => Ok(String::new()),
+        Ok(output) => note(&helm::tests_run(&output)),
         // What is said of a hook that failed says it of this one.
         Err(error) if cx.wait.failed_hook(&stage.watch).await.is_some() => Err(error.into()),
         Err(error) => Err(anyhow::Error::new(error).context(unfinished(&stage).await)),
     }
+}
+
+/// Which tests passed: where there are none, nothing is proven.
+fn note(tests: &[&str]) -> anyhow::Result<String> {
+    ensure!(
+        !tests.is_empty(),
+        "the chart has no test: `helm test` ran none; add a pod with the annotation `helm.sh/hook: test`, or take the \
+         case out"
+    );
+    Ok(format!("{} passed: {}", tests.len(), tests.join(", ")))
 }
 
 /// Which test did not come to an end, and what it said.

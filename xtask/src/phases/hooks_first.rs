@@ -14,12 +14,14 @@ pub fn run(cx: &Cx) -> anyhow::Result<String> {
     let hooks = placed.hook_jobs("pre-install");
     ensure!(!hooks.is_empty(), "release {} has no Job at pre-install", placed.release.key());
     let state = placed.watch.state();
+    let made = made(&state, placed)?;
+    ensure!(!made.is_empty(), "release {} has no workload that a hook could come before", placed.release.key());
     for hook in &hooks {
         let job =
             state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone: when it was done can't be told"))?;
         let done = job.status.as_ref().and_then(|status| status.completion_time.clone());
         let done = done.with_context(|| format!("Job/{hook} did not complete"))?;
-        check(hook, &done, &made(&state, placed))?;
+        check(hook, &done, &made)?;
     }
     Ok(hooks.join(", "))
 }
@@ -32,15 +34,16 @@ fn check(hook: &str, done: &Time, made: &[(String, Time)]) -> anyhow::Result<()>
 }
 
 /// When the release's workloads were made.
-fn made(state: &State, placed: &Placed) -> Vec<(String, Time)> {
+fn made(state: &State, placed: &Placed) -> anyhow::Result<Vec<(String, Time)>> {
     let when = |(kind, name): (&str, &str)| {
-        let made = match kind {
-            "Deployment" => state.deployments.get(name)?.metadata.creation_timestamp.clone(),
-            _ => state.stateful_sets.get(name)?.metadata.creation_timestamp.clone(),
+        let metadata = match kind {
+            "Deployment" => state.deployments.get(name).map(|one| &one.metadata),
+            _ => state.stateful_sets.get(name).map(|one| &one.metadata),
         };
-        Some((format!("{kind}/{name}"), made?))
+        let made = metadata.and_then(|metadata| metadata.creation_timestamp.clone());
+        Ok((format!("{kind}/{name}"), made.with_context(|| format!("{kind}/{name} is not there"))?))
     };
-    placed.workloads().into_iter().filter_map(when).collect()
+    placed.workloads().into_iter().map(when).collect()
 }
 
 #[cfg(test)]

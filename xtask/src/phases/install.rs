@@ -13,9 +13,10 @@ use tokio::sync::watch;
 
 use super::context::Cx;
 use super::rolled_out;
-use crate::kubernetes::call;
+use crate::kubernetes::baseline::Baseline;
 use crate::kubernetes::wait::GivenUp;
 use crate::kubernetes::watch::Watch;
+use crate::kubernetes::{call, contents};
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
 
@@ -41,6 +42,7 @@ async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
         stage::create_namespace(&live.client, namespace, &cx.run.id).await?;
         watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()));
     }
+    let baselines = baselines(cx, &live.client, namespaces.0.values()).await;
     let rendered = cx.run.render(variant).await?;
     let releases = variant.suite.releases.iter().zip(rendered.iter()).map(|(release, objects)| {
         let watch = watches[&release.namespace].clone();
@@ -50,8 +52,26 @@ async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
         Ok(Placed { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
     });
     let folder = cx.run.folder.join(variant.label());
-    let stage = Stage::new(variant, live.client.clone(), releases.collect::<anyhow::Result<_>>()?, folder)?;
+    let releases = releases.collect::<anyhow::Result<_>>()?;
+    let stage = Stage::new(variant, live.client.clone(), releases, baselines, folder)?;
     Ok(cx.run.add_stage(cx.variant, stage))
+}
+
+/// What the new namespaces hold. Where that can't be told, `uninstall` compares with a namespace without a release.
+async fn baselines(
+    cx: &Cx,
+    client: &kube::Client,
+    namespaces: impl Iterator<Item = &String>,
+) -> BTreeMap<String, Baseline> {
+    let found = async {
+        let kinds = contents::kinds(client).await?;
+        let each = namespaces.map(async |name| anyhow::Ok((name.clone(), Baseline::of(client, name, &kinds).await?)));
+        anyhow::Ok(try_join_all(each).await?.into_iter().collect())
+    };
+    found.await.unwrap_or_else(|error| {
+        cx.run.events.note(format!("{}: what its new namespaces hold can't be listed: {error:#}", cx.name));
+        BTreeMap::new()
+    })
 }
 
 /// Makes a Secret in a part of the topology.

@@ -8,6 +8,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let placed = cx.placed(&stage)?;
     let jobs = placed.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
     let what = format!("Job/{} and its pods gone", jobs.join(", Job/"));
     cx.wait
         .until(&placed.watch, &what, |state| {

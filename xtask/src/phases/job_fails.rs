@@ -41,8 +41,9 @@ async fn look(cx: &Cx, client: &kube::Client, extra: &Placed, with: &With) -> an
     let attempts = extra.pods();
     ensure!(attempts.len() == with.attempts, "Job/{job} had {} attempts instead of {}", attempts.len(), with.attempts);
     for pod in &attempts {
-        let log = signs::of_pod(client, extra, pod).await;
-        ensure!(log.contains(&with.says), "an attempt of Job/{job} does not say {:?}:\n{log}", with.says);
+        let found = signs::of_pod(client, extra, pod).await;
+        let told = || format!("an attempt of Job/{job} does not say {:?}:\n{}", with.says, signs::list(&found));
+        ensure!(signs::say(&found, &with.says), told());
     }
     Ok(format!("{failed} after {} attempts", attempts.len()))
 }

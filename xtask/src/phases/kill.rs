@@ -1,5 +1,7 @@
 //! Kills a pod, and sees to it that it really happened.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -7,6 +9,7 @@ use kube::api::{DeleteParams, Preconditions};
 
 use super::context::Cx;
 use super::settled;
+use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
 use crate::workload::recorder::Recorder;
@@ -24,6 +27,8 @@ pub enum Grace {
 pub struct Killed {
     /// As it was before.
     pub before: Pod,
+    /// The UIDs of all replicas that were there before.
+    replicas: BTreeSet<String>,
     /// The fault's number in the recorder.
     pub fault: usize,
 }
@@ -34,13 +39,14 @@ pub struct Killed {
 /// Where it is not there, or the API server refuses.
 pub async fn kill(stage: &Stage, recorder: &Recorder, name: &str, grace: Grace, why: &str) -> anyhow::Result<Killed> {
     let before = stage.pod(name).with_context(|| format!("Pod/{name} is not there to be killed"))?;
+    let replicas = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
     let seconds = if grace == Grace::None { Some(0) } else { None };
     let told = if grace == Grace::None { "grace 0" } else { "its own grace" };
     let fault = recorder.fault(format!("delete Pod/{name} ({why}), {told}"));
     let only = Preconditions { uid: before.uid(), resource_version: None };
     let params = DeleteParams { grace_period_seconds: seconds, preconditions: Some(only), ..DeleteParams::default() };
     call(&format!("deleting Pod/{name}"), stage.pods().delete(name, &params)).await?;
-    Ok(Killed { before, fault })
+    Ok(Killed { before, replicas, fault })
 }
 
 /// Waits until the pod's successor is there and everything is ready and agreed again.
@@ -54,21 +60,28 @@ pub async fn recovered(
     killed: &Killed,
     replicas: u32,
 ) -> anyhow::Result<()> {
-    let name = killed.before.name_any();
-    let old = killed.before.uid();
-    let after = cx
-        .wait
-        .until(&stage.watch, &format!("a successor of Pod/{name}"), |state| match state.pods.get(&name) {
-            Some(pod) if pod.uid() != old => Ok(pod.clone()),
-            Some(pod) => Err(objects::pod_line(pod)),
-            None => Err("gone, no successor yet".to_owned()),
-        })
-        .await?;
+    let (name, workload) = (killed.before.name_any(), stage.workload()?);
+    let what = format!("a successor of Pod/{name}");
+    let after = cx.wait.until(&stage.watch, &what, |state| killed.successor(state, workload)).await?;
     settled::settled(cx, stage, replicas).await?;
     recorder.recovered(killed.fault);
-    let after = stage.pod(&name).unwrap_or(after);
+    let after = stage.pod(&after.name_any()).unwrap_or(after);
     recorder.evidence(killed.fault, difference(&killed.before, &after));
     Ok(())
+}
+
+impl Killed {
+    /// The pod that came instead: of a `StatefulSet` the next one of the name, of a Deployment one that was not there.
+    fn successor(&self, state: &State, (kind, name): (&str, &str)) -> Result<Pod, String> {
+        let (killed, old) = (self.before.name_any(), self.before.uid());
+        if let Some(pod) = state.pods.get(&killed).filter(|pod| pod.uid() == old) {
+            return Err(objects::pod_line(pod));
+        }
+        let is_new = |pod: &Pod| pod.uid().is_some_and(|uid| !self.replicas.contains(&uid));
+        let is_it = |pod: &&&Pod| is_new(pod) && (kind != "StatefulSet" || pod.name_any() == killed);
+        let found = state.live_pods_of(kind, name).iter().find(is_it).map(|pod| (*pod).clone());
+        found.ok_or_else(|| "gone, no successor yet".to_owned())
+    }
 }
 
 /// What shows that one pod is not the other.
@@ -76,4 +89,59 @@ fn difference(before: &Pod, after: &Pod) -> String {
     let uid = |pod: &Pod| pod.uid().unwrap_or_default();
     let ip = |pod: &Pod| objects::ip(pod).unwrap_or("none").to_owned();
     format!("UID {} → {}, IP {} → {}", uid(before), uid(after), ip(before), ip(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::ReplicaSet;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn owned_by(kind: &str, name: &str) -> Value {
+        json!([{ "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": name, "controller": true }])
+    }
+
+    fn pod(name: &str, uid: &str, owner: &Value) -> Pod {
+        let metadata = json!({ "name": name, "uid": uid, "ownerReferences": owner });
+        serde_json::from_value(json!({ "metadata": metadata, "status": { "phase": "Running" } })).unwrap()
+    }
+
+    fn state(pods: &[Pod]) -> State {
+        let metadata = json!({ "name": "web-1", "ownerReferences": owned_by("Deployment", "web") });
+        let set: ReplicaSet =
+            serde_json::from_value(json!({ "metadata": metadata, "spec": { "selector": {} } })).unwrap();
+        let pods = pods.iter().map(|pod| (pod.name_any(), pod.clone()));
+        State { pods: pods.collect(), replica_sets: [("web-1".to_owned(), set)].into(), ..State::default() }
+    }
+
+    fn killed(pods: &[Pod]) -> Killed {
+        Killed { before: pods[0].clone(), replicas: pods.iter().filter_map(ResourceExt::uid).collect(), fault: 0 }
+    }
+
+    #[test]
+    fn the_successor_of_a_deployments_pod_has_another_name() {
+        let (set, workload) = (owned_by("ReplicaSet", "web-1"), ("Deployment", "web"));
+        let (old, other) = (pod("web-1-a", "a", &set), pod("web-1-b", "b", &set));
+        let killed = killed(&[old.clone(), other.clone()]);
+        let new = pod("web-1-c", "c", &set);
+        assert_eq!(killed.successor(&state(&[old, other.clone(), new.clone()]), workload).unwrap_err(), "Running");
+        assert_eq!(
+            killed.successor(&state(std::slice::from_ref(&other)), workload).unwrap_err(),
+            "gone, no successor yet"
+        );
+        assert_eq!(killed.successor(&state(&[other, new]), workload).unwrap().name_any(), "web-1-c");
+    }
+
+    #[test]
+    fn the_successor_of_a_stateful_sets_pod_has_its_name() {
+        let (set, workload) = (owned_by("StatefulSet", "db"), ("StatefulSet", "db"));
+        let old = pod("db-0", "a", &set);
+        let killed = killed(std::slice::from_ref(&old));
+        assert_eq!(
+            killed.successor(&state(&[pod("db-1", "b", &set)]), workload).unwrap_err(),
+            "gone, no successor yet"
+        );
+        assert_eq!(killed.successor(&state(&[pod("db-0", "c", &set)]), workload).unwrap().uid().unwrap(), "c");
+    }
 }

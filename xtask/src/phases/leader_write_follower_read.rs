@@ -1,6 +1,8 @@
 //! `leader_write_follower_read`: a record written through the leader is read through the others. It
 //! proves that followers reach the leader, not that data was replicated: `pod_kill_leader` does that.
 
+use anyhow::ensure;
+
 use super::context::Cx;
 use super::settled;
 use super::write_read;
@@ -9,6 +11,7 @@ use super::write_read;
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let stage = cx.stage()?;
     let names = stage.names(stage.topology.replicas);
+    ensure!(names.len() > 1, "there is no follower to read through: the topology has {} replica", names.len());
     let leader = settled::leader(&stage).await;
     // Where nobody tells who leads, one of all does.
     let writers = leader.as_ref().map_or_else(|| names.clone(), |leader| vec![leader.clone()]);

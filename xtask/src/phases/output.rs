@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, LogParams, PostParams};
+use kube::api::{DeleteParams, LogParams};
 use kube::{Api, ResourceExt};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::context::Cx;
-use crate::kubernetes::{call, code, objects};
+use crate::kubernetes::{call, code, given, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
 
@@ -75,7 +75,7 @@ async fn read(cx: &Cx, stage: &Stage, placed: &Placed, claim: &str, file: &str) 
     let pods = pods(stage, placed);
     let user = &placed.objects.iter().find_map(|object| object.pointer("/spec/template/spec/securityContext").cloned());
     let reader = reader(&name, claim, file, user.as_ref())?;
-    call(&format!("creating Pod/{name}"), pods.create(&PostParams::default(), &reader)).await?;
+    given::create_pod((&cx.wait, &placed.watch), &pods, &reader).await?;
     let what = format!("Pod/{name} has read {file}");
     let ended = cx.wait.until(&placed.watch, &what, |state| {
         let pod = state.pods.get(&name).ok_or("it is not there")?;

@@ -8,9 +8,10 @@ use super::kill::Grace;
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let name = disturbance.stage.names(replicas).pop().unwrap_or_default();
-    disturbance.kill(&name, Grace::None, "the only replica").await?;
+    // A Deployment's pod is called something else each time.
+    let last = || disturbance.stage.names(replicas).pop().unwrap_or_default();
+    disturbance.kill(&last(), Grace::None, "the only replica").await?;
     disturbance.read_back().await?;
-    disturbance.kill(&name, Grace::Default, "the only replica again").await?;
+    disturbance.kill(&last(), Grace::Default, "the only replica again").await?;
     disturbance.end().await
 }

@@ -32,6 +32,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         Ok((name.to_owned(), rollout.wanted))
     });
     let found: BTreeMap<_, _> = found.collect::<anyhow::Result<_>>()?;
+    ensure!(!found.is_empty(), "release {} has no workload", placed.release.key());
     ensure!(
         found == with.replicas,
         "release {} has the replicas {found:?} instead of {:?}",

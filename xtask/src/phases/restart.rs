@@ -26,6 +26,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     rolled_out::rolled_out(cx, placed).await?;
     ensure!(before.check().is_err(), "the pods of {} are the same as before: nothing is proven", placed.release.key());
     let readers = stage.names(cx.replicas()?);
+    ensure!(!readers.is_empty(), "no replica is there to read the record through");
     for reader in &readers {
         write_read::expect(cx, &stage, reader, &record).await?;
     }

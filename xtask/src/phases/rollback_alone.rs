@@ -24,6 +24,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     for other in stage.releases.iter().filter(|other| other.release != placed.release) {
         others.push((other, other.helm.revision().await?, Untouched::of(other)));
     }
+    ensure!(!others.is_empty(), "{} is the only release: none is left alone", placed.release.key());
     let (own, revision) = (Untouched::of(placed), placed.helm.revision().await?);
     let mut changed = placed.clone();
     extra::changed(cx, &mut changed, &Changes { set: with.set, ..Changes::default() }).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::ensure;
 use history::model::Minimum;
 
 use super::context::Cx;
@@ -33,11 +33,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     };
     let read = reader.read_all(&names).await?;
     let history = recorder.history(stage.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
-    if let history::Verdict::Violated(findings) = history::agreement::check(&history) {
-        bail!("after scaling to {to} replicas: {}", findings.join("\n"));
-    }
-    if let history::Verdict::Violated(findings) = history::set::check(&history.operations, true) {
-        bail!("after scaling to {to} replicas: {}", findings.join("\n"));
-    }
+    let failures = history::record_failures(&history);
+    ensure!(failures.is_empty(), "after scaling to {to} replicas: {}", failures.join("\n"));
     Ok(format!("{read} records readable through each of {to} replicas"))
 }

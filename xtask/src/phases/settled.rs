@@ -12,7 +12,7 @@ use crate::stage::Stage;
 use crate::suite::Members;
 use crate::workload::members::{self, Agreement, View};
 
-/// Waits until exactly `replicas` pods run the current revision and are ready.
+/// Waits until exactly `replicas` pods run the current revision and are ready; pods that have ended don't count.
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more.
@@ -24,7 +24,7 @@ pub async fn ready(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> 
 
 fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result<(), String> {
     let rollout = state.rollout(kind, name).ok_or_else(|| format!("there is no {kind}/{name}"))?;
-    let pods = state.pods_of(kind, name);
+    let pods = state.live_pods_of(kind, name);
     let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
     if ready == replicas as usize && pods.len() == ready && rollout.done && rollout.wanted.unsigned_abs() == replicas {
         return Ok(());
@@ -107,4 +107,55 @@ pub async fn leader(stage: &Stage) -> Option<String> {
 pub async fn settled(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
     ready(cx, stage, replicas).await?;
     voters(cx, stage, replicas).await
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A Deployment of one replica that is rolled out, and these pods of it.
+    fn state(pods: &[Pod]) -> State {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": { "name": "web", "generation": 1 },
+            "spec": { "replicas": 1, "selector": {}, "template": {} },
+            "status": { "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1 },
+        }))
+        .unwrap();
+        let owner =
+            json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "d", "controller": true }]);
+        let metadata = json!({ "name": "web-1", "ownerReferences": owner });
+        let set: ReplicaSet =
+            serde_json::from_value(json!({ "metadata": metadata, "spec": { "selector": {} } })).unwrap();
+        State {
+            deployments: [("web".to_owned(), deployment)].into(),
+            replica_sets: [("web-1".to_owned(), set)].into(),
+            pods: pods.iter().map(|pod| (pod.name_any(), pod.clone())).collect(),
+            ..State::default()
+        }
+    }
+
+    fn pod(name: &str, phase: &str, ready: &str) -> Pod {
+        let owner =
+            json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "s", "controller": true }]);
+        serde_json::from_value(json!({
+            "metadata": { "name": name, "ownerReferences": owner },
+            "status": { "phase": phase, "conditions": [{ "type": "Ready", "status": ready }] },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pod_that_was_evicted_stays_and_is_no_replica() {
+        let settled = |pods: &[Pod]| all_ready(&state(pods), ("Deployment", "web"), 1);
+        let (ready, evicted) = (pod("web-1-b", "Running", "True"), pod("web-1-a", "Failed", "False"));
+        settled(std::slice::from_ref(&ready)).unwrap();
+        settled(&[evicted.clone(), ready.clone()]).unwrap();
+        assert_eq!(settled(&[evicted]).unwrap_err(), "0/1 ready");
+        let other = settled(&[ready, pod("web-1-c", "Running", "False")]).unwrap_err();
+        assert_eq!(other, "1/1 ready; web-1-c Running");
+    }
 }

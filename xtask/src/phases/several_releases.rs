@@ -1,5 +1,6 @@
 //! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
 
+use anyhow::ensure;
 use futures::future::try_join_all;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use serde::Deserialize;
@@ -43,6 +44,8 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 async fn runs(cx: &Cx, extra: &Placed) -> anyhow::Result<String> {
+    let runs_something = !extra.workloads().is_empty() || !extra.jobs().is_empty();
+    ensure!(runs_something, "release {} has neither a workload nor a Job: nothing of it runs", extra.release.name);
     rolled_out::rolled_out(cx, extra).await?;
     if !extra.jobs().is_empty() {
         job_completes::completed(cx, extra).await?;

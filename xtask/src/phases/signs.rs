@@ -1,28 +1,62 @@
-//! What a release shows of why it does not run: states, events and logs of its pods, as one text to look for words in.
+//! What a release shows of why it does not run, to look for words in: what helm prints, states, events and logs of its
+//! pods. Names and command lines are shown with it and never searched: the words may stand there because somebody has
+//! just passed them.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
 use crate::kubernetes::{logs, objects};
 use crate::placed::Placed;
+use crate::process::CommandError;
 
 /// Log lines of each container that are looked at.
 const LINES: i64 = 50;
 
-/// The line that has these words, in what `helm` said or the release shows; all of it where none has.
-pub async fn find(client: &kube::Client, placed: &Placed, helm: &str, words: &str) -> Result<String, String> {
-    let signs = format!("{helm}\n{}", of_release(client, placed).await);
-    match signs.lines().find(|line| line.contains(words)) {
-        Some(line) => Ok(line.trim().to_owned()),
-        None => Err(signs.trim().to_owned()),
+/// One line, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    by: String,
+    line: String,
+}
+
+impl std::fmt::Display for Sign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.by, self.line)
     }
 }
 
+/// The sign that has these words, in what `helm` printed or the release shows; all signs where none has.
+pub async fn find(
+    client: &kube::Client,
+    placed: &Placed,
+    helm: Option<&CommandError>,
+    words: &str,
+) -> Result<String, String> {
+    let printed = helm.map(|error| of("helm", &error.tail)).unwrap_or_default();
+    let of_release = of_release(client, placed).await;
+    match printed.iter().chain(&of_release).find(|sign| sign.line.contains(words)) {
+        Some(sign) => Ok(sign.to_string()),
+        None => {
+            Err(helm.map(ToString::to_string).into_iter().chain([list(&of_release)]).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+/// Whether one of them has these words.
+pub fn say(signs: &[Sign], words: &str) -> bool {
+    signs.iter().any(|sign| sign.line.contains(words))
+}
+
+/// All of them, for people.
+pub fn list(signs: &[Sign]) -> String {
+    signs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 /// Everything about all pods of a release, and about what was to make them.
-async fn of_release(client: &kube::Client, placed: &Placed) -> String {
+async fn of_release(client: &kube::Client, placed: &Placed) -> Vec<Sign> {
     let mut signs = Vec::new();
     for pod in placed.pods() {
-        signs.push(of_pod(client, placed, &pod).await);
+        signs.extend(of_pod(client, placed, &pod).await);
     }
     let state = placed.watch.state();
     let own = |kind: &str, name: &str| {
@@ -31,37 +65,88 @@ async fn of_release(client: &kube::Client, placed: &Placed) -> String {
             // A ReplicaSet is called after its Deployment.
             object == format!("{kind}/{name}") || object.starts_with(&format!("ReplicaSet/{name}-"))
         });
-        about.map(objects::event_line).collect::<Vec<_>>()
+        about.flat_map(of_event).collect::<Vec<_>>()
     };
     signs.extend(placed.workloads().into_iter().flat_map(|(kind, name)| own(kind, name)));
-    signs.join("\n")
+    signs
 }
 
 /// Everything about a pod.
-pub async fn of_pod(client: &kube::Client, placed: &Placed, pod: &Pod) -> String {
+pub async fn of_pod(client: &kube::Client, placed: &Placed, pod: &Pod) -> Vec<Sign> {
     let name = pod.name_any();
-    let mut signs = vec![format!("Pod/{name} {}", objects::pod_line(pod))];
-    signs.extend(objects::containers(pod).flat_map(messages));
+    let mut signs = states(pod);
     {
         let state = placed.watch.state();
-        signs.extend(state.events_about(&format!("Pod/{name}")).into_iter().map(objects::event_line));
+        signs.extend(state.events_about(&format!("Pod/{name}")).into_iter().flat_map(of_event));
     }
     let begun = |status: &&ContainerStatus| status.container_id.is_some() || status.restart_count > 0;
     for status in objects::containers(pod).filter(begun) {
         // A container that is just being replaced has no log to read; the next look finds it.
         if let Ok(log) = logs::tail(client, placed.watch.namespace(), &name, &status.name, LINES).await {
-            signs.extend(log.lines().map(|line| format!("{}: {line}", status.name)));
+            signs.extend(of(&format!("log of {name}, {}", status.name), &log));
         }
     }
-    signs.join("\n")
+    signs
+}
+
+/// What a pod's status says, and what those of its containers say.
+fn states(pod: &Pod) -> Vec<Sign> {
+    let (name, status) = (format!("Pod/{}", pod.name_any()), pod.status.clone().unwrap_or_default());
+    let words = [status.phase, status.reason, status.message].into_iter().flatten().collect::<Vec<_>>();
+    let mut signs = of(&name, &words.join(", "));
+    for status in objects::containers(pod) {
+        let by = format!("{name}, container {}", status.name);
+        signs.extend(objects::container_words(status, "not ready").into_iter().flat_map(|words| of(&by, &words)));
+        signs.extend(messages(status).iter().flat_map(|message| of(&by, message)));
+    }
+    signs
+}
+
+fn of_event(event: &Event) -> Vec<Sign> {
+    of(&objects::involved(event), &objects::event_line(event))
+}
+
+/// A sign for each line.
+fn of(by: &str, text: &str) -> Vec<Sign> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| Sign { by: by.to_owned(), line: line.to_owned() }).collect()
 }
 
 /// What a container's states say.
 fn messages(status: &ContainerStatus) -> Vec<String> {
-    let of = |state: &k8s_openapi::api::core::v1::ContainerState| {
+    let of = |state: &ContainerState| {
         let waiting = state.waiting.as_ref().and_then(|waiting| waiting.message.clone());
         [waiting, state.terminated.as_ref().and_then(|ended| ended.message.clone())]
     };
     let states = [status.state.as_ref(), status.last_state.as_ref()];
     states.into_iter().flatten().flat_map(of).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_says_its_state_and_not_its_names() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "name": "server-absent" },
+            "status": {
+                "phase": "Failed", "reason": "Evicted", "message": "the node was low on memory",
+                "containerStatuses": [{
+                    "name": "lost", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                    "state": { "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"db\" not found" } },
+                }],
+            },
+        }))
+        .unwrap();
+        let signs = states(&pod);
+        for words in ["Evicted", "low on memory", "CreateContainerConfigError", "secret \"db\" not found"] {
+            assert!(say(&signs, words), "{words}");
+        }
+        assert!(!say(&signs, "absent"), "the pod's name");
+        assert!(!say(&signs, "lost"), "the container's name");
+        assert!(list(&signs).contains("Pod/server-absent, container lost: CreateContainerConfigError"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use client::records::{Pointer, Request};
 use kube::ResourceExt;
 use serde::Deserialize;
@@ -27,6 +27,7 @@ pub struct With {
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let wanted: BTreeSet<_> = stage.replicas().iter().map(ResourceExt::name_any).collect();
+    ensure!(!wanted.is_empty(), "no replica is there to answer");
     let mut asker = open(cx, &stage).await?;
     let mut seen = BTreeSet::new();
     let ask = async || {

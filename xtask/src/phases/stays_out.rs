@@ -11,6 +11,7 @@ use super::extra::{self, Changes};
 use super::signs;
 use crate::kubernetes::objects;
 use crate::placed::Placed;
+use crate::process::CommandError;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]
@@ -22,7 +23,7 @@ pub struct With {
     /// Values that make it so.
     #[serde(default)]
     set: Vec<String>,
-    /// What helm, a pod's state, an event or a log has to say.
+    /// What helm's output, a pod's state, an event or a log has to contain.
     says: String,
 }
 
@@ -36,7 +37,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     // helm may wait for a hook that never ends: what it says is one of the signs, not the end.
     let installing = async {
         if let Some(error) = extra::install(cx, &extra).await {
-            let _ = refused.set(format!("{error:#}"));
+            let _ = refused.set(error);
         }
         std::future::pending::<Infallible>().await
     };
@@ -54,14 +55,14 @@ async fn says(
     client: &kube::Client,
     extra: &Placed,
     words: &str,
-    refused: &OnceLock<String>,
+    refused: &OnceLock<CommandError>,
 ) -> anyhow::Result<String> {
     let ask = async || {
         let pods = extra.pods();
         if let Some(pod) = pods.iter().find(|pod| objects::is_ready(pod)) {
             return Ok(Err(objects::pod_line(pod)));
         }
-        signs::find(client, extra, refused.get().map_or("", String::as_str), words).await.map(Ok)
+        signs::find(client, extra, refused.get(), words).await.map(Ok)
     };
     let what = format!("release {} says {words:?}", extra.release.name);
     match cx.wait.ask_until(&extra.watch, &what, ask).await? {

@@ -19,6 +19,15 @@ impl Untouched {
         Self { placed: placed.clone(), uids: ready(placed) }
     }
 
+    /// Refuses to watch over none: whatever happens, none of them would be touched.
+    ///
+    /// # Errors
+    /// Where no pod of the release was ready.
+    pub fn some(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.count() > 0, "release {} has no ready pod that has to go on", self.placed.release.key());
+        Ok(self)
+    }
+
     /// How many there were.
     pub fn count(&self) -> usize {
         self.uids.len()

@@ -14,7 +14,8 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     upgrade::upgraded(&disturbance).await?;
     let recorder = disturbance.recorder.clone();
     let note = disturbance.end().await?;
-    let (all, failed) = recorder.unanswered();
+    let (all, failed) = recorder.unanswered_through_service();
+    ensure!(all > 0, "no request went through the Service: nothing is proven");
     if let Some(first) = failed.first() {
         let error = first.error.as_deref().unwrap_or_default();
         anyhow::bail!(

@@ -11,7 +11,7 @@ use client::inside::{self, PORT, Said, Told};
 use client::records::Request;
 use client::team::{Done, Task};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Portforwarder, PostParams};
+use kube::api::{DeleteParams, Portforwarder};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::recorder::Recorder;
 use crate::images::Reference;
 use crate::kubernetes::wait::Waiter;
-use crate::kubernetes::{call, code};
+use crate::kubernetes::{call, code, given};
 use crate::stage::Stage;
 
 /// The pod's name.
@@ -47,7 +47,7 @@ impl Asker {
     /// # Errors
     /// Where the pod can't be made or does not answer in the case's time.
     pub async fn open((stage, wait): (&Stage, &Waiter), image: &Reference) -> anyhow::Result<Self> {
-        create(stage, image).await?;
+        create(stage, wait, image).await?;
         let what = format!("Pod/{POD}, the client in the cluster");
         let line = wait.ask_until(&stage.watch, &what, async || Line::open(stage).await?.greeted().await).await?;
         Ok(Self { line })
@@ -95,7 +95,7 @@ impl Inside {
         task: Task,
         through: String,
     ) -> anyhow::Result<Self> {
-        create(stage, image).await?;
+        create(stage, wait, image).await?;
         let ask = async || {
             let mut line = Line::open(stage).await?;
             let ahead = line.compare_clocks(recorder).await?;
@@ -131,9 +131,8 @@ pub async fn remove(stage: &Stage) -> anyhow::Result<()> {
     }
 }
 
-async fn create(stage: &Stage, image: &Reference) -> anyhow::Result<()> {
-    let created = call(&format!("creating Pod/{POD}"), stage.pods().create(&PostParams::default(), &pod(image)?)).await;
-    match created {
+async fn create(stage: &Stage, wait: &Waiter, image: &Reference) -> anyhow::Result<()> {
+    match given::create_pod((wait, &stage.watch), &stage.pods(), &pod(image)?).await {
         Err(error) if code(&error) != Some(409) => Err(error),
         _ => Ok(()),
     }

@@ -142,7 +142,8 @@ impl Recorder {
         }
     }
 
-    /// Some of the acknowledged records, evenly spread, for later cases to look for.
+    /// Some of the keys that hold an acknowledged record, evenly spread, with all that they may hold, for later cases to
+    /// look for.
     pub fn sample(&self, most: usize) -> Vec<Kept> {
         let inner = self.inner();
         let mut keys = BTreeSet::new();
@@ -181,10 +182,12 @@ impl Recorder {
         asked.find_map(|operation| operation.error.clone())
     }
 
-    /// The operations of clients in all, and those that did not end well.
-    pub fn unanswered(&self) -> (usize, Vec<Operation>) {
+    /// The operations of clients that went through the Service in all, and those that did not end well. Those that are
+    /// connected to a pod lose it with the pod, as they must.
+    pub fn unanswered_through_service(&self) -> (usize, Vec<Operation>) {
         let inner = self.inner();
-        let own = inner.operations.iter().filter(|operation| operation.stage == Stage::Workload);
+        let through = |o: &&Operation| matches!(o.connection, Connection::Service | Connection::ServiceReused);
+        let own = inner.operations.iter().filter(|o| o.stage == Stage::Workload).filter(through);
         (own.clone().count(), own.filter(|operation| operation.outcome != Outcome::Ok).cloned().collect())
     }
 

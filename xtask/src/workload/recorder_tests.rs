@@ -76,3 +76,52 @@ fn a_history_on_a_full_disk_is_an_error() {
     let error = save(&history(&recorder(vec![])), dir.path()).unwrap_err();
     assert!(format!("{error:#}").contains("No space left on device"), "{error:#}");
 }
+
+/// The verdict on what a later case reads of a register.
+fn judged(kept: &[Kept], read: &str) -> bool {
+    let later = recorder(vec![]);
+    later.take_over(kept);
+    let asked = Asked {
+        client: "reader".to_owned(),
+        replica: "db-0".to_owned(),
+        connection: Connection::Reused,
+        stage: Stage::ReadBack,
+    };
+    let ended = Ended { start_ns: 1000, outcome: Outcome::Ok, error: None };
+    later.ended(&asked, OperationKind::Read, "register-0", Some(read.to_owned()), ended);
+    let minimum = Minimum { before: 0, during: 0, after: 0 };
+    history::judge_records(&later.history(Promise::Register, vec!["db-0".to_owned()], minimum)).holds()
+}
+
+#[test]
+fn a_register_is_handed_on_with_all_that_it_may_hold() {
+    let write = |value, times, outcome| operation(OperationKind::Write, Some(value), times, outcome);
+    let earlier = recorder(vec![
+        write("old", (10, 20), Outcome::Ok),
+        write("one", (30, 50), Outcome::Ok),
+        write("other", (40, 60), Outcome::Ok),
+        write("lost", (32, 45), Outcome::Unknown),
+        write("refused", (70, 80), Outcome::Failed),
+    ]);
+    let kept = earlier.sample(1);
+    assert!(judged(&kept, "other") && judged(&kept, "one"), "two writes at once: either may be there");
+    assert!(judged(&kept, "lost"), "it may have had an effect");
+    assert!(!judged(&kept, "old"), "it was overwritten");
+    assert!(!judged(&kept, "refused"), "it had no effect");
+}
+
+#[test]
+fn a_client_of_a_pod_that_is_replaced_is_not_counted_against_the_service() {
+    let recorder = recorder(vec![]);
+    let add = |connection, outcome| {
+        let asked = Asked { client: "c".to_owned(), replica: "db-0".to_owned(), connection, stage: Stage::Workload };
+        recorder.ended(&asked, OperationKind::Write, "k", None, Ended { start_ns: 0, outcome, error: None });
+    };
+    add(Connection::Service, Outcome::Ok);
+    add(Connection::New, Outcome::Failed);
+    add(Connection::Reused, Outcome::Unknown);
+    assert_eq!(recorder.unanswered_through_service(), (1, vec![]));
+    add(Connection::ServiceReused, Outcome::Unknown);
+    let (all, failed) = recorder.unanswered_through_service();
+    assert_eq!((all, failed.len()), (2, 1));
+}

@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::faults::Planted;
 
 pub mod accounts;
+pub mod additions;
 pub mod bootstrap;
 pub mod clock;
 mod default_roles;
@@ -68,6 +69,8 @@ static CONTROLLERS: &[Controller] = &[
     volumes::RECLAIMER,
     namespaces::CONTROLLER,
     accounts::CONTROLLER,
+    accounts::CERTIFICATES,
+    additions::CONTROLLER,
     garbage::CONTROLLER,
     disruption::CONTROLLER,
     deployment::CONTROLLER,

@@ -34,6 +34,7 @@ pub async fn replay(client: Arc<Client>, scenario: &'static str) -> Result<(), S
     let body = json!({"metadata": {"name": namespace}});
     let (code, answer) = client.send("POST", "/api/v1/namespaces", &body).await;
     assert_eq!(code, 201, "{answer}");
+    until_account(&client, &namespace).await?;
     let mut watching = Watching::start(&client, scenario, &namespace).await;
     let mut recorded = Tracks::default();
     for line in lines(scenario) {
@@ -58,6 +59,17 @@ pub async fn replay(client: Arc<Client>, scenario: &'static str) -> Result<(), S
         none if none.is_empty() => Ok(()),
         some => Err(some),
     }
+}
+
+/// The recordings were made by hand, long after the namespace had what pods are refused without.
+async fn until_account(client: &Client, namespace: &str) -> Result<(), String> {
+    let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
+    let there = async {
+        while client.send("GET", &path, &Value::Null).await.0 != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(STEP_TIMEOUT, there).await.map_err(|_| format!("{path} does not come"))
 }
 
 async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), String> {

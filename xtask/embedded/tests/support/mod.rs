@@ -14,6 +14,7 @@ use embedded::controllers::bootstrap;
 use embedded::faults::Planted;
 use embedded::kubelet;
 use embedded::registry::Registry;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use reqwest::{Certificate, Method, RequestBuilder, Response};
 use serde_json::Value;
 
@@ -34,7 +35,8 @@ impl Api {
         let address = listener.local_addr().unwrap();
         let identity = Arc::new(Identity::generate().unwrap());
         let registry = Registry::new();
-        bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager")).unwrap();
+        let client = Client::new(registry.clone(), "kube-controller-manager");
+        bootstrap::run(&client).unwrap();
         let faults = Planted::default();
         let state = State {
             registry: registry.clone(),
@@ -46,7 +48,16 @@ impl Api {
         tokio::spawn(async move { serve(listener, state).await.unwrap() });
         let ca = Certificate::from_pem(identity.ca_pem().as_bytes()).unwrap();
         let http = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().build().unwrap();
-        Self { address, registry, faults, identity, http }
+        let api = Self { address, registry, faults, identity, http };
+        api.give_account("default");
+        api
+    }
+
+    /// Creates a namespace's service account: no controller runs beside the API, and no pod is taken without it.
+    pub fn give_account(&self, namespace: &str) {
+        let account = serde_json::json!({ "metadata": { "name": "default", "namespace": namespace } });
+        let account: ServiceAccount = serde_json::from_value(account).unwrap();
+        Client::new(self.registry.clone(), "kube-controller-manager").create(&account).unwrap();
     }
 
     /// Writes a kubeconfig into a directory.

@@ -26,14 +26,14 @@ fn give_account(registry: &Registry, pod: &mut Value) -> Result<(), Status> {
     pod["spec"]["serviceAccount"] = account.as_str().into();
     let stored =
         kinds::find("", "v1", "serviceaccounts").and_then(|kind| registry.store.get(kind, &namespace, &account));
-    // `default` comes with the namespace, a moment later: a pod need not wait for it.
-    if stored.is_none() && account != "default" {
+    // So it is for `default`, which comes a moment after its namespace.
+    let Some(stored) = stored else {
         let kind = kinds::find("", "v1", "pods").ok_or_else(|| Status::new(500, "InternalError", "no pods"))?;
         let why =
             format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
         return Err(Status::forbidden(kind, &name, &why));
-    }
-    let of_account = stored.and_then(|account| account["automountServiceAccountToken"].as_bool());
+    };
+    let of_account = stored["automountServiceAccountToken"].as_bool();
     let is_mounted = pod["spec"]["automountServiceAccountToken"].as_bool().or(of_account).unwrap_or(true);
     if is_mounted {
         mount_token(&mut pod["spec"]);
