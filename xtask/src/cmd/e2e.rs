@@ -17,6 +17,7 @@ use crate::exit::{Exit, usage};
 use crate::images::UnderTest;
 use crate::interrupt::Interrupt;
 use crate::outcome;
+use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, libtest, replay, terminal};
@@ -144,6 +145,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         image,
         made: Made::default(),
     });
+    if plan.runs(Phase::ImagesLoad) {
+        run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
+    }
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
     begin(&run, &plan, args.again());

@@ -8,14 +8,16 @@ pub mod program;
 mod pull;
 mod reference;
 pub mod standin;
+mod values;
 mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use archive::check;
-pub use find::in_manifests;
-pub use pull::{ImageError, provide, save};
+pub use archive::{check, ids};
+pub use find::{in_manifests, of_containers};
+pub use pull::{ImageError, provide, repo_digests, save};
 pub use reference::Reference;
+pub use values::{ImageValues, in_values};
 
 use crate::exit;
 

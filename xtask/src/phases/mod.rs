@@ -54,6 +54,7 @@ mod restarts;
 mod rollback;
 mod rollback_alone;
 mod rolled_out;
+mod running_image;
 mod scale_up;
 mod service;
 mod settled;

@@ -98,6 +98,7 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
         usage(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
     })?;
     take_chart(&source, &mut suite)?;
+    suite.image.place = source.place(&[Key("image")]);
     check_names(&source, &suite)?;
     releases::check(&source, &suite)?;
     check_workload(&source, &suite)?;
@@ -238,8 +239,12 @@ fn is_label(name: &str) -> bool {
 impl Source<'_> {
     /// A usage error at a key, or at the nearest table around it that there is.
     fn error(&self, way: &[Step<'_>], message: impl Display) -> anyhow::Error {
-        let line = self.line_of(way).unwrap_or(1);
-        usage(format!("{}:{line}: {message}", self.path.display()))
+        usage(format!("{}: {message}", self.place(way)))
+    }
+
+    /// File and line of a key: `helm/caesium/e2e.toml:7`.
+    fn place(&self, way: &[Step<'_>]) -> String {
+        format!("{}:{}", self.path.display(), self.line_of(way).unwrap_or(1))
     }
 
     /// Whether the file has this key at its top.

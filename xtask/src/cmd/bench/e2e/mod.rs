@@ -27,6 +27,10 @@ const USUAL: &str = "ci/usual-values.yaml";
 /// Name of the image under test in the plain sequence.
 const IMAGE: &str = "chartproof/stand-in:dev";
 
+fn image() -> anyhow::Result<Reference> {
+    IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))
+}
+
 /// Its flags.
 #[derive(clap::Args)]
 pub struct Args {
@@ -55,7 +59,7 @@ pub struct Subject {
     one: Topology,
     three: Topology,
     scale: String,
-    image: (String, String),
+    image: Vec<String>,
     /// Our cases that do what the plain sequence does.
     cases: Vec<String>,
 }
@@ -84,8 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
     let program = suite.image.stand_in.as_deref().context("the suite has no stand-in")?;
-    let image: Reference = IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))?;
-    let archive = standin::build(&launcher, program, &[image]).await?;
+    let archive = standin::build(&launcher, program, &[image()?]).await?;
     let plain = prepare(&launcher, &args.cluster, &subject, &archive, xtask.clone()).await?;
     let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
     let usual = subject.chart.join(USUAL);
@@ -159,7 +162,7 @@ impl Subject {
             one,
             three,
             scale: suite.scale.value.clone(),
-            image: (suite.image.repository.clone(), suite.image.tag.clone()),
+            image: suite.image.values(&image()?),
         })
     }
 
@@ -174,9 +177,7 @@ impl Subject {
     }
 
     fn values(&self, files: Vec<PathBuf>, set: Vec<String>) -> Values {
-        let (name, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, ""));
-        let image = [format!("{}={name}", self.image.0), format!("{}={tag}", self.image.1)];
-        Values { files, set, set_string: image.to_vec() }
+        Values { files, set, set_string: self.image.clone() }
     }
 }
 

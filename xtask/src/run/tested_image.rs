@@ -1,0 +1,125 @@
+//! The image under test is what helm renders: the paths in a suite's `[image]` are not believed until that is seen.
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::Run;
+use crate::exit::usage;
+use crate::helm;
+use crate::images::{self, ImageValues, Reference};
+use crate::suite::{ImageUnderTest, Release, Suite, Variant};
+
+/// Where something else is rendered than the image under test.
+struct Wrong<'a> {
+    variant: &'a Variant,
+    release: &'a Release,
+    wanted: Reference,
+    /// What is rendered instead.
+    seen: String,
+    /// Every image of the release.
+    images: Vec<String>,
+}
+
+impl Run {
+    /// Whether the image under test is what every release runs for which it is meant, in every topology of the run.
+    ///
+    /// # Errors
+    /// A usage error with the place of `[image]`, what is rendered instead, and the values that it may have meant.
+    pub async fn check_rendered_image(&self) -> anyhow::Result<()> {
+        let about: Vec<_> = self.about().collect();
+        let rendered = join_all(about.iter().map(|variant| self.render(variant))).await;
+        let mut wrong = Vec::new();
+        for (variant, rendered) in about.iter().zip(rendered) {
+            // What helm can't render is for the case `chart::template` to report.
+            let (Some(wanted), Ok(rendered)) = (self.image_reference(&variant.suite), rendered) else { continue };
+            let releases = variant.suite.releases.iter().zip(rendered.iter());
+            wrong.extend(releases.filter(|(release, _)| !release.own_image).filter_map(|(release, objects)| {
+                let workload = variant.is_under_test(release);
+                let seen = instead_of(&wanted, &variant.suite, workload, objects)?;
+                let images = images::in_manifests(objects).into_iter().collect();
+                Some(Wrong { variant, release, wanted: wanted.clone(), seen, images })
+            }));
+        }
+        match wrong.first() {
+            None => Ok(()),
+            Some(first) => Err(self.refusal(first, wrong.len() - 1).await),
+        }
+    }
+
+    async fn refusal(&self, wrong: &Wrong<'_>, others: usize) -> anyhow::Error {
+        let Wrong { variant, release, wanted, seen, images } = wrong;
+        let suite = &variant.suite;
+        let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
+        let (topology, key, place) = (&variant.topology.name, release.key(), &suite.image.place);
+        let mut text = format!("{place}: the image under test, {wanted}, is not in what helm renders: ");
+        text +=
+            &format!("topology {topology}, release {key}: {seen}; {}", fix(suite, wrong, &images::in_values(&values)));
+        text += &format!("\n  images rendered: {}", images.join(", "));
+        let found: Vec<_> = images::in_values(&values).iter().map(shown).collect();
+        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+        text += &format!("\n  values that look like images: {found}");
+        if others > 0 {
+            text += &format!("\n  and {others} more releases and topologies");
+        }
+        usage(text)
+    }
+}
+
+/// What a release has instead of the image under test; none where that is what it has.
+fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Value]) -> Option<String> {
+    let is_it = |image: &str| image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
+    let workload = suite.workload.as_ref().filter(|_| under_test);
+    let found = workload.and_then(|workload| {
+        let (kind, name) = workload.object();
+        objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+    });
+    let Some((workload, object)) = workload.zip(found) else {
+        let images = images::in_manifests(objects);
+        // What an operator makes the pods of is not rendered: `ready` looks at the pods. Nor does a release that runs
+        // nothing have to have the image, unless it is what is tested.
+        let elsewhere = images.is_empty() && (workload.is_some() || !under_test);
+        return (!elsewhere && !images.iter().any(|image| is_it(image))).then(|| "no container has it".to_owned());
+    };
+    let (kind, name) = workload.object();
+    let containers = images::of_containers(object);
+    match containers.iter().find(|(container, _)| *container == workload.container) {
+        Some((_, image)) if is_it(image) => None,
+        Some((container, image)) => Some(format!("container {container} of {kind}/{name} has {image}")),
+        None => {
+            let names = containers.iter().map(|(container, _)| *container).collect::<Vec<_>>().join(", ");
+            Some(format!("{kind}/{name} has no container {}: its containers are {names}", workload.container))
+        }
+    }
+}
+
+/// What to write instead: the values whose default is what was rendered, if there are any.
+fn fix(suite: &Suite, wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
+    let Wrong { variant, release, images, .. } = wrong;
+    let has = |image: &&ImageValues| images.iter().any(|rendered| rendered.contains(&image.default));
+    let meant = values.iter().filter(|image| !is_set_by(&suite.image, image)).find(has);
+    let paths = meant.map_or_else(|| "the paths of the values that the chart's image is made of".to_owned(), written);
+    if variant.is_under_test(release) {
+        format!("write {paths} into [image]")
+    } else {
+        format!("write {paths} into [image], or `own_image = true` into its [[release]] if it has an image of its own")
+    }
+}
+
+/// Whether these are the values that the suite sets already, all of them.
+fn is_set_by(image: &ImageUnderTest, values: &ImageValues) -> bool {
+    image.repository == values.repository && image.tag == values.tag && image.registry == values.registry
+}
+
+fn written(values: &ImageValues) -> String {
+    let parts = [
+        ("repository", Some(&values.repository)),
+        ("tag", values.tag.as_ref()),
+        ("registry", values.registry.as_ref()),
+    ];
+    let parts = parts.iter().filter_map(|(key, path)| Some(format!("`{key} = {:?}`", path.as_ref()?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn shown(values: &ImageValues) -> String {
+    format!("{} ({})", values.repository, values.default)
+}
