@@ -74,7 +74,7 @@ async fn what_needs_a_failed_case_does_not_run_and_names_it() {
     }
     assert_eq!(shown(&outcomes, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
     assert_eq!(shown(&outcomes, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
-    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::CaseFailed);
+    assert_eq!(outcome::exit(&outcomes, |_| true, None), crate::exit::Exit::CaseFailed);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
     assert_eq!(shown(&outcomes, "images::load"), not_run("cluster::create"), "it failed only because of that");
     assert_eq!(shown(&outcomes, "caesium::r1::install"), not_run("cluster::create"));
     assert_eq!(shown(&outcomes, "chart::lint"), Shown::Passed);
-    assert_eq!(outcome::exit(&outcomes, None), crate::exit::Exit::Environment);
+    assert_eq!(outcome::exit(&outcomes, |_| true, None), crate::exit::Exit::Environment);
 }
 
 #[tokio::test]

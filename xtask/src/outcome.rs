@@ -9,6 +9,7 @@
 //! | `cluster::create` failed | FAILED | 3 |
 //! | all passed, but a report could not be written | as above | 3 |
 //! | has no meaning on this cluster | ignored, "not run: why" | 0 |
+//! | nothing that was asked for has a meaning there | as above | 3 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | 130, 143 |
 
 use std::time::Duration;
@@ -62,8 +63,14 @@ impl Outcome {
     }
 }
 
-/// The exit code of a run.
-pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
+/// Whether none of the cases that were asked for was judged: what passed was only needed by them.
+pub fn proves_nothing(outcomes: &[Outcome], asked: impl Fn(&str) -> bool) -> bool {
+    let judged = |outcome: &Outcome| !matches!(outcome.verdict, Verdict::NotApplicable { .. });
+    !outcomes.iter().any(|outcome| asked(&outcome.case) && judged(outcome))
+}
+
+/// The exit code of a run in which these cases were asked for.
+pub fn exit(outcomes: &[Outcome], asked: impl Fn(&str) -> bool, signal: Option<Signal>) -> Exit {
     let failed = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Failed { .. } | Verdict::NotRun { .. });
     match signal {
         Some(Signal::Interrupt) => Exit::Interrupted,
@@ -72,6 +79,7 @@ pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
             Exit::Environment
         }
         None if outcomes.iter().any(failed) => Exit::CaseFailed,
+        None if proves_nothing(outcomes, asked) => Exit::Environment,
         None => Exit::Passed,
     }
 }
@@ -103,6 +111,11 @@ mod tests {
         Verdict::NotRun { culprit: culprit.to_owned() }
     }
 
+    /// The exit code where all were asked for.
+    fn code(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
+        exit(outcomes, |_| true, signal)
+    }
+
     #[test]
     fn a_blocked_case_is_ignored_only_beside_its_red_culprit() {
         let ready = outcome("c::r1::ready", Phase::Ready, failed());
@@ -120,17 +133,20 @@ mod tests {
         let blocked = outcome("c::r1::ready", Phase::Ready, not_run("c::r1::install"));
         let no_cluster = outcome("cluster::create", Phase::ClusterCreate, failed());
         let dirty = outcome("cluster::delete", Phase::ClusterDelete, failed());
-        assert_eq!(exit(std::slice::from_ref(&green), None), Exit::Passed);
-        assert_eq!(exit(&[green.clone(), red.clone()], None), Exit::CaseFailed);
-        assert_eq!(exit(&[blocked], None), Exit::CaseFailed);
-        assert_eq!(exit(&[no_cluster, red], None), Exit::Environment);
+        assert_eq!(code(std::slice::from_ref(&green), None), Exit::Passed);
+        assert_eq!(code(&[green.clone(), red.clone()], None), Exit::CaseFailed);
+        assert_eq!(code(&[blocked], None), Exit::CaseFailed);
+        assert_eq!(code(&[no_cluster, red], None), Exit::Environment);
         let elsewhere = Verdict::NotApplicable { why: "the cluster has one node".to_owned() };
         let elsewhere = outcome("c::r3::node_stop", Phase::NodeStop, elsewhere);
         assert_eq!(elsewhere.shown(&[]), Shown::Ignored("not run: the cluster has one node".to_owned()));
-        assert_eq!(exit(&[green.clone(), elsewhere], None), Exit::Passed);
-        assert_eq!(exit(&[green.clone(), dirty], None), Exit::CaseFailed, "a failed clean-up is red");
-        assert_eq!(exit(std::slice::from_ref(&green), Some(Signal::Interrupt)), Exit::Interrupted);
-        assert_eq!(exit(&[green], Some(Signal::Terminate)), Exit::Terminated);
+        assert_eq!(code(&[green.clone(), elsewhere.clone()], None), Exit::Passed);
+        let alone = exit(&[green.clone(), elsewhere], |case| case == "c::r3::node_stop", None);
+        assert_eq!(alone, Exit::Environment, "what it needs passed, it was not judged");
+        assert_eq!(code(&[], None), Exit::Environment, "no case ran");
+        assert_eq!(code(&[green.clone(), dirty], None), Exit::CaseFailed, "a failed clean-up is red");
+        assert_eq!(code(std::slice::from_ref(&green), Some(Signal::Interrupt)), Exit::Interrupted);
+        assert_eq!(code(&[green], Some(Signal::Terminate)), Exit::Terminated);
         let full = anyhow::anyhow!("no space left on device");
         assert_eq!(with_reports(Exit::Passed, Some(&full)), Exit::Environment);
         assert_eq!(with_reports(Exit::CaseFailed, Some(&full)), Exit::CaseFailed, "the verdict stays");

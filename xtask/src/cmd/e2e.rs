@@ -159,7 +159,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     .run(async |case| Box::pin(execute(&run, case)).await)
     .await;
-    let exit = outcome::exit(&outcomes, interrupt.signal());
+    let asked = |case: &str| plan.asks_for(case);
+    let exit = outcome::exit(&outcomes, asked, interrupt.signal());
+    if outcome::proves_nothing(&outcomes, asked) {
+        run.events.note("none of the cases that were asked for could run: nothing is proven");
+    }
     run.update_budgets()?;
     end(&run, exit, args.keep).await;
     let mut told = reports.ended().await;
@@ -273,9 +277,11 @@ impl Args {
 
     /// Everything that can be wrong before anything is made.
     fn check(&self, plan: &Plan) -> anyhow::Result<()> {
-        if plan.wanted.is_empty() {
-            let words = self.words.join(" ");
-            return Err(usage(format!("no case matches {words:?}; `cargo xtask e2e --list` names them")));
+        if self.ignored {
+            return Err(usage("--ignored: no case is ignored, so none would run; leave it out, or add --list"));
+        }
+        if let Some(misses) = self.selection().misses(plan) {
+            return Err(usage(misses));
         }
         let suites: BTreeSet<_> = plan.variants.iter().map(|variant| variant.suite.name.as_str()).collect();
         if suites.len() > 1 && (self.image.is_some() || !self.values.is_empty() || !self.set.is_empty()) {
@@ -285,7 +291,8 @@ impl Args {
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
             return Err(usage(format!("--values {}: there is no such file", missing.display())));
         }
-        if let Some(wrong) = self.set.iter().find(|value| !value.contains('=')) {
+        let has_key = |value: &str| value.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty());
+        if let Some(wrong) = self.set.iter().find(|value| !has_key(value)) {
             return Err(usage(format!("--set {wrong}: write KEY=VALUE")));
         }
         Ok(())

@@ -114,7 +114,7 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         FailedUpgrade => failed_upgrade::run(cx).await,
         Answers => answers::run(cx).await,
         HooksFirst => hooks_first::run(cx),
-        ConnectionBudget => connection_budget::run(cx),
+        ConnectionBudget => connection_budget::run(cx).await,
         EnvironmentsDiffer => environments_differ::run(cx).await,
         RollbackAlone => rollback_alone::run(cx).await,
         Fits => fits::run(cx).await,

@@ -40,6 +40,8 @@ impl Run {
                 Some(Wrong { variant, release, wanted: wanted.clone(), seen, images })
             }));
         }
+        // The one that is tested says most.
+        wrong.sort_by_key(|wrong| !wrong.variant.is_under_test(wrong.release));
         match wrong.first() {
             None => Ok(()),
             Some(first) => Err(self.refusal(first, wrong.len() - 1).await),
@@ -122,4 +124,79 @@ fn written(values: &ImageValues) -> String {
 
 fn shown(values: &ImageValues) -> String {
     format!("{} ({})", values.repository, values.default)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SUITE: &str = r#"
+        name = "web"
+        chart = "."
+        [image]
+        repository = "image.repository"
+        tag = "image.tag"
+        [workload]
+        deployment = "web"
+        container = "app"
+        service = "web"
+        [[topology]]
+        name = "r1"
+        replicas = 1
+        cases = ["install"]
+    "#;
+
+    fn suite(text: &str) -> Suite {
+        toml::from_str(text).unwrap()
+    }
+
+    fn deployment(container: &str, image: &str) -> Value {
+        let containers = json!([{ "name": "proxy", "image": "proxy:1" }, { "name": container, "image": image }]);
+        let template = json!({ "spec": { "containers": containers } });
+        json!({ "kind": "Deployment", "metadata": { "name": "web" }, "spec": { "template": template } })
+    }
+
+    fn seen(suite: &Suite, under_test: bool, objects: &[Value]) -> Option<String> {
+        instead_of(&"a/b:dev".parse().unwrap(), suite, under_test, objects)
+    }
+
+    #[test]
+    fn the_container_under_test_has_the_image_under_test() {
+        let suite = suite(SUITE);
+        assert_eq!(seen(&suite, true, &[deployment("app", "docker.io/a/b:dev")]), None, "another way to write it");
+        for other in ["a/b:v1", "quay.io/a/b:dev", "a/b:dev@sha256:00", ""] {
+            let told = seen(&suite, true, &[deployment("app", other)]);
+            assert_eq!(told, Some(format!("container app of Deployment/web has {other}")));
+        }
+        let told = seen(&suite, true, &[deployment("main", "a/b:dev")]).unwrap();
+        assert_eq!(told, "Deployment/web has no container app: its containers are proxy, main");
+        assert_eq!(seen(&suite, true, &[json!({ "kind": "Cluster" })]), None, "an operator makes its pods");
+    }
+
+    #[test]
+    fn without_a_workload_some_container_has_it() {
+        let suite = suite(&SUITE.replace("[workload]", "[members]").replace("deployment = \"web\"", "").replace(
+            "container = \"app\"\n        service = \"web\"",
+            "request = { path = \"/\" }\n items = \"\"\n name = \"/n\"",
+        ));
+        assert_eq!(seen(&suite, true, &[deployment("any", "a/b:dev")]), None);
+        assert!(seen(&suite, true, &[deployment("any", "a/b:v1")]).is_some());
+        assert!(seen(&suite, true, &[]).is_some(), "nothing runs that could be tested");
+        assert_eq!(seen(&suite, false, &[]), None, "a release that runs nothing");
+        assert!(seen(&suite, false, &[deployment("any", "a/b:v1")]).is_some());
+    }
+
+    #[test]
+    fn every_way_in_which_charts_take_an_image_can_be_written() {
+        let values = |keys: &str| {
+            let text = SUITE.replace("tag = \"image.tag\"", keys);
+            suite(&text).image.values(&"registry.example/a/b:dev".parse().unwrap())
+        };
+        assert_eq!(values("tag = \"image.tag\""), ["image.repository=registry.example/a/b", "image.tag=dev"]);
+        assert_eq!(values(""), ["image.repository=registry.example/a/b:dev"]);
+        let three = values("tag = \"t\"\nregistry = \"image.registry\"");
+        assert_eq!(three, ["image.registry=registry.example", "image.repository=a/b", "t=dev"]);
+    }
 }

@@ -87,6 +87,11 @@ pub fn all() -> anyhow::Result<Vec<PathBuf>> {
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<_> = folders.filter(|path| path.join("e2e.toml").is_file()).collect();
     found.sort();
+    if found.is_empty() {
+        return Err(usage(format!(
+            "--suite all: no folder in {CHARTS} has an e2e.toml; name a suite file or its folder"
+        )));
+    }
     Ok(found)
 }
 
@@ -181,6 +186,10 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
 }
 
 fn check_topology(source: &Source<'_>, suite: &Suite, index: usize, topology: &Topology) -> anyhow::Result<()> {
+    if topology.cases.is_empty() {
+        let message = format!("topology `{}` has no case: nothing would be proven; list some", topology.name);
+        return Err(source.error(&[Key("topology"), At(index), Key("cases")], message));
+    }
     for (position, case) in topology.cases.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("cases"), At(position)];
         check_case(suite, &topology.cases[..position], case).map_err(|message| source.error(&here, message))?;

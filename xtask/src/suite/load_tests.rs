@@ -39,7 +39,9 @@ fn an_unknown_key_names_the_known_ones() {
     let line = line_of("stand_in");
     assert_eq!(
         error,
-        format!("e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `stand_in`")
+        format!(
+            "e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `registry`, `stand_in`"
+        )
     );
 }
 
