@@ -123,11 +123,11 @@ fn requests(placed: &Placed) -> anyhow::Result<(Request, Vec<(String, Request)>)
         let spec: PodSpec = serde_json::from_value(object.pointer(path).cloned().unwrap_or_default())
             .with_context(|| format!("the pods of {kind}/{name}"))?;
         let request = requested(&spec, &placed.objects).map_err(|why| anyhow!("{kind}/{name}: {why}"))?;
-        match kind {
-            "DaemonSet" => each_node = each_node.and(request),
-            _ => {
-                pods.extend((0..replicas).map(|number| (format!("{}/{name}-{number}", placed.release.key()), request)))
-            }
+        if kind == "DaemonSet" {
+            each_node = each_node.and(request);
+        } else {
+            let key = placed.release.key();
+            pods.extend((0..replicas).map(|number| (format!("{key}/{name}-{number}"), request)));
         }
     }
     Ok((each_node, pods))

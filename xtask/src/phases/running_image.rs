@@ -68,7 +68,7 @@ pub fn note(cx: &Cx, stage: &Stage) -> String {
     let image = running.container.image.as_deref().unwrap_or_default();
     let id = &running.status.image_id;
     let loaded = image.parse::<Reference>().ok().and_then(|image| cx.run.ids_of_loaded(&image).cloned());
-    let origin = match loaded.map(|ids| identity(id, &running.container, &ids)) {
+    let origin = match loaded.map(|ids| identity(id, running.container, &ids)) {
         Some(Identity::Same) => "as it was loaded",
         Some(Identity::Other | Identity::Pulled) => "pulled by the node",
         Some(Identity::Unknown) => "whose digest can't be compared with what was loaded",

@@ -53,17 +53,19 @@ impl Run {
         let suite = &variant.suite;
         let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
         let (topology, key, place) = (&variant.topology.name, release.key(), &suite.image.place);
-        let mut text = format!("{place}: the image under test, {wanted}, is not in what helm renders: ");
-        text +=
-            &format!("topology {topology}, release {key}: {seen}; {}", fix(suite, wrong, &images::in_values(&values)));
-        text += &format!("\n  images rendered: {}", images.join(", "));
-        let found: Vec<_> = images::in_values(&values).iter().map(shown).collect();
-        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-        text += &format!("\n  values that look like images: {found}");
-        if others > 0 {
-            text += &format!("\n  and {others} more releases and topologies");
-        }
-        usage(text)
+        let values = images::in_values(&values);
+        let found = values.iter().map(shown).collect::<Vec<_>>().join(", ");
+        let mut lines = vec![
+            format!(
+                "{place}: the image under test, {wanted}, is not in what helm renders: topology {topology}, \
+                 release {key}: {seen}; {}",
+                fix(suite, wrong, &values)
+            ),
+            format!("images rendered: {}", images.join(", ")),
+            format!("values that look like images: {}", if found.is_empty() { "none" } else { &found }),
+        ];
+        lines.extend((others > 0).then(|| format!("and {others} more releases and topologies")));
+        usage(lines.join("\n  "))
     }
 }
 

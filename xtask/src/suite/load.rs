@@ -193,6 +193,11 @@ fn check_topology(source: &Source<'_>, suite: &Suite, index: usize, topology: &T
     for (position, case) in topology.cases.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("cases"), At(position)];
         check_case(suite, &topology.cases[..position], case).map_err(|message| source.error(&here, message))?;
+        if case.phase == Phase::ScaleUp && suite.scale.to <= topology.replicas {
+            let (to, replicas) = (suite.scale.to, topology.replicas);
+            let fix = format!("make `to` of [scale] larger than the topology's {replicas}, or leave the case out");
+            return Err(source.error(&here, format!("case `{}` scales to {to} and adds no replica: {fix}", case.name)));
+        }
     }
     Ok(())
 }

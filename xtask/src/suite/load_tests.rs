@@ -171,6 +171,16 @@ fn a_case_takes_no_parameter_that_its_phase_does_not_know() {
 }
 
 #[test]
+fn what_would_prove_nothing_is_refused() {
+    let text = documented().replace("to = 3 ", "to = 1 ");
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    assert!(error.contains("case `scale_up` scales to 1 and adds no replica: make `to` of [scale] larger"), "{error}");
+    let text = format!("{}\n[[topology]]\nname = \"none\"\nreplicas = 1\ncases = []\n", documented());
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    assert!(error.contains("topology `none` has no case: nothing would be proven"), "{error}");
+}
+
+#[test]
 fn the_example_of_the_documentation_is_a_suite() {
     let suite = parse(Path::new("docs/suite.md"), &documented()).unwrap();
     assert_eq!(suite.topologies.len(), 3);
