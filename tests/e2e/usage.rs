@@ -32,6 +32,7 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     refused(&["--values", "none.yaml"], "--values none.yaml: there is no such file");
     refused(&["--image", "Not A Reference"], "--image Not A Reference");
     refused(&["--image", "missing.tar"], "missing.tar");
+    refused(&["r1::ready", "r1::raedy"], "no case matches \"r1::raedy\"");
     refused(&["--reuse", "--cluster", "embedded"], "no run of this user has kept such a cluster: `cargo xtask cluster");
     refused(
         &["--reuse", "--cluster", "context:x", "--allow-context", "x"],
@@ -39,6 +40,35 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     );
     refused(&["--reuse", "--node-image", "kindest/node:v1.36.4"], "a cluster that was kept is as it was made");
     refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
+}
+
+/// As CI leaves them behind where a variable is not set. What remains must not be a run of nothing that passes.
+#[test]
+fn empty_flags_and_filters_that_leave_nothing_are_refused() {
+    refused(&["--image", ""], "--image: it is empty");
+    refused(&["--set", ""], "--set : write KEY=VALUE");
+    refused(&["--set", "=x"], "--set =x: write KEY=VALUE");
+    refused(&["--values", ""], "--values");
+    refused(&["--suite", ""], "");
+    refused(&["--cluster", ""], "a cluster is one of");
+    refused(&["--replicas", ""], "--replicas");
+    refused(&["--report-dir", ""], "--report-dir");
+    refused(&["--skip", ""], "no case is left: --skip \"\" leaves all out");
+    refused(&["--skip", "::"], "no case is left: --skip \"::\" leaves all out");
+    refused(&["--exact", ""], "no case matches \"\"");
+    refused(&["--exact", "r1::ready"], "no case matches \"r1::ready\"");
+    refused(&["--ignored"], "--ignored: no case is ignored");
+    refused(&["--keep", "uninstall"], "no case is left: --keep leaves all out");
+    refused(&["--replicas", "3", "::r1::"], "no case matches \"::r1::\"");
+}
+
+#[test]
+fn no_suite_at_all_is_refused() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.folder.path().join("helm")).unwrap();
+    let ended = scene.run(&scene.command(&["--suite", "all"]));
+    assert_eq!(ended.code, 2, "{}", ended.told());
+    assert!(ended.stderr.contains("--suite all: no folder in helm has an e2e.toml"), "{}", ended.told());
 }
 
 #[test]

@@ -8,6 +8,8 @@ use embedded::cluster::{Cluster, Faults, Options};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use xtask::cluster::lease::{self, Owner, Record, Resource};
+use xtask::images::standin;
+use xtask::process::Launcher;
 
 use crate::doubles::{Doubles, Rule, common, rule};
 use crate::run::{Ended, Scene, suite};
@@ -165,6 +167,26 @@ async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
     );
     assert_eq!(user.doubles.count("kind-load-run-fails"), 1);
     assert_eq!(user.clusters(), "nothing is left of any run");
+}
+
+/// The twin is [`every_case_of_one_replica_is_green_and_every_command_line_is_shown`].
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_runs_another_image_than_was_loaded_is_red() {
+    let says_so = rule("kind-load-run").when(&["runtime", "created", "loaded"]).then("loaded");
+    let user = User::new(&all([vec![creation_until("node-images-run"), says_so], loads()].concat()));
+    let (cluster, archive) = (embedded(&user.scene).await, user.scene.folder.path().join("stand-in.tar"));
+    // The node has one of the same name, and the load above changes nothing.
+    stand_in(&user.scene);
+    cluster.load_images(&archive).await.unwrap();
+    let newer = standin::build(&Launcher::light(false), "/bin/newer", &[IMAGE.parse().unwrap()]).await.unwrap();
+    std::fs::copy(newer.path, archive).unwrap();
+    let ended = user.run(&["r1::ready"]);
+    cluster.stop().await.unwrap();
+    assert_eq!(ended.code, 101, "{}", ended.told());
+    assert_eq!(ended.red(), ["caesium::r1::ready"], "{}", ended.told());
+    let words =
+        "container caesium of Pod/caesium-0 runs another image than was loaded as caesiumcloud/caesium:dev: sha256:";
+    assert!(ended.message("caesium::r1::ready").starts_with(words), "{}", ended.told());
 }
 
 #[tokio::test(flavor = "multi_thread")]

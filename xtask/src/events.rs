@@ -69,6 +69,11 @@ pub enum What {
         #[serde(default)]
         again: String,
     },
+    /// Which of the cases were asked for; the others run because these need them.
+    Selected {
+        /// In order.
+        cases: Vec<CaseName>,
+    },
     /// A case began.
     CaseStarted {
         /// Which.

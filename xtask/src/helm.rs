@@ -77,6 +77,54 @@ pub fn tests_run(output: &str) -> Vec<&str> {
     suites.map(str::trim).filter(|suite| *suite != "None").collect()
 }
 
+/// A chart's own values, with those of its dependencies under the names that it gives them.
+///
+/// # Errors
+/// Where helm can't read the chart.
+pub async fn defaults(launcher: &Launcher, tool: &Tool, chart: &Path) -> anyhow::Result<Value> {
+    let mut values = show(launcher, tool, "values", chart).await?;
+    let Ok(dependencies) = std::fs::read_dir(chart.join("charts")) else { return Ok(values) };
+    let described = show(launcher, tool, "chart", chart).await?;
+    for dependency in dependencies.filter_map(|entry| Some(entry.ok()?.path())) {
+        if !dependency.is_dir() && dependency.extension().is_none_or(|extension| extension != "tgz") {
+            continue;
+        }
+        let own = show(launcher, tool, "chart", &dependency).await?;
+        let defaults = Box::pin(defaults(launcher, tool, &dependency)).await?;
+        for name in names_of(&described, own["name"].as_str().unwrap_or_default()) {
+            beneath(&mut values[name], &defaults);
+        }
+    }
+    Ok(values)
+}
+
+/// `helm show WHAT` of a chart.
+async fn show(launcher: &Launcher, tool: &Tool, what: &str, chart: &Path) -> anyhow::Result<Value> {
+    let text = launcher.cmd(&tool.path).args(["show", what]).arg(chart).timeout(TIMEOUT).run().await?;
+    let value: Value = serde_saphyr::from_str(&text).with_context(|| format!("the {what} of {}", chart.display()))?;
+    Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
+}
+
+/// What a chart calls a dependency: its aliases, if it has any.
+fn names_of<'a>(chart: &'a Value, dependency: &'a str) -> Vec<&'a str> {
+    let listed = chart["dependencies"].as_array().into_iter().flatten().filter(|one| one["name"] == dependency);
+    let names: Vec<_> = listed.map(|one| one["alias"].as_str().unwrap_or(dependency)).collect();
+    if names.is_empty() { vec![dependency] } else { names }
+}
+
+/// Adds defaults to values wherever these have nothing of their own.
+fn beneath(values: &mut Value, defaults: &Value) {
+    match (values, defaults) {
+        (Value::Object(values), Value::Object(defaults)) => {
+            for (name, default) in defaults {
+                beneath(values.entry(name).or_insert(Value::Null), default);
+            }
+        }
+        (values @ Value::Null, defaults) => *values = defaults.clone(),
+        _ => {}
+    }
+}
+
 /// `helm lint` of a chart with its own values, or with a values file on top.
 pub fn lint(launcher: &Launcher, tool: &Tool, chart: &Path, values: Option<&Path>) -> Cmd {
     let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
@@ -125,6 +173,8 @@ impl Helm {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// What a recorded `helm test` printed.
@@ -146,5 +196,23 @@ mod tests {
         assert!(tests_run(&format!("{head}TEST SUITE: None\n")).is_empty());
         assert!(tests_run(&format!("{head}TEST SUITE: None\nNOTES:\n{}", block("a"))).is_empty(), "the chart says so");
         assert_eq!(tests_run(&format!("{head}{}\nPOD LOGS: a\n{}", block("a"), block("b"))), ["a"], "a log says so");
+    }
+
+    #[test]
+    fn a_dependency_has_its_values_under_each_of_its_names() {
+        let chart = json!({ "dependencies": [
+            { "name": "web", "alias": "api" }, { "name": "web", "alias": "site" }, { "name": "db" },
+        ] });
+        assert_eq!(names_of(&chart, "web"), ["api", "site"]);
+        assert_eq!(names_of(&chart, "db"), ["db"]);
+        assert_eq!(names_of(&chart, "vendored"), ["vendored"], "not listed, and loaded all the same");
+    }
+
+    #[test]
+    fn a_chart_s_own_values_go_over_those_of_its_dependencies() {
+        let mut values = json!({ "web": { "image": { "tag": "2" } } });
+        beneath(&mut values["web"], &json!({ "image": { "repository": "a/b", "tag": "1" }, "port": 80 }));
+        let wanted = json!({ "web": { "image": { "tag": "2", "repository": "a/b" }, "port": 80 } });
+        assert_eq!(values, wanted);
     }
 }

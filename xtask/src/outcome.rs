@@ -10,6 +10,7 @@
 //! | `cluster::create` failed | FAILED | failure | 3 |
 //! | all passed, but a report could not be written | as above | as above | 3 |
 //! | has no meaning on this cluster | ignored, "not run: why" | skipped | 0 |
+//! | none of the selected cases has a meaning on this cluster | as above | as above | 3 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | as above | 130, 143 |
 
 use crate::exit::Exit;
@@ -19,6 +20,12 @@ use crate::report::run::{Case, Run, Shown};
 /// The case that fails where there is no cluster to check anything on.
 const CLUSTER_CREATE: &str = "cluster::create";
 
+/// Whether none of the selected cases was judged: whatever passed was only needed by them.
+pub fn proves_nothing(run: &Run) -> bool {
+    let is_selected = |case: &&Case| run.selected.is_empty() || run.selected.contains(case.name);
+    !run.cases.iter().filter(is_selected).any(|case| !matches!(case.shown, Shown::Skipped(_)))
+}
+
 /// The exit code of a run, as its events say. A run of which nothing is known proved nothing.
 pub fn exit(run: &Run, signal: Option<Signal>) -> Exit {
     let failed = |case: &Case| !matches!(case.shown, Shown::Passed | Shown::Skipped(_));
@@ -27,7 +34,7 @@ pub fn exit(run: &Run, signal: Option<Signal>) -> Exit {
         Some(Signal::Terminate) => Exit::Terminated,
         None if run.cases.iter().any(|case| case.name == CLUSTER_CREATE && failed(case)) => Exit::Environment,
         None if run.cases.iter().any(failed) => Exit::CaseFailed,
-        None if run.cases.is_empty() => Exit::Environment,
+        None if proves_nothing(run) => Exit::Environment,
         None => Exit::Passed,
     }
 }
@@ -71,8 +78,14 @@ mod tests {
         assert_eq!(code(&[passed("c::r1::install"), failed(ready)]), Exit::CaseFailed);
         assert_eq!(code(&[not_run(ready, "the interrupt")]), Exit::CaseFailed);
         assert_eq!(code(&[failed("cluster::create"), not_run(ready, "cluster::create")]), Exit::Environment);
-        let elsewhere = Verdict::NotApplicable { why: "the cluster has one node".to_owned() };
-        assert_eq!(code(&[passed(ready), ended("c::r3::node_stop", elsewhere)]), Exit::Passed);
+        let elsewhere = || {
+            let why = "the cluster has one node".to_owned();
+            ended("c::r3::node_stop", Verdict::NotApplicable { why })
+        };
+        assert_eq!(code(&[passed(ready), elsewhere()]), Exit::Passed);
+        let alone = Event::new(Duration::ZERO, What::Selected { cases: vec!["c::r3::node_stop".to_owned()] });
+        let unjudged = code(&[alone, passed(ready), elsewhere()]);
+        assert_eq!(unjudged, Exit::Environment, "only what it needs passed");
         assert_eq!(code(&[passed(ready), failed("cluster::delete")]), Exit::CaseFailed, "a failed clean-up is one");
         let begun = Event::new(Duration::ZERO, What::CaseStarted { case: "c::r1::health".to_owned() });
         assert_eq!(code(&[passed(ready), begun]), Exit::CaseFailed, "a case without a verdict");

@@ -62,6 +62,13 @@ impl Placed {
         self.objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
     }
 
+    /// How far a `HorizontalPodAutoscaler` may scale one of its workloads; none where nothing scales it.
+    pub fn scales_to(&self, kind: &str, name: &str) -> Option<u64> {
+        let target = |spec: &Value| spec["scaleTargetRef"]["kind"] == kind && spec["scaleTargetRef"]["name"] == name;
+        let scalers = self.named(&["HorizontalPodAutoscaler"]).map(|(.., object)| &object["spec"]);
+        scalers.filter(|spec| target(spec)).filter_map(|spec| spec["maxReplicas"].as_u64()).max()
+    }
+
     fn named<'a>(&'a self, kinds: &[&str]) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
         self.objects.iter().filter_map(move |object| {
             let kind = object["kind"].as_str().filter(|kind| kinds.contains(kind))?;

@@ -88,6 +88,11 @@ impl Plan {
         self.running.iter().map(|index| (*index, &self.cases[*index]))
     }
 
+    /// The names of the cases that the filters ask for, without those that run because these need them.
+    pub fn selected(&self) -> Vec<String> {
+        self.wanted.iter().map(|index| self.cases[*index].name.clone()).collect()
+    }
+
     /// Whether a phase is among those that run.
     pub fn runs(&self, phase: Phase) -> bool {
         self.running().any(|(_, case)| case.phase == phase)
@@ -110,9 +115,29 @@ impl Plan {
 }
 
 impl Selection {
+    /// What is asked for and there is not: a word that no case has, or a choice of filters that leaves no case. A run of
+    /// less than was meant must not pass.
+    pub fn misses(&self, plan: &Plan) -> Option<String> {
+        let known = "`cargo xtask e2e --list` names them";
+        let has = |word: &&String| !plan.cases.iter().any(|case| self.matches(word, case));
+        if let Some(word) = self.words.iter().find(has) {
+            return Some(format!("no case matches {word:?}; {known}"));
+        }
+        if !plan.wanted.is_empty() {
+            return None;
+        }
+        let keep = self.keep.then(|| "--keep".to_owned());
+        let flags: Vec<_> = self.skip.iter().map(|word| format!("--skip {word:?}")).chain(keep).collect();
+        Some(format!("no case is left: {} leaves all out that are asked for; {known}", flags.join(" ")))
+    }
+
+    fn matches(&self, word: &str, case: &Case) -> bool {
+        if self.exact { case.name == word } else { case.name.contains(word) }
+    }
+
     /// Whether a case is asked for.
     fn takes(&self, case: &Case) -> bool {
-        let matches = |word: &String| if self.exact { case.name == *word } else { case.name.contains(word.as_str()) };
+        let matches = |word: &String| self.matches(word, case);
         if self.keep && case.phase.cleans_up() {
             return false;
         }

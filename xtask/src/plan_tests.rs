@@ -52,6 +52,24 @@ fn exact_takes_whole_names_only() {
 }
 
 #[test]
+fn filters_that_leave_nothing_or_less_than_was_meant_are_told() {
+    let misses = |selection: &Selection| selection.misses(&Plan::of(&suites(), selection).unwrap());
+    let word = |selection: &[&str]| misses(&select(selection));
+    assert_eq!(word(&["r1::ready"]), None);
+    let unknown = "no case matches \"r1::raedy\"; `cargo xtask e2e --list` names them";
+    assert_eq!(word(&["r1::ready", "r1::raedy"]).unwrap(), unknown, "the other one alone is less than was meant");
+    assert!(misses(&Selection { exact: true, ..select(&["r1::ready"]) }).is_some(), "no whole name");
+    assert!(misses(&Selection { exact: true, ..select(&[""]) }).is_some());
+    assert!(misses(&Selection { replicas: vec![3], ..select(&["::r1::"]) }).is_some());
+    for everything in ["", "::"] {
+        let skipped = misses(&Selection { skip: vec![everything.to_owned()], ..Selection::default() }).unwrap();
+        assert!(skipped.starts_with(&format!("no case is left: --skip {everything:?} leaves all out")), "{skipped}");
+    }
+    let kept = misses(&Selection { keep: true, ..select(&["uninstall"]) }).unwrap();
+    assert!(kept.starts_with("no case is left: --keep leaves all out"), "{kept}");
+}
+
+#[test]
 fn skip_leaves_out_but_not_what_others_need() {
     let selection = Selection { skip: vec!["r3".to_owned(), "install".to_owned()], ..select(&["caesium::"]) };
     let running = running(&selection);

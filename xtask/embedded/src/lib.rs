@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod kubelet;
 pub mod network;
 pub mod node;
+pub mod pod_requests;
 pub mod quantity;
 pub mod registry;
 pub mod status;

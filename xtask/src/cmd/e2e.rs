@@ -18,6 +18,7 @@ use crate::exit::{Exit, usage};
 use crate::images::UnderTest;
 use crate::interrupt::{Interrupt, Signal};
 use crate::outcome;
+use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, Told, libtest, replay, terminal};
@@ -145,6 +146,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         image,
         made: Made::default(),
     });
+    if plan.runs(Phase::ImagesLoad) {
+        run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
+    }
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
@@ -219,6 +223,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         began_unix_ms: run.events.began_unix_ms(),
         again,
     });
+    run.events.send(What::Selected { cases: plan.selected() });
     for what in &plan.left_out {
         run.events.send(What::LeftOut { what: what.clone() });
     }
@@ -282,9 +287,11 @@ impl Args {
 
     /// Everything that can be wrong before anything is made.
     fn check(&self, plan: &Plan) -> anyhow::Result<()> {
-        if plan.wanted.is_empty() {
-            let words = self.words.join(" ");
-            return Err(usage(format!("no case matches {words:?}; `cargo xtask e2e --list` names them")));
+        if self.ignored {
+            return Err(usage("--ignored: no case is ignored, so none would run; leave it out, or add --list"));
+        }
+        if let Some(misses) = self.selection().misses(plan) {
+            return Err(usage(misses));
         }
         let suites: BTreeSet<_> = plan.variants.iter().map(|variant| variant.suite.name.as_str()).collect();
         if suites.len() > 1 && (self.image.is_some() || !self.values.is_empty() || !self.set.is_empty()) {
@@ -294,7 +301,8 @@ impl Args {
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
             return Err(usage(format!("--values {}: there is no such file", missing.display())));
         }
-        if let Some(wrong) = self.set.iter().find(|value| !value.contains('=')) {
+        let has_key = |value: &str| value.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty());
+        if let Some(wrong) = self.set.iter().find(|value| !has_key(value)) {
             return Err(usage(format!("--set {wrong}: write KEY=VALUE")));
         }
         Ok(())

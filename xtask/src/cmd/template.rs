@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::exit::{Exit, usage};
-use crate::helm::Values;
+use crate::helm::{self, Values};
 use crate::process::Launcher;
 use crate::suite::{Suite, load};
 use crate::tools::{self, Name};
@@ -33,7 +33,7 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// Where there is no helm, no such topology, or helm does not render the chart.
+/// Where there is no helm, no such topology, or helm does not render the chart. One that renders nothing is exit code 101.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suite = load::read(&args.suite)?;
     let values = values(&args, &suite)?;
@@ -42,6 +42,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let template = launcher.cmd(&helm.path).args(["template", &suite.under_test().name]).arg(suite.chart());
     let rendered = template.args(values.args()).run().await?;
     std::io::stdout().write_all(rendered.as_bytes())?;
+    if helm::objects(&rendered)?.is_empty() {
+        eprintln!("{} renders no object with these values", suite.chart().display());
+        return Ok(Exit::CaseFailed.into());
+    }
     Ok(Exit::Passed.into())
 }
 

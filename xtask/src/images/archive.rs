@@ -1,6 +1,6 @@
 //! Checks an image archive before anything is created for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Archive, Reference};
 use crate::exit;
+use crate::tools::sha256;
 
 /// Larger JSON files than this are not ours to read.
 const JSON_MAX_BYTES: u64 = 4_000_000;
@@ -59,6 +60,50 @@ fn inspect(path: &Path) -> anyhow::Result<Archive> {
     Ok(Archive { path: path.to_owned(), references })
 }
 
+/// What a node calls each image of an archive once it is loaded: the digest of its configuration and, where the archive
+/// has an index, that of its manifest.
+///
+/// # Errors
+/// Where the archive can't be read.
+pub fn ids(path: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
+    let images: Vec<Image> = json(path, "manifest.json")?;
+    let index: Index = if names(path)?.contains("index.json") { json(path, "index.json")? } else { Index::default() };
+    let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for image in images {
+        let config = format!("sha256:{}", sha256(&bytes(path, &image.config)?));
+        for reference in image.repo_tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Reference>().ok()) {
+            let of_reference = ids.entry(reference.canonical()).or_default();
+            of_reference.insert(config.clone());
+            of_reference.extend(index.digests_of(&reference));
+        }
+    }
+    Ok(ids)
+}
+
+/// `index.json` of an OCI layout.
+#[derive(Default, Deserialize)]
+struct Index {
+    manifests: Vec<Indexed>,
+}
+
+#[derive(Deserialize)]
+struct Indexed {
+    digest: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Index {
+    /// The manifests that are called so in full: with a tag alone, nobody knows of which repository.
+    fn digests_of(&self, reference: &Reference) -> impl Iterator<Item = String> {
+        let is_it = |one: &&Indexed| {
+            let name = one.annotations.get("io.containerd.image.name").and_then(|name| name.parse::<Reference>().ok());
+            name.is_some_and(|name| name == *reference)
+        };
+        self.manifests.iter().filter(is_it).map(|one| one.digest.clone())
+    }
+}
+
 const MAKE_ONE: &str = "make one with `docker save -o FILE.tar NAME:TAG`";
 
 fn no_manifest(names: &BTreeSet<String>) -> String {
@@ -91,12 +136,19 @@ fn open(path: &Path) -> anyhow::Result<tar::Archive<File>> {
 }
 
 fn json<T: for<'de> Deserialize<'de>>(path: &Path, name: &str) -> anyhow::Result<T> {
+    let parsed = serde_json::from_slice(&bytes(path, name)?);
+    parsed.with_context(|| format!("its {name} is no valid JSON of an image; {MAKE_ONE}"))
+}
+
+/// The content of a small file in the archive.
+fn bytes(path: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     let mut archive = open(path)?;
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         if entry.path()?.to_string_lossy().trim_start_matches("./") == name {
-            let parsed = serde_json::from_reader(entry.take(JSON_MAX_BYTES));
-            return parsed.with_context(|| format!("its {name} is no valid JSON of an image; {MAKE_ONE}"));
+            let mut bytes = Vec::new();
+            entry.take(JSON_MAX_BYTES).read_to_end(&mut bytes)?;
+            return Ok(bytes);
         }
     }
     anyhow::bail!("{name} is not in it; {MAKE_ONE}")

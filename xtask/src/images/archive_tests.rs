@@ -79,7 +79,7 @@ fn every_blob_has_the_digest_that_it_is_named_by() {
         if let Some(hex) = name.strip_prefix("blobs/sha256/") {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
-            assert_eq!(crate::tools::sha256(&bytes), hex);
+            assert_eq!(sha256(&bytes), hex);
             blobs += 1;
         }
     }
@@ -117,4 +117,23 @@ fn an_image_that_is_cut_short_or_foreign_is_said() {
     let truncated = std::fs::read(files.image(&["a:1"])).unwrap();
     assert!(message(&files.bytes(&truncated[..truncated.len() / 3])).starts_with("FILE: "));
     assert!(message(&files.image(&[])).contains("have no tag"));
+}
+
+#[test]
+fn a_node_calls_an_image_by_its_configuration_or_its_manifest() {
+    let files = Files::new();
+    let path = files.image(&["a/b:1", "c.example/d:2"]);
+    let ids = ids(&path).unwrap();
+    assert_eq!(ids.keys().collect::<Vec<_>>(), ["c.example/d:2", "docker.io/a/b:1"]);
+    let listed: serde_json::Value = json(&path, "manifest.json").unwrap();
+    let config = listed[0]["Config"].as_str().unwrap().rsplit('/').next().unwrap();
+    let index: serde_json::Value = json(&path, "index.json").unwrap();
+    let manifest = index["manifests"][0]["digest"].as_str().unwrap();
+    let wanted = BTreeSet::from([format!("sha256:{config}"), manifest.to_owned()]);
+    assert_eq!(ids["docker.io/a/b:1"], wanted);
+    // As Docker saved it before it had an index.
+    let config = format!(r#"{{"os":"linux","architecture":"{}"}}"#, write::architecture());
+    let listed = r#"[{"Config":"c.json","RepoTags":["busybox:1"],"Layers":[]}]"#;
+    let old = super::ids(&files.tar(&[("manifest.json", listed), ("c.json", &config)])).unwrap();
+    assert_eq!(old["docker.io/library/busybox:1"], BTreeSet::from([format!("sha256:{}", sha256(config.as_bytes()))]));
 }

@@ -17,6 +17,14 @@ pub fn in_manifests<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> BTree
     found
 }
 
+/// The images of a workload's containers, by the containers' names.
+pub fn of_containers(workload: &Value) -> Vec<(&str, &str)> {
+    let containers = workload.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    let containers = containers.into_iter().flatten();
+    let named = containers.map(|one| Some((one["name"].as_str()?, one["image"].as_str().unwrap_or_default())));
+    named.flatten().collect()
+}
+
 fn walk(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {

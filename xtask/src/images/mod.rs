@@ -8,14 +8,16 @@ pub mod program;
 mod pull;
 mod reference;
 pub mod standin;
+mod values;
 mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use archive::check;
-pub use find::in_manifests;
-pub use pull::{ImageError, provide, save};
+pub use archive::{check, ids};
+pub use find::{in_manifests, of_containers};
+pub use pull::{ImageError, provide, repo_digests, save};
 pub use reference::Reference;
+pub use values::{ImageValues, in_values};
 
 use crate::exit;
 
@@ -46,6 +48,10 @@ impl UnderTest {
     /// Usage errors: what is neither a reference nor a readable archive of an image for this machine.
     pub fn parse(image: Option<&str>) -> anyhow::Result<Self> {
         let Some(text) = image else { return Ok(Self::StandIn) };
+        if text.is_empty() {
+            let why = "it is empty: name an image, or leave it out for the stand-in or the chart's own";
+            return Err(exit::usage(format!("--image: {why}")));
+        }
         if looks_like_a_file(text) {
             return check(Path::new(text)).map(Self::Archive);
         }
@@ -85,6 +91,7 @@ mod tests {
     #[test]
     fn what_is_neither_is_usage() {
         assert!(message("Caesium:dev").starts_with("--image Caesium:dev: "));
+        assert!(message("").starts_with("--image: it is empty"), "as an unset variable leaves it");
         assert!(message("nosuch.tar").starts_with("nosuch.tar: "));
         assert!(message("/no/such").starts_with("/no/such: "));
         assert!(message(&format!("a@sha256:{}", "0".repeat(64))).contains("name a tag"));

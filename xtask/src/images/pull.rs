@@ -166,6 +166,16 @@ pub async fn provide(launcher: &Launcher, docker: &Docker, reference: &Reference
     }
 }
 
+/// What registries call an image that Docker pulled: `docker.io/library/busybox@sha256:…`; empty for one that it built.
+///
+/// # Errors
+/// Where Docker does not have it.
+pub async fn repo_digests(launcher: &Launcher, docker: &Docker, reference: &Reference) -> anyhow::Result<Vec<String>> {
+    let args = ["image", "inspect", &reference.to_string(), "--format", "{{json .RepoDigests}}"];
+    let listed = launcher.cmd(&docker.tool.path).args(args).run().await?;
+    Ok(serde_json::from_str::<Option<Vec<String>>>(&listed)?.unwrap_or_default())
+}
+
 /// Whether Docker has the image, for the platform that its containers run on.
 async fn is_local(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<bool, ImageError> {
     let format = "{{.Id}} {{.Os}}/{{.Architecture}} {{.Size}}";

@@ -6,6 +6,7 @@ use anyhow::bail;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::context::Cx;
+use super::running_image;
 use crate::kubernetes::objects;
 use crate::kubernetes::watch::State;
 use crate::placed::Placed;
@@ -21,7 +22,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 /// Waits until every Job of a release is complete. One that goes before it was seen so counts as failed: nobody knows.
 ///
 /// # Errors
-/// Where one fails or goes, or there is none.
+/// Where one fails or goes, there is none, or one ran another image than was loaded.
 pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
     let jobs = placed.jobs();
     anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
@@ -35,7 +36,7 @@ pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
         .await?;
     match gone {
         Some(job) => bail!("Job/{job} was deleted before it was seen to complete"),
-        None => Ok(()),
+        None => running_image::of_pods(cx, &placed.pods()).await,
     }
 }
 

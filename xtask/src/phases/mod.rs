@@ -55,6 +55,7 @@ mod restarts;
 mod rollback;
 mod rollback_alone;
 mod rolled_out;
+mod running_image;
 mod scale_up;
 mod service;
 mod settled;
@@ -114,7 +115,7 @@ pub async fn run(phase: Phase, cx: &Cx) -> anyhow::Result<String> {
         FailedUpgrade => failed_upgrade::run(cx).await,
         Answers => answers::run(cx).await,
         HooksFirst => hooks_first::run(cx),
-        ConnectionBudget => connection_budget::run(cx),
+        ConnectionBudget => connection_budget::run(cx).await,
         EnvironmentsDiffer => environments_differ::run(cx).await,
         RollbackAlone => rollback_alone::run(cx).await,
         Fits => fits::run(cx).await,

@@ -5,6 +5,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::{Api, Client};
 
 use super::context::Cx;
+use super::running_image;
 use crate::kubernetes::call;
 use crate::kubernetes::watch::State;
 use crate::placed::Placed;
@@ -19,7 +20,7 @@ struct Written<'a> {
 /// Waits until every workload of a release is rolled out as it is when this begins.
 ///
 /// # Errors
-/// Where that does not come about in the case's time, or can't any more.
+/// Where that does not come about in the case's time, or can't any more, or another image runs than was loaded.
 pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
     let client = &cx.run.live()?.client;
     let written = placed.workloads().into_iter().map(|(kind, name)| async move {
@@ -28,7 +29,8 @@ pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
     });
     let written = try_join_all(written).await?;
     let what = format!("release {} rolled out", placed.release.key());
-    cx.wait.until(&placed.watch, &what, |state| all_rolled_out(state, &written)).await
+    cx.wait.until(&placed.watch, &what, |state| all_rolled_out(state, &written)).await?;
+    running_image::of_pods(cx, &placed.pods()).await
 }
 
 /// Asked for: the watch may not have seen yet what helm wrote. None where the workload is not there.

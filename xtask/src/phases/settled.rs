@@ -6,20 +6,23 @@ use anyhow::bail;
 use kube::ResourceExt;
 
 use super::context::Cx;
+use super::running_image;
 use crate::kubernetes::objects;
 use crate::kubernetes::watch::State;
 use crate::stage::Stage;
 use crate::suite::Members;
 use crate::workload::members::{self, Agreement, View};
 
-/// Waits until exactly `replicas` pods run the current revision and are ready; pods that have ended don't count.
+/// Waits until exactly `replicas` pods run the current revision and are ready, with the image under test; pods that have
+/// ended don't count.
 ///
 /// # Errors
-/// Where that does not come about in the case's time, or can't any more.
+/// Where that does not come about in the case's time, or can't any more, or another image runs.
 pub async fn ready(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
     let workload = stage.workload()?;
     let what = format!("{replicas} replicas ready");
-    cx.wait.until(&stage.watch, &what, |state| all_ready(state, workload, replicas)).await
+    cx.wait.until(&stage.watch, &what, |state| all_ready(state, workload, replicas)).await?;
+    running_image::of_replicas(cx, stage).await
 }
 
 fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result<(), String> {

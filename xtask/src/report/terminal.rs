@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::pipe::Pipe;
 use super::run::Run;
 use crate::events::{Event, Verdict, What};
+use crate::outcome;
 
 /// Shows a run as it goes.
 pub enum Terminal {
@@ -154,6 +155,9 @@ pub fn summary(events: &[Event], folder: &str) -> String {
         run.cluster
     ));
     lines.extend(run.left_out.iter().map(|what| (*what).to_owned()));
+    if outcome::proves_nothing(&run) {
+        lines.push("none of the selected cases could run: nothing is proven".to_owned());
+    }
     lines.push(format!("evidence: {folder}"));
     lines.join("\n")
 }

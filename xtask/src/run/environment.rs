@@ -1,10 +1,11 @@
 //! The run's cluster and its images: made, filled, taken away.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::{Live, Run};
+use super::{ImageIds, Live, Run};
 use crate::cluster::Loaded;
 use crate::evidence;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
@@ -82,6 +83,7 @@ impl Run {
         let archives: Vec<_> = tested.into_iter().chain(pulled).chain(client).collect();
         match self.cluster.load_images(&archives).await? {
             Loaded::OnNodes(loaded) => {
+                self.made.image_ids.get_or_init(|| self.ids_of(&archives));
                 self.made.client_image.get_or_init(|| ours);
                 Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
@@ -129,6 +131,26 @@ impl Run {
             return Ok(None);
         }
         images::client::build(&self.launcher).await.map(Some)
+    }
+
+    /// What the nodes call what these archives hold.
+    fn ids_of(&self, archives: &[Archive]) -> ImageIds {
+        let mut ids = ImageIds::new();
+        for archive in archives {
+            match images::ids(&archive.path) {
+                Ok(of_archive) => ids.extend(of_archive),
+                Err(error) => {
+                    let what = "pods that run its images are not compared with it";
+                    self.events.note(format!("{}: {what}: {error:#}", archive.path.display()));
+                }
+            }
+        }
+        ids
+    }
+
+    /// What the nodes call an image that was loaded; none where they have to pull it.
+    pub fn ids_of_loaded(&self, image: &Reference) -> Option<&BTreeSet<String>> {
+        self.made.image_ids.get()?.get(&image.canonical())
     }
 
     /// The image of the client in the cluster, once the nodes have it.

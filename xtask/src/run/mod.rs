@@ -1,6 +1,7 @@
 //! A run: what was asked for, what it made, and where its evidence goes.
 
 mod environment;
+mod tested_image;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -73,12 +74,16 @@ pub struct Made {
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
     rendered: Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>,
     client_image: OnceLock<Option<Reference>>,
+    image_ids: OnceLock<ImageIds>,
     measured: Mutex<BTreeMap<PathBuf, Measured>>,
     failed: AtomicBool,
 }
 
 /// The worst figures of a suite's faults, by topology and case.
 type Measured = BTreeMap<(String, String), Availability>;
+
+/// What nodes call the images that were loaded, by their canonical references.
+pub type ImageIds = BTreeMap<String, BTreeSet<String>>;
 
 /// The objects of each release of a variant, in their order.
 pub type Rendered = Arc<Vec<Vec<Value>>>;
@@ -205,8 +210,7 @@ impl Run {
 
     fn image_values(&self, suite: &Suite) -> Vec<String> {
         let Some(image) = self.image_reference(suite) else { return Vec::new() };
-        let (paths, tag) = (&suite.image, image.tag.clone().unwrap_or_default());
-        vec![format!("{}={}", paths.repository, image.name()), format!("{}={tag}", paths.tag)]
+        suite.image.values(&image)
     }
 
     /// The objects of a variant's releases as helm renders them.

@@ -92,6 +92,11 @@ pub fn all() -> anyhow::Result<Vec<PathBuf>> {
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<_> = folders.filter(|path| path.join("e2e.toml").is_file()).collect();
     found.sort();
+    if found.is_empty() {
+        return Err(usage(format!(
+            "--suite all: no folder in {CHARTS} has an e2e.toml; name a suite file or its folder"
+        )));
+    }
     Ok(found)
 }
 
@@ -104,6 +109,7 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     })?;
     take_chart(&source, &mut suite)?;
     check_workload(&source, &suite)?;
+    suite.image.place = source.place(&[Key("image")]);
     cases::check_parameters(&source, &suite)?;
     schema::check(&source)?;
     check_names(&source, &suite)?;
@@ -199,8 +205,12 @@ fn check_values(source: &Source<'_>, chart: &Path, values: &[PathBuf], here: &[S
 impl Source<'_> {
     /// A usage error at a key, or at the nearest table around it that there is.
     fn error(&self, way: &[Step<'_>], message: impl Display) -> anyhow::Error {
-        let line = self.line_of(way).unwrap_or(1);
-        usage(format!("{}:{line}: {}", self.path.display(), shortened(&message.to_string())))
+        usage(format!("{}: {}", self.place(way), shortened(&message.to_string())))
+    }
+
+    /// File and line of a key: `helm/caesium/e2e.toml:7`.
+    fn place(&self, way: &[Step<'_>]) -> String {
+        format!("{}:{}", self.path.display(), self.line_of(way).unwrap_or(1))
     }
 
     /// Whether the file has this key at its top.

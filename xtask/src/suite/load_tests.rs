@@ -41,7 +41,9 @@ fn an_unknown_key_names_the_known_ones() {
     let line = line_of("stand_in");
     assert_eq!(
         error,
-        format!("e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `stand_in`")
+        format!(
+            "e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `registry`, `stand_in`"
+        )
     );
 }
 
@@ -172,6 +174,16 @@ fn a_case_takes_no_parameter_that_its_phase_does_not_know() {
     assert!(error.ends_with("case `uninstall`: it has no parameter `fast`"), "{error}");
     let error = self::error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { name = \"uninstall\" }]");
     assert!(error.ends_with("missing field `case`"), "{error}");
+}
+
+#[test]
+fn what_would_prove_nothing_is_refused() {
+    let text = documented().replace("to = 3 ", "to = 1 ");
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    assert!(error.contains("case `scale_up` scales to 1 and adds no replica: make `to` of [scale] larger"), "{error}");
+    let text = format!("{}\n[[topology]]\nname = \"none\"\nreplicas = 1\ncases = []\n", documented());
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    assert!(error.contains("topology `none` has no case: nothing would be proven"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::images::Reference;
+
 mod application;
 pub mod budgets;
 mod case;
@@ -88,13 +90,32 @@ pub struct Suite {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageUnderTest {
-    /// Path of the value that takes the repository: `image.repository`.
+    /// Path of the value that takes the repository: `image.repository`. Without a `tag` it takes the whole reference.
     pub repository: String,
     /// Path of the value that takes the tag: `image.tag`.
-    pub tag: String,
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// Path of the value that takes the registry, where the chart puts one before the repository: `image.registry`.
+    #[serde(default)]
+    pub registry: Option<String>,
     /// The stand-in's program in its image: `/bin/caesium`. None: there is no stand-in, the chart's own image is tested.
     #[serde(default)]
     pub stand_in: Option<String>,
+    /// Where the suite says this: `helm/caesium/e2e.toml:7`.
+    #[serde(skip)]
+    pub place: String,
+}
+
+impl ImageUnderTest {
+    /// The values that bring an image into the chart, as `--set-string` takes them.
+    pub fn values(&self, image: &Reference) -> Vec<String> {
+        let tag = image.tag.clone().unwrap_or_default();
+        let name = if self.registry.is_some() { image.repository.clone() } else { image.name() };
+        let name = if self.tag.is_some() { name } else { format!("{name}:{tag}") };
+        let registry = self.registry.iter().map(|path| format!("{path}={}", image.registry));
+        let tag = self.tag.iter().map(|path| format!("{path}={tag}"));
+        registry.chain([format!("{}={name}", self.repository)]).chain(tag).collect()
+    }
 }
 
 /// What runs the replicas.

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::{
-    Container, ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerUser,
-};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerUser};
 use runtime::Exit;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinHandle;
@@ -174,7 +172,4 @@ impl Refusal {
     }
 }
 
-/// A sidecar: an init container that goes on running beside the main ones.
-pub(super) fn is_sidecar(container: &Container) -> bool {
-    container.restart_policy.as_deref() == Some("Always")
-}
+pub(super) use crate::pod_requests::is_sidecar;

@@ -1,16 +1,10 @@
 //! Whether a node takes a pod at all, and whether there is room for what it requests.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Taint, Toleration};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
 
 use super::Reason;
 use crate::controllers::pods;
-use crate::quantity;
-
-/// Thousandths of each resource.
-type Amounts = BTreeMap<String, i64>;
+use crate::pod_requests::{self, Amounts};
 
 /// A cordoned node, or a taint that the pod does not tolerate.
 pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
@@ -40,11 +34,14 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 /// What is missing for the pod's requests beside those of `others`, which are on the node.
 pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
     let allocatable = node.status.as_ref()?.allocatable.as_ref()?;
-    let allocatable: Amounts = parse(allocatable);
+    let allocatable = pod_requests::parse(allocatable);
     let running: Vec<_> = others.iter().filter(|other| !pods::is_finished(other)).collect();
     let mut used = Amounts::new();
-    running.iter().filter_map(|other| other.spec.as_ref()).for_each(|spec| add(&mut used, &requests(spec)));
-    let wanted = requests(pod.spec.as_ref()?);
+    running
+        .iter()
+        .filter_map(|other| other.spec.as_ref())
+        .for_each(|spec| pod_requests::add(&mut used, &pod_requests::of(spec)));
+    let wanted = pod_requests::of(pod.spec.as_ref()?);
     let capacity = |name: &str| allocatable.get(name).copied().unwrap_or_default();
     let short: Vec<&String> = wanted
         .iter()
@@ -60,34 +57,4 @@ pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
     }
     let helped_by_eviction = short.iter().all(|name| wanted[*name] <= capacity(name));
     (!texts.is_empty()).then(|| Reason { text: texts.join(", "), helped_by_eviction })
-}
-
-/// What a pod asks for: the sum over its containers, or an init container's own where that is more.
-fn requests(spec: &PodSpec) -> Amounts {
-    let mut sum = Amounts::new();
-    let of = |c: &k8s_openapi::api::core::v1::Container| {
-        c.resources.as_ref().and_then(|r| r.requests.as_ref().or(r.limits.as_ref())).map(parse).unwrap_or_default()
-    };
-    spec.containers.iter().for_each(|container| add(&mut sum, &of(container)));
-    let init = spec.init_containers.iter().flatten();
-    let (sidecars, init): (Vec<_>, Vec<_>) = init.partition(|c| c.restart_policy.as_deref() == Some("Always"));
-    for sidecar in sidecars {
-        add(&mut sum, &of(sidecar));
-    }
-    for (name, amount) in init.into_iter().flat_map(of) {
-        let most = sum.entry(name).or_default();
-        *most = amount.max(*most);
-    }
-    sum
-}
-
-fn add(sum: &mut Amounts, more: &Amounts) {
-    for (name, amount) in more {
-        let total = sum.entry(name.clone()).or_default();
-        *total = total.saturating_add(*amount);
-    }
-}
-
-fn parse(quantities: &BTreeMap<String, Quantity>) -> Amounts {
-    quantities.iter().filter_map(|(name, quantity)| Some((name.clone(), quantity::milli(quantity)?))).collect()
 }

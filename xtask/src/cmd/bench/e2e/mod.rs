@@ -28,6 +28,10 @@ const USUAL: &str = "ci/usual-values.yaml";
 /// Name of the image under test in the plain sequence.
 const IMAGE: &str = "chartproof/stand-in:dev";
 
+fn image() -> anyhow::Result<Reference> {
+    IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))
+}
+
 /// Its flags.
 #[derive(clap::Args)]
 pub struct Args {
@@ -56,7 +60,7 @@ pub struct Subject {
     one: Topology,
     three: Topology,
     scale: String,
-    image: (String, String),
+    image: Vec<String>,
     /// Our cases that do what the plain sequence does.
     cases: Vec<String>,
 }
@@ -85,8 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
     let program = suite.image.stand_in.as_deref().context("the suite has no stand-in")?;
-    let image: Reference = IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))?;
-    let archive = standin::build(&launcher, program, &[image]).await?;
+    let archive = standin::build(&launcher, program, &[image()?]).await?;
     let plain = prepare(&launcher, &args.cluster, &subject, &archive, xtask.clone()).await?;
     let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
     let usual = subject.chart.join(USUAL);
@@ -160,7 +163,7 @@ impl Subject {
             one,
             three,
             scale: suite.scale.value.clone(),
-            image: (suite.image.repository.clone(), suite.image.tag.clone()),
+            image: suite.image.values(&image()?),
         })
     }
 
@@ -175,9 +178,7 @@ impl Subject {
     }
 
     fn values(&self, files: Vec<PathBuf>, set: Vec<String>) -> Values {
-        let (name, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, ""));
-        let image = [format!("{}={name}", self.image.0), format!("{}={tag}", self.image.1)];
-        Values { files, set, set_string: image.to_vec() }
+        Values { files, set, set_string: self.image.clone() }
     }
 }
 

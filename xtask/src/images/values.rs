@@ -1,0 +1,86 @@
+//! Finds what in a chart's values looks like an image: what a suite's `[image]` may have meant.
+
+use serde_json::{Map, Value};
+
+/// Values that together name an image, by their paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageValues {
+    /// The repository, or the whole reference where there is no tag: `container.image.repository`.
+    pub repository: String,
+    /// The tag: `container.image.tag`.
+    pub tag: Option<String>,
+    /// The registry, where that is a value of its own.
+    pub registry: Option<String>,
+    /// What the chart has there.
+    pub default: String,
+}
+
+/// Every image in a chart's values, in their order.
+pub fn in_values(values: &Value) -> Vec<ImageValues> {
+    let mut found = Vec::new();
+    walk("", values, &mut found);
+    found
+}
+
+fn walk(path: &str, value: &Value, found: &mut Vec<ImageValues>) {
+    let Value::Object(fields) = value else { return };
+    found.extend(parts(path, fields));
+    for (name, field) in fields {
+        let here = join(path, name);
+        match field.as_str() {
+            Some(text) if !text.is_empty() && name.to_ascii_lowercase().ends_with("image") => {
+                found.push(ImageValues { repository: here, tag: None, registry: None, default: text.to_owned() });
+            }
+            _ => walk(&here, field, found),
+        }
+    }
+}
+
+/// A table with the parts of an image.
+fn parts(path: &str, fields: &Map<String, Value>) -> Option<ImageValues> {
+    let default = fields.get("repository")?.as_str()?;
+    let there = |name: &str| fields.contains_key(name).then(|| join(path, name));
+    Some(ImageValues {
+        repository: join(path, "repository"),
+        tag: there("tag"),
+        registry: there("registry"),
+        default: default.to_owned(),
+    })
+}
+
+fn join(path: &str, name: &str) -> String {
+    // As `--set` takes a name with a dot in it.
+    let name = name.replace('.', "\\.");
+    if path.is_empty() { name } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn images_are_found_wherever_values_keep_them() {
+        let values = json!({
+            "container": { "image": { "repository": "a/b", "tag": "", "pullPolicy": "Always" } },
+            "sidecar": { "image": { "registry": "quay.io", "repository": "c/d" } },
+            "initImage": "busybox:1",
+            "imagePullSecrets": [],
+            "image": { "tag": "1" },
+            "a.b": { "image": "e/f" },
+        });
+        let found = in_values(&values);
+        let lines = found
+            .iter()
+            .map(|one| (one.repository.as_str(), one.tag.as_deref(), one.registry.as_deref(), one.default.as_str()));
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort_unstable();
+        let wanted = [
+            ("a\\.b.image", None, None, "e/f"),
+            ("container.image.repository", Some("container.image.tag"), None, "a/b"),
+            ("initImage", None, None, "busybox:1"),
+            ("sidecar.image.repository", None, Some("sidecar.image.registry"), "c/d"),
+        ];
+        assert_eq!(lines, wanted);
+    }
+}
