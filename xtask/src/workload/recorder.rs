@@ -1,5 +1,6 @@
 //! What clients did, as a history that can be judged now and later.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -55,6 +56,8 @@ struct Inner {
     faults: Vec<Fault>,
     known: Vec<Record>,
     unknown: Vec<Record>,
+    /// How many answers came from what is not the application, by its address.
+    strangers: BTreeMap<String, usize>,
 }
 
 impl Recorder {
@@ -98,6 +101,9 @@ impl Recorder {
     /// Adds what a client tells: the operation, and the record that is or may be there now.
     pub fn done(&self, done: Done) {
         let outcome = done.operation.outcome;
+        if let Some(address) = done.stranger {
+            *self.inner().strangers.entry(address).or_default() += 1;
+        }
         self.add(done.operation);
         match (done.record, outcome) {
             (Some(record), Outcome::Ok) => self.know(record),
@@ -176,6 +182,15 @@ impl Recorder {
         let inner = self.inner();
         let mut asked = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
         asked.find_map(|operation| operation.error.clone())
+    }
+
+    /// What clients were connected to that is not the application, and how often, in words; nothing where they were not.
+    pub fn strangers(&self) -> Option<String> {
+        let inner = self.inner();
+        let each = inner.strangers.iter().map(|(address, count)| format!("{count} from {address}"));
+        let each = each.collect::<Vec<_>>().join(", ");
+        let told = format!("answers that the application can't have given, after which clients connected anew: {each}");
+        Some(told).filter(|_| !inner.strangers.is_empty())
     }
 
     /// The operations of clients in all, and those that did not end well.
