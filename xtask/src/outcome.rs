@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use crate::console;
 use crate::events::{CaseName, Verdict};
 use crate::exit::Exit;
 use crate::interrupt::Signal;
@@ -79,7 +80,7 @@ pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
 /// The exit code once the reports are written, or are not: a green run whose reports are missing is none for CI.
 pub fn with_reports(exit: Exit, trouble: Option<&anyhow::Error>) -> Exit {
     let Some(error) = trouble else { return exit };
-    eprintln!("the reports are incomplete: {error:#}");
+    console::err(format_args!("the reports are incomplete: {error:#}"));
     if exit == Exit::Passed { Exit::Environment } else { exit }
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 
 /// Its flags.
@@ -30,10 +31,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .map_err(|error| usage(format!("{}: {error:#}", args.file.display())))?;
     let judgement = history::judge(&history);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&judgement).context("writing the judgement")?);
+        console::out(format_args!("{}", serde_json::to_string_pretty(&judgement).context("writing the judgement")?));
     } else {
         for (property, verdict) in &judgement.verdicts {
-            println!("{property}: {verdict}");
+            console::out(format_args!("{property}: {verdict}"));
         }
     }
     let exit = if judgement.holds() { Exit::Passed } else { Exit::CaseFailed };

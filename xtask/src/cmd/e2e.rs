@@ -10,6 +10,7 @@ use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use crate::console;
 use crate::drive::Drive;
 use crate::events::{Events, What};
 use crate::execute::execute;
@@ -20,7 +21,7 @@ use crate::outcome;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, libtest, replay, terminal};
-use crate::run::{Made, Run, Settings};
+use crate::run::{Made, Run, Settings, lock};
 use crate::suite::load;
 use crate::tools::{self, Tool};
 
@@ -123,10 +124,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let image = UnderTest::parse(args.image.as_deref())?;
     let id = new_id();
     let folder = args.folder(&id)?;
+    let _held = lock::take(&folder)?;
     let (events, receiver) = Events::channel();
     let reports = Reports::start(&folder, receiver)?;
     let (leases, run_id) = (lease::folder()?, id.clone());
-    let interrupt = Interrupt::listen(move || sweep::left_behind(&leases, &run_id))?;
+    let interrupt = Interrupt::listen(move || sweep::abandon(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
     let prepared = preflight(&args, &launcher, &id, &folder).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
@@ -163,7 +165,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     libtest::print(&args.libtest(), &plan, &outcomes);
     told.write(&folder, args.junit.as_deref());
     told.note(inputs.and_then(|inputs| replay::Last::write(&run.id, &folder, inputs, &outcomes, &replay::path())));
-    eprintln!("{}", terminal::summary(&told.events, &folder.display().to_string()));
+    console::err(terminal::summary(&told.events, &folder.display().to_string()));
     if args.keep {
         run.cluster.stay(&run.cancel).await?;
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::console;
 use crate::exit::Exit;
 use crate::process::Launcher;
 use crate::tools::{self, Name};
@@ -48,13 +49,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     cmd = cmd.arg("--timeout").arg(format!("{}s", args.timeout));
     let output = cmd.timeout(Duration::from_secs(args.timeout) + MARGIN).output().await?;
-    print!("{}", output.stdout);
+    console::out_text(&output.stdout);
     if output.success() {
         return Ok(Exit::Passed.into());
     }
     if !output.stdout.contains("TEST SUITE:") {
         return Err(output.into_error().into());
     }
-    eprint!("{}", output.stderr);
+    console::err(output.stderr.trim_end());
     Ok(Exit::CaseFailed.into())
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask template`: renders a suite's chart to stdout, as a topology of it is deployed.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::helm::Values;
 use crate::process::Launcher;
@@ -41,7 +41,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let helm = tools::resolve(&launcher, Name::Helm).await?;
     let template = launcher.cmd(&helm.path).args(["template", &suite.under_test().name]).arg(suite.chart());
     let rendered = template.args(values.args()).run().await?;
-    std::io::stdout().write_all(rendered.as_bytes())?;
+    console::out_text(&rendered);
     Ok(Exit::Passed.into())
 }
 
