@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     match play() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("double: {error:#}");
+            drop(writeln!(std::io::stderr(), "double: {error:#}"));
             ExitCode::from(REFUSED)
         }
     }
@@ -105,8 +105,8 @@ fn play() -> anyhow::Result<ExitCode> {
     if let Some(state) = &rule.then {
         set_state(&folder, state)?;
     }
-    print!("{}", recording.stdout);
-    eprint!("{}", recording.stderr);
+    std::io::stdout().write_all(recording.stdout.as_bytes())?;
+    std::io::stderr().write_all(recording.stderr.as_bytes())?;
     Ok(ExitCode::from(u8::try_from(recording.rc).unwrap_or(1)))
 }
 

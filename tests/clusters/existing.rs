@@ -116,6 +116,26 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert_eq!(up.down(&home), Some(0));
 }
 
+/// As in CI: the containers have one host name and one kernel, and process ids of their own.
+#[test]
+fn a_run_in_another_container_of_the_same_host_is_not_taken_for_gone() {
+    let home = Scene::new();
+    let up = Up::start(&home);
+    let scene = user(&up);
+    let (suite, report) = (shown(&suite()), shown(&scene.report()));
+    let container = ["--pid", "--fork", "--kill-child", "--mount-proc", env!("CARGO_BIN_EXE_xtask"), "e2e"];
+    let words = [&container, ["--suite", &suite, "--report-dir", &report].as_slice(), &FLAGS, &["r1::health"]].concat();
+    let handle = scene.program("unshare", &words).stdout_null().stderr_null().start().unwrap();
+    until_installed(&scene, &handle);
+    let other = user(&up);
+    let listed = other.xtask(&["clusters", "--context", "chartproof", "--sweep"]).read().unwrap();
+    assert!(listed.starts_with("in use          run ") && !listed.contains("swept"), "{listed}");
+    let ended = handle.wait().unwrap();
+    let ended = scene.ended(ended.status.code());
+    assert_eq!((ended.code, ended.red()), (0, vec![]), "{}", ended.told());
+    assert_eq!(up.down(&home), Some(0));
+}
+
 #[test]
 fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
     let mut scene = Scene::new();
@@ -135,12 +155,16 @@ fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
 /// Starts a run and kills it as soon as it has something on the cluster.
 fn kill_once_installed(scene: &Scene) {
     let handle = command(scene, &["r1::health"]).start().unwrap();
+    until_installed(scene, &handle);
+    kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
+    handle.wait().unwrap();
+}
+
+fn until_installed(scene: &Scene, handle: &duct::Handle) {
     let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
     let begun = Instant::now();
     while !events().contains(r#""type":"case_started","case":"caesium::r1::ready""#) {
         assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "it never began: {}", events());
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
-    handle.wait().unwrap();
 }

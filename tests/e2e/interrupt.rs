@@ -1,6 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGKILL in every stage of a run: evidence is kept, the cluster is gone, the exit code
 //! tells; what a killed run leaves is swept by the next.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,47 @@ fn ctrl_c_collects_tears_down_and_ends_with_130() {
 #[test]
 fn sigterm_collects_tears_down_and_ends_with_143() {
     collects_and_tears_down(Signal::TERM, 143);
+}
+
+#[test]
+fn a_closed_terminal_collects_tears_down_and_ends_with_143() {
+    let scene = Scene::new();
+    let ended = interrupted(&scene, &UNDER_LOAD, Signal::HUP);
+    assert_eq!(ended.code, 143, "{}", ended.told());
+    assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{}", ended.told());
+    assert_eq!(left_behind(&scene), [""; 0], "{}", ended.told());
+}
+
+#[test]
+fn a_run_under_nohup_goes_on_without_its_terminal() {
+    let scene = Scene::new();
+    let flags = scene.on_embedded();
+    let words: Vec<_> = [env!("CARGO_BIN_EXE_xtask"), "e2e", "cluster::create"].into_iter().collect();
+    let words = [words, flags.iter().map(String::as_str).collect()].concat();
+    let handle = scene.program("nohup", &words).stdout_null().stderr_null().start().unwrap();
+    let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
+    until("creating", || started(&events(), "cluster::create"));
+    send(&handle, Signal::HUP);
+    assert_eq!(handle.wait().unwrap().status.code(), Some(0), "{}", events());
+}
+
+/// `… 2>&1 | tee log`: Ctrl-C ends what reads the run's output, too, and every write of the run fails from then on.
+#[test]
+fn ctrl_c_works_though_nobody_reads_the_output_any_more() {
+    let scene = Scene::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let flags = scene.on_embedded();
+    let words = [vec!["e2e", UNDER_LOAD.case], flags.iter().map(String::as_str).collect()].concat();
+    // What starts it holds the writer: it has to be gone, too.
+    let handle = scene.xtask(&words).stderr_to_stdout().stdout_file(writer).start().unwrap();
+    let lines = BufReader::new(reader).lines().map_while(Result::ok);
+    assert!(lines.take_while(|line| !line.contains(": fault: ")).count() > 0, "it printed something before the fault");
+    send(&handle, Signal::INT);
+    let output = handle.wait().unwrap();
+    let ended = scene.ended(output.status.code());
+    assert_eq!(ended.code, 130, "{}", ended.told());
+    assert_eq!(ended.verdict("cluster::delete"), Some("passed"), "{}", ended.told());
+    assert_eq!(left_behind(&scene), [""; 0], "{}", ended.told());
 }
 
 #[test]

@@ -53,18 +53,28 @@ impl Scene {
 
     /// `xtask` with these words, to be run; what it prints goes where the caller says.
     pub fn xtask(&self, words: &[&str]) -> duct::Expression {
+        self.program(env!("CARGO_BIN_EXE_xtask"), words)
+    }
+
+    /// A program with these words, to be run where `xtask` is.
+    pub fn program(&self, program: &str, words: &[&str]) -> duct::Expression {
         let mut env: BTreeMap<_, _> = std::env::vars_os().collect();
         env.retain(|name, _| name != "CI" && name != "CHARTPROOF_REPORT_DIR");
         env.insert("XDG_STATE_HOME".into(), self.folder.path().join("state").into());
         env.extend(self.env.iter().map(|(name, value)| (name.into(), value.into())));
-        duct::cmd(env!("CARGO_BIN_EXE_xtask"), words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
+        duct::cmd(program, words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
     }
 
     /// Runs the suite of the repository on the embedded cluster.
     pub fn embedded(&self, flags: &[&str]) -> duct::Expression {
+        let common = self.on_embedded();
+        self.command(&[common.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), flags].concat())
+    }
+
+    /// The flags of a run of that suite on the embedded cluster.
+    pub fn on_embedded(&self) -> Vec<String> {
         let (suite, report) = (suite().display().to_string(), self.report().display().to_string());
-        let common = ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report];
-        self.command(&[&common, flags].concat())
+        ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report].map(str::to_owned).into()
     }
 
     /// What a command left that has ended with this code: its reports are what they are documented to be.

@@ -72,6 +72,42 @@ fn no_suite_at_all_is_refused() {
 }
 
 #[test]
+fn a_folder_in_which_a_run_works_is_refused_to_another() {
+    let scene = Scene::new();
+    let handle = scene.embedded(&["r1::install"]).start().unwrap();
+    while !scene.report().join("events.jsonl").exists() {
+        assert!(handle.try_wait().unwrap().is_none(), "it ended before it began");
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    let flags = scene.on_embedded();
+    let words = [vec!["e2e", "cluster::create"], flags.iter().map(String::as_str).collect()].concat();
+    let second = scene.xtask(&words).stdout_capture().stderr_capture().run().unwrap();
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(2), "{told}");
+    assert!(told.contains(&format!("process {} on ", handle.pids()[0])) && told.contains(" uses it: "), "{told}");
+    let output = handle.wait().unwrap();
+    let first = scene.ended(output.status.code());
+    assert_eq!(first.code, 0, "the second did nothing to it: {}", first.told());
+}
+
+/// `cargo xtask e2e --list | head -0`, and a reader that is a full disk.
+#[test]
+fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
+    let scene = Scene::new();
+    let path = suite().display().to_string();
+    let list = scene.xtask(&["e2e", "--suite", &path, "--list"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let gone = list.stdout_file(writer).stderr_capture().run().unwrap();
+    assert_eq!((gone.status.code(), String::from_utf8_lossy(&gone.stderr).as_ref()), (Some(0), ""));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = list.stdout_file(full).stderr_capture().run().unwrap();
+    let told = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert_eq!(full.status.code(), Some(3), "{told}");
+    assert!(told.starts_with("error: writing to stdout: No space left on device"), "{told}");
+}
+
+#[test]
 fn a_suite_that_is_wrong_names_file_and_line() {
     let scene = Scene::new();
     let path = scene.folder.path().join("e2e.toml");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use xtask::cluster::{self, Choice, Loaded, Problems};
+use tokio_util::sync::CancellationToken;
+use xtask::cluster::lease::{self, Change, Owner, Record};
+use xtask::cluster::{self, Choice, Loaded, Problems, sweep};
 use xtask::images;
 use xtask::tools::Docker;
 
@@ -45,6 +47,37 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
     assert_eq!(lines, expected.into());
     let last = ["node-images", "kind-delete", "kind-get-clusters-none"];
     assert_eq!(scene.doubles.played().last_chunk().unwrap(), &last, "loaded while it was being created");
+}
+
+#[tokio::test]
+async fn a_node_that_is_being_stopped_is_started_again_by_the_run_or_by_the_next_sweep() {
+    let stop = rule("docker-kill-node").step("stopping", "never");
+    let scene = Scene::new(&[healthy(), vec![stop, rule("docker-start-node")]].concat());
+    let cluster = scene.cluster().await;
+    let stopped = Change::NodeStopped(format!("{NAME}-worker"));
+    // As an interrupt does: the command has begun, and nobody waits for it any more.
+    let begun = async {
+        while scene.doubles.count("docker-kill-node") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        made = cluster.make(&stopped) => panic!("{made:?}"),
+        () = begun => {}
+    }
+    let leased = || lease::all(&scene.path("leases")).unwrap();
+    assert_eq!(leased()[0].1.changes, std::slice::from_ref(&stopped));
+    // Also after the run was interrupted.
+    let record = Record { owner: Owner { pid: i32::MAX, ..Owner::this_process() }, ..leased()[0].1.clone() };
+    scene.cancel.cancel();
+    cluster.undo(&stopped).await.unwrap();
+    assert_eq!((scene.doubles.count("docker-start-node"), leased().len()), (1, 0));
+    // A run that was killed in that moment.
+    lease::write(&scene.path("leases/dead.json"), &record).unwrap();
+    let launcher = scene.launcher.stopped_by(CancellationToken::new());
+    let swept = sweep::sweep(&launcher, &scene.path("leases"), false).await.unwrap();
+    assert!(swept[0].starts_with(&format!("swept stopped Node/{NAME}-worker ")), "{swept:?}");
+    assert_eq!((scene.doubles.count("docker-start-node"), leased().len()), (2, 0));
 }
 
 #[tokio::test]
@@ -185,8 +218,10 @@ async fn a_node_is_stopped_and_started_by_docker_and_one_that_is_gone_is_told() 
     let scene = Scene::new(&[healthy(), nodes.into()].concat());
     let cluster = scene.up().await;
     let worker = format!("{NAME}-worker");
-    assert!(cluster.stop_node(&worker).await.unwrap() && cluster.start_node(&worker).await.unwrap());
-    let message = cluster.stop_node(&worker).await.unwrap_err().to_string();
+    let stopped = Change::NodeStopped(worker.clone());
+    assert!(cluster.make(&stopped).await.unwrap());
+    cluster.undo(&stopped).await.unwrap();
+    let message = cluster.make(&stopped).await.unwrap_err().to_string();
     assert!(message.contains(&format!("docker kill {worker}`: exit code 1 after")), "{message}");
     assert!(message.contains("No such container"), "{message}");
     let played = ["docker-kill-worker", "docker-start-worker", "docker-kill-gone"];

@@ -34,9 +34,10 @@ async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     let asked = run.settings.timeout.filter(|_| case.variant.is_some());
     let timeout = asked.unwrap_or_else(|| timeout(run, case));
     let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
-    let (variant, spec, own) = (case.variant, case.spec.clone(), Mutex::default());
-    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own };
-    match Box::pin(bounded(case, &cx, timeout)).await {
+    let (variant, spec, own, changes) = (case.variant, case.spec.clone(), Mutex::default(), Mutex::default());
+    let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own, changes };
+    let ended = Box::pin(bounded(case, &cx, timeout)).await;
+    match cx.undone(ended).await {
         Ok(note) => Verdict::Passed { note: redact::text(&note) },
         Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
         Err(error) => {

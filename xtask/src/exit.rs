@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::console;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -52,8 +54,16 @@ pub fn usage(message: impl Into<String>) -> anyhow::Error {
 
 /// Prints an error that ended a subcommand, and answers its exit code: 2 for a usage error, else 3.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    console::err(format_args!("error: {error:#}"));
     of(error).into()
+}
+
+/// The exit code of a subcommand that did its work: another one where what it printed did not arrive.
+pub fn printed(code: ExitCode) -> ExitCode {
+    match console::lost() {
+        Some(error) if code == ExitCode::SUCCESS => report(&anyhow::Error::from(error).context("writing to stdout")),
+        _ => code,
+    }
 }
 
 /// The exit code of an error.

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod cmd;
+pub mod console;
 pub mod drive;
 pub mod events;
 pub mod evidence;

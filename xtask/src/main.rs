@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     embedded::reexec();
     let cli = Cli::parse();
     match cmd::run(cli.command) {
-        Ok(code) => code,
+        Ok(code) => exit::printed(code),
         Err(error) => exit::report(&error),
     }
 }

@@ -1,6 +1,7 @@
 //! One plain line to stderr per change of state.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -69,5 +70,6 @@ fn line(level: Level, message: impl Display) {
         Level::Info => "info",
         Level::Debug => "debug",
     };
-    eprintln!("{} {word}: {message}", chrono::Utc::now().format("%H:%M:%S%.3f"));
+    // Whoever read the log may be gone.
+    drop(writeln!(std::io::stderr(), "{} {word}: {message}", chrono::Utc::now().format("%H:%M:%S%.3f")));
 }

@@ -84,6 +84,31 @@ pub fn found(records: &Records, answer: Result<Answer, Failure>, record: &Record
     Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
 }
 
+/// Whether the application under test can't have given this answer to a write: it says that there is no such request
+/// where it was sent, or not for us, or it is a success without what the suite says that there is in one. Something
+/// else has taken the connection.
+pub fn is_strange_to_write(write: &Write, answer: &Answer) -> bool {
+    if answer.status == write.request.status {
+        return matches!(judge_write(write, answer), Written::Unknown(_));
+    }
+    is_not_there(answer.status)
+}
+
+/// The same for an answer to a read. That there is no such record is what others may say, too: see
+/// [`Team`](crate::team::Team).
+pub fn is_strange_to_read(read: &Read, answer: &Answer) -> bool {
+    if answer.status == read.request.status {
+        return answer.json().is_err();
+    }
+    read.absent != Some(answer.status) && is_not_there(answer.status)
+}
+
+/// Statuses by which a server says that it does not know the request, or that it is not for whoever asks. Others are
+/// about the state that an application is in, and may come from it at any time: a conflict, no leader, too many requests.
+fn is_not_there(status: u16) -> bool {
+    matches!(status, 400 | 401 | 403 | 404 | 405 | 410 | 421 | 501)
+}
+
 fn judge_write(write: &Write, answer: &Answer) -> Written {
     match answer.status {
         status if status == write.request.status => match &write.id {
@@ -94,6 +119,8 @@ fn judge_write(write: &Write, answer: &Answer) -> Written {
                 Err(why) => Written::Unknown(why),
             },
         },
+        // Whoever returns this is not the application: what that one did is not known.
+        status if is_not_there(status) => Written::Unknown(format!("status {status}: {}", answer.beginning())),
         status if REFUSALS.contains(&status) => Written::Failed(format!("status {status}: {}", answer.beginning())),
         status => Written::Unknown(format!("status {status}: {}", answer.beginning())),
     }
@@ -146,8 +173,12 @@ mod tests {
             let written = judge_write(&write, &answer(status, ""));
             assert!(matches!(written, Written::Unknown(_)), "{status}: it may have had an effect");
         }
-        for status in [400, 401, 403, 404, 405, 412, 413, 415, 422, 429] {
+        for status in [412, 413, 415, 422, 429] {
             assert!(matches!(judge_write(&write, &answer(status, "")), Written::Failed(_)), "{status}: it had none");
+        }
+        for status in [400, 401, 403, 404, 405] {
+            let written = judge_write(&write, &answer(status, ""));
+            assert!(matches!(written, Written::Unknown(_)), "{status}: this is not the application");
         }
         assert!(matches!(judge_write(&write, &answer(200, r#"{"id":"7"}"#)), Written::Unknown(_)));
         assert!(
@@ -167,6 +198,30 @@ mod tests {
         );
         read.encoding = Encoding::Base64;
         assert_eq!(judge_read(&read, &answer(200, r#"{"alias":"YQ=="}"#)), Ok(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn an_answer_that_the_application_can_not_have_given_is_strange() {
+        let Records { write, read, .. } = records();
+        for (status, body, strange) in [
+            (201, r#"{"id":"7"}"#, false),
+            (201, "<html>", true),
+            (201, "{}", true),
+            (404, "", true),
+            (405, "", true),
+            (400, "Client sent an HTTP request to an HTTPS server.", true),
+            (409, "taken", false),
+            (429, "", false),
+            (500, "", false),
+            (503, "no leader", false),
+        ] {
+            assert_eq!(is_strange_to_write(&write, &answer(status, body)), strange, "{status} {body}");
+        }
+        for (status, body, strange) in
+            [(200, "{}", false), (200, "<html>", true), (404, "", false), (405, "", true), (503, "no leader", false)]
+        {
+            assert_eq!(is_strange_to_read(&read, &answer(status, body)), strange, "{status} {body}");
+        }
     }
 
     #[test]

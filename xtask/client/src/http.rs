@@ -49,6 +49,7 @@ impl fmt::Display for Failure {
 /// One connection to a pod or a Service.
 pub struct Connection {
     to: String,
+    peer: String,
     sender: SendRequest<Full<Bytes>>,
     refused: watch::Receiver<Option<String>>,
     _held: Box<dyn Send + Sync>,
@@ -68,7 +69,7 @@ impl Connection {
     ) -> Result<Self, String> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
-        Ok(Self { to: to.to_owned(), sender, refused, _held: held })
+        Ok(Self { to: to.to_owned(), peer: to.to_owned(), sender, refused, _held: held })
     }
 
     /// Connects to `host:port` by itself.
@@ -82,8 +83,15 @@ impl Connection {
             Err(_) => return Err(not_sent(format!("not within {} ms", timeout.as_millis()))),
         };
         stream.set_nodelay(true).map_err(|error| not_sent(error.to_string()))?;
+        let peer = stream.peer_addr().map_or_else(|_| to.to_owned(), |address| address.to_string());
         let (_, never) = watch::channel(None);
-        Self::over(to, stream, never, Box::new(())).await.map_err(not_sent)
+        let connection = Self::over(to, stream, never, Box::new(())).await.map_err(not_sent)?;
+        Ok(Self { peer, ..connection })
+    }
+
+    /// The address that it is connected to, or the pod.
+    pub fn peer(&self) -> &str {
+        &self.peer
     }
 
     /// Whether another request can be sent.

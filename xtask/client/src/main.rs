@@ -1,5 +1,7 @@
 //! `chartproof-client`: writes and reads from inside the cluster, for whoever connects and says what.
 
+use std::fmt;
+use std::io::Write;
 use std::net::Ipv4Addr;
 
 use anyhow::Context;
@@ -11,21 +13,26 @@ async fn main() -> anyhow::Result<()> {
     let port = inside::PORT;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let listener = listener.with_context(|| format!("listening on port {port}"))?;
-    eprintln!("listening on port {port}");
+    note(format_args!("listening on port {port}"));
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let (stream, from) = accepted.context("accepting a connection")?;
                 tokio::spawn(async move {
-                    eprintln!("{from} connected");
+                    note(format_args!("{from} connected"));
                     match inside::serve(stream).await {
-                        Ok(()) => eprintln!("{from} is done"),
-                        Err(error) => eprintln!("{from}: {error:#}"),
+                        Ok(()) => note(format_args!("{from} is done")),
+                        Err(error) => note(format_args!("{from}: {error:#}")),
                     }
                 });
             }
             _ = terminated.recv() => return Ok(()),
         }
     }
+}
+
+/// Prints a line to the container's log; one that can't be written is no reason to stop.
+fn note(line: fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }

@@ -1,5 +1,11 @@
 //! Clients of one application that write and read side by side, each one operation at a time, and tell what became
 //! of each.
+//!
+//! A connection through a Service may lead to something that is not the application: one that was made while the
+//! Service had no endpoint, and that the node let out as it was. A client that keeps such a one would never come back.
+//! So after an answer that the application can't have given, a client connects anew, and what became of the operation is
+//! not known. That there is no such record is what another server may say, too: it counts once the same connection has
+//! shown that the application is at its other end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +44,9 @@ pub struct Done {
     /// What it wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+    /// The address of what gave an answer that the application can't have given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranger: Option<String>,
 }
 
 /// The clients of one task.
@@ -58,6 +67,27 @@ struct Client<F> {
     over: Over,
     connect: F,
     kept: Option<Connection>,
+    /// Whether the connection is known to lead to the application.
+    proven: bool,
+}
+
+/// What became of a request.
+struct Asked {
+    answer: Result<Answer, Failure>,
+    /// Whether it went over the connection of the request before.
+    over_kept: bool,
+    /// Whether a new connection was refused: nobody took it, or it ended without an answer, which is how a proxy on the
+    /// way refuses.
+    refused: bool,
+    /// The address that was connected to.
+    peer: String,
+}
+
+impl Asked {
+    /// The address of whoever gave an answer that `is_strange`.
+    fn stranger(&self, is_strange: impl FnOnce(&Answer) -> bool) -> Option<String> {
+        self.answer.as_ref().is_ok_and(is_strange).then(|| self.peer.clone())
+    }
 }
 
 impl Team {
@@ -79,7 +109,7 @@ impl Team {
     {
         let name = format!("{}-{name}", self.task.prefix);
         let (stop, pause) = (self.stop.clone(), Duration::from_millis(self.task.pause_ms));
-        let mut client = Client { team: self, name, replica, over, connect, kept: None };
+        let mut client = Client { team: self, name, replica, over, connect, kept: None, proven: false };
         while !stop.is_cancelled() {
             client.write().await;
             if let Some(record) = client.team.last_known() {
@@ -123,15 +153,20 @@ where
         }
     }
 
-    async fn write(&mut self) {
+    /// Returns whether the answer came over the connection of the request before, and from the application.
+    async fn write(&mut self) -> bool {
         let record = self.next();
         let start_ns = self.team.now_ns();
         let team = self.team.clone();
-        let (answer, refused) = self.ask(&team.task.records.write.request, &record).await;
-        let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, refused);
+        let records = &team.task.records;
+        let asked = self.ask(&records.write.request, &record).await;
+        let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, asked.refused);
         operation.value = Some(record.value.clone());
-        let record = match application::written(&team.task.records, answer) {
+        let stranger = asked.stranger(|answer| application::is_strange_to_write(&records.write, answer));
+        let is_proof = asked.over_kept && asked.answer.is_ok() && stranger.is_none();
+        let record = match application::written(records, asked.answer) {
             Written::Acknowledged(id) => {
+                self.proven = true;
                 let record = Record { id, ..record };
                 team.know(&record);
                 Some(record)
@@ -145,39 +180,66 @@ where
                 None
             }
         };
-        self.tell(Done { operation, record });
+        self.let_go(stranger.is_some());
+        operation.error = operation.error.map(|error| from(error, stranger.as_deref()));
+        self.tell(Done { operation, record, stranger });
+        is_proof
     }
 
     async fn read(&mut self, record: &Record) {
         let start_ns = self.team.now_ns();
         let team = self.team.clone();
-        let (answer, refused) = self.ask(&team.task.records.read.request, record).await;
-        let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, refused);
-        match application::got(&team.task.records, answer) {
-            Ok(value) => operation.value = value,
-            Err(why) => (operation.outcome, operation.error) = (Outcome::Failed, Some(why)),
+        let records = &team.task.records;
+        let asked = self.ask(&records.read.request, record).await;
+        let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, asked.refused);
+        let stranger = asked.stranger(|answer| application::is_strange_to_read(&records.read, answer));
+        match application::got(records, asked.answer) {
+            Ok(Some(value)) => {
+                self.proven = true;
+                operation.value = Some(value);
+            }
+            Ok(None) => {
+                // What becomes of a write over the same connection shows who is at its other end.
+                if !self.proven && !self.write().await {
+                    let why = format!("no such record, says {}, which need not be the application", asked.peer);
+                    (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
+                }
+            }
+            Err(why) => {
+                (operation.outcome, operation.error) = (Outcome::Failed, Some(from(why, stranger.as_deref())));
+            }
         }
-        self.tell(Done { operation, record: None });
+        self.let_go(stranger.is_some());
+        self.tell(Done { operation, record: None, stranger });
     }
 
-    /// Asks over the connection that is kept, or a new one; answers also whether a new one was refused: nobody took
-    /// it, or it ended without an answer, which is how a proxy on the way refuses.
-    async fn ask(&mut self, request: &Request, record: &Record) -> (Result<Answer, Failure>, bool) {
+    /// Asks over the connection that is kept, or a new one. Whoever judges the answer [lets it go](Self::let_go).
+    async fn ask(&mut self, request: &Request, record: &Record) -> Asked {
         let kept = self.kept.take().filter(Connection::is_open);
-        let is_new = kept.is_none();
+        let over_kept = kept.is_some();
         let connected = match kept {
             Some(connection) => Ok(connection),
             None => (self.connect)().await,
         };
         let mut connection = match connected {
             Ok(connection) => connection,
-            Err(failure) => return (Err(failure), true),
+            Err(failure) => return Asked { answer: Err(failure), over_kept, refused: true, peer: String::new() },
         };
+        if !over_kept {
+            // A port-forward ends in its pod.
+            self.proven = self.replica.is_some();
+        }
         let answer = connection.ask(request, record.fill(), self.team.timeout()).await;
+        let peer = connection.peer().to_owned();
         // Over one that failed an answer may still come, to a question that nobody asks any more.
-        self.kept = Some(connection).filter(|_| self.over.is_kept() && answer.is_ok());
-        let refused = is_new && matches!(answer, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
-        (answer, refused)
+        self.kept = Some(connection).filter(|_| answer.is_ok());
+        let refused = !over_kept && matches!(answer, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
+        Asked { answer, over_kept, refused, peer }
+    }
+
+    /// Keeps the connection for the next request only where the client keeps any, and where it does not lead elsewhere.
+    fn let_go(&mut self, leads_elsewhere: bool) {
+        self.kept = self.kept.take().filter(|_| self.over.is_kept() && !leads_elsewhere);
     }
 
     /// An operation that ended now, well.
@@ -203,3 +265,15 @@ where
         drop(self.team.done.send(done));
     }
 }
+
+/// An error, with the address of whoever is not the application.
+fn from(error: String, stranger: Option<&str>) -> String {
+    match stranger {
+        Some(address) => format!("{error} (from {address}, which is not the application)"),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+#[path = "team_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! The API server alone, without a node or controllers, for tries by hand and for tests with real
 //! clients: writes a kubeconfig to the path given and serves until it is killed.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let identity = Arc::new(Identity::generate()?);
     identity.write_kubeconfig(listener.local_addr()?, &path)?;
-    println!("{}", path.display());
+    writeln!(std::io::stdout(), "{}", path.display())?;
     let registry = Registry::new();
     bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager"))?;
     let state = State {

@@ -1,7 +1,7 @@
 //! Brings a cluster up, loads the archives named on the command line, and waits for its input to end:
 //! `cargo run -p embedded --example cluster -- DIR [ARCHIVE…]`.
 
-use std::io::{Read, stdin};
+use std::io::{Read, Write, stdin, stdout};
 use std::path::PathBuf;
 
 use embedded::cluster::{Cluster, Faults, Options};
@@ -15,12 +15,13 @@ fn main() -> anyhow::Result<()> {
     tokio.block_on(async {
         let begun = std::time::Instant::now();
         let cluster = Cluster::start(options).await?;
-        println!("ready after {:?}: export KUBECONFIG={}", begun.elapsed(), cluster.kubeconfig().display());
+        let kubeconfig = cluster.kubeconfig().display();
+        writeln!(stdout(), "ready after {:?}: export KUBECONFIG={kubeconfig}", begun.elapsed())?;
         for archive in arguments {
-            println!("loaded {:?}", cluster.load_images(&archive).await?);
+            writeln!(stdout(), "loaded {:?}", cluster.load_images(&archive).await?)?;
         }
         tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new())).await??;
-        println!("{:#?}", cluster.report().await?);
+        writeln!(stdout(), "{:#?}", cluster.report().await?)?;
         cluster.stop().await
     })
 }

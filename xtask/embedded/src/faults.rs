@@ -81,6 +81,13 @@ pub enum What {
     DnsFails,
     /// A port-forward drops as soon as it is up; `of` is the pod's name.
     PortForwardDrops,
+    /// A connection to a service is taken by something that answers each request with 404; `of` is the service's name.
+    /// As on a node whose kube-proxy has written one of its two tables.
+    ServiceAstray {
+        /// Also while the service has an endpoint.
+        #[serde(default, rename = "withEndpoints")]
+        with_endpoints: bool,
+    },
 }
 
 fn anything() -> String {

@@ -106,8 +106,8 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         ended = api_for_pods => ended?.context("the API server for pods"),
         () = controllers::run_all(controllers) => anyhow::bail!("the controllers ended"),
         () = kubelet.run() => anyhow::bail!("the kubelet ended"),
-        ended = dns::run(client.clone(), faults, &[GATEWAY, network::DNS_IP]) => ended.context("the name server"),
-        () = proxy::run(client) => anyhow::bail!("the service proxy ended"),
+        ended = dns::run(client.clone(), faults.clone(), &[GATEWAY, network::DNS_IP]) => ended.context("the name server"),
+        () = proxy::run(client, faults.clone()) => anyhow::bail!("the service proxy ended"),
     }
 }
 

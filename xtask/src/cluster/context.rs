@@ -4,15 +4,16 @@
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::config::Kubeconfig;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::embedded;
 use super::kind::PREFIX;
-use super::lease::{Lease, Resource};
+use super::lease::{Lease, RENEWED_EVERY, Resource};
 use super::namespaces::{self, RUN_LABEL};
 use super::{Access, Loaded};
 use crate::images::Archive;
@@ -54,6 +55,8 @@ pub struct Context {
     launcher: Launcher,
     options: Options,
     lease: Arc<Lease>,
+    /// Renews the lease that the namespaces carry.
+    renewal: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Context {
@@ -66,7 +69,7 @@ impl Context {
             Some(path) => Kubeconfig::read_from(path).with_context(|| path.display().to_string())?,
             None => Kubeconfig::read().context("reading the kubeconfig")?,
         };
-        let context = Self { launcher, options, lease };
+        let context = Self { launcher, options, lease, renewal: Mutex::default() };
         write_private(&context.access().kubeconfig, &only(whole, &context.options.name)?)?;
         Ok(context)
     }
@@ -82,6 +85,10 @@ impl Context {
 
     pub(super) fn launcher(&self) -> &Launcher {
         &self.launcher
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     pub(super) fn docker(&self) -> Option<&Docker> {
@@ -116,6 +123,8 @@ impl Context {
             self.launcher.note(line);
         }
         self.lease.hold(self.resource())?;
+        let renewal = tokio::spawn(renew(client, self.options.run_id.clone(), self.launcher.clone()));
+        *self.renewal() = Some(AbortOnDropHandle::new(renewal));
         Ok(access)
     }
 
@@ -152,20 +161,26 @@ impl Context {
             // It did not answer: nothing was made on it.
             return forget(&kubeconfig);
         }
+        drop(self.renewal().take());
         namespaces::delete_of_run(&client(&kubeconfig, &context).await?, &self.options.run_id).await?;
         self.lease.release(&self.resource())?;
         forget(&kubeconfig)
     }
 
     pub(super) async fn keep(&self) -> anyhow::Result<String> {
+        drop(self.renewal().take());
         self.lease.keep()?;
         let Access { kubeconfig, context } = self.access();
         let run = &self.options.run_id;
-        namespaces::keep(&client(&kubeconfig, &context).await?, run).await?;
+        namespaces::annotate(&client(&kubeconfig, &context).await?, run, true).await?;
         let kubeconfig = kubeconfig.display();
         Ok(format!(
             "kept: kubectl --kubeconfig {kubeconfig} --context {context} get namespaces --selector {RUN_LABEL}={run}"
         ))
+    }
+
+    fn renewal(&self) -> MutexGuard<'_, Option<AbortOnDropHandle<()>>> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn access(&self) -> Access {
@@ -175,6 +190,17 @@ impl Context {
     fn resource(&self) -> Resource {
         let Access { kubeconfig, context } = self.access();
         Resource::Namespaces { kubeconfig, context }
+    }
+}
+
+/// Renews the lease of the run's namespaces: others who share the cluster see nothing else of the run.
+async fn renew(client: kube::Client, run_id: String, launcher: Launcher) {
+    let mut beat = tokio::time::interval(RENEWED_EVERY);
+    loop {
+        beat.tick().await;
+        if let Err(error) = namespaces::annotate(&client, &run_id, false).await {
+            launcher.note(format!("the lease of the run's namespaces can't be renewed: {error:#}"));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::lease::{Owner, Record, State, is_running};
-use crate::kubernetes::{call, contents};
+use crate::kubernetes::{call, code, contents};
 
 /// Label of every namespace of ours; its value is the run's id.
 pub const RUN_LABEL: &str = "chartproof/run";
@@ -86,16 +86,21 @@ pub async fn delete_of_run(client: &Client, run_id: &str) -> anyhow::Result<()> 
     delete(client, of_run(client, run_id).await?).await
 }
 
-/// Writes down that a run leaves its namespaces behind on purpose.
+/// Renews the lease that the namespaces of a run of this process carry, and with `kept` writes down that the run leaves
+/// them behind on purpose.
 ///
 /// # Errors
 /// What the API server answers.
-pub async fn keep(client: &Client, run_id: &str) -> anyhow::Result<()> {
-    let record = Record { kept: true, ..Record::of_this_process(run_id, "".as_ref()) };
+pub async fn annotate(client: &Client, run_id: &str, kept: bool) -> anyhow::Result<()> {
+    let record = Record { kept, ..Record::of_this_process(run_id, "".as_ref()) };
     let patch = Patch::Merge(json!({ "metadata": { "annotations": annotation(&serde_json::to_string(&record)?) } }));
     for name in of_run(client, run_id).await? {
         let what = format!("annotating Namespace/{name}");
-        call(&what, api(client).patch_metadata(&name, &PatchParams::default(), &patch)).await?;
+        match call(&what, api(client).patch_metadata(&name, &PatchParams::default(), &patch)).await {
+            Err(error) if code(&error) != Some(404) => return Err(error),
+            // One that is gone meanwhile needs no lease.
+            _ => {}
+        }
     }
     Ok(())
 }

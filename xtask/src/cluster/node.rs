@@ -1,9 +1,13 @@
-//! What a person on a node could do and Kubernetes' API can't: kill a container, stop the node.
+//! What a person on a node could do and Kubernetes' API can't: kill a container, stop the node. What does not come back
+//! by itself is a [`Change`], and undone.
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Cluster;
 use super::context::Loader;
+use super::lease::{Change, Lease};
 use crate::process::Launcher;
 use crate::tools::Docker;
 
@@ -47,26 +51,35 @@ impl Cluster {
         Ok(true)
     }
 
-    /// Stops a node at once, with all that runs on it. Answers false where nothing reaches the machine.
+    /// Makes a change; returns false where nothing reaches the machine. The lease has it before: whoever sweeps after
+    /// a run that was killed undoes it. A case does this with [`Cx::make`](crate::phases::context::Cx::make).
     ///
     /// # Errors
     /// Where that fails.
-    pub async fn stop_node(&self, node: &str) -> anyhow::Result<bool> {
-        self.docker_does("kill", node).await
-    }
-
-    /// Starts a node that was stopped. Answers false where nothing reaches the machine.
-    ///
-    /// # Errors
-    /// Where that fails.
-    pub async fn start_node(&self, node: &str) -> anyhow::Result<bool> {
-        self.docker_does("start", node).await
-    }
-
-    async fn docker_does(&self, verb: &str, node: &str) -> anyhow::Result<bool> {
-        let Some((launcher, docker)) = self.docker_of_nodes() else { return Ok(false) };
-        launcher.cmd(&docker.tool.path).args([verb, node]).timeout(TIMEOUT).run().await?;
+    pub async fn make(&self, change: &Change) -> anyhow::Result<bool> {
+        let (Some((launcher, docker)), Some(lease)) = (self.docker_of_nodes(), self.lease()) else { return Ok(false) };
+        lease.note_change(change)?;
+        let Change::NodeStopped(node) = change;
+        launcher.cmd(&docker.tool.path).args(["kill", node]).timeout(TIMEOUT).run().await?;
         Ok(true)
+    }
+
+    /// Undoes a change, also after an interrupt.
+    ///
+    /// # Errors
+    /// Where that fails; the lease keeps it.
+    pub async fn undo(&self, change: &Change) -> anyhow::Result<()> {
+        let (Some((launcher, docker)), Some(lease)) = (self.docker_of_nodes(), self.lease()) else { return Ok(()) };
+        undo(&launcher.stopped_by(CancellationToken::new()), docker, change).await?;
+        lease.undone(change)
+    }
+
+    fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Kind(kind) => Some(kind.lease()),
+            Self::Context(context) => Some(context.lease()),
+            Self::Embedded(_) => None,
+        }
     }
 
     /// The Docker whose containers are the nodes: kind's.
@@ -80,4 +93,14 @@ impl Cluster {
             Self::Embedded(_) => None,
         }
     }
+}
+
+/// Undoes a change. A node that is gone needs no start.
+pub(super) async fn undo(launcher: &Launcher, docker: &Docker, change: &Change) -> anyhow::Result<()> {
+    let Change::NodeStopped(node) = change;
+    let output = launcher.cmd(&docker.tool.path).args(["start", node]).timeout(TIMEOUT).output().await?;
+    if output.success() || output.stderr.contains("No such container") {
+        return Ok(());
+    }
+    Err(anyhow::Error::from(output.into_error()).context(format!("Node/{node} is stopped: `docker start {node}`")))
 }

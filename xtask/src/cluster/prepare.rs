@@ -55,6 +55,8 @@ pub async fn prepare(
 ) -> anyhow::Result<Option<Cluster>> {
     check_flags(request)?;
     let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
+    let noted = launcher.clone();
+    lease.keep_renewed(move |error| noted.note(format!("the run's lease can't be renewed: {error:#}")));
     if request.reuse {
         return reuse::kept(launcher, request, lease).await.map(Some);
     }

@@ -1,16 +1,20 @@
 //! Sweeps what runs that are gone have left behind.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::Utc;
 
-use super::lease::{self, Owner, Record, Resource, State, is_running};
+use super::lease::{self, Change, Owner, Record, Resource, State, is_running};
 use super::namespaces::{self, RUN_LABEL};
-use super::{context, embedded, kind};
+use super::{context, embedded, kind, node};
 use crate::kubernetes;
 use crate::process::Launcher;
-use crate::tools::{self, Name};
+use crate::tools::{self, Docker, Name};
+
+/// How long a run that ends at once may take to undo what it has changed.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A run that holds something, and whether it still needs it.
 #[derive(Debug)]
@@ -36,12 +40,32 @@ pub fn runs(folder: &Path) -> anyhow::Result<Vec<Run>> {
 /// What a run that ends at once leaves behind, in words, and how to remove it.
 pub fn left_behind(folder: &Path, run_id: &str) -> String {
     let runs = runs(folder).unwrap_or_default();
-    let held = runs.iter().filter(|run| run.record.run_id == run_id).flat_map(|run| &run.record.resources);
-    let names: Vec<_> = held.map(name).collect();
+    let names: Vec<_> =
+        runs.iter().filter(|run| run.record.run_id == run_id).flat_map(|run| left(&run.record)).collect();
     if names.is_empty() {
         return "nothing is left behind".to_owned();
     }
     format!("left behind: {}; the next run sweeps it, or `cargo xtask clusters --sweep`", names.join(", "))
+}
+
+/// What a run has changed and holds, in words.
+pub fn left(record: &Record) -> Vec<String> {
+    record.changes.iter().map(name_change).chain(record.resources.iter().map(name)).collect()
+}
+
+/// Ends a run without its clean-up: undoes in a moment what it has changed outside of its own cluster and namespaces.
+/// Returns what stays behind, in words.
+pub fn abandon(folder: &Path, run_id: &str) -> String {
+    let undo = async {
+        for mut run in runs(folder)?.into_iter().filter(|run| run.record.run_id == run_id) {
+            undo_all(&Launcher::light(false), &mut run).await;
+        }
+        anyhow::Ok(())
+    };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        drop(runtime.block_on(async { tokio::time::timeout(UNDO_TIMEOUT, undo).await }));
+    }
+    left_behind(folder, run_id)
 }
 
 /// Sweeps all that is abandoned, and with `kept` also what was left on purpose. Answers a line for each thing that
@@ -52,6 +76,9 @@ pub fn left_behind(folder: &Path, run_id: &str) -> String {
 pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     for mut run in runs(folder)? {
+        if run.state != State::Held {
+            lines.extend(undo_all(launcher, &mut run).await);
+        }
         if run.state == State::Abandoned || (kept && run.state == State::Kept) {
             for resource in run.record.resources.clone() {
                 lines.push(sweep_one(launcher, &mut run, &resource).await);
@@ -61,19 +88,40 @@ pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Re
     Ok(lines)
 }
 
-async fn sweep_one(launcher: &Launcher, run: &mut Run, resource: &Resource) -> String {
-    let whose =
-        format!("{} of run {}, whose process {} is gone", name(resource), run.record.run_id, run.record.owner.pid);
-    match delete(launcher, &run.record, resource).await {
-        Ok(()) => {
-            run.record.resources.retain(|held| held != resource);
-            match lease::write(&run.path, &run.record) {
-                Ok(()) => format!("swept {whose}"),
-                Err(error) => format!("swept {whose}; {error:#}"),
-            }
-        }
-        Err(error) => format!("can't sweep {whose}: {error:#}"),
+/// Undoes what the faults of a run have changed, the last first.
+async fn undo_all(launcher: &Launcher, run: &mut Run) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in run.record.changes.clone().iter().rev() {
+        let undone = match Docker::find(launcher).await {
+            Ok(docker) => node::undo(launcher, &docker, change).await,
+            Err(none) => Err(none.into()),
+        };
+        lines.push(swept(run, &name_change(change), undone, |record| record.changes.retain(|made| made != change)));
     }
+    lines
+}
+
+async fn sweep_one(launcher: &Launcher, run: &mut Run, resource: &Resource) -> String {
+    let deleted = delete(launcher, &run.record, resource).await;
+    swept(run, &name(resource), deleted, |record| record.forget(resource))
+}
+
+/// What became of one thing that was to be swept; where it is gone, the lease forgets it.
+fn swept(run: &mut Run, what: &str, done: anyhow::Result<()>, forget: impl FnOnce(&mut Record)) -> String {
+    let whose = format!("{what} of run {}, whose process {} is gone", run.record.run_id, run.record.owner.pid);
+    if let Err(error) = done {
+        return format!("can't sweep {whose}: {error:#}");
+    }
+    forget(&mut run.record);
+    match lease::write(&run.path, &run.record) {
+        Ok(()) => format!("swept {whose}"),
+        Err(error) => format!("swept {whose}; {error:#}"),
+    }
+}
+
+/// A change in words.
+fn name_change(Change::NodeStopped(node): &Change) -> String {
+    format!("stopped Node/{node} (`docker start {node}`)")
 }
 
 /// A resource in words.
@@ -118,7 +166,7 @@ mod tests {
     fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> Record {
         let resources = vec![Resource::EmbeddedCluster(dir.join("cluster"))];
         let expires = Utc::now() + TimeDelta::hours(1);
-        Record { run_id: run_id.to_owned(), run_dir: dir.to_owned(), owner, expires, kept, resources }
+        Record { run_id: run_id.to_owned(), run_dir: dir.to_owned(), owner, expires, kept, resources, changes: vec![] }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use history::Verdict;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 
 /// Its flags.
@@ -31,12 +32,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .map_err(|error| usage(format!("{}: {error:#}", args.file.display())))?;
     let judgement = history::judge(&history);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&judgement).context("writing the judgement")?);
+        console::out(format_args!("{}", serde_json::to_string_pretty(&judgement).context("writing the judgement")?));
     } else {
         for (property, verdict) in &judgement.verdicts {
-            println!("{property}: {}", short(verdict));
+            console::out(format_args!("{property}: {}", short(verdict)));
         }
-        history::failures(&history).iter().for_each(|line| println!("{line}"));
+        history::failures(&history).iter().for_each(console::out);
     }
     let exit = if judgement.holds() { Exit::Passed } else { Exit::CaseFailed };
     Ok(exit.into())

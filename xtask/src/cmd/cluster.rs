@@ -9,6 +9,7 @@ use clap::Subcommand;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use crate::console;
 use crate::exit::Exit;
 use crate::images;
 use crate::interrupt::Interrupt;
@@ -85,8 +86,8 @@ async fn serve(cluster: &Cluster, archives: &[images::Archive], interrupt: &Inte
     cluster.load_images(archives).await?;
     // From now on, `--reuse` may work on it.
     cluster.keep().await?;
-    println!("export KUBECONFIG={}", quote(&access.kubeconfig.display().to_string()));
-    eprintln!("context {}; Ctrl-C or `cargo xtask cluster down` ends it", access.context);
+    console::out(format_args!("export KUBECONFIG={}", quote(&access.kubeconfig.display().to_string())));
+    console::err(format_args!("context {}; Ctrl-C or `cargo xtask cluster down` ends it", access.context));
     interrupt.cancel.cancelled().await;
     Ok(Exit::Passed.into())
 }
@@ -102,7 +103,7 @@ async fn down() -> anyhow::Result<ExitCode> {
     let ours = |run: &sweep::Run| stays(&run.record) && lease::is_running(&run.record.owner);
     let running: Vec<_> = sweep::runs(&leases)?.into_iter().filter(ours).collect();
     if running.is_empty() {
-        println!("no cluster runs");
+        console::out("no cluster runs");
     }
     for run in running {
         let pid = Pid::from_raw(run.record.owner.pid).context("a lease without a process")?;
@@ -121,7 +122,7 @@ async fn down() -> anyhow::Result<ExitCode> {
                 DOWN_TIMEOUT.as_secs()
             );
         }
-        println!("{} is down", run.record.run_id);
+        console::out(format_args!("{} is down", run.record.run_id));
     }
     Ok(Exit::Passed.into())
 }

@@ -8,6 +8,7 @@ use kube::config::Kubeconfig;
 
 use crate::cluster::lease::{self, State};
 use crate::cluster::{kind, namespaces, sweep};
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::kubernetes;
 use crate::process::Launcher;
@@ -48,7 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             if !line.starts_with("swept") {
                 exit = Exit::Environment;
             }
-            println!("{line}");
+            console::out(line);
         }
     }
     let runs = sweep::runs(&folder)?;
@@ -60,10 +61,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         left.extend(namespaces::all(client).await?.iter().map(namespace));
     }
     for line in &left {
-        println!("{line}");
+        console::out(line);
     }
     if left.is_empty() {
-        println!("nothing is left of any run");
+        console::out("nothing is left of any run");
     }
     Ok(exit.into())
 }
@@ -81,9 +82,8 @@ async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
 
 fn of_run(run: &sweep::Run) -> Vec<String> {
     let (record, state) = (&run.record, word(Some(run.state)));
-    let line =
-        |resource| format!("{state:<15} run {} process {}: {}", record.run_id, record.owner.pid, sweep::name(resource));
-    record.resources.iter().map(line).collect()
+    let line = |what| format!("{state:<15} run {} process {}: {what}", record.run_id, record.owner.pid);
+    sweep::left(record).into_iter().map(line).collect()
 }
 
 fn namespace(found: &namespaces::Found) -> String {

@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use super::ranges;
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use crate::console;
 use crate::drive::Drive;
 use crate::events::{Event, Events, What};
 use crate::execute::execute;
@@ -22,7 +23,7 @@ use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, Told, libtest, replay, terminal};
-use crate::run::{Made, Run, Settings};
+use crate::run::{Made, Run, Settings, lock};
 use crate::suite::{load, variant};
 use crate::tools::{self, Tool};
 
@@ -125,10 +126,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let image = UnderTest::parse(args.image.as_deref())?;
     let id = new_id();
     let folder = args.folder(&id)?;
+    let _held = lock::take(&folder)?;
     let (events, receiver) = Events::channel();
     let reports = Reports::start(&folder, receiver)?;
     let (leases, run_id) = (lease::folder()?, id.clone());
-    let interrupt = Interrupt::listen(move || sweep::left_behind(&leases, &run_id))?;
+    let interrupt = Interrupt::listen(move || sweep::abandon(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
     let prepared = preflight(&args, &launcher, &id, &folder).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
@@ -169,13 +171,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     told.write(&folder, args.junit.as_deref());
     let kept = inputs.and_then(|inputs| replay::Last::write(&told.run(), &folder, inputs, &replay::path()));
     told.note(kept);
-    eprintln!("{}", terminal::summary(&told.events, &folder.display().to_string()));
+    console::err(terminal::summary(&told.events, &folder.display().to_string()));
     if let Some(error) = &told.trouble {
-        eprintln!("the reports are incomplete: {error:#}");
+        console::err(format_args!("the reports are incomplete: {error:#}"));
     }
     let stayed = if args.keep { run.cluster.stay(&run.cancel).await } else { Ok(()) };
     if let Err(error) = &stayed {
-        eprintln!("error: the kept cluster could not be deleted: {error:#}");
+        console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
     Ok(outcome::despite(told.exit(signal), stayed.is_err()).into())
 }

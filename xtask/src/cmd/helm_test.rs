@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::ranges;
+use crate::console;
 use crate::exit::Exit;
 use crate::helm;
 use crate::process::Launcher;
@@ -51,12 +52,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     cmd = cmd.arg("--timeout").arg(format!("{}s", args.timeout));
     let output = cmd.timeout(Duration::from_secs(args.timeout) + MARGIN).output().await?;
-    print!("{}", output.stdout);
+    console::out_text(&output.stdout);
     if output.success() && helm::tests_run(&output.stdout).is_empty() {
-        eprintln!(
+        console::err(format_args!(
             "release {} has no test: nothing was proven; add a pod with the annotation `helm.sh/hook: test`",
             args.release
-        );
+        ));
         return Ok(Exit::CaseFailed.into());
     }
     if output.success() {
@@ -65,6 +66,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !output.stdout.contains("TEST SUITE:") {
         return Err(output.into_error().into());
     }
-    eprint!("{}", output.stderr);
+    console::err(output.stderr.trim_end());
     Ok(Exit::CaseFailed.into())
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::console;
 use crate::exit::{self, Exit};
 use crate::images::{Reference, standin};
 use crate::process::Launcher;
@@ -49,6 +50,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             output
         }
     };
-    println!("{}", path.display());
+    console::out(path.display());
     Ok(Exit::Passed.into())
 }

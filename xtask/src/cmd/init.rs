@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::helm;
 use crate::process::Launcher;
@@ -73,11 +74,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let relative = values.as_deref().and_then(|file| file.strip_prefix(chart).ok());
     found.values = relative.map(|file| file.display().to_string());
     if args.stdout {
-        print!("{}", found.suite());
+        console::out_text(&found.suite());
         return Ok(Exit::Passed.into());
     }
     std::fs::write(&file, found.suite()).with_context(|| format!("writing {}", file.display()))?;
-    println!("{}: look it over, then run `cargo xtask e2e --suite {}`", file.display(), chart.display());
+    let (file, chart) = (file.display(), chart.display());
+    console::out(format_args!("{file}: look it over, then run `cargo xtask e2e --suite {chart}`"));
     Ok(Exit::Passed.into())
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::helm;
 use crate::process::{CommandError, Launcher};
@@ -46,10 +47,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let started = Instant::now();
             let name = values.as_deref().map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
             match check(&launcher, &helm, chart, values.as_deref()).await {
-                Ok(()) => println!("ok    {} with {name} ({:.1} s)", chart.display(), started.elapsed().as_secs_f64()),
+                Ok(()) => console::out(format_args!(
+                    "ok    {} with {name} ({:.1} s)",
+                    chart.display(),
+                    started.elapsed().as_secs_f64()
+                )),
                 Err(error) => {
                     exit = Exit::CaseFailed;
-                    println!("WRONG {} with {name}\n{error}", chart.display());
+                    console::out(format_args!("WRONG {} with {name}\n{error}", chart.display()));
                 }
             }
         }

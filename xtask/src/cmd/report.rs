@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::report;
 
@@ -20,6 +21,6 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let events = report::json::read(&args.folder.join("events.jsonl")).map_err(|error| usage(format!("{error:#}")))?;
     report::write_html(&args.folder, &events)?;
-    println!("{}", args.folder.join("report.html").display());
+    console::out(args.folder.join("report.html").display());
     Ok(Exit::Passed.into())
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask template`: renders a suite's chart to stdout, as a topology of it is deployed.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::helm::{self, Values};
 use crate::process::Launcher;
@@ -41,9 +41,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let helm = tools::resolve(&launcher, Name::Helm).await?;
     let template = launcher.cmd(&helm.path).args(["template", &suite.under_test().name]).arg(suite.chart());
     let rendered = template.args(values.args()).run().await?;
-    std::io::stdout().write_all(rendered.as_bytes())?;
+    console::out_text(&rendered);
     if helm::objects(&rendered)?.is_empty() {
-        eprintln!("{} renders no object with these values", suite.chart().display());
+        console::err(format_args!("{} renders no object with these values", suite.chart().display()));
         return Ok(Exit::CaseFailed.into());
     }
     Ok(Exit::Passed.into())

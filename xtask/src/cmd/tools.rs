@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::console;
 use crate::exit::Exit;
 use crate::process::Launcher;
 use crate::tools::{self, Name, pins};
@@ -34,11 +35,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 format!("{weight}: {error}")
             }
         };
-        println!("{:<8} {line}", name.to_string());
+        console::out(format_args!("{:<8} {line}", name.to_string()));
         if let Some(pin) = pins::pinned(name) {
-            println!("         pinned v{}; {} is taken from PATH", pin.version, tools::accepted(name).words);
+            let accepted = tools::accepted(name).words;
+            console::out(format_args!("         pinned v{}; {accepted} is taken from PATH", pin.version));
         }
     }
-    println!("node     {}", pins::node_image());
+    console::out(format_args!("node     {}", pins::node_image()));
     Ok(if missing { Exit::Environment } else { Exit::Passed }.into())
 }

@@ -50,7 +50,10 @@ impl Http {
             None => self.connect_within(pod, limit).await?,
         };
         let answer = connection.ask(request, fill, limit).await?;
-        self.kept.lock().await.insert(pod.to_owned(), connection);
+        // One that gave another answer than the wanted one may lead elsewhere: the next request connects anew.
+        if answer.status == request.status {
+            self.kept.lock().await.insert(pod.to_owned(), connection);
+        }
         Ok(answer)
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 
+use crate::cluster::lease::Change;
 use crate::events::CaseName;
 use crate::kubernetes::wait::Waiter;
 use crate::placed::Placed;
@@ -38,12 +39,52 @@ pub struct Cx {
     pub spec: CaseSpec,
     /// See [`Cx::own`].
     pub own: Mutex<Vec<Placed>>,
+    /// See [`Cx::make`].
+    pub changes: Mutex<Vec<Change>>,
 }
 
 impl Cx {
     /// The releases that it made for itself, as long as they are there.
     pub fn own(&self) -> MutexGuard<'_, Vec<Placed>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something outside of the run's own namespaces; returns false where nothing reaches it. However the case
+    /// ends, it is undone then at the latest.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub async fn make(&self, change: Change) -> anyhow::Result<bool> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change.clone());
+        self.run.cluster.make(&change).await
+    }
+
+    /// Undoes all that [`Cx::make`] changed, the last first.
+    ///
+    /// # Errors
+    /// The first that can't be undone; all others are.
+    pub async fn undo_changes(&self) -> anyhow::Result<()> {
+        let made = std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut undone = Ok(());
+        for change in made.iter().rev() {
+            undone = undone.and(self.run.cluster.undo(change).await);
+        }
+        undone
+    }
+
+    /// How the case ended, once what it changed is undone.
+    ///
+    /// # Errors
+    /// As it ended, or what can't be undone.
+    pub async fn undone(&self, ended: anyhow::Result<String>) -> anyhow::Result<String> {
+        match (ended, self.undo_changes().await) {
+            (Ok(_), Err(left)) => Err(left),
+            (Err(error), Err(left)) => {
+                self.run.events.note(format!("{}: {left:#}", self.name));
+                Err(error)
+            }
+            (ended, Ok(())) => ended,
+        }
     }
 
     /// A prefix for what this case makes, which no other case of any run has.

@@ -178,7 +178,8 @@ impl<'a> Disturbance<'a> {
         *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
         let service = if self.through_service { "" } else { "; no client in the cluster: its nodes take no image" };
-        Ok(format!("{}{service}", note(&judgement.availability, self.recorder.known().len())))
+        let strangers = self.strangers();
+        Ok(format!("{}{service}{strangers}", note(&judgement.availability, self.recorder.known().len())))
     }
 
     /// How many writes have to be acknowledged from a fault to recovery: with fewer than three replicas, no quorum stays
@@ -225,10 +226,14 @@ impl<'a> Disturbance<'a> {
             count if count >= wanted => Ok(()),
             count => {
                 let last = self.recorder.last_error(over).map(|error| format!("; {error}")).unwrap_or_default();
-                Err(format!("{count}{last}"))
+                Err(format!("{count}{last}{}", self.strangers()))
             }
         };
         self.cx.wait.ask_until(&self.stage.watch, &what, ask).await
+    }
+
+    fn strangers(&self) -> String {
+        self.recorder.strangers().map(|strangers| format!("; {strangers}")).unwrap_or_default()
     }
 
     fn reader(&self) -> anyhow::Result<Reader<'_>> {

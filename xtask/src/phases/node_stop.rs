@@ -6,6 +6,7 @@ use kube::{Api, ResourceExt};
 
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
+use crate::cluster::lease::Change;
 use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
@@ -21,14 +22,13 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let before = on(&stage, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
-    if !cx.run.cluster.stop_node(&node).await? {
+    if !cx.make(Change::NodeStopped(node.clone())).await? {
         return Err(NotApplicable(format!("nothing reaches the machines of {}", cx.run.cluster.name())).into());
     }
     let stopped_ns = disturbance.recorder.now_ns();
     let went_on =
         if replicas > 2 { disturbance.acknowledged(stopped_ns, 1, "while the node is down").await } else { Ok(()) };
-    // Whatever became of that: the cluster may be somebody's own.
-    cx.run.cluster.start_node(&node).await?;
+    cx.undo_changes().await?;
     went_on?;
     let what = format!("what ran on Node/{node} has started again");
     let started = |state: &State| {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
 
 use super::Cmd;
+use crate::console;
 use crate::events::{Events, What};
 use crate::evidence::bounds;
 
@@ -82,7 +83,7 @@ impl Launcher {
     pub fn note(&self, text: impl Into<String>) {
         match &self.run {
             Some(run) => run.events.note(text),
-            None => eprintln!("{}", text.into()),
+            None => console::err(text.into()),
         }
     }
 
@@ -92,7 +93,7 @@ impl Launcher {
 
     pub(super) fn started(&self, line: &str) {
         if self.verbose {
-            eprintln!("+ {line}");
+            console::err(format_args!("+ {line}"));
         }
     }
 

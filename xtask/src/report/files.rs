@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::DateTime;
 
 use super::html::{Evidence, LogLine};
+use crate::run::lock::LOCK;
 
 /// The file that says what is where.
 pub const INDEX: &str = "INDEX.txt";
@@ -70,7 +71,7 @@ pub fn list(folder: &Path) -> Vec<Evidence> {
 fn title(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
-        ["cluster", ..] | ["kubeconfig" | "images.tar" | INDEX] | [] => None,
+        ["cluster", ..] | ["kubeconfig" | "images.tar" | LOCK | INDEX] | [] => None,
         [_] => Some("reports".to_owned()),
         ["commands", _] => Some("commands of tools".to_owned()),
         ["histories", _] => Some("histories of clients".to_owned()),

@@ -1,7 +1,7 @@
 //! libtest's report of a run, by libtest-mimic: begun with the run and printed at its end, so that its time is the run's.
 
 use std::collections::BTreeMap;
-use std::io::{PipeReader, Write, pipe};
+use std::io::{IsTerminal as _, PipeReader, Write, pipe};
 use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, Trial};
 
 use super::run::{Run, Shown};
+use crate::console;
 use crate::events::CaseName;
 use crate::plan::Plan;
 
@@ -78,7 +79,32 @@ impl Libtest {
 pub fn list(flags: &Arguments, plan: &Plan) {
     let wanted = plan.wanted.iter().map(|index| Trial::test(plan.cases[*index].name.clone(), || Ok(())));
     let arguments = Arguments { list: true, filter: None, skip: Vec::new(), ..flags.clone() };
-    let _ = libtest_mimic::run(&arguments, wanted.collect());
+    render(arguments, wanted.collect());
+}
+
+/// Has libtest-mimic write to a file what is printed then: on a stdout that nobody reads any more, it would panic.
+fn render(mut arguments: Arguments, trials: Vec<Trial>) {
+    if arguments.logfile.is_some() {
+        let _ = libtest_mimic::run(&arguments, trials);
+        return;
+    }
+    let rendered = tempfile::NamedTempFile::new().and_then(|file| {
+        arguments.logfile = Some(file.path().display().to_string());
+        arguments.color = Some(color(arguments.color));
+        let _ = libtest_mimic::run(&arguments, trials);
+        std::fs::read_to_string(file.path())
+    });
+    match rendered {
+        Ok(text) => console::out_text(&text),
+        Err(error) => console::err(format_args!("libtest's report can't be printed: {error}")),
+    }
+}
+
+/// Colours for a terminal whose user wants them.
+fn color_of_stdout() -> ColorSetting {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if std::io::stdout().is_terminal() && !plain && !dumb { ColorSetting::Always } else { ColorSetting::Never }
 }
 
 fn trial(name: &str, verdict: Receiver<Shown>) -> Trial {
@@ -92,13 +118,7 @@ fn trial(name: &str, verdict: Receiver<Shown>) -> Trial {
 
 /// libtest-mimic sees a pipe: whether stdout takes colours is found out here.
 fn color(asked: Option<ColorSetting>) -> ColorSetting {
-    match asked {
-        None | Some(ColorSetting::Auto) => match anstream::AutoStream::choice(&std::io::stdout()) {
-            anstream::ColorChoice::Never => ColorSetting::Never,
-            _ => ColorSetting::Always,
-        },
-        Some(asked) => asked,
-    }
+    asked.filter(|color| *color != ColorSetting::Auto).unwrap_or_else(color_of_stdout)
 }
 
 #[cfg(test)]

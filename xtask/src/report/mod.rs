@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::terminal::Terminal;
+use crate::console;
 use crate::events::{Event, What};
 use crate::exit::Exit;
 use crate::interrupt::Signal;
@@ -49,8 +50,10 @@ impl Told {
 
     /// Prints libtest's report of the run to stdout.
     pub fn print(&mut self, report: anyhow::Result<libtest::Libtest>) {
-        let printed = report.and_then(|report| report.print(&self.run(), &mut std::io::stdout()));
-        self.note(printed);
+        let mut text = Vec::new();
+        let rendered = report.and_then(|report| report.print(&self.run(), &mut text));
+        console::out_text(&String::from_utf8_lossy(&text));
+        self.note(rendered);
     }
 
     /// The run as its events tell it.

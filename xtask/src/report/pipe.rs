@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::terminal::stamped;
+use crate::console;
 use crate::events::{CaseName, Event, What};
 
 /// A run on a pipe says something at least this often: to compile takes minutes, and CI ends what is silent for long.
@@ -66,7 +67,7 @@ impl Pipe {
 
     fn say(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
-            eprintln!("{line}");
+            console::err(line);
             self.said = Instant::now();
         }
     }

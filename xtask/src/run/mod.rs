@@ -1,6 +1,7 @@
 //! A run: what was asked for, what it made, and where its evidence goes.
 
 mod environment;
+pub mod lock;
 mod tested_image;
 
 use std::collections::{BTreeMap, BTreeSet};

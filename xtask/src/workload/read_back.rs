@@ -87,8 +87,9 @@ impl Reader<'_> {
                 let mut connection = connected.map_err(|failure| failure.to_string())?;
                 let request = &self.records.read.request;
                 let answer = connection.ask(request, record.fill(), self.http.timeout()).await;
-                kept = Some(connection);
-                application::got(self.records, answer)
+                let got = application::got(self.records, answer);
+                kept = Some(connection).filter(|_| got.is_ok());
+                got
             };
             let value = self.wait.ask_until(self.watch, &what, read).await?;
             self.add(Stage::ReadBack, replica, record, value, start_ns);

@@ -1,6 +1,6 @@
 //! What clients did, as a history that can be judged now and later.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,6 +59,8 @@ struct Inner {
     faults: Vec<Fault>,
     known: Vec<Record>,
     unknown: Vec<Record>,
+    /// How many answers came from what is not the application, by its address.
+    strangers: BTreeMap<String, usize>,
 }
 
 impl Recorder {
@@ -102,6 +104,9 @@ impl Recorder {
     /// Adds what a client tells: the operation, and the record that is or may be there now.
     pub fn done(&self, done: Done) {
         let outcome = done.operation.outcome;
+        if let Some(address) = done.stranger {
+            *self.inner().strangers.entry(address).or_default() += 1;
+        }
         self.add(done.operation);
         match (done.record, outcome) {
             (Some(record), Outcome::Ok) => self.know(record),
@@ -180,6 +185,15 @@ impl Recorder {
         let inner = self.inner();
         let mut asked = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
         asked.find_map(|operation| operation.error.clone())
+    }
+
+    /// What clients were connected to that is not the application, and how often, in words; nothing where they were not.
+    pub fn strangers(&self) -> Option<String> {
+        let inner = self.inner();
+        let each = inner.strangers.iter().map(|(address, count)| format!("{count} from {address}"));
+        let each = each.collect::<Vec<_>>().join(", ");
+        let told = format!("answers that the application can't have given, after which clients connected anew: {each}");
+        Some(told).filter(|_| !inner.strangers.is_empty())
     }
 
     /// The operations of clients that went through the Service in all, and those that did not end well. Those that are

@@ -39,13 +39,14 @@ impl Tree {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let (parent, version) = find(&mounts, &own)?;
-        sweep(&parent);
+        let namespace = pid_namespace();
+        sweep(&parent, &namespace);
         if version == Version::V2 {
             // Where it isn't switched on, that is the host's affair.
             let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).ok()?;
             controllers.split_whitespace().find(|name| *name == "memory")?;
         }
-        let tree = Self { dir: parent.join(format!("chartproof-{}", std::process::id())), version };
+        let tree = Self { dir: parent.join(format!("chartproof-{}-{namespace}", std::process::id())), version };
         fs::create_dir_all(&tree.dir).ok()?;
         let usable =
             tree.allow_children().and_then(|()| tree.group("probe", LIMIT_BYTES_MIN)).map(|group| group.remove());
@@ -137,11 +138,18 @@ fn remove_tree(dir: &Path) {
     let _ = fs::remove_dir(dir);
 }
 
-/// Removes the trees of processes that are no more.
-fn sweep(parent: &Path) {
+/// Which process ids this process sees, as a number: containers that share a hierarchy have ids of their own.
+fn pid_namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Removes the trees of processes that are no more, as far as they would be seen here.
+fn sweep(parent: &Path, namespace: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix("chartproof-")?.parse::<u32>().ok());
+        let whose = name.to_str().and_then(|name| name.strip_prefix("chartproof-")?.split_once('-'));
+        let pid = whose.filter(|(_, theirs)| *theirs == namespace).and_then(|(pid, _)| pid.parse::<u32>().ok());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
             remove_tree(&entry.path());
         }
@@ -206,6 +214,20 @@ mod tests {
             42 23 0:32 / /nowhere/memory rw - cgroup cgroup rw,memory\n";
         let found = find(mounts, "4:memory:/some/group\n0::/\n");
         assert_eq!(found, Some((PathBuf::from("/nowhere/memory"), Version::V1)), "its own group isn't visible there");
+    }
+
+    #[test]
+    fn only_trees_whose_process_would_be_seen_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = pid_namespace();
+        let alive = format!("chartproof-{}-{ours}", std::process::id());
+        for name in [&alive, &format!("chartproof-{}-{ours}", u32::MAX), &format!("chartproof-{}-1", u32::MAX)] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        sweep(folder.path(), &ours);
+        let left = |name: &str| folder.path().join(name).exists();
+        assert!(left(&alive) && left(&format!("chartproof-{}-1", u32::MAX)));
+        assert!(!left(&format!("chartproof-{}-{ours}", u32::MAX)));
     }
 
     #[test]

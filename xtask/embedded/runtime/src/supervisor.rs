@@ -1,6 +1,6 @@
 //! The process that stays outside the node's namespaces: it waits for the node, passes signals on and ends with it.
 
-use std::io::{PipeWriter, stdin};
+use std::io::{PipeWriter, Write, stderr, stdin};
 use std::os::fd::AsFd;
 use std::process::exit;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub fn supervise(node: Pid, mask: &SigSet, memory: Option<Tree>, _alive: PipeWri
     let code = match SignalFd::with_flags(mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
         Ok(signals) => watch.until_exit(&signals),
         Err(error) => {
-            eprintln!("chartproof node: watch for signals: {error}");
+            let _ = writeln!(stderr(), "chartproof node: watch for signals: {error}");
             let _ = kill(node, Signal::SIGKILL);
             watch.wait_blocking()
         }

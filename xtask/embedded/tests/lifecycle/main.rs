@@ -2,6 +2,7 @@
 //! created, the same requests made, and what is watched has to go through the same states with the
 //! same reasons in the same order. What differs stands in `known.rs`, each with its reason.
 
+#![expect(clippy::print_stderr, reason = "a test's own programs are read to the end")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what it did not expect")]
 
 mod client;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::lease::{Lease, Resource};
 use super::stage::{Progress, Stage};
 use super::{Access, Loaded, hints};
+use crate::console;
 use crate::images::Archive;
 use crate::process::{Cmd, CommandError, Launcher};
 use crate::tools::{Docker, Tool};
@@ -71,6 +72,10 @@ impl Kind {
 
     pub(super) fn docker(&self) -> &Docker {
         &self.options.docker
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Creates the cluster, without waiting for its node to be ready: who needs that watches for it.
@@ -178,7 +183,7 @@ impl Drop for Kind {
             return;
         }
         let name = self.cluster_name();
-        eprintln!("deleting the kind cluster {name}, which the run did not get to");
+        console::err(format_args!("deleting the kind cluster {name}, which the run did not get to"));
         let (launcher, kind) = (self.launcher.stopped_by(CancellationToken::new()), self.options.kind.clone());
         let kubeconfig = self.access().kubeconfig;
         // A thread of its own: a runtime can't be started within another.
@@ -188,8 +193,8 @@ impl Drop for Kind {
         });
         match deleted.join() {
             Ok(Ok(())) => drop(self.lease.release(&self.resource())),
-            Ok(Err(error)) => eprintln!("{error:#}"),
-            Err(_) => eprintln!("deleting it failed, too"),
+            Ok(Err(error)) => console::err(format_args!("{error:#}")),
+            Err(_) => console::err("deleting it failed, too"),
         }
     }
 }

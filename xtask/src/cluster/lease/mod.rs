@@ -1,12 +1,13 @@
 //! Leases: who created a cluster or a namespace, so that what a killed run left behind can be told from what a
-//! living one needs.
+//! living one needs. A run renews its leases as long as it lives: see [`Lease::keep_renewed`].
 
 mod owner;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,8 +15,11 @@ use serde::{Deserialize, Serialize};
 
 pub use owner::{Owner, is_running};
 
-/// After this long, a lease of another host is void.
-const LIFETIME: TimeDelta = TimeDelta::hours(24);
+/// After this long without a renewal, a lease of another host or container is void. Its clock may differ from ours by
+/// some minutes.
+const LIFETIME: TimeDelta = TimeDelta::minutes(15);
+/// How often a living run renews its leases.
+pub const RENEWED_EVERY: Duration = Duration::from_secs(60);
 
 /// Something that a run created and has to delete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,14 @@ pub enum Resource {
     },
 }
 
+/// Something outside of a run's own namespaces that a fault changed, and that is undone whatever becomes of its case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A node of a kind cluster is stopped: the container of this name.
+    NodeStopped(String),
+}
+
 /// What is written down of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -43,7 +55,7 @@ pub struct Record {
     pub run_dir: PathBuf,
     /// The process that is to clean up.
     pub owner: Owner,
-    /// When another host may clean up instead.
+    /// When another host, or another container of this one, may clean up instead.
     pub expires: DateTime<Utc>,
     /// Left behind on purpose: swept only when asked for.
     #[serde(default)]
@@ -51,12 +63,15 @@ pub struct Record {
     /// What is to be deleted.
     #[serde(default)]
     pub resources: Vec<Resource>,
+    /// What is to be undone before, the last first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// Whether a run still needs what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its process runs, or it is another host's and not expired.
+    /// Its process runs; where that can't be seen from here, it was renewed lately.
     Held,
     /// It was left behind on purpose.
     Kept,
@@ -74,6 +89,20 @@ impl Record {
             expires: Utc::now() + LIFETIME,
             kept: false,
             resources: vec![],
+            changes: vec![],
+        }
+    }
+
+    /// Whether there is nothing to clean up after it.
+    fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.changes.is_empty()
+    }
+
+    /// Forgets a resource that is gone; a cluster takes with it what was changed about its nodes.
+    pub fn forget(&mut self, resource: &Resource) {
+        self.resources.retain(|held| held != resource);
+        if matches!(resource, Resource::KindCluster(_)) {
+            self.changes.clear();
         }
     }
 
@@ -82,13 +111,10 @@ impl Record {
         !self.resources.is_empty() && self.resources.iter().all(|one| matches!(one, Resource::EmbeddedCluster(_)))
     }
 
-    /// Whether the run still needs what it holds, as seen from this host.
+    /// Whether the run still needs what it holds, as seen from `here`. A host's name proves nothing: containers of CI
+    /// share it, and have process ids of their own.
     pub fn state(&self, here: &Owner, now: DateTime<Utc>, is_running: impl Fn(&Owner) -> bool) -> State {
-        let held = if self.owner.host == here.host {
-            self.owner.boot_id == here.boot_id && is_running(&self.owner)
-        } else {
-            now < self.expires
-        };
+        let held = if self.owner.is_beside(here) { is_running(&self.owner) } else { now < self.expires };
         match (held, self.kept && !self.dies_with_its_process()) {
             (true, _) => State::Held,
             (false, true) => State::Kept,
@@ -124,12 +150,28 @@ impl Lease {
     /// # Errors
     /// Where the lease can't be written.
     pub fn release(&self, resource: &Resource) -> anyhow::Result<()> {
-        self.change(|record| record.resources.retain(|held| held != resource))
+        self.change(|record| record.forget(resource))
     }
 
     /// Whether it holds a resource.
     pub fn holds(&self, resource: &Resource) -> bool {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).resources.contains(resource)
+        self.record().resources.contains(resource)
+    }
+
+    /// Writes a change down: call this before it is made.
+    ///
+    /// # Errors
+    /// Where the lease can't be written; then nothing should be changed.
+    pub fn note_change(&self, change: &Change) -> anyhow::Result<()> {
+        self.change(|record| record.changes.push(change.clone()))
+    }
+
+    /// Strikes a change out: it is undone.
+    ///
+    /// # Errors
+    /// Where the lease can't be written.
+    pub fn undone(&self, change: &Change) -> anyhow::Result<()> {
+        self.change(|record| record.changes.retain(|made| made != change))
     }
 
     /// Leaves everything behind on purpose.
@@ -140,9 +182,35 @@ impl Lease {
         self.change(|record| record.kept = true)
     }
 
+    /// Whether it was left behind on purpose.
+    pub fn is_kept(&self) -> bool {
+        self.record().kept
+    }
+
+    /// Renews it as long as it is there, by which others see that the run lives; `trouble` gets to know why that fails.
+    pub fn keep_renewed(self: &Arc<Self>, trouble: impl Fn(&anyhow::Error) + Send + 'static) {
+        let lease = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut beat = tokio::time::interval(RENEWED_EVERY);
+            loop {
+                beat.tick().await;
+                let Some(lease) = lease.upgrade() else { return };
+                if let Err(error) = lease.change(|_| {}) {
+                    trouble(&error);
+                }
+            }
+        });
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever is written says at the same time that the run lives.
     fn change(&self, change: impl FnOnce(&mut Record)) -> anyhow::Result<()> {
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self.record();
         change(&mut record);
+        record.expires = Utc::now() + LIFETIME;
         write(&self.path, &record)
     }
 }
@@ -182,7 +250,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Record)>> {
 /// Where the file system refuses.
 pub fn write(path: &Path, record: &Record) -> anyhow::Result<()> {
     let written = || -> anyhow::Result<()> {
-        if record.resources.is_empty() {
+        if record.is_empty() {
             return match fs::remove_file(path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),

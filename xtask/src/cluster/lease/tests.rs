@@ -10,11 +10,13 @@ fn record(owner: Owner, kept: bool) -> Record {
         expires: Utc::now() + TimeDelta::hours(1),
         kept,
         resources: vec![Resource::KindCluster("chartproof-ab12".to_owned())],
+        changes: vec![],
     }
 }
 
 fn here() -> Owner {
-    Owner { host: "here".to_owned(), boot_id: "boot".to_owned(), pid: 42, started_ticks: 7 }
+    let [host, boot_id, pid_namespace] = ["here", "boot", "pid:[1]"].map(str::to_owned);
+    Owner { host, boot_id, pid_namespace, pid: 42, started_ticks: 7 }
 }
 
 #[test]
@@ -22,8 +24,52 @@ fn a_lease_of_this_host_is_held_as_long_as_its_process_runs() {
     let lease = record(here(), false);
     assert_eq!(lease.state(&here(), Utc::now(), |_| true), State::Held);
     assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Abandoned);
-    let before = record(Owner { boot_id: "before".to_owned(), ..here() }, false);
-    assert_eq!(before.state(&here(), Utc::now(), |_| true), State::Abandoned);
+}
+
+/// Containers of CI with the same host name and no machine id, on one kernel or on two; and systems without `/proc`.
+#[test]
+fn a_lease_whose_process_can_not_be_seen_from_here_is_held_until_it_expires() {
+    let container = Owner { pid_namespace: "pid:[2]".to_owned(), ..here() };
+    let machine = Owner { boot_id: "other".to_owned(), ..here() };
+    let unknown = Owner { pid_namespace: String::new(), ..here() };
+    for (owner, seen_from) in [(container, here()), (machine, here()), (unknown.clone(), unknown)] {
+        let lease = record(owner, false);
+        assert_eq!(lease.state(&seen_from, Utc::now(), |_| false), State::Held);
+        assert_eq!(lease.state(&seen_from, Utc::now() + TimeDelta::hours(2), |_| true), State::Abandoned);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_as_long_as_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = Arc::new(Lease::new(dir.path(), "ab12", Path::new("/runs/ab12")));
+    lease.hold(Resource::KindCluster("one".to_owned())).unwrap();
+    // As if it had not been renewed for a while.
+    let old = Record { expires: Utc::now(), ..lease.record().clone() };
+    write(&lease.path, &old).unwrap();
+    lease.keep_renewed(|error| panic!("{error:#}"));
+    let renewed = async {
+        while all(dir.path()).unwrap()[0].1.expires == old.expires {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(RENEWED_EVERY, renewed).await.unwrap();
+    assert!(2 * RENEWED_EVERY < LIFETIME.to_std().unwrap(), "one that fails costs nothing yet");
+}
+
+#[test]
+fn a_change_is_written_down_until_it_is_undone_or_its_cluster_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = Lease::new(dir.path(), "ab12", Path::new("/runs/ab12"));
+    let (cluster, stopped) = (Resource::KindCluster("one".to_owned()), Change::NodeStopped("one-worker".to_owned()));
+    lease.note_change(&stopped).unwrap();
+    assert_eq!(all(dir.path()).unwrap()[0].1.changes, std::slice::from_ref(&stopped));
+    lease.undone(&stopped).unwrap();
+    assert_eq!(all(dir.path()).unwrap(), []);
+    lease.hold(cluster.clone()).unwrap();
+    lease.note_change(&stopped).unwrap();
+    lease.release(&cluster).unwrap();
+    assert_eq!(all(dir.path()).unwrap(), []);
 }
 
 #[test]

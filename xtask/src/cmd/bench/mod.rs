@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Subcommand;
 
+use crate::console;
 use crate::process::Launcher;
 
 pub mod check;
@@ -46,7 +47,7 @@ pub enum Bench {
 /// # Errors
 /// Where what is measured fails: no number comes of a broken run.
 pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
-    println!("{}", machine());
+    console::out(format_args!("{}", machine()));
     match bench {
         Bench::E2e(args) => e2e::run(args).await,
         Bench::Embedded(args) => embedded::run(args).await,
@@ -75,7 +76,7 @@ pub async fn seconds(times: usize, mut action: impl AsyncFnMut() -> anyhow::Resu
 pub fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
     show(name, spread, unit);
     let verdict = if spread.median <= budget { "kept" } else { "exceeded" };
-    println!("{:<40} {budget:.2} {unit}: {verdict}", "  budget");
+    console::out(format_args!("{:<40} {budget:.2} {unit}: {verdict}", "  budget"));
 }
 
 /// A run of this program on the embedded cluster, whose reports nobody reads.
@@ -110,7 +111,7 @@ impl Run {
 
 /// Prints a measurement: a name, its numbers, their unit.
 pub fn show(name: &str, spread: &Spread, unit: &str) {
-    println!("{name:<40} {spread} {unit}");
+    console::out(format_args!("{name:<40} {spread} {unit}"));
 }
 
 #[cfg(test)]

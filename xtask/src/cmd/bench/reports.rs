@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Spread, show};
 use crate::cmd::ranges;
+use crate::console;
 use crate::events::{Event, What};
 use crate::exit::Exit;
 use crate::process::Launcher;
@@ -74,7 +75,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     show("reports of its events, CPU time", &Spread::of(vec![reports_s]), "s");
     show("reports, part of the harness's CPU time", &Spread::of(vec![100.0 * reports_s / harness.cpu_s]), "%");
     let count = stretched(events.clone()).count();
-    println!("{} events in a run of {} s, {count} in one of ten minutes", events.len(), took_ms(&events) / 1000);
+    console::out(format_args!(
+        "{} events in a run of {} s, {count} in one of ten minutes",
+        events.len(),
+        took_ms(&events) / 1000
+    ));
     report_apart(folder.path().join("run"), stretched(events)).await?;
     let grown = used(std::process::id())?.peak_mb - spent.peak_mb;
     show("reports of ten minutes, more memory", &Spread::of(vec![grown]), "MB");

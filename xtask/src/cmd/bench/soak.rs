@@ -11,6 +11,7 @@ use anyhow::Context;
 use super::{Spread, show};
 use crate::cluster::Choice;
 use crate::cmd::ranges;
+use crate::console;
 use crate::exit::Exit;
 use crate::process::Launcher;
 
@@ -73,10 +74,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         run.run().await.with_context(|| format!("run {number} of {} is not green: a false alarm", args.runs))?;
         drop(busy);
         let taken = started.elapsed().as_secs_f64();
-        println!("run {number} of {}: green, {taken:.1} s{}", args.runs, if is_loaded { ", a core busy" } else { "" });
+        console::out(format_args!(
+            "run {number} of {}: green, {taken:.1} s{}",
+            args.runs,
+            if is_loaded { ", a core busy" } else { "" }
+        ));
         if is_loaded { loaded.push(taken) } else { quiet.push(taken) }
     }
-    println!("{} of {} runs green", quiet.len() + loaded.len(), args.runs);
+    console::out(format_args!("{} of {} runs green", quiet.len() + loaded.len(), args.runs));
     show("whole run", &Spread::of(quiet), "s");
     show("whole run, another core busy", &Spread::of(loaded), "s");
     Ok(Exit::Passed.into())

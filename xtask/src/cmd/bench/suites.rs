@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::{Run, seconds, show};
 use crate::cmd::ranges;
+use crate::console;
 use crate::exit::Exit;
 use crate::suite::load;
 
@@ -41,6 +42,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     show("all of them side by side", &together, "s");
     let ratio = together.median / longest;
     let verdict = if ratio <= RATIO_BUDGET { "kept" } else { "exceeded" };
-    println!("{:<40} {ratio:.2}; budget {RATIO_BUDGET}: {verdict}", "against the longest one");
+    console::out(format_args!("{:<40} {ratio:.2}; budget {RATIO_BUDGET}: {verdict}", "against the longest one"));
     Ok(Exit::Passed.into())
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ fn execute(plan: &ProcessPlan, program: &Path) -> Result<Infallible> {
     };
     if error == nix::errno::Errno::ENOEXEC {
         // runc has said by now that the container runs: this is the program's own failure, in its log.
-        eprintln!("exec {}: exec format error", program.display());
+        let _ = writeln!(io::stderr(), "exec {}: exec format error", program.display());
         std::process::exit(EXIT_NOT_EXECUTABLE);
     }
     Err(anyhow!("exec: {:?}: {}", plan.argv[0], words(&error.into())))

@@ -33,7 +33,8 @@ pub fn run_if_asked() {
     let mut control = match take_descriptor(&control) {
         Ok(control) => UnixStream::from(control),
         Err(error) => {
-            eprintln!("chartproof {word}: {error:#}: this is a helper of the embedded node, not for use by hand");
+            let why = "this is a helper of the embedded node, not for use by hand";
+            let _ = writeln!(std::io::stderr(), "chartproof {word}: {error:#}: {why}");
             std::process::exit(2);
         }
     };

@@ -1,6 +1,8 @@
 //! Containers for real: each case runs in a node of its own, as root and as an ordinary user, out of the host's own
 //! programs. Afterwards the host is looked over for what was left behind.
 
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a test's own programs are read to the end")]
+
 mod cases;
 mod host;
 mod node;

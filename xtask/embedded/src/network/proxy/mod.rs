@@ -17,8 +17,10 @@ use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::controllers::reconcile::Changes;
+use crate::faults::Planted;
 
 mod affinity;
+mod astray;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -36,10 +38,11 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Carries connections to service addresses until dropped. The node's network must already count
 /// these addresses as its own.
-pub async fn run(client: Client) {
+pub async fn run(client: Client, faults: Planted) {
     let mut changes = Changes::new(client.clone());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut listeners = Listeners::default();
+    let way = Way { client, faults };
     let mut missing = false;
     loop {
         let concerned = tokio::select! {
@@ -50,9 +53,16 @@ pub async fn run(client: Client) {
             () = tokio::time::sleep(RETRY), if missing => true,
         };
         if concerned {
-            missing = !listeners.follow(services::targets(&client), &client, &connections).await;
+            missing = !listeners.follow(services::targets(&way.client, &way.faults), &way, &connections).await;
         }
     }
+}
+
+/// What says where a connection goes.
+#[derive(Clone)]
+struct Way {
+    client: Client,
+    faults: Planted,
 }
 
 /// The listeners that are there, each a task that ends with this.
@@ -64,7 +74,7 @@ impl Listeners {
     async fn follow(
         &mut self,
         targets: HashMap<(SocketAddrV4, Protocol), Target>,
-        client: &Client,
+        way: &Way,
         limit: &Arc<Semaphore>,
     ) -> bool {
         let gone: Vec<_> = self.0.extract_if(|key, (target, _)| targets.get(key) != Some(target)).collect();
@@ -79,7 +89,7 @@ impl Listeners {
                 continue;
             }
             let address = key.0;
-            match open(address, &target, client, limit).await {
+            match open(address, &target, way, limit).await {
                 Ok(task) => {
                     self.0.insert(key, (target, task));
                 }
@@ -99,31 +109,30 @@ impl Drop for Listeners {
     }
 }
 
-async fn open(
-    address: SocketAddrV4,
-    target: &Target,
-    client: &Client,
-    limit: &Arc<Semaphore>,
-) -> io::Result<JoinHandle<()>> {
-    let (target, client) = (target.clone(), client.clone());
+async fn open(address: SocketAddrV4, target: &Target, way: &Way, limit: &Arc<Semaphore>) -> io::Result<JoinHandle<()>> {
+    let (target, way) = (target.clone(), way.clone());
     let task = match target.protocol {
         Protocol::Tcp => {
             let listener = TcpListener::bind(address).await?;
-            tokio::spawn(serve(listener, target, client, Arc::clone(limit)))
+            tokio::spawn(serve(listener, target, way, Arc::clone(limit)))
         }
-        Protocol::Udp => tokio::spawn(udp::serve(UdpSocket::bind(address).await?, target, client)),
+        Protocol::Udp => tokio::spawn(udp::serve(UdpSocket::bind(address).await?, target, way.client)),
     };
     Ok(task)
 }
 
-async fn serve(listener: TcpListener, target: Target, client: Client, limit: Arc<Semaphore>) {
+async fn serve(listener: TcpListener, target: Target, way: Way, limit: Arc<Semaphore>) {
     let affinity = Affinity::new(target.affinity);
     loop {
         let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&client, &target));
-                tokio::spawn(carry(stream, endpoint, permit));
+                let endpoint = affinity.choose(peer.ip(), &services::endpoints(&way.client, &target));
+                if astray::strikes(&way.faults, target.service(), endpoint.is_some()) {
+                    tokio::spawn(astray::not_found(stream, permit));
+                } else {
+                    tokio::spawn(carry(stream, endpoint, permit));
+                }
             }
             Err(error) => {
                 tracing::warn!(service = %target.name, %error, "a connection can't be accepted");

@@ -7,8 +7,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
-use super::address;
+use super::{address, astray};
 use crate::client::Client;
+use crate::faults::Planted;
 
 /// How long `sessionAffinity: ClientIP` holds where the service does not say.
 const AFFINITY_S: u64 = 10_800;
@@ -47,13 +48,13 @@ pub struct Target {
     pub affinity: Option<Duration>,
 }
 
-/// The addresses of all services that have an endpoint.
-pub fn targets(client: &Client) -> HashMap<(SocketAddrV4, Protocol), Target> {
+/// The addresses of all services that have an endpoint, or whose connections a fault takes where they have none.
+pub fn targets(client: &Client, faults: &Planted) -> HashMap<(SocketAddrV4, Protocol), Target> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
     for service in client.list::<Service>(None) {
         for (address, target) in of_service(&service) {
-            if !ready(&slices, &target).is_empty() {
+            if !ready(&slices, &target).is_empty() || astray::threatens(faults, &target.service) {
                 targets.insert((address, target.protocol), target);
             }
         }
@@ -80,6 +81,13 @@ fn target(service: &Service, port: &ServicePort) -> Option<Target> {
         protocol,
         affinity: affinity(service),
     })
+}
+
+impl Target {
+    /// The service's own name.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
 }
 
 fn affinity(service: &Service) -> Option<Duration> {

@@ -15,6 +15,7 @@ use self::plain::{Plain, Step};
 use super::{Spread, show};
 use crate::cluster::Choice;
 use crate::cmd::ranges;
+use crate::console;
 use crate::exit::{Exit, usage};
 use crate::helm::{self, Values};
 use crate::images::{self, Archive, Reference, standin};
@@ -95,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let usual = subject.chart.join(USUAL);
     let mut taken = Taken::default();
     for run in 1..=args.runs {
-        eprintln!("run {run} of {}", args.runs);
+        console::err(format_args!("run {run} of {}", args.runs));
         taken.plain_usual.push(plain.run(&subject.usual(&subject.one), &subject.usual(&subject.three)).await?);
         taken.steps_usual.push(ours.run(&subject.cases, Some(&usual)).await?.0);
         taken.plain_ours.push(plain.run(&subject.own(&subject.one), &subject.own(&subject.three)).await?);
@@ -189,14 +190,15 @@ impl Taken {
         let (plain_usual, plain_ours) = (total(&self.plain_usual), total(&self.plain_ours));
         let of = |seconds: &[f64]| Spread::of(seconds.to_vec());
         let (steps_usual, steps_ours, whole) = (of(&self.steps_usual), of(&self.steps_ours), of(&self.whole));
-        println!("on {cluster}");
+        console::out(format_args!("on {cluster}"));
         show("plain sequence, usual values", &plain_usual, "s");
         show("plain sequence, our values", &plain_ours, "s");
         show("our same steps, usual values", &steps_usual, "s");
         show("our same steps, our values", &steps_ours, "s");
         show("our whole run", &whole, "s");
-        let ratio =
-            |name: &str, ours: &Spread, plain: &Spread| println!("{name:<40} {:.2}", ours.median / plain.median);
+        let ratio = |name: &str, ours: &Spread, plain: &Spread| {
+            console::out(format_args!("{name:<40} {:.2}", ours.median / plain.median));
+        };
         ratio("same steps, usual values on both sides", &steps_usual, &plain_usual);
         ratio("same steps, our values on both sides", &steps_ours, &plain_ours);
         ratio("same steps, each with its own values", &steps_ours, &plain_usual);
@@ -206,9 +208,15 @@ impl Taken {
         let cases =
             self.whole_cases.iter().map(|run| run.iter().map(|timed| (timed.case.clone(), timed.took())).collect());
         table("our whole run, case by case", &cases.collect::<Vec<_>>());
-        println!("critical path of the last whole run");
+        console::out(format_args!("critical path of the last whole run"));
         for timed in critical_path(self.whole_cases.last().map_or(&[], Vec::as_slice)) {
-            println!("  {:<44} {:>7.2} to {:>7.2}  {:>7.2} s", timed.case, timed.began, timed.ended, timed.took());
+            console::out(format_args!(
+                "  {:<44} {:>7.2} to {:>7.2}  {:>7.2} s",
+                timed.case,
+                timed.began,
+                timed.ended,
+                timed.took()
+            ));
         }
     }
 }
@@ -219,9 +227,9 @@ fn table(title: &str, runs: &[Vec<Step>]) {
     for (name, took) in runs.iter().flatten() {
         seconds.entry(name).or_default().push(*took);
     }
-    println!("{title}: medians");
+    console::out(format_args!("{title}: medians"));
     for (name, _) in runs.first().into_iter().flatten() {
         let spread = Spread::of(seconds.remove(name.as_str()).unwrap_or_default());
-        println!("  {name:<44} {:>7.2} s", spread.median);
+        console::out(format_args!("  {name:<44} {:>7.2} s", spread.median));
     }
 }

@@ -1,0 +1,136 @@
+//! Clients whose connections may lead to something that is not the application.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper::{Method, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// What a connection leads to.
+#[derive(Clone)]
+enum End {
+    /// The application, with its records.
+    Application(Arc<Mutex<BTreeMap<String, Value>>>),
+    /// The application, which has lost every record.
+    Forgetful,
+    /// Something that knows none of the requests.
+    Stranger,
+}
+
+impl End {
+    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
+        let id = path.rsplit('/').next().unwrap_or_default().to_owned();
+        match (self, method) {
+            (Self::Stranger, _) => (404, Value::Null),
+            (Self::Forgetful, &Method::POST) => (201, json!({ "id": "7" })),
+            (Self::Forgetful, _) => (404, json!({ "error": "no such job" })),
+            (Self::Application(records), &Method::POST) => {
+                let mut records = records.lock().unwrap();
+                let id = records.len().to_string();
+                records.insert(id.clone(), serde_json::from_slice(body).unwrap());
+                (201, json!({ "id": id }))
+            }
+            (Self::Application(records), _) => match records.lock().unwrap().get(&id) {
+                Some(record) => (200, record.clone()),
+                None => (404, json!({ "error": "no such job" })),
+            },
+        }
+    }
+}
+
+/// Serves on loopback; `end` says what each connection leads to, by its number.
+async fn serve(end: impl Fn(usize) -> End + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (stream, end) = (listener.accept().await.unwrap().0, end(number));
+            let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let end = end.clone();
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    let (status, answer) = end.answer(&parts.method, parts.uri.path(), &body);
+                    let response = Response::builder().status(status).body(Full::new(Bytes::from(answer.to_string())));
+                    Ok::<_, Infallible>(response.unwrap())
+                }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// What one client through the Service did until it had done what is wanted.
+async fn until(address: SocketAddr, over: Over, wanted: impl Fn(&Done) -> bool) -> Vec<Done> {
+    let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+    let records: Records = suite["records"].clone().try_into().unwrap();
+    let task = Task { records, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
+    let (sender, mut done) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let team = Team::new(task, Instant::now(), stop.clone(), sender);
+    let connect = move || async move { Connection::open(&address.to_string(), LONG).await };
+    let working = tokio::spawn(team.work("c".to_owned(), None, over, connect));
+    let mut all = Vec::new();
+    let enough = async {
+        while !all.last().is_some_and(&wanted) {
+            all.push(done.recv().await.unwrap());
+        }
+    };
+    let ended = tokio::time::timeout(LONG, enough).await;
+    assert!(ended.is_ok(), "it never came to that: {:#?}", all.last());
+    stop.cancel();
+    working.await.unwrap();
+    all
+}
+
+fn is(done: &Done, kind: OperationKind, outcome: Outcome) -> bool {
+    done.operation.kind == kind && done.operation.outcome == outcome
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_leads_elsewhere_is_left_and_what_became_of_the_write_is_unknown() {
+    let application = End::Application(Arc::default());
+    let address = serve(move |number| if number == 0 { End::Stranger } else { application.clone() }).await;
+    let found = |done: &Done| is(done, OperationKind::Read, Outcome::Ok) && done.operation.value.is_some();
+    let all = until(address, Over::ServiceReused, found).await;
+    assert!(is(&all[0], OperationKind::Write, Outcome::Unknown), "{:#?}", all[0]);
+    assert_eq!(all[0].stranger, Some(address.to_string()));
+    let error = all[0].operation.error.as_deref().unwrap();
+    assert!(error.contains("status 404") && error.contains(&address.to_string()), "{error}");
+    assert!(all[0].record.is_some(), "it is to be looked up");
+    assert!(all[1..].iter().all(|done| done.operation.outcome == Outcome::Ok && done.stranger.is_none()), "{all:#?}");
+}
+
+#[tokio::test]
+async fn that_there_is_no_such_record_counts_only_from_the_application() {
+    let application = End::Application(Arc::default());
+    // The first write reaches the application, the first read does not.
+    let address = serve(move |number| if number == 1 { End::Stranger } else { application.clone() }).await;
+    let found = |done: &Done| is(done, OperationKind::Read, Outcome::Ok);
+    let all = until(address, Over::Service, found).await;
+    assert_eq!(all.last().unwrap().operation.value.as_deref(), Some("p-c-2"), "{all:#?}");
+    let read = all.iter().find(|done| done.operation.kind == OperationKind::Read).unwrap();
+    assert!(is(read, OperationKind::Read, Outcome::Failed), "{read:#?}");
+    assert!(read.operation.error.as_deref().unwrap().contains("need not be the application"), "{read:#?}");
+}
+
+#[tokio::test]
+async fn an_application_that_has_lost_a_record_is_believed() {
+    for over in [Over::Service, Over::ServiceReused] {
+        let address = serve(|_| End::Forgetful).await;
+        let all = until(address, over, |done| is(done, OperationKind::Read, Outcome::Ok)).await;
+        assert_eq!(all.last().unwrap().operation.value, None, "{over}: {all:#?}");
+    }
+}
