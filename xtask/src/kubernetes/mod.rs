@@ -15,6 +15,7 @@ pub mod final_states;
 pub mod http;
 pub mod logs;
 pub mod objects;
+pub mod readiness;
 mod retry;
 pub mod rollout;
 pub mod wait;

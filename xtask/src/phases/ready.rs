@@ -1,4 +1,6 @@
-//! `ready`: every workload of every release becomes ready.
+//! `ready`: everything that every release made becomes ready.
+
+use futures::future::try_join_all;
 
 use super::context::Cx;
 use super::{rolled_out, settled};
@@ -9,8 +11,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     if stage.suite.workload.is_some() {
         settled::ready(cx, &stage, stage.topology.replicas).await?;
     }
-    for placed in &stage.releases {
-        rolled_out::rolled_out(cx, placed).await?;
-    }
-    Ok(String::new())
+    let not_judged =
+        try_join_all(stage.releases.iter().map(|placed| rolled_out::rolled_out(cx, placed))).await?.concat();
+    Ok(if not_judged.is_empty() { String::new() } else { format!("not judged: {}", not_judged.join(", ")) })
 }

@@ -33,7 +33,7 @@ async fn of_release(client: &kube::Client, placed: &Placed) -> String {
         });
         about.map(objects::event_line).collect::<Vec<_>>()
     };
-    signs.extend(placed.workloads().into_iter().flat_map(|(kind, name)| own(kind, name)));
+    signs.extend(placed.with_pods().into_iter().flat_map(|(kind, name)| own(kind, name)));
     signs.join("\n")
 }
 

@@ -1,11 +1,12 @@
 //! `uninstall`: `helm uninstall` leaves nothing behind but claims.
 
 use kube::ResourceExt;
-use kube::core::{ApiResource, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 
 use super::context::Cx;
+use crate::kubernetes::contents::{self, Kinds};
+use crate::kubernetes::objects;
 use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{contents, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
 use crate::workload::inside;
@@ -23,13 +24,13 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     for placed in stage.releases.iter().rev() {
         placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }
-    let kinds = listable(&stage).await?;
+    let mut kinds = Kinds::default();
     for watch in stage.watches() {
-        gone(cx, &stage, &watch, &kinds).await?;
+        gone(cx, &stage, &watch, &mut kinds).await?;
     }
     let kept = claims(&stage);
     anyhow::ensure!(kept == before, "{before} claims were there, {kept} are left: their data is gone");
-    Ok(format!("{kept} claims kept"))
+    Ok(format!("{kept} claims kept{}", not_looked_for(&kinds)))
 }
 
 fn claims(stage: &Stage) -> usize {
@@ -37,27 +38,42 @@ fn claims(stage: &Stage) -> usize {
 }
 
 /// Waits until a namespace holds nothing but what stays.
-async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &[ApiResource]) -> anyhow::Result<()> {
+async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &mut Kinds) -> anyhow::Result<()> {
     let gone = async || match left(stage, watch.namespace(), kinds).await {
         Ok(left) if left.is_empty() => Ok(()),
         Ok(left) => Err(left.join(", ")),
-        Err(error) => Err(format!("{error:#}")),
+        Err(error) => {
+            // A group may have become unavailable since: asked for again.
+            *kinds = Kinds::default();
+            Err(format!("{error:#}"))
+        }
     };
     cx.wait.ask_until(watch, "nothing left but claims", gone).await
 }
 
 /// Every kind of which nothing may be left.
-async fn listable(stage: &Stage) -> anyhow::Result<Vec<ApiResource>> {
+async fn kinds(stage: &Stage) -> anyhow::Result<Kinds> {
     let mut kinds = contents::kinds(&stage.client).await?;
-    kinds.retain(|kind| !STAY.contains(&kind.kind.as_str()));
+    kinds.listable.retain(|kind| !STAY.contains(&kind.kind.as_str()));
     Ok(kinds)
 }
 
-async fn left(stage: &Stage, namespace: &str, kinds: &[ApiResource]) -> anyhow::Result<Vec<String>> {
+/// The kinds that nobody serves now, and that are not looked for therefore.
+fn not_looked_for(kinds: &Kinds) -> String {
+    match kinds.unavailable.join(", ") {
+        none if none.is_empty() => none,
+        groups => format!("; not looked for, since the cluster does not serve it now: {groups}"),
+    }
+}
+
+async fn left(stage: &Stage, namespace: &str, known: &mut Kinds) -> anyhow::Result<Vec<String>> {
+    if known.listable.is_empty() {
+        *known = kinds(stage).await?;
+    }
     // The suite's Secrets were there before the releases.
     let secrets: Vec<_> = stage.suite.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let hooks: Vec<_> = stage.releases.iter().flat_map(Placed::all_hook_jobs).collect();
-    let lists = kinds.iter().map(async |kind| {
+    let lists = known.listable.iter().map(async |kind| {
         let found = contents::list(&stage.client, namespace, kind).await?;
         // helm does not count what its hooks made as part of the release, and leaves it.
         let hook = |object: &PartialObjectMeta<_>| {

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::budgets::Budgets;
 use super::{CaseSpec, Release, Suite, Topology};
 use crate::exit::usage;
+use crate::kubernetes::final_states;
 use crate::phases::{self, Phase};
 
 mod releases;
@@ -102,6 +103,7 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     releases::check(&source, &suite)?;
     check_workload(&source, &suite)?;
     check_records(&source, &suite)?;
+    check_limits(&source, &suite)?;
     for (index, question) in suite.questions.iter().enumerate() {
         let here = [Key("verify"), At(index)];
         question.check(&suite).map_err(|message| source.error(&here, message))?;
@@ -175,6 +177,24 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
         let message =
             "a record is read by its id, so one whose write was not answered can't be looked up: add [records.find]";
         return Err(source.error(&[Key("records"), Key("read")], message));
+    }
+    Ok(())
+}
+
+/// Most seconds that a limit may have: no case lasts longer.
+const LONGEST_LIMIT_S: u64 = 3600;
+
+fn check_limits(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+    for (key, seconds) in &suite.limits_s {
+        let here = [Key("limits_s"), Key(key.as_str())];
+        if !final_states::keys().any(|known| known == key) {
+            let known = final_states::keys().collect::<Vec<_>>().join(", ");
+            return Err(source.error(&here, format!("no state has the limit `{key}`: there are {known}")));
+        }
+        if !(1..=LONGEST_LIMIT_S).contains(seconds) {
+            let message = format!("`{key} = {seconds}`: choose from 1 to {LONGEST_LIMIT_S} seconds");
+            return Err(source.error(&here, message));
+        }
     }
     Ok(())
 }
