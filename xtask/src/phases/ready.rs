@@ -11,7 +11,11 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     if stage.suite.workload.is_some() {
         settled::ready(cx, &stage, stage.topology.replicas).await?;
     }
-    let not_judged =
-        try_join_all(stage.releases.iter().map(|placed| rolled_out::rolled_out(cx, placed))).await?.concat();
+    // helm is asked side by side; what is waited for is told release by release.
+    let made = try_join_all(stage.releases.iter().map(|placed| rolled_out::made(cx, placed))).await?;
+    let mut not_judged = Vec::new();
+    for (placed, made) in stage.releases.iter().zip(made) {
+        not_judged.extend(rolled_out::all_ready(cx, placed, made).await?);
+    }
     Ok(if not_judged.is_empty() { String::new() } else { format!("not judged: {}", not_judged.join(", ")) })
 }

@@ -17,15 +17,48 @@ use crate::kubernetes::readiness::{Made, Readiness};
 use crate::kubernetes::watch::{State, Watch};
 use crate::placed::Placed;
 
-/// Waits until everything that a release has made when this begins is ready; answers what can't be judged, and why.
+/// What a release made, by namespaces.
+pub type ByNamespace = BTreeMap<String, Vec<Made>>;
+
+/// Waits until everything that a release has made when this begins is ready; returns what can't be judged, and why.
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more.
 pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<Vec<String>> {
+    let made = made(cx, placed).await?;
+    all_ready(cx, placed, made).await
+}
+
+/// Asks helm what a release made.
+///
+/// # Errors
+/// Where helm or the API server does not tell.
+pub async fn made(cx: &Cx, placed: &Placed) -> anyhow::Result<ByNamespace> {
+    let client = &cx.run.live()?.client;
+    let objects = placed.helm.made().await?;
+    let made = objects.iter().filter_map(Made::of).map(async |mut made| {
+        let namespace = made.namespace.clone().unwrap_or_else(|| placed.watch.namespace().to_owned());
+        if made.has_pods() {
+            made.generation = generation(client, &namespace, &made).await?;
+        }
+        anyhow::Ok((namespace, made))
+    });
+    let mut by_namespace = ByNamespace::new();
+    for (namespace, made) in try_join_all(made).await? {
+        by_namespace.entry(namespace).or_default().push(made);
+    }
+    Ok(by_namespace)
+}
+
+/// As [`rolled_out`], for what [`made`] returned.
+///
+/// # Errors
+/// As [`rolled_out`].
+pub async fn all_ready(cx: &Cx, placed: &Placed, made: ByNamespace) -> anyhow::Result<Vec<String>> {
     let client = &cx.run.live()?.client;
     let what = format!("release {} rolled out", placed.release.key());
     let mut not_judged = Vec::new();
-    for (namespace, made) in made(client, placed).await? {
+    for (namespace, made) in made {
         let watch = watch(cx, placed, client, &namespace, &made);
         established(cx, &watch, client, &made).await?;
         let began = Instant::now();
@@ -35,23 +68,6 @@ pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<Vec<String>>
         not_judged.extend(judged);
     }
     Ok(not_judged)
-}
-
-/// What the release made, by namespaces.
-async fn made(client: &Client, placed: &Placed) -> anyhow::Result<BTreeMap<String, Vec<Made>>> {
-    let objects = placed.helm.made().await?;
-    let made = objects.iter().filter_map(Made::of).map(async |mut made| {
-        let namespace = made.namespace.clone().unwrap_or_else(|| placed.watch.namespace().to_owned());
-        if made.has_pods() {
-            made.generation = generation(client, &namespace, &made).await?;
-        }
-        anyhow::Ok((namespace, made))
-    });
-    let mut by_namespace = BTreeMap::<_, Vec<_>>::new();
-    for (namespace, made) in try_join_all(made).await? {
-        by_namespace.entry(namespace).or_default().push(made);
-    }
-    Ok(by_namespace)
 }
 
 /// Asked for: the watch may not have seen yet what helm wrote. None where the object is not there.
