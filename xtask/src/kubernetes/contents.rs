@@ -61,7 +61,7 @@ fn of_resource(group: &str, version: &str, resource: &APIResourceDiscovery) -> O
     Some(ApiResource { group, version, api_version, kind, plural: resource.resource.clone()? })
 }
 
-/// The objects of a kind in a namespace; none where the kind went meanwhile, with its CustomResourceDefinition.
+/// The objects of a kind in a namespace; none where the kind went meanwhile, with its definition.
 ///
 /// # Errors
 /// What the API server answers.
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// As an API server sends it while nothing serves metrics.k8s.io, and one APIService of two versions is stale.
+    /// As an API server sends it while nothing serves metrics.k8s.io, nor one version of another group.
     #[test]
     fn what_is_unavailable_is_named_and_the_rest_is_there() {
         let kind = |plural: &str, kind: &str, scope: &str, verbs: &[&str]| {

@@ -170,8 +170,17 @@ impl Made {
 
 fn pod(pod: &Pod) -> Readiness {
     let succeeded = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Succeeded"));
-    if succeeded || objects::is_ready(pod) { Ready } else { NotYet(objects::pod_line(pod)) }
+    let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    let runs_on = policy.is_none_or(|policy| policy == "Always") || has_readiness_probe(pod);
+    if succeeded || (runs_on && objects::is_ready(pod)) {
+        return Ready;
+    }
+    let line = objects::pod_line(pod);
+    NotYet(if runs_on { line } else { format!("{ENDS_OR_IS_PROBED}: {line}") })
 }
+
+/// What has to come of a pod that is not restarted for ever.
+const ENDS_OR_IS_PROBED: &str = "has to complete, or to be ready by a readinessProbe, if it is meant to run on";
 
 fn job(job: &Job, pods: &[&Pod]) -> Readiness {
     let (spec, status) = (job.spec.clone().unwrap_or_default(), job.status.clone().unwrap_or_default());
@@ -186,7 +195,7 @@ fn job(job: &Job, pods: &[&Pod]) -> Readiness {
         return Ready;
     }
     let line = objects::job_line(job);
-    NotYet(format!("has to complete, or to be ready by a readinessProbe of its own, if it is meant to run on: {line}"))
+    NotYet(format!("{ENDS_OR_IS_PROBED}: {line}"))
 }
 
 /// Without a probe a container is ready as soon as it runs: that says nothing of a program that is to end.

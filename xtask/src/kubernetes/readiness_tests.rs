@@ -6,7 +6,7 @@ use super::*;
 
 fn made(group: &str, kind: &str, name: &str, spec: Value) -> Made {
     let (group, kind, name) = (group.to_owned(), kind.to_owned(), name.to_owned());
-    Made { group, kind, name, spec, ..Made::default() }
+    Made { kind, group, name, spec, ..Made::default() }
 }
 
 fn object<K: serde::de::DeserializeOwned>(object: Value) -> K {
@@ -45,6 +45,13 @@ fn a_bare_pod_is_waited_for() {
     assert_eq!(judged(&pod, &with(ready_pod(true, None))), Ready);
     let unready = json!({ "metadata": { "name": "p" }, "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "False" }] } });
     assert_eq!(judged(&pod, &with(object(unready))), not_yet("Pod/p Running"));
+    let [mut once, mut probed] = [false, true].map(|probe| ready_pod(probe, None));
+    for pod in [&mut once, &mut probed] {
+        pod.spec.as_mut().unwrap().restart_policy = Some("Never".to_owned());
+    }
+    let NotYet(why) = judged(&pod, &with(once)) else { panic!("it may fail yet") };
+    assert!(why.starts_with("Pod/p has to complete"), "{why}");
+    assert_eq!(judged(&pod, &with(probed)), Ready);
     let done = json!({ "metadata": { "name": "p" }, "status": { "phase": "Succeeded" } });
     assert_eq!(judged(&pod, &with(object(done))), Ready);
 }

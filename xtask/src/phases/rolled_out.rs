@@ -84,9 +84,10 @@ fn resource(made: &Made) -> ApiResource {
 
 /// Follows the kinds that have to be judged, in the release's namespace or in another one that a manifest names.
 fn watch(cx: &Cx, placed: &Placed, client: &Client, namespace: &str, made: &[Made]) -> Watch {
-    let watch = match placed.watch.namespace() == namespace {
-        true => placed.watch.clone(),
-        false => Watch::start(client, namespace, cx.run.events.clone()),
+    let watch = if placed.watch.namespace() == namespace {
+        placed.watch.clone()
+    } else {
+        Watch::start(client, namespace, cx.run.events.clone())
     };
     let has = |kind: &str| made.iter().any(|made| made.kind == kind && made.has_pods());
     if has("DaemonSet") {
@@ -144,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// As a real API server shows a CustomResourceDefinition just after it was made, and then.
+    /// As a real API server shows a definition just after it was made, and then.
     #[test]
     fn a_definition_is_ready_once_it_is_established() {
         let with = |conditions: serde_json::Value| -> DynamicObject {
