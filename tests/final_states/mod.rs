@@ -123,6 +123,8 @@ fn faults() -> Faults {
         { "fault": "pullFails", "of": "busybox:dns", "times": 2,
           "message": "dial tcp: lookup registry-1.docker.io on 10.244.0.1:53: no such host" },
         { "fault": "mountFails", "of": "detaching", "times": 5, "message": "the volume is still in use" },
+        { "fault": "mountFails", "of": "elsewhere", "message": "the volume is not attached" },
+        { "fault": "mountFails", "of": "attaching", "times": 5, "message": "the volume is not attached" },
         { "fault": "claimNeverBinds", "of": "slow", "times": 1 },
         { "fault": "watchBreaks", "of": "pods", "times": 3 },
         { "fault": "watchExpires", "of": "events", "times": 3 },

@@ -55,7 +55,8 @@ impl<'a> Place<'a> {
     }
 
     fn api(&self, object: &Value) -> (Api<DynamicObject>, DynamicObject) {
-        let text = object.to_string().replace("NAMESPACE", self.namespace);
+        let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let text = object.to_string().replace("NAMESPACE", self.namespace).replace("NOW", &now);
         let object: DynamicObject = serde_json::from_str(&text).unwrap();
         let types = object.types.clone().unwrap();
         let kind = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).unwrap());

@@ -9,6 +9,7 @@ use futures::FutureExt;
 
 use crate::events::Verdict;
 use crate::evidence;
+use crate::kubernetes::final_states::Limits;
 use crate::kubernetes::wait::Waiter;
 use crate::phases::context::{Cx, NotApplicable};
 use crate::phases::{self, explain, extra, never_below};
@@ -33,7 +34,7 @@ async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     // Creating clusters and building images takes what it takes; a flag is about the chart's cases.
     let asked = run.settings.timeout.filter(|_| case.variant.is_some());
     let timeout = asked.unwrap_or_else(|| timeout(run, case));
-    let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout);
+    let wait = Waiter::new(case.name.clone(), run.events.clone(), timeout).with_limits(limits(run, case));
     let (variant, spec, own, changes) = (case.variant, case.spec.clone(), Mutex::default(), Mutex::default());
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own, changes };
     let ended = Box::pin(bounded(case, &cx, timeout)).await;
@@ -55,6 +56,13 @@ fn timeout(run: &Run, case: &Case) -> Duration {
     let own = case.variant.and_then(|index| run.variants.get(index));
     let suites = own.map_or(run.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
     suites.map(|suite| suite.timeout(&case.spec)).max().unwrap_or_default()
+}
+
+/// How long the states of its topology may last before they are final.
+fn limits(run: &Run, case: &Case) -> Limits {
+    let own = case.variant.and_then(|index| run.variants.get(index));
+    let chosen_s = own.map(|variant| variant.suite.limits_s.clone()).unwrap_or_default();
+    Limits::new(run.cluster.is_existing(), chosen_s)
 }
 
 async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {

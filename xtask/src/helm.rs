@@ -59,13 +59,36 @@ impl Values {
     }
 }
 
-/// The objects in what helm renders.
+/// The objects in what helm renders, also those inside a `List`, which helm makes one by one.
 ///
 /// # Errors
 /// Where that is no YAML.
 pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
     let objects: Vec<Value> = serde_saphyr::from_multiple(rendered).context("it is no YAML")?;
-    Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
+    Ok(objects.into_iter().filter(|object| !object.is_null()).flat_map(flat).collect())
+}
+
+/// An object, or those of a list; of a `ConfigMapList` the items need not name their kind.
+fn flat(object: Value) -> Vec<Value> {
+    let kind = object["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
+    let (api_version, mut object) = (object["apiVersion"].clone(), object);
+    match object.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => {
+            let named = items.into_iter().map(|mut item| {
+                if item.is_object() && item.get("kind").is_none() && !kind.is_empty() {
+                    item["kind"] = kind.clone().into();
+                    item["apiVersion"] = api_version.clone();
+                }
+                item
+            });
+            named.flat_map(flat).collect()
+        }
+        Some(other) => {
+            object["items"] = other;
+            vec![object]
+        }
+        None => vec![object],
+    }
 }
 
 /// The tests that `helm test` ran, as its standard output names them: a block for each, or `TEST SUITE: None`.
@@ -165,6 +188,16 @@ impl Helm {
         version.ok_or_else(|| anyhow::anyhow!("helm status of {} names no version", self.release))
     }
 
+    /// The objects that the release's last revision made: rendered with what the cluster has, which an offline
+    /// `helm template` can't know.
+    ///
+    /// # Errors
+    /// Where helm fails, or prints what is no YAML.
+    pub async fn made(&self) -> anyhow::Result<Vec<Value>> {
+        let manifest = self.anywhere("get").arg("manifest").arg(&self.release).timeout(TIMEOUT).run().await?;
+        objects(&manifest).with_context(|| format!("the manifest of release {}", self.release))
+    }
+
     /// The flag that makes a failed upgrade roll back by itself.
     pub fn rollback_on_failure(&self) -> &'static str {
         if self.tool.version.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
@@ -214,5 +247,15 @@ mod tests {
         beneath(&mut values["web"], &json!({ "image": { "repository": "a/b", "tag": "1" }, "port": 80 }));
         let wanted = json!({ "web": { "image": { "tag": "2", "repository": "a/b" }, "port": 80 } });
         assert_eq!(values, wanted);
+    }
+
+    #[test]
+    fn objects_inside_lists_are_objects_of_the_release() {
+        let text = "kind: List\napiVersion: v1\nitems:\n- {kind: Pod, metadata: {name: a}}\n- kind: List\n  items: [{kind: Job, metadata: {name: b}}]\n---\n\n---\nkind: ConfigMapList\napiVersion: v1\nitems: [{metadata: {name: c}}]\n---\nkind: Thing\nmetadata: {name: d}\nitems: 3\n";
+        let found = objects(text).unwrap();
+        let names: Vec<_> =
+            found.iter().map(|object| format!("{} {}", object["kind"], object["metadata"]["name"])).collect();
+        assert_eq!(names, [r#""Pod" "a""#, r#""Job" "b""#, r#""ConfigMap" "c""#, r#""Thing" "d""#]);
+        assert_eq!((&found[2]["apiVersion"], &found[3]["items"]), (&"v1".into(), &3.into()));
     }
 }

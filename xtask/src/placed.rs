@@ -9,8 +9,11 @@ use crate::helm::{Helm, Values};
 use crate::kubernetes::watch::Watch;
 use crate::suite::Release;
 
-/// Kinds that keep pods running.
+/// Kinds that keep as many pods running as they are told to, and replace them by revisions.
 const WORKLOADS: [&str; 2] = ["Deployment", "StatefulSet"];
+/// All kinds that make pods, or are one.
+const WITH_PODS: [&str; 7] =
+    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Pod"];
 
 /// A release in its namespace.
 #[derive(Clone)]
@@ -35,6 +38,11 @@ impl Placed {
         self.named(&WORKLOADS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()
     }
 
+    /// Kind and name of everything that makes pods, or is one, without hooks.
+    pub fn with_pods(&self) -> Vec<(&str, &str)> {
+        self.named(&WITH_PODS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()
+    }
+
     /// The names of its Jobs that are no hooks.
     pub fn jobs(&self) -> Vec<&str> {
         self.named(&["Job"]).filter(|(.., object)| !is_hook(object)).map(|(_, name, _)| name).collect()
@@ -53,8 +61,7 @@ impl Placed {
     /// The pods of all of these that are there now.
     pub fn pods(&self) -> Vec<Pod> {
         let state = self.watch.state();
-        let kinds = WORKLOADS.into_iter().chain(["Job"]).collect::<Vec<_>>();
-        self.named(&kinds).flat_map(|(kind, name, _)| state.pods_of(kind, name)).cloned().collect()
+        self.named(&WITH_PODS).flat_map(|(kind, name, _)| state.pods_of(kind, name)).cloned().collect()
     }
 
     /// One of its objects, as helm renders it.

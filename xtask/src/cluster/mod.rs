@@ -87,6 +87,11 @@ impl Cluster {
         }
     }
 
+    /// Whether it was there before the run.
+    pub fn is_existing(&self) -> bool {
+        matches!(self, Self::Context(_))
+    }
+
     /// Which cluster it is and why, in one sentence for the run's first and last line.
     pub fn describe(&self) -> String {
         match self {

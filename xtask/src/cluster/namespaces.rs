@@ -20,7 +20,8 @@ pub const RUN_LABEL: &str = "chartproof/run";
 const LEASE: &str = "chartproof/lease";
 /// How long the deletion of namespaces may take: their pods have to end first.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long finalizers that are not Kubernetes' own may hold the same objects: who takes them off does so at once.
+/// How long the same finalizers, unless they are Kubernetes' own, or a group that is not served may hold namespaces:
+/// who takes finalizers off does so at once.
 const HELD_MAX: Duration = Duration::from_secs(30);
 
 /// In the names of Kubernetes' own finalizers: what they wait for comes to an end by itself.
@@ -124,7 +125,7 @@ async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
         if there.is_empty() {
             return Ok(());
         }
-        let held: Vec<_> = there.iter().filter_map(finalizers).collect();
+        let held: Vec<_> = there.iter().filter_map(holds).collect();
         if held != stuck.0 {
             stuck = (held, Instant::now());
         }
@@ -137,19 +138,37 @@ async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
     }
 }
 
+/// What holds a namespace, in its own words; nothing where that comes to an end by itself.
+fn holds(namespace: &Namespace) -> Option<String> {
+    let words = [finalizers(namespace), undiscovered(namespace)].into_iter().flatten().collect::<Vec<_>>();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
 /// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own.
 fn finalizers(namespace: &Namespace) -> Option<String> {
-    let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let remaining = conditions.find(|one| one.type_ == "NamespaceFinalizersRemaining" && one.status == "True")?;
-    let message = remaining.message.clone()?;
+    let message = condition(namespace, "NamespaceFinalizersRemaining")?;
     let holds = |finalizer: &str| !OWN.iter().any(|own| finalizer.contains(own));
     message.split(", ").any(holds).then_some(message)
+}
+
+/// What a namespace says of groups that nobody serves now: it stays until someone does, since there may be objects of
+/// theirs in it.
+fn undiscovered(namespace: &Namespace) -> Option<String> {
+    condition(namespace, "NamespaceDeletionDiscoveryFailure")
+}
+
+/// The message of a condition that is true.
+fn condition(namespace: &Namespace, name: &str) -> Option<String> {
+    let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.find(|one| one.type_ == name && one.status == "True")?.message.clone()
 }
 
 /// The namespaces that do not go, and what holds them.
 async fn still_there(client: &Client, there: &[Namespace], waited: Duration) -> String {
     let names: Vec<_> = there.iter().map(ResourceExt::name_any).collect();
     let mut lines = vec![format!("after {} s still there: Namespace/{}", waited.as_secs(), names.join(", Namespace/"))];
+    let apiservices = "start what serves it, or delete its APIService (`kubectl get apiservices` shows it)";
+    lines.extend(there.iter().filter_map(undiscovered).map(|why| format!("{why}: {apiservices}")));
     for name in &names {
         match contents::held(client, name).await {
             Ok(held) => lines.extend(held),
@@ -187,5 +206,16 @@ mod tests {
         let both = "example.com/never in 2 resource instances, kubernetes.io/pvc-protection in 1 resource instances";
         assert!(told(both).unwrap().contains("example.com/never in 2"));
         assert_eq!(finalizers(&Namespace::default()), None);
+    }
+
+    #[test]
+    fn a_group_that_is_not_served_holds_a_namespace() {
+        let with = |status: &str| -> Namespace {
+            let condition = json!({ "type": "NamespaceDeletionDiscoveryFailure", "status": status,
+                "message": "Discovery failed for some groups, 1 failing: metrics.k8s.io/v1beta1: stale GroupVersion discovery" });
+            serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap()
+        };
+        assert!(holds(&with("True")).unwrap().contains("metrics.k8s.io/v1beta1"));
+        assert_eq!(holds(&with("False")), None);
     }
 }

@@ -1,26 +1,67 @@
 //! What a namespace holds, of every kind that the API server knows, and what keeps it from going.
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::discovery::verbs;
+use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery, APIVersionDiscovery};
 use kube::core::{ApiResource, PartialObjectMeta};
-use kube::discovery::{ApiGroup, Discovery, Scope};
 use kube::{Client, ResourceExt};
 
-use super::call;
+use super::{call, code};
 
-/// Every kind that a namespace can hold.
+/// The kinds of an API server's objects.
+#[derive(Debug, Default)]
+pub struct Kinds {
+    /// Every kind that a namespace can hold and that can be listed, in the preferred version of its group.
+    pub listable: Vec<ApiResource>,
+    /// The group versions that can't be served now, for example because metrics-server is down: nobody can say
+    /// whether there are objects of theirs.
+    pub unavailable: Vec<String>,
+}
+
+/// Every kind that a namespace can hold, by aggregated discovery: two requests, each with its own limit, and neither
+/// fails because the server behind an `APIService` does.
 ///
 /// # Errors
 /// Where the API server does not tell.
-pub async fn kinds(client: &Client) -> anyhow::Result<Vec<ApiResource>> {
-    let discovery = call("asking for the kinds of the api", Discovery::new(client.clone()).run()).await?;
-    let all = discovery.groups().flat_map(ApiGroup::recommended_resources);
-    let listable = all.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
-    Ok(listable.map(|(kind, _)| kind).collect())
+pub async fn kinds(client: &Client) -> anyhow::Result<Kinds> {
+    let core = call("getting the kinds of /api", client.list_core_api_versions_aggregated());
+    let groups = call("getting the kinds of /apis", client.list_api_groups_aggregated());
+    let (core, groups) = try_join(core, groups).await?;
+    let all: Vec<_> = core.items.into_iter().chain(groups.items).collect();
+    // What a server before 1.27 sends has no items.
+    anyhow::ensure!(!all.is_empty(), "the api server has no aggregated discovery: it needs Kubernetes 1.27 or later");
+    Ok(of_groups(&all))
 }
 
-/// The objects of a kind in a namespace.
+fn of_groups(groups: &[APIGroupDiscovery]) -> Kinds {
+    let mut kinds = Kinds::default();
+    for group in groups {
+        let name = group.metadata.as_ref().and_then(|metadata| metadata.name.as_deref()).unwrap_or_default();
+        let is_stale = |version: &&APIVersionDiscovery| version.freshness.as_deref() == Some("Stale");
+        let stale = group.versions.iter().filter(is_stale).filter_map(|version| version.version.as_deref());
+        kinds.unavailable.extend(stale.map(|version| format!("{name}/{version}")));
+        // The versions come in the group's order of preference.
+        let Some(version) = group.versions.iter().find(|version| !is_stale(version)) else { continue };
+        let number = version.version.as_deref().unwrap_or_default();
+        kinds.listable.extend(version.resources.iter().filter_map(|resource| of_resource(name, number, resource)));
+    }
+    kinds
+}
+
+/// A kind that a namespace can hold and that can be listed.
+fn of_resource(group: &str, version: &str, resource: &APIResourceDiscovery) -> Option<ApiResource> {
+    let listable = resource.verbs.iter().any(|verb| verb == "list");
+    if resource.scope.as_deref() != Some("Namespaced") || !listable {
+        return None;
+    }
+    // Old versions name a kind of another group here; an empty group or version is that of the list.
+    let kind = resource.response_kind.as_ref().and_then(|kind| kind.kind.clone())?;
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let (group, version) = (group.to_owned(), version.to_owned());
+    Some(ApiResource { group, version, api_version, kind, plural: resource.resource.clone()? })
+}
+
+/// The objects of a kind in a namespace; none where the kind went meanwhile, with its definition.
 ///
 /// # Errors
 /// What the API server answers.
@@ -30,7 +71,11 @@ pub async fn list(
     kind: &ApiResource,
 ) -> anyhow::Result<Vec<PartialObjectMeta<DynamicObject>>> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, kind);
-    Ok(call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await?.items)
+    match call(&format!("listing {}", kind.plural), api.list_metadata(&ListParams::default())).await {
+        Ok(found) => Ok(found.items),
+        Err(error) if code(&error) == Some(404) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// `ConfigMap/stuck`, and the finalizers that keep it though it was deleted.
@@ -47,7 +92,7 @@ pub fn line(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> St
 /// What the API server answers.
 pub async fn held(client: &Client, namespace: &str) -> anyhow::Result<Vec<String>> {
     let kinds = kinds(client).await?;
-    let lists = kinds.iter().map(async |kind| {
+    let lists = kinds.listable.iter().map(async |kind| {
         let objects = list(client, namespace, kind).await?.into_iter();
         let held = objects.filter(|object| {
             object.metadata.deletion_timestamp.is_some() && !object.finalizers().is_empty()
@@ -61,4 +106,38 @@ pub async fn held(client: &Client, namespace: &str) -> anyhow::Result<Vec<String
         anyhow::Ok(held.map(told).collect::<Vec<_>>())
     });
     Ok(try_join_all(lists).await?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As an API server sends it while nothing serves metrics.k8s.io, nor one version of another group.
+    #[test]
+    fn what_is_unavailable_is_named_and_the_rest_is_there() {
+        let kind = |plural: &str, kind: &str, scope: &str, verbs: &[&str]| {
+            json!({ "resource": plural, "scope": scope, "verbs": verbs,
+                "responseKind": { "group": "", "version": "", "kind": kind } })
+        };
+        let groups = json!([
+            { "metadata": {}, "versions": [{ "version": "v1", "freshness": "Current", "resources": [
+                kind("configmaps", "ConfigMap", "Namespaced", &["get", "list"]),
+                kind("nodes", "Node", "Cluster", &["get", "list"]),
+                kind("bindings", "Binding", "Namespaced", &["create"]),
+            ] }] },
+            { "metadata": { "name": "metrics.k8s.io" }, "versions": [
+                { "version": "v1beta1", "freshness": "Stale", "resources": [] },
+            ] },
+            { "metadata": { "name": "example.com" }, "versions": [
+                { "version": "v2", "freshness": "Stale" },
+                { "version": "v1", "freshness": "Current", "resources": [kind("things", "Thing", "Namespaced", &["list"])] },
+            ] },
+        ]);
+        let kinds = of_groups(&serde_json::from_value::<Vec<_>>(groups).unwrap());
+        let found: Vec<_> = kinds.listable.iter().map(|kind| format!("{} {}", kind.api_version, kind.plural)).collect();
+        assert_eq!(found, ["v1 configmaps", "example.com/v1 things"]);
+        assert_eq!(kinds.unavailable, ["metrics.k8s.io/v1beta1", "example.com/v2"]);
+    }
 }

@@ -17,6 +17,7 @@ pub mod given;
 pub mod http;
 pub mod logs;
 pub mod objects;
+pub mod readiness;
 mod retry;
 pub mod rollout;
 pub mod wait;

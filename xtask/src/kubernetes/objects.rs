@@ -1,15 +1,13 @@
 //! What the phases ask of objects: readiness, ordinals, owners, a line that says how one is.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, PodCondition};
 use kube::ResourceExt;
 
 /// Whether the pod's `Ready` condition is true and it is not being deleted.
 pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready = conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
-    ready && pod.metadata.deletion_timestamp.is_none()
+    condition(pod, "Ready").is_some_and(|ready| ready.status == "True") && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// The name of the controller that owns the object, if it is of this kind.
@@ -27,6 +25,13 @@ pub fn is_failed(pod: &Pod) -> bool {
 pub fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+/// Why a pod failed, where it did.
+pub fn failure(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref().filter(|_| is_failed(pod))?;
+    let line = pod_line(pod);
+    Some(status.message.clone().unwrap_or_else(|| line.trim_start_matches("Failed, ").to_owned()))
 }
 
 /// The number at the end of a pod's name.
@@ -126,6 +131,13 @@ pub fn replica_set_line(set: &ReplicaSet) -> String {
     format!("{}/{wanted} ready", set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0))
 }
 
+/// How a `DaemonSet` is: `1/2 ready, 2/2 updated`.
+pub fn daemon_set_line(set: &DaemonSet) -> String {
+    let status = set.status.clone().unwrap_or_default();
+    let (wanted, updated) = (status.desired_number_scheduled, status.updated_number_scheduled.unwrap_or(0));
+    format!("{}/{wanted} ready, {updated}/{wanted} updated", status.number_ready)
+}
+
 /// How a claim is.
 pub fn claim_line(claim: &PersistentVolumeClaim) -> String {
     claim.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".to_owned())
@@ -147,6 +159,23 @@ pub fn event_line(event: &Event) -> String {
     let count = event.count.or(event.series.as_ref().and_then(|series| series.count)).filter(|count| *count > 1);
     let times = count.map(|count| format!(" x{count}")).unwrap_or_default();
     format!("{reason}{times}: {}", event.message.as_deref().unwrap_or("").trim())
+}
+
+/// When an event was last told, in seconds since 1970. Those of the newer API, the scheduler's for example, have no
+/// `lastTimestamp`.
+pub fn last_told_s(event: &Event) -> Option<i64> {
+    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
+    let times = [
+        series.map(|time| time.0.as_second()),
+        event.last_timestamp.as_ref().map(|time| time.0.as_second()),
+        event.event_time.as_ref().map(|time| time.0.as_second()),
+    ];
+    times.into_iter().flatten().max()
+}
+
+/// The condition of a pod with this type.
+pub fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == type_)
 }
 
 /// What an event is about: `Pod/caesium-0`.

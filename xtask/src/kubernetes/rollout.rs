@@ -1,7 +1,7 @@
-//! How far a workload is: the same questions to a `StatefulSet` and to a Deployment.
+//! How far a workload is: the same questions to every kind that keeps pods running.
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Pod, ReplicationController};
 
 use super::objects;
 use super::watch::State;
@@ -27,6 +27,9 @@ impl State {
         match kind {
             "StatefulSet" => self.stateful_sets.get(name).map(of_stateful_set),
             "Deployment" => self.deployments.get(name).map(of_deployment),
+            "DaemonSet" => self.daemon_sets.get(name).map(of_daemon_set),
+            "ReplicaSet" => self.replica_sets.get(name).map(of_replica_set),
+            "ReplicationController" => self.replication_controllers.get(name).map(of_replication_controller),
             _ => None,
         }
     }
@@ -36,8 +39,8 @@ impl State {
         match kind {
             "StatefulSet" => self.replicas(name),
             "Deployment" => self.pods_of_deployment(name),
-            "Job" => self.pods_of_job(name),
-            _ => Vec::new(),
+            "Pod" => self.pods.get(name).into_iter().collect(),
+            _ => self.pods_of_controller(kind, name),
         }
     }
 
@@ -65,6 +68,48 @@ fn of_deployment(deployment: &Deployment) -> Rollout {
         [status.replicas, status.updated_replicas, status.available_replicas].map(Option::unwrap_or_default);
     let done = seen && [all, updated, available, ready].iter().all(|count| *count == wanted);
     Rollout { wanted, ready, generation: deployment.metadata.generation, done, template: json(&spec.template) }
+}
+
+/// As `kubectl rollout status` judges it; with `OnDelete` nothing replaces pods of an earlier revision.
+fn of_daemon_set(set: &DaemonSet) -> Rollout {
+    let (spec, status) = (set.spec.clone().unwrap_or_default(), set.status.clone().unwrap_or_default());
+    let seen = status.observed_generation == set.metadata.generation;
+    let on_delete = spec.update_strategy.and_then(|strategy| strategy.type_).as_deref() == Some("OnDelete");
+    let (wanted, ready) = (status.desired_number_scheduled, status.number_ready);
+    let updated = on_delete || status.updated_number_scheduled.unwrap_or(0) >= wanted;
+    let done = seen && updated && status.number_available.unwrap_or(0) >= wanted && ready >= wanted;
+    Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
+}
+
+fn of_replica_set(set: &ReplicaSet) -> Rollout {
+    let (spec, status) = (set.spec.clone().unwrap_or_default(), set.status.clone().unwrap_or_default());
+    let seen = status.observed_generation == set.metadata.generation;
+    let counts = [Some(status.replicas), status.ready_replicas, status.available_replicas];
+    of_replicas(spec.replicas, counts, (seen, set.metadata.generation), json(&spec.template))
+}
+
+fn of_replication_controller(controller: &ReplicationController) -> Rollout {
+    let (spec, status) = (controller.spec.clone().unwrap_or_default(), controller.status.clone().unwrap_or_default());
+    let seen = status.observed_generation == controller.metadata.generation;
+    let counts = [Some(status.replicas), status.ready_replicas, status.available_replicas];
+    of_replicas(spec.replicas, counts, (seen, controller.metadata.generation), json(&spec.template))
+}
+
+/// Of what has pods of one revision only.
+fn of_replicas(
+    wanted: Option<i32>,
+    counts: [Option<i32>; 3],
+    (seen, generation): (bool, Option<i64>),
+    template: String,
+) -> Rollout {
+    let (wanted, counts) = (wanted.unwrap_or(1), counts.map(Option::unwrap_or_default));
+    Rollout {
+        wanted,
+        ready: counts[1],
+        generation,
+        done: seen && counts.iter().all(|count| *count == wanted),
+        template,
+    }
 }
 
 fn json(template: &impl serde::Serialize) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use tokio::sync::Mutex;
 
-use super::final_states::{Sighting, Tracker};
+use super::final_states::{Limits, Sighting, Tracker};
 use super::watch::{State, Watch};
 use crate::events::{CaseName, Events, What};
 
@@ -28,6 +28,7 @@ pub struct Waiter {
     last: std::sync::Mutex<String>,
     /// One per namespace: a case may wait in several at once.
     trackers: Mutex<BTreeMap<String, Tracker>>,
+    limits: Limits,
     expects_failure: AtomicBool,
 }
 
@@ -60,8 +61,15 @@ impl Waiter {
             timeout,
             last: std::sync::Mutex::default(),
             trackers: Mutex::default(),
+            limits: Limits::default(),
             expects_failure: AtomicBool::new(false),
         }
+    }
+
+    /// With other limits than those of a cluster of the run's own.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// From now on, states that can't recover end no wait: the case is about one.
@@ -158,11 +166,16 @@ impl Waiter {
     ) -> anyhow::Result<T> {
         let mut going_on = std::pin::pin!(going_on);
         let mut changes = watch.changes();
-        self.trackers.lock().await.entry(watch.namespace().to_owned()).or_default().begin_hooks(&watch.state());
+        self.trackers
+            .lock()
+            .await
+            .entry(watch.namespace().to_owned())
+            .or_insert_with(|| self.tracker())
+            .begin_hooks(&watch.state());
         loop {
             tokio::select! {
                 done = &mut going_on => {
-                    self.trackers.lock().await.entry(watch.namespace().to_owned()).or_default().end_hooks();
+                    self.trackers.lock().await.entry(watch.namespace().to_owned()).or_insert_with(|| self.tracker()).end_hooks();
                     return Ok(done);
                 }
                 news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
@@ -190,11 +203,15 @@ impl Waiter {
         tokio::time::timeout_at((ended + WATCH_LAGS_MOST).into(), seen).await.ok()?
     }
 
+    fn tracker(&self) -> Tracker {
+        Tracker::new(self.limits.clone())
+    }
+
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
         let namespace = watch.namespace().to_owned();
         let (sighting, trouble) = {
             let mut trackers = self.trackers.lock().await;
-            let tracker = trackers.entry(watch.namespace().to_owned()).or_default();
+            let tracker = trackers.entry(watch.namespace().to_owned()).or_insert_with(|| self.tracker());
             let state = watch.state();
             (tracker.look(&state, Instant::now()), state.trouble.clone())
         };

@@ -1,14 +1,14 @@
 //! One watcher per namespace, over everything that waits and evidence look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, ReplicationController, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
 use kube::runtime::WatchStreamExt;
@@ -39,6 +39,12 @@ pub struct State {
     pub claims: BTreeMap<String, PersistentVolumeClaim>,
     /// Its jobs.
     pub jobs: BTreeMap<String, Job>,
+    /// Its daemon sets, where they are followed, too.
+    pub daemon_sets: BTreeMap<String, DaemonSet>,
+    /// Its replication controllers, where they are followed, too.
+    pub replication_controllers: BTreeMap<String, ReplicationController>,
+    /// Its services, where they are followed, too.
+    pub services: BTreeMap<String, Service>,
     /// Its disruption budgets.
     pub budgets: BTreeMap<String, PodDisruptionBudget>,
     /// The last thing that went wrong with watching, until it works again.
@@ -61,15 +67,20 @@ impl State {
 
     /// The pods of a job, the newest last.
     pub fn pods_of_job(&self, job: &str) -> Vec<&Pod> {
-        self.controlled("Job", |name| name == job)
+        self.pods_of_controller("Job", job)
+    }
+
+    /// The pods that this object controls itself, the newest last.
+    pub fn pods_of_controller(&self, kind: &str, name: &str) -> Vec<&Pod> {
+        self.controlled(kind, |controller| controller == name)
     }
 
     /// The events about an object, `Pod/caesium-0`, the latest last.
     pub fn events_about(&self, object: &str) -> Vec<&Event> {
         let mut about: Vec<_> = self.events.values().filter(|event| objects::involved(event) == object).collect();
-        // Times have seconds only; versions grow with every change.
+        // Most times have seconds only; versions grow with every change.
         let version = |event: &Event| event.resource_version().and_then(|version| version.parse::<u64>().ok());
-        about.sort_by_key(|event| (event.last_timestamp.clone().map(|time| time.0), version(event)));
+        about.sort_by_key(|event| (objects::last_told_s(event), version(event)));
         about
     }
 
@@ -86,7 +97,14 @@ impl State {
 #[derive(Clone)]
 pub struct Watch {
     shared: Arc<Shared>,
-    _tasks: Arc<JoinSet<()>>,
+    followers: Arc<Mutex<Followers>>,
+}
+
+/// What follows each kind, by the kinds' plural names.
+#[derive(Default)]
+struct Followers {
+    kinds: BTreeSet<&'static str>,
+    tasks: JoinSet<()>,
 }
 
 struct Shared {
@@ -96,11 +114,13 @@ struct Shared {
     version: watch::Sender<u64>,
 }
 
-/// A kind that is watched: where its objects go, and the line that says how one is.
-trait Watched: Resource<Scope = NamespaceResourceScope> + Metadata<Ty = kube::core::ObjectMeta> + Clone + Debug
+/// A kind that can be watched: where its objects go, and the line that says how one is.
+pub trait Watched:
+    Resource<Scope = NamespaceResourceScope> + Metadata<Ty = kube::core::ObjectMeta> + Clone + Debug
 where
     Self: DeserializeOwned + Send + 'static,
 {
+    /// Where a state has its objects.
     fn store(state: &mut State) -> &mut BTreeMap<String, Self>;
     /// The object, and how it is; none where it is not worth telling.
     fn line(&self) -> Option<(String, String)>;
@@ -115,16 +135,27 @@ impl Watch {
             state: RwLock::default(),
             version: watch::Sender::new(0),
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(follow::<Pod>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<Event>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<StatefulSet>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<Deployment>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<ReplicaSet>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<PersistentVolumeClaim>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<Job>(client.clone(), shared.clone()));
-        tasks.spawn(follow::<PodDisruptionBudget>(client.clone(), shared.clone()));
-        Self { shared, _tasks: Arc::new(tasks) }
+        let watch = Self { shared, followers: Arc::default() };
+        watch.follow::<Pod>(client);
+        watch.follow::<Event>(client);
+        watch.follow::<StatefulSet>(client);
+        watch.follow::<Deployment>(client);
+        watch.follow::<ReplicaSet>(client);
+        watch.follow::<PersistentVolumeClaim>(client);
+        watch.follow::<Job>(client);
+        watch.follow::<PodDisruptionBudget>(client);
+        watch
+    }
+
+    /// Follows a kind, too, from the first call on: one that not every cluster serves, or that few waits look at.
+    pub fn follow<K>(&self, client: &kube::Client)
+    where
+        K: Watched + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        if followers.kinds.insert(K::URL_PATH_SEGMENT) {
+            followers.tasks.spawn(follow::<K>(client.clone(), self.shared.clone()));
+        }
     }
 
     /// A watcher that sees only what it is given: for tests of waits.
@@ -133,7 +164,7 @@ impl Watch {
         let (events, _) = Events::channel();
         let shared =
             Shared { namespace: "test".to_owned(), events, state: RwLock::new(state), version: watch::Sender::new(0) };
-        Self { shared: Arc::new(shared), _tasks: Arc::new(JoinSet::new()) }
+        Self { shared: Arc::new(shared), followers: Arc::default() }
     }
 
     /// Shows another state: for tests of waits.
@@ -315,6 +346,36 @@ impl Watched for Job {
 impl Watched for PodDisruptionBudget {
     fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
         &mut state.budgets
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        None
+    }
+}
+
+impl Watched for DaemonSet {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.daemon_sets
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        Some((format!("DaemonSet/{}", self.name_any()), objects::daemon_set_line(self)))
+    }
+}
+
+impl Watched for ReplicationController {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.replication_controllers
+    }
+
+    fn line(&self) -> Option<(String, String)> {
+        None
+    }
+}
+
+impl Watched for Service {
+    fn store(state: &mut State) -> &mut BTreeMap<String, Self> {
+        &mut state.services
     }
 
     fn line(&self) -> Option<(String, String)> {

@@ -27,7 +27,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, with) = (cx.stage()?, cx.with::<With>()?);
     let placed = cx.placed(&stage)?;
     extra::with(cx, placed, "none", &with.only(&[]), async |none| {
-        let left = none.workloads();
+        let left = none.with_pods();
         ensure!(left.is_empty(), "with every part switched off, {left:?} are deployed all the same");
         Ok(())
     })

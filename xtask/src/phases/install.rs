@@ -64,7 +64,7 @@ async fn baselines(
     namespaces: impl Iterator<Item = &String>,
 ) -> BTreeMap<String, Baseline> {
     let found = async {
-        let kinds = contents::kinds(client).await?;
+        let kinds = contents::kinds(client).await?.listable;
         let each = namespaces.map(async |name| anyhow::Ok((name.clone(), Baseline::of(client, name, &kinds).await?)));
         anyhow::Ok(try_join_all(each).await?.into_iter().collect())
     };

@@ -1,4 +1,6 @@
-//! `ready`: every workload of every release becomes ready.
+//! `ready`: everything that every release made becomes ready.
+
+use futures::future::try_join_all;
 
 use super::context::Cx;
 use super::{rolled_out, running_image, settled};
@@ -9,8 +11,14 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     if stage.suite.workload.is_some() {
         settled::ready(cx, &stage, stage.topology.replicas).await?;
     }
-    for placed in &stage.releases {
-        rolled_out::rolled_out(cx, placed).await?;
+    // helm is asked side by side; what is waited for is told release by release.
+    let made = try_join_all(stage.releases.iter().map(|placed| rolled_out::made(cx, placed))).await?;
+    let mut not_judged = Vec::new();
+    for (placed, made) in stage.releases.iter().zip(made) {
+        not_judged.extend(rolled_out::all_ready(cx, placed, made).await?);
     }
-    Ok(running_image::note(cx, &stage))
+    let mut notes = vec![running_image::note(cx, &stage)];
+    notes.extend((!not_judged.is_empty()).then(|| format!("not judged: {}", not_judged.join(", "))));
+    notes.retain(|note| !note.is_empty());
+    Ok(notes.join("; "))
 }

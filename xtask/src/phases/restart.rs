@@ -42,7 +42,9 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 async fn delete_all(cx: &Cx, stage: &Arc<Stage>, placed: &Placed) -> anyhow::Result<()> {
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
         kube::Api::namespaced(stage.client.clone(), placed.watch.namespace());
-    let old = placed.pods();
+    let mut old = placed.pods();
+    // Nothing makes a pod without a controller again.
+    old.retain(|pod| !pod.owner_references().is_empty());
     for pod in &old {
         let name = pod.name_any();
         call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await?;

@@ -1,57 +1,164 @@
-//! What several phases wait for: every Deployment and `StatefulSet` of a release runs its current revision and is ready.
+//! What several phases wait for: everything that a release made is as its chart means it, and what makes pods runs its
+//! current revision.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use kube::{Api, Client};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ReplicationController, Service};
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
 
 use super::context::Cx;
 use super::running_image;
 use crate::kubernetes::call;
-use crate::kubernetes::watch::State;
+use crate::kubernetes::readiness::{Made, Readiness};
+use crate::kubernetes::watch::{State, Watch};
 use crate::placed::Placed;
 
-/// A workload, and the change of its spec that is to be rolled out at least.
-struct Written<'a> {
-    kind: &'a str,
-    name: &'a str,
-    generation: Option<i64>,
-}
+/// What a release made, by namespaces.
+pub type ByNamespace = BTreeMap<String, Vec<Made>>;
 
-/// Waits until every workload of a release is rolled out as it is when this begins.
+/// Waits until everything that a release has made when this begins is ready; returns what can't be judged, and why.
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more, or another image runs than was loaded.
-pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
+pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<Vec<String>> {
+    let made = made(cx, placed).await?;
+    all_ready(cx, placed, made).await
+}
+
+/// Asks helm what a release made.
+///
+/// # Errors
+/// Where helm or the API server does not tell.
+pub async fn made(cx: &Cx, placed: &Placed) -> anyhow::Result<ByNamespace> {
     let client = &cx.run.live()?.client;
-    let written = placed.workloads().into_iter().map(|(kind, name)| async move {
-        let generation = generation(client, placed.watch.namespace(), kind, name).await?;
-        anyhow::Ok(Written { kind, name, generation })
+    let objects = placed.helm.made().await?;
+    let made = objects.iter().filter_map(Made::of).map(async |mut made| {
+        let namespace = made.namespace.clone().unwrap_or_else(|| placed.watch.namespace().to_owned());
+        if made.has_pods() {
+            made.generation = generation(client, &namespace, &made).await?;
+        }
+        anyhow::Ok((namespace, made))
     });
-    let written = try_join_all(written).await?;
+    let mut by_namespace = ByNamespace::new();
+    for (namespace, made) in try_join_all(made).await? {
+        by_namespace.entry(namespace).or_default().push(made);
+    }
+    Ok(by_namespace)
+}
+
+/// As [`rolled_out`], for what [`made`] returned.
+///
+/// # Errors
+/// As [`rolled_out`].
+pub async fn all_ready(cx: &Cx, placed: &Placed, made: ByNamespace) -> anyhow::Result<Vec<String>> {
+    let client = &cx.run.live()?.client;
     let what = format!("release {} rolled out", placed.release.key());
-    cx.wait.until(&placed.watch, &what, |state| all_rolled_out(state, &written)).await?;
-    running_image::of_pods(cx, &placed.pods()).await
+    let mut not_judged = Vec::new();
+    for (namespace, made) in made {
+        let watch = watch(cx, placed, client, &namespace, &made);
+        established(cx, &watch, client, &made).await?;
+        let began = Instant::now();
+        // On a cluster of the run's own nothing makes load balancers: none is waited for.
+        let waited = || if cx.run.cluster.is_existing() { began.elapsed() } else { Duration::MAX };
+        let judged = cx.wait.until(&watch, &what, |state| judge(state, &made, waited())).await?;
+        not_judged.extend(judged);
+    }
+    running_image::of_pods(cx, &placed.pods()).await?;
+    Ok(not_judged)
 }
 
-/// Asked for: the watch may not have seen yet what helm wrote. None where the workload is not there.
-async fn generation(client: &Client, namespace: &str, kind: &str, name: &str) -> anyhow::Result<Option<i64>> {
-    let told = format!("getting {kind}/{name}");
-    let (sets, deployments) = (
-        Api::<StatefulSet>::namespaced(client.clone(), namespace),
-        Api::<Deployment>::namespaced(client.clone(), namespace),
-    );
-    Ok(match kind {
-        "StatefulSet" => call(&told, sets.get_opt(name)).await?.and_then(|set| set.metadata.generation),
-        _ => call(&told, deployments.get_opt(name)).await?.and_then(|deployment| deployment.metadata.generation),
-    })
+/// Asked for: the watch may not have seen yet what helm wrote. None where the object is not there.
+async fn generation(client: &Client, namespace: &str, made: &Made) -> anyhow::Result<Option<i64>> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource(made));
+    let found = call(&format!("getting {}", made.title()), api.get_metadata_opt(&made.name)).await?;
+    // Kinds without a generation are there all the same.
+    Ok(found.map(|found| found.metadata.generation.unwrap_or(0)))
 }
 
-fn all_rolled_out(state: &State, written: &[Written<'_>]) -> Result<(), String> {
-    let open = written.iter().filter_map(|Written { kind, name, generation }| {
-        let Some(rollout) = state.rollout(kind, name) else { return Some(format!("{kind}/{name} is not there")) };
-        let done = rollout.done && rollout.generation >= *generation;
-        (!done).then(|| format!("{kind}/{name} {}/{} ready", rollout.ready, rollout.wanted))
-    });
-    let open: Vec<_> = open.collect();
-    if open.is_empty() { Ok(()) } else { Err(open.join("; ")) }
+fn resource(made: &Made) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(&made.group, &made.version, &made.kind))
+}
+
+/// Follows the kinds that have to be judged, in the release's namespace or in another one that a manifest names.
+fn watch(cx: &Cx, placed: &Placed, client: &Client, namespace: &str, made: &[Made]) -> Watch {
+    let watch = if placed.watch.namespace() == namespace {
+        placed.watch.clone()
+    } else {
+        Watch::start(client, namespace, cx.run.events.clone())
+    };
+    let has = |kind: &str| made.iter().any(|made| made.kind == kind && made.has_pods());
+    if has("DaemonSet") {
+        watch.follow::<DaemonSet>(client);
+    }
+    if has("ReplicationController") {
+        watch.follow::<ReplicationController>(client);
+    }
+    if made.iter().any(Made::wants_load_balancer) {
+        watch.follow::<Service>(client);
+    }
+    watch
+}
+
+/// Waits for what belongs to the whole cluster, which no watch of a namespace sees.
+async fn established(cx: &Cx, watch: &Watch, client: &Client, made: &[Made]) -> anyhow::Result<()> {
+    for (made, condition) in made.iter().filter_map(|made| Some((made, made.cluster_condition()?))) {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(made));
+        let ask = async || {
+            let found = call(&format!("getting {}", made.title()), api.get(&made.name)).await;
+            has_condition(&found.map_err(|error| format!("{error:#}"))?, condition)
+        };
+        cx.wait.ask_until(watch, &format!("{} is {condition}", made.title()), ask).await?;
+    }
+    Ok(())
+}
+
+/// Whether an object's condition is true; else what it says.
+fn has_condition(object: &DynamicObject, condition: &str) -> Result<(), String> {
+    let conditions = object.data["status"]["conditions"].as_array();
+    let found = conditions.and_then(|all| all.iter().find(|one| one["type"] == condition));
+    match found {
+        Some(found) if found["status"] == "True" => Ok(()),
+        Some(found) => Err(found["message"].as_str().unwrap_or("no reason given").to_owned()),
+        None => Err("nothing is said of it yet".to_owned()),
+    }
+}
+
+/// What can't be judged, once all else is ready.
+fn judge(state: &State, made: &[Made], waited: Duration) -> Result<Vec<String>, String> {
+    let (mut open, mut not_judged) = (Vec::new(), Vec::new());
+    for made in made.iter().filter(|made| made.cluster_condition().is_none()) {
+        match made.readiness(state, waited) {
+            Readiness::Ready => {}
+            Readiness::NotYet(seen) => open.push(seen),
+            Readiness::NotJudged(why) => not_judged.push(format!("{} ({why})", made.title())),
+        }
+    }
+    if open.is_empty() { Ok(not_judged) } else { Err(open.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As a real API server shows a definition just after it was made, and then.
+    #[test]
+    fn a_definition_is_ready_once_it_is_established() {
+        let with = |conditions: serde_json::Value| -> DynamicObject {
+            serde_json::from_value(json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": { "name": "things.example.com" }, "status": { "conditions": conditions } }))
+            .unwrap()
+        };
+        assert_eq!(has_condition(&with(json!([])), "Established").unwrap_err(), "nothing is said of it yet");
+        let conflict = json!([{ "type": "NamesAccepted", "status": "False", "reason": "ListKindConflict", "message": "\"ThingList\" is already in use" },
+            { "type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted" }]);
+        assert_eq!(has_condition(&with(conflict), "Established").unwrap_err(), "not all names are accepted");
+        has_condition(&with(json!([{ "type": "Established", "status": "True" }])), "Established").unwrap();
+    }
 }

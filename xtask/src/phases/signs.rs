@@ -67,7 +67,7 @@ async fn of_release(client: &kube::Client, placed: &Placed) -> Vec<Sign> {
         });
         about.flat_map(of_event).collect::<Vec<_>>()
     };
-    signs.extend(placed.workloads().into_iter().flat_map(|(kind, name)| own(kind, name)));
+    signs.extend(placed.with_pods().into_iter().flat_map(|(kind, name)| own(kind, name)));
     signs
 }
 

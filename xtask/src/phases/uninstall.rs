@@ -14,8 +14,9 @@ use tokio::sync::OnceCell;
 
 use super::context::Cx;
 use crate::kubernetes::baseline::Baseline;
+use crate::kubernetes::contents::{self, Kinds};
 use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, contents, objects};
+use crate::kubernetes::{call, objects};
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
 use crate::workload::inside;
@@ -47,11 +48,10 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     for placed in stage.releases.iter().rev() {
         placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }
-    let mut kinds = contents::kinds(&stage.client).await?;
-    kinds.retain(|kind| !STAY.contains(&kind.kind.as_str()));
+    let mut kinds = kinds(&stage).await?;
     let empty = Empty(OnceCell::new());
     for watch in stage.watches() {
-        gone(cx, &stage, &watch, &kinds, &empty).await?;
+        gone(cx, &stage, &watch, &mut kinds, &empty).await?;
     }
     empty.remove(&stage).await?;
     let lost = lost(&before, &claims(&stage).await?);
@@ -62,7 +62,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
         before.len(),
         lost.join("; ")
     );
-    Ok(format!("{} claims kept", before.len()))
+    Ok(format!("{} claims kept{}", before.len(), not_looked_for(&kinds)))
 }
 
 /// The claims that have to outlive the releases: those of a pod's ephemeral volumes go with it by design.
@@ -92,27 +92,43 @@ fn lost(before: &[PersistentVolumeClaim], after: &[PersistentVolumeClaim]) -> Ve
 }
 
 /// Waits until a namespace holds nothing of a release but what stays.
-async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &[ApiResource], empty: &Empty) -> anyhow::Result<()> {
+async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &mut Kinds, empty: &Empty) -> anyhow::Result<()> {
     let gone = async || match left(cx, stage, watch.namespace(), kinds, empty).await {
         Ok(left) if left.is_empty() => Ok(()),
         Ok(left) => Err(left.into_iter().map(|one| one.line).collect::<Vec<_>>().join(", ")),
-        Err(error) => Err(format!("{error:#}")),
+        Err(error) => {
+            // A group may have become unavailable since: discovered again.
+            *kinds = Kinds::default();
+            Err(format!("{error:#}"))
+        }
     };
     cx.wait.ask_until(watch, "nothing left but claims", gone).await
 }
 
-async fn left(
-    cx: &Cx,
-    stage: &Stage,
-    namespace: &str,
-    kinds: &[ApiResource],
-    empty: &Empty,
-) -> anyhow::Result<Vec<Left>> {
-    let lists = kinds.iter().map(|kind| left_of_kind(stage, namespace, kind));
+/// Every kind of which nothing may be left.
+async fn kinds(stage: &Stage) -> anyhow::Result<Kinds> {
+    let mut kinds = contents::kinds(&stage.client).await?;
+    kinds.listable.retain(|kind| !STAY.contains(&kind.kind.as_str()));
+    Ok(kinds)
+}
+
+/// The kinds that nobody serves now, and that are not looked for therefore.
+fn not_looked_for(kinds: &Kinds) -> String {
+    match kinds.unavailable.join(", ") {
+        none if none.is_empty() => none,
+        groups => format!("; not looked for, since the cluster does not serve it now: {groups}"),
+    }
+}
+
+async fn left(cx: &Cx, stage: &Stage, namespace: &str, known: &mut Kinds, empty: &Empty) -> anyhow::Result<Vec<Left>> {
+    if known.listable.is_empty() {
+        *known = kinds(stage).await?;
+    }
+    let lists = known.listable.iter().map(|kind| left_of_kind(stage, namespace, kind));
     let mut left = futures::future::try_join_all(lists).await?.into_iter().flatten().collect::<Vec<_>>();
     // What goes with the release goes first: only then is it worth a look where the rest comes from.
     if !left.is_empty() && left.iter().all(|one| !one.is_marked) {
-        let common = Baseline::of(&stage.client, empty.name(cx, stage).await?, kinds).await?;
+        let common = Baseline::of(&stage.client, empty.name(cx, stage).await?, &known.listable).await?;
         left.retain(|one| !common.covers(&one.kind, &one.object));
     }
     Ok(left)

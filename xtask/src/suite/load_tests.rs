@@ -327,3 +327,23 @@ fn a_namespace_has_at_most_63_characters() {
         "{error}"
     );
 }
+
+#[test]
+fn a_limit_of_no_state_or_of_no_time_is_refused() {
+    let with = |limit: &str| {
+        let text = GOOD.replacen("[timeouts_s]", &format!("[limits_s]\n{limit}\n\n[timeouts_s]"), 1);
+        let line = text.lines().position(|line| line == limit).unwrap() + 1;
+        (parse(Path::new("e2e.toml"), &text), line)
+    };
+    let (read, _) = with("unschedulable = 600");
+    assert_eq!(read.unwrap().limits_s["unschedulable"], 600);
+    let (read, line) = with("unscheduled = 600");
+    let error = read.unwrap_err().to_string();
+    let start = format!("e2e.toml:{line}: no state has the limit `unscheduled`: there are image_missing, ");
+    assert!(error.starts_with(&start), "{error}");
+    for seconds in ["0", "3601", "18446744073709551615"] {
+        let (read, line) = with(&format!("unschedulable = {seconds}"));
+        let error = read.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("e2e.toml:{line}: ")), "{error}");
+    }
+}

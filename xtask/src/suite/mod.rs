@@ -69,6 +69,9 @@ pub struct Suite {
     /// How long each case may take, by its name; `default` for the others.
     #[serde(default)]
     pub timeouts_s: BTreeMap<String, u64>,
+    /// How long states may last before a wait takes them for final, by their keys in the table of final states.
+    #[serde(default)]
+    pub limits_s: BTreeMap<String, u64>,
     /// How many clients write and read around a fault, and how many writes make it worth judging.
     #[serde(default)]
     pub load: Load,

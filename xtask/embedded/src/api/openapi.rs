@@ -8,8 +8,14 @@ use serde_json::{Map, Value, json};
 use super::{answer, discovery};
 use crate::kinds::{KINDS, Kind};
 
-/// Answers `/openapi/v3` and what is below it.
+/// The form in which `/openapi/v2` is asked for.
+const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// Answers `/openapi/v2`, `/openapi/v3` and what is below it.
 pub fn answer(path: &str, headers: &HeaderMap) -> Option<Response> {
+    if path == "/openapi/v2" {
+        return Some(answer::body(200, V2, document_v2()));
+    }
     match path.strip_prefix("/openapi/v3")? {
         "" => Some(discovery::cached(headers, "application/json", &index())),
         path => {
@@ -17,6 +23,18 @@ pub fn answer(path: &str, headers: &HeaderMap) -> Option<Response> {
             Some(answer::json(200, &document))
         }
     }
+}
+
+/// A document without schemas: clients that check a `List`, which has none in v3, take what is in it as it is then.
+fn document_v2() -> Vec<u8> {
+    let info = [field(1, b"Kubernetes"), field(2, discovery::VERSION.as_bytes())].concat();
+    [field(1, b"2.0"), field(2, &info)].concat()
+}
+
+/// A field of a protobuf message, of fewer than 128 bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap_or(0);
+    [&[number << 3 | 2, length], content].concat()
 }
 
 fn index() -> Value {
@@ -75,4 +93,14 @@ fn schema_name(kind: &Kind) -> String {
 
 fn schema(kind: &Kind) -> Value {
     json!({"type": "object", "x-kubernetes-group-version-kind": [identity(kind)]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_without_schemas_is_protobuf() {
+        assert_eq!(document_v2(), b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2");
+    }
 }

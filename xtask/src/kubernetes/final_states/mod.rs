@@ -1,13 +1,17 @@
 //! The states that can't recover: a wait that sees one ends at once.
 
+mod limits;
 mod pods;
 mod table;
 mod view;
+mod volumes;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use self::limits::Limit;
+pub use self::limits::{Limits, keys};
 use self::table::TABLE;
 use self::view::View;
 use super::watch::State;
@@ -23,29 +27,13 @@ pub struct Sighting {
     pub container: Option<String>,
     /// One sentence for a tired person.
     pub sentence: String,
+    /// Whether something newer gives it another chance: it is not final as long as that lasts, but its time goes on.
+    pub on_hold: bool,
 }
 
 impl Sighting {
     fn of(object: String, sentence: String) -> Self {
-        Self { object, pod: None, container: None, sentence }
-    }
-}
-
-/// How long a state lasts, or how often it comes, before it is final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Limit {
-    /// Since it was first seen.
-    Seconds(u64),
-    /// The finder counts.
-    Times(i32),
-}
-
-impl Limit {
-    fn lasts(self) -> Duration {
-        match self {
-            Self::Seconds(seconds) => Duration::from_secs(seconds),
-            Self::Times(_) => Duration::ZERO,
-        }
+        Self { object, pod: None, container: None, sentence, on_hold: false }
     }
 }
 
@@ -61,6 +49,10 @@ struct Row {
     reason: &'static str,
     /// When it is final.
     limit: Limit,
+    /// What shows that it is over, or gives it another chance: an event counts only as long as nothing newer contradicts
+    /// it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
+    taken_back_by: &'static str,
     /// What begins alike, recovers, and must not end a wait.
     #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
     twin: &'static str,
@@ -71,6 +63,7 @@ struct Row {
 /// Watches for final states over the time of one wait.
 #[derive(Default)]
 pub struct Tracker {
+    limits: Limits,
     since: BTreeMap<(usize, String), Instant>,
     /// The objects of hooks that were there before; none where helm runs no hooks meanwhile.
     old_hooks: Option<BTreeSet<String>>,
@@ -79,6 +72,11 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// A tracker that has seen nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     /// From now on hooks count as well, those that are new: helm runs them, and would wait out its time-out. Where
     /// several releases are installed side by side, new since the first.
     pub fn begin_hooks(&mut self, state: &State) {
@@ -110,7 +108,8 @@ impl Tracker {
                 let key = (index, sighting.object.clone());
                 let since = *self.since.get(&key).unwrap_or(&now);
                 seen.insert(key, since);
-                if found.is_none() && now.duration_since(since) >= row.limit.lasts() {
+                let is_over = now.duration_since(since) >= self.limits.lasts(row.limit);
+                if found.is_none() && is_over && !sighting.on_hold {
                     tracing::debug!(state = row.name, object = sighting.object, "final");
                     found = Some(sighting);
                 }
@@ -121,5 +120,7 @@ impl Tracker {
     }
 }
 
+#[cfg(test)]
+mod taken_back_tests;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,18 @@
-//! Final states of pods: images, containers, placement, volumes.
+//! Final states of pods: images, containers, placement, the end of a pod that nothing replaces.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
 use super::Sighting;
-use super::view::View;
+use super::view::{self, View};
 use crate::kubernetes::objects;
 
 /// The end of a container that is final: it had its chances.
 pub const ENDS: i32 = 3;
+/// A container that ran as long as this was up: what ended it is no failure to start, however often it ended before.
+const UP: Duration = Duration::from_secs(60);
 
 pub fn image_never_pulled(view: &View<'_>) -> Vec<Sighting> {
     waiting(view, |reason, _| matches!(reason, "ErrImageNeverPull" | "InvalidImageName"))
@@ -40,8 +44,7 @@ pub fn crash_loop(view: &View<'_>) -> Vec<Sighting> {
 
 pub fn unschedulable(view: &View<'_>) -> Vec<Sighting> {
     let sight = |pod: &Pod| {
-        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        let condition = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+        let condition = objects::condition(pod, "PodScheduled").filter(|condition| condition.status == "False")?;
         let message = condition.message.as_deref().unwrap_or("");
         // A young node has taints; since 1.35 the scheduler does not say which.
         let passes = ["untolerated taint", "no nodes available", "unbound immediate PersistentVolumeClaims"];
@@ -49,26 +52,33 @@ pub fn unschedulable(view: &View<'_>) -> Vec<Sighting> {
             return None;
         }
         let object = format!("Pod/{}", pod.name_any());
-        let sentence = format!("{object} fits on no node: {message}");
-        Some(Sighting::of(object, sentence))
+        // cluster-autoscaler's words, and Karpenter's.
+        let autoscaler = view.last_event(pod, "Pod", &["TriggeredScaleUp", "Nominated", "NotTriggerScaleUp"]);
+        let refuses = |event: &&Event| view::reason(event) == "NotTriggerScaleUp";
+        let refused = autoscaler.filter(refuses).map(|event| format!("; autoscaler: {}", view::message(event)));
+        let on_hold = autoscaler.is_some() && refused.is_none();
+        let sentence = format!("{object} fits on no node: {message}{}", refused.unwrap_or_default());
+        Some(Sighting { on_hold, ..Sighting::of(object, sentence) })
     };
     view.pods().filter_map(sight).collect()
 }
 
-pub fn unmounted(view: &View<'_>) -> Vec<Sighting> {
+/// A pod of the release's that nothing makes again.
+pub fn ended(view: &View<'_>) -> Vec<Sighting> {
+    let bare = |pod: &&Pod| pod.owner_references().is_empty() && !view::is_hook(*pod);
+    let helms = |pod: &&Pod| pod.annotations().contains_key("meta.helm.sh/release-name");
     let sight = |pod: &Pod| {
-        let creating = objects::containers(pod).any(|status| {
-            let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
-            waiting.is_some_and(|w| matches!(w.reason.as_deref(), Some("ContainerCreating" | "PodInitializing")))
-        });
-        let started = objects::containers(pod).any(|status| status.container_id.is_some());
-        let failed = view.last_event(pod, "Pod", &["FailedMount", "FailedAttachVolume"])?;
         let object = format!("Pod/{}", pod.name_any());
-        let why = failed.message.as_deref().unwrap_or("a volume can't be mounted");
-        let sentence = format!("{object} can't start: {why}");
-        (creating && !started).then(|| Sighting::of(object, sentence))
+        let sentence = format!("{object} failed, and nothing makes it again: {}", objects::failure(pod)?);
+        let blamed = objects::containers(pod).find(|status| ended_badly(status)).map(|status| status.name.clone());
+        Some(Sighting { container: blamed, ..Sighting::of(object, sentence) })
     };
-    view.pods().filter_map(sight).collect()
+    view.pods().filter(bare).filter(helms).filter_map(sight).collect()
+}
+
+fn ended_badly(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code != 0)
 }
 
 /// Pods of jobs may fail: the job counts how often.
@@ -97,10 +107,20 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
             let sentence =
                 format!("{object} can't start: container {} with image {}: {told}", status.name, status.image);
             let container = Some(status.name.clone());
-            matches(reason, message).then(|| Sighting { container, ..Sighting::of(object.clone(), sentence) })
+            let on_hold = is_pull(reason) && is_pulling(view, pod, &status.name);
+            matches(reason, message).then(|| Sighting { container, on_hold, ..Sighting::of(object.clone(), sentence) })
         })
     };
     view.pods().filter_map(sight).collect()
+}
+
+/// Whether a container's image is being pulled again: its state keeps the last failure until that has ended.
+fn is_pulling(view: &View<'_>, pod: &Pod, container: &str) -> bool {
+    let field = format!("ontainers{{{container}}}");
+    let of_container =
+        |event: &&Event| event.involved_object.field_path.as_deref().is_some_and(|path| path.ends_with(&field));
+    let mut last = view.events(pod, "Pod").filter(of_container).map(view::reason);
+    last.rfind(|reason| matches!(*reason, "Pulling" | "Pulled" | "Failed" | "BackOff")) == Some("Pulling")
 }
 
 /// A back-off says what it backs off from: that is worth telling, and the same before and after.
@@ -133,8 +153,18 @@ fn ended_often(status: &ContainerStatus) -> Option<String> {
         return None;
     }
     let last = state.terminated.as_ref().or_else(|| status.last_state.as_ref()?.terminated.as_ref());
+    if last.is_some_and(was_up) {
+        return None;
+    }
     let how = last.map_or_else(String::new, |ended| {
         format!(", last with exit code {} ({})", ended.exit_code, ended.reason.as_deref().unwrap_or("no reason given"))
     });
     Some(format!("container {} ended {} times{how}", status.name, status.restart_count + 1))
+}
+
+/// Whether a container had come up before it ended.
+fn was_up(ended: &ContainerStateTerminated) -> bool {
+    let times = ended.finished_at.as_ref().zip(ended.started_at.as_ref());
+    let ran_s = times.map(|(finished, started)| finished.0.as_second() - started.0.as_second());
+    ran_s.and_then(|ran_s| u64::try_from(ran_s).ok()).is_some_and(|ran_s| ran_s >= UP.as_secs())
 }

@@ -1,5 +1,7 @@
 //! Each row ends a wait, and its twin does not.
 
+use std::time::Duration;
+
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::ResourceExt as _;
@@ -7,33 +9,33 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn pod(status: &Value) -> State {
+pub(super) fn pod(status: &Value) -> State {
     let pod = json!({ "metadata": { "name": "caesium-0", "uid": "u" }, "status": status });
     let mut state = State::default();
     state.pods.insert("caesium-0".to_owned(), serde_json::from_value(pod).unwrap());
     state
 }
 
-fn container(state: &Value, restarts: i32) -> State {
+pub(super) fn container(state: &Value, restarts: i32) -> State {
     pod(&json!({ "phase": "Pending", "containerStatuses": [{
         "name": "caesium", "image": "caesium:1", "imageID": "", "ready": false, "restartCount": restarts, "state": state }] }))
 }
 
-fn waiting_for(reason: &str, message: &str) -> State {
+pub(super) fn waiting_for(reason: &str, message: &str) -> State {
     container(&json!({ "waiting": { "reason": reason, "message": message } }), 0)
 }
 
-fn event(state: &mut State, object: (&str, &str), reason: &str, message: &str) {
+pub(super) fn event(state: &mut State, object: (&str, &str), reason: &str, message: &str) {
     let count = state.events.len();
     let event: Event = serde_json::from_value(json!({
-        "metadata": { "name": format!("e{count}"), "resourceVersion": (9 + count).to_string() },
+        "metadata": { "name": format!("e{count:03}"), "resourceVersion": (9 + count).to_string() },
         "involvedObject": { "kind": object.0, "name": object.1 }, "reason": reason, "message": message, "count": 3 }))
     .unwrap();
     state.events.insert(event.name_any(), event);
 }
 
 /// What a wait that lasts so many seconds with this state ends with.
-fn after(state: &State, seconds: u64) -> Option<String> {
+pub(super) fn after(state: &State, seconds: u64) -> Option<String> {
     let mut tracker = Tracker::default();
     let start = Instant::now();
     if let Some(sighting) = tracker.look(state, start) {
@@ -43,21 +45,27 @@ fn after(state: &State, seconds: u64) -> Option<String> {
 }
 
 /// An object as it is watched.
-fn object<K: serde::de::DeserializeOwned>(object: Value) -> K {
+pub(super) fn object<K: serde::de::DeserializeOwned>(object: Value) -> K {
     serde_json::from_value(object).unwrap()
 }
 
 /// The table as documentation shows it.
 fn shown() -> String {
+    let seconds = |seconds: u64| if seconds == 0 { "at once".to_owned() } else { format!("{seconds} s") };
     let limit = |row: &Row| match row.limit {
-        Limit::Seconds(0) => "at once".to_owned(),
-        Limit::Seconds(seconds) => format!("{seconds} s"),
-        Limit::Times(times) => format!("end number {times}"),
+        Limit::Seconds(all) => [seconds(all), seconds(all), String::new()],
+        Limit::Adjustable { key, own_s, existing_s } => [seconds(own_s), seconds(existing_s), format!("`{key}`")],
+        Limit::Times(times) => [format!("end number {times}"), format!("end number {times}"), String::new()],
     };
-    let line =
-        |row: &Row| format!("| {} | {} | {} | {} | {} |\n", row.name, row.object, row.reason, limit(row), row.twin);
-    let head =
-        "| state | of | told by | final after | its twin, which recovers and is waited for |\n|---|---|---|---|---|\n";
+    let line = |row: &Row| {
+        let cells = [
+            vec![row.name.to_owned(), row.object.to_owned(), row.reason.to_owned()],
+            limit(row).to_vec(),
+            vec![row.taken_back_by.to_owned(), row.twin.to_owned()],
+        ];
+        format!("| {} |\n", cells.concat().join(" | "))
+    };
+    let head = "| state | of | told by | final after | on an existing cluster | key in `[limits_s]` | taken back by | its twin, which recovers and is waited for |\n|---|---|---|---|---|---|---|---|\n";
     std::iter::once(head.to_owned()).chain(TABLE.iter().map(line)).collect()
 }
 

@@ -33,6 +33,16 @@ fn is_hooks_pod(state: &State, pod: &Pod) -> bool {
     is_hook(pod) || objects::controller(pod, "Job").and_then(|job| state.jobs.get(job)).is_some_and(is_hook)
 }
 
+/// An event's reason.
+pub fn reason(event: &Event) -> &str {
+    event.reason.as_deref().unwrap_or_default()
+}
+
+/// An event's message.
+pub fn message(event: &Event) -> &str {
+    event.message.as_deref().unwrap_or_default()
+}
+
 impl<'a> View<'a> {
     /// The pods that are not about to go, without those of hooks that helm does not wait for now.
     pub fn pods(&self) -> impl Iterator<Item = &'a Pod> {
@@ -45,12 +55,18 @@ impl<'a> View<'a> {
         self.state.jobs.values().filter(|job| !is_hook(*job) || self.is_awaited(*job))
     }
 
-    /// The last event of an object that has one of these reasons.
-    pub fn last_event(&self, object: &impl ResourceExt, kind: &str, reasons: &[&str]) -> Option<&'a Event> {
+    /// The events of an object, the latest last.
+    pub fn events(&self, object: &impl ResourceExt, kind: &str) -> impl DoubleEndedIterator<Item = &'a Event> {
+        let uid = object.uid();
         let events = self.state.events_about(&format!("{kind}/{}", object.name_any()));
         // An object that had the same name before has other events.
-        let own = |event: &&Event| event.involved_object.uid.is_none() || event.involved_object.uid == object.uid();
-        events.into_iter().filter(own).rfind(|event| reasons.contains(&event.reason.as_deref().unwrap_or_default()))
+        let own = move |event: &&Event| event.involved_object.uid.is_none() || event.involved_object.uid == uid;
+        events.into_iter().filter(own)
+    }
+
+    /// The last event of an object that has one of these reasons. What takes a reason back belongs to them.
+    pub fn last_event(&self, object: &impl ResourceExt, kind: &str, reasons: &[&str]) -> Option<&'a Event> {
+        self.events(object, kind).rfind(|event| reasons.contains(&reason(event)))
     }
 
     fn is_awaited(&self, hook: &impl ResourceExt) -> bool {

@@ -1,38 +1,13 @@
-//! Final states of what makes pods, and of claims.
+//! Final states of what makes pods.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::Sighting;
 use super::view::{self, View};
 use crate::kubernetes::objects;
-
-pub fn claim_without_class(view: &View<'_>) -> Vec<Sighting> {
-    claims(view, |reason, message| {
-        reason == "FailedBinding" || (reason == "ProvisioningFailed" && message.contains("not found"))
-    })
-}
-
-pub fn claim_unprovisioned(view: &View<'_>) -> Vec<Sighting> {
-    claims(view, |reason, message| {
-        reason == "ExternalProvisioning" || (reason == "ProvisioningFailed" && !message.contains("not found"))
-    })
-}
-
-fn claims(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
-    let reasons = ["FailedBinding", "ProvisioningFailed", "ExternalProvisioning"];
-    let sight = |claim: &PersistentVolumeClaim| {
-        let last = view.last_event(claim, "PersistentVolumeClaim", &reasons)?;
-        let message = last.message.as_deref().unwrap_or("");
-        let pending = objects::claim_line(claim) == "Pending" && matches(last.reason.as_deref()?, message);
-        let object = format!("PersistentVolumeClaim/{}", claim.name_any());
-        let sentence = format!("{object} is never provisioned: {message}");
-        pending.then(|| Sighting::of(object, sentence))
-    };
-    view.state.claims.values().filter_map(sight).collect()
-}
 
 pub fn refused(view: &View<'_>) -> Vec<Sighting> {
     lacking(view, is_refused)
@@ -57,19 +32,37 @@ fn is_over_quota(message: &str) -> bool {
 /// What lacks pods because they can't be created.
 fn lacking(view: &View<'_>, matches: fn(&str) -> bool) -> Vec<Sighting> {
     let state = view.state;
-    let fewer = |there: Option<i32>, wanted: Option<i32>| there.unwrap_or(0) < wanted.unwrap_or(1);
-    let sets = state.stateful_sets.values();
-    let sets = sets.filter(|s| fewer(s.status.as_ref().map(|s| s.replicas), s.spec.as_ref().and_then(|s| s.replicas)));
-    let replica_sets = state.replica_sets.values();
-    let replica_sets =
-        replica_sets.filter(|s| fewer(s.status.as_ref().map(|s| s.replicas), s.spec.as_ref().and_then(|s| s.replicas)));
+    let sets = state.stateful_sets.values().filter_map(|set| {
+        let (spec, status) = (set.spec.as_ref(), set.status.as_ref());
+        let counts = (status.map(|s| s.replicas), spec.and_then(|s| s.replicas));
+        let observed = status.and_then(|status| status.observed_generation);
+        lacks(counts, (observed, set)).then(|| uncreatable(view, set, "StatefulSet", matches))?
+    });
+    let replica_sets = state.replica_sets.values().filter_map(|set| {
+        let (spec, status) = (set.spec.as_ref(), set.status.as_ref());
+        let counts = (status.map(|s| s.replicas), spec.and_then(|s| s.replicas));
+        let observed = status.and_then(|status| status.observed_generation);
+        lacks(counts, (observed, set)).then(|| uncreatable(view, set, "ReplicaSet", matches))?
+    });
+    let daemon_sets = state.daemon_sets.values().filter_map(|set| {
+        let status = set.status.as_ref();
+        let counts = (status.map(|s| s.current_number_scheduled), status.map(|s| s.desired_number_scheduled));
+        let observed = status.and_then(|status| status.observed_generation);
+        lacks(counts, (observed, set)).then(|| uncreatable(view, set, "DaemonSet", matches))?
+    });
     let jobs = view.jobs().filter(|job| {
         let status = job.status.clone().unwrap_or_default();
         status.active.unwrap_or(0) == 0 && status.completion_time.is_none()
     });
-    let sets = sets.filter_map(|set| uncreatable(view, set, "StatefulSet", matches));
-    let replica_sets = replica_sets.filter_map(|set| uncreatable(view, set, "ReplicaSet", matches));
-    sets.chain(replica_sets).chain(jobs.filter_map(|job| uncreatable(view, job, "Job", matches))).collect()
+    let jobs = jobs.filter_map(|job| uncreatable(view, job, "Job", matches));
+    sets.chain(replica_sets).chain(daemon_sets).chain(jobs).collect()
+}
+
+/// Whether fewer pods are there than wanted, by a status that is about the current spec: what is said of an earlier spec
+/// says nothing of this one.
+fn lacks((there, wanted): (Option<i32>, Option<i32>), (observed, object): (Option<i64>, &impl ResourceExt)) -> bool {
+    let is_current = observed.is_none() || observed == object.meta().generation;
+    is_current && there.unwrap_or(0) < wanted.unwrap_or(1)
 }
 
 fn uncreatable(view: &View<'_>, owner: &impl ResourceExt, kind: &str, matches: fn(&str) -> bool) -> Option<Sighting> {
@@ -82,17 +75,21 @@ fn uncreatable(view: &View<'_>, owner: &impl ResourceExt, kind: &str, matches: f
 }
 
 pub fn failed_jobs(view: &View<'_>) -> Vec<Sighting> {
-    let jobs = view.jobs().filter(|job| !view::is_hook(*job));
+    let jobs = view.jobs().filter(|job| !view::is_hook(*job) && !was_followed(view, job));
     jobs.filter_map(|job| failed_job(view, job, &format!("Job/{} failed", job.name_any()))).collect()
+}
+
+/// Whether its CronJob has made another Job since: that one counts.
+fn was_followed(view: &View<'_>, job: &Job) -> bool {
+    let Some(cron) = objects::controller(job, "CronJob") else { return false };
+    let made = |job: &Job| job.creation_timestamp().map(|time| time.0);
+    view.jobs().any(|other| objects::controller(other, "CronJob") == Some(cron) && made(other) > made(job))
 }
 
 pub fn failed_hooks(view: &View<'_>) -> Vec<Sighting> {
     let jobs = view.jobs().filter_map(|job| failed_job(view, job, &hook_failed(job, "Job")?));
     let pods = view.pods().filter_map(|pod| {
-        let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
-        let line = objects::pod_line(pod);
-        let why = status.message.as_deref().unwrap_or(line.trim_start_matches("Failed, "));
-        let sentence = format!("{}: {why}", hook_failed(pod, "Pod")?);
+        let sentence = format!("{}: {}", hook_failed(pod, "Pod")?, objects::failure(pod)?);
         Some(shown_by(Sighting::of(format!("Pod/{}", pod.name_any()), sentence), Some(pod)))
     });
     jobs.chain(pods).collect()
