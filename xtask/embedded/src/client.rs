@@ -279,13 +279,15 @@ fn encode<K: Serialize>(object: &K) -> Result<Value, Status> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use k8s_openapi::api::core::v1::PodStatus;
+    use k8s_openapi::api::core::v1::{PodStatus, ServiceAccount};
 
     use super::*;
     use crate::controllers::testing;
 
     /// A pod as it was seen, and its successor of the same name.
     fn replaced(client: &Client) -> (Pod, Pod) {
+        let account = json!({ "metadata": { "name": "default", "namespace": "a" } });
+        client.create(&serde_json::from_value::<ServiceAccount>(account).unwrap()).unwrap();
         let pod = json!({
             "metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": [{"name": "c", "image": "i"}]},
         });

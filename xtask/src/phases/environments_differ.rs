@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn names_of_releases_and_namespaces_are_no_difference() {
         assert!(between(("staging", 1), ("prod", 1)).is_empty());
-        let lines = between(("staging", 1), ("prod", 3));
-        assert_eq!(lines, ["- Deployment/RELEASE-web spec replicas 1", "+ Deployment/RELEASE-web spec replicas 3"]);
+        let mut lines = between(("staging", 1), ("prod", 3));
+        lines.sort();
+        assert_eq!(lines, ["+ Deployment/RELEASE-web spec replicas 3", "- Deployment/RELEASE-web spec replicas 1"]);
     }
 }

@@ -12,7 +12,6 @@ use toml::de::{DeTable, DeValue};
 use super::budgets::Budgets;
 use super::{Release, Suite};
 use crate::exit::usage;
-use crate::kubernetes::final_states;
 use crate::phases::Phase;
 
 mod cases;
@@ -117,7 +116,6 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
     releases::check(&source, &suite)?;
     check_records(&source, &suite)?;
     cases::check(&source, &suite)?;
-    check_limits(&source, &suite)?;
     for (index, question) in suite.questions.iter().enumerate() {
         let here = [Key("verify"), At(index)];
         question.check(&suite).map_err(|message| source.error(&here, message))?;
@@ -184,17 +182,6 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
         let message =
             "a record is read by its id, so one whose write was not answered can't be looked up: add [records.find]";
         return Err(source.error(&[Key("records"), Key("read")], message));
-    }
-    Ok(())
-}
-
-fn check_limits(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    for key in suite.limits_s.keys() {
-        if !final_states::keys().any(|known| known == key) {
-            let known = final_states::keys().collect::<Vec<_>>().join(", ");
-            let here = [Key("limits_s"), Key(key.as_str())];
-            return Err(source.error(&here, format!("no state has the limit `{key}`: there are {known}")));
-        }
     }
     Ok(())
 }

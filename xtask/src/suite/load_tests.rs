@@ -180,10 +180,10 @@ fn a_case_takes_no_parameter_that_its_phase_does_not_know() {
 fn what_would_prove_nothing_is_refused() {
     let text = documented().replace("to = 3 ", "to = 1 ");
     let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
-    assert!(error.contains("case `scale_up` scales to 1 and adds no replica: make `to` of [scale] larger"), "{error}");
+    assert!(error.contains("`to` is 1: write a number from 2 to 100"), "{error}");
     let text = format!("{}\n[[topology]]\nname = \"none\"\nreplicas = 1\ncases = []\n", documented());
     let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
-    assert!(error.contains("topology `none` has no case: nothing would be proven"), "{error}");
+    assert!(error.contains("`cases` has 0 entries: list at least 1"), "{error}");
 }
 
 #[test]
@@ -339,8 +339,14 @@ fn a_limit_of_no_state_or_of_no_time_is_refused() {
     assert_eq!(read.unwrap().limits_s["unschedulable"], 600);
     let (read, line) = with("unscheduled = 600");
     let error = read.unwrap_err().to_string();
-    let start = format!("e2e.toml:{line}: no state has the limit `unscheduled`: there are image_missing, ");
-    assert!(error.starts_with(&start), "{error}");
+    // The line of its table.
+    let line = line - 1;
+    let start = format!("e2e.toml:{line}: `limits_s` has the key \"unscheduled\": write one of ");
+    let keys = crate::kubernetes::final_states::keys().collect::<Vec<_>>();
+    assert_eq!(error.strip_prefix(&start), Some(keys.join(", ").as_str()), "{error}");
+    for key in keys {
+        assert!(with(&format!("{key} = 600")).0.is_ok(), "{key}");
+    }
     for seconds in ["0", "3601", "18446744073709551615"] {
         let (read, line) = with(&format!("unschedulable = {seconds}"));
         let error = read.unwrap_err().to_string();

@@ -43,13 +43,14 @@ const CONTENTS: [&str; 3] = [".body", "cases(output).is", "secret[].data.*"];
 const MANY: usize = 1001;
 
 /// What is fine, and why: the end of the key, where `*` is a key of a map and `[]` an entry of a list.
-const FINE: [(&str, Kind, &str); 46] = [
+const FINE: [(&str, Kind, &str); 48] = [
     (".set", Empty, "an empty list is one that was left out"),
     (".values", Empty, "an empty list is one that was left out"),
     (".needs", Empty, "an empty list is one that was left out"),
     ("members.roles", Empty, "an empty list is one that was left out"),
     ("headers", Empty, "an empty table is one that was left out"),
     ("timeouts_s", Empty, "the default is for every case"),
+    ("limits_s", Empty, "every state has a limit of its own"),
     ("scale", Empty, "the defaults are left"),
     ("parts.*", Empty, "a part may need no other"),
     ("verify[].by", Empty, "`not_proven` says why nothing is"),
@@ -89,6 +90,7 @@ const FINE: [(&str, Kind, &str); 46] = [
     ("members.roles[]", Unicode, "what it is compared with decides"),
     ("image.repository", Unicode, "a chart may call its values so"),
     ("image.tag", Unicode, "a chart may call its values so"),
+    ("image.registry", Unicode, "a chart may call its values so"),
     ("scale.value", Unicode, "a chart may call its values so"),
 ];
 
@@ -250,7 +252,7 @@ fn key(example: &Table, way: &[To]) -> String {
 
 /// Whether the keys of the table there are the suite's own words.
 fn is_map(key: &str) -> bool {
-    ["headers", "secret[].data", "timeouts_s", "targets", "parts", "replicas_are).replicas"]
+    ["headers", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
         .iter()
         .any(|map| key.ends_with(map))
 }
