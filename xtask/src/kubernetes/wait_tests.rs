@@ -102,3 +102,19 @@ async fn where_no_hook_failed_the_watch_is_given_its_moment_once() {
     }
     assert!(asked.elapsed() < WATCH_LAGS_MOST * 10, "not once for each who asks");
 }
+
+#[tokio::test]
+async fn a_check_may_look_at_the_watch_that_changes_meanwhile() {
+    let watch = Watch::still(State::default());
+    let check = |_: &State| {
+        let (changed, told) = std::sync::mpsc::channel();
+        let changing = watch.clone();
+        std::thread::spawn(move || {
+            changing.replace(with_pod(&json!({})));
+            changed.send(()).ok();
+        });
+        told.recv_timeout(Duration::from_secs(10)).map_err(|_| "the state is locked".to_owned())?;
+        Ok(watch.state().pods.len())
+    };
+    assert_eq!(waiter(100).until(&watch, "a pod", check).await.unwrap(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -110,7 +110,7 @@ struct Followers {
 struct Shared {
     namespace: String,
     events: Events,
-    state: RwLock<State>,
+    state: RwLock<Arc<State>>,
     version: watch::Sender<u64>,
 }
 
@@ -162,8 +162,12 @@ impl Watch {
     #[cfg(test)]
     pub fn still(state: State) -> Self {
         let (events, _) = Events::channel();
-        let shared =
-            Shared { namespace: "test".to_owned(), events, state: RwLock::new(state), version: watch::Sender::new(0) };
+        let shared = Shared {
+            namespace: "test".to_owned(),
+            events,
+            state: RwLock::new(Arc::new(state)),
+            version: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared), followers: Arc::default() }
     }
 
@@ -183,9 +187,9 @@ impl Watch {
         &self.shared.events
     }
 
-    /// What was last seen. Not to be held across an await.
-    pub fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+    /// What was last seen. It holds no lock: whoever looks at one state may look at the next before it lets go of this.
+    pub fn state(&self) -> Arc<State> {
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Wakes its holder at every change.
@@ -196,7 +200,7 @@ impl Watch {
 
 impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+        change(Arc::make_mut(&mut self.state.write().unwrap_or_else(PoisonError::into_inner)));
         self.version.send_modify(|version| *version += 1);
     }
 
