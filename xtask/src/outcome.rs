@@ -7,6 +7,7 @@
 //! | did not run, its culprit is reported red | ignored, "not run: culprit" | 101 |
 //! | did not run, its culprit is not reported | FAILED, "not run: culprit" | 101 |
 //! | `cluster::create` failed | FAILED | 3 |
+//! | the cluster went away, or its nodes can't become ready | "not run: how", but for the case that saw it | 3 |
 //! | all passed, but a report could not be written | as above | 3 |
 //! | has no meaning on this cluster | ignored, "not run: why" | 0 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | 130, 143 |
@@ -76,6 +77,14 @@ pub fn exit(outcomes: &[Outcome], signal: Option<Signal>) -> Exit {
     }
 }
 
+/// The exit code of a run whose cluster may have been lost: what the cases say is not about the chart then.
+pub fn with_cluster(exit: Exit, lost: Option<&str>) -> Exit {
+    match (exit, lost) {
+        (Exit::Passed | Exit::CaseFailed, Some(_)) => Exit::Environment,
+        _ => exit,
+    }
+}
+
 /// The exit code once the reports are written, or are not: a green run whose reports are missing is none for CI.
 pub fn with_reports(exit: Exit, trouble: Option<&anyhow::Error>) -> Exit {
     let Some(error) = trouble else { return exit };
@@ -131,6 +140,9 @@ mod tests {
         assert_eq!(exit(&[green.clone(), dirty], None), Exit::CaseFailed, "a failed clean-up is red");
         assert_eq!(exit(std::slice::from_ref(&green), Some(Signal::Interrupt)), Exit::Interrupted);
         assert_eq!(exit(&[green], Some(Signal::Terminate)), Exit::Terminated);
+        assert_eq!(with_cluster(Exit::CaseFailed, Some("gone")), Exit::Environment);
+        assert_eq!(with_cluster(Exit::Interrupted, Some("gone")), Exit::Interrupted);
+        assert_eq!(with_cluster(Exit::CaseFailed, None), Exit::CaseFailed);
         let full = anyhow::anyhow!("no space left on device");
         assert_eq!(with_reports(Exit::Passed, Some(&full)), Exit::Environment);
         assert_eq!(with_reports(Exit::CaseFailed, Some(&full)), Exit::CaseFailed, "the verdict stays");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::check;
 pub use find::in_manifests;
-pub use pull::{ImageError, provide, save};
+pub use pull::{ImageError, RETRIES, provide, save};
 pub use reference::Reference;
 
 use crate::exit;

@@ -14,6 +14,7 @@ pub mod contents;
 pub mod final_states;
 pub mod http;
 pub mod logs;
+pub mod nodes;
 pub mod objects;
 mod retry;
 pub mod rollout;

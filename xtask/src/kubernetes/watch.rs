@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::nodes::{Nodes, Trouble};
 use super::objects;
 use crate::events::{Events, What};
 
@@ -86,6 +87,7 @@ impl State {
 #[derive(Clone)]
 pub struct Watch {
     shared: Arc<Shared>,
+    nodes: Nodes,
     _tasks: Arc<JoinSet<()>>,
 }
 
@@ -124,7 +126,13 @@ impl Watch {
         tasks.spawn(follow::<PersistentVolumeClaim>(client.clone(), shared.clone()));
         tasks.spawn(follow::<Job>(client.clone(), shared.clone()));
         tasks.spawn(follow::<PodDisruptionBudget>(client.clone(), shared.clone()));
-        Self { shared, _tasks: Arc::new(tasks) }
+        Self { shared, nodes: Nodes::default(), _tasks: Arc::new(tasks) }
+    }
+
+    /// The same, with what is seen of the cluster's nodes.
+    #[must_use]
+    pub fn on(self, nodes: &Nodes) -> Self {
+        Self { nodes: nodes.clone(), ..self }
     }
 
     /// A watcher that sees only what it is given: for tests of waits.
@@ -133,7 +141,7 @@ impl Watch {
         let (events, _) = Events::channel();
         let shared =
             Shared { namespace: "test".to_owned(), events, state: RwLock::new(state), version: watch::Sender::new(0) };
-        Self { shared: Arc::new(shared), _tasks: Arc::new(JoinSet::new()) }
+        Self { shared: Arc::new(shared), nodes: Nodes::default(), _tasks: Arc::new(JoinSet::new()) }
     }
 
     /// Shows another state: for tests of waits.
@@ -150,6 +158,11 @@ impl Watch {
     /// What was last seen. Not to be held across an await.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with the nodes that the namespace's pods wait for.
+    pub fn node_trouble(&self) -> Option<Trouble> {
+        self.nodes.trouble(&self.state())
     }
 
     /// Wakes its holder at every change.
@@ -173,7 +186,7 @@ impl Shared {
 
 /// The pause before a watch that broke is begun again: doubled each time, within what a wait can afford
 /// (kube's own goes up to 30 s).
-struct Pause(Duration);
+pub(super) struct Pause(Duration);
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(50);

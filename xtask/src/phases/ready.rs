@@ -1,7 +1,7 @@
-//! `ready`: every workload of every release becomes ready.
+//! `ready`: every workload of every release becomes ready, and the replicas are spread where the topology says so.
 
 use super::context::Cx;
-use super::{rolled_out, settled};
+use super::{placement, rolled_out, settled};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -12,5 +12,5 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     for placed in &stage.releases {
         rolled_out::rolled_out(cx, placed).await?;
     }
-    Ok(String::new())
+    placement::check(cx, &stage)
 }
