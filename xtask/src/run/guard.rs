@@ -10,7 +10,7 @@ use crate::cluster::Health;
 /// How often the API server is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 /// How long one answer may take; a machine with every core busy needs some of it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an API server may be silent where nobody else can say whether the cluster is still there.
 const SILENT_MAX: Duration = Duration::from_secs(60);
 
