@@ -234,7 +234,8 @@ async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
 
 #[tokio::test]
 async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_what_docker_lacks() {
-    let scene = Scene::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
+    let scene =
+        Scene::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
     let lacking = |image: &str| [(image.parse().unwrap(), "no such host".to_owned())];
     let mut problems = Problems::default();

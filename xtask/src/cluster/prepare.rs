@@ -21,7 +21,6 @@ const DOCKER_ROOT: &str = "/var/lib/docker";
 
 /// What a person asks for, and the run that asks.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, or follows from some")]
 pub struct Request {
     /// Which cluster.
     pub choice: Choice,
@@ -157,7 +156,8 @@ async fn provide_node_image(
     let reference: Reference = image.parse().map_err(|error| anyhow::anyhow!("the node image {image}: {error}"))?;
     if let Err(error) = images::provide(launcher, docker, &reference, request.pull_retries()).await {
         let what = format!("docker does not have the node image {image} and can't pull it: {}", error.words());
-        problems.add(what, "check the network, name one that Docker has with `--node-image`, or use `--cluster embedded`");
+        problems
+            .add(what, "check the network, name one that Docker has with `--node-image`, or use `--cluster embedded`");
     }
     Ok(())
 }

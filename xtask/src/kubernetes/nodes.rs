@@ -114,8 +114,8 @@ impl Seen {
     /// What is wrong with a node that is not ready.
     fn told(&self, node: &Node) -> Trouble {
         let name = node.name_any();
-        let on_node = |pod: &&Pod| objects::node(pod) == Some(&name) && uses_host_network(pod);
-        // Other pods wait for the network as the chart's own do.
+        let on_node = |pod: &&Pod| objects::node(pod) == Some(&name);
+        // One that only waits for the network, as the chart's own do, is in no state that counts here.
         let system: Vec<Pod> = self.system.iter().filter(on_node).cloned().collect();
         let broken = cannot_start(&system);
         let limping = || system.iter().find(|pod| is_limping(pod)).map(pod_sentence);
@@ -156,13 +156,10 @@ fn waits(pod: &Pod) -> bool {
     !matches!(phase, Some("Succeeded" | "Failed")) && !objects::is_ready(pod)
 }
 
-fn uses_host_network(pod: &Pod) -> bool {
-    pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true)
-}
-
 /// Whether a pod that ought to run does not: one that is only being created is left out.
 fn is_limping(pod: &Pod) -> bool {
-    let waiting = objects::containers(pod).filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
+    let waiting =
+        objects::containers(pod).filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
     waits(pod) && waiting.into_iter().any(|reason| !matches!(reason, "ContainerCreating" | "PodInitializing"))
 }
 
@@ -172,7 +169,8 @@ fn pod_sentence(pod: &Pod) -> String {
 
 /// Keeps what is seen up to date.
 async fn follow(client: Client, seen: Arc<RwLock<Seen>>) {
-    let mut stream = watcher(Api::<Node>::all(client.clone()), watcher::Config::default()).backoff(Pause::default()).boxed();
+    let mut stream =
+        watcher(Api::<Node>::all(client.clone()), watcher::Config::default()).backoff(Pause::default()).boxed();
     let mut listed = BTreeMap::new();
     loop {
         let unready = unready_names(&seen);

@@ -20,9 +20,10 @@ fn node(name: &str, ready: &str) -> Node {
     serde_json::from_value(node).unwrap()
 }
 
-fn system_pod(node: &str, host_network: bool, status: &Value) -> Pod {
-    let spec = json!({ "nodeName": node, "hostNetwork": host_network, "containers": [] });
-    let pod = json!({ "metadata": { "name": "kindnet-x", "namespace": "kube-system" }, "spec": spec, "status": status });
+fn system_pod(node: &str, status: &Value) -> Pod {
+    let spec = json!({ "nodeName": node, "containers": [] });
+    let pod =
+        json!({ "metadata": { "name": "kindnet-x", "namespace": "kube-system" }, "spec": spec, "status": status });
     serde_json::from_value(pod).unwrap()
 }
 
@@ -54,18 +55,16 @@ fn a_node_that_is_not_ready_is_told_in_its_own_words() {
 #[test]
 fn the_system_pod_behind_it_is_named_and_is_final_sooner() {
     let told = |pod: Pod| Nodes::still(vec![node("only", "Unknown")], vec![pod]).trouble(&pod_on(None, false)).unwrap();
-    let broken = told(system_pod("only", true, &waiting_for("ErrImagePull", "kindnetd:1: not found")));
+    let broken = told(system_pod("only", &waiting_for("ErrImagePull", "kindnetd:1: not found")));
     let cause = "; in kube-system, Pod/kindnet-x can't start: container kindnet-cni with image kindnetd:1: \
                  ErrImagePull, kindnetd:1: not found";
     assert_eq!(broken.sentence, format!("Node/only is not ready: {CNI}{cause}"));
     assert_eq!(broken.final_after, Some(BROKEN_AFTER));
-    let limping = told(system_pod("only", true, &waiting_for("CrashLoopBackOff", "back-off 10s")));
+    let limping = told(system_pod("only", &waiting_for("CrashLoopBackOff", "back-off 10s")));
     assert!(limping.sentence.ends_with("Pod/kindnet-x: Pending, kindnet-cni: CrashLoopBackOff"), "{limping:?}");
     assert_eq!(limping.final_after, Some(UNREADY_AFTER), "it may come up yet");
-    let young = told(system_pod("only", true, &waiting_for("ContainerCreating", "")));
+    let young = told(system_pod("only", &waiting_for("ContainerCreating", "")));
     assert!(!young.sentence.contains("kube-system"), "{young:?}");
-    let behind = told(system_pod("only", false, &waiting_for("ErrImagePull", "coredns: not found")));
-    assert_eq!(behind.final_after, Some(UNREADY_AFTER), "it waits for the network itself: {behind:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::{Request, Response};
+use hyper_util::client::legacy::Error;
 use kube::client::Body;
 use kube::client::retry::RetryPolicy;
 use tower::BoxError;
@@ -67,7 +68,7 @@ impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Retry {
 fn was_refused(error: &BoxError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
     while let Some(error) = cause {
-        if error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
+        if error.downcast_ref::<Error>().is_some_and(Error::is_connect) {
             return true;
         }
         cause = error.source();

@@ -127,7 +127,9 @@ mod tests {
     fn a_quorum_stays_and_a_control_plane_is_left_alone() {
         let placement = |pods: &[(&str, &str)]| {
             let mut placement = Placement::new();
-            pods.iter().for_each(|(node, pod)| placement.entry((*node).to_owned()).or_default().push((*pod).to_owned()));
+            for (node, pod) in pods {
+                placement.entry((*node).to_owned()).or_default().push((*pod).to_owned());
+            }
             placement
         };
         let one = placement(&[("worker1", "web-0")]);
@@ -138,6 +140,9 @@ mod tests {
         let told = "no worker node runs replicas, and fewer than half of them: w-0 on Node/control-plane; w-1, w-2 on \
                     Node/worker1";
         assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), told);
-        assert_eq!(choose(&workers(2), &Placement::new(), 1).unwrap_err(), "no worker node runs replicas: none has a node");
+        assert_eq!(
+            choose(&workers(2), &Placement::new(), 1).unwrap_err(),
+            "no worker node runs replicas: none has a node"
+        );
     }
 }

@@ -49,12 +49,14 @@ async fn until_gone(run: &Run) -> String {
         let since = *silent_since.get_or_insert_with(Instant::now);
         match run.cluster.health().await {
             Health::Gone(how) => return how,
-            Health::Runs => {}
             Health::Unknown(why) if since.elapsed() >= SILENT_MAX => {
                 let silent_s = since.elapsed().as_secs();
-                return format!("the API server of {} has been silent for {silent_s} s: {silence}{why}", run.cluster.name());
+                return format!(
+                    "the API server of {} has been silent for {silent_s} s: {silence}{why}",
+                    run.cluster.name()
+                );
             }
-            Health::Unknown(_) => {}
+            Health::Runs | Health::Unknown(_) => {}
         }
     }
 }

@@ -148,7 +148,8 @@ fn off(mut pod: Pod, node: &str) -> serde_json::Result<Pod> {
     let elsewhere = json!({ "key": "metadata.name", "operator": "NotIn", "values": [node] });
     let required = json!({ "nodeSelectorTerms": [{ "matchFields": [elsewhere] }] });
     let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } });
-    let toleration = json!({ "key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule" });
+    let toleration =
+        json!({ "key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule" });
     if let Some(spec) = &mut pod.spec {
         spec.affinity = serde_json::from_value(affinity)?;
         spec.tolerations = Some(vec![serde_json::from_value(toleration)?]);

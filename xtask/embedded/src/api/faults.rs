@@ -15,9 +15,8 @@ pub async fn strike(planted: &Planted, method: &Method, target: &Target) -> Opti
     let subresource = target.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
     let call = format!("{method} {}{subresource}", target.kind.plural);
     let named = format!("{call} {}", target.name.as_deref().unwrap_or_default());
-    let is_api = |what: &What| {
-        matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies)
-    };
+    let is_api =
+        |what: &What| matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies);
     let what = planted.strike(&call, is_api).or_else(|| planted.strike(&named, is_api))?;
     let (code, message) = match what {
         What::ApiFails { code, message } => (code, message),

@@ -75,7 +75,7 @@ impl Unready {
                 Some(message) => ("False", "KubeletNotReady", message),
                 None => ("True", "KubeletReady", "kubelet is posting ready status"),
             };
-            ready.status = status.to_owned();
+            status.clone_into(&mut ready.status);
             (ready.reason, ready.message) = (Some(why.to_owned()), Some(message.to_owned()));
             true
         })
@@ -90,7 +90,7 @@ fn is_tainted(node: &Node) -> bool {
 fn plugin() -> Result<Pod, Status> {
     let pod = json!({
         "metadata": { "name": "network-plugin", "namespace": "kube-system" },
-        "spec": { "nodeName": NODE, "hostNetwork": true, "containers": [{ "name": "plugin", "image": "network.test/plugin:1" }] },
+        "spec": { "nodeName": NODE, "containers": [{ "name": "plugin", "image": "network.test/plugin:1" }] },
     });
     crate::client::parsed(&pod)
 }

@@ -144,13 +144,8 @@ pub fn cannot_start(pods: &[Pod]) -> Option<String> {
     let pods = pods.iter().map(|pod| (pod.name_any(), pod.clone())).collect();
     let state = State { pods, ..State::default() };
     let view = View { state: &state, old_hooks: None };
-    let finders = [
-        pods::image_never_pulled,
-        pods::image_missing,
-        pods::config_refused,
-        pods::init_fails,
-        pods::crash_loop,
-    ];
+    let finders =
+        [pods::image_never_pulled, pods::image_missing, pods::config_refused, pods::init_fails, pods::crash_loop];
     finders.iter().flat_map(|find| find(&view)).map(|sighting| sighting.sentence).next()
 }
 
