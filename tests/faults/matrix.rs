@@ -59,6 +59,8 @@ pub struct Row {
     /// Rules of kind's and docker's doubles, before those of a run in which all goes well: the row runs on kind.
     #[serde(default)]
     pub kind: Vec<toml::Table>,
+    /// The cluster, as `--cluster` takes it, instead of what the other keys lead to.
+    pub cluster: Option<String>,
     /// Variables of the run's environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

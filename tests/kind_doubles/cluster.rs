@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 use xtask::cluster::lease::{self, Change, Owner, Record};
-use xtask::cluster::{self, Choice, Loaded, Problems, sweep};
+use xtask::cluster::{self, Choice, Health, Loaded, Problems, sweep};
 use xtask::images;
 use xtask::tools::Docker;
 
@@ -37,6 +37,7 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
         "docker version --format json".to_owned(),
         DOCKER_INFO.to_owned(),
         "kind version".to_owned(),
+        format!("docker image inspect {image} --format {{{{.Id}}}} {{{{.Os}}}}/{{{{.Architecture}}}} {{{{.Size}}}}"),
         format!("kind create cluster --name {NAME} --image {image} --retain --kubeconfig SCENE/run/kubeconfig"),
         format!("kind get nodes --name {NAME}"),
         format!("docker exec {NAME}-control-plane ctr -n k8s.io images ls -q"),
@@ -198,17 +199,110 @@ async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
     assert!(!scene.leased());
 }
 
-#[tokio::test]
-async fn a_node_image_that_can_not_be_pulled_comes_with_advice() {
+/// Rules of a Docker that lacks the node image.
+fn without_node_image(pull: crate::doubles::Rule) -> Vec<crate::doubles::Rule> {
     let mut rules = common();
-    rules.push(rule("kind-create-image-missing"));
-    let scene = Scene::new(&rules);
-    let request = cluster::Request { node_image: Some("kindest/node:v0.0.0".to_owned()), ..scene.request() };
+    rules.retain(|rule| !rule.plays("node-image"));
+    rules.extend([rule("node-image-missing"), pull]);
+    rules
+}
+
+#[tokio::test]
+async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_takes_the_embedded_cluster() {
+    let scene = Scene::new(&without_node_image(rule("node-image-pull-offline")));
+    let image = xtask::tools::pins::node_image();
+    let lacking = format!("docker does not have the node image {image} and can't pull it: Get ");
     let mut problems = Problems::default();
-    let cluster = cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap().unwrap();
-    let message = format!("{:#}", cluster.create().await.unwrap_err());
-    assert!(message.starts_with("the node image can't be pulled: check the network, or name one"), "{message}");
-    assert!(message.contains("no such host"), "{message}");
+    drop(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap());
+    let message = problems.into_result().unwrap_err().to_string();
+    assert!(message.contains(&lacking) && message.contains("no such host"), "{message}");
+    assert!(message.contains("`--node-image`, or use `--cluster embedded`"), "{message}");
+    assert_eq!(scene.doubles.count("node-image-pull-offline"), 4, "it may pass");
+
+    let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
+    let mut problems = Problems::default();
+    let cluster = cluster::prepare(&scene.launcher, &auto, &mut problems).await.unwrap().unwrap();
+    problems.into_result().unwrap();
+    let said = cluster.describe();
+    assert!(said.starts_with("the embedded cluster, because kind can't be used: docker does not have the node image"));
+    assert!(said.contains("no such host"), "{said}");
+    assert_eq!(scene.doubles.count("node-image-pull-offline"), 6, "another cluster serves as well");
+
+    for request in [
+        cluster::Request { ci: true, ..auto.clone() },
+        cluster::Request { kind_config: Some(scene.path("bin/rules.json")), ..auto.clone() },
+    ] {
+        let mut problems = Problems::default();
+        drop(cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap());
+        let message = problems.into_result().unwrap_err().to_string();
+        assert!(message.starts_with("one thing is in the way") && message.contains(&lacking), "{message}");
+    }
+    let unused = cluster::Request { unused: true, ..scene.request() };
+    let mut problems = Problems::default();
+    drop(cluster::prepare(&scene.launcher, &unused, &mut problems).await.unwrap());
+    problems.into_result().unwrap();
+    assert_eq!(scene.doubles.count("kind-create"), 0);
+}
+
+#[tokio::test]
+async fn a_node_image_that_a_flag_names_is_looked_for_too() {
+    let rules = [rule("node-image-other-missing"), rule("node-image-other-pull-offline")];
+    let scene = Scene::new(&[common(), rules.into()].concat());
+    let node_image = Some("kindest/node:v0.0.0".to_owned());
+    let request = cluster::Request { choice: Choice::Auto, node_image, ..scene.request() };
+    let mut problems = Problems::default();
+    drop(cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap());
+    let message = problems.into_result().unwrap_err().to_string();
+    assert!(message.contains("the node image kindest/node:v0.0.0 and can't pull it"), "{message}");
+}
+
+#[tokio::test]
+async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
+    let mut scene = Scene::new(&without_node_image(rule("node-image-pull")));
+    drop(scene.cluster().await);
+    assert_eq!(scene.doubles.count("node-image-pull"), 1);
+    let notes = scene.notes().join("\n");
+    assert!(notes.contains("docker does not have it yet, and pulls it"), "{notes}");
+}
+
+#[tokio::test]
+async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_what_docker_lacks() {
+    let scene =
+        Scene::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
+    let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
+    let lacking = |image: &str| [(image.parse().unwrap(), "no such host".to_owned())];
+    let mut problems = Problems::default();
+    let instead = cluster::without_images(&auto, &lacking("busybox:1.36.1"), &mut problems).unwrap().unwrap();
+    let because = "the embedded cluster, because docker does not have busybox:1.36.1 and can't pull it: no such host";
+    assert_eq!(instead.describe(), because);
+    problems.into_result().unwrap();
+    for (request, image, fix) in [
+        (cluster::Request { ci: true, ..auto.clone() }, "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
+        (scene.request(), "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
+        (auto, "registry.test/app:1", "`--cluster embedded` has to get it, too"),
+    ] {
+        let mut problems = Problems::default();
+        assert!(cluster::without_images(&request, &lacking(image), &mut problems).unwrap().is_none());
+        let message = problems.into_result().unwrap_err().to_string();
+        assert!(message.contains(&format!("docker does not have {image}")) && message.contains(fix), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn docker_says_whether_the_cluster_is_still_there() {
+    let states = ["node-state", "node-state-exited", "node-state-removed", "node-state-docker-gone"];
+    let states = states.map(|state| rule(state).times(1));
+    let scene = Scene::new(&[healthy(), states.into()].concat());
+    let cluster = scene.up().await;
+    assert_eq!(cluster.health().await, Health::Runs);
+    for words in [
+        "the kind cluster chartproof-ab12 has stopped: its node chartproof-ab12-control-plane is exited",
+        "the kind cluster chartproof-ab12 is gone: Docker has no container chartproof-ab12-control-plane any more",
+        "the kind cluster chartproof-ab12 is gone with its Docker: Cannot connect to the Docker daemon",
+    ] {
+        let Health::Gone(how) = cluster.health().await else { panic!("it is {words}") };
+        assert!(how.starts_with(words), "{how}");
+    }
     cluster.delete().await.unwrap();
 }
 

@@ -72,6 +72,7 @@ pub fn common() -> Vec<Rule> {
         rule("docker-version"),
         rule("docker-info"),
         rule("kind-version"),
+        rule("node-image"),
         rule("kind-get-clusters-none").when(&["absent"]),
         rule("kind-get-clusters"),
         rule("kind-get-nodes-none").when(&["absent"]),

@@ -208,6 +208,36 @@ async fn a_load_that_fails_for_good_is_a_red_images_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() {
+    let gone = ["node-state-docker-gone", "kind-delete-docker-gone", "kind-get-clusters-docker-gone"].map(rule);
+    let rules =
+        but(all([vec![creation_until("node-images-run")], loads()].concat()), &["kind-delete", "kind-get-clusters"]);
+    let user = User::new(&[rules, gone.into()].concat());
+    stand_in(&user.scene);
+    let cluster = embedded(&user.scene).await;
+    let events = user.scene.report().join("events.jsonl");
+    let stop = async move {
+        let began = Instant::now();
+        let is_ready =
+            |text: String| text.lines().any(|line| line.contains("case_ended") && line.contains("r1::ready"));
+        while !std::fs::read_to_string(&events).is_ok_and(is_ready) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        cluster.stop().await.unwrap();
+        Instant::now()
+    };
+    let stop = tokio::spawn(stop);
+    let ended = tokio::task::block_in_place(|| user.run(&["r1::pod_kill"]));
+    let stopped = stop.await.unwrap();
+    assert!(stopped.elapsed() < Duration::from_secs(40), "no case waits out its time: {}", ended.told());
+    assert_eq!(ended.code, 3, "{}", ended.told());
+    assert_eq!(ended.red(), [""; 0], "no case is to blame: {}", ended.told());
+    let told = "the run ends here: the kind cluster chartproof-";
+    assert!(ended.stderr.contains(told) && ended.stderr.contains("is gone with its Docker"), "{}", ended.told());
+    assert!(user.clusters().contains("kind cluster chartproof-"), "{}", user.clusters());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_secrets_hold_is_in_no_log_that_kind_exports() {
     let save = rule("docker-save-any").does(json!({"copies": {"from": "$BASE/stand-in.tar", "to": "$DIR/images.tar"}}));
     let journal = json!({"copies": {"from": "$BASE/journal.log", "to": "$DIR/cluster-logs/node/journal.log"}});

@@ -59,6 +59,7 @@ fn docker(more: Vec<Rule>) -> Vec<Rule> {
         "docker--version",
         "docker-version",
         "docker-info",
+        "node-image",
         "under-version",
         "under-info-json",
         "under-info-security",

@@ -1,6 +1,7 @@
 //! Drives a plan: lanes side by side, each case as soon as what it needs has ended.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -26,6 +27,8 @@ pub struct Drive<'a> {
     pub events: &'a Events,
     /// Once cancelled, nothing begins but the clean-up.
     pub cancel: &'a CancellationToken,
+    /// Why the cluster is of no more use, where that is what cancelled it.
+    pub lost: &'a OnceLock<String>,
 }
 
 impl Drive<'_> {
@@ -74,7 +77,7 @@ impl Drive<'_> {
             }
         }
         let interrupted = self.cancel.is_cancelled() && !case.phase.tears_down();
-        interrupted.then(|| INTERRUPT.to_owned())
+        interrupted.then(|| self.lost.get().cloned().unwrap_or_else(|| INTERRUPT.to_owned()))
     }
 
     /// A case that ran beside what it needs and failed because that did is not to blame.

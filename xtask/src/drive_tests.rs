@@ -32,7 +32,7 @@ impl Rehearsal {
 
     async fn run(&self, jobs: usize) -> Vec<Event> {
         let (events, mut receiver) = Events::channel();
-        let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel };
+        let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel, lost: &OnceLock::new() };
         drive
             .run(async |case: &Case| {
                 self.say(format!("begin {}", case.name));

@@ -74,6 +74,11 @@ pub enum What {
         /// In order.
         cases: Vec<CaseName>,
     },
+    /// The cluster went away, or its nodes can't become ready: the run ends, and what the cases say is not about the chart.
+    ClusterLost {
+        /// How that is known.
+        why: String,
+    },
     /// A case began.
     CaseStarted {
         /// Which.

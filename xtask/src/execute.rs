@@ -10,12 +10,12 @@ use futures::FutureExt;
 use crate::events::Verdict;
 use crate::evidence;
 use crate::kubernetes::final_states::Limits;
-use crate::kubernetes::wait::Waiter;
+use crate::kubernetes::wait::{GivenUp, Waiter};
 use crate::phases::context::{Cx, NotApplicable};
 use crate::phases::{self, explain, extra, never_below};
 use crate::plan::Case;
 use crate::process::redact;
-use crate::run::Run;
+use crate::run::{Run, guard};
 
 /// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
 const OVERRUN: Duration = Duration::from_secs(5);
@@ -41,14 +41,32 @@ async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     match cx.undone(ended).await {
         Ok(note) => Verdict::Passed { note: redact::text(&note) },
         Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
-        Err(error) => {
-            run.note_failure();
-            let message = explain::message(&cx, &error).await;
-            evidence::collect(&cx).await;
-            extra::clear(&cx).await;
-            Verdict::Failed { message: redact::text(&message) }
+        Err(error) => failed(&cx, case, &error).await,
+    }
+}
+
+/// The verdict of a case that ended with an error: none where the cluster is gone, which is not the chart's fault.
+async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
+    let run = &cx.run;
+    let blamed = error.downcast_ref::<GivenUp>().filter(|given_up| given_up.blames_node());
+    if blamed.is_none() {
+        guard::settle(run).await;
+        if let Some(why) = run.lost() {
+            if case.phase.tears_down() {
+                let left = "what is left is swept by the next run, or by `cargo xtask clusters --sweep`";
+                run.events.note(format!("{}: {error:#}; {left}", cx.name));
+            }
+            return Verdict::NotRun { culprit: why.to_owned() };
         }
     }
+    run.note_failure();
+    let message = explain::message(cx, error).await;
+    evidence::collect(cx).await;
+    if let Some(GivenUp { sentence, .. }) = blamed {
+        run.lose(sentence.clone());
+    }
+    extra::clear(cx).await;
+    Verdict::Failed { message: redact::text(&message) }
 }
 
 /// What the case's suite says; the longest of all suites' where it belongs to none.

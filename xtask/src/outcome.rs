@@ -8,6 +8,7 @@
 //! | did not run for another reason, as an interrupt | FAILED, "not run: why" | failure | 101 |
 //! | has no verdict | FAILED, "cut short" | error | 101 |
 //! | `cluster::create` failed | FAILED | failure | 3 |
+//! | the cluster went away, or its nodes can't become ready | "not run: how", but for the case that saw it | as libtest | 3 |
 //! | all passed, but a report could not be written | as above | as above | 3 |
 //! | has no meaning on this cluster | ignored, "not run: why" | skipped | 0 |
 //! | none of the selected cases has a meaning on this cluster | as above | as above | 3 |
@@ -32,6 +33,7 @@ pub fn exit(run: &Run, signal: Option<Signal>) -> Exit {
     match signal {
         Some(Signal::Interrupt) => Exit::Interrupted,
         Some(Signal::Terminate) => Exit::Terminated,
+        None if run.lost.is_some() => Exit::Environment,
         None if run.cases.iter().any(|case| case.name == CLUSTER_CREATE && failed(case)) => Exit::Environment,
         None if run.cases.iter().any(failed) => Exit::CaseFailed,
         None if proves_nothing(run) => Exit::Environment,
@@ -90,6 +92,8 @@ mod tests {
         let begun = Event::new(Duration::ZERO, What::CaseStarted { case: "c::r1::health".to_owned() });
         assert_eq!(code(&[passed(ready), begun]), Exit::CaseFailed, "a case without a verdict");
         assert_eq!(code(&[]), Exit::Environment, "events that are lost prove nothing");
+        let lost = Event::new(Duration::ZERO, What::ClusterLost { why: "gone".to_owned() });
+        assert_eq!(code(&[lost, failed(ready)]), Exit::Environment, "what the cases say is not about the chart");
         let (green, interrupted) = ([passed(ready)], Some(Signal::Interrupt));
         assert_eq!(exit(&Run::of(&green), interrupted), Exit::Interrupted);
         assert_eq!(exit(&Run::of(&green), Some(Signal::Terminate)), Exit::Terminated);

@@ -4,8 +4,11 @@
 //! suite file plants one.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The environment variable that holds faults as JSON: a list of [`Fault`].
 pub const VARIABLE: &str = "CHARTPROOF_EMBEDDED_FAULTS";
@@ -42,6 +45,20 @@ pub enum What {
     },
     /// An API call never answers; `of` is `VERB resource`.
     ApiHangs,
+    /// The API server refuses everything for so long from an API call on, which it does not answer; `of` is
+    /// `VERB resource`. Port-forwards that are up stay.
+    ApiRefuses {
+        /// How many seconds.
+        seconds: u64,
+    },
+    /// The node's process ends at an API call; `of` is `VERB resource`.
+    NodeDies,
+    /// The node is not ready, in these words, and the pod in `kube-system` that its network would come from asks for
+    /// the image `network.test/plugin:1`, which nobody has; `of` is the node's name, `times` the number of seconds.
+    NodeNotReady {
+        /// The message of its `Ready` condition.
+        message: String,
+    },
     /// A watch ends in the middle; `of` is the resource.
     WatchBreaks,
     /// A watch answers 410 `Expired`; `of` is the resource.
@@ -102,22 +119,25 @@ impl Fault {
 
 /// The faults as the running cluster asks for them. Cheap to clone; all clones share the counts.
 #[derive(Debug, Clone, Default)]
-pub struct Planted(Arc<Mutex<Faults>>);
+pub struct Planted {
+    faults: Arc<Mutex<Faults>>,
+    refuses_until: watch::Sender<Option<Instant>>,
+}
 
 impl Planted {
     /// These faults, with their full counts.
     pub fn new(faults: Faults) -> Self {
-        Self(Arc::new(Mutex::new(faults)))
+        Self { faults: Arc::new(Mutex::new(faults)), ..Self::default() }
     }
 
     /// Other faults from now on.
     pub fn replace(&self, faults: Faults) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
     /// The first fault of the wanted sort that hits `target`; counts as one strike.
     pub fn strike(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.0.iter_mut().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         fault.times = fault.times.map(|times| times - 1);
         Some(fault.what.clone())
@@ -125,7 +145,7 @@ impl Planted {
 
     /// The first fault of the wanted sort that is going to hit `target`; counts as nothing.
     pub fn next(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.0.iter().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         Some(fault.what.clone())
     }
@@ -133,6 +153,24 @@ impl Planted {
     /// Whether a fault of the wanted sort is going to hit `target`; counts as nothing.
     pub fn threatens(&self, target: &str, wanted: impl Fn(&What) -> bool) -> bool {
         self.next(target, wanted).is_some()
+    }
+
+    /// From now on the API server refuses everything for so long.
+    pub fn refuse_for(&self, seconds: u64) {
+        self.refuses_until.send_replace(Some(Instant::now() + Duration::from_secs(seconds)));
+    }
+
+    /// Whether the API server refuses everything now.
+    pub fn refuses(&self) -> bool {
+        self.refuses_until.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until the API server refuses everything.
+    pub async fn refusal(&self) {
+        let mut until = self.refuses_until.subscribe();
+        let refuses = |until: &Option<Instant>| until.is_some_and(|until| Instant::now() < until);
+        // The sender lives as long as `self`.
+        drop(until.wait_for(refuses).await);
     }
 
     /// Whether a fault that carries no message strikes `target`.

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::cluster::{NodeOptions, Ready};
 use crate::controllers;
 use crate::faults::{self, Planted};
-use crate::kubelet::{self, Handle, Kubelet};
+use crate::kubelet::{self, Handle, Kubelet, Unready};
 use crate::network::{self, GATEWAY, dns, proxy};
 use crate::registry::Registry;
 
@@ -88,6 +88,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     controllers::bootstrap::run(&client)?;
     controllers::bootstrap::run(&client)?;
     kubelet::register_node(&client, GATEWAY)?;
+    let unready = Unready::plant(&client, &faults)?;
     let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
     let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, addresses);
     let controllers = controllers::Context {
@@ -100,6 +101,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let api = tokio::spawn(api::serve(listener, state.clone()));
     let api_for_pods = tokio::spawn(api::serve(for_pods, state));
     announce(directory, &identity, address)?;
+    tokio::spawn(unready.recover());
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         ended = api => ended?.context("the API server"),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// The cluster that a person wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// kind where Docker answers, else embedded; where `CI` is set, kind.
+    /// kind where Docker answers and has its images, else embedded; where `CI` is set, kind.
     #[default]
     Auto,
     /// Created by kind in Docker.

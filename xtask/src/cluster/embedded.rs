@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::lease::{Lease, Resource};
 use super::node::Victim;
 use super::stage::{Progress, Stage};
-use super::{Access, Loaded};
+use super::{Access, Health, Loaded};
 use crate::exit;
 use crate::images::Archive;
 use crate::process::quote;
@@ -69,6 +69,14 @@ impl Embedded {
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
         cluster.kill_container(&victim.pod_uid, &victim.container).await
+    }
+
+    /// Whether the node's process runs. What holds the cluster for long does so by asking that process.
+    pub(super) async fn health(&self) -> Health {
+        match self.running.lock().await.as_mut().and_then(Cluster::ended) {
+            Some(how) => Health::Gone(format!("the process of the embedded cluster has ended ({how})")),
+            None => Health::Runs,
+        }
     }
 
     pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {

@@ -4,7 +4,8 @@
 const TABLE: [(&[&str], &str); 9] = [
     (
         &["failed to pull image"],
-        "the node image can't be pulled: check the network, or name one that Docker has with `--node-image`",
+        "the node image can't be pulled: check the network, name one that Docker has with `--node-image`, or use \
+         `--cluster embedded`",
     ),
     (
         &["unable to decode config"],

@@ -3,6 +3,7 @@
 mod choice;
 mod context;
 mod embedded;
+mod health;
 pub mod hints;
 pub mod kind;
 pub mod lease;
@@ -19,9 +20,10 @@ use std::path::{Path, PathBuf};
 pub use choice::Choice;
 pub use context::Context;
 pub use embedded::Embedded;
+pub use health::Health;
 pub use kind::Kind;
 pub use namespaces::RUN_LABEL;
-pub use prepare::{Request, prepare};
+pub use prepare::{Request, prepare, without_images};
 pub use problems::Problems;
 
 use tokio_util::sync::CancellationToken;
@@ -154,6 +156,11 @@ impl Cluster {
             Self::Context(context) => context.is_embedded(),
         };
         embedded && ::embedded::cluster::host_serves(&reference.to_string())
+    }
+
+    /// Whether it was there before the run.
+    pub fn was_there_before(&self) -> bool {
+        matches!(self, Self::Context(_))
     }
 
     /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.

@@ -7,7 +7,7 @@ use super::context::Loader;
 use super::lease::Lease;
 use super::{Choice, Cluster, Context, Embedded, Kind, Problems, context, kind, reuse};
 use crate::exit;
-use crate::images::Reference;
+use crate::images::{self, Reference};
 use crate::process::Launcher;
 use crate::tools::{self, Docker, Name, NoDocker, pins};
 
@@ -40,8 +40,24 @@ pub struct Request {
     pub leases: PathBuf,
     /// Whether it is to be one that an earlier run kept.
     pub reuse: bool,
+    /// Whether no case is going to create it: then nothing is pulled for it.
+    pub unused: bool,
     /// Whether this is a CI machine, where falling back would hide a broken environment.
     pub ci: bool,
+}
+
+impl Request {
+    /// Whether the embedded cluster will do where kind can't be used: nobody asked for kind, and no broken environment of
+    /// a CI machine is hidden by it.
+    fn may_fall_back(&self) -> bool {
+        let names_kind = self.kind_config.is_some() || self.node_image.is_some();
+        self.choice == Choice::Auto && !self.ci && !self.reuse && !names_kind && cfg!(target_os = "linux")
+    }
+
+    /// How often a pull is tried again whose error passes: where another cluster serves as well, it is not worth the wait.
+    pub fn pull_retries(&self) -> usize {
+        if self.may_fall_back() { 1 } else { images::RETRIES }
+    }
 }
 
 /// The cluster that a request leads to, not created yet; none where `problems` says why.
@@ -63,6 +79,14 @@ pub async fn prepare(
     let wants_docker = matches!(request.choice, Choice::Auto | Choice::Kind);
     let docker = if wants_docker { Some(Docker::find(launcher).await) } else { None };
     match (&request.choice, docker) {
+        (Choice::Auto, Some(Ok(docker))) if request.may_fall_back() => {
+            let mut in_the_way = Problems::default();
+            let kind = with_kind(launcher, request, docker, lease.clone(), &mut in_the_way).await?;
+            if in_the_way.is_empty() {
+                return Ok(kind);
+            }
+            in_process(request, format!(", because kind can't be used: {}", in_the_way.line()), lease, problems)
+        }
         (Choice::Auto | Choice::Kind, Some(Ok(docker))) => with_kind(launcher, request, docker, lease, problems).await,
         (Choice::Auto, Some(Err(reason))) if !request.ci => instead(request, &reason, lease, problems),
         (Choice::Auto | Choice::Kind, Some(Err(NoDocker { reason, fix }))) => {
@@ -115,9 +139,57 @@ async fn with_kind(
     note_cgroups(launcher, &docker).await;
     let Some(kind) = kind_tool(launcher, problems).await else { return Ok(None) };
     let node_image = request.node_image.clone().unwrap_or_else(|| pins::node_image().to_owned());
+    if problems.is_empty() && !request.unused {
+        provide_node_image(launcher, request, &docker, &node_image, problems).await?;
+    }
     let Request { kind_config: config, run_id, run_dir, .. } = request.clone();
     let options = kind::Options { kind, docker, node_image, config, run_id, run_dir };
     Ok(Some(Cluster::Kind(Kind::new(launcher.clone(), options, lease))))
+}
+
+/// Sees to it that Docker has the node image: kind would find out only when it creates the cluster.
+async fn provide_node_image(
+    launcher: &Launcher,
+    request: &Request,
+    docker: &Docker,
+    image: &str,
+    problems: &mut Problems,
+) -> anyhow::Result<()> {
+    let reference: Reference = image.parse().map_err(|error| anyhow::anyhow!("the node image {image}: {error}"))?;
+    if let Err(error) = images::provide(launcher, docker, &reference, request.pull_retries()).await {
+        let what = format!("docker does not have the node image {image} and can't pull it: {}", error.words());
+        problems
+            .add(what, "check the network, name one that Docker has with `--node-image`, or use `--cluster embedded`");
+    }
+    Ok(())
+}
+
+/// The cluster in place of kind's where Docker can't provide these images that the charts need, each with why; none where
+/// `problems` says why not.
+///
+/// # Errors
+/// Where the embedded cluster can't be planned.
+pub fn without_images(
+    request: &Request,
+    lacking: &[(Reference, String)],
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    let serves = |reference: &Reference| ::embedded::cluster::host_serves(&reference.to_string());
+    let told = |(image, why): &(Reference, String)| format!("docker does not have {image} and can't pull it: {why}");
+    if request.may_fall_back() && lacking.iter().all(|(reference, _)| serves(reference)) {
+        let because = lacking.iter().map(told).collect::<Vec<_>>().join("; ");
+        let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
+        return in_process(request, format!(", because {because}"), lease, problems);
+    }
+    for lack in lacking {
+        let fix = if serves(&lack.0) {
+            "check the network, `docker load` an archive of it, or use `--cluster embedded`, which has it"
+        } else {
+            "check its name and the network, or `docker load` an archive of it; `--cluster embedded` has to get it, too"
+        };
+        problems.add(told(lack), fix);
+    }
+    Ok(None)
 }
 
 async fn kind_tool(launcher: &Launcher, problems: &mut Problems) -> Option<tools::Tool> {

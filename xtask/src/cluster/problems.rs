@@ -29,6 +29,17 @@ impl Problems {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong, without the fixes: `kind v0.27.0 is too old; docker has no image`.
+    pub fn line(&self) -> String {
+        let first = |problem: &Problem| problem.what.lines().next().unwrap_or_default().to_owned();
+        self.0.iter().map(first).collect::<Vec<_>>().join("; ")
+    }
+
     /// Nothing, or all of it as one error.
     ///
     /// # Errors

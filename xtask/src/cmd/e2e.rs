@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ranges;
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
@@ -23,7 +24,7 @@ use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, Told, libtest, replay, terminal};
-use crate::run::{Made, Run, Settings, lock};
+use crate::run::{Made, Run, Settings, guard, lock};
 use crate::suite::{load, variant};
 use crate::tools::{self, Tool};
 
@@ -132,9 +133,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (leases, run_id) = (lease::folder()?, id.clone());
     let interrupt = Interrupt::listen(move || sweep::abandon(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
-    let prepared = preflight(&args, &launcher, &id, &folder).await;
+    let request = Request { unused: !plan.runs(Phase::ClusterCreate), ..args.request(&id, &folder, &lease::folder()?) };
+    let prepared = preflight(&args, &launcher, &request).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
-    let run = Arc::new(Run {
+    let mut run = Run {
         id,
         variants: plan.variants.clone(),
         about: plan.about(),
@@ -147,17 +149,27 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         cluster,
         image,
         made: Made::default(),
-    });
+    };
     if plan.runs(Phase::ImagesLoad) {
         run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
+        provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
     }
+    let run = Arc::new(run);
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
     begin(&run, &plan, args.again());
-    Drive { plan: &plan, jobs: args.jobs.unwrap_or(usize::from(u16::MAX)), events: &run.events, cancel: &run.cancel }
-        .run(async |case| Box::pin(execute(&run, case)).await)
-        .await;
+    let guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
+    Drive {
+        plan: &plan,
+        jobs: args.jobs.unwrap_or(usize::from(u16::MAX)),
+        events: &run.events,
+        cancel: &run.cancel,
+        lost: &run.made.lost,
+    }
+    .run(async |case| Box::pin(execute(&run, case)).await)
+    .await;
+    drop(guard);
     // From here on nothing ends early: whatever goes wrong, every verdict is reported.
     let signal = interrupt.signal();
     let budgets = run.update_budgets().context("the budgets are not updated");
@@ -191,15 +203,13 @@ fn last_event(events: &Events, budgets: anyhow::Result<()>, told: &mut Told, sig
 
 /// Everything that the environment has to have, and the cluster that it is going to be; nothing is created.
 /// What earlier runs left behind is swept.
-async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) -> anyhow::Result<(Tool, Cluster)> {
+async fn preflight(args: &Args, launcher: &Launcher, request: &Request) -> anyhow::Result<(Tool, Cluster)> {
     let mut problems = Problems::default();
-    let leases = lease::folder()?;
     // First: what a killed run left in the same folder is what its cluster is reached with.
-    for line in sweep::sweep(launcher, &leases, false).await? {
+    for line in sweep::sweep(launcher, &request.leases, false).await? {
         launcher.note(line);
     }
-    let request = args.request(id, folder, &leases);
-    let cluster = cluster::prepare(launcher, &request, &mut problems).await?;
+    let cluster = cluster::prepare(launcher, request, &mut problems).await?;
     if args.keep && request.ci && matches!(cluster, Some(Cluster::Embedded(_))) {
         let why = "an embedded cluster stays until Ctrl-C, and nobody presses that where CI is set";
         return Err(usage(format!("--keep: {why}")));
@@ -207,6 +217,20 @@ async fn preflight(args: &Args, launcher: &Launcher, id: &str, folder: &Path) ->
     let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
     problems.into_result()?;
     helm.zip(cluster).context("preflight found neither a problem nor a cluster")
+}
+
+/// Has Docker pull what the charts need, before anything is created; where it can't, the run is on another cluster, or is
+/// none.
+async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> {
+    let lacking = run.lacking_images(request.pull_retries()).await;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let mut problems = Problems::default();
+    let instead = cluster::without_images(request, &lacking, &mut problems)?;
+    problems.into_result()?;
+    run.cluster = instead.context("preflight found neither a problem nor a cluster")?;
+    Ok(())
 }
 
 fn begin(run: &Run, plan: &Plan, again: String) {
@@ -272,6 +296,7 @@ impl Args {
             run_dir: folder.to_owned(),
             leases: leases.to_owned(),
             reuse: self.reuse,
+            unused: false,
             ci: std::env::var_os("CI").is_some(),
         }
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::{check, ids};
 pub use find::{in_manifests, of_containers};
-pub use pull::{ImageError, provide, repo_digests, save};
+pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
 pub use reference::Reference;
 pub use values::{ImageValues, in_values};
 

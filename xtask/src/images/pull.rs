@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
@@ -14,7 +14,11 @@ use crate::tools::Docker;
 const PULL_TIMEOUT: Duration = Duration::from_secs(600);
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Waits between the attempts of a pull whose error passes.
-const RETRY_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+const RETRY_AFTER: [Duration; RETRIES] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+/// How often a pull whose error passes is tried again, at most.
+pub const RETRIES: usize = 3;
+/// How often a pull that goes on says so.
+const STILL_EVERY: Duration = Duration::from_secs(15);
 
 /// Why an image can't be had.
 #[derive(Debug)]
@@ -104,6 +108,14 @@ impl Failure {
     }
 }
 
+impl ImageError {
+    /// Docker's last line, for a sentence.
+    pub fn words(&self) -> &str {
+        let said = self.error.tail.lines().last().unwrap_or(self.kind.advice());
+        said.trim_start_matches("Error response from daemon: ").trim_end_matches('.')
+    }
+}
+
 impl fmt::Display for ImageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}\n{}", self.image, self.kind.advice(), self.error)
@@ -122,7 +134,7 @@ pub async fn save(
     references: &[Reference],
     into: &Path,
 ) -> Result<Archive, ImageError> {
-    try_join_all(references.iter().map(|reference| provide(launcher, docker, reference))).await?;
+    try_join_all(references.iter().map(|reference| provide(launcher, docker, reference, RETRIES))).await?;
     let saved = launcher.cmd(&docker.tool.path).args(save_args(docker, references, into)).timeout(SAVE_TIMEOUT);
     saved.run().await.map_err(|error| ImageError {
         image: references.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -143,18 +155,23 @@ fn save_args(docker: &Docker, references: &[Reference], into: &Path) -> Vec<Stri
     args
 }
 
-/// Sees to it that Docker has an image for its own platform.
+/// Sees to it that Docker has an image for its own platform; a pull whose error passes is tried so many times again.
 ///
 /// # Errors
 /// With the image, what kind of failure it was and what to do.
-pub async fn provide(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<(), ImageError> {
+pub async fn provide(
+    launcher: &Launcher,
+    docker: &Docker,
+    reference: &Reference,
+    retries: usize,
+) -> Result<(), ImageError> {
     if is_local(launcher, docker, reference).await? {
         return Ok(());
     }
-    let mut waits = RETRY_AFTER.iter();
+    launcher.note(format!("{reference}: docker does not have it yet, and pulls it"));
+    let mut waits = RETRY_AFTER.iter().take(retries);
     loop {
-        let pull = launcher.cmd(&docker.tool.path).args(["pull", &reference.to_string()]).timeout(PULL_TIMEOUT);
-        let Err(error) = pull.run().await else { return Ok(()) };
+        let Err(error) = pull(launcher, docker, reference).await else { return Ok(()) };
         let kind = if error.is_cancelled() { Failure::Other } else { Failure::of(&error.tail) };
         match waits.next() {
             Some(wait) if kind == Failure::Passing => {
@@ -174,6 +191,20 @@ pub async fn repo_digests(launcher: &Launcher, docker: &Docker, reference: &Refe
     let args = ["image", "inspect", &reference.to_string(), "--format", "{{json .RepoDigests}}"];
     let listed = launcher.cmd(&docker.tool.path).args(args).run().await?;
     Ok(serde_json::from_str::<Option<Vec<String>>>(&listed)?.unwrap_or_default())
+}
+
+/// Pulls an image, and says now and then that this goes on.
+async fn pull(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<(), CommandError> {
+    let cmd = launcher.cmd(&docker.tool.path).args(["pull", &reference.to_string()]).timeout(PULL_TIMEOUT);
+    let (mut pulled, began) = (std::pin::pin!(cmd.run()), Instant::now());
+    loop {
+        tokio::select! {
+            pulled = &mut pulled => return pulled.map(drop),
+            () = tokio::time::sleep(STILL_EVERY) => {
+                launcher.note(format!("{reference}: still being pulled after {} s", began.elapsed().as_secs()));
+            }
+        }
+    }
 }
 
 /// Whether Docker has the image, for the platform that its containers run on.

@@ -16,6 +16,7 @@ pub mod final_states;
 pub mod given;
 pub mod http;
 pub mod logs;
+pub mod nodes;
 pub mod objects;
 pub mod readiness;
 mod retry;
@@ -105,22 +106,47 @@ mod tests {
     /// What getting a namespace ends with where the server answers this status so often, and then well.
     async fn got(status: u16, times: u64) -> anyhow::Result<Namespace> {
         let server = MockServer::start().await;
+        answers(&server, status, times).await;
+        get_from(&server.uri()).await
+    }
+
+    async fn answers(server: &MockServer, status: u16, times: u64) {
         let told = json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
         let refusal = ResponseTemplate::new(status).set_body_json(told);
-        Mock::given(method("GET")).respond_with(refusal).up_to_n_times(times).mount(&server).await;
+        Mock::given(method("GET")).respond_with(refusal).up_to_n_times(times).mount(server).await;
         let namespace = ResponseTemplate::new(200).set_body_json(json!({ "metadata": { "name": "a" } }));
-        Mock::given(method("GET")).respond_with(namespace).mount(&server).await;
+        Mock::given(method("GET")).respond_with(namespace).mount(server).await;
+    }
+
+    async fn get_from(server: &str) -> anyhow::Result<Namespace> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("kubeconfig");
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config",
-            "clusters": [{ "name": "c", "cluster": { "server": server.uri() } }],
+            "clusters": [{ "name": "c", "cluster": { "server": server } }],
             "users": [{ "name": "u", "user": {} }],
             "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
         });
         std::fs::write(&file, kubeconfig.to_string())?;
         let client = client(&file, "x").await?;
         call("getting Namespace/a", Api::<Namespace>::all(client).get("a")).await
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_is_sent_again_once_the_server_is_back() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        drop(taken);
+        let back = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            let server = MockServer::builder().listener(listener).start().await;
+            answers(&server, 503, 1).await;
+            server
+        };
+        let url = format!("http://{address}");
+        let (got, _server) = tokio::join!(get_from(&url), back);
+        got.unwrap();
     }
 
     #[tokio::test]

@@ -16,6 +16,11 @@ pub fn controller<'a>(object: &'a impl ResourceExt, kind: &str) -> Option<&'a st
     (owner.kind == kind).then_some(owner.name.as_str())
 }
 
+/// The node that the pod was given.
+pub fn node(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
+}
+
 /// Whether the pod has ended, and not well.
 pub fn is_failed(pod: &Pod) -> bool {
     pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Failed"))

@@ -119,7 +119,7 @@ impl Waiter {
             let looked = check(&watch.state());
             let seen = match looked {
                 Ok(found) => return Ok(found),
-                Err(seen) => seen,
+                Err(seen) => with_nodes(watch, &seen),
             };
             self.waiting(format!("{what}: {seen}"));
             self.give_up_if_hopeless(watch, what, &seen).await?;
@@ -148,8 +148,9 @@ impl Waiter {
                 Ok(Err(other)) => got = other,
                 Err(_) => {}
             }
-            self.waiting(format!("{what}: {got}"));
-            self.give_up_if_hopeless(watch, what, &got).await?;
+            let seen = with_nodes(watch, &got);
+            self.waiting(format!("{what}: {seen}"));
+            self.give_up_if_hopeless(watch, what, &seen).await?;
             tokio::time::sleep(ASK_EVERY.min(self.left())).await;
         }
     }
@@ -181,7 +182,8 @@ impl Waiter {
                 news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
-            self.give_up_if_hopeless(watch, what, "it still goes on").await?;
+            let seen = with_nodes(watch, "it still goes on");
+            self.give_up_if_hopeless(watch, what, &seen).await?;
         }
     }
 
@@ -209,14 +211,19 @@ impl Waiter {
 
     async fn give_up_if_hopeless(&self, watch: &Watch, what: &str, seen: &str) -> anyhow::Result<()> {
         let namespace = watch.namespace().to_owned();
-        let (sighting, trouble) = {
+        let node_trouble = watch.node_trouble();
+        let (sighting, unready, trouble) = {
             let mut trackers = self.trackers.lock().await;
             let tracker = trackers.entry(watch.namespace().to_owned()).or_insert_with(|| self.tracker());
             let state = watch.state();
-            (tracker.look(&state, Instant::now()), state.trouble.clone())
+            let now = Instant::now();
+            (tracker.look(&state, now), tracker.look_at_node(node_trouble, now), state.trouble.clone())
         };
         if let Some(sighting) = sighting.filter(|_| !self.expects_failure.load(Ordering::Relaxed)) {
             bail!(GivenUp { sentence: sighting.sentence.clone(), namespace, sighting: Some(sighting) });
+        }
+        if let Some(sighting) = unready {
+            bail!(GivenUp { sentence: format!("{what}: {}", sighting.sentence), namespace, sighting: Some(sighting) });
         }
         if self.left().is_zero() {
             let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
@@ -225,6 +232,18 @@ impl Waiter {
         }
         Ok(())
     }
+}
+
+impl GivenUp {
+    /// Whether the cluster itself is to blame, and not what was deployed on it.
+    pub fn blames_node(&self) -> bool {
+        self.sighting.as_ref().is_some_and(|sighting| sighting.object.starts_with("Node/"))
+    }
+}
+
+/// What is seen, with what is wrong with the nodes that it waits for.
+fn with_nodes(watch: &Watch, seen: &str) -> String {
+    watch.node_trouble().map_or_else(|| seen.to_owned(), |trouble| format!("{seen}; {}", trouble.sentence))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::nodes::{Nodes, Trouble};
 use super::objects;
 use crate::events::{Events, What};
 
@@ -97,6 +98,7 @@ impl State {
 #[derive(Clone)]
 pub struct Watch {
     shared: Arc<Shared>,
+    nodes: Nodes,
     followers: Arc<Mutex<Followers>>,
 }
 
@@ -135,7 +137,7 @@ impl Watch {
             state: RwLock::default(),
             version: watch::Sender::new(0),
         });
-        let watch = Self { shared, followers: Arc::default() };
+        let watch = Self { shared, nodes: Nodes::default(), followers: Arc::default() };
         watch.follow::<Pod>(client);
         watch.follow::<Event>(client);
         watch.follow::<StatefulSet>(client);
@@ -145,6 +147,12 @@ impl Watch {
         watch.follow::<Job>(client);
         watch.follow::<PodDisruptionBudget>(client);
         watch
+    }
+
+    /// The same, with what is seen of the cluster's nodes.
+    #[must_use]
+    pub fn on(self, nodes: &Nodes) -> Self {
+        Self { nodes: nodes.clone(), ..self }
     }
 
     /// Follows a kind, too, from the first call on: one that not every cluster serves, or that few waits look at.
@@ -168,7 +176,7 @@ impl Watch {
             state: RwLock::new(Arc::new(state)),
             version: watch::Sender::new(0),
         };
-        Self { shared: Arc::new(shared), followers: Arc::default() }
+        Self { shared: Arc::new(shared), nodes: Nodes::default(), followers: Arc::default() }
     }
 
     /// Shows another state: for tests of waits.
@@ -190,6 +198,11 @@ impl Watch {
     /// What was last seen. It holds no lock: whoever looks at one state may look at the next before it lets go of this.
     pub fn state(&self) -> Arc<State> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is wrong with the nodes that the namespace's pods wait for.
+    pub fn node_trouble(&self) -> Option<Trouble> {
+        self.nodes.trouble(&self.state())
     }
 
     /// Wakes its holder at every change.

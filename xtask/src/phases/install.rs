@@ -40,7 +40,7 @@ async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
     let mut watches = BTreeMap::new();
     for (part, namespace) in &namespaces.0 {
         stage::create_namespace(&live.client, namespace, &cx.run.id).await?;
-        watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()));
+        watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
     }
     let baselines = baselines(cx, &live.client, namespaces.0.values()).await;
     let rendered = cx.run.render(variant).await?;

@@ -43,6 +43,7 @@ mod names_answer;
 pub mod never_below;
 mod node_stop;
 pub mod output;
+mod placement;
 mod pod_kill;
 mod pod_kill_follower;
 mod pod_kill_leader;

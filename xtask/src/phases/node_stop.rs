@@ -1,11 +1,15 @@
 //! `node_stop`: a worker node that runs a replica stops under load, and comes back. Where there is one node, nothing is
 //! checked.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
+use super::placement::{self, Placement};
 use crate::cluster::lease::Change;
 use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
@@ -19,6 +23,9 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, replicas) = (cx.stage()?, cx.replicas()?);
     let node = worker(&stage).await?;
+    if let Some(image) = cx.run.client_image() {
+        inside::keep_off((&stage, &cx.wait), image, &node).await?;
+    }
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let before = on(&stage, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
@@ -43,38 +50,99 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     disturbance.end().await
 }
 
-/// A worker that runs a replica.
+/// The worker to stop.
 async fn worker(stage: &Stage) -> anyhow::Result<String> {
     let nodes: Api<Node> = Api::all(stage.client.clone());
-    let nodes = call("listing the nodes", nodes.list(&kube::api::ListParams::default())).await?.items;
+    let nodes = call("listing the nodes", nodes.list(&ListParams::default())).await?.items;
     if nodes.len() < 2 {
         return Err(NotApplicable("the cluster has one node, several are needed to stop one".to_owned()).into());
     }
-    let workers = nodes.iter().filter(|node| !node.labels().contains_key(CONTROL_PLANE)).map(ResourceExt::name_any);
-    let replicas = stage.topology.replicas as usize;
+    let is_worker = |node: &&Node| !node.labels().contains_key(CONTROL_PLANE);
+    let workers = nodes.iter().filter(is_worker).map(ResourceExt::name_any).collect();
+    let placement = placement::of(&stage.replicas());
+    choose(&workers, &placement, stage.topology.replicas as usize).map_err(|why| NotApplicable(why).into())
+}
+
+/// The worker with the fewest replicas of those without which the rest can go on.
+fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) -> Result<String, String> {
     // The rest has to be able to go on, where there is a rest.
-    let may_go = |count: usize| count > 0 && (replicas < 3 || 2 * count < replicas);
-    let found = workers.into_iter().find(|node| may_go(on(stage, node).len()) && !runs_client(stage, node));
+    let may_go = |count: usize| replicas < 3 || 2 * count < replicas;
+    let running = placement.iter().filter(|(node, pods)| workers.contains(*node) && may_go(pods.len()));
+    let found = running.min_by_key(|(_, pods)| pods.len()).map(|(node, _)| node.clone());
     found.ok_or_else(|| {
-        let why = "no worker node runs replicas, fewer than half of them, and not the client in the cluster";
-        NotApplicable(why.to_owned()).into()
+        let rest = if replicas < 3 { "" } else { ", and fewer than half of them" };
+        format!("no worker node runs replicas{rest}: {}", placement::told(placement))
     })
 }
 
 /// The replicas on a node.
 fn on(stage: &Stage, node: &str) -> Vec<Pod> {
-    stage.replicas().into_iter().filter(|pod| node_of(pod) == Some(node)).collect()
-}
-
-fn runs_client(stage: &Stage, node: &str) -> bool {
-    stage.pod(inside::POD).is_some_and(|pod| node_of(&pod) == Some(node))
-}
-
-fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
+    stage.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
 }
 
 /// What changes when a pod's containers start anew.
 fn life(pod: &Pod) -> (Option<String>, i32) {
     (pod.uid(), objects::containers(pod).map(|status| status.restart_count).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workers(count: usize) -> BTreeSet<String> {
+        (1..=count).map(|number| format!("worker{number}")).collect()
+    }
+
+    /// Every way to place so many replicas on so many workers.
+    fn placements(replicas: usize, count: usize) -> Vec<Placement> {
+        let all = 0..count.pow(u32::try_from(replicas).unwrap());
+        let place = |mut code: usize| {
+            let mut placement = Placement::new();
+            for ordinal in 0..replicas {
+                placement.entry(format!("worker{}", code % count + 1)).or_default().push(format!("caesium-{ordinal}"));
+                code /= count;
+            }
+            placement
+        };
+        all.map(place).collect()
+    }
+
+    #[test]
+    fn three_replicas_on_several_of_the_workers_always_leave_one_that_may_stop() {
+        for (count, spread) in [(2, 6), (3, 24)] {
+            let all = placements(3, count);
+            let (spread_out, together): (Vec<_>, Vec<_>) = all.iter().partition(|placement| placement.len() > 1);
+            assert_eq!((spread_out.len(), together.len()), (spread, count));
+            for placement in spread_out {
+                let node = choose(&workers(count), placement, 3).unwrap();
+                assert_eq!(placement[&node].len(), 1, "{placement:?}");
+            }
+            for placement in together {
+                choose(&workers(count), placement, 3).unwrap_err();
+            }
+        }
+    }
+
+    #[test]
+    fn a_quorum_stays_and_a_control_plane_is_left_alone() {
+        let placement = |pods: &[(&str, &str)]| {
+            let mut placement = Placement::new();
+            for (node, pod) in pods {
+                placement.entry((*node).to_owned()).or_default().push((*pod).to_owned());
+            }
+            placement
+        };
+        let one = placement(&[("worker1", "web-0")]);
+        assert_eq!(choose(&workers(2), &one, 1).unwrap(), "worker1", "nothing has to go on without it");
+        let four = placement(&[("worker1", "w-0"), ("worker1", "w-1"), ("worker2", "w-2"), ("worker2", "w-3")]);
+        choose(&workers(2), &four, 4).unwrap_err();
+        let with_control_plane = placement(&[("control-plane", "w-0"), ("worker1", "w-1"), ("worker1", "w-2")]);
+        let told = "no worker node runs replicas, and fewer than half of them: w-0 on Node/control-plane; w-1, w-2 on \
+                    Node/worker1";
+        assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), told);
+        assert_eq!(
+            choose(&workers(2), &Placement::new(), 1).unwrap_err(),
+            "no worker node runs replicas: none has a node"
+        );
+    }
 }

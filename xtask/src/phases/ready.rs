@@ -1,9 +1,9 @@
-//! `ready`: everything that every release made becomes ready.
+//! `ready`: everything that every release made becomes ready, and the replicas are spread where the topology says so.
 
 use futures::future::try_join_all;
 
 use super::context::Cx;
-use super::{rolled_out, running_image, settled};
+use super::{placement, rolled_out, running_image, settled};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
@@ -17,7 +17,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     for (placed, made) in stage.releases.iter().zip(made) {
         not_judged.extend(rolled_out::all_ready(cx, placed, made).await?);
     }
-    let mut notes = vec![running_image::note(cx, &stage)];
+    let mut notes = vec![running_image::note(cx, &stage), placement::check(cx, &stage)?];
     notes.extend((!not_judged.is_empty()).then(|| format!("not judged: {}", not_judged.join(", "))));
     notes.retain(|note| !note.is_empty());
     Ok(notes.join("; "))

@@ -22,6 +22,8 @@ pub struct Run<'a> {
     pub cases: Vec<Case<'a>>,
     /// The cases that were asked for, without those that run because these need them. Empty: all were.
     pub selected: BTreeSet<&'a str>,
+    /// Why the cluster was of no more use, where that ended the run.
+    pub lost: Option<&'a str>,
     /// What of the named suites does not run, and by which flag.
     pub left_out: Vec<&'a str>,
     /// The command that asks for the same.
@@ -160,6 +162,7 @@ impl<'a> Run<'a> {
             What::CaseEnded { case, verdict, .. } => self.case(case, index).end = Some((event.at_ms, verdict)),
             What::Evidence { case, path } => self.case(case, index).evidence = Some(path),
             What::Selected { cases } => self.selected.extend(cases.iter().map(String::as_str)),
+            What::ClusterLost { why } => self.lost = Some(why),
             What::LeftOut { what } => self.left_out.push(what),
             What::RunEnded { exit_code, .. } => self.exit_code = Some(*exit_code),
             _ => {}

@@ -115,6 +115,7 @@ fn line(event: &Event) -> Option<String> {
         What::CaseStarted { case } => format!("{case} ..."),
         What::CaseEnded { case, took_ms, verdict } => format!("{case} {}", ended(*took_ms, verdict)),
         What::Fault { case, what } => format!("{case}: fault: {what}"),
+        What::ClusterLost { why } => format!("the run ends here: {why}"),
         What::Note { text } | What::LeftOut { what: text } => text.clone(),
         _ => return None,
     };

@@ -10,6 +10,7 @@ use crate::cluster::Loaded;
 use crate::evidence;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
 use crate::kubernetes;
+use crate::kubernetes::nodes::Nodes;
 use crate::kubernetes::wait::Waiter;
 use crate::phases::{Phase, output};
 use crate::suite::{Suite, Variant};
@@ -52,7 +53,8 @@ impl Run {
     pub async fn create_cluster(&self) -> anyhow::Result<()> {
         let access = self.cluster.create().await?;
         let client = kubernetes::client(&access.kubeconfig, &access.context).await?;
-        drop(self.made.live.set(Live { client, kubeconfig: access.kubeconfig, context: access.context }));
+        let nodes = Nodes::start(&client);
+        drop(self.made.live.set(Live { client, kubeconfig: access.kubeconfig, context: access.context, nodes }));
         Ok(())
     }
 
@@ -62,13 +64,7 @@ impl Run {
     /// Which image can't be had or loaded, and why.
     pub async fn load_images(&self, wait: &Waiter) -> anyhow::Result<String> {
         wait.waiting("rendering the chart to see which images it needs");
-        let mut needed = self.needed_images().await?;
-        let tested = match &self.image {
-            UnderTest::Archive(archive) => archive.references.clone(),
-            UnderTest::StandIn => vec![parse_stand_in()?],
-            UnderTest::Reference(_) => vec![],
-        };
-        needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        let mut needed = self.images_to_get().await?;
         for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
             self.events.note(format!("{image}: the nodes pull it themselves, since an archive does not name digests"));
         }
@@ -90,6 +86,31 @@ impl Run {
             Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
             Loaded::HaveToBePulled(why) => bail!("{} can't be loaded: {why}; name one with --image", self.image_line()),
         }
+    }
+
+    /// The images that the charts need, without those that this run builds or that the nodes have.
+    async fn images_to_get(&self) -> anyhow::Result<Vec<Reference>> {
+        let mut needed = self.needed_images().await?;
+        let tested = match &self.image {
+            UnderTest::Archive(archive) => archive.references.clone(),
+            UnderTest::StandIn => vec![parse_stand_in()?],
+            UnderTest::Reference(_) => vec![],
+        };
+        needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        Ok(needed)
+    }
+
+    /// What the charts need and Docker can neither provide nor pull for the cluster's nodes, each with why. Nothing where
+    /// no Docker loads the nodes, or where the charts can't be rendered: that is a case's to say.
+    pub async fn lacking_images(&self, retries: usize) -> Vec<(Reference, String)> {
+        let Some(docker) = self.cluster.docker() else { return Vec::new() };
+        let mut needed = self.images_to_get().await.unwrap_or_default();
+        needed.retain(|reference| !self.cluster.pulls_by_digest(reference));
+        let provided = needed.iter().map(async |reference| {
+            let provided = images::provide(&self.launcher, docker, reference, retries).await;
+            provided.err().map(|error| (reference.clone(), error.words().to_owned()))
+        });
+        futures::future::join_all(provided).await.into_iter().flatten().collect()
     }
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
@@ -181,8 +202,12 @@ impl Run {
     /// # Errors
     /// What is left behind.
     pub async fn delete_cluster(&self, failed: bool) -> anyhow::Result<String> {
-        for remark in self.cluster.remarks().await.unwrap_or_else(|error| vec![format!("{error:#}")]) {
-            self.events.note(remark);
+        self.made.ending.cancel();
+        match self.cluster.remarks().await {
+            Ok(remarks) => remarks.into_iter().for_each(|remark| self.events.note(remark)),
+            Err(error) if self.lost().is_none() => self.events.note(format!("{error:#}")),
+            // What is said of the cluster's end is enough.
+            Err(_) => {}
         }
         if failed && let Err(error) = self.keep_cluster_logs().await {
             self.events.note(format!("the cluster's logs: {error:#}"));

@@ -1,6 +1,7 @@
 //! A run: what was asked for, what it made, and where its evidence goes.
 
 mod environment;
+pub mod guard;
 pub mod lock;
 mod tested_image;
 
@@ -17,10 +18,11 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
-use crate::events::Events;
+use crate::events::{Events, What};
 use crate::evidence;
 use crate::helm::{self, Helm, Values};
 use crate::images::{Reference, UnderTest};
+use crate::kubernetes::nodes::Nodes;
 use crate::process::Launcher;
 use crate::stage::Stage;
 use crate::suite::budgets::Budgets;
@@ -78,6 +80,10 @@ pub struct Made {
     image_ids: OnceLock<ImageIds>,
     measured: Mutex<BTreeMap<PathBuf, Measured>>,
     failed: AtomicBool,
+    /// See [`Run::lost`].
+    pub lost: OnceLock<String>,
+    /// Cancelled before the cluster is deleted: from then on it may be gone.
+    ending: CancellationToken,
 }
 
 /// The worst figures of a suite's faults, by topology and case.
@@ -97,6 +103,8 @@ pub struct Live {
     pub kubeconfig: PathBuf,
     /// The context in it.
     pub context: String,
+    /// Its nodes, watched.
+    pub nodes: Nodes,
 }
 
 impl Live {
@@ -154,6 +162,20 @@ impl Run {
     /// Whether a case failed so far.
     pub fn has_failed(&self) -> bool {
         self.made.failed.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run: the cluster is of no more use, for this reason. The first one counts.
+    pub fn lose(&self, why: String) {
+        if self.made.lost.set(why).is_ok() {
+            self.note_failure();
+            self.events.send(What::ClusterLost { why: self.lost().unwrap_or_default().to_owned() });
+            self.cancel.cancel();
+        }
+    }
+
+    /// Why the cluster is of no more use; none as long as it is.
+    pub fn lost(&self) -> Option<&str> {
+        self.made.lost.get().map(String::as_str)
     }
 
     /// Lets go of every topology's place: their watchers end.

@@ -216,6 +216,9 @@ pub struct Topology {
     /// How many replicas have to be ready at every moment of every case after `ready`.
     #[serde(default)]
     pub never_below: Option<u32>,
+    /// Whether `ready` demands that the replicas are spread over the nodes.
+    #[serde(default)]
+    pub spread_over_nodes: bool,
     /// Its cases, in the order in which they run.
     pub cases: Vec<CaseSpec>,
 }

@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::recorder::Recorder;
 use crate::images::Reference;
 use crate::kubernetes::wait::Waiter;
+use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, code, given};
 use crate::stage::Stage;
 
@@ -131,8 +132,37 @@ pub async fn remove(stage: &Stage) -> anyhow::Result<()> {
     }
 }
 
+/// Makes the pod on another node than this one, which is going to stop; one that is there already is made anew.
+///
+/// # Errors
+/// Where it can't be deleted or made.
+pub async fn keep_off((stage, wait): (&Stage, &Waiter), image: &Reference, node: &str) -> anyhow::Result<()> {
+    remove(stage).await?;
+    let gone = |state: &State| if state.pods.contains_key(POD) { Err("it is there".to_owned()) } else { Ok(()) };
+    wait.until(&stage.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
+    create_as((stage, wait), &off(pod(image)?, node)?).await
+}
+
+/// The pod, kept off a node. A control plane has to do where the other workers are few.
+fn off(mut pod: Pod, node: &str) -> serde_json::Result<Pod> {
+    let elsewhere = json!({ "key": "metadata.name", "operator": "NotIn", "values": [node] });
+    let required = json!({ "nodeSelectorTerms": [{ "matchFields": [elsewhere] }] });
+    let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } });
+    let toleration =
+        json!({ "key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule" });
+    if let Some(spec) = &mut pod.spec {
+        spec.affinity = serde_json::from_value(affinity)?;
+        spec.tolerations = Some(vec![serde_json::from_value(toleration)?]);
+    }
+    Ok(pod)
+}
+
 async fn create(stage: &Stage, wait: &Waiter, image: &Reference) -> anyhow::Result<()> {
-    match given::create_pod((wait, &stage.watch), &stage.pods(), &pod(image)?).await {
+    create_as((stage, wait), &pod(image)?).await
+}
+
+async fn create_as((stage, wait): (&Stage, &Waiter), pod: &Pod) -> anyhow::Result<()> {
+    match given::create_pod((wait, &stage.watch), &stage.pods(), pod).await {
         Err(error) if code(&error) != Some(409) => Err(error),
         _ => Ok(()),
     }

@@ -15,10 +15,17 @@ pub async fn strike(planted: &Planted, method: &Method, target: &Target) -> Opti
     let subresource = target.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
     let call = format!("{method} {}{subresource}", target.kind.plural);
     let named = format!("{call} {}", target.name.as_deref().unwrap_or_default());
-    let is_api = |what: &What| matches!(what, What::ApiFails { .. } | What::ApiHangs);
+    let is_api =
+        |what: &What| matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies);
     let what = planted.strike(&call, is_api).or_else(|| planted.strike(&named, is_api))?;
-    let What::ApiFails { code, message } = what else {
-        return std::future::pending().await;
+    let (code, message) = match what {
+        What::ApiFails { code, message } => (code, message),
+        What::NodeDies => die(&call),
+        What::ApiRefuses { seconds } => {
+            planted.refuse_for(seconds);
+            return std::future::pending().await;
+        }
+        _ => return std::future::pending().await,
     };
     let reason = match code {
         403 => "Forbidden",
@@ -34,4 +41,10 @@ pub async fn strike(planted: &Planted, method: &Method, target: &Target) -> Opti
         response.headers_mut().insert(RETRY_AFTER, 1.into());
     }
     Some(response)
+}
+
+/// Ends the node's process, and with it all that runs on the node.
+fn die(call: &str) -> ! {
+    tracing::error!("planted: the node's process ends at {call}");
+    std::process::exit(1)
 }

@@ -21,6 +21,8 @@ pub async fn serve(listener: std::net::TcpListener, state: State) -> anyhow::Res
     let tls = TlsAcceptor::from(Arc::new(state.identity.tls()?));
     loop {
         match listener.accept().await {
+            // Closed at once: the listener itself can't be bound again in the namespace that was left.
+            Ok(_) if state.faults.refuses() => {}
             Ok((stream, _)) => {
                 tokio::spawn(connection(stream, tls.clone(), state.clone()));
             }
@@ -40,6 +42,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, state: State) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "the TLS handshake failed"),
     };
+    let faults = state.faults.clone();
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let state = state.clone();
         async move { Ok::<_, Infallible>(super::handle(state, request.map(Body::new)).await) }
@@ -48,8 +51,11 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, state: State) {
     let served = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let served = tokio::select! {
+        served = served => served,
+        () = faults.refusal() => return,
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "the connection broke");
     }

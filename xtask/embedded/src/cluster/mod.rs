@@ -102,6 +102,11 @@ impl Cluster {
         self.process.as_ref().map(Process::id)
     }
 
+    /// How the node's process ended; none as long as it runs, or where another process started it.
+    pub fn ended(&mut self) -> Option<String> {
+        self.process.as_mut().and_then(Process::has_ended)
+    }
+
     /// Loads an image archive into the node, and answers the references in it.
     ///
     /// # Errors

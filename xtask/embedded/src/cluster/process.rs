@@ -55,8 +55,18 @@ impl Process {
         format!("{how}; the end of {}:\n{}", self.log.display(), tail(&self.log))
     }
 
+    /// How it ended; none as long as it runs.
+    pub(super) fn has_ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(format!("{status}; its log is {}", self.log.display()))
+    }
+
     /// Asks it to end, waits, kills it and its group.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        // Its id may be another process's by now.
+        if self.has_ended().is_some() {
+            return Ok(());
+        }
         let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw).context("the node's process id")?;
         let _ = kill_process(pid, Signal::TERM);
         if timeout(STOP_TIMEOUT, self.child.wait()).await.is_ok() {

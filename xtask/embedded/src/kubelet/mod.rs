@@ -26,6 +26,7 @@ mod service_env;
 mod start;
 mod stop;
 mod time;
+mod unready;
 mod volumes;
 mod worker;
 
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 pub use self::handle::Handle;
 use self::images::Images;
 pub use self::node_object::register_node;
+pub use self::unready::Unready;
 use self::worker::{Order, Worker};
 use crate::client::Client;
 use crate::controllers::NODE;

@@ -199,6 +199,11 @@ impl Drop for Kind {
     }
 }
 
+/// The node that runs the API server of a cluster of kind's.
+pub(super) fn control_plane(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
 /// Deletes a cluster of kind's, and asks whether it is gone. One that was never there counts as gone.
 ///
 /// # Errors

@@ -8,12 +8,16 @@ mod volumes;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 
 use self::limits::Limit;
 pub use self::limits::{Limits, keys};
 use self::table::TABLE;
 use self::view::View;
+use super::nodes::Trouble;
 use super::watch::State;
 
 /// A state as it was seen.
@@ -69,6 +73,8 @@ pub struct Tracker {
     old_hooks: Option<BTreeSet<String>>,
     /// When helm ended, the last time it did.
     hooks_ended: Option<Instant>,
+    /// The node that is in the way, how long it may be for that reason, and since when it is.
+    node: Option<(String, Duration, Instant)>,
 }
 
 impl Tracker {
@@ -98,6 +104,18 @@ impl Tracker {
         workloads::failed_hooks(&View { state, old_hooks: self.old_hooks.as_ref() }).into_iter().next()
     }
 
+    /// The node that keeps pods from running and that nothing is going to make ready any more.
+    pub fn look_at_node(&mut self, trouble: Option<Trouble>, now: Instant) -> Option<Sighting> {
+        let Some(Trouble { object, sentence, final_after: Some(limit) }) = trouble else {
+            self.node = None;
+            return None;
+        };
+        let same = self.node.take().filter(|(known, after, _)| (known, *after) == (&object, limit));
+        let since = same.map_or(now, |(_, _, since)| since);
+        self.node = Some((object.clone(), limit, since));
+        (now.duration_since(since) >= limit).then(|| Sighting::of(object, sentence))
+    }
+
     /// The first state that is final by now.
     pub fn look(&mut self, state: &State, now: Instant) -> Option<Sighting> {
         let view = View { state, old_hooks: self.old_hooks.as_ref() };
@@ -118,6 +136,16 @@ impl Tracker {
         self.since = seen;
         found
     }
+}
+
+/// Why one of these pods, which are no chart's, can't start; none where each may still.
+pub fn cannot_start(pods: &[Pod]) -> Option<String> {
+    let pods = pods.iter().map(|pod| (pod.name_any(), pod.clone())).collect();
+    let state = State { pods, ..State::default() };
+    let view = View { state: &state, old_hooks: None };
+    let finders =
+        [pods::image_never_pulled, pods::image_missing, pods::config_refused, pods::init_fails, pods::crash_loop];
+    finders.iter().flat_map(|find| find(&view)).map(|sighting| sighting.sentence).next()
 }
 
 #[cfg(test)]

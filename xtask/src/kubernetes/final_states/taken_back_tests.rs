@@ -20,7 +20,7 @@ fn an_image_that_is_being_pulled_again_has_its_chance_and_no_more_time() {
     assert!(after(&state, 60).unwrap().contains(dns));
     let (mut tracker, start) = (Tracker::default(), Instant::now());
     assert_eq!(tracker.look(&state, start), None);
-    let later = |seconds| start + std::time::Duration::from_secs(seconds);
+    let later = |seconds| start + Duration::from_secs(seconds);
     of_container(&mut state, "Pulling", "Pulling image \"a\"");
     assert_eq!(tracker.look(&state, later(600)), None, "a pull takes what it takes");
     of_container(&mut state, "Failed", dns);
@@ -75,7 +75,7 @@ fn an_existing_cluster_has_more_time_and_a_suite_chooses_its_own() {
     let last = |limits: Limits, seconds: u64| {
         let (mut tracker, start) = (Tracker::new(limits), Instant::now());
         assert_eq!(tracker.look(&unschedulable(), start), None);
-        tracker.look(&unschedulable(), start + std::time::Duration::from_secs(seconds)).is_some()
+        tracker.look(&unschedulable(), start + Duration::from_secs(seconds)).is_some()
     };
     let chosen = || [("unschedulable".to_owned(), 600)].into();
     assert!(last(Limits::default(), 15));

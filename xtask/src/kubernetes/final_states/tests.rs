@@ -287,9 +287,7 @@ fn pods_of_deployments_and_jobs_are_found_by_their_controllers() {
         replica_sets: [("web-1".to_owned(), object(set))].into(),
         ..State::default()
     };
-    let names = |pods: Vec<&k8s_openapi::api::core::v1::Pod>| {
-        pods.into_iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>()
-    };
+    let names = |pods: Vec<&Pod>| pods.into_iter().map(ResourceExt::name_any).collect::<Vec<_>>();
     assert_eq!(names(state.pods_of_deployment("web")), ["b", "a"]);
     assert_eq!(names(state.pods_of_job("j")), ["d"]);
     assert_eq!(names(state.pods_of_deployment("other")), [""; 0]);

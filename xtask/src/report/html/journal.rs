@@ -105,6 +105,7 @@ fn row<'a>(run: &Run, event: &'a Event) -> Option<(String, Row<'a>)> {
             let code = code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
             whole("command", format!("{line} ({code}, {})", seconds(*took_ms)).into())
         }
+        What::ClusterLost { why } => whole("note", format!("the run ends here: {why}").into()),
         What::Note { text } | What::LeftOut { what: text } => whole("note", text.into()),
         _ => return None,
     })

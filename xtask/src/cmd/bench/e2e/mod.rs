@@ -132,7 +132,7 @@ async fn prepare<'a>(
         launcher.cmd(&docker.tool.path).args(["load", "--input"]).arg(&archive.path).run().await?;
         for image in images.iter().filter(|image| *image != IMAGE) {
             let reference: Reference = image.parse().map_err(|error| anyhow::anyhow!("{image}: {error}"))?;
-            images::provide(launcher, &docker, &reference).await?;
+            images::provide(launcher, &docker, &reference, images::RETRIES).await?;
         }
     }
     Ok(Plain { launcher, subject, cluster, archive, images, helm, kubectl, kind, xtask })
