@@ -56,6 +56,20 @@ impl Toolset {
         of_dash.chain(of_busybox).collect()
     }
 
+    /// The script for this shell. Some builds of busybox run their own `wget` whatever is in the PATH: there the client
+    /// is named by its path, which every shell obeys.
+    fn script(&self, dir: &Path) -> PathBuf {
+        if self.busybox.is_none() {
+            return SCRIPT.into();
+        }
+        let (copy, client) = (dir.join("discover.sh"), dir.join("bin").join(self.client).display().to_string());
+        let text = std::fs::read_to_string(SCRIPT).unwrap();
+        assert!(text.contains("command -v wget") && text.contains(" wget -t 1 "), "the script asks in another way");
+        let named = text.replace("command -v wget", &format!("command -v {client}"));
+        std::fs::write(&copy, named.replace(" wget -t 1 ", &format!(" {client} -t 1 "))).unwrap();
+        copy
+    }
+
     fn install(&self, bin: &Path, client: &str) {
         symlink(&self.shell, bin.join("sh")).unwrap();
         for tool in ["timeout", "date", "sleep", "cat", "tail"] {
@@ -199,7 +213,11 @@ impl Script {
             ("DATA_DIR", path("data")),
             ("NODES_FILE", path("nodes")),
         ];
-        duct::cmd(dir.join("bin/sh"), [SCRIPT]).full_env(environment).stderr_capture().stdout_capture().unchecked()
+        duct::cmd(dir.join("bin/sh"), [self.tools.script(dir)])
+            .full_env(environment)
+            .stderr_capture()
+            .stdout_capture()
+            .unchecked()
     }
 }
 

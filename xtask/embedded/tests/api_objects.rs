@@ -254,12 +254,12 @@ async fn what_cannot_be_honoured_is_refused_by_name() {
 #[tokio::test]
 async fn what_makes_no_difference_is_reported() {
     let api = Api::start();
-    api.create(PODS, &pod(json!({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}))).await;
+    api.create(PODS, &pod(json!({"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}))).await;
     let ingress = json!({"metadata": {"name": "i"}, "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}});
     api.create("/apis/networking.k8s.io/v1/namespaces/default/ingresses", &ingress).await;
     let (_, report) = api.call("GET", "/chartproof/report", None).await;
     assert_eq!(report["inert"], json!(["Ingress default/i"]));
-    assert_eq!(report["ignoredFields"], json!(["Pod default/p spec.securityContext.seccompProfile"]));
+    assert_eq!(report["ignoredFields"], json!(["Pod default/p spec.securityContext.appArmorProfile"]));
 }
 
 #[tokio::test]
