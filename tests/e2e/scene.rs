@@ -53,7 +53,8 @@ impl Scene {
 
     /// `xtask` with these words, to be run; what it prints goes where the caller says.
     pub fn xtask(&self, words: &[&str]) -> duct::Expression {
-        self.program(env!("CARGO_BIN_EXE_xtask"), words)
+        // These tests may run under nohup themselves, and a run that inherits that takes SIGHUP for nothing.
+        self.program("env", &[&["--default-signal=HUP", env!("CARGO_BIN_EXE_xtask")], words].concat())
     }
 
     /// A program with these words, to be run where `xtask` is.

@@ -150,6 +150,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         image,
         made: Made::default(),
     };
+    publish_names(&run);
     if plan.runs(Phase::ImagesLoad) {
         run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
@@ -159,17 +160,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
     begin(&run, &plan, args.again());
-    let guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
-    Drive {
-        plan: &plan,
-        jobs: args.jobs.unwrap_or(usize::from(u16::MAX)),
-        events: &run.events,
-        cancel: &run.cancel,
-        lost: &run.made.lost,
-    }
-    .run(async |case| Box::pin(execute(&run, case)).await)
-    .await;
-    drop(guard);
+    drive(&run, &plan, args.jobs).await;
     // From here on nothing ends early: whatever goes wrong, every verdict is reported.
     let signal = interrupt.signal();
     let budgets = run.update_budgets().context("the budgets are not updated");
@@ -192,6 +183,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
     Ok(outcome::despite(told.exit(signal), stayed.is_err()).into())
+}
+
+/// Runs every case of the plan, and watches over the cluster meanwhile.
+async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
+    let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
+    let jobs = jobs.unwrap_or(usize::from(u16::MAX));
+    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.cancel, lost: &run.made.lost };
+    drive.run(async |case| Box::pin(execute(run, case)).await).await;
 }
 
 /// What ends the stream: the exit code as it is known now. A report that can't be written later may turn 0 into 3.
@@ -233,14 +232,16 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn begin(run: &Run, plan: &Plan, again: String) {
+/// Names that are no secrets, whatever they were passed as: the suites' own, and the image under test.
+fn publish_names(run: &Run) {
     known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
-    // The image under test is in the first line, and its name is ours.
-    let images = run.suites().into_iter().filter_map(|suite| run.image_reference(suite));
-    for image in images {
+    for image in run.suites().into_iter().filter_map(|suite| run.image_reference(suite)) {
         known::publish(&image.name());
         known::publish(image.tag.as_deref().unwrap_or_default());
     }
+}
+
+fn begin(run: &Run, plan: &Plan, again: String) {
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),

@@ -49,12 +49,24 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where it does not settle, or no write is acknowledged.
     pub async fn begin(cx: &'a Cx, replicas: u32) -> anyhow::Result<Self> {
+        Self::begin_with(cx, replicas, true).await
+    }
+
+    /// The same without a client in the cluster.
+    ///
+    /// # Errors
+    /// As [`Disturbance::begin`].
+    pub async fn begin_outside(cx: &'a Cx, replicas: u32) -> anyhow::Result<Self> {
+        Self::begin_with(cx, replicas, false).await
+    }
+
+    async fn begin_with(cx: &'a Cx, replicas: u32, has_client_inside: bool) -> anyhow::Result<Self> {
         let stage = cx.stage()?;
         settled::settled(cx, &stage, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
         recorder.take_over(&stage.records.lock().await);
         let task = clients::task(&stage.suite, &cx.unique())?;
-        let inside = service::start(cx, &stage, &recorder, task.clone()).await?;
+        let inside = if has_client_inside { service::start(cx, &stage, &recorder, task.clone()).await? } else { None };
         let restarts = Restarts::default();
         restarts.count(&stage.replicas());
         let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
@@ -177,7 +189,7 @@ impl<'a> Disturbance<'a> {
         }
         *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
-        let service = if self.through_service { "" } else { "; no client in the cluster: its nodes take no image" };
+        let service = if self.through_service { "" } else { "; no client in the cluster: no node takes it" };
         let strangers = self.strangers();
         Ok(format!("{}{service}{strangers}", note(&judgement.availability, self.recorder.known().len())))
     }

@@ -22,11 +22,15 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     let (stage, replicas) = (cx.stage()?, cx.replicas()?);
-    let node = worker(&stage).await?;
-    if let Some(image) = cx.run.client_image() {
-        inside::keep_off((&stage, &cx.wait), image, &node).await?;
-    }
-    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let nodes = nodes(&stage).await?;
+    let node = worker(&stage, &nodes)?;
+    let disturbance = match cx.run.client_image().filter(|_| takes_client(&nodes, &node)) {
+        Some(image) => {
+            inside::keep_off((&stage, &cx.wait), image, &node).await?;
+            Disturbance::begin(cx, replicas).await?
+        }
+        None => Disturbance::begin_outside(cx, replicas).await?,
+    };
     let before = on(&stage, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
     if !cx.make(Change::NodeStopped(node.clone())).await? {
@@ -50,10 +54,19 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     disturbance.end().await
 }
 
-/// The worker to stop.
-async fn worker(stage: &Stage) -> anyhow::Result<String> {
+async fn nodes(stage: &Stage) -> anyhow::Result<Vec<Node>> {
     let nodes: Api<Node> = Api::all(stage.client.clone());
-    let nodes = call("listing the nodes", nodes.list(&ListParams::default())).await?.items;
+    Ok(call("listing the nodes", nodes.list(&ListParams::default())).await?.items)
+}
+
+/// Whether a node other than the one that stops can run the client in the cluster, which also tolerates control planes.
+fn takes_client(nodes: &[Node], stopped: &str) -> bool {
+    let is_closed = |node: &Node| node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+    nodes.iter().any(|node| node.name_any() != stopped && !is_closed(node))
+}
+
+/// The worker to stop.
+fn worker(stage: &Stage, nodes: &[Node]) -> anyhow::Result<String> {
     if nodes.len() < 2 {
         return Err(NotApplicable("the cluster has one node, several are needed to stop one".to_owned()).into());
     }
