@@ -70,6 +70,11 @@ pub enum What {
         /// What the registry's client said.
         message: String,
     },
+    /// Pulling takes so long, and works; `of` is the image.
+    PullTakes {
+        /// How many seconds.
+        seconds: u64,
+    },
     /// Mounting a volume fails with this message; `of` is the volume's name in the pod.
     MountFails {
         /// What mounting said.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::Utc;
 use k8s_openapi::api::core::v1::{Container, Pod};
@@ -32,6 +33,16 @@ struct Failed {
 impl Images {
     pub fn new(runtime: Runtime, faults: Planted) -> Self {
         Self { runtime, faults, failed: Mutex::default() }
+    }
+
+    /// Takes as long over the container's image as a planted fault says; until then the container is being created.
+    pub async fn delay(&self, container: &Container, reporter: &Reporter) {
+        let wanted = container.image.as_deref().unwrap_or_default();
+        let planted = self.faults.strike(wanted, |what| matches!(what, What::PullTakes { .. }));
+        if let Some(What::PullTakes { seconds }) = planted {
+            reporter.normal("Pulling", &format!("Pulling image \"{wanted}\""));
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
     }
 
     /// The container's image, or why the container has to wait.

@@ -39,6 +39,7 @@ impl Worker {
     pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), Refusal> {
         let Some(sandbox) = self.sandbox.clone() else { return Ok(()) };
         let reporter = self.reporter.of(&container.name, is_init);
+        self.kubelet.images.delay(container, &reporter).await;
         let image = self.kubelet.images.ensure(&self.pod, container, &reporter).inspect_err(|refusal| {
             reporter.warning("Failed", &format!("Error: {}", refusal.reason));
         })?;
