@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use cluster::kind::PREFIX;
 use embedded::cluster::Cluster;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
 use kube::api::ListParams;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
-use xtask::cluster::kind::PREFIX;
 
 /// Exit code of a command line without a recording.
 const REFUSED: u8 = 97;
@@ -145,7 +145,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Kills the container with this id.
 async fn kill(cluster: &Path, id: &str) -> anyhow::Result<()> {
-    let client = xtask::kubernetes::client(&cluster.join("kubeconfig"), "chartproof").await?;
+    let client = kubernetes::client(&cluster.join("kubeconfig"), "chartproof").await?;
     for pod in Api::<Pod>::all(client).list(&ListParams::default()).await? {
         let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
         let is_it = |one: &&ContainerStatus| one.container_id.as_ref().is_some_and(|found| found.ends_with(id));

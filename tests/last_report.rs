@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use xtask::report::replay;
+use xtask::replay;
 
 fn main() -> std::process::ExitCode {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(replay::path());

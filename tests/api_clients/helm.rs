@@ -1,7 +1,7 @@
 //! helm's whole life of a release, by helm 4 (server-side apply) and helm 3 (client-side patches).
 
 use serde_json::Value;
-use xtask::tools::Name;
+use tools::Name;
 
 use super::{Client, chart};
 use crate::support::Api;

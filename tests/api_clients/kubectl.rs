@@ -1,7 +1,7 @@
 //! kubectl's commands that need no node.
 
 use serde_json::{Value, json};
-use xtask::tools::Name;
+use tools::Name;
 
 use super::Client;
 use crate::support::Api;

@@ -12,10 +12,10 @@ mod support;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use process::{Launcher, Output};
 use support::Api;
 use tempfile::TempDir;
-use xtask::process::{Launcher, Output};
-use xtask::tools::{self, Name};
+use tools::{self, Name};
 
 /// A client's binary with a kubeconfig and a home of its own.
 struct Client {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use xtask::process::Launcher;
-use xtask::tools::{self, Name, Tool};
+use process::Launcher;
+use tools::{self, Name, Tool};
 
 use crate::manifests::Manifests;
 

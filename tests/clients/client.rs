@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use xtask::process::Launcher;
-use xtask::tools::{self, Name};
+use process::Launcher;
+use tools::{self, Name};
 
 /// Far more than anything here takes on a machine that has time.
 pub const PATIENCE: Duration = Duration::from_secs(180);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use embedded::cluster::{Cluster, Faults, Options};
+use images::standin;
+use process::Launcher;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use xtask::images::standin;
-use xtask::process::Launcher;
 
 use super::client::Clients;
 use super::who::{Who, open_folder};

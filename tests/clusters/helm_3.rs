@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use xtask::process::Launcher;
-use xtask::tools::{self, Name};
+use process::Launcher;
+use tools::{self, Name};
 
 use crate::scene::Scene;
 

@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use process::Launcher;
 use rustix::process::{Pid, Signal, kill_process};
-use xtask::process::Launcher;
-use xtask::tools::{self, Name};
+use tools::{self, Name};
 
 use crate::left::{leases, left_behind};
 use crate::scene::{Scene, suite};

@@ -15,9 +15,9 @@ use std::process::ExitCode;
 
 use client::Clients;
 use embedded::cluster::{Cluster, Faults, Options};
+use images::Archive;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
-use xtask::images::Archive;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

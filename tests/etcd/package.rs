@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use xtask::images::Archive;
-use xtask::images::program::Image;
-use xtask::process::Launcher;
+use images::Archive;
+use images::program::Image;
+use process::Launcher;
 
 /// What brings it, and what the chart calls the image.
 const PACKAGE: &str = "etcd-server";

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use events::{Event, Verdict, What};
 use libtest_mimic::Failed;
-use xtask::events::{Event, Verdict, What};
 
 use crate::beside::Beside;
 use crate::matrix::{Planted, Row, STARVED_S};

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use embedded::cluster::{Cluster, Faults, Options};
+use images::{Archive, standin};
 use libtest_mimic::Trial;
+use process::Launcher;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use xtask::images::{Archive, standin};
-use xtask::process::Launcher;
-use xtask::tools::{self, Name, Tool};
+use tools::{self, Name, Tool};
 
 use rows::{Row, Scene};
 use trial::Wrong;
@@ -107,7 +107,7 @@ async fn start(folder: &Path) -> Shared {
     let archive = standin::build(&launcher, "/bin/caesium", &["stand-in:late".parse().unwrap()]).await.unwrap();
     let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
     let cluster = Cluster::start(Options { dir: folder.join("cluster"), exe, faults: faults() }).await.unwrap();
-    let client = xtask::kubernetes::client(cluster.kubeconfig(), "chartproof").await.unwrap();
+    let client = kubernetes::client(cluster.kubeconfig(), "chartproof").await.unwrap();
     Shared { client, cluster, helm, folder: folder.to_owned(), archive }
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use kubernetes::given;
+use process::{Cmd, Launcher};
 use serde_json::{Value, json};
-use xtask::helm::Helm;
-use xtask::kubernetes::given;
-use xtask::process::{Cmd, Launcher};
+use tools::helm::Helm;
 
 use super::Shared;
 use super::rows::{Deed, Scene};
@@ -79,7 +79,7 @@ impl<'a> Place<'a> {
             namespace: self.namespace.to_owned(),
             release: "hooks".to_owned(),
         };
-        helm.install(&chart, &xtask::helm::Values::default()).timeout(super::trial::PATIENCE)
+        helm.install(&chart, &tools::helm::Values::default()).timeout(super::trial::PATIENCE)
     }
 
     fn chart(&self, objects: &[Value]) -> PathBuf {

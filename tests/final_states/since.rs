@@ -2,9 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use kubernetes::objects;
+use kubernetes::watch::State;
 use serde::Deserialize;
-use xtask::kubernetes::objects;
-use xtask::kubernetes::watch::State;
 
 /// Told of `Pod/name`, or of the first of `Pod/prefix-*`.
 #[derive(Debug, Clone, Deserialize)]

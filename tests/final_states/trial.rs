@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use events::Events;
 use kube::ResourceExt;
-use xtask::events::Events;
-use xtask::kubernetes::objects;
-use xtask::kubernetes::wait::Waiter;
-use xtask::kubernetes::watch::{State, Watch};
-use xtask::process::CommandError;
+use kubernetes::objects;
+use kubernetes::wait::Waiter;
+use kubernetes::watch::{State, Watch};
+use process::CommandError;
 
 use super::Shared;
 use super::golden;

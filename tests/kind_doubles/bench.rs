@@ -44,7 +44,7 @@ fn plain(scene: &Scene, doubles: &Doubles) -> (Option<i32>, String) {
     let environment = [
         ("CLUSTER", "kind".to_owned()),
         ("NAME", "chartproof-ab12".to_owned()),
-        ("NODE_IMAGE", xtask::tools::pins::node_image().to_owned()),
+        ("NODE_IMAGE", tools::pins::node_image().to_owned()),
         ("IMAGES", "busybox:1.36.1 chartproof/stand-in:dev".to_owned()),
         ("CHART", "CHART".to_owned()),
         ("RELEASE", "caesium".to_owned()),
@@ -86,7 +86,7 @@ fn the_plain_sequence_does_one_step_after_another_and_times_each() {
             format!("kubectl --namespace {size} rollout status statefulset/caesium --timeout 300s"),
         ]
     };
-    let image = xtask::tools::pins::node_image();
+    let image = tools::pins::node_image();
     let first = [
         format!("kind create cluster --name chartproof-ab12 --image {image} --wait 120s --kubeconfig SCENE/kubeconfig"),
         "kind load docker-image busybox:1.36.1 --name chartproof-ab12".to_owned(),

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use cluster::lease::{self, Change, Owner, Record};
+use cluster::{self, Choice, Health, Loaded, Problems, sweep};
 use tokio_util::sync::CancellationToken;
-use xtask::cluster::lease::{self, Change, Owner, Record};
-use xtask::cluster::{self, Choice, Health, Loaded, Problems, sweep};
-use xtask::images;
-use xtask::tools::Docker;
+use tools::Docker;
 
 use crate::doubles::{common, healthy, rule};
 use crate::scene::{NAME, Scene};
@@ -29,7 +28,7 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
     assert!(scene.leased());
     cluster.delete().await.unwrap();
     assert!(!scene.leased());
-    let image = xtask::tools::pins::node_image();
+    let image = tools::pins::node_image();
     // While the cluster is being created, creating and asking run side by side: their order is open.
     let lines: BTreeSet<String> = scene.doubles.lines().into_iter().collect();
     let expected = [
@@ -210,7 +209,7 @@ fn without_node_image(pull: crate::doubles::Rule) -> Vec<crate::doubles::Rule> {
 #[tokio::test]
 async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_takes_the_embedded_cluster() {
     let scene = Scene::new(&without_node_image(rule("node-image-pull-offline")));
-    let image = xtask::tools::pins::node_image();
+    let image = tools::pins::node_image();
     let lacking = format!("docker does not have the node image {image} and can't pull it: Get ");
     let mut problems = Problems::default();
     drop(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap());

@@ -108,7 +108,7 @@ impl Doubles {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_double"), doubles.bin().join(tool)).unwrap();
         }
         let fill = |text: &str| {
-            text.replace("$IMAGE", xtask::tools::pins::node_image())
+            text.replace("$IMAGE", tools::pins::node_image())
                 .replace("$DIR", &run.display().to_string())
                 .replace("$BASE", &base.display().to_string())
                 .replace("$ARCHIVE", &base.join("images.tar").display().to_string())

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
+use cluster::{self, Choice, Cluster, Problems, Request};
+use events::{Event, Events, What};
+use images::Archive;
+use process::Launcher;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
-use xtask::cluster::{self, Choice, Cluster, Problems, Request};
-use xtask::events::{Event, Events, What};
-use xtask::images::Archive;
-use xtask::process::Launcher;
 
 use crate::doubles::{Doubles, Rule};
 

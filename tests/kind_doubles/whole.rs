@@ -6,12 +6,12 @@ mod node_stop;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cluster::lease::{self, Owner, Record, Resource};
 use embedded::cluster::{Cluster, Faults, Options};
+use images::standin;
+use process::Launcher;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use xtask::cluster::lease::{self, Owner, Record, Resource};
-use xtask::images::standin;
-use xtask::process::Launcher;
 
 use crate::doubles::{Doubles, Rule, common, rule};
 use crate::run::{Ended, Scene, suite};

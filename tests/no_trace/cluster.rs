@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use process::Launcher;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use xtask::process::Launcher;
-use xtask::tools::{self, Name};
+use tools::{self, Name};
 
 use crate::traces::Traces;
 use crate::who::{Who, open_folder};

@@ -4,9 +4,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use images::{client, standin};
+use process::Launcher;
 use tokio::runtime::Runtime;
-use xtask::images::{client, standin};
-use xtask::process::Launcher;
 
 use crate::traces;
 use crate::who::{Who, open_folder};

@@ -12,13 +12,13 @@ mod scene;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cluster::{Loaded, kind};
 use doubles::{Rule, rule};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use process::Launcher;
 use scene::{NAME, Scene};
 use tokio::runtime::Runtime;
-use xtask::cluster::{Loaded, kind};
-use xtask::process::Launcher;
-use xtask::tools::{self, Name};
+use tools::{self, Name};
 
 fn main() -> ExitCode {
     let trials = vec![

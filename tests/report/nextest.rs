@@ -63,13 +63,13 @@ fn run(scene: &Scene, flags: &[&str]) -> Ended {
 /// `cargo nextest run`, as a person types it in the workspace, but with the scene's last run. Without what cargo tells
 /// this test of its own package: build scripts that look at it would run again, and all that needs them be compiled.
 fn nextest(scene: &Scene) -> Told {
-    let last = scene.folder.path().join(xtask::report::replay::path());
+    let last = scene.folder.path().join(xtask::replay::path());
     assert!(last.exists(), "the run is kept");
     let words = ["nextest", "run", "--workspace", "--test", "last_report", "--color", "never", "--no-fail-fast"];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let is_ours = |name: &str| !["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|told| name.starts_with(told));
     let mut env: BTreeMap<_, _> = std::env::vars().filter(|(name, _)| is_ours(name)).collect();
-    env.insert(xtask::report::replay::VARIABLE.to_owned(), last.display().to_string());
+    env.insert(xtask::replay::VARIABLE.to_owned(), last.display().to_string());
     let command = duct::cmd(cargo, words).dir(env!("CARGO_MANIFEST_DIR")).full_env(env);
     let output = command.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
     Told { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&output.stdout).into_owned() }

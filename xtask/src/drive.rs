@@ -8,8 +8,8 @@ use futures::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::events::{CaseName, Events, Verdict, What};
 use crate::plan::{Case, Plan};
+use events::{CaseName, Events, Verdict, What};
 
 /// The culprit of cases that an interrupt kept from running.
 const INTERRUPT: &str = "the interrupt";

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::events::Event;
-use crate::outcome;
 use crate::plan::Selection;
-use crate::report::run::{Run, Shown};
 use crate::suite::load;
+use events::Event;
+use report::outcome;
+use report::run::{Run, Shown};
 
 /// Runs the repository's suite with verdicts from a list of cases that fail.
 struct Rehearsal {
@@ -78,7 +78,7 @@ async fn what_needs_a_failed_case_does_not_run_and_names_it() {
     }
     assert_eq!(shown(&events, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
     assert_eq!(shown(&events, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
-    assert_eq!(outcome::exit(&Run::of(&events), None), crate::exit::Exit::CaseFailed);
+    assert_eq!(outcome::exit(&Run::of(&events), None), console::exit::Exit::CaseFailed);
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
     assert_eq!(shown(&events, "images::load"), not_run("cluster::create"), "it failed only because of that");
     assert_eq!(shown(&events, "caesium::r1::install"), not_run("cluster::create"));
     assert_eq!(shown(&events, "chart::lint"), Shown::Passed);
-    assert_eq!(outcome::exit(&Run::of(&events), None), crate::exit::Exit::Environment);
+    assert_eq!(outcome::exit(&Run::of(&events), None), console::exit::Exit::Environment);
 }
 
 #[tokio::test]

@@ -7,15 +7,14 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures::FutureExt;
 
-use crate::events::Verdict;
 use crate::evidence;
-use crate::kubernetes::final_states::Limits;
-use crate::kubernetes::wait::{GivenUp, Waiter};
 use crate::phases::context::{Cx, NotApplicable};
 use crate::phases::{self, explain, extra, never_below};
 use crate::plan::Case;
-use crate::process::redact;
 use crate::run::{Run, guard};
+use events::Verdict;
+use kubernetes::final_states::Limits;
+use kubernetes::wait::{GivenUp, Waiter};
 
 /// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
 const OVERRUN: Duration = Duration::from_secs(5);

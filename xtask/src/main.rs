@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use console::exit;
 use xtask::cmd::{self, Command};
-use xtask::exit;
 
 /// Proves a Helm chart on a cluster: deploys it, asks it, kills it, and checks that nothing
 /// acknowledged was lost.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-use crate::helm::{Helm, Values};
-use crate::kubernetes::watch::Watch;
 use crate::suite::Release;
+use kubernetes::watch::Watch;
+use tools::helm::{Helm, Values};
 
 /// Kinds that keep as many pods running as they are told to, and replace them by revisions.
 const WORKLOADS: [&str; 2] = ["Deployment", "StatefulSet"];

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::events::CaseName;
-use crate::exit::usage;
 use crate::phases::Phase;
 use crate::suite::{CaseSpec, Suite, Variant};
+use console::exit::usage;
+use events::CaseName;
 
 /// A case and its place in the graph; cases are known by their index in the plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +91,17 @@ impl Plan {
     /// The names of the cases that the filters ask for, without those that run because these need them.
     pub fn selected(&self) -> Vec<String> {
         self.wanted.iter().map(|index| self.cases[*index].name.clone()).collect()
+    }
+
+    /// The names of all cases, in order.
+    pub fn names(&self) -> Vec<CaseName> {
+        self.cases.iter().map(|case| case.name.clone()).collect()
+    }
+
+    /// The names of the cases that don't run.
+    pub fn left_out_names(&self) -> Vec<CaseName> {
+        let left_out = (0..self.cases.len()).filter(|index| !self.running.contains(index));
+        left_out.map(|index| self.cases[index].name.clone()).collect()
     }
 
     /// Whether a phase is among those that run.

@@ -13,16 +13,16 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::cluster::{RUN_LABEL, namespaces};
-use crate::helm::{Helm, Values};
-use crate::kubernetes::baseline::Baseline;
-use crate::kubernetes::http::Http;
-use crate::kubernetes::rollout::Rollout;
-use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, given, logs, objects};
 use crate::placed::Placed;
 use crate::suite::{Suite, Topology, Variant, Workload};
 use crate::workload::recorder::Kept;
+use cluster::{RUN_LABEL, namespaces};
+use kubernetes::baseline::Baseline;
+use kubernetes::http::Http;
+use kubernetes::rollout::Rollout;
+use kubernetes::watch::Watch;
+use kubernetes::{call, given, logs, objects};
+use tools::helm::{Helm, Values};
 
 /// A suite's topology that is deployed.
 pub struct Stage {

@@ -22,7 +22,7 @@ fn stopping_suite(scene: &Scene) -> PathBuf {
 /// Has the embedded cluster look as if it had a worker, on which everything runs, and a control plane.
 async fn two_nodes(scene: &Scene) {
     let kubeconfig = scene.folder.path().join("embedded/kubeconfig");
-    let client = xtask::kubernetes::client(&kubeconfig, "chartproof").await.unwrap();
+    let client = kubernetes::client(&kubeconfig, "chartproof").await.unwrap();
     let nodes: Api<Node> = Api::all(client);
     let label = "node-role.kubernetes.io/control-plane";
     let worker = json!({ "metadata": { "labels": { label: null } } });

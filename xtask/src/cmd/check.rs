@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use history::Verdict;
 
-use crate::console;
-use crate::exit::{Exit, usage};
+use console::exit::{Exit, usage};
 
 /// Its flags.
 #[derive(clap::Args)]

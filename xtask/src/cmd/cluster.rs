@@ -8,12 +8,10 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
-use crate::console;
-use crate::exit::Exit;
-use crate::images;
-use crate::interrupt::Interrupt;
-use crate::process::{Launcher, quote};
+use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use console::exit::Exit;
+use console::interrupt::Interrupt;
+use process::{Launcher, quote};
 
 /// First part of the ids of what this command starts.
 const PREFIX: &str = "up-";

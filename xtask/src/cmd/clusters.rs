@@ -6,13 +6,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use kube::config::Kubeconfig;
 
-use crate::cluster::lease::{self, State};
-use crate::cluster::{kind, namespaces, sweep};
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::kubernetes;
-use crate::process::Launcher;
-use crate::tools::{self, Name};
+use cluster::lease::{self, State};
+use cluster::{kind, namespaces, sweep};
+use console::exit::{Exit, usage};
+use process::Launcher;
+use tools::{self, Name};
 
 /// Its flags.
 #[derive(clap::Args)]

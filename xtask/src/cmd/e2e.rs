@@ -11,22 +11,23 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ranges;
-use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
-use crate::console;
 use crate::drive::Drive;
-use crate::events::{Event, Events, What};
 use crate::execute::execute;
-use crate::exit::{Exit, usage};
-use crate::images::UnderTest;
-use crate::interrupt::{Interrupt, Signal};
-use crate::outcome;
 use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
-use crate::process::{Launcher, known, quote_line, redact};
-use crate::report::{Reports, Told, libtest, replay, terminal};
+use crate::replay;
 use crate::run::{Made, Run, Settings, guard, lock};
 use crate::suite::{load, variant};
-use crate::tools::{self, Tool};
+use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use console::exit::{Exit, usage};
+use console::interrupt::{Interrupt, Signal};
+use events::{Event, Events, What};
+use images::UnderTest;
+use process::{Launcher, quote_line};
+use redact::known;
+use report::outcome;
+use report::{Reports, Told, libtest, terminal};
+use tools::{self, Tool};
 
 /// Its flags.
 #[derive(clap::Args)]
@@ -120,7 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suites = load::read_all(&args.suite)?;
     let plan = Plan::of(&suites, &args.selection())?;
     if args.list {
-        libtest::list(&args.libtest(), &plan);
+        libtest::list(&args.libtest(), &plan.selected());
         return Ok(Exit::Passed.into());
     }
     args.check(&plan)?;
@@ -158,7 +159,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let run = Arc::new(run);
     // Before anything runs: files may be edited meanwhile.
     let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
-    let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
+    let libtest = libtest::Libtest::begin(&args.libtest(), &plan.names(), plan.left_out_names());
     begin(&run, &plan, args.again());
     drive(&run, &plan, args.jobs).await;
     // From here on nothing ends early: whatever goes wrong, every verdict is reported.

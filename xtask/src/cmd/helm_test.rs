@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::ranges;
-use crate::console;
-use crate::exit::Exit;
-use crate::helm;
-use crate::process::Launcher;
-use crate::tools::{self, Name};
+use console::exit::Exit;
+use process::Launcher;
+use tools::helm;
+use tools::{self, Name};
 
 /// helm ends a little earlier than its command does, to say what it waited for.
 const MARGIN: Duration = Duration::from_secs(5);

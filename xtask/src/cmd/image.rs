@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::console;
-use crate::exit::{self, Exit};
-use crate::images::{Reference, standin};
-use crate::process::Launcher;
 use crate::suite;
+use console::exit::{self, Exit};
+use images::{Reference, standin};
+use process::Launcher;
 
 /// Its flags.
 #[derive(clap::Args)]

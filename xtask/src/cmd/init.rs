@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::helm;
-use crate::process::Launcher;
 use crate::suite::ci_values;
-use crate::tools::{self, Name};
+use console::exit::{Exit, usage};
+use process::Launcher;
+use tools::helm;
+use tools::{self, Name};
 
 /// The most characters of a suite's name.
 const LONGEST_NAME: usize = 30;

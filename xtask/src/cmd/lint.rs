@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::helm;
-use crate::process::{CommandError, Launcher};
 use crate::suite;
-use crate::tools::{self, Name, Tool};
+use console::exit::{Exit, usage};
+use process::{CommandError, Launcher};
+use tools::helm;
+use tools::{self, Name, Tool};
 
 /// Where charts are.
 const CHARTS: &str = "helm";

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::report;
+use console::exit::{Exit, usage};
 
 /// Its flags.
 #[derive(clap::Args)]

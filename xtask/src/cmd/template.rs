@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::helm::{self, Values};
-use crate::process::Launcher;
 use crate::suite::{Suite, load};
-use crate::tools::{self, Name};
+use console::exit::{Exit, usage};
+use process::Launcher;
+use tools::helm::{self, Values};
+use tools::{self, Name};
 
 /// Its flags.
 #[derive(clap::Args)]

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::console;
-use crate::exit::Exit;
-use crate::process::Launcher;
-use crate::tools::{self, Name, pins};
+use console::exit::Exit;
+use process::Launcher;
+use tools::{self, Name, pins};
 
 /// Its flags.
 #[derive(clap::Args)]

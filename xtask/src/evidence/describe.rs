@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::ResourceExt;
 
-use crate::kubernetes::objects;
-use crate::kubernetes::watch::State;
+use kubernetes::objects;
+use kubernetes::watch::State;
 
 /// Describes everything that is watched.
 pub fn namespace(state: &State) -> String {

@@ -12,16 +12,14 @@ use kube::discovery::{Discovery, Scope};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::events::What;
-use crate::kubernetes::call;
-use crate::kubernetes::watch::Watch;
 use crate::phases::context::Cx;
-use crate::process::{redact, secrets};
 use crate::stage::Stage;
+use events::What;
+use kubernetes::call;
+use kubernetes::watch::Watch;
+use redact::secrets;
 
-pub mod bounds;
 mod describe;
-pub mod log_file;
 
 /// The longest that collecting may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -49,14 +47,14 @@ pub async fn collect(cx: &Cx) {
 /// Where it can't be written.
 pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> std::io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
-    tokio::fs::write(folder.join("manifests.yaml"), bounds::bounded(&secrets::hidden(manifests))).await?;
-    let mut values = format!("# {}\n", crate::process::quote_line(redact::words(flags)));
+    tokio::fs::write(folder.join("manifests.yaml"), events::bounds::bounded(&secrets::hidden(manifests))).await?;
+    let mut values = format!("# {}\n", process::quote_line(redact::words(flags)));
     for file in flags.iter().skip_while(|flag| *flag != "--values").filter(|flag| !flag.starts_with("--")) {
         if let Ok(text) = tokio::fs::read_to_string(file).await {
             values.extend([&format!("--- # {file}\n"), &secrets::hidden(&text)].map(String::as_str));
         }
     }
-    tokio::fs::write(folder.join("values.yaml"), bounds::bounded(&values)).await
+    tokio::fs::write(folder.join("values.yaml"), events::bounds::bounded(&values)).await
 }
 
 async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
@@ -103,7 +101,7 @@ pub fn clean(folder: &Path) -> std::io::Result<()> {
             clean(&path)?;
         } else if path.is_file() {
             let text = std::fs::read(&path)?;
-            std::fs::write(&path, bounds::bounded(&redact::text(&String::from_utf8_lossy(&text))))?;
+            std::fs::write(&path, events::bounds::bounded(&redact::text(&String::from_utf8_lossy(&text))))?;
         }
     }
     Ok(())
@@ -120,7 +118,7 @@ async fn dump_nodes(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
 }
 
 async fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    tokio::fs::write(file, bounds::bounded(text)).await
+    tokio::fs::write(file, events::bounds::bounded(text)).await
 }
 
 /// An object without secrets, and without the book-keeping of who wrote which field.

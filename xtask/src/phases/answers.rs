@@ -7,10 +7,10 @@ use kube::ResourceExt;
 use serde::Deserialize;
 
 use super::context::Cx;
-use crate::kubernetes::http::Http;
-use crate::kubernetes::objects;
 use crate::suite::template::Fill;
 use crate::suite::{Pointer, Request};
+use kubernetes::http::Http;
+use kubernetes::objects;
 
 /// After which one request is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

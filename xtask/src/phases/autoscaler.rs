@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use super::extra::{self, Changes};
-use crate::kubernetes::call;
+use kubernetes::call;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,8 @@ use kube::discovery::{self, Scope};
 use serde_json::Value;
 
 use super::context::Cx;
-use crate::kubernetes::call;
 use crate::stage;
+use kubernetes::call;
 
 /// Who applies, as the API server's managed fields name it.
 const MANAGER: &str = "chartproof";

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::context::Cx;
-use crate::{helm, suite};
+use crate::suite;
+use tools::helm;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

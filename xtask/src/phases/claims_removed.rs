@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 
 use super::context::Cx;
-use crate::kubernetes::call;
+use kubernetes::call;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -9,9 +9,9 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::context::Cx;
-use crate::kubernetes::call;
-use crate::kubernetes::nodes::Trouble;
 use crate::run::Live;
+use kubernetes::call;
+use kubernetes::nodes::Trouble;
 
 /// How often what is known of the nodes is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -6,8 +6,8 @@ use kube::Api;
 use serde::Deserialize;
 
 use super::context::Cx;
-use crate::kubernetes::call;
 use crate::placed::Placed;
+use kubernetes::call;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

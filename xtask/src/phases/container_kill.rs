@@ -7,9 +7,9 @@ use kube::ResourceExt;
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
 use super::settled;
-use crate::cluster::node::Victim;
-use crate::kubernetes::objects;
 use crate::stage::Stage;
+use cluster::node::Victim;
+use kubernetes::objects;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::lease::Change;
-use crate::events::CaseName;
-use crate::kubernetes::wait::Waiter;
 use crate::placed::Placed;
 use crate::run::Run;
 use crate::stage::Stage;
 use crate::suite::{CaseSpec, Variant};
+use cluster::lease::Change;
+use events::CaseName;
+use kubernetes::wait::Waiter;
 
 /// Why a case has no meaning on this cluster: nothing is checked, and it is neither green nor red.
 #[derive(Debug)]

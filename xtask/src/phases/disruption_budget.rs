@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use super::settled;
-use crate::kubernetes::{Refused, call, objects};
 use crate::stage::Stage;
 use crate::workload::recorder::Recorder;
+use kubernetes::{Refused, call, objects};
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

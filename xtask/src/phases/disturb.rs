@@ -13,11 +13,11 @@ use super::context::Cx;
 use super::kill::{self, Grace, Killed};
 use super::restarts::Restarts;
 use super::{service, settled};
-use crate::kubernetes::http::Http;
 use crate::stage::Stage;
 use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
+use kubernetes::http::Http;
 
 /// How many records later cases look for.
 const RECORDS_KEPT: usize = 50;

@@ -23,7 +23,7 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
     }
     let old: Vec<_> = before.iter().filter_map(ResourceExt::uid).collect();
     let (kind, name) = stage.workload()?;
-    let gone = |state: &crate::kubernetes::watch::State| {
+    let gone = |state: &kubernetes::watch::State| {
         let pods = state.pods_of(kind, name);
         match pods.iter().filter(|pod| pod.uid().is_some_and(|uid| old.contains(&uid))).count() {
             0 => Ok(()),

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::Cx;
-use crate::events::What;
 use crate::placed::Placed;
+use events::What;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

@@ -4,12 +4,12 @@
 use kube::ResourceExt;
 
 use super::context::Cx;
-use crate::kubernetes::final_states::Sighting;
-use crate::kubernetes::wait::GivenUp;
-use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{logs, objects};
-use crate::process::{CommandError, quote_line};
 use crate::stage::Stage;
+use kubernetes::final_states::Sighting;
+use kubernetes::wait::GivenUp;
+use kubernetes::watch::Watch;
+use kubernetes::{logs, objects};
+use process::{CommandError, quote_line};
 
 /// Events and log lines that are shown.
 const LINES: usize = 8;

@@ -10,10 +10,10 @@ use kube::api::DeleteParams;
 use serde::Deserialize;
 
 use super::context::Cx;
-use crate::helm;
-use crate::kubernetes::{call, code};
 use crate::placed::Placed;
-use crate::process::CommandError;
+use kubernetes::{call, code};
+use process::CommandError;
+use tools::helm;
 
 /// What such a release is deployed with, on top of what the one beside it is.
 #[derive(Debug, Clone, Default, Deserialize)]

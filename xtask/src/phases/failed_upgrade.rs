@@ -10,10 +10,10 @@ use super::context::Cx;
 use super::extra::{self, Changes};
 use super::untouched::Untouched;
 use super::{rolled_out, signs};
-use crate::kubernetes::call;
-use crate::kubernetes::rollout::Rollout;
 use crate::placed::Placed;
 use crate::stage::Stage;
+use kubernetes::call;
+use kubernetes::rollout::Rollout;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::Cx;
-use crate::helm;
-use crate::kubernetes::{logs, objects};
 use crate::stage::Stage;
+use kubernetes::{logs, objects};
+use tools::helm;
 
 /// Lines of an unfinished test's log that are shown.
 const LINES: i64 = 20;

@@ -4,8 +4,8 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::context::Cx;
-use crate::kubernetes::watch::State;
 use crate::placed::Placed;
+use kubernetes::watch::State;
 
 /// Runs the case.
 pub fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use super::context::Cx;
 use super::rolled_out;
-use crate::kubernetes::baseline::Baseline;
-use crate::kubernetes::wait::GivenUp;
-use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, contents};
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
+use kubernetes::baseline::Baseline;
+use kubernetes::wait::GivenUp;
+use kubernetes::watch::Watch;
+use kubernetes::{call, contents};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

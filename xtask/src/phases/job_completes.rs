@@ -7,9 +7,9 @@ use k8s_openapi::api::batch::v1::Job;
 
 use super::context::Cx;
 use super::running_image;
-use crate::kubernetes::objects;
-use crate::kubernetes::watch::State;
 use crate::placed::Placed;
+use kubernetes::objects;
+use kubernetes::watch::State;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -1,7 +1,7 @@
 //! `job_expires`: a Job that is done is taken away when its time to live is over, and its pods with it.
 
 use super::context::Cx;
-use crate::kubernetes::objects;
+use kubernetes::objects;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

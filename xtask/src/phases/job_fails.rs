@@ -54,7 +54,7 @@ async fn failed(cx: &Cx, extra: &Placed, name: &str) -> anyhow::Result<String> {
     cx.wait
         .until(&extra.watch, &what, |state| {
             let job = state.jobs.get(name).ok_or("it is not there")?;
-            reason(job, "Failed").ok_or_else(|| crate::kubernetes::objects::job_line(job))
+            reason(job, "Failed").ok_or_else(|| kubernetes::objects::job_line(job))
         })
         .await
 }

@@ -9,10 +9,10 @@ use kube::api::{DeleteParams, Preconditions};
 
 use super::context::Cx;
 use super::settled;
-use crate::kubernetes::watch::State;
-use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
 use crate::workload::recorder::Recorder;
+use kubernetes::watch::State;
+use kubernetes::{call, objects};
 
 /// How a pod is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use super::settled;
-use crate::kubernetes::objects;
 use crate::suite::Request;
 use crate::suite::template::Fill;
+use kubernetes::objects;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

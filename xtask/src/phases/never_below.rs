@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::ensure;
 
 use super::context::Cx;
-use crate::kubernetes::objects;
 use crate::phases::Phase;
 use crate::stage::Stage;
+use kubernetes::objects;
 
 /// Runs a case, and counts the ready replicas meanwhile where its topology demands that some always are.
 ///

@@ -10,11 +10,11 @@ use kube::{Api, ResourceExt};
 use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
 use super::placement::{self, Placement};
-use crate::cluster::lease::Change;
-use crate::kubernetes::watch::State;
-use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
 use crate::workload::inside;
+use cluster::lease::Change;
+use kubernetes::watch::State;
+use kubernetes::{call, objects};
 
 /// A control plane's label: the API would go with it.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::Cx;
-use crate::kubernetes::{call, code, given, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
+use kubernetes::{call, code, given, objects};
 
 /// What reads: it has `cat`.
 pub const IMAGE: &str = "busybox:1.36.1";

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::Cx;
-use crate::kubernetes::objects;
 use crate::stage::Stage;
+use kubernetes::objects;
 
 /// Names of the replicas by that of their node.
 pub type Placement = BTreeMap<String, Vec<String>>;

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use super::context::Cx;
 use super::disturb::Disturbance;
 use super::kill::Grace;
-use crate::kubernetes::objects;
+use kubernetes::objects;
 
 /// How often a pod is replaced until its IP changes; with the old one nothing is proven.
 const TRIES: u32 = 4;

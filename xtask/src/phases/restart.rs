@@ -9,9 +9,9 @@ use kube::api::DeleteParams;
 use super::context::Cx;
 use super::untouched::Untouched;
 use super::{rolled_out, write_read};
-use crate::kubernetes::{call, objects};
 use crate::placed::Placed;
 use crate::stage::Stage;
+use kubernetes::{call, objects};
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -7,7 +7,7 @@ use anyhow::bail;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::kubernetes::objects;
+use kubernetes::objects;
 
 /// How often each container had restarted when it was first counted, by its pod's UID and its name.
 #[derive(Default)]

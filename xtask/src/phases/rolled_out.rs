@@ -13,10 +13,10 @@ use kube::core::GroupVersionKind;
 
 use super::context::Cx;
 use super::running_image;
-use crate::kubernetes::call;
-use crate::kubernetes::readiness::{Made, Readiness};
-use crate::kubernetes::watch::{State, Watch};
 use crate::placed::Placed;
+use kubernetes::call;
+use kubernetes::readiness::{Made, Readiness};
+use kubernetes::watch::{State, Watch};
 
 /// What a release made, by namespaces.
 pub type ByNamespace = BTreeMap<String, Vec<Made>>;

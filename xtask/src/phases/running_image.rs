@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::context::Cx;
-use crate::images::{self, Reference};
-use crate::kubernetes::objects;
 use crate::stage::Stage;
+use images::{self, Reference};
+use kubernetes::objects;
 
 /// A container that runs, or ran.
 struct Running<'a> {

@@ -12,10 +12,10 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::context::Cx;
-use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
 use crate::workload::inside::Inside;
 use crate::workload::recorder::Recorder;
+use kubernetes::{call, objects};
 
 /// How much later than a pod's readiness its Service may learn of it.
 const LEARNT_WITHIN: Duration = Duration::from_secs(10);

@@ -5,9 +5,9 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
-use crate::kubernetes::{logs, objects};
 use crate::placed::Placed;
-use crate::process::CommandError;
+use kubernetes::{logs, objects};
+use process::CommandError;
 
 /// Log lines of each container that are looked at.
 const LINES: i64 = 50;

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::context::Cx;
 use super::extra::{self, Changes};
 use super::signs;
-use crate::kubernetes::objects;
 use crate::placed::Placed;
-use crate::process::CommandError;
+use kubernetes::objects;
+use process::CommandError;
 
 /// Its parameters.
 #[derive(Debug, Deserialize)]

@@ -13,13 +13,13 @@ use kube::{Api, ResourceExt};
 use tokio::sync::OnceCell;
 
 use super::context::Cx;
-use crate::kubernetes::baseline::Baseline;
-use crate::kubernetes::contents::{self, Kinds};
-use crate::kubernetes::watch::Watch;
-use crate::kubernetes::{call, objects};
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
 use crate::workload::inside;
+use kubernetes::baseline::Baseline;
+use kubernetes::contents::{self, Kinds};
+use kubernetes::watch::Watch;
+use kubernetes::{call, objects};
 
 /// Kinds that stay on purpose, or that nobody asked for.
 const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use super::{settled, spread};
-use crate::kubernetes::objects;
 use crate::stage::Stage;
+use kubernetes::objects;
 
 /// How many requests in a row have to go elsewhere: with three replicas, one in two thousand millions does so by chance.
 const REQUESTS: usize = 50;

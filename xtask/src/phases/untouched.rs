@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
-use crate::kubernetes::objects;
 use crate::placed::Placed;
+use kubernetes::objects;
 
 /// The ready pods of a release at some moment.
 pub struct Untouched {

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::context::Cx;
 use super::disturb::Disturbance;
-use crate::process::{quote_line, redact};
+use process::quote_line;
 
 /// Runs the case.
 pub async fn run(cx: &Cx) -> anyhow::Result<String> {

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use super::{ImageIds, Live, Run};
-use crate::cluster::Loaded;
 use crate::evidence;
-use crate::images::{self, Archive, Reference, UnderTest, standin};
-use crate::kubernetes;
-use crate::kubernetes::nodes::Nodes;
-use crate::kubernetes::wait::Waiter;
 use crate::phases::{Phase, output};
 use crate::suite::{Suite, Variant};
-use crate::tools::Docker;
+use cluster::Loaded;
+use images::{self, Archive, Reference, UnderTest, standin};
+use kubernetes::nodes::Nodes;
+use kubernetes::wait::Waiter;
+use tools::Docker;
 
 /// What the stand-in's image is called: nobody takes it for a real one.
 const STAND_IN: &str = "chartproof/stand-in:dev";

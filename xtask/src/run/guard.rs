@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::cluster::Health;
+use cluster::Health;
 
 /// How often the API server is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_secs(2);

@@ -6,11 +6,9 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cluster::lease::Owner;
-use crate::exit::usage;
-
-/// The file that a run holds locked as long as it lives; it names the process.
-pub const LOCK: &str = "run.lock";
+use cluster::lease::Owner;
+use console::exit::usage;
+use report::files::LOCK;
 
 /// Takes the run's folder. The kernel lets go of it when the process is gone, however that went.
 ///
@@ -41,7 +39,7 @@ pub fn take(folder: &Path) -> anyhow::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::{self, Exit};
+    use console::exit::{self, Exit};
 
     #[test]
     fn a_folder_is_one_runs_and_who_has_it_is_named() {

@@ -17,17 +17,17 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
-use crate::events::{Events, What};
 use crate::evidence;
-use crate::helm::{self, Helm, Values};
-use crate::images::{Reference, UnderTest};
-use crate::kubernetes::nodes::Nodes;
-use crate::process::Launcher;
 use crate::stage::Stage;
 use crate::suite::budgets::Budgets;
 use crate::suite::{Release, Suite, Variant};
-use crate::tools::Tool;
+use cluster::Cluster;
+use events::{Events, What};
+use images::{Reference, UnderTest};
+use kubernetes::nodes::Nodes;
+use process::Launcher;
+use tools::Tool;
+use tools::helm::{self, Helm, Values};
 
 /// What flags ask for beyond the suite.
 #[derive(Debug, Clone, Default)]

@@ -4,10 +4,10 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::Run;
-use crate::exit::usage;
-use crate::helm;
-use crate::images::{self, ImageValues, Reference};
 use crate::suite::{ImageUnderTest, Release, Suite, Variant};
+use console::exit::usage;
+use images::{self, ImageValues, Reference};
+use tools::helm;
 
 /// Where something else is rendered than the image under test.
 struct Wrong<'a> {

@@ -12,8 +12,8 @@ use history::availability::Availability;
 use serde::{Deserialize, Serialize};
 
 use super::Suite;
-use crate::cluster::Cluster;
-use crate::exit::usage;
+use cluster::Cluster;
+use console::exit::usage;
 
 /// How much more than was measured is allowed: machines are noisy, and so are elections.
 const FACTOR: u64 = 4;

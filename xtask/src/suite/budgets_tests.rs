@@ -81,5 +81,5 @@ fn a_file_that_is_no_budget_is_usage() {
     std::fs::write(folder.path().join("budgets.kind.toml"), "[r3.drain]\nlongest = 1\n").unwrap();
     let error = Budgets::beside(folder.path()).unwrap_err();
     assert!(error.to_string().contains("budgets.kind.toml") && error.to_string().contains("unknown field"), "{error}");
-    assert_eq!(crate::exit::of(&error), crate::exit::Exit::Usage);
+    assert_eq!(console::exit::of(&error), console::exit::Exit::Usage);
 }

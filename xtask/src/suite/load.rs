@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::budgets::Budgets;
 use super::{Release, Suite};
-use crate::exit::usage;
 use crate::phases::Phase;
+use console::exit::usage;
 
 mod cases;
 mod releases;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::images::Reference;
+use images::Reference;
 
 mod application;
 pub mod budgets;

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::inside::Inside;
 use super::recorder::Recorder;
-use crate::kubernetes::http::Http;
 use crate::suite::Suite;
+use kubernetes::http::Http;
 
 /// Clients at work, until they are stopped or dropped.
 pub struct Clients {

@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::recorder::Recorder;
-use crate::images::Reference;
-use crate::kubernetes::wait::Waiter;
-use crate::kubernetes::watch::State;
-use crate::kubernetes::{call, code, given};
 use crate::stage::Stage;
+use images::Reference;
+use kubernetes::wait::Waiter;
+use kubernetes::watch::State;
+use kubernetes::{call, code, given};
 
 /// The pod's name.
 pub const POD: &str = "chartproof-client";

@@ -6,10 +6,10 @@ use client::application::{self, Record};
 use history::{Connection as Over, OperationKind, Outcome, Stage};
 
 use super::recorder::{Asked, Ended, Recorder};
-use crate::kubernetes::http::{Connection, Http};
-use crate::kubernetes::wait::Waiter;
-use crate::kubernetes::watch::Watch;
 use crate::suite::Records;
+use kubernetes::http::{Connection, Http};
+use kubernetes::wait::Waiter;
+use kubernetes::watch::Watch;
 
 /// How many connections to each replica read records back.
 const CONNECTIONS: usize = 4;

@@ -12,8 +12,7 @@ use client::team::Done;
 use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
-use crate::events::{CaseName, Events, What};
-use crate::process::redact;
+use events::{CaseName, Events, What};
 
 /// Who asked, whom, over what, and in which part of the case.
 #[derive(Debug, Clone)]

@@ -55,7 +55,7 @@ fn later_cases_take_over_every_write_that_may_have_left_what_a_key_holds() {
 
 #[test]
 fn a_history_holds_no_secret() {
-    crate::process::known::learn("badger-of-the-wood");
+    redact::known::learn("badger-of-the-wood");
     let failed = Operation {
         error: Some("status 500: dsn is badger-of-the-wood".to_owned()),
         ..operation(OperationKind::Write, Some("v1"), (1, 2), Outcome::Unknown)

@@ -8,7 +8,7 @@ use history::{Connection, Fault, Header, History, Operation, OperationKind, Outc
 
 use super::{seconds, show};
 use crate::cmd::ranges;
-use crate::exit::Exit;
+use console::exit::Exit;
 
 /// The size that has to be judged in time.
 const OPERATIONS: u64 = 100_000;

@@ -11,7 +11,7 @@ use ::embedded::cluster::{Cluster, Faults, Options};
 
 use super::{Run, Spread, against, seconds};
 use crate::cmd::ranges;
-use crate::exit::Exit;
+use console::exit::Exit;
 
 const SUITE: &str = "helm/caesium";
 /// How often memory is looked at.

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Subcommand;
 
-use crate::console;
-use crate::process::Launcher;
+use process::Launcher;
 
 pub mod check;
 pub mod e2e;

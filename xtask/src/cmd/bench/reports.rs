@@ -10,12 +10,11 @@ use tokio::sync::mpsc;
 
 use super::{Spread, show};
 use crate::cmd::ranges;
-use crate::console;
-use crate::events::{Event, What};
-use crate::exit::Exit;
-use crate::process::Launcher;
-use crate::report::terminal::Terminal;
-use crate::report::{Reports, json};
+use console::exit::Exit;
+use events::{Event, What};
+use process::Launcher;
+use report::terminal::Terminal;
+use report::{Reports, json};
 
 /// Far more than a run takes.
 const TIMEOUT: Duration = Duration::from_secs(1800);

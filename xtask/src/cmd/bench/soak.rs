@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::{Spread, show};
-use crate::cluster::Choice;
 use crate::cmd::ranges;
-use crate::console;
-use crate::exit::Exit;
-use crate::process::Launcher;
+use cluster::Choice;
+use console::exit::Exit;
+use process::Launcher;
 
 /// Far more than a run takes.
 const TIMEOUT: Duration = Duration::from_secs(1200);

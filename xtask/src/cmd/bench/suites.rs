@@ -6,9 +6,8 @@ use anyhow::Context;
 
 use super::{Run, seconds, show};
 use crate::cmd::ranges;
-use crate::console;
-use crate::exit::Exit;
 use crate::suite::load;
+use console::exit::Exit;
 
 /// How much longer than the longest one all together may take.
 const RATIO_BUDGET: f64 = 2.5;

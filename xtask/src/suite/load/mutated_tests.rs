@@ -10,9 +10,9 @@ use toml::{Table, Value};
 
 use super::tests::{blocks, documented};
 use super::*;
-use crate::exit::UsageError;
 use crate::phases;
 use crate::suite::CaseSpec;
+use console::exit::UsageError;
 
 /// What is put in the place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,16 +13,15 @@ use anyhow::Context;
 use self::ours::{Ours, Timed, critical_path};
 use self::plain::{Plain, Step};
 use super::{Spread, show};
-use crate::cluster::Choice;
 use crate::cmd::ranges;
-use crate::console;
-use crate::exit::{Exit, usage};
-use crate::helm::{self, Values};
-use crate::images::{self, Archive, Reference, standin};
 use crate::phases::Phase;
-use crate::process::Launcher;
 use crate::suite::{Suite, Topology, load};
-use crate::tools::{self, Name};
+use cluster::Choice;
+use console::exit::{Exit, usage};
+use images::{self, Archive, Reference, standin};
+use process::Launcher;
+use tools::helm::{self, Values};
+use tools::{self, Name};
 
 /// The usual values, relative to the chart.
 const USUAL: &str = "ci/usual-values.yaml";

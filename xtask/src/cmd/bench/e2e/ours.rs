@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cluster::Choice;
-use crate::events::{Event, What};
-use crate::process::Launcher;
-use crate::report::json;
+use cluster::Choice;
+use events::{Event, What};
+use process::Launcher;
+use report::json;
 
 /// Far more than it takes.
 const TIMEOUT: Duration = Duration::from_secs(1800);
@@ -92,7 +92,7 @@ pub fn critical_path(cases: &[Timed]) -> Vec<&Timed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Verdict;
+    use events::Verdict;
 
     fn event(at_ms: u64, what: What) -> Event {
         Event { at_ms, what }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Subject;
-use crate::cluster::{Choice, kind};
-use crate::helm::Values;
-use crate::images::Archive;
-use crate::process::Launcher;
-use crate::tools::{Tool, pins};
+use cluster::{Choice, kind};
+use images::Archive;
+use process::Launcher;
+use tools::helm::Values;
+use tools::{Tool, pins};
 
 const SCRIPT: &str = include_str!("plain.sh");
 /// Far more than it takes.

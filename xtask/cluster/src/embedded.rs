@@ -1,0 +1,196 @@
+//! The embedded cluster as the harness sees it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use embedded::cluster::{Cluster, Options};
+use embedded::faults::{Faults, VARIABLE};
+use tokio::sync::Mutex;
+
+use super::lease::{Lease, Resource};
+use super::node::Victim;
+use super::stage::{Progress, Stage};
+use super::{Access, Health, Loaded};
+use console::exit;
+use images::Archive;
+use process::quote;
+
+/// The context's name in the cluster's kubeconfig.
+pub(super) const CONTEXT: &str = "chartproof";
+
+/// An embedded cluster, from its plan to its end.
+pub struct Embedded {
+    dir: PathBuf,
+    because: String,
+    faults: Faults,
+    lease: Arc<Lease>,
+    progress: Progress,
+    running: Mutex<Option<Cluster>>,
+}
+
+impl Embedded {
+    /// A plan; nothing is started. `because` says why it is this one where nobody asked for it.
+    pub(super) fn new(run_dir: &Path, because: String, lease: Arc<Lease>) -> anyhow::Result<Self> {
+        let (progress, running) = (Progress::new(), Mutex::new(None));
+        Ok(Self { dir: run_dir.join("cluster"), because, faults: planted()?, lease, progress, running })
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let planted = if self.faults.0.is_empty() { "" } else { ", with planted faults" };
+        format!("the embedded cluster{planted}{}", self.because)
+    }
+
+    pub(super) async fn create(&self) -> anyhow::Result<Access> {
+        self.lease.hold(self.resource())?;
+        self.progress.set(Stage::Creating);
+        let started = self.start().await;
+        self.progress.finish(&started);
+        started
+    }
+
+    async fn start(&self) -> anyhow::Result<Access> {
+        let exe = std::env::current_exe().context("the path of the running program")?;
+        let cluster = Cluster::start(Options { dir: self.dir.clone(), exe, faults: self.faults.clone() }).await?;
+        let access = Access { kubeconfig: cluster.kubeconfig().to_owned(), context: CONTEXT.to_owned() };
+        *self.running.lock().await = Some(cluster);
+        Ok(access)
+    }
+
+    pub(super) async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
+        self.progress.created().await?;
+        let running = self.running.lock().await;
+        let cluster = running.as_ref().context("the embedded cluster has ended")?;
+        load(cluster, archives).await
+    }
+
+    pub(super) async fn kill_container(&self, victim: &Victim) -> anyhow::Result<()> {
+        let running = self.running.lock().await;
+        let cluster = running.as_ref().context("the embedded cluster has ended")?;
+        cluster.kill_container(&victim.pod_uid, &victim.container).await
+    }
+
+    /// Whether the node's process runs. What holds the cluster for long does so by asking that process.
+    pub(super) async fn health(&self) -> Health {
+        match self.running.lock().await.as_mut().and_then(Cluster::ended) {
+            Some(how) => Health::Gone(format!("the process of the embedded cluster has ended ({how})")),
+            None => Health::Runs,
+        }
+    }
+
+    pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {
+        let running = self.running.lock().await;
+        match running.as_ref() {
+            Some(cluster) => remarks(cluster).await,
+            None => Ok(vec![]),
+        }
+    }
+
+    /// The node's own log; everything else of it is in the run's directory already.
+    pub(super) fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(into).with_context(|| format!("making {}", into.display()))?;
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok);
+        for entry in entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "log")) {
+            std::fs::copy(entry.path(), into.join(entry.file_name()))
+                .with_context(|| format!("copying {}", entry.path().display()))?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete(&self) -> anyhow::Result<()> {
+        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+            return Ok(());
+        }
+        if let Some(cluster) = self.running.lock().await.take() {
+            cluster.stop().await?;
+        }
+        self.progress.set(Stage::Ended);
+        remove(&self.dir)?;
+        self.lease.release(&self.resource())
+    }
+
+    /// Says that others may use it as long as this process runs, and how.
+    pub(super) fn keep(&self) -> anyhow::Result<String> {
+        self.lease.keep()?;
+        let kubeconfig = quote(&self.dir.join("kubeconfig").display().to_string());
+        Ok(format!(
+            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `cargo xtask cluster down` ends it"
+        ))
+    }
+
+    fn resource(&self) -> Resource {
+        Resource::EmbeddedCluster(self.dir.clone())
+    }
+}
+
+/// Loads archives into an embedded cluster.
+pub(super) async fn load(cluster: &Cluster, archives: &[Archive]) -> anyhow::Result<Loaded> {
+    for archive in archives {
+        let loaded = cluster.load_images(&archive.path).await;
+        loaded.with_context(|| format!("{} can't be loaded", archive.path.display()))?;
+    }
+    Ok(Loaded::on_nodes(archives))
+}
+
+/// What an embedded cluster has to say about results on it.
+pub(super) async fn remarks(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
+    let report = cluster.report().await?;
+    let lines = [
+        ("stored, but nothing acts on it", report.inert),
+        ("accepted, makes no difference on one node", report.ignored_fields),
+        ("served by this machine's own programs instead of an image", report.host_images),
+        ("not enforced", report.not_enforced),
+    ];
+    let told = |(what, of)| together(of).into_iter().map(move |one| format!("{what}: {one}"));
+    Ok(lines.into_iter().flat_map(told).collect())
+}
+
+/// Fields, each once: `Job a/b spec.x`, `Job a/c spec.x` are `spec.x of 2 objects`. Other lines stay as they are.
+fn together(lines: Vec<String>) -> Vec<String> {
+    let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        let (object, field) = line.rsplit_once(' ').filter(|(_, field)| field.contains("spec.")).unwrap_or((&line, ""));
+        objects
+            .entry(if field.is_empty() { line.clone() } else { field.to_owned() })
+            .or_default()
+            .push(object.to_owned());
+    }
+    let told = |(line, of): (String, Vec<String>)| match of.as_slice() {
+        [one] if *one == line => line,
+        [one] => format!("{line} of {one}"),
+        several => format!("{line} of {} objects", several.len()),
+    };
+    objects.into_iter().map(told).collect()
+}
+
+/// Removes the folder of a cluster whose process is gone.
+pub(super) fn remove(dir: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} is left behind", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Faults that a test planted through the environment.
+fn planted() -> anyhow::Result<Faults> {
+    match std::env::var(VARIABLE) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| exit::usage(format!("{VARIABLE}: {error}"))),
+        Err(_) => Ok(Faults::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn a_field_of_several_objects_is_told_once() {
+        let lines =
+            ["Job a/b spec.x", "Job a/c spec.x", "Pod a/d spec.y", "CPU limits are not enforced"].map(str::to_owned);
+        let told = ["CPU limits are not enforced", "spec.x of 2 objects", "spec.y of Pod a/d"];
+        assert_eq!(together(lines.to_vec()), told);
+    }
+}

@@ -1,0 +1,125 @@
+//! Loads images into kind's nodes: early, while the cluster is still being created, as soon as the nodes' container
+//! runtime answers; and again afterwards where that failed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::super::stage::{Progress, Stage};
+use super::super::{Loaded, hints};
+use super::Options;
+use images::Archive;
+use process::{Cmd, Launcher};
+
+/// How often a node is asked whether its runtime answers; nothing announces it.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+/// One question to a node.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+/// One archive.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Loads into one cluster.
+pub(super) struct Loader<'a> {
+    pub launcher: &'a Launcher,
+    pub options: &'a Options,
+    pub name: &'a str,
+}
+
+impl Loader<'_> {
+    /// Loads all archives, early if it can be. Once the cluster is complete, each of its nodes is asked; where one lacks
+    /// an image, or came late, all is loaded again.
+    pub async fn load(&self, progress: &Progress, archives: &[Archive]) -> anyhow::Result<Loaded> {
+        let early = match self.early_nodes(progress).await? {
+            Some(nodes) => self.load_into(&nodes, archives).await.map(Some),
+            None => Ok(None),
+        };
+        progress.created().await?;
+        let nodes = self.nodes().await?;
+        let loaded = match early {
+            Ok(Some(loaded)) => self.check(&nodes, archives).await.map(|()| Some(loaded)),
+            other => other,
+        };
+        match loaded {
+            Ok(Some(loaded)) => return Ok(loaded),
+            Ok(None) => {}
+            Err(error) => {
+                let what = "loading images early failed, again now that the cluster is there";
+                self.launcher.note(format!("{what}: {error:#}"));
+            }
+        }
+        self.load_into(&nodes, archives).await
+    }
+
+    /// The nodes, once the container runtime of each answers; none if the cluster was complete first. Bounded by
+    /// the creation itself.
+    async fn early_nodes(&self, progress: &Progress) -> anyhow::Result<Option<Vec<String>>> {
+        loop {
+            match progress.now() {
+                Stage::Created(_) => return Ok(None),
+                Stage::Failed(_) | Stage::Ended => return progress.created().await.map(|_| None),
+                Stage::Absent => {}
+                Stage::Creating => {
+                    let nodes = self.nodes().await.unwrap_or_default();
+                    if !nodes.is_empty() && self.all_answer(&nodes).await {
+                        return Ok(Some(nodes));
+                    }
+                }
+            }
+            tokio::select! {
+                _ = progress.created() => {}
+                () = tokio::time::sleep(ASK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn nodes(&self) -> anyhow::Result<Vec<String>> {
+        let cmd = self.launcher.cmd(&self.options.kind.path).args(["get", "nodes", "--name", self.name]);
+        let listed = cmd.timeout(ASK_TIMEOUT).run().await?;
+        // With several control planes kind lists what balances between them, too; it runs no pods.
+        let is_node = |name: &&str| !name.is_empty() && !name.ends_with("-external-load-balancer");
+        Ok(listed.lines().map(str::trim).filter(is_node).map(str::to_owned).collect())
+    }
+
+    async fn all_answer(&self, nodes: &[String]) -> bool {
+        let asked = futures::future::join_all(nodes.iter().map(|node| self.images_on(node))).await;
+        asked.iter().all(Result::is_ok)
+    }
+
+    /// What the node's container runtime has.
+    async fn images_on(&self, node: &str) -> anyhow::Result<BTreeSet<String>> {
+        let listed = self.docker(&["exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).run().await?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    fn docker(&self, args: &[&str]) -> Cmd {
+        self.launcher.cmd(&self.options.docker.tool.path).args(args).timeout(ASK_TIMEOUT)
+    }
+
+    /// Loads every archive, and looks on every node whether its images have arrived.
+    async fn load_into(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<Loaded> {
+        for archive in archives {
+            let cmd = self.launcher.cmd(&self.options.kind.path).args(["load", "image-archive"]);
+            let loaded = cmd.arg(&archive.path).args(["--name", self.name]).timeout(LOAD_TIMEOUT).run().await;
+            if let Err(error) = loaded {
+                let advice = hints::of(&error.tail);
+                let what = format!("{} can't be loaded; {advice}", archive.path.display());
+                return Err(error).context(what.trim_end_matches("; ").to_owned());
+            }
+        }
+        self.check(nodes, archives).await?;
+        Ok(Loaded::on_nodes(archives))
+    }
+
+    /// Whether every node has what the archives hold.
+    async fn check(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<()> {
+        for node in nodes {
+            let found = self.images_on(node).await?;
+            let mut references = archives.iter().flat_map(|archive| &archive.references);
+            if let Some(image) = references.find(|image| !found.contains(&image.canonical())) {
+                bail!("{image} was loaded without an error, but {node} does not have it");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! A cluster of kind's: created with a kubeconfig of its own, never the user's.
+
+mod load;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::lease::{Lease, Resource};
+use super::stage::{Progress, Stage};
+use super::{Access, Loaded, hints};
+use images::Archive;
+use process::{Cmd, CommandError, Launcher};
+use tools::{Docker, Tool};
+
+/// What the names of all clusters of ours begin with.
+pub const PREFIX: &str = "chartproof-";
+/// kind pulls the node image itself where Docker does not have it.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(600);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(120);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(120);
+/// A node that Docker was still starting when `kind create` was stopped can appear after a delete.
+const DELETE_ATTEMPTS: u32 = 3;
+
+/// What a cluster of kind's is made with.
+pub struct Options {
+    /// kind itself.
+    pub kind: Tool,
+    /// The Docker that its nodes run in.
+    pub docker: Docker,
+    /// The node image, by digest.
+    pub node_image: String,
+    /// A configuration of the user's own.
+    pub config: Option<PathBuf>,
+    /// Names the cluster.
+    pub run_id: String,
+    /// Where its kubeconfig goes.
+    pub run_dir: PathBuf,
+}
+
+/// A cluster of kind's, from its plan to its end.
+pub struct Kind {
+    launcher: Launcher,
+    options: Options,
+    lease: Arc<Lease>,
+    progress: Progress,
+}
+
+impl Kind {
+    /// A plan; nothing is created.
+    pub fn new(launcher: Launcher, options: Options, lease: Arc<Lease>) -> Self {
+        Self { launcher, options, lease, progress: Progress::new() }
+    }
+
+    /// The cluster's name, which is also its nodes' prefix.
+    pub fn cluster_name(&self) -> String {
+        format!("{PREFIX}{}", self.options.run_id)
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Options { kind, docker, node_image, .. } = &self.options;
+        format!("kind v{} on Docker {}, node image {node_image}", kind.version, docker.server)
+    }
+
+    pub(super) fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
+    pub(super) fn docker(&self) -> &Docker {
+        &self.options.docker
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Creates the cluster, without waiting for its node to be ready: who needs that watches for it.
+    ///
+    /// # Errors
+    /// With kind's last words and what to do about them. The nodes are kept for their logs until
+    /// [`Kind::delete`].
+    pub async fn create(&self) -> anyhow::Result<Access> {
+        self.lease.hold(self.resource())?;
+        self.progress.set(Stage::Creating);
+        let created = self.run_create().await;
+        self.progress.finish(&created);
+        created
+    }
+
+    async fn run_create(&self) -> anyhow::Result<Access> {
+        let access = self.access();
+        let Options { node_image, config, .. } = &self.options;
+        let mut cmd = self.kind(&["create", "cluster", "--name", &self.cluster_name(), "--image", node_image]);
+        cmd = cmd.arg("--retain");
+        if let Some(config) = config {
+            cmd = cmd.arg("--config").arg(config);
+        }
+        cmd = cmd.arg("--kubeconfig").arg(&access.kubeconfig);
+        cmd.timeout(CREATE_TIMEOUT).run().await.map_err(advised)?;
+        restrict(&access.kubeconfig)?;
+        Ok(access)
+    }
+
+    /// Loads archives into all nodes, as soon as these take them.
+    ///
+    /// # Errors
+    /// Where the cluster was not created, or an archive can't be loaded even once it was.
+    pub async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
+        load::Loader { launcher: &self.launcher, options: &self.options, name: &self.cluster_name() }
+            .load(&self.progress, archives)
+            .await
+    }
+
+    /// Has kind collect the logs of all nodes.
+    ///
+    /// # Errors
+    /// Where kind can't, with its words.
+    pub async fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
+        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+            return Ok(());
+        }
+        let cmd = self.last(&["export", "logs"]).arg(into).args(["--name", &self.cluster_name()]);
+        cmd.timeout(EXPORT_TIMEOUT).run().await?;
+        Ok(())
+    }
+
+    /// Deletes the cluster, and asks kind whether it is gone.
+    ///
+    /// # Errors
+    /// Where it is still there, with the command that deletes it.
+    pub async fn delete(&self) -> anyhow::Result<()> {
+        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+            return Ok(());
+        }
+        let kubeconfig = self.access().kubeconfig;
+        let launcher = self.launcher.stopped_by(CancellationToken::new());
+        let deleted = delete(&launcher, &self.options.kind, &self.cluster_name(), &kubeconfig).await;
+        // Also where it failed: it was tried often enough, and the lease tells the next run.
+        self.progress.set(Stage::Ended);
+        deleted?;
+        self.lease.release(&self.resource())
+    }
+
+    pub(super) fn keep(&self) -> anyhow::Result<String> {
+        self.lease.keep()?;
+        self.progress.set(Stage::Ended);
+        let Access { kubeconfig, context } = self.access();
+        let kubeconfig = kubeconfig.display();
+        Ok(format!(
+            "kept: kubectl --kubeconfig {kubeconfig} --context {context}; delete it with: kind delete cluster --name {} \
+             --kubeconfig {kubeconfig}",
+            self.cluster_name()
+        ))
+    }
+
+    fn access(&self) -> Access {
+        let context = format!("kind-{}", self.cluster_name());
+        Access { kubeconfig: self.options.run_dir.join("kubeconfig"), context }
+    }
+
+    fn resource(&self) -> Resource {
+        Resource::KindCluster(self.cluster_name())
+    }
+
+    fn kind(&self, args: &[&str]) -> Cmd {
+        self.launcher.cmd(&self.options.kind.path).args(args)
+    }
+
+    /// A command that has to work after the run was interrupted, too.
+    fn last(&self, args: &[&str]) -> Cmd {
+        self.launcher.stopped_by(CancellationToken::new()).cmd(&self.options.kind.path).args(args)
+    }
+}
+
+impl Drop for Kind {
+    /// The last resort, for a panic on the way to the orderly end: deletes what is still there.
+    fn drop(&mut self) {
+        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+            return;
+        }
+        let name = self.cluster_name();
+        console::err(format_args!("deleting the kind cluster {name}, which the run did not get to"));
+        let (launcher, kind) = (self.launcher.stopped_by(CancellationToken::new()), self.options.kind.clone());
+        let kubeconfig = self.access().kubeconfig;
+        // A thread of its own: a runtime can't be started within another.
+        let deleted = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(delete(&launcher, &kind, &name, &kubeconfig))
+        });
+        match deleted.join() {
+            Ok(Ok(())) => drop(self.lease.release(&self.resource())),
+            Ok(Err(error)) => console::err(format_args!("{error:#}")),
+            Err(_) => console::err("deleting it failed, too"),
+        }
+    }
+}
+
+/// The node that runs the API server of a cluster of kind's.
+pub(super) fn control_plane(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
+/// Deletes a cluster of kind's, and asks whether it is gone. One that was never there counts as gone.
+///
+/// # Errors
+/// Where it is still there, with the command that deletes it.
+pub async fn delete(launcher: &Launcher, kind: &Tool, name: &str, kubeconfig: &Path) -> anyhow::Result<()> {
+    let mut last = String::new();
+    for _ in 0..DELETE_ATTEMPTS {
+        let cmd = launcher.cmd(&kind.path).args(["delete", "cluster", "--name", name, "--kubeconfig"]);
+        if let Err(error) = cmd.arg(kubeconfig).timeout(DELETE_TIMEOUT).run().await {
+            last = error.to_string();
+        }
+        match clusters(launcher, kind).await {
+            Ok(names) if !names.iter().any(|found| found == name) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => last = error.to_string(),
+        }
+    }
+    bail!("the kind cluster {name} is left behind; delete it with `kind delete cluster --name {name}`\n{last}")
+}
+
+/// The names of all of kind's clusters, ours and others'.
+///
+/// # Errors
+/// Where kind or Docker does not answer.
+pub async fn clusters(launcher: &Launcher, kind: &Tool) -> Result<Vec<String>, CommandError> {
+    let listed = launcher.cmd(&kind.path).args(["get", "clusters"]).run().await?;
+    Ok(listed.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// A command's error with what to do about it in front.
+fn advised(error: CommandError) -> anyhow::Error {
+    match hints::of(&error.tail) {
+        "" => error.into(),
+        advice => anyhow::Error::from(error).context(advice),
+    }
+}
+
+/// Makes a file its owner's alone.
+pub(super) fn restrict(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("{}: kind wrote no kubeconfig", path.display()))
+}

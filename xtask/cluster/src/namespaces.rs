@@ -1,0 +1,221 @@
+//! The namespaces of runs on clusters that were there before: labelled with the run, and with its lease as an
+//! annotation, so that any later run finds them, also one that does not share our leases' folder.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use chrono::Utc;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::lease::{Owner, Record, State, is_running};
+use kubernetes::{call, code, contents};
+
+/// Label of every namespace of ours; its value is the run's id.
+pub const RUN_LABEL: &str = "chartproof/run";
+/// Annotation of every namespace of ours: the run's lease.
+const LEASE: &str = "chartproof/lease";
+/// How long the deletion of namespaces may take: their pods have to end first.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long the same finalizers, unless they are Kubernetes' own, or a group that is not served may hold namespaces:
+/// who takes finalizers off does so at once.
+const HELD_MAX: Duration = Duration::from_secs(30);
+
+/// In the names of Kubernetes' own finalizers: what they wait for comes to an end by itself.
+const OWN: [&str; 3] = ["kubernetes.io/", "foregroundDeletion", "orphan"];
+
+/// A namespace of a run.
+#[derive(Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// The run's id.
+    pub run_id: String,
+    /// Whether its run still needs it; none where it has no lease that can be read.
+    pub state: Option<State>,
+}
+
+/// The annotations of a namespace that a run of this process makes.
+///
+/// # Errors
+/// None that is known: a lease can be written down.
+pub fn annotations(run_id: &str) -> anyhow::Result<serde_json::Value> {
+    Ok(annotation(&serde_json::to_string(&Record::of_this_process(run_id, "".as_ref()))?))
+}
+
+fn annotation(lease: &str) -> serde_json::Value {
+    json!({ LEASE: lease })
+}
+
+/// All namespaces of runs on a cluster.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn all(client: &Client) -> anyhow::Result<Vec<Found>> {
+    let ours = ListParams::default().labels(RUN_LABEL);
+    let found = call("listing the namespaces of runs", api(client).list(&ours)).await?;
+    let (here, now) = (Owner::this_process(), Utc::now());
+    let of = |namespace: &Namespace| Found {
+        name: namespace.name_any(),
+        run_id: namespace.labels().get(RUN_LABEL).cloned().unwrap_or_default(),
+        state: lease(namespace).map(|record| record.state(&here, now, is_running)),
+    };
+    Ok(found.iter().map(of).collect())
+}
+
+/// Deletes the namespaces that nobody is going to delete, and with `kept` also those that were left on purpose.
+/// Answers a line for each.
+///
+/// # Errors
+/// Where they can't be listed, or one is still there at the limit.
+pub async fn sweep(client: &Client, kept: bool) -> anyhow::Result<Vec<String>> {
+    let mut found = all(client).await?;
+    found.retain(|one| one.state == Some(State::Abandoned) || (kept && one.state == Some(State::Kept)));
+    delete(client, found.iter().map(|one| one.name.clone()).collect()).await?;
+    let line = |one: Found| format!("swept Namespace/{} of run {}, whose process is gone", one.name, one.run_id);
+    Ok(found.into_iter().map(line).collect())
+}
+
+/// Deletes the namespaces that a run labelled as its own, and waits until they are gone.
+///
+/// # Errors
+/// Where one is still there at the limit, with its name.
+pub async fn delete_of_run(client: &Client, run_id: &str) -> anyhow::Result<()> {
+    delete(client, of_run(client, run_id).await?).await
+}
+
+/// Renews the lease that the namespaces of a run of this process carry, and with `kept` writes down that the run leaves
+/// them behind on purpose.
+///
+/// # Errors
+/// What the API server answers.
+pub async fn annotate(client: &Client, run_id: &str, kept: bool) -> anyhow::Result<()> {
+    let record = Record { kept, ..Record::of_this_process(run_id, "".as_ref()) };
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": annotation(&serde_json::to_string(&record)?) } }));
+    for name in of_run(client, run_id).await? {
+        let what = format!("annotating Namespace/{name}");
+        match call(&what, api(client).patch_metadata(&name, &PatchParams::default(), &patch)).await {
+            Err(error) if code(&error) != Some(404) => return Err(error),
+            // One that is gone meanwhile needs no lease.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn of_run(client: &Client, run_id: &str) -> anyhow::Result<Vec<String>> {
+    let ours = ListParams::default().labels(&format!("{RUN_LABEL}={run_id}"));
+    let what = format!("listing the namespaces of run {run_id}");
+    let found = call(&what, api(client).list(&ours)).await?;
+    Ok(found.iter().map(ResourceExt::name_any).collect())
+}
+
+async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
+    for name in &names {
+        let what = format!("deleting Namespace/{name}");
+        call(&what, api(client).delete(name, &DeleteParams::background())).await?;
+    }
+    let (deadline, mut stuck) = (Instant::now() + DELETE_TIMEOUT, (Vec::new(), Instant::now()));
+    loop {
+        let mut there = call("listing namespaces", api(client).list(&ListParams::default())).await?.items;
+        there.retain(|one| names.contains(&one.name_any()));
+        if there.is_empty() {
+            return Ok(());
+        }
+        let held: Vec<_> = there.iter().filter_map(holds).collect();
+        if held != stuck.0 {
+            stuck = (held, Instant::now());
+        }
+        let is_stuck = !stuck.0.is_empty() && stuck.1.elapsed() >= HELD_MAX;
+        if is_stuck || Instant::now() >= deadline {
+            bail!(still_there(client, &there, if is_stuck { HELD_MAX } else { DELETE_TIMEOUT }).await);
+        }
+        // A namespace is kept by what is in it: nothing announces the last of all at once.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// What holds a namespace, in its own words; nothing where that comes to an end by itself.
+fn holds(namespace: &Namespace) -> Option<String> {
+    let words = [finalizers(namespace), undiscovered(namespace)].into_iter().flatten().collect::<Vec<_>>();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own.
+fn finalizers(namespace: &Namespace) -> Option<String> {
+    let message = condition(namespace, "NamespaceFinalizersRemaining")?;
+    let holds = |finalizer: &str| !OWN.iter().any(|own| finalizer.contains(own));
+    message.split(", ").any(holds).then_some(message)
+}
+
+/// What a namespace says of groups that nobody serves now: it stays until someone does, since there may be objects of
+/// theirs in it.
+fn undiscovered(namespace: &Namespace) -> Option<String> {
+    condition(namespace, "NamespaceDeletionDiscoveryFailure")
+}
+
+/// The message of a condition that is true.
+fn condition(namespace: &Namespace, name: &str) -> Option<String> {
+    let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.find(|one| one.type_ == name && one.status == "True")?.message.clone()
+}
+
+/// The namespaces that do not go, and what holds them.
+async fn still_there(client: &Client, there: &[Namespace], waited: Duration) -> String {
+    let names: Vec<_> = there.iter().map(ResourceExt::name_any).collect();
+    let mut lines = vec![format!("after {} s still there: Namespace/{}", waited.as_secs(), names.join(", Namespace/"))];
+    let apiservices = "start what serves it, or delete its APIService (`kubectl get apiservices` shows it)";
+    lines.extend(there.iter().filter_map(undiscovered).map(|why| format!("{why}: {apiservices}")));
+    for name in &names {
+        match contents::held(client, name).await {
+            Ok(held) => lines.extend(held),
+            Err(error) => lines.push(format!("what holds Namespace/{name} can't be told: {error:#}")),
+        }
+    }
+    lines.join("\n")
+}
+
+fn lease(namespace: &Namespace) -> Option<Record> {
+    serde_json::from_str(namespace.annotations().get(LEASE)?).ok()
+}
+
+fn api(client: &Client) -> Api<Namespace> {
+    Api::all(client.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a namespace whose content has these finalizers.
+    fn told(held: &str) -> Option<String> {
+        let message = format!("Some content in the namespace has finalizers remaining: {held}");
+        let condition = json!({ "type": "NamespaceFinalizersRemaining", "status": "True", "message": message });
+        finalizers(&serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap())
+    }
+
+    #[test]
+    fn kubernetes_own_finalizers_wait_for_pods_and_others_hold() {
+        assert_eq!(
+            told("foregroundDeletion in 1 resource instances, kubernetes.io/pvc-protection in 1 resource instances"),
+            None
+        );
+        let both = "example.com/never in 2 resource instances, kubernetes.io/pvc-protection in 1 resource instances";
+        assert!(told(both).unwrap().contains("example.com/never in 2"));
+        assert_eq!(finalizers(&Namespace::default()), None);
+    }
+
+    #[test]
+    fn a_group_that_is_not_served_holds_a_namespace() {
+        let with = |status: &str| -> Namespace {
+            let condition = json!({ "type": "NamespaceDeletionDiscoveryFailure", "status": status,
+                "message": "Discovery failed for some groups, 1 failing: metrics.k8s.io/v1beta1: stale GroupVersion discovery" });
+            serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap()
+        };
+        assert!(holds(&with("True")).unwrap().contains("metrics.k8s.io/v1beta1"));
+        assert_eq!(holds(&with("False")), None);
+    }
+}

@@ -1,0 +1,270 @@
+//! Preflight of the cluster: which it is going to be, and all that is in its way. Nothing is created.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::context::Loader;
+use super::lease::Lease;
+use super::{Choice, Cluster, Context, Embedded, Kind, Problems, context, kind, reuse};
+use console::exit;
+use images::{self, Reference};
+use process::Launcher;
+use tools::{self, Docker, Name, NoDocker, pins};
+
+/// Free disk space that a node image, its cluster and a few images take.
+const DISK_FREE_BYTES: u64 = 4_000_000_000;
+/// Kernel limits below which a single node is known not to boot.
+const INOTIFY_LIMITS: [(&str, u64, u64); 2] =
+    [("fs.inotify.max_user_instances", 128, 512), ("fs.inotify.max_user_watches", 8_192, 524_288)];
+/// Where Docker keeps everything, on a machine that runs it itself.
+const DOCKER_ROOT: &str = "/var/lib/docker";
+
+/// What a person asks for, and the run that asks.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Which cluster.
+    pub choice: Choice,
+    /// Contexts that may be used.
+    pub allowed_contexts: Vec<String>,
+    /// Another kubeconfig than kubectl's to find a context in.
+    pub kubeconfig: Option<PathBuf>,
+    /// A configuration for kind.
+    pub kind_config: Option<PathBuf>,
+    /// Another node image than the pinned one.
+    pub node_image: Option<String>,
+    /// The run's id.
+    pub run_id: String,
+    /// The run's directory.
+    pub run_dir: PathBuf,
+    /// Where leases are kept; see [`super::lease::folder`].
+    pub leases: PathBuf,
+    /// Whether it is to be one that an earlier run kept.
+    pub reuse: bool,
+    /// Whether no case is going to create it: then nothing is pulled for it.
+    pub unused: bool,
+    /// Whether this is a CI machine, where falling back would hide a broken environment.
+    pub ci: bool,
+}
+
+impl Request {
+    /// Whether the embedded cluster will do where kind can't be used: nobody asked for kind, and no broken environment of
+    /// a CI machine is hidden by it.
+    fn may_fall_back(&self) -> bool {
+        let names_kind = self.kind_config.is_some() || self.node_image.is_some();
+        self.choice == Choice::Auto && !self.ci && !self.reuse && !names_kind && cfg!(target_os = "linux")
+    }
+
+    /// How often a pull is tried again whose error passes: where another cluster serves as well, it is not worth the wait.
+    pub fn pull_retries(&self) -> usize {
+        if self.may_fall_back() { 1 } else { images::RETRIES }
+    }
+}
+
+/// The cluster that a request leads to, not created yet; none where `problems` says why.
+///
+/// # Errors
+/// Usage errors: a context that was not opted in to or is not there, a file that is not there, a malformed image.
+pub async fn prepare(
+    launcher: &Launcher,
+    request: &Request,
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    check_flags(request)?;
+    let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
+    let noted = launcher.clone();
+    lease.keep_renewed(move |error| noted.note(format!("the run's lease can't be renewed: {error:#}")));
+    if request.reuse {
+        return reuse::kept(launcher, request, lease).await.map(Some);
+    }
+    let wants_docker = matches!(request.choice, Choice::Auto | Choice::Kind);
+    let docker = if wants_docker { Some(Docker::find(launcher).await) } else { None };
+    match (&request.choice, docker) {
+        (Choice::Auto, Some(Ok(docker))) if request.may_fall_back() => {
+            let mut in_the_way = Problems::default();
+            let kind = with_kind(launcher, request, docker, lease.clone(), &mut in_the_way).await?;
+            if in_the_way.is_empty() {
+                return Ok(kind);
+            }
+            in_process(request, format!(", because kind can't be used: {}", in_the_way.line()), lease, problems)
+        }
+        (Choice::Auto | Choice::Kind, Some(Ok(docker))) => with_kind(launcher, request, docker, lease, problems).await,
+        (Choice::Auto, Some(Err(reason))) if !request.ci => instead(request, &reason, lease, problems),
+        (Choice::Auto | Choice::Kind, Some(Err(NoDocker { reason, fix }))) => {
+            problems.add(format!("docker does not answer: {reason}"), fix);
+            drop(kind_tool(launcher, problems).await);
+            Ok(None)
+        }
+        (Choice::Context(name), _) => existing(launcher, request, name, lease).await.map(Some),
+        (Choice::Embedded | Choice::Auto | Choice::Kind, _) => in_process(request, String::new(), lease, problems),
+    }
+}
+
+/// Flags that go with another cluster than the chosen one, or name what is not there.
+fn check_flags(request: &Request) -> anyhow::Result<()> {
+    let Request { choice, kind_config, node_image, .. } = request;
+    let kinds = matches!(choice, Choice::Auto | Choice::Kind);
+    if !kinds && (kind_config.is_some() || node_image.is_some()) {
+        return Err(exit::usage(format!("--kind-config and --node-image go with kind, not with --cluster {choice}")));
+    }
+    if request.reuse && matches!(choice, Choice::Context(_)) {
+        return Err(exit::usage(format!("--reuse: the cluster of {choice} is there anyway: leave out --reuse")));
+    }
+    if request.reuse && (kind_config.is_some() || node_image.is_some()) {
+        let why = "a cluster that was kept is as it was made: leave out --kind-config and --node-image";
+        return Err(exit::usage(format!("--reuse: {why}")));
+    }
+    if let Some(config) = kind_config.as_ref().filter(|path| !path.is_file()) {
+        return Err(exit::usage(format!("--kind-config {}: no such file", config.display())));
+    }
+    if let Some(image) = node_image {
+        image.parse::<Reference>().map_err(|error| exit::usage(format!("--node-image {image}: {error}")))?;
+    }
+    if let Choice::Context(name) = choice
+        && !request.allowed_contexts.contains(name)
+    {
+        let how = format!("the run would work on a cluster that was there before: say --allow-context {name}, too");
+        return Err(exit::usage(format!("--cluster {choice}: {how}")));
+    }
+    Ok(())
+}
+
+async fn with_kind(
+    launcher: &Launcher,
+    request: &Request,
+    docker: Docker,
+    lease: Arc<Lease>,
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    check_machine(problems);
+    note_cgroups(launcher, &docker).await;
+    let Some(kind) = kind_tool(launcher, problems).await else { return Ok(None) };
+    let node_image = request.node_image.clone().unwrap_or_else(|| pins::node_image().to_owned());
+    if problems.is_empty() && !request.unused {
+        provide_node_image(launcher, request, &docker, &node_image, problems).await?;
+    }
+    let Request { kind_config: config, run_id, run_dir, .. } = request.clone();
+    let options = kind::Options { kind, docker, node_image, config, run_id, run_dir };
+    Ok(Some(Cluster::Kind(Kind::new(launcher.clone(), options, lease))))
+}
+
+/// Sees to it that Docker has the node image: kind would find out only when it creates the cluster.
+async fn provide_node_image(
+    launcher: &Launcher,
+    request: &Request,
+    docker: &Docker,
+    image: &str,
+    problems: &mut Problems,
+) -> anyhow::Result<()> {
+    let reference: Reference = image.parse().map_err(|error| anyhow::anyhow!("the node image {image}: {error}"))?;
+    if let Err(error) = images::provide(launcher, docker, &reference, request.pull_retries()).await {
+        let what = format!("docker does not have the node image {image} and can't pull it: {}", error.words());
+        problems
+            .add(what, "check the network, name one that Docker has with `--node-image`, or use `--cluster embedded`");
+    }
+    Ok(())
+}
+
+/// The cluster in place of kind's where Docker can't provide these images that the charts need, each with why; none where
+/// `problems` says why not.
+///
+/// # Errors
+/// Where the embedded cluster can't be planned.
+pub fn without_images(
+    request: &Request,
+    lacking: &[(Reference, String)],
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    let serves = |reference: &Reference| ::embedded::cluster::host_serves(&reference.to_string());
+    let told = |(image, why): &(Reference, String)| format!("docker does not have {image} and can't pull it: {why}");
+    if request.may_fall_back() && lacking.iter().all(|(reference, _)| serves(reference)) {
+        let because = lacking.iter().map(told).collect::<Vec<_>>().join("; ");
+        let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
+        return in_process(request, format!(", because {because}"), lease, problems);
+    }
+    for lack in lacking {
+        let fix = if serves(&lack.0) {
+            "check the network, `docker load` an archive of it, or use `--cluster embedded`, which has it"
+        } else {
+            "check its name and the network, or `docker load` an archive of it; `--cluster embedded` has to get it, too"
+        };
+        problems.add(told(lack), fix);
+    }
+    Ok(None)
+}
+
+async fn kind_tool(launcher: &Launcher, problems: &mut Problems) -> Option<tools::Tool> {
+    problems.take(tools::resolve(launcher, Name::Kind).await, "or use `--cluster embedded`")
+}
+
+/// Disk space and kernel limits, where Docker runs on this machine.
+fn check_machine(problems: &mut Problems) {
+    if let Ok(root) = rustix::fs::statvfs(DOCKER_ROOT) {
+        let free = root.f_bavail.saturating_mul(root.f_frsize);
+        if free < DISK_FREE_BYTES {
+            let what =
+                format!("{DOCKER_ROOT} has {} MB free, a cluster takes up to {} MB", mb(free), mb(DISK_FREE_BYTES));
+            problems.add(what, "`docker system df` shows what takes it, `docker system prune` frees it");
+        }
+    }
+    for (name, least, better) in INOTIFY_LIMITS {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let limit = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        if let Some(limit) = limit.filter(|limit| *limit < least) {
+            problems.add(format!("{name} is {limit}, nodes need {least}"), format!("sudo sysctl {name}={better}"));
+        }
+    }
+}
+
+fn mb(bytes: u64) -> u64 {
+    bytes / 1_000_000
+}
+
+/// cgroup v1 still works, but not for long: said, not refused.
+async fn note_cgroups(launcher: &Launcher, docker: &Docker) {
+    let format = "{{json .ServerVersion}} {{json .CgroupVersion}} {{json .NCPU}} {{json .MemTotal}}";
+    let said = launcher.cmd(&docker.tool.path).args(["info", "--format", format]).run().await.unwrap_or_default();
+    if said.split(' ').nth(1) == Some("\"1\"") {
+        launcher.note("docker uses cgroup v1, which newer versions of Kubernetes do not run on");
+    }
+}
+
+/// The embedded cluster in place of kind's.
+fn instead(
+    request: &Request,
+    reason: &NoDocker,
+    lease: Arc<Lease>,
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    if request.kind_config.is_some() || request.node_image.is_some() {
+        problems.add(format!("docker does not answer: {}", reason.reason), reason.fix.clone());
+        return Ok(None);
+    }
+    in_process(request, format!(", because docker does not answer: {}", reason.reason), lease, problems)
+}
+
+fn in_process(
+    request: &Request,
+    because: String,
+    lease: Arc<Lease>,
+    problems: &mut Problems,
+) -> anyhow::Result<Option<Cluster>> {
+    if !cfg!(target_os = "linux") {
+        problems.add("the embedded cluster needs Linux's namespaces", "install Docker and use `--cluster kind`");
+        return Ok(None);
+    }
+    Ok(Some(Cluster::Embedded(Embedded::new(&request.run_dir, because, lease)?)))
+}
+
+async fn existing(launcher: &Launcher, request: &Request, name: &str, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
+    let mut loader = Loader::Nothing;
+    if context::is_kinds(name)
+        && let Ok(tool) = tools::resolve(launcher, Name::Kind).await
+        && let Ok(docker) = Docker::find(launcher).await
+    {
+        loader = Loader::Kind(tool, docker);
+    }
+    let Request { kubeconfig, run_id, run_dir, .. } = request.clone();
+    let options = context::Options { name: name.to_owned(), kubeconfig, run_id, run_dir, loader, kept_by: None };
+    let context = Context::new(launcher.clone(), options, lease);
+    context.map(Cluster::Context).map_err(|error| exit::usage(format!("--cluster context:{name}: {error:#}")))
+}

@@ -1,0 +1,78 @@
+//! `--reuse`: the newest cluster that an earlier run kept, or that `cargo xtask cluster up` started. It is worked on
+//! as any cluster that was there before: in namespaces of the run's own, which are all that is deleted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::context::{Loader, Options};
+use super::lease::{Lease, Record, Resource, State};
+use super::{Choice, Cluster, Context, Request, kind, sweep};
+use console::exit::usage;
+use process::Launcher;
+use tools::{self, Docker, Name};
+
+/// That cluster, if there is one of the kind that is asked for.
+pub(super) async fn kept(launcher: &Launcher, request: &Request, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
+    let runs = sweep::runs(&request.leases)?;
+    let mut kept: Vec<_> = runs.iter().filter_map(|run| Some((&run.record, usable(run, &request.choice)?))).collect();
+    kept.sort_by_key(|(record, _)| record.expires);
+    let Some((record, resource)) = kept.pop() else { return Err(usage(none(&request.choice))) };
+    let options = match resource {
+        Resource::KindCluster(name) => of_kind(launcher, request, record, name).await?,
+        Resource::EmbeddedCluster(dir) => embedded(request, record, dir)?,
+        Resource::Namespaces { .. } => return Err(usage(none(&request.choice))),
+    };
+    Ok(Cluster::Context(Context::new(launcher.clone(), options, lease)?))
+}
+
+/// The cluster of a run that others may use: one of kind's that was left on purpose, or an embedded one whose process
+/// stays for that.
+fn usable<'a>(run: &'a sweep::Run, choice: &Choice) -> Option<&'a Resource> {
+    let wanted = |resource: &&Resource| match resource {
+        Resource::KindCluster(_) => run.state == State::Kept && matches!(choice, Choice::Auto | Choice::Kind),
+        Resource::EmbeddedCluster(_) => {
+            let stays = run.state == State::Held && run.record.kept;
+            stays && matches!(choice, Choice::Auto | Choice::Embedded)
+        }
+        Resource::Namespaces { .. } => false,
+    };
+    run.record.resources.iter().find(wanted)
+}
+
+fn none(choice: &Choice) -> String {
+    let how = match choice {
+        Choice::Embedded => "`cargo xtask cluster up` starts one",
+        Choice::Kind => "run once with --keep",
+        Choice::Auto | Choice::Context(_) => "run once with --keep, or start one with `cargo xtask cluster up`",
+    };
+    format!("--reuse with --cluster {choice}: no run of this user has kept such a cluster: {how}")
+}
+
+async fn of_kind(launcher: &Launcher, request: &Request, record: &Record, name: &str) -> anyhow::Result<Options> {
+    let docker = Docker::find(launcher).await.map_err(|none| anyhow::anyhow!("{}; {}", none.reason, none.fix))?;
+    let tool = tools::resolve(launcher, Name::Kind).await?;
+    if !kind::clusters(launcher, &tool).await?.iter().any(|found| found == name) {
+        let how = "`cargo xtask clusters --sweep` forgets it";
+        return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone: {how}", record.run_id)));
+    }
+    let kubeconfig = record.run_dir.join("kubeconfig");
+    Ok(options(request, record, format!("kind-{name}"), &kubeconfig, Loader::Kind(tool, docker)))
+}
+
+fn embedded(request: &Request, record: &Record, dir: &Path) -> anyhow::Result<Options> {
+    let cluster = ::embedded::cluster::Cluster::attach(dir)?;
+    let kubeconfig = cluster.kubeconfig().to_owned();
+    let context = super::embedded::CONTEXT.to_owned();
+    Ok(options(request, record, context, &kubeconfig, Loader::Embedded(cluster)))
+}
+
+fn options(request: &Request, record: &Record, name: String, kubeconfig: &Path, loader: Loader) -> Options {
+    Options {
+        name,
+        kubeconfig: Some(kubeconfig.to_owned()),
+        run_id: request.run_id.clone(),
+        run_dir: request.run_dir.clone(),
+        loader,
+        kept_by: Some(record.run_id.clone()),
+    }
+}

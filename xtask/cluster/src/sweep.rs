@@ -1,0 +1,213 @@
+//! Sweeps what runs that are gone have left behind.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+
+use super::lease::{self, Change, Owner, Record, Resource, State, is_running};
+use super::namespaces::{self, RUN_LABEL};
+use super::{context, embedded, kind, node};
+use process::Launcher;
+use tools::{self, Docker, Name};
+
+/// How long a run that ends at once may take to undo what it has changed.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A run that holds something, and whether it still needs it.
+#[derive(Debug)]
+pub struct Run {
+    /// Its lease.
+    pub record: Record,
+    /// Whether it needs what it holds.
+    pub state: State,
+    path: std::path::PathBuf,
+}
+
+/// All runs that hold something.
+///
+/// # Errors
+/// Where the leases can't be read.
+pub fn runs(folder: &Path) -> anyhow::Result<Vec<Run>> {
+    let (here, now) = (Owner::this_process(), Utc::now());
+    let leases = lease::all(folder)?;
+    let run = |(path, record): (_, Record)| Run { state: record.state(&here, now, is_running), record, path };
+    Ok(leases.into_iter().map(run).collect())
+}
+
+/// What a run that ends at once leaves behind, in words, and how to remove it.
+pub fn left_behind(folder: &Path, run_id: &str) -> String {
+    let runs = runs(folder).unwrap_or_default();
+    let names: Vec<_> =
+        runs.iter().filter(|run| run.record.run_id == run_id).flat_map(|run| left(&run.record)).collect();
+    if names.is_empty() {
+        return "nothing is left behind".to_owned();
+    }
+    format!("left behind: {}; the next run sweeps it, or `cargo xtask clusters --sweep`", names.join(", "))
+}
+
+/// What a run has changed and holds, in words.
+pub fn left(record: &Record) -> Vec<String> {
+    record.changes.iter().map(name_change).chain(record.resources.iter().map(name)).collect()
+}
+
+/// Ends a run without its clean-up: undoes in a moment what it has changed outside of its own cluster and namespaces.
+/// Returns what stays behind, in words.
+pub fn abandon(folder: &Path, run_id: &str) -> String {
+    let undo = async {
+        for mut run in runs(folder)?.into_iter().filter(|run| run.record.run_id == run_id) {
+            undo_all(&Launcher::light(false), &mut run).await;
+        }
+        anyhow::Ok(())
+    };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        drop(runtime.block_on(async { tokio::time::timeout(UNDO_TIMEOUT, undo).await }));
+    }
+    left_behind(folder, run_id)
+}
+
+/// Sweeps all that is abandoned, and with `kept` also what was left on purpose. Answers a line for each thing that
+/// was found: what became of it.
+///
+/// # Errors
+/// Where the leases can't be read; what can't be deleted is a line, and stays leased.
+pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for mut run in runs(folder)? {
+        if run.state != State::Held {
+            lines.extend(undo_all(launcher, &mut run).await);
+        }
+        if run.state == State::Abandoned || (kept && run.state == State::Kept) {
+            for resource in run.record.resources.clone() {
+                lines.push(sweep_one(launcher, &mut run, &resource).await);
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// Undoes what the faults of a run have changed, the last first.
+async fn undo_all(launcher: &Launcher, run: &mut Run) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in run.record.changes.clone().iter().rev() {
+        let undone = match Docker::find(launcher).await {
+            Ok(docker) => node::undo(launcher, &docker, change).await,
+            Err(none) => Err(none.into()),
+        };
+        lines.push(swept(run, &name_change(change), undone, |record| record.changes.retain(|made| made != change)));
+    }
+    lines
+}
+
+async fn sweep_one(launcher: &Launcher, run: &mut Run, resource: &Resource) -> String {
+    let deleted = delete(launcher, &run.record, resource).await;
+    swept(run, &name(resource), deleted, |record| record.forget(resource))
+}
+
+/// What became of one thing that was to be swept; where it is gone, the lease forgets it.
+fn swept(run: &mut Run, what: &str, done: anyhow::Result<()>, forget: impl FnOnce(&mut Record)) -> String {
+    let whose = format!("{what} of run {}, whose process {} is gone", run.record.run_id, run.record.owner.pid);
+    if let Err(error) = done {
+        return format!("can't sweep {whose}: {error:#}");
+    }
+    forget(&mut run.record);
+    match lease::write(&run.path, &run.record) {
+        Ok(()) => format!("swept {whose}"),
+        Err(error) => format!("swept {whose}; {error:#}"),
+    }
+}
+
+/// A change in words.
+fn name_change(Change::NodeStopped(node): &Change) -> String {
+    format!("stopped Node/{node} (`docker start {node}`)")
+}
+
+/// A resource in words.
+pub fn name(resource: &Resource) -> String {
+    match resource {
+        Resource::KindCluster(name) => format!("kind cluster {name}"),
+        Resource::EmbeddedCluster(dir) => format!("embedded cluster in {}", dir.display()),
+        Resource::Namespaces { context, .. } => format!("namespaces on context {context}"),
+    }
+}
+
+async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> anyhow::Result<()> {
+    match resource {
+        Resource::KindCluster(name) => {
+            if !name.starts_with(kind::PREFIX) {
+                bail!("{name} is no name of ours");
+            }
+            let tool = tools::resolve(launcher, Name::Kind).await?;
+            kind::delete(launcher, &tool, name, &record.run_dir.join("kubeconfig")).await
+        }
+        Resource::EmbeddedCluster(dir) => {
+            if !dir.starts_with(&record.run_dir) {
+                bail!("{} is not in the run's directory", dir.display());
+            }
+            embedded::remove(dir)
+        }
+        Resource::Namespaces { kubeconfig, context } => {
+            let client = kubernetes::client(kubeconfig, context).await?;
+            let deleted = namespaces::delete_of_run(&client, &record.run_id).await;
+            deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))?;
+            // Only the run's own copy is one of ours to remove.
+            if kubeconfig.starts_with(&record.run_dir) { context::forget(kubeconfig) } else { Ok(()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> Record {
+        let resources = vec![Resource::EmbeddedCluster(dir.join("cluster"))];
+        let expires = Utc::now() + TimeDelta::hours(1);
+        Record { run_id: run_id.to_owned(), run_dir: dir.to_owned(), owner, expires, kept, resources, changes: vec![] }
+    }
+
+    #[tokio::test]
+    async fn only_what_nobody_needs_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let leases = dir.path().join("leases");
+        let (alive, dead) = (Owner::this_process(), Owner { pid: i32::MAX, ..Owner::this_process() });
+        for (name, owner, kept) in [("alive", alive, false), ("dead", dead.clone(), false), ("kept", dead, true)] {
+            let run_dir = dir.path().join(name);
+            std::fs::create_dir_all(run_dir.join("cluster/volumes")).unwrap();
+            let mut record = record(name, &run_dir, owner, kept);
+            if kept {
+                // An embedded cluster can't outlive its run.
+                record.resources = vec![Resource::KindCluster("prod".to_owned())];
+            }
+            lease::write(&leases.join(format!("{name}.json")), &record).unwrap();
+        }
+        let there = |name: &str| dir.path().join(name).join("cluster").exists();
+        let launcher = Launcher::light(false);
+        let lines = sweep(&launcher, &leases, false).await.unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("swept embedded cluster in ") && lines[0].contains("of run dead, whose process"));
+        assert!(there("alive") && !there("dead"));
+        assert!(dir.path().join("dead").exists(), "evidence stays");
+        let lines = sweep(&launcher, &leases, true).await.unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("can't sweep kind cluster prod of run kept"), "{lines:?}");
+        assert!(there("alive"));
+    }
+
+    #[tokio::test]
+    async fn a_lease_can_not_make_us_delete_what_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run_dir, other) = (dir.path().join("run"), dir.path().join("other"));
+        std::fs::create_dir_all(&other).unwrap();
+        let dead = Owner { pid: i32::MAX, ..Owner::this_process() };
+        let mut record = record("bad", &run_dir, dead, false);
+        record.resources = vec![Resource::EmbeddedCluster(other.clone()), Resource::KindCluster("prod".to_owned())];
+        lease::write(&dir.path().join("bad.json"), &record).unwrap();
+        let lines = sweep(&Launcher::light(false), dir.path(), false).await.unwrap();
+        assert!(lines[0].ends_with("is not in the run's directory"), "{lines:?}");
+        assert!(lines[1].ends_with("prod is no name of ours"), "{lines:?}");
+        assert!(other.exists());
+    }
+}

@@ -1,0 +1,101 @@
+//! Container images: which a chart needs, where they come from, and archives of them that a node can load.
+//!
+//! It knows references, archives and how Docker pulls and saves them. It must not know which cluster loads them.
+
+mod archive;
+pub mod client;
+mod compile;
+mod find;
+pub mod program;
+mod pull;
+mod reference;
+pub mod standin;
+mod values;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use archive::{check, ids};
+pub use find::{in_manifests, of_containers};
+pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
+pub use reference::Reference;
+pub use values::{ImageValues, in_values};
+
+use console::exit;
+
+/// An archive of images, as `docker save` writes it, and the references in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds; empty where the images have no names.
+    pub references: Vec<Reference>,
+}
+
+/// The image under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnderTest {
+    /// The stand-in that is built here.
+    StandIn,
+    /// A reference, local or to be pulled.
+    Reference(Reference),
+    /// An archive that was checked.
+    Archive(Archive),
+}
+
+impl UnderTest {
+    /// What `--image` asks for. Nothing is created: archives are read, references only parsed.
+    ///
+    /// # Errors
+    /// Usage errors: what is neither a reference nor a readable archive of an image for this machine.
+    pub fn parse(image: Option<&str>) -> anyhow::Result<Self> {
+        let Some(text) = image else { return Ok(Self::StandIn) };
+        if text.is_empty() {
+            let why = "it is empty: name an image, or leave it out for the stand-in or the chart's own";
+            return Err(exit::usage(format!("--image: {why}")));
+        }
+        if looks_like_a_file(text) {
+            return check(Path::new(text)).map(Self::Archive);
+        }
+        let reference: Reference = text.parse().map_err(|error| exit::usage(format!("--image {text}: {error}")))?;
+        if reference.digest.is_some() {
+            let hint = "a chart sets repository and tag: name a tag, or give an archive";
+            return Err(exit::usage(format!("--image {text}: {hint}")));
+        }
+        Ok(Self::Reference(reference))
+    }
+}
+
+/// Whether a person who wrote this meant a file.
+fn looks_like_a_file(text: &str) -> bool {
+    let path = Path::new(text);
+    let archive = [".tar", ".tar.gz", ".tgz"].iter().any(|ending| text.ends_with(ending));
+    archive || text.starts_with(['.', '/', '~']) || path.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(image: &str) -> String {
+        let error = UnderTest::parse(Some(image)).unwrap_err();
+        assert_eq!(exit::of(&error), exit::Exit::Usage);
+        error.to_string()
+    }
+
+    #[test]
+    fn references_and_the_stand_in_are_told_apart() {
+        assert_eq!(UnderTest::parse(None).unwrap(), UnderTest::StandIn);
+        let reference = "caesiumcloud/caesium:dev".parse().unwrap();
+        assert_eq!(UnderTest::parse(Some("caesiumcloud/caesium:dev")).unwrap(), UnderTest::Reference(reference));
+    }
+
+    #[test]
+    fn what_is_neither_is_usage() {
+        assert!(message("Caesium:dev").starts_with("--image Caesium:dev: "));
+        assert!(message("").starts_with("--image: it is empty"), "as an unset variable leaves it");
+        assert!(message("nosuch.tar").starts_with("nosuch.tar: "));
+        assert!(message("/no/such").starts_with("/no/such: "));
+        assert!(message(&format!("a@sha256:{}", "0".repeat(64))).contains("name a tag"));
+    }
+}

@@ -1,0 +1,178 @@
+//! A program of this machine, with the libraries that it needs, as an image that needs nothing else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::write::{self, Config, Entry, Kind};
+use super::{Archive, Reference};
+use process::Launcher;
+use tools::{sha256, sha256_of_file};
+
+/// The user that applications run as.
+const USER: &str = "10001";
+
+/// What goes into an image, and what it starts.
+pub struct Image {
+    entries: Vec<Entry>,
+    config: Config,
+}
+
+impl Image {
+    /// An image of these files that starts `entrypoint`.
+    pub(super) fn new(files: BTreeMap<String, Kind>, entrypoint: &str, command: &[&str]) -> Self {
+        let config = Config {
+            user: USER.to_owned(),
+            entrypoint: vec![entrypoint.to_owned()],
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+            env: vec!["PATH=/bin".to_owned()],
+        };
+        Self { entries: layer(files), config }
+    }
+
+    /// A program, linked statically or not, with its libraries, as an image that starts it as `/bin/<its name>`.
+    ///
+    /// # Errors
+    /// Where it can't be told which those are.
+    pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
+        let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
+        let path = format!("bin/{name}");
+        Ok(Self::new(program(launcher, &path, executable).await?, &format!("/{path}"), &[]))
+    }
+
+    /// What tells it from one of other files, or that is made otherwise.
+    ///
+    /// # Errors
+    /// Where a program can't be read.
+    pub(super) fn digest(&self, made: &str) -> anyhow::Result<String> {
+        digest(&self.entries, made)
+    }
+
+    /// Writes its archive.
+    ///
+    /// # Errors
+    /// Where the archive can't be written.
+    pub async fn pack(self, archive: &Path, references: &[Reference]) -> anyhow::Result<Archive> {
+        let (path, references) = (archive.to_owned(), references.to_vec());
+        let pack = move || write::archive(&path, &self.entries, &self.config, &references);
+        tokio::task::spawn_blocking(pack).await?.with_context(|| format!("packing {}", archive.display()))
+    }
+}
+
+/// A program's files in an image, the program itself at `path`.
+pub(super) async fn program(
+    launcher: &Launcher,
+    path: &str,
+    executable: &Path,
+) -> anyhow::Result<BTreeMap<String, Kind>> {
+    let executable = executable.canonicalize().with_context(|| executable.display().to_string())?;
+    let libraries = libraries(launcher, &executable).await?;
+    let named =
+        |library: PathBuf| (library.display().to_string().trim_start_matches('/').to_owned(), Kind::Program(library));
+    let program = (path.to_owned(), Kind::Program(executable));
+    Ok(std::iter::once(program).chain(libraries.into_iter().map(named)).collect())
+}
+
+/// The loader and the shared libraries that a program needs; none where it is static.
+pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C");
+    // What the user adds for other programs is nowhere in the image.
+    let ldd = ldd.env_remove("LD_LIBRARY_PATH").env_remove("LD_PRELOAD").output().await?;
+    let said = format!("{}{}", ldd.stdout, ldd.stderr);
+    match parse_ldd(&said) {
+        Some(libraries) => Ok(libraries),
+        None => bail!("ldd can't tell what {} needs: {said}", program.display()),
+    }
+}
+
+/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`. Where the
+/// loader leads elsewhere (`/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2`), programs name the left one.
+fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
+    if said.contains("not a dynamic executable") || said.contains("statically linked") {
+        return Some(vec![]);
+    }
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
+    lines
+        .map(|line| {
+            let path =
+                line.split_once(" => ").map_or(line, |(left, right)| if left.starts_with('/') { left } else { right });
+            let path = path.split(" (").next().unwrap_or_default();
+            path.starts_with('/').then(|| PathBuf::from(path))
+        })
+        .collect()
+}
+
+/// All entries, folders before what is in them.
+fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
+    let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
+    files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
+    files.insert("tmp".to_owned(), Kind::Folder(0o1777));
+    let parents: Vec<String> = files.keys().flat_map(|path| parents(path)).collect();
+    for parent in parents {
+        files.entry(parent).or_insert(Kind::Folder(0o755));
+    }
+    files.into_iter().map(|(path, kind)| Entry { path, kind }).collect()
+}
+
+fn parents(path: &str) -> Vec<String> {
+    path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
+}
+
+/// What tells an image from one of other files, or that is made otherwise.
+///
+/// # Errors
+/// Where a program can't be read.
+fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
+    let line = |Entry { path, kind }: &Entry| {
+        Ok(match kind {
+            Kind::Folder(mode) => format!("{path} folder {mode}\n"),
+            Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
+            Kind::Program(program) => {
+                format!("{path} program {}\n", sha256_of_file(program).with_context(|| program.display().to_string())?)
+            }
+            Kind::Symlink(target) => format!("{path} link {target}\n"),
+        })
+    };
+    let lines = entries.iter().map(line).collect::<anyhow::Result<String>>()?;
+    Ok(sha256(format!("{made}\n{lines}").as_bytes())[..16].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ldd_says_is_understood() {
+        let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
+        let arch = "\tlibc.so.6 => /usr/lib/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 => /usr/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(arch).unwrap(), [PathBuf::from("/usr/lib/libc.so.6"), "/lib64/ld.so.2".into()]);
+        assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tnot a dynamic executable\n").unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(parse_ldd("\tlibx.so => not found\n"), None);
+    }
+
+    #[test]
+    fn the_digest_is_of_what_programs_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        let of = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            digest(&[Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) }], "/bin/app").unwrap()
+        };
+        let (one, other, again) = (of("one"), of("other"), of("one"));
+        assert!(one != other && one == again);
+        std::fs::remove_file(&path).unwrap();
+        let entry = Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) };
+        let error = digest(&[entry], "/bin/app").unwrap_err();
+        assert!(error.to_string().ends_with("/app"), "{error}");
+    }
+
+    #[test]
+    fn folders_come_before_their_files() {
+        let files = [("lib/x/libc.so.6".to_owned(), Kind::File(0o755, vec![]))].into();
+        let paths: Vec<_> = layer(files).into_iter().map(|entry| entry.path).collect();
+        assert_eq!(paths, ["etc", "etc/passwd", "lib", "lib/x", "lib/x/libc.so.6", "tmp"]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Builds the stand-in's image: the program, a shell and a few tools of this machine, each with the libraries that it
+//! needs, packed without Docker.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+use super::compile::compile;
+use super::program::{Image, libraries, program};
+use super::write::Kind;
+use super::{Archive, Reference};
+use process::Launcher;
+
+/// Changes whenever the layout of the image does.
+const LAYOUT: &str = "1";
+/// What else than a shell the image has to have, where there is no busybox with all of it.
+const PROGRAMS: [&str; 2] = ["sh", "tr"];
+
+/// Builds the image and answers its archive, under all of these names. Nothing is written where the same
+/// input has been packed before.
+///
+/// # Errors
+/// Where it does not compile, or a tool that goes into it is missing.
+pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
+    let binary = compile(launcher, "caesium").await?;
+    let mut files = userland(launcher).await?;
+    files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable).await?);
+    let image = Image::new(files, program, &["start"]);
+    let digest = image.digest(&format!("{LAYOUT} {program} {references:?}"))?;
+    let path = binary.folder.join(format!("stand-in-{digest}.tar"));
+    if path.is_file() {
+        return Ok(Archive { path, references: references.to_vec() });
+    }
+    image.pack(&path, references).await.context("packing the stand-in's image")
+}
+
+/// A shell and the few tools that the chart expects in the image.
+async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>> {
+    if let Some(busybox) = launcher.find("busybox")
+        && libraries(launcher, &busybox).await?.is_empty()
+    {
+        return busybox_files(launcher, &busybox).await;
+    }
+    let mut files = BTreeMap::new();
+    for name in PROGRAMS {
+        let path = launcher.find(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
+        files.extend(program(launcher, &format!("bin/{name}"), &path).await?);
+    }
+    Ok(files)
+}
+
+/// A static busybox, and a link for everything that it can be.
+async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, Kind>> {
+    let applets = launcher.cmd(busybox).arg("--list").run().await?;
+    let link = |name: &str| (format!("bin/{name}"), Kind::Symlink("busybox".to_owned()));
+    let mut files: BTreeMap<_, _> = applets.lines().filter(|name| *name != "busybox").map(link).collect();
+    for name in PROGRAMS {
+        ensure!(files.contains_key(&format!("bin/{name}")), "{} has no {name}", busybox.display());
+    }
+    files.insert("bin/busybox".to_owned(), Kind::Program(busybox.to_owned()));
+    Ok(files)
+}

@@ -1,0 +1,163 @@
+//! Everything that is asked of a Kubernetes API: watches, waits, unrecoverable states, HTTP to pods, logs.
+//!
+//! It knows objects and when they are ready. It must not know who made the cluster, which suite is tested, or what a case is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use kube::Config;
+use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
+
+pub mod baseline;
+pub mod contents;
+pub mod final_states;
+pub mod given;
+pub mod http;
+pub mod logs;
+pub mod nodes;
+pub mod objects;
+pub mod readiness;
+mod retry;
+pub mod rollout;
+pub mod wait;
+pub mod watch;
+
+/// How long one call to the API server may take; watches, logs and port-forwards have no such limit.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Requests that wait for their turn; more than any run makes at once.
+const BUFFERED: usize = 1024;
+
+/// A client for one context of one kubeconfig; the user's own is never looked at.
+///
+/// # Errors
+/// Where the file can't be read or has no such context.
+pub async fn client(kubeconfig: &Path, context: &str) -> anyhow::Result<kube::Client> {
+    let file = Kubeconfig::read_from(kubeconfig)
+        .with_context(|| format!("reading the kubeconfig {}", kubeconfig.display()))?;
+    client_of(file, context).await.with_context(|| kubeconfig.display().to_string())
+}
+
+/// The same from a kubeconfig that was read.
+///
+/// # Errors
+/// Where there is no such context in it.
+pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<kube::Client> {
+    let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    let names_proxy = kubeconfig.clusters.iter().flat_map(|named| &named.cluster).any(|own| own.proxy_url.is_some());
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.with_context(|| format!("context {context}"))?;
+    // kube would take the machine's proxy for the cluster on this machine as well: it knows no NO_PROXY.
+    config.proxy_url = config.proxy_url.filter(|_| names_proxy);
+    // kube would retry for minutes out of sight; here every wait has its own deadline and says what it saw.
+    config.default_retry = false;
+    config.connect_timeout = Some(CALL_TIMEOUT);
+    let plain = ClientBuilder::try_from(config).with_context(|| format!("a client for context {context}"))?;
+    Ok(plain.with_layer(&BufferLayer::new(BUFFERED)).with_layer(&RetryLayer::new(retry::Retry::new()?)).build())
+}
+
+/// Makes a call to the API server with its limit; `what` names it: `deleting Pod/caesium-0`.
+///
+/// # Errors
+/// What the API server answers, or that it does not.
+pub async fn call<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(Refused { what: what.to_owned(), status }.into()),
+        Ok(Err(error)) => Err(error).with_context(|| what.to_owned()),
+        Err(_) => anyhow::bail!("{what}: the api server did not answer within {} s", CALL_TIMEOUT.as_secs()),
+    }
+}
+
+/// With which code the API server refused a call; none where it is another error.
+pub fn code(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref::<Refused>().map(|refused| refused.status.code)
+}
+
+/// A call that the API server refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The call.
+    pub what: String,
+    /// The answer.
+    pub status: Box<kube::core::Status>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: the api server refused with {}: {}", self.what, self.status.code, self.status.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Api;
+    use serde_json::json;
+    use wiremock::matchers::method;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    /// What getting a namespace ends with where the server answers this status so often, and then well.
+    async fn got(status: u16, times: u64) -> anyhow::Result<Namespace> {
+        let server = MockServer::start().await;
+        answers(&server, status, times).await;
+        get_from(&server.uri()).await
+    }
+
+    async fn answers(server: &MockServer, status: u16, times: u64) {
+        let told = json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
+        let refusal = ResponseTemplate::new(status).set_body_json(told);
+        Mock::given(method("GET")).respond_with(refusal).up_to_n_times(times).mount(server).await;
+        let namespace = ResponseTemplate::new(200).set_body_json(json!({ "metadata": { "name": "a" } }));
+        Mock::given(method("GET")).respond_with(namespace).mount(server).await;
+    }
+
+    async fn get_from(server: &str) -> anyhow::Result<Namespace> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("kubeconfig");
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config",
+            "clusters": [{ "name": "c", "cluster": { "server": server } }],
+            "users": [{ "name": "u", "user": {} }],
+            "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
+        });
+        std::fs::write(&file, kubeconfig.to_string())?;
+        let client = client(&file, "x").await?;
+        call("getting Namespace/a", Api::<Namespace>::all(client).get("a")).await
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_is_sent_again_once_the_server_is_back() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        drop(taken);
+        let back = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            let server = MockServer::builder().listener(listener).start().await;
+            answers(&server, 503, 1).await;
+            server
+        };
+        let url = format!("http://{address}");
+        let (got, _server) = tokio::join!(get_from(&url), back);
+        got.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_asked_again_and_what_does_not_is_told() {
+        got(503, 2).await.unwrap();
+        got(429, 1).await.unwrap();
+        let error = got(503, 100).await.unwrap_err().to_string();
+        assert_eq!(error, "getting Namespace/a: the api server refused with 503: not now");
+        let error = got(403, 1).await.unwrap_err().to_string();
+        assert_eq!(error, "getting Namespace/a: the api server refused with 403: not now");
+    }
+}

@@ -1,0 +1,175 @@
+//! The HTML report: one self-contained file, readable on a phone and without JavaScript.
+
+mod clients;
+mod journal;
+mod timeline;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::run::{Case, Run};
+use events::{Event, Verdict};
+pub use journal::LogLine;
+
+/// A file of the run's directory that the report links to.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Relative to the report.
+    pub path: String,
+    /// What it is, for a person: `logs of r3`.
+    pub title: String,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// Renders a run. `logs` are container log lines, with times of the run's own clock.
+pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> String {
+    let run = Run::of(events);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Chartproof: " (verdict_words(&run)) }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                (header(&run))
+                main {
+                    @if let Some((case, message)) = run.first_cause() { (first_cause(&run, case, message)) }
+                    (timeline::render(&run, events))
+                    (cases(&run))
+                    (journal::render(&run, events, logs))
+                    (evidence_list(evidence))
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn verdict_words(run: &Run) -> String {
+    let green = run.cases.iter().filter(|case| case.is_green()).count();
+    let red = run.cases.iter().filter(|case| case.is_red()).count();
+    let rest = run.cases.len() - green - red;
+    let not_run = if rest == 0 { String::new() } else { format!(", {rest} not run") };
+    format!("{green} passed, {red} failed{not_run}")
+}
+
+fn header(run: &Run) -> Markup {
+    let class = if run.exit_code == Some(0) { "green" } else { "red" };
+    html! {
+        header class=(class) {
+            h1 { (verdict_words(run)) @if run.exit_code.is_none() { ", cut short" } }
+            p { "run " (run.run_id) " on " (run.cluster) " in " (seconds(run.took_ms)) }
+            p { "image under test: " (run.image) }
+        }
+    }
+}
+
+fn first_cause(run: &Run, case: &Case, message: &str) -> Markup {
+    let (sentence, detail) = message.split_once('\n').unwrap_or((message, ""));
+    html! {
+        section #cause {
+            h2 { "First cause" }
+            p { strong { (case.name) } ": " (sentence) }
+            @if !detail.is_empty() { pre { (detail) } }
+            @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
+            p { "Again: " code { (run.again) " --exact " (case.name) } }
+        }
+    }
+}
+
+/// What is not green comes first: nobody should have to look for it.
+fn cases(run: &Run) -> Markup {
+    let mut cases: Vec<&Case> = run.cases.iter().collect();
+    cases.sort_by_key(|case| (!case.is_red(), case.is_green()));
+    html! {
+        section #cases {
+            h2 { "Cases" }
+            ul.cases {
+                @for case in &cases {
+                    li class=(class(case)) {
+                        span.verdict { (word(case)) }
+                        span.name { (case.name) }
+                        @if let (Some(start_ms), Some((end_ms, _))) = (case.start_ms, case.end) {
+                            span.time { (seconds(end_ms.saturating_sub(start_ms))) }
+                        }
+                        (note(case))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn note(case: &Case) -> Markup {
+    html! {
+        @match case.end {
+            Some((_, Verdict::Passed { note })) if !note.is_empty() => { p { (note) } }
+            Some((_, Verdict::Failed { message })) => {
+                details open { summary { (message.lines().next().unwrap_or_default()) } pre { (message) } }
+                @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
+            }
+            Some((_, Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why })) => { p { "not run: " (why) } }
+            None => { @if let Some(waiting) = case.waiting { p { "was waiting: " (waiting) } } }
+            _ => {}
+        }
+    }
+}
+
+fn evidence_list(evidence: &[Evidence]) -> Markup {
+    let groups: Vec<_> = evidence.chunk_by(|a, b| a.title == b.title).collect();
+    html! {
+        @if !evidence.is_empty() {
+            section #evidence {
+                h2 { "Evidence" }
+                @for files in groups {
+                    details {
+                        summary { (files[0].title) ": " (files.len()) " files" }
+                        ul { @for file in files { li { (link(&file.path)) " " (kilobytes(file.bytes)) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A link to a file or folder beside the report.
+fn link(path: &str) -> Markup {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
+    let byte = |byte: u8| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    html! { a href=(path.bytes().map(byte).collect::<String>()) { (path) } }
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("({} kB)", bytes.div_ceil(1000))
+}
+
+fn class(case: &Case) -> &'static str {
+    if case.is_green() {
+        "green"
+    } else if case.is_red() {
+        "red"
+    } else {
+        "grey"
+    }
+}
+
+fn word(case: &Case) -> &'static str {
+    match case.end {
+        Some((_, Verdict::Passed { .. })) => "passed",
+        Some((_, Verdict::Failed { .. })) => "failed",
+        None if case.start_ms.is_some() => "cut short",
+        _ => "not run",
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:01} s", ms / 1000, ms % 1000 / 100)
+}
+
+#[cfg(test)]
+mod contrast_tests;
+#[cfg(test)]
+mod tests;

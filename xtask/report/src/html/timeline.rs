@@ -1,0 +1,190 @@
+//! The timeline: for each topology a lane per phase, fault, pod and client, all on one axis.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::super::run::{self, Case, Run};
+use super::clients::{self, Gap};
+use super::{class, seconds};
+use events::{Event, What};
+
+/// A coloured stretch of a lane, in milliseconds of the run.
+pub struct Bar {
+    /// Where it begins.
+    pub from_ms: u64,
+    /// Where it ends.
+    pub to_ms: u64,
+    /// Its colour.
+    pub class: &'static str,
+    /// What it is, for whoever points at it or has it read out.
+    pub title: String,
+}
+
+/// The lanes of one topology, or of cases without one.
+#[derive(Default)]
+struct Group {
+    lanes: Vec<(String, Vec<Bar>)>,
+    gaps: Vec<Gap>,
+}
+
+/// Renders all lanes.
+pub fn render(run: &Run, events: &[Event]) -> Markup {
+    let total_ms = run.took_ms.max(1);
+    html! {
+        section #timeline {
+            h2 { "Timeline" }
+            p.legend {
+                span.green { "passed, ready, acknowledged" } " " span.red { "failed" } " "
+                span.amber { "waiting, unknown" } " " span.grey { "not run" } " "
+                span.gap { "no client got through" }
+            }
+            @for (name, group) in groups(run, events) {
+                h3 { (name) }
+                (axis(total_ms))
+                @for (label, bars) in &group.lanes { (lane(&name, label, bars, &group.gaps, total_ms)) }
+                @if !group.gaps.is_empty() { ul.gaps { @for gap in &group.gaps { li { (words(gap)) } } } }
+            }
+        }
+    }
+}
+
+fn axis(total_ms: u64) -> Markup {
+    html! {
+        div.axis aria-hidden="true" { span { "0 s" } span { (seconds(total_ms / 2)) } span { (seconds(total_ms)) } }
+    }
+}
+
+fn words(gap: &Gap) -> String {
+    let took = seconds(gap.to_ms - gap.from_ms);
+    format!("{}: no client got through for {took}, from {} to {}", gap.case, seconds(gap.from_ms), seconds(gap.to_ms))
+}
+
+/// One lane: a label, and bars that stretch with the page's width.
+fn lane(group: &str, label: &str, bars: &[Bar], gaps: &[Gap], total_ms: u64) -> Markup {
+    let told: Vec<_> = bars.iter().map(|bar| bar.title.as_str()).take(12).collect();
+    html! {
+        div.lane {
+            div.label { (label) }
+            svg viewBox=(format!("0 0 {total_ms} 10")) preserveAspectRatio="none" role="img"
+                aria-label=(format!("{group} {label}: {}", told.join("; "))) {
+                @for gap in gaps {
+                    rect.gap x=(gap.from_ms) y="0" width=(gap.to_ms - gap.from_ms) height="10" {}
+                }
+                @for bar in bars {
+                    rect x=(bar.from_ms) y="1.5" width=(width(bar, total_ms)) height="7" class=(bar.class) {
+                        title { (bar.title) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// No narrower than a 300th of the axis, so that an instant can be seen.
+fn width(bar: &Bar, total_ms: u64) -> u64 {
+    bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 300).max(1)
+}
+
+/// All groups in the order of their first cases: phases first, then faults, pods and clients.
+fn groups(run: &Run, events: &[Event]) -> Vec<(String, Group)> {
+    let mut names: Vec<&str> = Vec::new();
+    for case in &run.cases {
+        if !names.contains(&case.group()) {
+            names.push(case.group());
+        }
+    }
+    let mut pods = pod_lanes(run, events);
+    let mut operations = clients::lanes(run, events);
+    let mut gaps = clients::gaps(events);
+    let group = |name: &str| {
+        let phases = run.cases.iter().filter(|case| case.group() == name);
+        let mut lanes: Vec<_> =
+            phases.filter_map(|case| Some((case.short().to_owned(), vec![bar(case, run)?]))).collect();
+        let faults = faults(name, events);
+        lanes.extend((!faults.is_empty()).then(|| ("faults".to_owned(), faults)));
+        lanes.extend(pods.remove(name).unwrap_or_default());
+        lanes.extend(operations.remove(name).unwrap_or_default());
+        (name.to_owned(), Group { lanes, gaps: gaps.remove(name).unwrap_or_default() })
+    };
+    names.into_iter().map(group).collect()
+}
+
+fn bar(case: &Case, run: &Run) -> Option<Bar> {
+    let from_ms = case.start_ms?;
+    let to_ms = case.end.map_or(run.took_ms, |(end_ms, _)| end_ms);
+    let title = format!("{} {}", case.name, seconds(to_ms.saturating_sub(from_ms)));
+    Some(Bar { from_ms, to_ms, class: class(case), title })
+}
+
+fn faults(group: &str, events: &[Event]) -> Vec<Bar> {
+    let fault = |event: &Event| match &event.what {
+        What::Fault { what, case } if run::group(case) == group => {
+            let title = format!("{} {what}", seconds(event.at_ms));
+            Some(Bar { from_ms: event.at_ms, to_ms: event.at_ms, class: "red", title })
+        }
+        _ => None,
+    };
+    events.iter().filter_map(fault).collect()
+}
+
+/// A pod's lane changes colour with its state; a state lasts until the next.
+fn pod_lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
+    let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
+    for event in events {
+        let What::Object { namespace, object, state } = &event.what else { continue };
+        let Some(pod) = object.strip_prefix("Pod/") else { continue };
+        let lane = lanes.entry(run.group_of(namespace)).or_default().entry(pod.to_owned()).or_default();
+        let open = lane.last_mut().filter(|last| last.to_ms == run.took_ms);
+        let class = pod_class(state);
+        match (&open, class) {
+            // The same again is no change; what an event says is no state.
+            (Some(last), Some(class)) if last.class == class && last.title.ends_with(&format!(": {state}")) => continue,
+            (_, None) if state != "deleted" => continue,
+            _ => {}
+        }
+        if let Some(last) = open {
+            last.to_ms = event.at_ms;
+        }
+        // A pod that is gone has no state.
+        if let Some(class) = class {
+            let title = format!("{pod} from {}: {state}", seconds(event.at_ms));
+            lane.push(Bar { from_ms: event.at_ms, to_ms: run.took_ms, class, title });
+        }
+    }
+    lanes
+}
+
+/// The colour of a pod's line (`kubernetes::objects::pod_line`); none where it is none.
+fn pod_class(state: &str) -> Option<&'static str> {
+    let phase = state.split(", ").next().unwrap_or_default();
+    let trouble = ["BackOff", "Err", "exit code", "InvalidImageName"].iter().any(|sign| state.contains(sign));
+    match phase {
+        "Failed" => Some("red"),
+        "Succeeded" => Some("green"),
+        "Running" if state.starts_with("Running, ready") && !state.contains("terminating") => Some("green"),
+        "Pending" | "Running" | "Unknown" => Some(if trouble { "red" } else { "amber" }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_colour_is_that_of_its_line() {
+        for (state, class) in [
+            ("Running, ready", Some("green")),
+            ("Running, ready, caesium: restarts=1", Some("green")),
+            ("Running, ready, terminating", Some("amber")),
+            ("Pending", Some("amber")),
+            ("Pending, caesium: ImagePullBackOff", Some("red")),
+            ("Running, caesium: Error exit code 1", Some("red")),
+            ("deleted", None),
+            ("Unhealthy x3: Readiness probe failed", None),
+        ] {
+            assert_eq!(pod_class(state), class, "{state}");
+        }
+    }
+}

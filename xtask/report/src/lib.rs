@@ -1,0 +1,233 @@
+//! The reports of a run, made from its events alone: terminal, libtest, `JUnit`, JSON, HTML, and the exit code.
+//!
+//! It knows events and the files of a run's directory. It must not know how a case is run, or ask a cluster anything.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::terminal::Terminal;
+use console::exit::Exit;
+use console::interrupt::Signal;
+use events::{Event, What};
+
+pub mod files;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod libtest;
+pub mod outcome;
+pub mod pipe;
+pub mod run;
+pub mod terminal;
+
+/// The consumers of a run's events, at work until the run ends.
+pub struct Reports {
+    consumer: JoinHandle<Consumer>,
+    over: CancellationToken,
+}
+
+/// What a run told, and the first trouble with writing it down: a full disk costs the reports, not the verdict.
+#[derive(Default)]
+pub struct Told {
+    /// Every event.
+    pub events: Vec<Event>,
+    /// Why a report is incomplete.
+    pub trouble: Option<anyhow::Error>,
+}
+
+impl Told {
+    /// Writes the reports of the whole run, each whatever became of the others.
+    pub fn write(&mut self, folder: &Path, junit: Option<&Path>) {
+        let written = guarded("junit.xml", || write_junit(folder, junit, &self.events));
+        self.note(written);
+        let written = guarded("report.html", || write_html(folder, &self.events));
+        self.note(written);
+    }
+
+    /// Prints libtest's report of the run to stdout.
+    pub fn print(&mut self, report: anyhow::Result<libtest::Libtest>) {
+        let mut text = Vec::new();
+        let rendered = report.and_then(|report| report.print(&self.run(), &mut text));
+        console::out_text(&String::from_utf8_lossy(&text));
+        self.note(rendered);
+    }
+
+    /// The run as its events tell it.
+    pub fn run(&self) -> run::Run<'_> {
+        run::Run::of(&self.events)
+    }
+
+    /// Takes the command that asks for the same once more: by now it is known which of its values are no secrets.
+    pub fn say_again(&mut self, command: String) {
+        for event in &mut self.events {
+            if let What::RunStarted { again, .. } = &mut event.what {
+                return *again = command;
+            }
+        }
+    }
+
+    /// Notes how writing something went.
+    pub fn note(&mut self, written: anyhow::Result<()>) {
+        if let Err(error) = written {
+            self.trouble.get_or_insert(error);
+        }
+    }
+
+    /// The exit code, as the events so far and the trouble with them say.
+    pub fn exit(&self, signal: Option<Signal>) -> Exit {
+        outcome::despite(outcome::exit(&self.run(), signal), self.trouble.is_some())
+    }
+}
+
+impl Reports {
+    /// Starts them; files go to the run's folder.
+    ///
+    /// # Errors
+    /// Where the folder can't be written.
+    pub fn start(folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
+        Self::start_on(Terminal::new(), folder, receiver)
+    }
+
+    /// Starts them on another terminal than stderr.
+    ///
+    /// # Errors
+    /// Where the folder can't be written.
+    pub fn start_on(terminal: Terminal, folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
+        let json = Some(json::Json::create(&folder.join("events.jsonl"))?);
+        files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
+        let over = CancellationToken::new();
+        let consumer = Consumer { terminal, json, told: Told::default() };
+        Ok(Self { consumer: tokio::spawn(consumer.consume(receiver, over.clone())), over })
+    }
+
+    /// Lets them end, with one event more: what it says may depend on all that came before.
+    pub async fn ended(self, last: impl FnOnce(&mut Told) -> Event) -> Told {
+        self.over.cancel();
+        match self.consumer.await.context("the reports ended before the run") {
+            Ok(mut consumer) => {
+                let last = last(&mut consumer.told);
+                consumer.add(last);
+                consumer.told
+            }
+            Err(error) => Told { trouble: Some(error), ..Told::default() },
+        }
+    }
+}
+
+/// Shows and stores events as they come.
+struct Consumer {
+    terminal: Terminal,
+    /// None once the disk took no more.
+    json: Option<json::Json>,
+    told: Told,
+}
+
+impl Consumer {
+    async fn consume(mut self, mut receiver: UnboundedReceiver<Event>, over: CancellationToken) -> Self {
+        loop {
+            tokio::select! {
+                event = receiver.recv() => match event {
+                    Some(event) => self.add(event),
+                    None => return self,
+                },
+                () = self.terminal.silence() => self.terminal.break_silence(),
+                // What was sent before is still received.
+                () = over.cancelled(), if !receiver.is_closed() => receiver.close(),
+            }
+        }
+    }
+
+    /// Keeps an event whatever becomes of it elsewhere: all verdicts are made from what is kept.
+    fn add(&mut self, event: Event) {
+        let shown = guarded("the terminal", || {
+            self.terminal.add(&event);
+            Ok(())
+        });
+        if shown.is_err() {
+            self.terminal = Terminal::Silent;
+        }
+        self.told.note(shown);
+        if let Some(json) = &mut self.json {
+            let written = guarded("events.jsonl", || json.add(&event).context("writing events.jsonl"));
+            if written.is_err() {
+                self.json = None;
+            }
+            self.told.note(written);
+        }
+        self.told.events.push(event);
+    }
+}
+
+/// A report that panics costs itself, not the verdict.
+pub fn guarded<T>(what: &str, report: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(report));
+    made.unwrap_or_else(|_| Err(anyhow!("{what}: making it panicked")))
+}
+
+fn write_junit(folder: &Path, besides: Option<&Path>, events: &[Event]) -> anyhow::Result<()> {
+    let rendered = junit::render(events)?;
+    write(&folder.join("junit.xml"), &rendered)?;
+    besides.map_or(Ok(()), |path| write(path, &rendered))
+}
+
+/// Writes the index of a run's folder and its HTML report.
+///
+/// # Errors
+/// Where they can't be written.
+pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
+    let files = files::list(folder);
+    files::write_index(folder, &files).with_context(|| format!("writing the index of {}", folder.display()))?;
+    let logs = files::logs(folder, &files, run::Run::of(events).began_unix_ms);
+    write(&folder.join("report.html"), &html::render(events, &logs, &files))
+}
+
+/// Writes a report, and makes its folder.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    std::fs::write(path, content).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use events::{Events, Verdict};
+
+    #[tokio::test]
+    async fn every_event_before_the_last_is_kept_and_decides_the_exit_code() {
+        let (folder, (events, receiver)) = (tempfile::tempdir().unwrap(), Events::channel());
+        let reports = Reports::start_on(Terminal::Silent, folder.path(), receiver).unwrap();
+        for number in 0..100 {
+            events.note(number.to_string());
+        }
+        let verdict = Verdict::Failed { message: "broken".to_owned() };
+        events.send(What::CaseEnded { case: "c::r1::ready".to_owned(), took_ms: 1, verdict });
+        let last = |told: &mut Told| {
+            told.note(Err(anyhow!("the budgets can't be written")));
+            let exit_code = told.exit(None).code().into();
+            Event::new(Duration::from_secs(1), What::RunEnded { took_ms: 1000, exit_code })
+        };
+        let told = reports.ended(last).await;
+        assert_eq!((told.events.len(), told.exit(None)), (102, Exit::CaseFailed));
+        let kept = json::read(&folder.path().join("events.jsonl")).unwrap();
+        let Some(What::RunEnded { exit_code: 101, .. }) = kept.last().map(|event| &event.what) else {
+            panic!("{kept:?}")
+        };
+    }
+
+    #[test]
+    fn a_report_that_panics_is_trouble_and_no_end() {
+        let error = guarded::<()>("report.html", || panic!("out of bounds")).unwrap_err();
+        assert_eq!(error.to_string(), "report.html: making it panicked");
+    }
+}

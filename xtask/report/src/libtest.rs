@@ -1,0 +1,123 @@
+//! libtest's report of a run, by libtest-mimic: begun with the run and printed at its end, so that its time is the run's.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, PipeReader, Write, pipe};
+use std::os::fd::AsRawFd as _;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, ensure};
+use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, Trial};
+
+use super::run::{Run, Shown};
+use events::CaseName;
+
+/// The report of a run that goes on: each trial waits for its case's verdict.
+pub struct Libtest {
+    verdicts: BTreeMap<CaseName, Sender<Shown>>,
+    text: PipeReader,
+    printer: JoinHandle<()>,
+}
+
+impl Libtest {
+    /// Begins the report of `all` cases, of which those `left_out` do not run. Nothing is printed yet: stdout may be the terminal on which the run is shown.
+    ///
+    /// # Errors
+    /// Where there can be no pipe.
+    pub fn begin(flags: &Arguments, all: &[CaseName], left_out: Vec<CaseName>) -> anyhow::Result<Self> {
+        let (text, into) = pipe().context("making a pipe for libtest's report")?;
+        let arguments = Arguments {
+            filter: None,
+            exact: true,
+            skip: left_out,
+            // Verdicts come all at once, at the end: threads would only disturb the order.
+            test_threads: flags.test_threads.or(Some(1)),
+            logfile: Some(format!("/dev/fd/{}", into.as_raw_fd())),
+            color: Some(color(flags.color)),
+            ..flags.clone()
+        };
+        let mut verdicts = BTreeMap::new();
+        let trials = all.iter().map(|case| {
+            let (sender, receiver) = channel();
+            verdicts.insert(case.clone(), sender);
+            trial(case, receiver)
+        });
+        let trials = trials.collect();
+        let printer = std::thread::spawn(move || {
+            let _ = libtest_mimic::run(&arguments, trials);
+            drop(into);
+        });
+        Ok(Self { verdicts, text, printer })
+    }
+
+    /// Prints the report of the run, which is over.
+    ///
+    /// # Errors
+    /// Where `out` takes no more.
+    pub fn print(mut self, run: &Run, out: &mut impl Write) -> anyhow::Result<()> {
+        for case in &run.cases {
+            if let Some(verdict) = self.verdicts.get(case.name) {
+                drop(verdict.send(case.shown.clone()));
+            }
+        }
+        // Trials of cases that have no verdict learn that none will come.
+        self.verdicts.clear();
+        let printed = std::io::copy(&mut self.text, out).and_then(|_| out.flush());
+        // Where nobody takes it any more, whoever writes it has to end all the same.
+        drop(std::io::copy(&mut self.text, &mut std::io::sink()));
+        let ended = self.printer.join();
+        printed.context("printing libtest's report")?;
+        ensure!(ended.is_ok(), "libtest's report ended early");
+        Ok(())
+    }
+}
+
+/// Lists the selected cases as libtest does.
+pub fn list(flags: &Arguments, wanted: &[CaseName]) {
+    let wanted = wanted.iter().map(|case| Trial::test(case.clone(), || Ok(())));
+    let arguments = Arguments { list: true, filter: None, skip: Vec::new(), ..flags.clone() };
+    render(arguments, wanted.collect());
+}
+
+/// Has libtest-mimic write to a file what is printed then: on a stdout that nobody reads any more, it would panic.
+fn render(mut arguments: Arguments, trials: Vec<Trial>) {
+    if arguments.logfile.is_some() {
+        let _ = libtest_mimic::run(&arguments, trials);
+        return;
+    }
+    let rendered = tempfile::NamedTempFile::new().and_then(|file| {
+        arguments.logfile = Some(file.path().display().to_string());
+        arguments.color = Some(color(arguments.color));
+        let _ = libtest_mimic::run(&arguments, trials);
+        std::fs::read_to_string(file.path())
+    });
+    match rendered {
+        Ok(text) => console::out_text(&text),
+        Err(error) => console::err(format_args!("libtest's report can't be printed: {error}")),
+    }
+}
+
+/// Colours for a terminal whose user wants them.
+fn color_of_stdout() -> ColorSetting {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if std::io::stdout().is_terminal() && !plain && !dumb { ColorSetting::Always } else { ColorSetting::Never }
+}
+
+fn trial(name: &str, verdict: Receiver<Shown>) -> Trial {
+    Trial::ignorable_test(name, move || match verdict.recv() {
+        Ok(Shown::Passed) => Ok(Completion::Completed),
+        Ok(Shown::Skipped(why)) => Ok(Completion::ignored_with(why)),
+        Ok(Shown::Failed(message) | Shown::CutShort(message)) => Err(Failed::from(message)),
+        Err(_) => Err(Failed::from("it has no verdict")),
+    })
+}
+
+/// libtest-mimic sees a pipe: whether stdout takes colours is found out here.
+fn color(asked: Option<ColorSetting>) -> ColorSetting {
+    asked.filter(|color| *color != ColorSetting::Auto).unwrap_or_else(color_of_stdout)
+}
+
+#[cfg(test)]
+#[path = "libtest_tests.rs"]
+mod tests;

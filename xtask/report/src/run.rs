@@ -1,0 +1,209 @@
+//! A run as its events tell it, folded for the reports that show it as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use events::{Event, Verdict, What};
+
+/// Suite and topology of a case's name, or the group of those without one: `caesium::r3`, `cluster`.
+pub fn group(case: &str) -> &str {
+    case.rsplit_once("::").map_or(case, |(group, _)| group)
+}
+
+/// A run, complete or cut short.
+#[derive(Debug, Default)]
+pub struct Run<'a> {
+    /// The run's id.
+    pub run_id: &'a str,
+    /// `kind`, `embedded` or `context:NAME`.
+    pub cluster: &'a str,
+    /// The image under test.
+    pub image: &'a str,
+    /// The selected cases in their order, with what became of them.
+    pub cases: Vec<Case<'a>>,
+    /// The cases that were asked for, without those that run because these need them. Empty: all were.
+    pub selected: BTreeSet<&'a str>,
+    /// Why the cluster was of no more use, where that ended the run.
+    pub lost: Option<&'a str>,
+    /// What of the named suites does not run, and by which flag.
+    pub left_out: Vec<&'a str>,
+    /// The command that asks for the same.
+    pub again: &'a str,
+    /// When the run's clock stood at zero, in milliseconds since 1970.
+    pub began_unix_ms: u64,
+    /// When the last event came.
+    pub took_ms: u64,
+    /// None where the run was cut short.
+    pub exit_code: Option<i32>,
+}
+
+/// How a case stands in every report: table in [`crate::outcome`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It was checked and holds.
+    Passed,
+    /// It was checked and does not hold, or could not be checked: its message.
+    Failed(String),
+    /// Nothing was checked: why. What it is blocked by failed in the same report, or there was nothing to check.
+    Skipped(String),
+    /// It has no verdict: what it was last seen doing.
+    CutShort(String),
+}
+
+/// A case as far as its events tell.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// `caesium::r3::ready`.
+    pub name: &'a str,
+    /// When it began; none where it never did.
+    pub start_ms: Option<u64>,
+    /// When it ended, and how; none where it never did.
+    pub end: Option<(u64, &'a Verdict)>,
+    /// The last thing that it was seen waiting for.
+    pub waiting: Option<&'a str>,
+    /// Where its evidence was written, relative to the run's directory.
+    pub evidence: Option<&'a str>,
+    /// How reports show it.
+    pub shown: Shown,
+}
+
+impl<'a> Case<'a> {
+    /// Suite and topology of a case, or the group of those without one: `caesium::r3`, `cluster`.
+    pub fn group(&self) -> &'a str {
+        group(self.name)
+    }
+
+    /// The last part of its name.
+    pub fn short(&self) -> &'a str {
+        self.name.rsplit_once("::").map_or(self.name, |(_, short)| short)
+    }
+
+    /// Whether it failed, or was cut short.
+    pub fn is_red(&self) -> bool {
+        match self.shown {
+            Shown::Failed(_) => true,
+            Shown::CutShort(_) => self.start_ms.is_some(),
+            Shown::Passed | Shown::Skipped(_) => false,
+        }
+    }
+
+    /// Whether it was checked and holds.
+    pub fn is_green(&self) -> bool {
+        self.shown == Shown::Passed
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.end, Some((_, Verdict::Failed { .. })))
+    }
+
+    fn shown(&self, failed: &BTreeSet<&str>) -> Shown {
+        match self.end.map(|(_, verdict)| verdict) {
+            Some(Verdict::Passed { .. }) => Shown::Passed,
+            Some(Verdict::Failed { message }) => Shown::Failed(message.clone()),
+            Some(Verdict::NotApplicable { why }) => Shown::Skipped(format!("not run: {why}")),
+            Some(Verdict::NotRun { culprit }) if failed.contains(culprit.as_str()) => {
+                Shown::Skipped(format!("not run: {culprit}"))
+            }
+            Some(Verdict::NotRun { culprit }) => Shown::Failed(format!("not run: {culprit}")),
+            None => Shown::CutShort(format!("cut short; last seen: {}", self.waiting.unwrap_or("nothing"))),
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Folds the events of one run.
+    pub fn of(events: &'a [Event]) -> Self {
+        let mut run = Self::default();
+        let mut index = BTreeMap::new();
+        for event in events {
+            run.took_ms = run.took_ms.max(event.at_ms);
+            run.add(event, &mut index);
+        }
+        let failed = run.cases.iter().filter(|case| case.has_failed()).map(|case| case.name).collect();
+        for case in &mut run.cases {
+            case.shown = case.shown(&failed);
+        }
+        run
+    }
+
+    /// The failed case that ended first: most likely the cause of the others.
+    pub fn first_cause(&self) -> Option<(&Case<'a>, &'a str)> {
+        let failed = self.cases.iter().filter_map(|case| match case.end {
+            Some((at_ms, Verdict::Failed { message })) => Some((at_ms, case, message.as_str())),
+            _ => None,
+        });
+        failed.min_by_key(|(at_ms, ..)| *at_ms).map(|(_, case, message)| (case, message))
+    }
+
+    /// The group of a topology by its label: `caesium::r3` of `caesium-r3`.
+    pub fn group_with(&self, label: &str) -> String {
+        let of = |case: &&Case| case.group().replace("::", "-") == label;
+        self.cases.iter().find(of).map_or(label, |case| case.group()).to_owned()
+    }
+
+    /// The group of a namespace of the run: `caesium::r3` of `chartproof-caesium-r3-RUN` and of
+    /// `chartproof-caesium-r3-RUN-PART`.
+    pub fn group_of(&self, namespace: &str) -> String {
+        let own = namespace.strip_prefix("chartproof-").and_then(|rest| rest.split_once(&format!("-{}", self.run_id)));
+        own.map_or_else(|| namespace.to_owned(), |(label, _)| self.group_with(label))
+    }
+
+    fn add(&mut self, event: &'a Event, index: &mut BTreeMap<&'a str, usize>) {
+        match &event.what {
+            What::RunStarted { run_id, cluster, image, cases, began_unix_ms, again } => {
+                self.again = again;
+                (self.run_id, self.cluster, self.image) = (run_id, cluster, image);
+                self.began_unix_ms = *began_unix_ms;
+                for name in cases {
+                    self.case(name, index);
+                }
+            }
+            What::CaseStarted { case } => self.case(case, index).start_ms = Some(event.at_ms),
+            What::Waiting { case, state } => self.case(case, index).waiting = Some(state),
+            What::CaseEnded { case, verdict, .. } => self.case(case, index).end = Some((event.at_ms, verdict)),
+            What::Evidence { case, path } => self.case(case, index).evidence = Some(path),
+            What::Selected { cases } => self.selected.extend(cases.iter().map(String::as_str)),
+            What::ClusterLost { why } => self.lost = Some(why),
+            What::LeftOut { what } => self.left_out.push(what),
+            What::RunEnded { exit_code, .. } => self.exit_code = Some(*exit_code),
+            _ => {}
+        }
+    }
+
+    fn case(&mut self, name: &'a str, index: &mut BTreeMap<&'a str, usize>) -> &mut Case<'a> {
+        let at = *index.entry(name).or_insert_with(|| {
+            let shown = Shown::CutShort(String::new());
+            self.cases.push(Case { name, start_ms: None, end: None, waiting: None, evidence: None, shown });
+            self.cases.len() - 1
+        });
+        &mut self.cases[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ended(case: &str, verdict: Verdict) -> Event {
+        Event::new(Duration::ZERO, What::CaseEnded { case: case.to_owned(), took_ms: 0, verdict })
+    }
+
+    fn blocked(culprit: &str) -> Event {
+        ended("c::r1::health", Verdict::NotRun { culprit: culprit.to_owned() })
+    }
+
+    #[test]
+    fn a_blocked_case_is_skipped_only_beside_the_failure_that_blocks_it() {
+        let ready = ended("c::r1::ready", Verdict::Failed { message: "broken".to_owned() });
+        let skipped = Shown::Skipped("not run: c::r1::ready".to_owned());
+        assert_eq!(Run::of(&[ready, blocked("c::r1::ready")]).cases[1].shown, skipped);
+        let alone = [blocked("c::r1::ready")];
+        assert_eq!(Run::of(&alone).cases[0].shown, Shown::Failed("not run: c::r1::ready".to_owned()));
+        let passed = ended("c::r1::ready", Verdict::Passed { note: String::new() });
+        let interrupted = [passed, blocked("the interrupt")];
+        let run = Run::of(&interrupted);
+        assert_eq!(run.cases[1].shown, Shown::Failed("not run: the interrupt".to_owned()));
+        assert!(run.cases[1].is_red() && run.first_cause().is_none(), "it failed, and is the cause of nothing");
+    }
+}

@@ -1,0 +1,124 @@
+//! Docker: the client, and the daemon behind it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Name, Tool, resolve};
+use process::Launcher;
+
+/// A daemon that takes longer than this to say its version is of no use.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A Docker whose daemon answers.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    /// The client.
+    pub tool: Tool,
+    /// The daemon's version, as it says it.
+    pub server: String,
+    /// The API that client and daemon agreed on.
+    pub api: (u32, u32),
+    /// `amd64`.
+    pub arch: String,
+}
+
+/// Why there is no Docker to use, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoDocker {
+    /// What is wrong.
+    pub reason: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl fmt::Display for NoDocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "docker does not answer: {}; {}", self.reason, self.fix)
+    }
+}
+
+impl std::error::Error for NoDocker {}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Said {
+    client: Client,
+    server: Option<Server>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Client {
+    api_version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Server {
+    version: String,
+    arch: String,
+}
+
+impl Docker {
+    /// Asks the daemon who it is.
+    ///
+    /// # Errors
+    /// Where there is no client, or no daemon behind it.
+    pub async fn find(launcher: &Launcher) -> Result<Self, NoDocker> {
+        let tool = resolve(launcher, Name::Docker).await.map_err(|missing| NoDocker {
+            reason: missing.tried.join("; "),
+            fix: "install Docker, or use `--cluster embedded`".to_owned(),
+        })?;
+        let cmd = launcher.cmd(&tool.path).args(["version", "--format", "json"]).timeout(TIMEOUT);
+        let output = cmd.output().await.map_err(|error| no_daemon(&error.to_string()))?;
+        let said = serde_json::from_str::<Said>(&output.stdout).ok();
+        let Some((Said { client, .. }, server)) =
+            said.and_then(|mut said| said.server.take().map(|server| (said, server)))
+        else {
+            return Err(no_daemon(output.stderr.trim()));
+        };
+        let api = parse_api(&client.api_version);
+        Ok(Self { tool, server: server.version, api, arch: server.arch })
+    }
+
+    /// Whether an image can be saved for one platform, which the containerd image store needs.
+    pub fn saves_one_platform(&self) -> bool {
+        self.api >= (1, 48)
+    }
+}
+
+fn parse_api(text: &str) -> (u32, u32) {
+    let mut numbers = text.split('.').map(|part| part.parse().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
+/// What the client's words mean for a person.
+fn no_daemon(said: &str) -> NoDocker {
+    let fix = if said.contains("permission denied") {
+        "add the user to the group docker, or run with sudo"
+    } else {
+        "start its daemon, or use `--cluster embedded`"
+    };
+    let reason = said.lines().last().unwrap_or("it says nothing").trim_end_matches(['.', '?']);
+    NoDocker { reason: reason.to_owned(), fix: fix.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_versions_compare_as_numbers() {
+        assert!(parse_api("1.48") >= (1, 48) && parse_api("1.50") >= (1, 48));
+        assert!(parse_api("1.41") < (1, 48) && parse_api("1.9") < (1, 48));
+    }
+
+    #[test]
+    fn a_silent_daemon_comes_with_a_fix() {
+        let said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+        assert!(no_daemon(said).fix.starts_with("start its daemon"));
+        assert!(no_daemon("permission denied while trying to connect").fix.contains("group docker"));
+    }
+}
