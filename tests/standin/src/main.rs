@@ -13,8 +13,10 @@ mod log;
 mod membership;
 mod modes;
 mod node;
+mod peer_server;
 mod raft;
 mod roles;
+mod run;
 mod serve;
 mod shutdown;
 mod statements;
@@ -84,5 +86,5 @@ async fn unless_terminated(work: impl Future<Output = Result<ExitCode>>) -> Resu
 async fn start() -> Result<()> {
     let config = Config::from_env()?;
     log::show(config.log_level);
-    node::run(config).await
+    run::node(config).await
 }

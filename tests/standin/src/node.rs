@@ -4,20 +4,17 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use openraft::SnapshotPolicy;
-use tokio::net::TcpListener;
 
 use crate::config::{Config, Timing};
 use crate::faults::Fault;
 use crate::identity::Identity;
 use crate::jobs::Jobs;
+use crate::raft::Raft;
 use crate::raft::log_store::LogStore;
 use crate::raft::network::{Network, Peers};
 use crate::raft::state_machine::StateMachine;
-use crate::raft::{Raft, server};
-use crate::statements::Statement;
-use crate::{crash, http, join, log, membership, shutdown};
 
 /// A running node.
 pub struct Node {
@@ -43,7 +40,8 @@ pub struct Node {
 }
 
 impl Node {
-    async fn open(config: Config) -> Result<Arc<Self>> {
+    /// Opens its log and its database, as far as they are there.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
         let identity = Identity::open(&config)?;
         let (log_store, state) = (LogStore::open(&config.path, identity.id)?, StateMachine::open(&config.path)?);
         let peers = Peers::default();
@@ -94,26 +92,4 @@ fn settings(timing: Timing, snapshot_entries: u64) -> openraft::Config {
         max_in_snapshot_log_to_keep: snapshot_entries / 10,
         ..openraft::Config::default()
     }
-}
-
-/// Runs a node until SIGTERM has drained it.
-pub async fn run(config: Config) -> Result<()> {
-    let mut signals = shutdown::Signals::new(config.faults.has(Fault::SigtermIgnored))?;
-    crash::plant(&config.faults, &config.path)?;
-    let address = config.node_address;
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("raft can't listen on CAESIUM_NODE_ADDRESS {address}"))?;
-    let node = Node::open(config).await?;
-    log::info(format_args!("raft listening on {address}"));
-    tokio::spawn(server::serve(listener, node.clone()));
-    tokio::spawn(membership::watch(node.clone()));
-    tokio::spawn(membership::stand_in_turn(node.clone()));
-    join::join(&node).await?;
-    tokio::spawn(membership::keep_addresses(node.clone()));
-    tokio::spawn(membership::keep_roles(node.clone()));
-    tokio::select! {
-        _ = node.run(Statement::Ping) => log::info("database answers"),
-        () = signals.terminate() => return Ok(()),
-    }
-    http::serve(node, signals).await
 }

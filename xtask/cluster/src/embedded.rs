@@ -9,8 +9,8 @@ use embedded::cluster::{Cluster, Options};
 use embedded::faults::{Faults, VARIABLE};
 use tokio::sync::Mutex;
 
+use super::container::RunningContainer;
 use super::lease::{Lease, Resource};
-use super::node::Victim;
 use super::stage::{Progress, Stage};
 use super::{Access, Health, Loaded};
 use console::exit;
@@ -65,10 +65,10 @@ impl Embedded {
         load(cluster, archives).await
     }
 
-    pub(super) async fn kill_container(&self, victim: &Victim) -> anyhow::Result<()> {
+    pub(super) async fn kill_container(&self, container: &RunningContainer) -> anyhow::Result<()> {
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
-        cluster.kill_container(&victim.pod_uid, &victim.container).await
+        cluster.kill_container(&container.pod_uid, &container.container).await
     }
 
     /// Whether the node's process runs. What holds the cluster for long does so by asking that process.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::Loader;
+use super::node_access::NodeAccess;
 use super::{Cluster, kind};
 use process::{CommandError, Launcher};
 use tools::Docker;
@@ -27,12 +27,12 @@ impl Cluster {
         match self {
             Self::Kind(kind) => of_node(kind.launcher(), kind.docker(), &kind.cluster_name()).await,
             Self::Embedded(embedded) => embedded.health().await,
-            Self::Context(context) => match context.loader() {
-                Loader::Kind(_, docker) => {
-                    let name = context.name().trim_start_matches("kind-");
-                    of_node(context.launcher(), docker, name).await
+            Self::Existing(existing) => match existing.node_access() {
+                NodeAccess::Kind(_, docker) => {
+                    let name = existing.name().trim_start_matches("kind-");
+                    of_node(existing.launcher(), docker, name).await
                 }
-                Loader::Embedded(_) | Loader::Nothing => Health::Unknown(String::new()),
+                NodeAccess::Embedded(_) | NodeAccess::None => Health::Unknown(String::new()),
             },
         }
     }

@@ -3,14 +3,17 @@
 //! Only this crate knows that there are several providers. It must not know suites, charts or cases.
 
 mod choice;
-mod context;
+mod container;
 mod embedded;
+mod existing;
 mod health;
 pub mod hints;
 pub mod kind;
+mod kubeconfig;
 pub mod lease;
 pub mod namespaces;
-pub mod node;
+mod node;
+mod node_access;
 mod prepare;
 pub mod problems;
 mod reuse;
@@ -20,11 +23,13 @@ pub mod sweep;
 use std::path::{Path, PathBuf};
 
 pub use choice::Choice;
-pub use context::Context;
+pub use container::RunningContainer;
 pub use embedded::Embedded;
+pub use existing::Existing;
 pub use health::Health;
 pub use kind::Kind;
 pub use namespaces::RUN_LABEL;
+pub use node_access::NodeAccess;
 pub use prepare::{Request, prepare, without_images};
 pub use problems::Problems;
 
@@ -64,8 +69,8 @@ pub enum Cluster {
     Kind(Kind),
     /// Our own small Kubernetes.
     Embedded(Embedded),
-    /// One that was there before.
-    Context(Context),
+    /// An existing one.
+    Existing(Existing),
 }
 
 impl Cluster {
@@ -74,26 +79,26 @@ impl Cluster {
         match self {
             Self::Kind(_) => "kind".to_owned(),
             Self::Embedded(_) => "embedded".to_owned(),
-            Self::Context(context) => format!("context:{}", context.name()),
+            Self::Existing(existing) => format!("context:{}", existing.name()),
         }
     }
 
-    /// Every [`Cluster::sort`].
-    pub const SORTS: [&str; 3] = ["kind", "embedded", "context"];
+    /// Every [`Cluster::provider`].
+    pub const PROVIDERS: [&str; 3] = ["kind", "embedded", "context"];
 
-    /// What kind of cluster it is: one of [`Cluster::SORTS`].
-    pub fn sort(&self) -> &'static str {
-        let [kind, embedded, context] = Self::SORTS;
+    /// What provides it: one of [`Cluster::PROVIDERS`].
+    pub fn provider(&self) -> &'static str {
+        let [kind, embedded, context] = Self::PROVIDERS;
         match self {
             Self::Kind(_) => kind,
             Self::Embedded(_) => embedded,
-            Self::Context(_) => context,
+            Self::Existing(_) => context,
         }
     }
 
     /// Whether it was there before the run.
     pub fn is_existing(&self) -> bool {
-        matches!(self, Self::Context(_))
+        matches!(self, Self::Existing(_))
     }
 
     /// Which cluster it is and why, in one sentence for the run's first and last line.
@@ -101,7 +106,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.describe(),
             Self::Embedded(embedded) => embedded.describe(),
-            Self::Context(context) => context.describe(),
+            Self::Existing(existing) => existing.describe(),
         }
     }
 
@@ -113,7 +118,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.create().await,
             Self::Embedded(embedded) => embedded.create().await,
-            Self::Context(context) => context.create().await,
+            Self::Existing(existing) => existing.create().await,
         }
     }
 
@@ -125,7 +130,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.load_images(archives).await,
             Self::Embedded(embedded) => embedded.load_images(archives).await,
-            Self::Context(context) => context.load_images(archives).await,
+            Self::Existing(existing) => existing.load_images(archives).await,
         }
     }
 
@@ -135,13 +140,13 @@ impl Cluster {
         match self {
             Self::Kind(kind) => Some(kind.docker()),
             Self::Embedded(_) => None,
-            Self::Context(context) => context.docker(),
+            Self::Existing(existing) => existing.docker(),
         }
     }
 
     /// Whether its nodes pull what is not loaded, and nothing can be loaded.
     pub fn pulls(&self) -> bool {
-        matches!(self, Self::Context(context) if context.pulls())
+        matches!(self, Self::Existing(existing) if existing.pulls())
     }
 
     /// Whether its nodes have to pull an image themselves: an archive of Docker's does not name what is asked for by
@@ -155,14 +160,9 @@ impl Cluster {
         let embedded = match self {
             Self::Kind(_) => false,
             Self::Embedded(_) => true,
-            Self::Context(context) => context.is_embedded(),
+            Self::Existing(existing) => existing.is_embedded(),
         };
         embedded && ::embedded::cluster::host_serves(&reference.to_string())
-    }
-
-    /// Whether it was there before the run.
-    pub fn was_there_before(&self) -> bool {
-        matches!(self, Self::Context(_))
     }
 
     /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.
@@ -173,7 +173,7 @@ impl Cluster {
         match self {
             Self::Kind(_) => Ok(vec![]),
             Self::Embedded(embedded) => embedded.remarks().await,
-            Self::Context(context) => context.remarks().await,
+            Self::Existing(existing) => existing.remarks().await,
         }
     }
 
@@ -185,7 +185,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.export_logs(into).await,
             Self::Embedded(embedded) => embedded.export_logs(into),
-            Self::Context(_) => Ok(()),
+            Self::Existing(_) => Ok(()),
         }
     }
 
@@ -197,7 +197,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.delete().await,
             Self::Embedded(embedded) => embedded.delete().await,
-            Self::Context(context) => context.delete().await,
+            Self::Existing(existing) => existing.delete().await,
         }
     }
 
@@ -210,7 +210,7 @@ impl Cluster {
         match self {
             Self::Kind(kind) => kind.keep(),
             Self::Embedded(embedded) => embedded.keep(),
-            Self::Context(context) => context.keep().await,
+            Self::Existing(existing) => existing.keep().await,
         }
     }
 

@@ -6,45 +6,35 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::context::Loader;
+use super::container::RunningContainer;
 use super::lease::{Change, Lease};
+use super::node_access::NodeAccess;
 use process::Launcher;
 use tools::Docker;
 
 /// A container is killed at once; a node takes a while to come back.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running container.
-#[derive(Debug, Clone)]
-pub struct Victim {
-    /// The node that it runs on.
-    pub node: String,
-    /// Its pod's UID.
-    pub pod_uid: String,
-    /// Its name in the pod.
-    pub container: String,
-    /// Its id, as the pod's status has it: `containerd://1b…`.
-    pub id: String,
-}
-
 impl Cluster {
     /// Kills a container, and leaves its pod. Answers false where nothing reaches the node's container runtime.
     ///
     /// # Errors
     /// Where that fails.
-    pub async fn kill_container(&self, victim: &Victim) -> anyhow::Result<bool> {
+    pub async fn kill_container(&self, container: &RunningContainer) -> anyhow::Result<bool> {
         if let Some((launcher, docker)) = self.docker_of_nodes() {
-            let id = victim.id.rsplit("://").next().unwrap_or(&victim.id);
+            let id = container.id.rsplit("://").next().unwrap_or(&container.id);
             // The first limit is crictl's own for the runtime's answer, two seconds unless said.
-            let args = ["exec", &victim.node, "crictl", "--timeout", "30s", "stop", "--timeout", "0", id];
+            let args = ["exec", &container.node, "crictl", "--timeout", "30s", "stop", "--timeout", "0", id];
             launcher.cmd(&docker.tool.path).args(args).timeout(TIMEOUT).run().await?;
             return Ok(true);
         }
         match self {
-            Self::Embedded(embedded) => embedded.kill_container(victim).await?,
-            Self::Context(context) => match context.loader() {
-                Loader::Embedded(cluster) => cluster.kill_container(&victim.pod_uid, &victim.container).await?,
-                Loader::Kind(..) | Loader::Nothing => return Ok(false),
+            Self::Embedded(embedded) => embedded.kill_container(container).await?,
+            Self::Existing(existing) => match existing.node_access() {
+                NodeAccess::Embedded(cluster) => {
+                    cluster.kill_container(&container.pod_uid, &container.container).await?
+                }
+                NodeAccess::Kind(..) | NodeAccess::None => return Ok(false),
             },
             Self::Kind(_) => return Ok(false),
         }
@@ -52,7 +42,7 @@ impl Cluster {
     }
 
     /// Makes a change; returns false where nothing reaches the machine. The lease has it before: whoever sweeps after
-    /// a run that was killed undoes it. A case does this with [`Cx::make`](crate::phases::context::Cx::make).
+    /// a run that was killed undoes it. A case goes through its context, which undoes it.
     ///
     /// # Errors
     /// Where that fails.
@@ -77,7 +67,7 @@ impl Cluster {
     fn lease(&self) -> Option<&Lease> {
         match self {
             Self::Kind(kind) => Some(kind.lease()),
-            Self::Context(context) => Some(context.lease()),
+            Self::Existing(existing) => Some(existing.lease()),
             Self::Embedded(_) => None,
         }
     }
@@ -86,8 +76,8 @@ impl Cluster {
     pub(super) fn docker_of_nodes(&self) -> Option<(&Launcher, &Docker)> {
         match self {
             Self::Kind(kind) => Some((kind.launcher(), kind.docker())),
-            Self::Context(context) => match context.loader() {
-                Loader::Kind(_, docker) => Some((context.launcher(), docker)),
+            Self::Existing(existing) => match existing.node_access() {
+                NodeAccess::Kind(_, docker) => Some((existing.launcher(), docker)),
                 _ => None,
             },
             Self::Embedded(_) => None,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::context::Loader;
 use super::lease::Lease;
-use super::{Choice, Cluster, Context, Embedded, Kind, Problems, context, kind, reuse};
+use super::node_access::NodeAccess;
+use super::{Choice, Cluster, Embedded, Existing, Kind, Problems, existing, kind, reuse};
 use console::exit;
 use images::{self, Reference};
 use process::Launcher;
@@ -94,7 +94,7 @@ pub async fn prepare(
             drop(kind_tool(launcher, problems).await);
             Ok(None)
         }
-        (Choice::Context(name), _) => existing(launcher, request, name, lease).await.map(Some),
+        (Choice::Context(name), _) => existing_of(launcher, request, name, lease).await.map(Some),
         (Choice::Embedded | Choice::Auto | Choice::Kind, _) => in_process(request, String::new(), lease, problems),
     }
 }
@@ -255,16 +255,16 @@ fn in_process(
     Ok(Some(Cluster::Embedded(Embedded::new(&request.run_dir, because, lease)?)))
 }
 
-async fn existing(launcher: &Launcher, request: &Request, name: &str, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
-    let mut loader = Loader::Nothing;
-    if context::is_kinds(name)
+async fn existing_of(launcher: &Launcher, request: &Request, name: &str, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
+    let mut node_access = NodeAccess::None;
+    if existing::is_kinds(name)
         && let Ok(tool) = tools::resolve(launcher, Name::Kind).await
         && let Ok(docker) = Docker::find(launcher).await
     {
-        loader = Loader::Kind(tool, docker);
+        node_access = NodeAccess::Kind(tool, docker);
     }
     let Request { kubeconfig, run_id, run_dir, .. } = request.clone();
-    let options = context::Options { name: name.to_owned(), kubeconfig, run_id, run_dir, loader, kept_by: None };
-    let context = Context::new(launcher.clone(), options, lease);
-    context.map(Cluster::Context).map_err(|error| exit::usage(format!("--cluster context:{name}: {error:#}")))
+    let options = existing::Options { name: name.to_owned(), kubeconfig, run_id, run_dir, node_access, kept_by: None };
+    let existing = Existing::new(launcher.clone(), options, lease);
+    existing.map(Cluster::Existing).map_err(|error| exit::usage(format!("--cluster context:{name}: {error:#}")))
 }

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::context::{Loader, Options};
+use super::existing::Options;
 use super::lease::{Lease, Record, Resource, State};
-use super::{Choice, Cluster, Context, Request, kind, sweep};
+use super::node_access::NodeAccess;
+use super::{Choice, Cluster, Existing, Request, kind, sweep};
 use console::exit::usage;
 use process::Launcher;
 use tools::{self, Docker, Name};
@@ -22,7 +23,7 @@ pub(super) async fn kept(launcher: &Launcher, request: &Request, lease: Arc<Leas
         Resource::EmbeddedCluster(dir) => embedded(request, record, dir)?,
         Resource::Namespaces { .. } => return Err(usage(none(&request.choice))),
     };
-    Ok(Cluster::Context(Context::new(launcher.clone(), options, lease)?))
+    Ok(Cluster::Existing(Existing::new(launcher.clone(), options, lease)?))
 }
 
 /// The cluster of a run that others may use: one of kind's that was left on purpose, or an embedded one whose process
@@ -56,23 +57,23 @@ async fn of_kind(launcher: &Launcher, request: &Request, record: &Record, name: 
         return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone: {how}", record.run_id)));
     }
     let kubeconfig = record.run_dir.join("kubeconfig");
-    Ok(options(request, record, format!("kind-{name}"), &kubeconfig, Loader::Kind(tool, docker)))
+    Ok(options(request, record, format!("kind-{name}"), &kubeconfig, NodeAccess::Kind(tool, docker)))
 }
 
 fn embedded(request: &Request, record: &Record, dir: &Path) -> anyhow::Result<Options> {
     let cluster = ::embedded::cluster::Cluster::attach(dir)?;
     let kubeconfig = cluster.kubeconfig().to_owned();
     let context = super::embedded::CONTEXT.to_owned();
-    Ok(options(request, record, context, &kubeconfig, Loader::Embedded(cluster)))
+    Ok(options(request, record, context, &kubeconfig, NodeAccess::Embedded(cluster)))
 }
 
-fn options(request: &Request, record: &Record, name: String, kubeconfig: &Path, loader: Loader) -> Options {
+fn options(request: &Request, record: &Record, name: String, kubeconfig: &Path, node_access: NodeAccess) -> Options {
     Options {
         name,
         kubeconfig: Some(kubeconfig.to_owned()),
         run_id: request.run_id.clone(),
         run_dir: request.run_dir.clone(),
-        loader,
+        node_access,
         kept_by: Some(record.run_id.clone()),
     }
 }

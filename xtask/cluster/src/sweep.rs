@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use super::lease::{self, Change, Owner, Record, Resource, State, is_running};
 use super::namespaces::{self, RUN_LABEL};
-use super::{context, embedded, kind, node};
+use super::{embedded, kind, kubeconfig, node};
 use process::Launcher;
 use tools::{self, Docker, Name};
 
@@ -152,7 +152,7 @@ async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> an
             let deleted = namespaces::delete_of_run(&client, &record.run_id).await;
             deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))?;
             // Only the run's own copy is one of ours to remove.
-            if kubeconfig.starts_with(&record.run_dir) { context::forget(kubeconfig) } else { Ok(()) }
+            if kubeconfig.starts_with(&record.run_dir) { kubeconfig::forget(kubeconfig) } else { Ok(()) }
         }
     }
 }

@@ -12,8 +12,9 @@ use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::call;
+use super::pause::Pause;
 use super::wait::Waiter;
-use super::watch::{Pause, Watch};
+use super::watch::Watch;
 
 /// How long the cluster may take.
 const WITHIN: Duration = Duration::from_secs(30);

@@ -20,11 +20,15 @@ pub mod http;
 pub mod logs;
 pub mod nodes;
 pub mod objects;
+mod pause;
 pub mod readiness;
 mod retry;
 pub mod rollout;
+mod state;
+mod trouble;
 pub mod wait;
 pub mod watch;
+mod watched;
 
 /// How long one call to the API server may take; watches, logs and port-forwards have no such limit.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);

@@ -13,7 +13,9 @@ use kube::{Api, Client, ResourceExt};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::final_states::cannot_start;
-use super::watch::{Pause, State};
+use super::pause::Pause;
+use super::state::State;
+use super::trouble::Trouble;
 use super::{call, objects};
 
 /// Where the pods are that make a node ready: its network, its proxy.
@@ -39,17 +41,6 @@ struct Seen {
     nodes: BTreeMap<String, Node>,
     /// Pods of `kube-system` on nodes that are not ready.
     system: Vec<Pod>,
-}
-
-/// What keeps the pods of a namespace from running.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// `Node/worker`.
-    pub object: String,
-    /// In the node's own words, with the system pod behind it where one is seen.
-    pub sentence: String,
-    /// How long this may last before it is final; none where another node takes pods.
-    pub final_after: Option<Duration>,
 }
 
 impl Nodes {

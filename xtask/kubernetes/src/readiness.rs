@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::objects;
-use super::watch::State;
+use super::state::State;
 
 /// How long a load balancer's provider may take to say that it sees a Service.
 const PROVIDER_SHOWS_UP: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::core::v1::{Pod, ReplicationController};
 
 use super::objects;
-use super::watch::State;
+use super::state::State;
 
 /// How far a workload is.
 #[derive(Debug, Clone, PartialEq, Eq)]

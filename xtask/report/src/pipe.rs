@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::terminal::stamped;
 use events::{CaseName, Event, What};
 
 /// A run on a pipe says something at least this often: to compile takes minutes, and CI ends what is silent for long.
@@ -70,6 +69,11 @@ impl Pipe {
             self.said = Instant::now();
         }
     }
+}
+
+/// A line with the time since the run began.
+pub(super) fn stamped(at: Duration, told: &str) -> String {
+    format!("{:7.1}s {told}", at.as_secs_f64())
 }
 
 #[cfg(test)]

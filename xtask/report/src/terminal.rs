@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::pipe::Pipe;
+use super::pipe::{Pipe, stamped};
 use super::run::Run;
 use crate::outcome;
 use events::{Event, Verdict, What};
@@ -120,11 +120,6 @@ fn line(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(stamped(Duration::from_millis(event.at_ms), &told))
-}
-
-/// A line with the time since the run began.
-pub(super) fn stamped(at: Duration, told: &str) -> String {
-    format!("{:7.1}s {told}", at.as_secs_f64())
 }
 
 fn ended(took_ms: u64, verdict: &Verdict) -> String {

@@ -255,7 +255,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
     for what in &plan.left_out {
         run.events.send(What::LeftOut { what: what.clone() });
     }
-    let sort = run.cluster.sort();
+    let sort = run.cluster.provider();
     for suite in run.suites() {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
         note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));

@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use super::context::Cx;
 use crate::run::Live;
 use kubernetes::call;
-use kubernetes::nodes::Trouble;
+use kubernetes::final_states::Trouble;
 
 /// How often what is known of the nodes is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ async fn several_ready(cx: &Cx, live: &Live) -> anyhow::Result<String> {
     let count = match listed {
         Ok(listed) => listed.items.len(),
         // A person's own cluster may not show its nodes.
-        Err(error) if cx.run.cluster.was_there_before() => {
+        Err(error) if cx.run.cluster.is_existing() => {
             cx.run.events.note(format!("the cluster does not show its nodes: {error:#}"));
             return Ok(String::new());
         }
@@ -51,7 +51,7 @@ async fn several_ready(cx: &Cx, live: &Live) -> anyhow::Result<String> {
         }
         let words = unready.iter().map(|trouble| trouble.sentence.as_str()).collect::<Vec<_>>().join("; ");
         cx.wait.waiting(format!("{count} nodes ready: {words}"));
-        if cx.run.cluster.was_there_before() {
+        if cx.run.cluster.is_existing() {
             if began.elapsed() >= EXISTING_MAX {
                 cx.run.events.note(format!("replicas may not spread: {words}"));
                 return Ok(String::new());

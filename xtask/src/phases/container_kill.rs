@@ -8,7 +8,7 @@ use super::context::{Cx, NotApplicable};
 use super::disturb::Disturbance;
 use super::settled;
 use crate::stage::Stage;
-use cluster::node::Victim;
+use cluster::RunningContainer;
 use kubernetes::objects;
 
 /// Runs the case.
@@ -41,10 +41,10 @@ pub async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 /// The application's container in a pod, and how often it has restarted.
-fn victim(stage: &Stage, pod: &Pod) -> anyhow::Result<(Victim, i32)> {
+fn victim(stage: &Stage, pod: &Pod) -> anyhow::Result<(RunningContainer, i32)> {
     let missing = || format!("Pod/{} has no running container of the application", pod.name_any());
     let status = status(stage, pod).with_context(missing)?;
-    let victim = Victim {
+    let victim = RunningContainer {
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).with_context(missing)?,
         pod_uid: pod.uid().with_context(missing)?,
         container: status.name.clone(),

@@ -139,7 +139,7 @@ impl Run {
             of_suite.insert((topology.clone(), case.to_owned()), history::availability::worst(measured));
             return Ok(());
         }
-        let budgets = suite.budgets.get(self.cluster.sort());
+        let budgets = suite.budgets.get(self.cluster.provider());
         let exceeded = budgets.map(|budgets| budgets.exceeded((topology, case), measured));
         let exceeded = exceeded.unwrap_or_default();
         anyhow::ensure!(exceeded.is_empty(), "{}", exceeded.join("\n"));
@@ -153,7 +153,7 @@ impl Run {
     pub fn update_budgets(&self) -> anyhow::Result<()> {
         let all = self.made.measured.lock().unwrap_or_else(PoisonError::into_inner);
         for (folder, measured) in all.iter() {
-            let path = Budgets::update(folder, self.cluster.sort(), measured)?;
+            let path = Budgets::update(folder, self.cluster.provider(), measured)?;
             self.events.note(format!("{} budgets written to {}", measured.len(), path.display()));
         }
         Ok(())

@@ -53,7 +53,7 @@ impl Budgets {
     /// A usage error where one can't be read.
     pub fn beside(folder: &Path) -> anyhow::Result<BTreeMap<&'static str, Self>> {
         let mut all = BTreeMap::new();
-        for sort in Cluster::SORTS {
+        for sort in Cluster::PROVIDERS {
             all.extend(Self::of(folder, sort)?.map(|budgets| (sort, budgets)));
         }
         Ok(all)

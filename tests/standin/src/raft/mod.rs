@@ -4,7 +4,6 @@
 pub mod log_file;
 pub mod log_store;
 pub mod network;
-pub mod server;
 pub mod state_machine;
 #[cfg(test)]
 mod storage_tests;

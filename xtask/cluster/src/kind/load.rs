@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 
 use super::super::stage::{Progress, Stage};
 use super::super::{Loaded, hints};
-use super::Options;
 use images::Archive;
 use process::{Cmd, Launcher};
+use tools::{Docker, Tool};
 
 /// How often a node is asked whether its runtime answers; nothing announces it.
 const ASK_EVERY: Duration = Duration::from_millis(250);
@@ -20,9 +20,10 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Loads into one cluster.
-pub(super) struct Loader<'a> {
+pub struct Loader<'a> {
     pub launcher: &'a Launcher,
-    pub options: &'a Options,
+    pub kind: &'a Tool,
+    pub docker: &'a Docker,
     pub name: &'a str,
 }
 
@@ -51,6 +52,11 @@ impl Loader<'_> {
         self.load_into(&nodes, archives).await
     }
 
+    /// Loads all archives into a cluster that is complete.
+    pub async fn load_now(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
+        self.load_into(&self.nodes().await?, archives).await
+    }
+
     /// The nodes, once the container runtime of each answers; none if the cluster was complete first. Bounded by
     /// the creation itself.
     async fn early_nodes(&self, progress: &Progress) -> anyhow::Result<Option<Vec<String>>> {
@@ -74,7 +80,7 @@ impl Loader<'_> {
     }
 
     async fn nodes(&self) -> anyhow::Result<Vec<String>> {
-        let cmd = self.launcher.cmd(&self.options.kind.path).args(["get", "nodes", "--name", self.name]);
+        let cmd = self.launcher.cmd(&self.kind.path).args(["get", "nodes", "--name", self.name]);
         let listed = cmd.timeout(ASK_TIMEOUT).run().await?;
         // With several control planes kind lists what balances between them, too; it runs no pods.
         let is_node = |name: &&str| !name.is_empty() && !name.ends_with("-external-load-balancer");
@@ -88,18 +94,18 @@ impl Loader<'_> {
 
     /// What the node's container runtime has.
     async fn images_on(&self, node: &str) -> anyhow::Result<BTreeSet<String>> {
-        let listed = self.docker(&["exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).run().await?;
+        let listed = self.docker_cmd(&["exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).run().await?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    fn docker(&self, args: &[&str]) -> Cmd {
-        self.launcher.cmd(&self.options.docker.tool.path).args(args).timeout(ASK_TIMEOUT)
+    fn docker_cmd(&self, args: &[&str]) -> Cmd {
+        self.launcher.cmd(&self.docker.tool.path).args(args).timeout(ASK_TIMEOUT)
     }
 
     /// Loads every archive, and looks on every node whether its images have arrived.
     async fn load_into(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<Loaded> {
         for archive in archives {
-            let cmd = self.launcher.cmd(&self.options.kind.path).args(["load", "image-archive"]);
+            let cmd = self.launcher.cmd(&self.kind.path).args(["load", "image-archive"]);
             let loaded = cmd.arg(&archive.path).args(["--name", self.name]).timeout(LOAD_TIMEOUT).run().await;
             if let Err(error) = loaded {
                 let advice = hints::of(&error.tail);

@@ -2,6 +2,8 @@
 
 mod load;
 
+pub(super) use load::Loader;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +111,9 @@ impl Kind {
     /// # Errors
     /// Where the cluster was not created, or an archive can't be loaded even once it was.
     pub async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
-        load::Loader { launcher: &self.launcher, options: &self.options, name: &self.cluster_name() }
-            .load(&self.progress, archives)
-            .await
+        let Options { kind, docker, .. } = &self.options;
+        let loader = Loader { launcher: &self.launcher, kind, docker, name: &self.cluster_name() };
+        loader.load(&self.progress, archives).await
     }
 
     /// Has kind collect the logs of all nodes.

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::table::TABLE;
-
 /// How long a state lasts, or how often it comes, before it is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
@@ -47,12 +45,4 @@ impl Limits {
             Limit::Times(_) => Duration::ZERO,
         }
     }
-}
-
-/// The keys that a suite's `[limits_s]` may have.
-pub fn keys() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().filter_map(|row| match row.limit {
-        Limit::Adjustable { key, .. } => Some(key),
-        Limit::Seconds(_) | Limit::Times(_) => None,
-    })
 }

@@ -14,11 +14,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use self::limits::Limit;
-pub use self::limits::{Limits, keys};
+pub use self::limits::Limits;
 use self::table::TABLE;
+pub use self::table::keys;
 use self::view::View;
-use super::nodes::Trouble;
-use super::watch::State;
+use super::state::State;
+pub use super::trouble::Trouble;
 
 /// A state as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]

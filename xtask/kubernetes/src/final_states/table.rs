@@ -186,3 +186,11 @@ pub const TABLE: [Row; 19] = [
         find: workloads::stuck_rollout,
     },
 ];
+
+/// The keys that a suite's `[limits_s]` may have.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter_map(|row| match row.limit {
+        Limit::Adjustable { key, .. } => Some(key),
+        Seconds(_) | Times(_) => None,
+    })
+}

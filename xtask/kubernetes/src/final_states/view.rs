@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt;
 
 use crate::objects;
-use crate::watch::State;
+use crate::state::State;
 
 /// A namespace, and which hooks in it are not to be judged.
 pub struct View<'a> {

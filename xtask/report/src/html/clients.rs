@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::Outcome;
 
 use super::super::run::{self, Run};
-use super::timeline::Bar;
+use super::bar::Bar;
 use events::{Event, What};
 
 /// A pause between acknowledged operations that is worth shading, where somebody asked meanwhile.

@@ -1,5 +1,6 @@
 //! The HTML report: one self-contained file, readable on a phone and without JavaScript.
 
+mod bar;
 mod clients;
 mod journal;
 mod timeline;

@@ -5,21 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::super::run::{self, Case, Run};
+use super::bar::Bar;
 use super::clients::{self, Gap};
 use super::{class, seconds};
 use events::{Event, What};
-
-/// A coloured stretch of a lane, in milliseconds of the run.
-pub struct Bar {
-    /// Where it begins.
-    pub from_ms: u64,
-    /// Where it ends.
-    pub to_ms: u64,
-    /// Its colour.
-    pub class: &'static str,
-    /// What it is, for whoever points at it or has it read out.
-    pub title: String,
-}
 
 /// The lanes of one topology, or of cases without one.
 #[derive(Default)]

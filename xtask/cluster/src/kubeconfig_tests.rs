@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::existing::is_kinds;
 
 const USERS: &str = r"
 apiVersion: v1

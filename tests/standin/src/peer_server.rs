@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::wire::{self, Answer, Envelope, Request};
 use crate::log;
 use crate::node::Node;
+use crate::raft::wire::{self, Answer, Envelope, Request};
 
 /// Serves the port until the process ends.
 pub async fn serve(listener: TcpListener, node: Arc<Node>) {

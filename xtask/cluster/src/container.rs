@@ -1,0 +1,14 @@
+//! A container as the node that runs it knows it.
+
+/// A running container.
+#[derive(Debug, Clone)]
+pub struct RunningContainer {
+    /// The node that it runs on.
+    pub node: String,
+    /// Its pod's UID.
+    pub pod_uid: String,
+    /// Its name in the pod.
+    pub container: String,
+    /// Its id, as the pod's status has it: `containerd://1b…`.
+    pub id: String,
+}

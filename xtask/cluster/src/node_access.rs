@@ -1,0 +1,45 @@
+//! How the nodes of an existing cluster are reached beside its API, and how images get onto them.
+
+use images::Archive;
+use process::Launcher;
+use tools::{Docker, Tool};
+
+use super::{Loaded, embedded, kind};
+
+/// What reaches the nodes of an existing cluster.
+pub enum NodeAccess {
+    /// Nothing: they have to pull their images.
+    None,
+    /// kind and the Docker that its nodes run in.
+    Kind(Tool, Docker),
+    /// The embedded cluster itself.
+    Embedded(::embedded::cluster::Cluster),
+}
+
+impl NodeAccess {
+    /// Loads archives into every node of the cluster of `context`, if something can.
+    pub(super) async fn load(
+        &self,
+        launcher: &Launcher,
+        context: &str,
+        archives: &[Archive],
+    ) -> anyhow::Result<Loaded> {
+        match self {
+            Self::None => Ok(Loaded::HaveToBePulled(format!(
+                "nothing can load images into the nodes of context {context}: they have to be able to pull them"
+            ))),
+            Self::Embedded(cluster) => embedded::load(cluster, archives).await,
+            Self::Kind(kind, docker) => {
+                let name = context.trim_start_matches("kind-");
+                kind::Loader { launcher, kind, docker, name }.load_now(archives).await
+            }
+        }
+    }
+
+    pub(super) fn docker(&self) -> Option<&Docker> {
+        match self {
+            Self::Kind(_, docker) => Some(docker),
+            Self::None | Self::Embedded(_) => None,
+        }
+    }
+}
