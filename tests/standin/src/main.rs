@@ -2,6 +2,7 @@
 
 mod config;
 mod crash;
+mod execute;
 mod faults;
 mod files;
 mod help;
