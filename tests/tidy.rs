@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "command.rs"]
+mod command;
+
+use crate::command::command;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +149,7 @@ fn the_function_counter_counts() {
 /// Each package of the tree with its features, a line each: `hyper v1.12.0 client,full`.
 fn packages(edges: &str) -> BTreeSet<String> {
     let args = ["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
-    let listed = duct::cmd(env!("CARGO"), args).dir(root()).read().unwrap();
+    let listed = command(env!("CARGO"), args).dir(root()).read().unwrap();
     listed.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
 }
 

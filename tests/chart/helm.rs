@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use process::Launcher;
 use tools::{self, Name, Tool};
 
+use crate::command::command;
 use crate::manifests::Manifests;
 
 /// A chart of this repository, by its folder below `helm`.
@@ -65,7 +66,7 @@ pub struct Said {
 pub fn run(helm: &Path, args: &[&str]) -> Said {
     let home = tempfile::tempdir().unwrap();
     let environment = [("HOME", home.path()), ("KUBECONFIG", Path::new("/dev/null"))];
-    let expression = duct::cmd(helm, args).full_env(environment).stdout_capture().stderr_capture().unchecked();
+    let expression = command(helm, args).full_env(environment).stdout_capture().stderr_capture().unchecked();
     let output = expression.run().unwrap_or_else(|error| panic!("{}: {error}", helm.display()));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }

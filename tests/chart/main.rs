@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod caesium;
+#[path = "../command.rs"]
+mod command;
 mod effects;
 mod every_chart;
 mod everything;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use crate::command::command;
 use crate::peers::{self, Peer};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/caesium/files/discover.sh");
@@ -213,7 +214,7 @@ impl Script {
             ("DATA_DIR", path("data")),
             ("NODES_FILE", path("nodes")),
         ];
-        duct::cmd(dir.join("bin/sh"), [self.tools.script(dir)])
+        command(dir.join("bin/sh"), [self.tools.script(dir)])
             .full_env(environment)
             .stderr_capture()
             .stdout_capture()

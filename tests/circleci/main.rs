@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "../command.rs"]
+mod starter;
+
 use std::path::{Path, PathBuf};
 
+use crate::starter::command as start;
 use boon::{Compiler, Schemas};
 use serde_json::{Value, json};
 
@@ -133,7 +137,7 @@ fn the_harness_knows_its_flags() {
     for command in commands(&config()) {
         let words: Vec<_> = command.split_whitespace().collect();
         let ["cargo", "xtask", subcommand, ..] = words[..] else { continue };
-        let help = duct::cmd(env!("CARGO_BIN_EXE_xtask"), [subcommand, "--help"]).read().unwrap();
+        let help = start(env!("CARGO_BIN_EXE_xtask"), [subcommand, "--help"]).read().unwrap();
         for flag in words.iter().filter(|word| word.starts_with("--")) {
             assert!(help.contains(flag), "{command}: `cargo xtask {subcommand}` has no {flag}");
         }

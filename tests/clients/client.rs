@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::command::command;
 use process::Launcher;
 use tools::{self, Name};
 
@@ -73,7 +74,7 @@ impl Client {
     pub fn command(&self, line: &str, rest: &[&str]) -> duct::Expression {
         let words = ["--namespace", &self.namespace].into_iter().chain(line.split_whitespace());
         let arguments: Vec<&str> = words.chain(rest.iter().copied()).collect();
-        self.with_own_environment(&duct::cmd(&self.tool, arguments))
+        self.with_own_environment(&command(&self.tool, arguments))
     }
 
     fn with_own_environment(&self, command: &duct::Expression) -> duct::Expression {
@@ -90,7 +91,7 @@ impl Client {
     /// What a call comes to on a terminal of 33 rows and 99 columns.
     pub fn on_a_terminal(&self, line: &str) -> Said {
         let script = format!("stty rows 33 cols 99; {} --namespace {} {line}", self.tool.display(), self.namespace);
-        let command = self.with_own_environment(&duct::cmd("script", ["-qec", &script, "/dev/null"]));
+        let command = self.with_own_environment(&command("script", ["-qec", &script, "/dev/null"]));
         Said::of(&command.stdin_null().stdout_capture().stderr_capture())
     }
 

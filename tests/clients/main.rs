@@ -8,6 +8,8 @@
 mod apply;
 mod client;
 mod clusters;
+#[path = "../command.rs"]
+mod command;
 mod containers;
 mod deployments;
 mod helm;

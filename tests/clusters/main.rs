@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
+#[path = "../command.rs"]
+mod command;
 mod existing;
 mod helm_3;
 #[path = "../e2e/left.rs"]

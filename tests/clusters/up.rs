@@ -8,6 +8,7 @@ use process::Launcher;
 use rustix::process::{Pid, Signal, kill_process};
 use tools::{self, Name};
 
+use crate::command::command;
 use crate::left::{leases, left_behind};
 use crate::scene::{Scene, suite};
 
@@ -61,7 +62,7 @@ impl Up {
         let folder = tempfile::tempdir().unwrap();
         let (kubeconfig, caches) = (shown(&self.kubeconfig), shown(folder.path()));
         let flags = [&["--kubeconfig", &kubeconfig, "--cache-dir", &caches], words].concat();
-        duct::cmd(kubectl, flags).stderr_to_stdout().unchecked().read().unwrap()
+        command(kubectl, flags).stderr_to_stdout().unchecked().read().unwrap()
     }
 }
 
@@ -99,7 +100,7 @@ fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing
     assert!(nodes.contains("chartproof-control-plane   Ready"), "{nodes}");
     let helm = |words: &[&str]| {
         let at = ["--kubeconfig", &shown(&up.kubeconfig), "--kube-context", "chartproof"];
-        duct::cmd(tool(Name::Helm), [words, &at].concat()).stderr_to_stdout().unchecked().read().unwrap()
+        command(tool(Name::Helm), [words, &at].concat()).stderr_to_stdout().unchecked().read().unwrap()
     };
     let chart = shown(suite().parent().unwrap());
     let values = shown(&suite().parent().unwrap().join("ci/r1-values.yaml"));

@@ -1,5 +1,6 @@
 //! Each check goes red when it should, for the right reason, in the right words: faults planted in the stand-in.
 
+use crate::command::command;
 use crate::scene::{Ended, Scene};
 
 /// Runs cases with a fault planted in the stand-in.
@@ -45,7 +46,8 @@ fn a_lost_acknowledged_write_is_found_after_the_kill() {
     );
     assert_eq!(ended.verdict("caesium::r1::write_read"), Some("passed"), "it is readable until the process ends");
     let history = scene.report().join("histories/caesium.r1.pod_kill.jsonl");
-    let output = duct::cmd!(env!("CARGO_BIN_EXE_xtask"), "check", history).stdout_capture().unchecked().run().unwrap();
+    let output =
+        command(env!("CARGO_BIN_EXE_xtask"), ["check".into(), history]).stdout_capture().unchecked().run().unwrap();
     assert_eq!(output.status.code(), Some(101), "the saved history is judged the same");
     assert!(String::from_utf8_lossy(&output.stdout).contains("no acknowledged record lost: violated"));
 }

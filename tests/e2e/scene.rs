@@ -6,6 +6,7 @@ mod formats;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::command::command;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -63,7 +64,7 @@ impl Scene {
         env.retain(|name, _| name != "CI" && name != "CHARTPROOF_REPORT_DIR");
         env.insert("XDG_STATE_HOME".into(), self.folder.path().join("state").into());
         env.extend(self.env.iter().map(|(name, value)| (name.into(), value.into())));
-        duct::cmd(program, words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
+        command(program, words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
     }
 
     /// Runs the suite of the repository on the embedded cluster.

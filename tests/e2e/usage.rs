@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::command::command;
 use crate::scene::{Scene, suite};
 
 /// Exit code 2, this message, nothing on stdout, no folder made.
@@ -178,7 +179,11 @@ fn a_history_that_is_none_is_refused_with_line_and_reason() {
     let scene = Scene::new();
     let path = scene.folder.path().join("history.jsonl");
     std::fs::write(&path, "{}\n").unwrap();
-    let output = duct::cmd!(env!("CARGO_BIN_EXE_xtask"), "check", &path).stderr_capture().unchecked().run().unwrap();
+    let output = command(env!("CARGO_BIN_EXE_xtask"), ["check".as_ref(), path.as_os_str()])
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("history.jsonl: line 1: neither a header, an operation nor a fault"), "{told}");

@@ -6,13 +6,17 @@
 #[path = "../clients/client.rs"]
 #[expect(dead_code, reason = "another test's, of which this one needs a part")]
 mod client;
+#[path = "../command.rs"]
+mod command;
 mod members;
 mod package;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::command::command;
 use client::Clients;
 use embedded::cluster::{Cluster, Faults, Options};
 use images::Archive;
@@ -67,18 +71,10 @@ fn by_suite(_: &Runtime, archive: &Archive, folder: &Path) {
     let lines = std::fs::read_to_string(suite().join("e2e.toml")).unwrap().lines().count();
     assert!(lines < 60, "a suite file is short: this one has {lines} lines");
     let xtask = env!("CARGO_BIN_EXE_xtask");
-    let run = duct::cmd!(
-        xtask,
-        "e2e",
-        "--suite",
-        suite(),
-        "--image",
-        &archive.path,
-        "--cluster",
-        "embedded",
-        "--report-dir",
-        folder.join("report")
-    );
+    let [suite, image, report] = [suite(), archive.path.clone(), folder.join("report")].map(PathBuf::into_os_string);
+    let flags = ["e2e", "--cluster", "embedded"].map(OsString::from).into_iter();
+    let run =
+        command(xtask, flags.chain(["--suite".into(), suite, "--image".into(), image, "--report-dir".into(), report]));
     let run = run.env("XDG_STATE_HOME", folder.join("state")).env_remove("CHARTPROOF_REPORT_DIR");
     let output = run.dir(folder).stdout_capture().stderr_capture().unchecked().run().unwrap();
     let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

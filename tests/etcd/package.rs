@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::command::command;
 use images::Archive;
 use images::program::Image;
 use process::Launcher;
@@ -20,7 +21,7 @@ pub fn missing() -> Option<String> {
             return Some(format!("neither etcd nor {tool} is on PATH: install etcd"));
         }
     }
-    let shown = duct::cmd!("apt-cache", "show", PACKAGE).stdout_capture().stderr_null().unchecked().run().unwrap();
+    let shown = command("apt-cache", ["show", PACKAGE]).stdout_capture().stderr_null().unchecked().run().unwrap();
     let known = shown.status.success() && !shown.stdout.is_empty();
     (!known).then(|| format!("apt knows no package {PACKAGE}: run apt-get update, or install etcd"))
 }
@@ -42,10 +43,10 @@ fn unpacked(folder: &Path) -> PathBuf {
     if let Some(why) = missing() {
         panic!("{why}");
     }
-    duct::cmd!("apt-get", "--quiet", "download", PACKAGE).dir(folder).stdout_null().run().unwrap();
+    command("apt-get", ["--quiet", "download", PACKAGE]).dir(folder).stdout_null().run().unwrap();
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let package = entries.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "deb")).unwrap();
     let tree = folder.join("package");
-    duct::cmd!("dpkg-deb", "--extract", &package, &tree).run().unwrap();
+    command("dpkg-deb", ["--extract".as_ref(), package.as_os_str(), tree.as_os_str()]).run().unwrap();
     tree.join("usr/bin/etcd")
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::command::command;
 use crate::doubles::{Doubles, Rule, rule};
 use crate::run::{Scene, suite};
 
@@ -40,7 +41,7 @@ fn script() -> PathBuf {
 fn plain(scene: &Scene, doubles: &Doubles) -> (Option<i32>, String) {
     let bin = |tool: &str| doubles.bin().join(tool).display().to_string();
     let folder = scene.folder.path().display().to_string();
-    let mut command = duct::cmd!("sh", script()).env("PATH", &scene.env[0].1);
+    let mut command = command("sh", [script()]).env("PATH", &scene.env[0].1);
     let environment = [
         ("CLUSTER", "kind".to_owned()),
         ("NAME", "chartproof-ab12".to_owned()),

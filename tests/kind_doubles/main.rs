@@ -4,6 +4,8 @@
 
 mod bench;
 mod cluster;
+#[path = "../command.rs"]
+mod command;
 mod doubles;
 #[path = "../e2e/scene.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]

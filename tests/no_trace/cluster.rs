@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tools::{self, Name};
 
+use crate::command::command;
 use crate::traces::Traces;
 use crate::who::{Who, open_folder};
 
@@ -51,7 +52,7 @@ impl Up {
 
     fn kubectl(&self, args: &[&str]) {
         let environment = [("KUBECONFIG", self.kubeconfig.as_path()), ("HOME", self.kubectls.path())];
-        let call = duct::cmd(kubectl(), args).full_env(environment).stdout_capture().stderr_capture().unchecked();
+        let call = command(kubectl(), args).full_env(environment).stdout_capture().stderr_capture().unchecked();
         let output = call.run().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }

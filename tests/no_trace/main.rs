@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod cluster;
+#[path = "../command.rs"]
+mod command;
 mod forbidden;
 mod suite;
 mod traces;

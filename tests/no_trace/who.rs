@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::command::command;
 use tempfile::TempDir;
 
 const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
@@ -72,7 +73,7 @@ impl Who {
         let become_them = id.as_ref().map(|id| ["setpriv", "--reuid", id, "--regid", id, "--clear-groups"]);
         let words = [become_them.as_ref().map_or(&[][..], |words| words), words].concat();
         let environment = environment(folder);
-        duct::cmd(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
+        command(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
     }
 
     /// Looks for files of this user beside the folder. Of root's nobody can say whose they are.

@@ -1,5 +1,6 @@
 //! A headless browser: loads a page and says how it came out.
 
+use crate::command::command;
 use std::path::{Path, PathBuf};
 
 /// Run in a copy of the page only: unfolds everything, measures, and tells the page around it.
@@ -52,7 +53,7 @@ impl Browser {
         let flags = flags.into_iter().chain(["--virtual-time-budget=10000", "--dump-dom"]);
         let address = format!("file://{}", outer.display());
         let output =
-            duct::cmd(&self.program, flags.chain([address.as_str()])).stdout_capture().stderr_null().read().unwrap();
+            command(&self.program, flags.chain([address.as_str()])).stdout_capture().stderr_null().read().unwrap();
         let found = output.split("MEASURED").nth(1).expect("the page was measured");
         let found: serde_json::Value = serde_json::from_str(&decoded(found)).unwrap();
         let number = |name: &str| u32::try_from(found[name].as_u64().unwrap()).unwrap();

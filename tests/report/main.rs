@@ -5,6 +5,8 @@
 #![expect(dead_code, reason = "the scene is shared with tests/e2e, which uses all of it")]
 
 mod browser;
+#[path = "../command.rs"]
+mod command;
 mod nextest;
 #[path = "../e2e/scene.rs"]
 mod scene;

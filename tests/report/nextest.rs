@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::command::command;
 use crate::scene::{Ended, Scene};
 
 pub fn missing() -> Option<&'static str> {
@@ -70,7 +71,7 @@ fn nextest(scene: &Scene) -> Told {
     let is_ours = |name: &str| !["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|told| name.starts_with(told));
     let mut env: BTreeMap<_, _> = std::env::vars().filter(|(name, _)| is_ours(name)).collect();
     env.insert(xtask::replay::VARIABLE.to_owned(), last.display().to_string());
-    let command = duct::cmd(cargo, words).dir(env!("CARGO_MANIFEST_DIR")).full_env(env);
+    let command = command(cargo, words).dir(env!("CARGO_MANIFEST_DIR")).full_env(env);
     let output = command.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
     Told { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&output.stdout).into_owned() }
 }

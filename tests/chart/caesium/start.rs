@@ -1,6 +1,7 @@
 //! What the main container's command does with the file that the init container left.
 
 use super::defaults;
+use crate::command::command;
 use crate::manifests::at;
 
 /// Runs the rendered command with the file's content, `env` standing in for Caesium.
@@ -17,7 +18,7 @@ fn started_with(nodes: Option<&str>) -> Result<String, String> {
     assert!(script.contains("exec /bin/caesium start"), "{script}");
     let script =
         script.replace("/bin/caesium start", "env").replace("/etc/caesium/database-nodes", &file.display().to_string());
-    let shell = duct::cmd("/bin/sh", ["-ec", &script]).env_remove("CAESIUM_DATABASE_NODES");
+    let shell = command("/bin/sh", ["-ec", &script]).env_remove("CAESIUM_DATABASE_NODES");
     let output = shell.stdout_capture().stderr_capture().unchecked().run().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }

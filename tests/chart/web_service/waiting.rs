@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::defaults;
+use crate::command::command;
 use crate::manifests::at;
 
 /// Runs what waits for this, for as long as it does but two seconds; says whether it ended by itself, and what it said.
@@ -14,7 +15,7 @@ fn waits_for(url: &str, switch: Option<&str>) -> (bool, String) {
     let container = at(rendered.get("Deployment"), "spec.template.spec.initContainers[wait-for-postgres]").clone();
     assert_eq!(container["command"], serde_json::json!(["sh", "-c"]));
     let script = container["args"][0].as_str().unwrap().to_owned();
-    let command = duct::cmd("timeout", ["2", "sh", "-c", &script]).env("URL", url);
+    let command = command("timeout", ["2", "sh", "-c", &script]).env("URL", url);
     let command = match switch {
         Some(switch) => command.env("SWITCH", switch),
         None => command.env_remove("SWITCH"),

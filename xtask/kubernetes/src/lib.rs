@@ -101,27 +101,38 @@ impl std::error::Error for Refused {}
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use axum::Json;
+    use axum::http::StatusCode;
+    use axum::routing::get;
     use k8s_openapi::api::core::v1::Namespace;
     use kube::Api;
     use serde_json::json;
-    use wiremock::matchers::method;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
+    use tokio::net::TcpListener;
 
     use super::*;
 
-    /// What getting a namespace ends with where the server answers this status so often, and then well.
+    /// Gets a namespace from a server that refuses with this status so often, and then has it.
     async fn got(status: u16, times: u64) -> anyhow::Result<Namespace> {
-        let server = MockServer::start().await;
-        answers(&server, status, times).await;
-        get_from(&server.uri()).await
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        serve(listener, status, times);
+        get_from(&url).await
     }
 
-    async fn answers(server: &MockServer, status: u16, times: u64) {
-        let told = json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
-        let refusal = ResponseTemplate::new(status).set_body_json(told);
-        Mock::given(method("GET")).respond_with(refusal).up_to_n_times(times).mount(server).await;
-        let namespace = ResponseTemplate::new(200).set_body_json(json!({ "metadata": { "name": "a" } }));
-        Mock::given(method("GET")).respond_with(namespace).mount(server).await;
+    fn serve(listener: TcpListener, status: u16, times: u64) {
+        let refused = Arc::new(AtomicU64::new(0));
+        let answer = move || {
+            let refuses = refused.fetch_add(1, Ordering::Relaxed) < times;
+            let refusal =
+                json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
+            let (status, body) =
+                if refuses { (status, refusal) } else { (200, json!({ "metadata": { "name": "a" } })) };
+            async move { (StatusCode::from_u16(status).unwrap(), Json(body)) }
+        };
+        tokio::spawn(axum::serve(listener, axum::Router::new().fallback(get(answer))).into_future());
     }
 
     async fn get_from(server: &str) -> anyhow::Result<Namespace> {
@@ -145,13 +156,10 @@ mod tests {
         drop(taken);
         let back = async {
             tokio::time::sleep(Duration::from_millis(700)).await;
-            let listener = std::net::TcpListener::bind(address).unwrap();
-            let server = MockServer::builder().listener(listener).start().await;
-            answers(&server, 503, 1).await;
-            server
+            serve(TcpListener::bind(address).await.unwrap(), 503, 1);
         };
         let url = format!("http://{address}");
-        let (got, _server) = tokio::join!(get_from(&url), back);
+        let (got, ()) = tokio::join!(get_from(&url), back);
         got.unwrap();
     }
 

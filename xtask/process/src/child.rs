@@ -110,6 +110,7 @@ async fn start(cmd: &Cmd, grace: Duration, stdout: &File, stderr: &File) -> io::
     Ok(Child { group: Some(group), status: Some(status), grace })
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the harness's one place that starts processes")]
 fn expression(cmd: &Cmd, stdout: File, stderr: File) -> duct::Expression {
     let mut expression = duct::cmd(&cmd.program, &cmd.args).stdout_file(stdout).stderr_file(stderr);
     expression = match &cmd.stdin {

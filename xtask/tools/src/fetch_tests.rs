@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use wiremock::matchers::method;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
 
 use super::super::pins::platform;
 use super::super::unpack::tests::{tar_gz, zip};
@@ -11,15 +12,17 @@ use super::*;
 
 const WHAT_TO_DO: &str = "compare both with the digest that the project publishes";
 
-async fn serve(status: u16, body: &[u8]) -> MockServer {
-    let server = MockServer::start().await;
-    let answer = ResponseTemplate::new(status).set_body_bytes(body);
-    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
-    server
+/// Serves an answer; returns where.
+async fn serve(status: u16, body: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = get(move || async move { (StatusCode::from_u16(status).unwrap(), body) });
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
+    url
 }
 
-fn file(server: &MockServer, sha256: String) -> Download {
-    let (url, sha256) = (format!("{}/kind", server.uri()), sha256);
+fn file(server: &str, sha256: String) -> Download {
+    let (url, sha256) = (format!("{server}/kind"), sha256);
     toml::from_str(&format!("platform = 'any'\nurl = '{url}'\nsha256 = '{sha256}'")).unwrap()
 }
 
