@@ -32,7 +32,7 @@ impl Cluster {
             Self::Embedded(embedded) => embedded.kill_container(container).await?,
             Self::Existing(existing) => match existing.node_access() {
                 NodeAccess::Embedded(cluster) => {
-                    cluster.kill_container(&container.pod_uid, &container.container).await?
+                    cluster.kill_container(&container.pod_uid, &container.container).await?;
                 }
                 NodeAccess::Kind(..) | NodeAccess::None => return Ok(false),
             },
