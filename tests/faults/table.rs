@@ -8,12 +8,12 @@ use crate::matrix::{Matrix, Row};
 const HEAD: &str = "\
 # Planted faults and the cases that detect them
 
-Each row is a fault that a test plants, and the case that must detect it. A row without a failed case is a twin: the same
-fault, from which the application recovers, and no case may fail. Faults that don't disturb each other may share a run;
-each has a row of its own.
+Each row is a fault that a test plants, and the case that must detect it. A row without a failed case is a twin: the
+same fault, from which the application recovers, and no case may fail. Faults that don't disturb each other may share a
+run; each has a row of its own.
 
-`UPDATE_DOCS=1 cargo test --test faults` writes this page from `tests/faults/matrix.toml`. Seconds count from the start of
-the case to its failure, in one run on two cores with twelve rows side by side.
+`UPDATE_DOCS=1 cargo test --test faults` writes this page from `tests/faults/matrix.toml`. Seconds count from the start
+of the case to its failure, in one run on two cores with twelve rows side by side.
 
 | row | what is wrong | failed case | seconds | message |
 |---|---|---|---|---|
