@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::matrix::{Matrix, Row};
 
 const HEAD: &str = "\
-# Faults, and who notices them
+# Planted faults and the cases that detect them
 
-Written by `UPDATE_DOCS=1 cargo test --test faults` from `tests/faults/matrix.toml`; seconds are those of one run on two
-cores, twelve rows side by side, from the start of the case to its red. A row without a red case is a twin: the fault is
-survived, and nothing may go red. Faults that don't disturb each other may share a run; each has a line of its own.
+Each row is a fault that a test plants, and the case that must detect it. A row without a failed case is a twin: the
+same fault, from which the application recovers, and no case may fail. Faults that don't disturb each other may share a
+run; each has a row of its own.
 
-| row | what is wrong | red case | seconds | message |
+`UPDATE_DOCS=1 cargo test --test faults` writes this page from `tests/faults/matrix.toml`. Seconds count from the start
+of the case to its failure, in one run on two cores with twelve rows side by side.
+
+| row | what is wrong | failed case | seconds | message |
 |---|---|---|---|---|
 ";
 

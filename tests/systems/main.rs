@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use xtask::suite::{Question, Suite, load};
 
 const HEAD: &str = "\
-# Systems, and what is proven of them
+# Systems and what is proven of each
 
-Written by `UPDATE_DOCS=1 cargo test --test systems` from the suite files. Each row is something that the owners of a
-deployment listed to be verified by hand, and the cases that answer it; or why it is not proven.
+The owners of five deployments listed what they verify by hand. Each row is an item of their lists, the cases that prove
+it, and what is not proven and why. `UPDATE_DOCS=1 cargo test --test systems` writes this page from the suite files.
 ";
 
 fn root() -> PathBuf {
@@ -43,7 +43,7 @@ fn document() -> String {
         if !suite.note.is_empty() {
             writeln!(text, "Note: {}.\n", suite.note).unwrap();
         }
-        text += "| what was to be verified | by | not proven |\n|---|---|---|\n";
+        text += "| requirement | proven by | not proven |\n|---|---|---|\n";
         suite.questions.iter().for_each(|question| writeln!(text, "{}", row(&suite, question)).unwrap());
     }
     text

@@ -1,4 +1,4 @@
-{{/* The init container: writes the peers' addresses to /etc/caesium/database-nodes. */}}
+{{/* The init container. It writes the peers' addresses to /etc/caesium/database-nodes. */}}
 {{- define "caesium.discoveryContainer" -}}
 image: {{ include "caesium.image" (dict "image" .Values.discovery.image) }}
 imagePullPolicy: {{ .Values.discovery.image.pullPolicy }}
@@ -47,7 +47,7 @@ volumeMounts:
     readOnly: true
 {{- end }}
 
-{{/* Caesium itself. */}}
+{{/* The Caesium container. */}}
 {{- define "caesium.mainContainer" -}}
 image: {{ include "caesium.image" (dict "image" .Values.image "tag" .Chart.AppVersion) }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -125,7 +125,7 @@ volumeMounts:
     mountPath: /tmp
 {{- end }}
 
-{{/* Refuses a probe with the handler that the user gave beside the one of values.yaml. */}}
+{{/* Rejects a probe that has the user's handler in addition to the default one from values.yaml. */}}
 {{- define "caesium.checkProbe" -}}
 {{- $handlers := list }}
 {{- range list "exec" "grpc" "httpGet" "tcpSocket" }}

@@ -3,8 +3,8 @@
 {{- end }}
 
 {{/*
-The base of all names. 52, not 63: the controller labels each pod with this name and a hash of
-eleven characters, and a label ends at 63.
+The base of all names. Up to 52 characters, because the controller labels each pod with this name and a hash of
+eleven characters, and a label has at most 63.
 */}}
 {{- define "caesium.fullname" -}}
 {{- $name := include "caesium.name" . }}
@@ -39,18 +39,18 @@ app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | re
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* An image reference; a digest may stand in place of the tag. Call with image and default tag. */}}
+{{/* An image reference. The tag can be a digest. Call with image and default tag. */}}
 {{- define "caesium.image" -}}
 {{- $tag := .image.tag | default .tag | toString }}
 {{- .image.repository }}{{ if hasPrefix "sha256:" $tag }}@{{ else }}:{{ end }}{{ $tag }}
 {{- end }}
 
-{{/* Whether replicas have to find each other. */}}
+{{/* Whether replicas must discover each other. */}}
 {{- define "caesium.clustered" -}}
 {{- if eq .Values.config.databaseType "internal" }}true{{ end }}
 {{- end }}
 
-{{/* The domain below which each pod has its name. */}}
+{{/* The DNS domain of the pods' names. */}}
 {{- define "caesium.podDomain" -}}
 {{ include "caesium.headlessName" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
 {{- end }}

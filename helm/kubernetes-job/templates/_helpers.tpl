@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The release's own name: one release is one run, and names its Job and its claim. */}}
+{{/* The release name. One release is one run, and its name is that of the Job and the claim. */}}
 {{- define "kubernetes-job.fullname" -}}
 {{- default .Release.Name .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
@@ -21,7 +21,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- include "kubernetes-job.label" (dict "name" "timestamp" "value" .Values.metadata.timestamp) }}
 {{- end }}
 
-{{/* A label that may be a number, which a values file turns into a float. */}}
+{{/* A label whose value may be a number. In a values file, that becomes a float. */}}
 {{- define "kubernetes-job.label" -}}
 {{- if ne (toString .value) "" }}
 {{ .name }}: {{ kindIs "float64" .value | ternary (int64 .value) .value | toString | quote }}

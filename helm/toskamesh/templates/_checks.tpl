@@ -1,4 +1,4 @@
-{{/* In production, every secret that is still a placeholder or too short; one a line. */}}
+{{/* In production, the secrets that are placeholders or too short, one per line. */}}
 {{- define "toskamesh.unfit" -}}
 {{- range $name, $value := .Values.secrets }}
 {{- if or (empty $value) (contains "CHANGE_ME" (upper $value)) (contains "development-only" $value) }}
@@ -9,7 +9,7 @@ secrets.{{ $name }} has {{ len $value }} characters and needs 64
 {{- end }}
 {{- end }}
 
-{{/* Refuses what would be deployed wrongly. */}}
+{{/* Rejects releases that can't work. */}}
 {{- define "toskamesh.check" -}}
 {{- if gt (len .Release.Name) 36 }}
 {{- fail (printf "the release's name %q is longer than 36 characters: names of services would be cut" .Release.Name) }}

@@ -1,4 +1,4 @@
-{{/* What the application and its migration have in common. */}}
+{{/* Shared by the application's container and the migration's. */}}
 {{- define "web-service.application" -}}
 image: {{ include "web-service.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -29,7 +29,7 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* A container of the small image that asks another. Call with root, url, script, and where there is one, switch. */}}
+{{/* A container of the small image that queries a url. Call with root, url, script, and switch if there is one. */}}
 {{- define "web-service.asking" -}}
 image: {{ .root.Values.tools.image.repository }}:{{ .root.Values.tools.image.tag }}
 imagePullPolicy: {{ .root.Values.tools.image.pullPolicy }}
@@ -69,7 +69,7 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Init containers that wait for others, one for each, so that the pod's status names the one that is missing. */}}
+{{/* Init containers, one per dependency, so that the pod's status names the missing one. */}}
 {{- define "web-service.waiting" -}}
 {{- range .Values.waitFor }}
 - name: wait-for-{{ .name }}
@@ -78,10 +78,10 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* What all pods have in common. */}}
+{{/* Shared by all pods. */}}
 {{- define "web-service.pod" -}}
 automountServiceAccountToken: false
-# A Service named like a prefix of the application's variables would inject some of its own.
+# Otherwise a Service whose name is a prefix of the application's variables would inject its own.
 enableServiceLinks: false
 {{- with .Values.serviceAccountName }}
 serviceAccountName: {{ . }}
@@ -104,7 +104,7 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* The user's affinity, and unless it says otherwise, replicas kept apart. */}}
+{{/* The user's affinity, plus anti-affinity between replicas unless the user's affinity has its own. */}}
 {{- define "web-service.affinity" -}}
 {{- $affinity := dict }}
 {{- if .Values.antiAffinity }}

@@ -1,9 +1,9 @@
-{{/* In a chart that has this one as a dependency, its alias; aliases are written in camel case there. */}}
+{{/* If this chart is a dependency, its alias. Aliases are in camel case. */}}
 {{- define "web-service.name" -}}
 {{- default (kebabcase .Chart.Name) .Values.nameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The base of all names; at most 52 characters, so that those derived from it fit 63. */}}
+{{/* The base of all names. At most 52 characters, so that names derived from it fit into 63. */}}
 {{- define "web-service.fullname" -}}
 {{- $name := include "web-service.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -28,7 +28,7 @@ app.kubernetes.io/version: {{ include "web-service.tag" . | replace ":" "-" | tr
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* Labels of pods that are no replicas: the Service must never count them among its own. Call with root and suffix. */}}
+{{/* Labels of pods that are not replicas, so that the Service never routes to them. Call with root and suffix. */}}
 {{- define "web-service.besideLabels" -}}
 app.kubernetes.io/name: {{ include "web-service.name" .root | trunc 47 | trimSuffix "-" }}-{{ .suffix }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -40,7 +40,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- $global.tag | default .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The application's image; a digest may stand in place of the tag, and `global.image` in place of both. */}}
+{{/* The application's image. The tag can be a digest, and `global.image` overrides both. */}}
 {{- define "web-service.image" -}}
 {{- $global := default dict .Values.global.image }}
 {{- $tag := include "web-service.tag" . }}

@@ -72,7 +72,7 @@ fn a_secret_kept_elsewhere_replaces_those_in_values() {
     let names = secret_names(&rendered);
     assert!(names.len() > SERVICES.len() && names.iter().all(|name| name == "vault"), "{names:?}");
     assert!(!render.notes().contains("WARNING"));
-    assert!(with_strong_secrets(None).notes().contains("WARNING: secrets stand in the values"));
+    assert!(with_strong_secrets(None).notes().contains("WARNING: the values of this release contain secrets"));
 }
 
 #[test]

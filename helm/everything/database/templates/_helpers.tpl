@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The release's own name unless said otherwise: what clients call it. At most 52 characters, as pods are labelled with it and a hash. */}}
+{{/* The release name by default; clients use it as the host name. 52 characters, as pods are labelled with it and a hash. */}}
 {{- define "database.fullname" -}}
 {{- default .Release.Name .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
@@ -24,7 +24,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $global.tag | default .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The database's image; a digest may stand in place of the tag, and `global.image` in place of both. */}}
+{{/* The database's image. The tag can be a digest, and `global.image` overrides both. */}}
 {{- define "database.image" -}}
 {{- $global := default dict .Values.global.image }}
 {{- $tag := include "database.tag" . }}
