@@ -4,20 +4,22 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use futures::FutureExt;
 
+use crate::cases;
+use crate::cases::support::case::Conclusion;
+use crate::cases::support::context::Cx;
+use crate::cases::support::{explain, extra, never_below};
 use crate::events::Verdict;
 use crate::evidence;
 use crate::kubernetes::final_states::Limits;
 use crate::kubernetes::wait::{GivenUp, Waiter};
-use crate::phases::context::{Cx, NotApplicable};
-use crate::phases::{self, explain, extra, never_below};
 use crate::plan::Case;
 use crate::process::redact;
 use crate::run::{Run, guard};
 
-/// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
+/// What is left to a case that overruns its time before it is dropped; it should have ended by itself.
 const OVERRUN: Duration = Duration::from_secs(5);
 
 /// Runs a case to its verdict, which a panic while evidence is collected does not take from the run either.
@@ -39,8 +41,8 @@ async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own, changes };
     let ended = Box::pin(bounded(case, &cx, timeout)).await;
     match cx.undone(ended).await {
-        Ok(note) => Verdict::Passed { note: redact::text(&note) },
-        Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
+        Ok(Conclusion::Passed(note)) => Verdict::Passed { note: redact::text(&note) },
+        Ok(Conclusion::NotApplicable(why)) => Verdict::NotApplicable { why },
         Err(error) => failed(&cx, case, &error).await,
     }
 }
@@ -52,7 +54,7 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
     if blamed.is_none() {
         guard::settle(run).await;
         if let Some(why) = run.lost() {
-            if case.phase.tears_down() {
+            if case.spec.kind.tears_down {
                 let left = "what is left is swept by the next run, or by `cargo xtask clusters --sweep`";
                 run.events.note(format!("{}: {error:#}; {left}", cx.name));
             }
@@ -83,15 +85,16 @@ fn limits(run: &Run, case: &Case) -> Limits {
     Limits::new(run.cluster.is_existing(), chosen_s)
 }
 
-async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {
-    let phase = AssertUnwindSafe(never_below::watched(cx, phases::run(case.phase, cx))).catch_unwind();
+async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<Conclusion> {
+    let kind = cases::find(case.spec.kind).with_context(|| format!("{} is of no kind that can run", case.name))?;
+    let run = AssertUnwindSafe(never_below::watched(cx, (kind.run)(cx))).catch_unwind();
     tokio::select! {
-        ended = tokio::time::timeout(timeout + OVERRUN, phase) => match ended {
+        ended = tokio::time::timeout(timeout + OVERRUN, run) => match ended {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(anyhow!("the harness panicked: {}", words(&*panic))),
             Err(_) => Err(anyhow!("not within {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
         },
-        () = cx.run.cancel.cancelled(), if !case.phase.tears_down() => {
+        () = cx.run.cancel.cancelled(), if !case.spec.kind.tears_down => {
             Err(anyhow!("interrupted; last seen: {}", cx.wait.last_state()))
         }
     }

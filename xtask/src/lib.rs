@@ -1,5 +1,6 @@
 //! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
 
+pub mod cases;
 pub mod cluster;
 pub mod cmd;
 pub mod console;
@@ -13,7 +14,6 @@ pub mod images;
 pub mod interrupt;
 pub mod kubernetes;
 pub mod outcome;
-pub mod phases;
 pub mod placed;
 pub mod plan;
 pub mod process;

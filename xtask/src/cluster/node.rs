@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// Makes a change; returns false where nothing reaches the machine. The lease has it before: whoever sweeps after
-    /// a run that was killed undoes it. A case does this with [`Cx::make`](crate::phases::context::Cx::make).
+    /// a run that was killed undoes it. A case does this with `Cx::make`.
     ///
     /// # Errors
     /// Where that fails.

@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ranges;
+use crate::cases;
 use crate::cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use crate::console;
 use crate::drive::Drive;
@@ -20,7 +21,6 @@ use crate::exit::{Exit, usage};
 use crate::images::UnderTest;
 use crate::interrupt::{Interrupt, Signal};
 use crate::outcome;
-use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, Told, libtest, replay, terminal};
@@ -117,7 +117,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let suites = load::read_all(&args.suite)?;
+    let suites = load::read_all(&args.suite, &cases::kinds())?;
     let plan = Plan::of(&suites, &args.selection())?;
     if args.list {
         libtest::list(&args.libtest(), &plan);
@@ -133,7 +133,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (leases, run_id) = (lease::folder()?, id.clone());
     let interrupt = Interrupt::listen(move || sweep::abandon(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
-    let request = Request { unused: !plan.runs(Phase::ClusterCreate), ..args.request(&id, &folder, &lease::folder()?) };
+    let request = Request {
+        unused: !plan.runs(&cases::cluster_create::CASE.kind),
+        ..args.request(&id, &folder, &lease::folder()?)
+    };
     let prepared = preflight(&args, &launcher, &request).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let mut run = Run {
@@ -151,7 +154,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         made: Made::default(),
     };
     publish_names(&run);
-    if plan.runs(Phase::ImagesLoad) {
+    if plan.runs(&cases::images_load::CASE.kind) {
         run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
     }

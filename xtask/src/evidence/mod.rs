@@ -12,10 +12,10 @@ use kube::discovery::{Discovery, Scope};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cases::support::context::Cx;
 use crate::events::What;
 use crate::kubernetes::call;
 use crate::kubernetes::watch::Watch;
-use crate::phases::context::Cx;
 use crate::process::{redact, secrets};
 use crate::stage::Stage;
 

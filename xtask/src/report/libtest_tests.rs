@@ -11,7 +11,8 @@ use crate::plan::Selection;
 use crate::suite::load;
 
 fn plan() -> Plan {
-    let suite = load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
+    let suite =
+        load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &crate::cases::kinds()).unwrap();
     let selection = Selection { words: vec!["r1::health".to_owned()], ..Selection::default() };
     Plan::of(&[std::sync::Arc::new(suite)], &selection).unwrap()
 }

@@ -1,7 +1,6 @@
 //! The run's cluster and its images: made, filled, taken away.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
@@ -12,8 +11,7 @@ use crate::images::{self, Archive, Reference, UnderTest, standin};
 use crate::kubernetes;
 use crate::kubernetes::nodes::Nodes;
 use crate::kubernetes::wait::Waiter;
-use crate::phases::{Phase, output};
-use crate::suite::{Suite, Variant};
+use crate::suite::Suite;
 use crate::tools::Docker;
 
 /// What the stand-in's image is called: nobody takes it for a real one.
@@ -115,10 +113,9 @@ impl Run {
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = Vec::new();
-        let reads = |variant: &Arc<Variant>| variant.topology.cases.iter().any(|case| case.phase == Phase::Output);
-        if self.about().any(reads) {
-            needed.extend(output::IMAGE.parse());
-        }
+        let cases = self.about().flat_map(|variant| &variant.topology.cases);
+        needed.extend(cases.flat_map(|case| case.kind.images).filter_map(|image| image.parse().ok()));
+        needed.dedup();
         let rendered = self.about().map(|variant| self.render(variant));
         for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
             for image in images::in_manifests(objects) {
@@ -147,7 +144,7 @@ impl Run {
 
     /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
     async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
-        let asks = self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.phase.asks_inside());
+        let asks = self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.kind.asks_inside);
         if !asks || self.cluster.pulls() {
             return Ok(None);
         }
