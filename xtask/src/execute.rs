@@ -63,7 +63,9 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
     }
     run.note_failure();
     let message = explain::message(cx, error).await;
-    evidence::collect(cx).await;
+    if let Ok(stage) = cx.stage() {
+        evidence::collect(&cx.name, &stage, &run.events).await;
+    }
     if let Some(GivenUp { sentence, .. }) = blamed {
         run.lose(sentence.clone());
     }

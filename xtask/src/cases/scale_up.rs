@@ -61,7 +61,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
     };
     let read = reader.read_all(&names).await?;
     let history = recorder.history(stage.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
-    let failures = history::record_failures(&history);
+    let failures = history::failures(&history, &history::judge_records(&history));
     ensure!(failures.is_empty(), "after scaling to {to} replicas: {}", failures.join("\n"));
     Ok(format!("{read} records readable through each of {to} replicas"))
 }

@@ -14,6 +14,7 @@ use super::kill::{self, Grace, Killed};
 use super::restarts::Restarts;
 use super::{service, settled};
 use crate::kubernetes::http::Http;
+use crate::kubernetes::watch::State;
 use crate::stage::Stage;
 use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
@@ -122,8 +123,16 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
+    /// Waits until the pod's successor is there and everything is ready and agreed again.
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
-        kill::recovered(self.cx, &self.stage, &self.recorder, killed, self.replicas).await?;
+        let (name, workload) = (killed.before.name_any(), self.stage.workload()?);
+        let what = format!("a successor of Pod/{name}");
+        let successor = |state: &State| killed.successor(state, workload);
+        let after = self.cx.wait.until(&self.stage.watch, &what, successor).await?;
+        settled::settled(self.cx, &self.stage, self.replicas).await?;
+        self.recorder.recovered(killed.fault);
+        let after = self.stage.pod(&after.name_any()).unwrap_or(after);
+        self.recorder.evidence(killed.fault, killed.difference(&after));
         self.restarts.count(&self.stage.replicas());
         Ok(())
     }
@@ -186,7 +195,7 @@ impl<'a> Disturbance<'a> {
         let judgement = history::judge(&history);
         if !judgement.holds() {
             let faults = history.faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join(", then ");
-            let failures = history::failures(&history).join("\n");
+            let failures = history::failures(&history, &judgement).join("\n");
             bail!("{failures}\nfaults: {faults}\nhistory: {}\ncheck it again: cargo xtask check {0}", file.display());
         }
         *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);

@@ -7,8 +7,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
 
-use super::context::Cx;
-use super::settled;
 use crate::kubernetes::watch::State;
 use crate::kubernetes::{call, objects};
 use crate::stage::Stage;
@@ -49,30 +47,12 @@ pub async fn kill(stage: &Stage, recorder: &Recorder, name: &str, grace: Grace, 
     Ok(Killed { before, replicas, fault })
 }
 
-/// Waits until the pod's successor is there and everything is ready and agreed again.
-///
-/// # Errors
-/// Where that does not come about in the case's time.
-pub async fn recovered(
-    cx: &Cx,
-    stage: &Stage,
-    recorder: &Recorder,
-    killed: &Killed,
-    replicas: u32,
-) -> anyhow::Result<()> {
-    let (name, workload) = (killed.before.name_any(), stage.workload()?);
-    let what = format!("a successor of Pod/{name}");
-    let after = cx.wait.until(&stage.watch, &what, |state| killed.successor(state, workload)).await?;
-    settled::settled(cx, stage, replicas).await?;
-    recorder.recovered(killed.fault);
-    let after = stage.pod(&after.name_any()).unwrap_or(after);
-    recorder.evidence(killed.fault, difference(&killed.before, &after));
-    Ok(())
-}
-
 impl Killed {
     /// The pod that came instead: of a `StatefulSet` the next one of the name, of a Deployment one that was not there.
-    fn successor(&self, state: &State, (kind, name): (&str, &str)) -> Result<Pod, String> {
+    ///
+    /// # Errors
+    /// How far its replacement is.
+    pub fn successor(&self, state: &State, (kind, name): (&str, &str)) -> Result<Pod, String> {
         let (killed, old) = (self.before.name_any(), self.before.uid());
         if let Some(pod) = state.pods.get(&killed).filter(|pod| pod.uid() == old) {
             return Err(objects::pod_line(pod));
@@ -82,13 +62,14 @@ impl Killed {
         let found = state.live_pods_of(kind, name).iter().find(is_it).map(|pod| (*pod).clone());
         found.ok_or_else(|| "gone, no successor yet".to_owned())
     }
-}
 
-/// What shows that one pod is not the other.
-fn difference(before: &Pod, after: &Pod) -> String {
-    let uid = |pod: &Pod| pod.uid().unwrap_or_default();
-    let ip = |pod: &Pod| objects::ip(pod).unwrap_or("none").to_owned();
-    format!("UID {} → {}, IP {} → {}", uid(before), uid(after), ip(before), ip(after))
+    /// What shows that its successor is another pod.
+    pub fn difference(&self, after: &Pod) -> String {
+        let uid = |pod: &Pod| pod.uid().unwrap_or_default();
+        let ip = |pod: &Pod| objects::ip(pod).unwrap_or("none").to_owned();
+        let before = &self.before;
+        format!("UID {} → {}, IP {} → {}", uid(before), uid(after), ip(before), ip(after))
+    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use client::application::{self, Record, Written};
-use history::{Connection, OperationKind, Outcome};
+use client::team::Done;
+use history::{Connection, Operation, OperationKind};
 
 use super::context::Cx;
 use crate::stage::Stage;
-use crate::workload::recorder::{Asked, Ended, Recorder};
+use crate::workload::recorder::Recorder;
 
 /// How long the answer to a write may take that is asked for only once: an election may come between.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
@@ -31,17 +32,17 @@ pub async fn write(cx: &Cx, stage: &Stage, replica: &str) -> anyhow::Result<Reco
         Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),
         Written::Unknown(why) => bail!("a write through {replica} was not acknowledged: {why}"),
     };
-    let asked = Asked {
-        client: cx.unique(),
-        replica: replica.to_owned(),
+    let record = Record { id, ..record };
+    let times = (start_ns, recorder.now_ns());
+    let operation = Operation {
+        replica: Some(replica.to_owned()),
         connection: Connection::Reused,
-        stage: history::Stage::Workload,
+        value: Some(record.value.clone()),
+        ..Operation::new(cx.unique(), OperationKind::Write, &record.key, times)
     };
-    let ended = Ended { start_ns, outcome: Outcome::Ok, error: None };
-    recorder.ended(&asked, OperationKind::Write, &record.key, Some(record.value.clone()), ended);
-    recorder.know(Record { id: id.clone(), ..record.clone() });
+    recorder.done(Done { operation, record: Some(record.clone()), stranger: None });
     stage.records.lock().await.extend(recorder.sample(1));
-    Ok(Record { id, ..record })
+    Ok(record)
 }
 
 /// Reads a record through a replica until that answers, and wants it there with its value.
