@@ -26,7 +26,7 @@ const OVERRUN: Duration = Duration::from_secs(5);
 pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let verdict = AssertUnwindSafe(judged(run, case)).catch_unwind().await;
     verdict.unwrap_or_else(|panic| {
-        run.note_failure();
+        run.ending.note_failure();
         let message = format!("the harness panicked after the case: {}", words(&*panic));
         Verdict::Failed { message: redact::text(&message) }
     })
@@ -53,7 +53,7 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
     let blamed = error.downcast_ref::<GivenUp>().filter(|given_up| given_up.blames_node());
     if blamed.is_none() {
         guard::settle(run).await;
-        if let Some(why) = run.lost() {
+        if let Some(why) = run.ending.lost() {
             if case.spec.kind.tears_down {
                 let left = "what is left is swept by the next run, or by `cargo xtask clusters --sweep`";
                 run.events.note(format!("{}: {error:#}; {left}", cx.name));
@@ -61,13 +61,13 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
             return Verdict::NotRun { culprit: why.to_owned() };
         }
     }
-    run.note_failure();
+    run.ending.note_failure();
     let message = explain::message(cx, error).await;
     if let Ok(stage) = cx.stage() {
         evidence::collect(&cx.name, &stage, &run.events).await;
     }
     if let Some(GivenUp { sentence, .. }) = blamed {
-        run.lose(sentence.clone());
+        run.ending.lose(sentence.clone(), &run.events);
     }
     extra::clear(cx).await;
     Verdict::Failed { message: redact::text(&message) }
@@ -75,14 +75,14 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
 
 /// What the case's suite says; the longest of all suites' where it belongs to none.
 fn timeout(run: &Run, case: &Case) -> Duration {
-    let own = case.variant.and_then(|index| run.variants.get(index));
-    let suites = own.map_or(run.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
+    let own = case.variant.and_then(|index| run.subject.variants.get(index));
+    let suites = own.map_or(run.subject.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
     suites.map(|suite| suite.timeout(&case.spec)).max().unwrap_or_default()
 }
 
 /// How long the states of its topology may last before they are final.
 fn limits(run: &Run, case: &Case) -> Limits {
-    let own = case.variant.and_then(|index| run.variants.get(index));
+    let own = case.variant.and_then(|index| run.subject.variants.get(index));
     let chosen_s = own.map(|variant| variant.suite.limits_s.clone()).unwrap_or_default();
     Limits::new(run.cluster.is_existing(), chosen_s)
 }
@@ -96,7 +96,7 @@ async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<Conc
             Ok(Err(panic)) => Err(anyhow!("the harness panicked: {}", words(&*panic))),
             Err(_) => Err(anyhow!("not within {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
         },
-        () = cx.run.cancel.cancelled(), if !case.spec.kind.tears_down => {
+        () = cx.run.ending.cancel.cancelled(), if !case.spec.kind.tears_down => {
             Err(anyhow!("interrupted; last seen: {}", cx.wait.last_state()))
         }
     }

@@ -35,7 +35,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
     let namespace = format!("chartproof-dry-run-{}", cx.run.id);
     stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
     let mut accepted = 0;
-    for variant in cx.run.about() {
+    for variant in cx.run.subject.about() {
         let mut manifests: Vec<_> = cx.run.render(variant).await?.iter().flatten().cloned().collect();
         manifests.sort_by_key(|manifest| !is_account(manifest));
         for manifest in manifests {

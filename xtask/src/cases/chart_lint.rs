@@ -19,7 +19,7 @@ pub static CASE: Case = Case {
 };
 
 async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let charts: BTreeSet<_> = cx.run.suites().into_iter().flat_map(|suite| suite.charts()).collect();
+    let charts: BTreeSet<_> = cx.run.subject.suites().into_iter().flat_map(|suite| suite.charts()).collect();
     let mut count = 0;
     for chart in &charts {
         let files = suite::ci_values(chart)?;

@@ -18,8 +18,8 @@ pub static CASE: Case = Case {
 };
 
 async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let rendered = futures::future::try_join_all(cx.run.about().map(|variant| cx.run.render(variant))).await?;
-    for (variant, rendered) in cx.run.about().zip(&rendered) {
+    let rendered = futures::future::try_join_all(cx.run.subject.about().map(|variant| cx.run.render(variant))).await?;
+    for (variant, rendered) in cx.run.subject.about().zip(&rendered) {
         // Another release may be nothing but the definitions in its chart's crds/, which are not rendered.
         let nothing = rendered.last().is_none_or(Vec::is_empty);
         let release = variant.suite.under_test().key();

@@ -21,5 +21,5 @@ pub static CASE: Case = Case {
 
 async fn run(cx: &Cx) -> anyhow::Result<String> {
     // The run is over but for this: whatever is red is red by now.
-    cx.run.delete_cluster(cx.run.has_failed()).await
+    cx.run.delete_cluster(cx.run.ending.has_failed()).await
 }

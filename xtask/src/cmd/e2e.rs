@@ -24,7 +24,7 @@ use crate::outcome;
 use crate::plan::{Plan, Selection};
 use crate::process::{Launcher, known, quote_line, redact};
 use crate::report::{Reports, Told, libtest, replay, terminal};
-use crate::run::{Made, Run, Settings, guard, lock};
+use crate::run::{Ending, Made, Run, Settings, Subject, guard, lock};
 use crate::suite::{load, variant};
 use crate::tools::{self, Tool};
 
@@ -141,16 +141,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let mut run = Run {
         id,
-        variants: plan.variants.clone(),
-        about: plan.about(),
+        subject: Subject { variants: plan.variants.clone(), about: plan.about(), image },
         settings: args.settings(),
         events,
         folder: folder.clone(),
         launcher,
-        cancel: interrupt.cancel.clone(),
         helm,
         cluster,
-        image,
+        ending: Ending::on(interrupt.cancel.clone()),
         made: Made::default(),
     };
     publish_names(&run);
@@ -160,7 +158,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let run = Arc::new(run);
     // Before anything runs: files may be edited meanwhile.
-    let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
+    let inputs =
+        replay::Inputs::of(run.subject.suites().into_iter().map(Arc::as_ref), &run.settings, &run.subject.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan);
     begin(&run, &plan, args.again());
     drive(&run, &plan, args.jobs).await;
@@ -181,7 +180,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(error) = &told.trouble {
         console::err(format_args!("the reports are incomplete: {error:#}"));
     }
-    let stayed = if args.keep { run.cluster.stay(&run.cancel).await } else { Ok(()) };
+    let stayed = if args.keep { run.cluster.stay(&run.ending.cancel).await } else { Ok(()) };
     if let Err(error) = &stayed {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
@@ -192,7 +191,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
     let jobs = jobs.unwrap_or(usize::from(u16::MAX));
-    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.cancel, lost: &run.made.lost };
+    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.ending.cancel, lost: &run.ending.lost };
     drive.run(async |case| Box::pin(execute(run, case)).await).await;
 }
 
@@ -237,8 +236,8 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
 
 /// Names that are no secrets, whatever they were passed as: the suites' own, and the image under test.
 fn publish_names(run: &Run) {
-    known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
-    for image in run.suites().into_iter().filter_map(|suite| run.image_reference(suite)) {
+    known::spare(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
+    for image in run.subject.suites().into_iter().filter_map(|suite| run.subject.image_reference(suite)) {
         known::publish(&image.name());
         known::publish(image.tag.as_deref().unwrap_or_default());
     }
@@ -248,7 +247,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),
-        image: run.image_line(),
+        image: run.subject.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
         again,
@@ -258,7 +257,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         run.events.send(What::LeftOut { what: what.clone() });
     }
     let sort = run.cluster.sort();
-    for suite in run.suites() {
+    for suite in run.subject.suites() {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
         note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));
     }

@@ -87,7 +87,7 @@ impl Cx {
     /// # Errors
     /// Where the case belongs to none.
     pub fn variant(&self) -> anyhow::Result<&Arc<Variant>> {
-        let variant = self.variant.and_then(|index| self.run.variants.get(index));
+        let variant = self.variant.and_then(|index| self.run.subject.variants.get(index));
         variant.with_context(|| format!("case {} belongs to no topology", self.name))
     }
 

@@ -103,7 +103,7 @@ pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
 /// namespace goes with it.
 pub async fn clear(cx: &Cx) {
     let left = std::mem::take(&mut *cx.own());
-    if cx.run.cancel.is_cancelled() {
+    if cx.run.ending.cancel.is_cancelled() {
         return;
     }
     for gone in join_all(left.iter().map(|extra| uninstall(cx, extra))).await {

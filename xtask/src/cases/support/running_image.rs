@@ -53,7 +53,7 @@ pub async fn of_replicas(cx: &Cx, stage: &Stage) -> anyhow::Result<()> {
     let pods = stage.replicas();
     of_pods(cx, &pods).await?;
     let applications: Vec<_> = applications(stage, &pods).collect();
-    if let Some(wanted) = cx.run.image_reference(&stage.suite) {
+    if let Some(wanted) = cx.run.subject.image_reference(&stage.suite) {
         for running in &applications {
             running.is_under_test(cx, &wanted)?;
         }

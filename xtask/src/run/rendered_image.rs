@@ -26,12 +26,14 @@ impl Run {
     /// # Errors
     /// A usage error with the place of `[image]`, what is rendered instead, and the values that it may have meant.
     pub async fn check_rendered_image(&self) -> anyhow::Result<()> {
-        let about: Vec<_> = self.about().collect();
+        let about: Vec<_> = self.subject.about().collect();
         let rendered = join_all(about.iter().map(|variant| self.render(variant))).await;
         let mut wrong = Vec::new();
         for (variant, rendered) in about.iter().zip(rendered) {
             // What helm can't render is for the case `chart::template` to report.
-            let (Some(wanted), Ok(rendered)) = (self.image_reference(&variant.suite), rendered) else { continue };
+            let (Some(wanted), Ok(rendered)) = (self.subject.image_reference(&variant.suite), rendered) else {
+                continue;
+            };
             let releases = variant.suite.releases.iter().zip(rendered.iter());
             wrong.extend(releases.filter(|(release, _)| !release.own_image).filter_map(|(release, objects)| {
                 let workload = variant.is_under_test(release);

@@ -1,61 +1,27 @@
-//! The run's cluster and its images: made, filled, taken away.
+//! The images that a run's charts and clients need: built or pulled, and loaded into the nodes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use super::{ImageIds, Live, Run};
+use super::Run;
+use super::subject::parse_stand_in;
 use crate::cluster::Loaded;
-use crate::evidence;
 use crate::images::{self, Archive, Reference, UnderTest, standin};
-use crate::kubernetes;
-use crate::kubernetes::nodes::Nodes;
 use crate::kubernetes::wait::Waiter;
-use crate::suite::Suite;
 use crate::tools::Docker;
 
-/// What the stand-in's image is called: nobody takes it for a real one.
-const STAND_IN: &str = "chartproof/stand-in:dev";
+/// What nodes call the images that were loaded, by their canonical references.
+type ImageIds = BTreeMap<String, BTreeSet<String>>;
 
-fn parse_stand_in() -> anyhow::Result<Reference> {
-    STAND_IN.parse().map_err(|error| anyhow::anyhow!("{STAND_IN}: {error}"))
+/// What was loaded into the nodes.
+pub(super) struct Images {
+    ids: ImageIds,
+    /// The client in the cluster; none where no case needs one.
+    client: Option<Reference>,
 }
 
 impl Run {
-    /// The image under test by the name that a suite's charts are given; none where an archive names none.
-    pub fn image_reference(&self, suite: &Suite) -> Option<Reference> {
-        match &self.image {
-            UnderTest::StandIn if suite.image.stand_in.is_none() => None,
-            UnderTest::StandIn => parse_stand_in().ok(),
-            UnderTest::Reference(reference) => Some(reference.clone()),
-            UnderTest::Archive(archive) => archive.references.first().cloned(),
-        }
-    }
-
-    /// The image under test in words, and whether it is the stand-in.
-    pub fn image_line(&self) -> String {
-        let name = self.suites().into_iter().find_map(|suite| self.image_reference(suite));
-        let stands_in = name.is_some();
-        let name = name.map_or_else(|| "the chart's own image".to_owned(), |name| name.to_string());
-        match &self.image {
-            UnderTest::StandIn if stands_in => format!("the stand-in ({name})"),
-            UnderTest::StandIn | UnderTest::Reference(_) => name,
-            UnderTest::Archive(archive) => format!("{name} of {}", archive.path.display()),
-        }
-    }
-
-    /// Makes the cluster and waits until its API answers.
-    ///
-    /// # Errors
-    /// Where it can't be made.
-    pub async fn create_cluster(&self) -> anyhow::Result<()> {
-        let access = self.cluster.create().await?;
-        let client = kubernetes::client(&access.kubeconfig, &access.context).await?;
-        let nodes = Nodes::start(&client);
-        drop(self.made.live.set(Live { client, kubeconfig: access.kubeconfig, context: access.context, nodes }));
-        Ok(())
-    }
-
     /// Builds or pulls what the chart needs, and loads it as soon as the nodes take it.
     ///
     /// # Errors
@@ -66,7 +32,7 @@ impl Run {
         for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
             self.events.note(format!("{image}: the nodes pull it themselves, since an archive does not name digests"));
         }
-        let compiled = matches!(self.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
+        let compiled = matches!(self.subject.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
         let pulled = (!needed.is_empty()).then(|| format!("getting {} images", needed.len()));
         wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));
         // Compiling and pulling have nothing to do with each other.
@@ -77,19 +43,20 @@ impl Run {
         let archives: Vec<_> = tested.into_iter().chain(pulled).chain(client).collect();
         match self.cluster.load_images(&archives).await? {
             Loaded::OnNodes(loaded) => {
-                self.made.image_ids.get_or_init(|| self.ids_of(&archives));
-                self.made.client_image.get_or_init(|| ours);
+                self.made.images.get_or_init(|| Images { ids: self.ids_of(&archives), client: ours });
                 Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
             Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
-            Loaded::HaveToBePulled(why) => bail!("{} can't be loaded: {why}; name one with --image", self.image_line()),
+            Loaded::HaveToBePulled(why) => {
+                bail!("{} can't be loaded: {why}; name one with --image", self.subject.image_line())
+            }
         }
     }
 
     /// The images that the charts need, without those that this run builds or that the nodes have.
     async fn images_to_get(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = self.needed_images().await?;
-        let tested = match &self.image {
+        let tested = match &self.subject.image {
             UnderTest::Archive(archive) => archive.references.clone(),
             UnderTest::StandIn => vec![parse_stand_in()?],
             UnderTest::Reference(_) => vec![],
@@ -112,28 +79,30 @@ impl Run {
     }
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
-        let mut needed = Vec::new();
-        let cases = self.about().flat_map(|variant| &variant.topology.cases);
-        needed.extend(cases.flat_map(|case| case.kind.images).filter_map(|image| image.parse().ok()));
-        needed.dedup();
-        let rendered = self.about().map(|variant| self.render(variant));
+        let parse = |image: &str| {
+            image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))
+        };
+        let cases = self.subject.about().flat_map(|variant| &variant.topology.cases);
+        let mut needed: Vec<Reference> = Vec::new();
+        for image in cases.flat_map(|case| case.kind.images) {
+            needed.push(parse(image)?);
+        }
+        let rendered = self.subject.about().map(|variant| self.render(variant));
         for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
             for image in images::in_manifests(objects) {
-                let reference: Reference =
-                    image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))?;
-                if !needed.contains(&reference) {
-                    needed.push(reference);
-                }
+                needed.push(parse(&image)?);
             }
         }
+        let mut seen = BTreeSet::new();
+        needed.retain(|reference| seen.insert(reference.to_string()));
         Ok(needed)
     }
 
     /// An archive of the image under test; none where the nodes or Docker have to have it.
     async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
         // That all suites' stand-in is the same program is checked before anything is made.
-        let program = self.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
-        match (&self.image, program) {
+        let program = self.subject.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
+        match (&self.subject.image, program) {
             (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
             (UnderTest::StandIn, Some(program)) => {
                 standin::build(&self.launcher, program, &[parse_stand_in()?]).await.map(Some)
@@ -144,7 +113,7 @@ impl Run {
 
     /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
     async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
-        let asks = self.about().flat_map(|variant| &variant.topology.cases).any(|case| case.kind.asks_inside);
+        let asks = self.subject.about().flat_map(|variant| &variant.topology.cases).any(|case| case.kind.asks_inside);
         if !asks || self.cluster.pulls() {
             return Ok(None);
         }
@@ -168,12 +137,12 @@ impl Run {
 
     /// What the nodes call an image that was loaded; none where they have to pull it.
     pub fn ids_of_loaded(&self, image: &Reference) -> Option<&BTreeSet<String>> {
-        self.made.image_ids.get()?.get(&image.canonical())
+        self.made.images.get()?.ids.get(&image.canonical())
     }
 
     /// The image of the client in the cluster, once the nodes have it.
     pub fn client_image(&self) -> Option<&Reference> {
-        self.made.client_image.get()?.as_ref()
+        self.made.images.get()?.client.as_ref()
     }
 
     /// An archive of what Docker has or pulls; none where nothing is missing, or the nodes pull themselves.
@@ -191,36 +160,5 @@ impl Run {
         let into = self.folder.join("images.tar");
         let archive = images::save(&self.launcher, &docker, missing, &into).await?;
         Ok(Some(archive))
-    }
-
-    /// Says what has to be known about results on this cluster, keeps its logs where something failed, and
-    /// takes away what the run made.
-    ///
-    /// # Errors
-    /// What is left behind.
-    pub async fn delete_cluster(&self, failed: bool) -> anyhow::Result<String> {
-        self.made.ending.cancel();
-        match self.cluster.remarks().await {
-            Ok(remarks) => remarks.into_iter().for_each(|remark| self.events.note(remark)),
-            Err(error) if self.lost().is_none() => self.events.note(format!("{error:#}")),
-            // What is said of the cluster's end is enough.
-            Err(_) => {}
-        }
-        if failed && let Err(error) = self.keep_cluster_logs().await {
-            self.events.note(format!("the cluster's logs: {error:#}"));
-        }
-        self.forget_stages();
-        self.cluster.delete().await.context("what the run made is still there; `cargo xtask clusters` sweeps it")?;
-        drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
-        Ok(String::new())
-    }
-
-    async fn keep_cluster_logs(&self) -> anyhow::Result<()> {
-        let folder = self.folder.join("cluster-logs");
-        self.cluster.export_logs(&folder).await?;
-        if folder.is_dir() {
-            tokio::task::spawn_blocking(move || evidence::clean(&folder)).await??;
-        }
-        Ok(())
     }
 }
