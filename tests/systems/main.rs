@@ -24,7 +24,7 @@ fn suites() -> Vec<Suite> {
     let folders = std::fs::read_dir(root().join("helm")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<_> = folders.filter(|folder| folder.join("e2e.toml").is_file()).collect();
     folders.sort();
-    folders.iter().map(|folder| load::read(folder).unwrap()).collect()
+    folders.iter().map(|folder| load::read(folder, &xtask::cases::kinds()).unwrap()).collect()
 }
 
 fn row(suite: &Suite, question: &Question) -> String {

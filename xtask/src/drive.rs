@@ -65,18 +65,18 @@ impl Drive<'_> {
     /// The case that keeps this one from running: one that it needs, or one before it in its topology
     /// that disturbed the release and failed.
     fn culprit(&self, case: &Case, before: &BTreeMap<usize, Verdict>) -> Option<CaseName> {
-        let disturbed = case.after.iter().filter(|_| !case.phase.cleans_up());
-        let disturbed = disturbed.filter(|index| self.plan.cases[**index].phase.disturbs());
+        let disturbed = case.after.iter().filter(|_| !case.spec.kind.cleans_up);
+        let disturbed = disturbed.filter(|index| self.plan.cases[**index].spec.kind.disturbs);
         for index in case.needs.iter().chain(disturbed) {
             match before.get(index) {
                 // A cluster that could not be made, or not to the end, leaves something to be taken away.
-                Some(Verdict::Failed { .. }) if case.phase.tears_down() => {}
+                Some(Verdict::Failed { .. }) if case.spec.kind.tears_down => {}
                 Some(Verdict::Failed { .. }) => return Some(self.plan.cases[*index].name.clone()),
                 Some(Verdict::NotRun { culprit }) => return Some(culprit.clone()),
                 _ => {}
             }
         }
-        let interrupted = self.cancel.is_cancelled() && !case.phase.tears_down();
+        let interrupted = self.cancel.is_cancelled() && !case.spec.kind.tears_down;
         interrupted.then(|| self.lost.get().cloned().unwrap_or_else(|| INTERRUPT.to_owned()))
     }
 

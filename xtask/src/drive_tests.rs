@@ -20,7 +20,8 @@ struct Rehearsal {
 
 impl Rehearsal {
     fn of(words: &[&str], failing: &[&'static str]) -> Self {
-        let suite = load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
+        let suite =
+            load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &crate::cases::kinds()).unwrap();
         let words = words.iter().map(ToString::to_string).collect();
         let plan = Plan::of(&[Arc::new(suite)], &Selection { words, ..Selection::default() }).unwrap();
         Self { plan, failing: failing.to_vec(), cancel: CancellationToken::new(), log: Mutex::default() }

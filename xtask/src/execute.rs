@@ -4,26 +4,28 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use futures::FutureExt;
 
+use crate::cases;
+use crate::cases::support::case::Conclusion;
+use crate::cases::support::context::Cx;
+use crate::cases::support::{explain, extra, never_below};
 use crate::evidence;
-use crate::phases::context::{Cx, NotApplicable};
-use crate::phases::{self, explain, extra, never_below};
 use crate::plan::Case;
 use crate::run::{Run, guard};
 use events::Verdict;
 use kubernetes::final_states::Limits;
 use kubernetes::wait::{GivenUp, Waiter};
 
-/// What is left to a phase that overruns its time before it is dropped; it should have ended by itself.
+/// What is left to a case that overruns its time before it is dropped; it should have ended by itself.
 const OVERRUN: Duration = Duration::from_secs(5);
 
 /// Runs a case to its verdict, which a panic while evidence is collected does not take from the run either.
 pub async fn execute(run: &Arc<Run>, case: &Case) -> Verdict {
     let verdict = AssertUnwindSafe(judged(run, case)).catch_unwind().await;
     verdict.unwrap_or_else(|panic| {
-        run.note_failure();
+        run.ending.note_failure();
         let message = format!("the harness panicked after the case: {}", words(&*panic));
         Verdict::Failed { message: redact::text(&message) }
     })
@@ -38,8 +40,8 @@ async fn judged(run: &Arc<Run>, case: &Case) -> Verdict {
     let cx = Cx { run: run.clone(), name: case.name.clone(), wait, variant, spec, own, changes };
     let ended = Box::pin(bounded(case, &cx, timeout)).await;
     match cx.undone(ended).await {
-        Ok(note) => Verdict::Passed { note: redact::text(&note) },
-        Err(error) if error.is::<NotApplicable>() => Verdict::NotApplicable { why: error.to_string() },
+        Ok(Conclusion::Passed(note)) => Verdict::Passed { note: redact::text(&note) },
+        Ok(Conclusion::NotApplicable(why)) => Verdict::NotApplicable { why },
         Err(error) => failed(&cx, case, &error).await,
     }
 }
@@ -50,19 +52,21 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
     let blamed = error.downcast_ref::<GivenUp>().filter(|given_up| given_up.blames_node());
     if blamed.is_none() {
         guard::settle(run).await;
-        if let Some(why) = run.lost() {
-            if case.phase.tears_down() {
+        if let Some(why) = run.ending.lost() {
+            if case.spec.kind.tears_down {
                 let left = "what is left is swept by the next run, or by `cargo xtask clusters --sweep`";
                 run.events.note(format!("{}: {error:#}; {left}", cx.name));
             }
             return Verdict::NotRun { culprit: why.to_owned() };
         }
     }
-    run.note_failure();
+    run.ending.note_failure();
     let message = explain::message(cx, error).await;
-    evidence::collect(cx).await;
+    if let Ok(stage) = cx.stage() {
+        evidence::collect(&cx.name, &stage, &run.events).await;
+    }
     if let Some(GivenUp { sentence, .. }) = blamed {
-        run.lose(sentence.clone());
+        run.ending.lose(sentence.clone(), &run.events);
     }
     extra::clear(cx).await;
     Verdict::Failed { message: redact::text(&message) }
@@ -70,27 +74,28 @@ async fn failed(cx: &Cx, case: &Case, error: &anyhow::Error) -> Verdict {
 
 /// What the case's suite says; the longest of all suites' where it belongs to none.
 fn timeout(run: &Run, case: &Case) -> Duration {
-    let own = case.variant.and_then(|index| run.variants.get(index));
-    let suites = own.map_or(run.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
+    let own = case.variant.and_then(|index| run.subject.variants.get(index));
+    let suites = own.map_or(run.subject.variants.as_slice(), std::slice::from_ref).iter().map(|variant| &variant.suite);
     suites.map(|suite| suite.timeout(&case.spec)).max().unwrap_or_default()
 }
 
 /// How long the states of its topology may last before they are final.
 fn limits(run: &Run, case: &Case) -> Limits {
-    let own = case.variant.and_then(|index| run.variants.get(index));
+    let own = case.variant.and_then(|index| run.subject.variants.get(index));
     let chosen_s = own.map(|variant| variant.suite.limits_s.clone()).unwrap_or_default();
     Limits::new(run.cluster.is_existing(), chosen_s)
 }
 
-async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<String> {
-    let phase = AssertUnwindSafe(never_below::watched(cx, phases::run(case.phase, cx))).catch_unwind();
+async fn bounded(case: &Case, cx: &Cx, timeout: Duration) -> anyhow::Result<Conclusion> {
+    let kind = cases::find(case.spec.kind).with_context(|| format!("{} is of no kind that can run", case.name))?;
+    let run = AssertUnwindSafe(never_below::watched(cx, (kind.run)(cx))).catch_unwind();
     tokio::select! {
-        ended = tokio::time::timeout(timeout + OVERRUN, phase) => match ended {
+        ended = tokio::time::timeout(timeout + OVERRUN, run) => match ended {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(anyhow!("the harness panicked: {}", words(&*panic))),
             Err(_) => Err(anyhow!("not within {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
         },
-        () = cx.run.cancel.cancelled(), if !case.phase.tears_down() => {
+        () = cx.run.ending.cancel.cancelled(), if !case.spec.kind.tears_down => {
             Err(anyhow!("interrupted; last seen: {}", cx.wait.last_state()))
         }
     }

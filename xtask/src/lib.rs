@@ -1,10 +1,10 @@
 //! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
 
+pub mod cases;
 pub mod cmd;
 pub mod drive;
 pub mod evidence;
 pub mod execute;
-pub mod phases;
 pub mod placed;
 pub mod plan;
 pub mod replay;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::phases::Phase;
-use crate::suite::{CaseSpec, Suite, Variant};
+use crate::cases;
+use crate::suite::{CaseKind, CaseSpec, Suite, Variant};
 use console::exit::usage;
 use events::CaseName;
 
@@ -13,8 +13,6 @@ use events::CaseName;
 pub struct Case {
     /// Its full name.
     pub name: CaseName,
-    /// What it does.
-    pub phase: Phase,
     /// Index of its suite's topology among the plan's variants.
     pub variant: Option<usize>,
     /// As its topology lists it.
@@ -78,11 +76,6 @@ impl Plan {
         if about.is_empty() { (0..self.variants.len()).collect() } else { about }
     }
 
-    /// Index of a case that belongs to no topology.
-    fn find(cases: &[Case], phase: Phase) -> Option<usize> {
-        cases.iter().position(|case| case.phase == phase)
-    }
-
     /// The cases that run, in order.
     pub fn running(&self) -> impl Iterator<Item = (usize, &Case)> {
         self.running.iter().map(|index| (*index, &self.cases[*index]))
@@ -104,9 +97,9 @@ impl Plan {
         left_out.map(|index| self.cases[index].name.clone()).collect()
     }
 
-    /// Whether a phase is among those that run.
-    pub fn runs(&self, phase: Phase) -> bool {
-        self.running().any(|(_, case)| case.phase == phase)
+    /// Whether a case of this kind is among those that run.
+    pub fn runs(&self, kind: &CaseKind) -> bool {
+        self.running().any(|(_, case)| case.spec.kind == kind)
     }
 
     /// The cases that run, in lanes: one after another within, side by side without.
@@ -149,7 +142,7 @@ impl Selection {
     /// Whether a case is asked for.
     fn takes(&self, case: &Case) -> bool {
         let matches = |word: &String| self.matches(word, case);
-        if self.keep && case.phase.cleans_up() {
+        if self.keep && case.spec.kind.cleans_up {
             return false;
         }
         (self.words.is_empty() || self.words.iter().any(matches)) && !self.skip.iter().any(matches)
@@ -197,30 +190,35 @@ fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String>
 /// Every case, in order: those before the topologies, the topologies', the clean-up.
 fn cases(variants: &[Arc<Variant>]) -> Vec<Case> {
     let mut cases = Vec::new();
-    for phase in [Phase::ChartLint, Phase::ChartTemplate, Phase::ClusterCreate, Phase::ChartDryRun, Phase::ImagesLoad] {
-        push(&mut cases, phase.into(), None, Vec::new(), phase.name());
+    let kinds = cases::kinds().into_iter().filter(|kind| !kind.has_topology());
+    let (last, first): (Vec<_>, Vec<_>) = kinds.partition(|kind| kind.cleans_up);
+    for kind in first {
+        push(&mut cases, kind.into(), None, Vec::new());
     }
     for (index, variant) in variants.iter().enumerate() {
         for spec in &variant.topology.cases {
             let after = (0..cases.len()).filter(|other| cases[*other].variant == Some(index)).collect();
-            let name = format!("{}::{}::{}", variant.suite.name, variant.topology.name, spec.name);
-            push(&mut cases, spec.clone(), Some(index), after, &name);
+            push(&mut cases, spec.clone(), Some((index, variant)), after);
         }
     }
-    let all = (0..cases.len()).collect();
-    push(&mut cases, Phase::ClusterDelete.into(), None, all, Phase::ClusterDelete.name());
+    for kind in last {
+        let all = (0..cases.len()).collect();
+        push(&mut cases, kind.into(), None, all);
+    }
     cases
 }
 
-fn push(cases: &mut Vec<Case>, spec: CaseSpec, variant: Option<usize>, after: Vec<usize>, name: &str) {
-    let phase = spec.phase;
-    let needed = |need: &Phase| {
-        cases.iter().position(|case| case.phase == *need && (case.variant.is_none() || case.variant == variant))
+fn push(cases: &mut Vec<Case>, spec: CaseSpec, variant: Option<(usize, &Variant)>, after: Vec<usize>) {
+    let kind = spec.kind;
+    let index = variant.map(|(index, _)| index);
+    let needed = |need: &&CaseKind| {
+        cases.iter().position(|case| case.spec.kind == *need && (case.variant.is_none() || case.variant == index))
     };
-    let needs = phase.needs().iter().filter_map(needed).collect();
-    let beside = phase.beside().iter().filter_map(needed).collect();
-    let name = phase.group().map_or_else(|| name.to_owned(), |group| format!("{group}::{name}"));
-    cases.push(Case { name, phase, variant, spec, needs, beside, after });
+    let needs = kind.needs.iter().filter_map(needed).collect();
+    let beside = kind.beside.iter().filter_map(needed).collect();
+    let place = variant.map(|(_, variant)| format!("{}::{}", variant.suite.name, variant.topology.name));
+    let place = place.unwrap_or_else(|| kind.group.unwrap_or_default().to_owned());
+    cases.push(Case { name: format!("{place}::{}", spec.name), variant: index, spec, needs, beside, after });
 }
 
 /// The wanted cases, all that they need, and the clean-up of what they create.
@@ -232,10 +230,9 @@ fn closure(cases: &[Case], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usi
             open.extend(cases[index].needs.iter().chain(&cases[index].beside));
         }
     }
-    let creates = Plan::find(cases, Phase::ClusterCreate).is_some_and(|index| running.contains(&index));
-    if let Some(delete) = Plan::find(cases, Phase::ClusterDelete).filter(|_| creates && !keep) {
-        running.insert(delete);
-    }
+    let tears_down = |case: &Case| case.spec.kind.tears_down && case.needs.iter().any(|need| running.contains(need));
+    let teardown: Vec<_> = (0..cases.len()).filter(|index| !keep && tears_down(&cases[*index])).collect();
+    running.extend(teardown);
     running
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::suite::load;
 
 fn suites() -> Vec<Arc<Suite>> {
-    vec![Arc::new(load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap())]
+    vec![Arc::new(load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &cases::kinds()).unwrap())]
 }
 
 fn select(words: &[&str]) -> Selection {
@@ -103,8 +103,9 @@ fn topologies_are_lanes_side_by_side() {
 #[test]
 fn what_of_the_suites_does_not_run_is_told() {
     let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm");
-    let suites: Vec<_> =
-        ["caesium", "kubernetes-job"].map(|name| Arc::new(load::read(&helm.join(name)).unwrap())).into();
+    let suites: Vec<_> = ["caesium", "kubernetes-job"]
+        .map(|name| Arc::new(load::read(&helm.join(name), &cases::kinds()).unwrap()))
+        .into();
     let left_out = |selection: &Selection| Plan::of(&suites, selection).unwrap().left_out;
     assert_eq!(left_out(&Selection::default()), Vec::<String>::new());
     assert_eq!(left_out(&select(&["chart::lint"])), Vec::<String>::new(), "no suite is meant");

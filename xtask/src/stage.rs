@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use client::application::Record;
+use history::Operation;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -15,14 +17,23 @@ use tokio::task::JoinSet;
 
 use crate::placed::Placed;
 use crate::suite::{Suite, Topology, Variant, Workload};
-use crate::workload::recorder::Kept;
 use cluster::{RUN_LABEL, namespaces};
 use kubernetes::baseline::Baseline;
 use kubernetes::http::Http;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
-use kubernetes::{call, given, logs, objects};
+use kubernetes::{call, given, logs};
 use tools::helm::{Helm, Values};
+
+/// An acknowledged record together with the writes that may have left what it holds: several where its key is written
+/// again.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The record.
+    pub record: Record,
+    /// The writes.
+    pub writes: Vec<Operation>,
+}
 
 /// A suite's topology that is deployed.
 pub struct Stage {
@@ -147,18 +158,6 @@ impl Stage {
     /// A pod by its name.
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.watch.state().pods.get(name).cloned()
-    }
-
-    /// How the replicas are, for people: `2/3 ready, caesium-2: Pending, caesium: ContainerCreating`.
-    pub fn replicas_line(&self) -> String {
-        let pods = self.replicas();
-        let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
-        let unready = pods.iter().filter(|pod| !objects::is_ready(pod));
-        let unready: Vec<_> = unready.map(|pod| format!("{}: {}", pod.name_any(), objects::pod_line(pod))).collect();
-        std::iter::once(format!("{ready}/{} ready", self.topology.replicas))
-            .chain(unready)
-            .collect::<Vec<_>>()
-            .join("; ")
     }
 }
 

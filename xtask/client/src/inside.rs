@@ -80,7 +80,9 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
         tokio::select! {
             said = next(&mut lines) => match (said?, sender.take()) {
                 (Some(Said::Begin { task, through }), Some(sender)) => {
-                    start(&mut working, &Team::new(*task, began, stop.clone(), sender), &through);
+                    // Nobody listening is no reason to stop in the middle: the team is being stopped.
+                    let sink = move |ended| drop(sender.send(ended));
+                    start(&mut working, &Team::new(*task, began, stop.clone(), sink), &through);
                 }
                 (Some(Said::Begin { .. }), None) => bail!("begun already"),
                 (Some(Said::Clock), unused) => {

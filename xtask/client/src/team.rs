@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use history::{Connection as Over, Operation, OperationKind, Outcome, Promise, Stage};
+use history::{Connection as Over, Operation, OperationKind, Outcome, Promise};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::{self, Record, Written};
@@ -49,12 +48,15 @@ pub struct Done {
     pub stranger: Option<String>,
 }
 
+/// Where a team's operations go, each when it has ended.
+type Sink = Box<dyn Fn(Done) + Send + Sync>;
+
 /// The clients of one task.
 pub struct Team {
     task: Task,
     began: Instant,
     stop: CancellationToken,
-    done: UnboundedSender<Done>,
+    sink: Sink,
     numbers: AtomicU64,
     last: Mutex<Option<Record>>,
 }
@@ -91,9 +93,14 @@ impl Asked {
 }
 
 impl Team {
-    /// A team that tells what became of its operations, by the clock that stood at zero at `began`.
-    pub fn new(task: Task, began: Instant, stop: CancellationToken, done: UnboundedSender<Done>) -> Arc<Self> {
-        Arc::new(Self { task, began, stop, done, numbers: AtomicU64::new(0), last: Mutex::default() })
+    /// A team that hands over what became of its operations to `sink`, by the clock that stood at zero at `began`.
+    pub fn new(
+        task: Task,
+        began: Instant,
+        stop: CancellationToken,
+        sink: impl Fn(Done) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { task, began, stop, sink: Box::new(sink), numbers: AtomicU64::new(0), last: Mutex::default() })
     }
 
     /// How long a request may take.
@@ -182,7 +189,7 @@ where
         };
         self.let_go(stranger.is_some());
         operation.error = operation.error.map(|error| from(error, stranger.as_deref()));
-        self.tell(Done { operation, record, stranger });
+        (self.team.sink)(Done { operation, record, stranger });
         is_proof
     }
 
@@ -210,7 +217,7 @@ where
             }
         }
         self.let_go(stranger.is_some());
-        self.tell(Done { operation, record: None, stranger });
+        (self.team.sink)(Done { operation, record: None, stranger });
     }
 
     /// Asks over the connection that is kept, or a new one. Whoever judges the answer [lets it go](Self::let_go).
@@ -244,25 +251,9 @@ where
 
     /// An operation that ended now, well.
     fn operation(&self, kind: OperationKind, key: &str, start_ns: u64, refused: bool) -> Operation {
-        Operation {
-            client: self.name.clone(),
-            replica: self.replica.clone(),
-            connection: self.over,
-            stage: Stage::Workload,
-            kind,
-            key: key.to_owned(),
-            value: None,
-            start_ns,
-            end_ns: self.team.now_ns(),
-            outcome: Outcome::Ok,
-            error: None,
-            refused,
-        }
-    }
-
-    fn tell(&self, done: Done) {
-        // Nobody listening is no reason to stop in the middle: the team is being stopped.
-        drop(self.team.done.send(done));
+        let (replica, connection) = (self.replica.clone(), self.over);
+        let ended = Operation::new(self.name.clone(), kind, key, (start_ns, self.team.now_ns()));
+        Operation { replica, connection, refused, ..ended }
     }
 }
 

@@ -79,7 +79,7 @@ async fn until(address: SocketAddr, over: Over, wanted: impl Fn(&Done) -> bool) 
     let task = Task { records, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
-    let team = Team::new(task, Instant::now(), stop.clone(), sender);
+    let team = Team::new(task, Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
     let connect = move || async move { Connection::open(&address.to_string(), LONG).await };
     let working = tokio::spawn(team.work("c".to_owned(), None, over, connect));
     let mut all = Vec::new();

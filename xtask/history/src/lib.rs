@@ -22,4 +22,4 @@ pub mod vacuity;
 
 pub use judge::{Judgement, judge, judge_records};
 pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};
-pub use story::{failures, record_failures};
+pub use story::failures;

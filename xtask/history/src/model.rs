@@ -133,6 +133,30 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation that ended ok: concurrent with the fault, over a connection of its own, without a value and a
+    /// replica that is known.
+    pub fn new(
+        client: impl Into<String>,
+        kind: OperationKind,
+        key: impl Into<String>,
+        (start_ns, end_ns): (u64, u64),
+    ) -> Self {
+        Self {
+            client: client.into(),
+            replica: None,
+            connection: Connection::New,
+            stage: Stage::Workload,
+            kind,
+            key: key.into(),
+            value: None,
+            start_ns,
+            end_ns,
+            outcome: Outcome::Ok,
+            error: None,
+            refused: false,
+        }
+    }
+
     /// Whether this is a read that was answered.
     pub fn is_answered_read(&self) -> bool {
         self.kind == OperationKind::Read && self.outcome == Outcome::Ok

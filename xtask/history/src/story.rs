@@ -2,28 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::judge::{Judgement, judge, judge_records};
+use crate::judge::{Judgement, judge_records};
 use crate::model::{Fault, History, Operation, OperationKind, Outcome, Promise, Verdict};
 use crate::set;
 
-/// The properties that are broken, a line each; empty if all hold.
+/// The properties that a judgement of a history found broken, a line each; empty if all hold.
 ///
 /// A lost record breaks other properties, too: a client that had read it goes back in time, and replicas disagree while it
 /// is being lost. Such consequences are left out; whatever is broken without the lost records is listed.
-pub fn failures(history: &History) -> Vec<String> {
-    failures_by(judge, history)
-}
-
-/// The same of what the application promises of its records alone, whether or not a fault was injected meanwhile.
-pub fn record_failures(history: &History) -> Vec<String> {
-    failures_by(judge_records, history)
-}
-
-fn failures_by(judge: fn(&History) -> Judgement, history: &History) -> Vec<String> {
-    let judgement = judge(history);
+pub fn failures(history: &History, judgement: &Judgement) -> Vec<String> {
     let lost = lost_keys(history);
     if lost.is_empty() {
-        return lines(&judgement, |_| true);
+        return lines(judgement, |_| true);
     }
     let rest = History {
         operations: history.operations.iter().filter(|o| !lost.contains(o.key.as_str())).cloned().collect(),
@@ -33,7 +23,7 @@ fn failures_by(judge: fn(&History) -> Judgement, history: &History) -> Vec<Strin
     let mut told = Loss { history, keys: &lost }.lines();
     // A property that holds with the lost records may be undecided without them.
     told.extend(lines(&judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
-    told.extend(lines(&judgement, |property| !by_record(property)));
+    told.extend(lines(judgement, |property| !by_record(property)));
     told
 }
 
@@ -162,6 +152,11 @@ fn list(names: BTreeSet<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::judge;
+
+    fn failures_of(history: &History) -> Vec<String> {
+        failures(history, &judge(history))
+    }
     use crate::file;
 
     const HEADER: &str = r#"{"header":{"format":"chartproof.history/1","case":"c::r3::kill","promise":"PROMISE","replicas":["a","b"],"minimum":{"before":0,"during":0,"after":0}}}"#;
@@ -200,7 +195,7 @@ mod tests {
         let broken: Vec<_> = broken.map(|(property, _)| property).collect();
         assert_eq!(broken, ["no acknowledged record lost", "monotonic reads"], "the loss has a consequence");
         assert_eq!(
-            failures(&history),
+            failures_of(&history),
             [
                 "1 of 2 acknowledged writes lost after delete Pod/a, grace 0; acknowledged through a",
                 "for example w-1: written through a at 12.3 s, acknowledged after 3 ms; delete Pod/a, grace 0 at 12.4 s; \
@@ -220,7 +215,7 @@ mod tests {
         ];
         let lines: Vec<_> = operations.iter().map(String::as_str).chain([FAULT]).collect();
         assert_eq!(
-            failures(&history("set", &lines)),
+            failures_of(&history("set", &lines)),
             [
                 "no acknowledged record lost: 1 records that nobody wrote were read: w-3",
                 "final agreement: 2 violations, the first: key w-1 was not read back through b",
@@ -237,6 +232,6 @@ mod tests {
             operation("read", "b", "w-1", true, 19_000),
         ];
         let lines: Vec<_> = operations.iter().map(String::as_str).chain([FAULT]).collect();
-        assert_eq!(failures(&history("set", &lines)), Vec::<String>::new());
+        assert_eq!(failures_of(&history("set", &lines)), Vec::<String>::new());
     }
 }

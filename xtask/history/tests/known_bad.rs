@@ -10,7 +10,7 @@ use history::failures;
 fn judged(file: &Path) -> Vec<String> {
     let text = std::fs::read(file).unwrap();
     let history = history::file::read(text.as_slice()).unwrap_or_else(|e| panic!("{}: {e:#}", file.display()));
-    failures(&history)
+    failures(&history, &history::judge(&history))
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {

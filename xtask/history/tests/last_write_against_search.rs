@@ -3,9 +3,7 @@
 mod random;
 
 use history::model::Minimum;
-use history::{
-    Connection, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict, file, last_write,
-};
+use history::{Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict, file, last_write};
 use random::Random;
 
 const HISTORIES: u64 = 100_000;
@@ -36,26 +34,9 @@ fn random_write(random: &mut Random, id: u64) -> Operation {
     operation(kind, value, (start_ns, start_ns + random.below(6)), outcome)
 }
 
-fn operation(
-    kind: OperationKind,
-    value: Option<String>,
-    (start_ns, end_ns): (u64, u64),
-    outcome: Outcome,
-) -> Operation {
-    Operation {
-        client: "c".to_owned(),
-        replica: Some("r0".to_owned()),
-        connection: Connection::New,
-        stage: Stage::Workload,
-        kind,
-        key: "k".to_owned(),
-        value,
-        start_ns,
-        end_ns,
-        outcome,
-        error: None,
-        refused: false,
-    }
+fn operation(kind: OperationKind, value: Option<String>, times: (u64, u64), outcome: Outcome) -> Operation {
+    let replica = Some("r0".to_owned());
+    Operation { replica, value, outcome, ..Operation::new("c", kind, "k", times) }
 }
 
 /// Whether some order of the writes that may have had an effect leaves what was read: it holds every write that was

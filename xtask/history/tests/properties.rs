@@ -6,20 +6,8 @@ use history::{
 };
 
 fn operation(client: &str, kind: OperationKind, value: Option<&str>, start_ns: u64, end_ns: u64) -> Operation {
-    Operation {
-        client: client.to_owned(),
-        replica: Some("r0".to_owned()),
-        connection: Connection::New,
-        stage: Stage::Workload,
-        kind,
-        key: "k".to_owned(),
-        value: value.map(str::to_owned),
-        start_ns,
-        end_ns,
-        outcome: Outcome::Ok,
-        error: None,
-        refused: false,
-    }
+    let (replica, value) = (Some("r0".to_owned()), value.map(str::to_owned));
+    Operation { replica, value, ..Operation::new(client, kind, "k", (start_ns, end_ns)) }
 }
 
 fn write(value: &str, start_ns: u64, end_ns: u64) -> Operation {

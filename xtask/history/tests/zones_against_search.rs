@@ -2,7 +2,7 @@
 
 mod random;
 
-use history::{Connection, Operation, OperationKind, Outcome, Stage, Verdict, register};
+use history::{Operation, OperationKind, Outcome, Verdict, register};
 use random::Random;
 
 const HISTORIES: u64 = 300_000;
@@ -40,27 +40,8 @@ fn read_value(random: &mut Random, written: &[String]) -> Option<String> {
     usize::try_from(choice).ok().and_then(|index| written.get(index).cloned())
 }
 
-fn operation(
-    id: u64,
-    kind: OperationKind,
-    value: Option<String>,
-    (start_ns, end_ns): (u64, u64),
-    outcome: Outcome,
-) -> Operation {
-    Operation {
-        client: format!("c{id}"),
-        replica: None,
-        connection: Connection::New,
-        stage: Stage::Workload,
-        kind,
-        key: "k".to_owned(),
-        value,
-        start_ns,
-        end_ns,
-        outcome,
-        error: None,
-        refused: false,
-    }
+fn operation(id: u64, kind: OperationKind, value: Option<String>, times: (u64, u64), outcome: Outcome) -> Operation {
+    Operation { value, outcome, ..Operation::new(format!("c{id}"), kind, "k", times) }
 }
 
 /// Wing and Gong's search: some operation that nothing unplaced precedes goes next, if the state

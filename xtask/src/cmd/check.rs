@@ -36,7 +36,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         for (property, verdict) in &judgement.verdicts {
             console::out(format_args!("{property}: {}", short(verdict)));
         }
-        history::failures(&history).iter().for_each(console::out);
+        history::failures(&history, &judgement).iter().for_each(console::out);
     }
     let exit = if judgement.holds() { Exit::Passed } else { Exit::CaseFailed };
     Ok(exit.into())

@@ -11,12 +11,12 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ranges;
+use crate::cases;
 use crate::drive::Drive;
 use crate::execute::execute;
-use crate::phases::Phase;
 use crate::plan::{Plan, Selection};
 use crate::replay;
-use crate::run::{Made, Run, Settings, guard, lock};
+use crate::run::{Ending, Made, Run, Settings, Subject, guard, lock};
 use crate::suite::{load, variant};
 use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use console::exit::{Exit, usage};
@@ -118,7 +118,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let suites = load::read_all(&args.suite)?;
+    let suites = load::read_all(&args.suite, &cases::kinds())?;
     let plan = Plan::of(&suites, &args.selection())?;
     if args.list {
         libtest::list(&args.libtest(), &plan.selected());
@@ -134,31 +134,33 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (leases, run_id) = (lease::folder()?, id.clone());
     let interrupt = Interrupt::listen(move || sweep::abandon(&leases, &run_id))?;
     let launcher = Launcher::for_run(events.clone(), &folder, args.verbose, interrupt.cancel.clone())?;
-    let request = Request { unused: !plan.runs(Phase::ClusterCreate), ..args.request(&id, &folder, &lease::folder()?) };
+    let request = Request {
+        unused: !plan.runs(&cases::cluster_create::CASE.kind),
+        ..args.request(&id, &folder, &lease::folder()?)
+    };
     let prepared = preflight(&args, &launcher, &request).await;
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let mut run = Run {
         id,
-        variants: plan.variants.clone(),
-        about: plan.about(),
+        subject: Subject { variants: plan.variants.clone(), about: plan.about(), image },
         settings: args.settings(),
         events,
         folder: folder.clone(),
         launcher,
-        cancel: interrupt.cancel.clone(),
         helm,
         cluster,
-        image,
+        ending: Ending::on(interrupt.cancel.clone()),
         made: Made::default(),
     };
     publish_names(&run);
-    if plan.runs(Phase::ImagesLoad) {
+    if plan.runs(&cases::images_load::CASE.kind) {
         run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
     }
     let run = Arc::new(run);
     // Before anything runs: files may be edited meanwhile.
-    let inputs = replay::Inputs::of(run.suites().into_iter().map(Arc::as_ref), &run.settings, &run.image);
+    let inputs =
+        replay::Inputs::of(run.subject.suites().into_iter().map(Arc::as_ref), &run.settings, &run.subject.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan.names(), plan.left_out_names());
     begin(&run, &plan, args.again());
     drive(&run, &plan, args.jobs).await;
@@ -179,7 +181,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(error) = &told.trouble {
         console::err(format_args!("the reports are incomplete: {error:#}"));
     }
-    let stayed = if args.keep { run.cluster.stay(&run.cancel).await } else { Ok(()) };
+    let stayed = if args.keep { run.cluster.stay(&run.ending.cancel).await } else { Ok(()) };
     if let Err(error) = &stayed {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
@@ -190,7 +192,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
     let jobs = jobs.unwrap_or(usize::from(u16::MAX));
-    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.cancel, lost: &run.made.lost };
+    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.ending.cancel, lost: &run.ending.lost };
     drive.run(async |case| Box::pin(execute(run, case)).await).await;
 }
 
@@ -235,8 +237,8 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
 
 /// Names that are no secrets, whatever they were passed as: the suites' own, and the image under test.
 fn publish_names(run: &Run) {
-    known::spare(run.variants.iter().flat_map(|variant| variant.names(&run.id)));
-    for image in run.suites().into_iter().filter_map(|suite| run.image_reference(suite)) {
+    known::spare(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
+    for image in run.subject.suites().into_iter().filter_map(|suite| run.subject.image_reference(suite)) {
         known::publish(&image.name());
         known::publish(image.tag.as_deref().unwrap_or_default());
     }
@@ -246,7 +248,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),
-        image: run.image_line(),
+        image: run.subject.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
         again,
@@ -256,7 +258,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         run.events.send(What::LeftOut { what: what.clone() });
     }
     let sort = run.cluster.provider();
-    for suite in run.suites() {
+    for suite in run.subject.suites() {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
         note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));
     }

@@ -161,6 +161,8 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
@@ -175,7 +177,9 @@ mod tests {
             }] } } } }),
             json!({ "kind": "Pod", "metadata": { "name": "test", "annotations": { "helm.sh/hook": "test" } } }),
         ];
-        let suite: crate::suite::Suite = toml::from_str(&find("web", &objects).suite()).unwrap();
+        let suite =
+            crate::suite::load::parse(Path::new("e2e.toml"), &find("web", &objects).suite(), &crate::cases::kinds())
+                .unwrap();
         assert_eq!(suite.workload.as_ref().unwrap().object(), ("Deployment", "web"));
         assert_eq!(suite.http.as_ref().unwrap().port, 8080);
         let cases: Vec<_> = suite.topologies[0].cases.iter().map(|case| case.name.as_str()).collect();

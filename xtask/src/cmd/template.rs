@@ -34,7 +34,7 @@ pub struct Args {
 /// # Errors
 /// Where there is no helm, no such topology, or helm does not render the chart. One that renders nothing is exit code 101.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let suite = load::read(&args.suite)?;
+    let suite = load::read(&args.suite, &crate::cases::kinds())?;
     let values = values(&args, &suite)?;
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;

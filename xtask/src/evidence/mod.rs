@@ -12,9 +12,8 @@ use kube::discovery::{Discovery, Scope};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::phases::context::Cx;
 use crate::stage::Stage;
-use events::What;
+use events::{CaseName, Events, What};
 use kubernetes::call;
 use kubernetes::watch::Watch;
 use redact::secrets;
@@ -25,20 +24,19 @@ mod describe;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Dumps every object of the case's namespaces, and the nodes, into the run's folder; tells where.
-pub async fn collect(cx: &Cx) {
-    let Ok(stage) = cx.stage() else { return };
-    let name = cx.name.rsplit("::").next().unwrap_or_default();
+pub async fn collect(case: &CaseName, stage: &Stage, events: &Events) {
+    let name = case.rsplit("::").next().unwrap_or_default();
     let folder = stage.folder.join("failed").join(name);
-    let collected = tokio::time::timeout(TIMEOUT, dump(&stage, &folder)).await;
+    let collected = tokio::time::timeout(TIMEOUT, dump(stage, &folder)).await;
     let label = stage.folder.file_name().unwrap_or_default().to_string_lossy();
     let path = format!("{label}/failed/{name}");
-    cx.run.events.send(What::Evidence { case: cx.name.clone(), path });
+    events.send(What::Evidence { case: case.clone(), path });
     let trouble = match collected {
         Ok(Ok(())) => return,
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => format!("not within {} s", TIMEOUT.as_secs()),
     };
-    cx.run.events.note(format!("collecting evidence of {}: {trouble}", cx.name));
+    events.note(format!("collecting evidence of {case}: {trouble}"));
 }
 
 /// What a topology is deployed from, as helm renders it and from which values: kept before anything is installed.

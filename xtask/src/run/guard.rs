@@ -19,8 +19,8 @@ pub async fn watch(run: Arc<Run>) {
     tokio::select! {
         // First: a cluster that is being deleted may be gone.
         biased;
-        () = run.made.ending.cancelled() => {}
-        why = until_gone(&run) => run.lose(why),
+        () = run.ending.cluster_ends.cancelled() => {}
+        why = until_gone(&run) => run.ending.lose(why, &run.events),
     }
 }
 
@@ -28,9 +28,9 @@ pub async fn watch(run: Arc<Run>) {
 /// command that was refused fails sooner than this module has noticed.
 pub async fn settle(run: &Run) {
     let Ok(live) = run.live() else { return };
-    while run.lost().is_none() && !run.cancel.is_cancelled() && answers(&live.client).await.is_err() {
+    while run.ending.lost().is_none() && !run.ending.cancel.is_cancelled() && answers(&live.client).await.is_err() {
         if let Health::Gone(how) = run.cluster.health().await {
-            return run.lose(how);
+            return run.ending.lose(how, &run.events);
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

@@ -1,27 +1,45 @@
-//! A case as a topology lists it: the name of a phase, or a table with the phase's parameters.
+//! A case as a topology lists it: the name of its kind, or a table with the kind's parameters.
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use crate::phases::Phase;
+use super::CaseKind;
 
 /// A case of a topology: `"ready"`, or `{ case = "job_fails", name = "no_dates", reason = "BackoffLimitExceeded" }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseSpec {
     /// What it does.
-    pub phase: Phase,
-    /// Last part of its name: the phase's, unless the suite gives another.
+    pub kind: &'static CaseKind,
+    /// Last part of its name: the kind's, unless the suite gives another.
     pub name: String,
     /// Key of the release that it is about; the one under test unless said.
     pub release: Option<String>,
-    /// The phase's parameters.
+    /// The kind's parameters.
     pub with: toml::Table,
 }
 
-#[derive(Deserialize)]
-struct Written {
-    case: Phase,
+impl CaseSpec {
+    /// Its parameters, as its kind knows them.
+    ///
+    /// # Errors
+    /// Which parameter is wrong, missing or unknown.
+    pub fn with<T: DeserializeOwned>(&self) -> Result<T, String> {
+        self.with.clone().try_into().map_err(|error| error.message().to_owned())
+    }
+}
+
+impl From<&'static CaseKind> for CaseSpec {
+    fn from(kind: &'static CaseKind) -> Self {
+        Self { kind, name: kind.name.to_owned(), release: None, with: toml::Table::new() }
+    }
+}
+
+/// A case before its kind is looked up.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Written {
+    case: String,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -30,40 +48,54 @@ struct Written {
     with: toml::Table,
 }
 
-impl From<Phase> for CaseSpec {
-    fn from(phase: Phase) -> Self {
-        Self { phase, name: phase.name().to_owned(), release: None, with: toml::Table::new() }
+impl Written {
+    /// The case, where there is such a kind.
+    ///
+    /// # Errors
+    /// The nearest names, and all that there are.
+    pub(super) fn look_up(&self, kinds: &[&'static CaseKind]) -> Result<CaseSpec, String> {
+        let Some(kind) = kinds.iter().find(|kind| kind.name == self.case) else { return Err(self.unknown(kinds)) };
+        let name = self.name.clone().unwrap_or_else(|| self.case.clone());
+        Ok(CaseSpec { kind, name, release: self.release.clone(), with: self.with.clone() })
     }
-}
 
-impl From<Written> for CaseSpec {
-    fn from(written: Written) -> Self {
-        let name = written.name.unwrap_or_else(|| written.case.name().to_owned());
-        Self { phase: written.case, name, release: written.release, with: written.with }
+    fn unknown(&self, kinds: &[&'static CaseKind]) -> String {
+        let names = kinds.iter().filter(|kind| kind.group.is_none()).map(|kind| kind.name);
+        let nearest = names.clone().max_by(|a, b| self.likeness(a).total_cmp(&self.likeness(b))).unwrap_or_default();
+        let all = names.collect::<Vec<_>>().join("`, `");
+        format!("unknown case `{}`: did you mean `{nearest}`? Expected one of `{all}`", self.case)
+    }
+
+    fn likeness(&self, name: &str) -> f64 {
+        strsim::jaro_winkler(&self.case, name)
     }
 }
 
 // By hand, since an untagged enum would say of any mistake only that it fits neither way of writing a case.
-impl<'de> Deserialize<'de> for CaseSpec {
+impl<'de> Deserialize<'de> for Listed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Either)
     }
 }
 
+/// An entry of a topology's list of cases.
+#[derive(Debug, Clone)]
+pub(super) struct Listed(pub(super) Written);
+
 struct Either;
 
 impl<'de> Visitor<'de> for Either {
-    type Value = CaseSpec;
+    type Value = Listed;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a case's name, or a table with `case` and its parameters")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<CaseSpec, E> {
-        Phase::deserialize(StrDeserializer::new(name)).map(CaseSpec::from)
+    fn visit_str<E: Error>(self, name: &str) -> Result<Listed, E> {
+        Ok(Listed(Written { case: name.to_owned(), name: None, release: None, with: toml::Table::new() }))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CaseSpec, A::Error> {
-        Written::deserialize(MapAccessDeserializer::new(map)).map(CaseSpec::from)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Listed, A::Error> {
+        Written::deserialize(MapAccessDeserializer::new(map)).map(Listed)
     }
 }

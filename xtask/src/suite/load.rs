@@ -10,8 +10,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::budgets::Budgets;
-use super::{Release, Suite};
-use crate::phases::Phase;
+use super::{CaseKind, Release, Suite};
 use console::exit::usage;
 
 mod cases;
@@ -26,9 +25,11 @@ const LONGEST_MESSAGE: usize = 3000;
 const CHARTS: &str = "helm";
 
 /// A step on the way to a key: its name, or the index in an array.
-#[derive(Clone, Copy)]
-enum Step<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// A key of a table.
     Key(&'a str),
+    /// An entry of an array.
     At(usize),
 }
 
@@ -40,19 +41,18 @@ struct Source<'a> {
     text: &'a str,
 }
 
-/// Reads the suite file, or the `e2e.toml` of a folder.
+/// Reads the suite file, or the `e2e.toml` of a folder; `kinds` are the kinds of cases that it may list.
 ///
 /// # Errors
 /// A usage error that names file and line.
-pub fn read(path: &Path) -> anyhow::Result<Suite> {
+pub fn read(path: &Path, kinds: &[&'static CaseKind]) -> anyhow::Result<Suite> {
     let file = if path.is_dir() { path.join("e2e.toml") } else { path.to_owned() };
     let text = fs::read_to_string(&file).map_err(|error| {
         usage(format!("suite {}: {error}; name a suite file, or a chart's folder that has an e2e.toml", file.display()))
     })?;
-    let mut suite = parse(&file, &text)?;
-    file.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
+    let mut suite = parse(&file, &text, kinds)?;
     suite.budgets = Budgets::beside(&suite.folder)?;
-    check_files(&Source { path: &file, text: &text }, &suite)?;
+    check_files(&file, &text, &suite)?;
     Ok(suite)
 }
 
@@ -60,12 +60,12 @@ pub fn read(path: &Path) -> anyhow::Result<Suite> {
 ///
 /// # Errors
 /// As [`read`], and where two are called the same or have another stand-in.
-pub fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<Suite>>> {
+pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Result<Vec<Arc<Suite>>> {
     let mut suites: Vec<Arc<Suite>> = Vec::new();
     for path in paths {
         let paths = if path.as_os_str() == "all" { all()? } else { vec![path.clone()] };
         for path in paths {
-            let suite = read(&path)?;
+            let suite = read(&path, kinds)?;
             if suites.iter().any(|other| other.name == suite.name) {
                 return Err(usage(format!("suite {}: a second suite is called {}", path.display(), suite.name)));
             }
@@ -101,18 +101,23 @@ pub fn all() -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Parses a suite, without a look at the files that it names.
-fn parse(path: &Path, text: &str) -> anyhow::Result<Suite> {
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Result<Suite> {
     let source = Source { path, text };
     let mut suite: Suite = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_at(text, span.start));
         usage(format!("{}:{line}: {}", path.display(), shortened(&error.message().replace('\n', " "))))
     })?;
+    path.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
+    cases::look_up(&source, &mut suite, kinds)?;
     take_chart(&source, &mut suite)?;
     check_workload(&source, &suite)?;
     suite.image.place = source.place(&[Key("image")]);
     cases::check_parameters(&source, &suite)?;
     schema::check(&source)?;
-    check_names(&source, &suite)?;
+    check_names(&source, &suite, kinds)?;
     releases::check(&source, &suite)?;
     check_records(&source, &suite)?;
     cases::check(&source, &suite)?;
@@ -150,7 +155,7 @@ fn check_workload(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyhow::Result<()> {
     for (index, topology) in suite.topologies.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("name")];
         if suite.topologies[..index].iter().any(|other| other.name == topology.name) {
@@ -160,9 +165,10 @@ fn check_names(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
         }
     }
     let named = |name: &str| suite.topologies.iter().flat_map(|topology| &topology.cases).any(|case| case.name == name);
-    let known = |name: &str| name == "default" || Phase::names().contains(&name) || named(name);
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
+    let known = |name: &str| name == "default" || names.contains(&name) || named(name);
     if let Some(name) = suite.timeouts_s.keys().find(|name| !known(name)) {
-        let fix = format!("there are `default` and {}", Phase::names().join(", "));
+        let fix = format!("there are `default` and {}", names.join(", "));
         return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("no case is called `{name}`: {fix}")));
     }
     Ok(())
@@ -186,7 +192,12 @@ fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+/// Looks for the files that a suite names.
+///
+/// # Errors
+/// A usage error that names the line of the first that is not there.
+pub fn check_files(path: &Path, text: &str, suite: &Suite) -> anyhow::Result<()> {
+    let source = &Source { path, text };
     releases::check_files(source, suite)?;
     let chart = suite.chart();
     for (index, topology) in suite.topologies.iter().enumerate() {
@@ -210,29 +221,12 @@ impl Source<'_> {
 
     /// File and line of a key: `helm/caesium/e2e.toml:7`.
     fn place(&self, way: &[Step<'_>]) -> String {
-        format!("{}:{}", self.path.display(), self.line_of(way).unwrap_or(1))
+        format!("{}:{}", self.path.display(), line_of(self.text, way).unwrap_or(1))
     }
 
     /// Whether the file has this key at its top.
     fn has(&self, key: &str) -> bool {
         DeTable::parse(self.text).is_ok_and(|table| table.get_ref().contains_key(key))
-    }
-
-    fn line_of(&self, way: &[Step<'_>]) -> Option<usize> {
-        let table = DeTable::parse(self.text).ok()?;
-        let mut at = table.span().start;
-        let document = DeValue::Table(table.into_inner());
-        let mut value = &document;
-        for step in way {
-            let next = match step {
-                Key(key) => value.get(*key),
-                At(index) => value.get(*index),
-            };
-            let Some(next) = next else { break };
-            at = next.span().start;
-            value = next.get_ref();
-        }
-        Some(line_at(self.text, at))
     }
 }
 
@@ -248,8 +242,20 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
-#[cfg(test)]
-mod mutated_tests;
-#[cfg(test)]
-#[path = "load_tests.rs"]
-mod tests;
+/// The line of a key, or of the nearest table around it; none where the text is no TOML.
+pub fn line_of(text: &str, way: &[Step<'_>]) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let mut at = table.span().start;
+    let document = DeValue::Table(table.into_inner());
+    let mut value = &document;
+    for step in way {
+        let next = match step {
+            Key(key) => value.get(*key),
+            At(index) => value.get(*index),
+        };
+        let Some(next) = next else { break };
+        at = next.span().start;
+        value = next.get_ref();
+    }
+    Some(line_at(text, at))
+}

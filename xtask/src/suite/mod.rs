@@ -12,13 +12,17 @@ use images::Reference;
 mod application;
 pub mod budgets;
 mod case;
+mod case_kind;
+pub mod definitions;
 pub mod load;
+pub mod missing;
 mod release;
 pub mod variant;
 mod verify;
 
 pub use application::{Http, Leader, Members};
 pub use case::CaseSpec;
+pub use case_kind::{CaseKind, Deploys, Parameters};
 pub use client::records::{Pointer, Records, Request};
 pub use client::template;
 pub use release::{Namespaces, Release, SecretSpec};
@@ -219,7 +223,11 @@ pub struct Topology {
     /// Whether `ready` demands that the replicas are spread over the nodes.
     #[serde(default)]
     pub spread_over_nodes: bool,
+    /// As the file lists its cases; the loader looks their kinds up.
+    #[serde(rename = "cases")]
+    listed: Vec<case::Listed>,
     /// Its cases, in the order in which they run.
+    #[serde(skip)]
     pub cases: Vec<CaseSpec>,
 }
 
@@ -256,11 +264,11 @@ impl Suite {
         let of_topology =
             self.topologies.iter().flat_map(|topology| &topology.values).map(|file| self.chart().join(file));
         let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
-        let of_case = |case: &CaseSpec| {
-            let chart = self.release(case.release.as_deref()).map_or_else(|_| self.chart(), |of| self.chart_of(of));
-            let named = case.with.get("values").and_then(toml::Value::as_array).into_iter().flatten();
-            named.filter_map(toml::Value::as_str).map(|file| chart.join(file)).collect::<Vec<_>>()
+        let of_deployed = |deployed: &Deploys| {
+            let release = self.release(deployed.release.as_deref()).unwrap_or_else(|_| self.under_test());
+            deployed.values.iter().map(|file| self.chart_of(release).join(file)).collect::<Vec<_>>()
         };
+        let of_case = |case: &CaseSpec| (case.kind.deploys)(case).iter().flat_map(of_deployed).collect::<Vec<_>>();
         self.releases.iter().flat_map(of_release).chain(of_topology).chain(cases.flat_map(of_case)).collect()
     }
 
@@ -281,6 +289,16 @@ impl Suite {
         found.ok_or_else(|| format!("there is no release `{key}`: there are {}", known()))
     }
 
+    /// Whether every `${namespace:PART}` in these texts names a part that there is.
+    ///
+    /// # Errors
+    /// The first that does not, with those that there are.
+    pub fn check_holes(&self, texts: &[String]) -> Result<(), String> {
+        let namespaces = self.parts().into_iter().map(|part| (part.to_owned(), String::new()));
+        let namespaces = Namespaces(namespaces.collect());
+        texts.iter().try_for_each(|text| namespaces.fill(text).map(drop))
+    }
+
     /// How records are written and read.
     ///
     /// # Errors
@@ -291,7 +309,7 @@ impl Suite {
 
     /// How long a case may take.
     pub fn timeout(&self, case: &CaseSpec) -> Duration {
-        let names = [case.name.as_str(), case.phase.name(), "default"];
+        let names = [case.name.as_str(), case.kind.name, "default"];
         let seconds = names.into_iter().find_map(|name| self.timeouts_s.get(name));
         Duration::from_secs(seconds.copied().unwrap_or(DEFAULT_TIMEOUT_S))
     }

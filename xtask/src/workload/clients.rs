@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use client::team::{Done, Task, Team};
+use client::team::{Task, Team};
 use history::Connection as Over;
-use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +44,9 @@ impl Clients {
         inside: Option<Inside>,
     ) -> Self {
         let stop = CancellationToken::new();
-        let (sender, done) = mpsc::unbounded_channel();
-        let team = Team::new(task, recorder.began(), stop.clone(), sender);
+        let sink = recorder.clone();
+        let team = Team::new(task, recorder.began(), stop.clone(), move |ended| sink.done(ended));
         let mut tasks = JoinSet::new();
-        tasks.spawn(collect(recorder.clone(), done));
         for number in 0..each {
             for replica in replicas {
                 for (kind, over) in [("new", Over::New), ("kept", Over::Reused)] {
@@ -76,11 +74,5 @@ impl Clients {
             Some(inside) => inside.stop().await,
             None => Ok(()),
         }
-    }
-}
-
-async fn collect(recorder: Arc<Recorder>, mut done: UnboundedReceiver<Done>) {
-    while let Some(done) = done.recv().await {
-        recorder.done(done);
     }
 }

@@ -15,7 +15,7 @@ async fn done() -> Done {
     let task = Task { records, prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
-    let team = Team::new(task, std::time::Instant::now(), stop.clone(), sender);
+    let team = Team::new(task, std::time::Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
     let refuse = || async { Err(Failure::NotSent("connection refused".to_owned())) };
     let working = tokio::spawn(team.work("c".to_owned(), None, Over::Service, refuse));
     let one: Done = done.recv().await.unwrap();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use client::application::{self, Record};
-use history::{Connection as Over, OperationKind, Outcome, Stage};
+use history::{Connection as Over, Operation, OperationKind, Stage};
 
-use super::recorder::{Asked, Ended, Recorder};
+use super::recorder::Recorder;
 use crate::suite::Records;
 use kubernetes::http::{Connection, Http};
 use kubernetes::wait::Waiter;
@@ -98,9 +98,9 @@ impl Reader<'_> {
     }
 
     fn add(&self, stage: Stage, replica: &str, record: &Record, value: Option<String>, start_ns: u64) {
-        let client = format!("reader-{replica}");
-        let asked = Asked { client, replica: replica.to_owned(), connection: Over::Reused, stage };
-        let ended = Ended { start_ns, outcome: Outcome::Ok, error: None };
-        self.recorder.ended(&asked, OperationKind::Read, &record.key, value, ended);
+        let times = (start_ns, self.recorder.now_ns());
+        let read = Operation::new(format!("reader-{replica}"), OperationKind::Read, &record.key, times);
+        let (replica, connection) = (Some(replica.to_owned()), Over::Reused);
+        self.recorder.add(Operation { replica, connection, stage, value, ..read });
     }
 }

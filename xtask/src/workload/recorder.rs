@@ -12,38 +12,8 @@ use client::team::Done;
 use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
+use crate::stage::Kept;
 use events::{CaseName, Events, What};
-
-/// Who asked, whom, over what, and in which part of the case.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The client.
-    pub client: String,
-    /// The replica.
-    pub replica: String,
-    /// Over what.
-    pub connection: Connection,
-    /// Which part of the case.
-    pub stage: Stage,
-}
-
-/// An acknowledged record together with the writes that may have left what it holds: several where its key is written
-/// again.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    record: Record,
-    writes: Vec<Operation>,
-}
-
-/// How an operation began and ended.
-pub struct Ended {
-    /// When it was sent.
-    pub start_ns: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why it did not end ok.
-    pub error: Option<String>,
-}
 
 /// Records the operations and faults of one case, from many clients.
 pub struct Recorder {
@@ -77,30 +47,12 @@ impl Recorder {
         u64::try_from(self.events.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Adds an operation that ended now; `value` is what was written or read.
-    pub fn ended(&self, asked: &Asked, kind: OperationKind, key: &str, value: Option<String>, ended: Ended) {
-        self.add(Operation {
-            client: asked.client.clone(),
-            replica: Some(asked.replica.clone()),
-            connection: asked.connection,
-            stage: asked.stage,
-            kind,
-            key: key.to_owned(),
-            value,
-            start_ns: ended.start_ns,
-            end_ns: self.now_ns(),
-            outcome: ended.outcome,
-            error: ended.error,
-            refused: false,
-        });
-    }
-
     /// When the run's clock stood at zero.
     pub fn began(&self) -> Instant {
         self.events.began()
     }
 
-    /// Adds what a client tells: the operation, and the record that is or may be there now.
+    /// Adds what a client did: the operation, and the record that is or may be there now.
     pub fn done(&self, done: Done) {
         let outcome = done.operation.outcome;
         if let Some(address) = done.stranger {
@@ -115,7 +67,7 @@ impl Recorder {
     }
 
     /// Adds an operation that ended.
-    fn add(&self, operation: Operation) {
+    pub fn add(&self, operation: Operation) {
         self.events.send(What::Operation {
             case: self.case.clone(),
             client: operation.client.clone(),

@@ -2,21 +2,9 @@
 
 use super::*;
 
-fn operation(kind: OperationKind, value: Option<&str>, (start_ns, end_ns): (u64, u64), outcome: Outcome) -> Operation {
-    Operation {
-        client: "c".to_owned(),
-        replica: Some("r0".to_owned()),
-        connection: Connection::New,
-        stage: Stage::Workload,
-        kind,
-        key: "register-0".to_owned(),
-        value: value.map(str::to_owned),
-        start_ns,
-        end_ns,
-        outcome,
-        error: None,
-        refused: false,
-    }
+fn operation(kind: OperationKind, value: Option<&str>, times: (u64, u64), outcome: Outcome) -> Operation {
+    let (replica, value) = (Some("r0".to_owned()), value.map(str::to_owned));
+    Operation { replica, value, outcome, ..Operation::new("c", kind, "register-0", times) }
 }
 
 fn recorder(operations: Vec<Operation>) -> Recorder {
@@ -81,14 +69,13 @@ fn a_history_on_a_full_disk_is_an_error() {
 fn judged(kept: &[Kept], read: &str) -> bool {
     let later = recorder(vec![]);
     later.take_over(kept);
-    let asked = Asked {
+    later.add(Operation {
         client: "reader".to_owned(),
-        replica: "db-0".to_owned(),
+        replica: Some("db-0".to_owned()),
         connection: Connection::Reused,
         stage: Stage::ReadBack,
-    };
-    let ended = Ended { start_ns: 1000, outcome: Outcome::Ok, error: None };
-    later.ended(&asked, OperationKind::Read, "register-0", Some(read.to_owned()), ended);
+        ..operation(OperationKind::Read, Some(read), (1000, later.now_ns().max(1000)), Outcome::Ok)
+    });
     let minimum = Minimum { before: 0, during: 0, after: 0 };
     history::judge_records(&later.history(Promise::Register, vec!["db-0".to_owned()], minimum)).holds()
 }
@@ -114,8 +101,7 @@ fn a_register_is_handed_on_with_all_that_it_may_hold() {
 fn a_client_of_a_pod_that_is_replaced_is_not_counted_against_the_service() {
     let recorder = recorder(vec![]);
     let add = |connection, outcome| {
-        let asked = Asked { client: "c".to_owned(), replica: "db-0".to_owned(), connection, stage: Stage::Workload };
-        recorder.ended(&asked, OperationKind::Write, "k", None, Ended { start_ns: 0, outcome, error: None });
+        recorder.add(Operation { connection, ..operation(OperationKind::Write, None, (0, 1), outcome) });
     };
     add(Connection::Service, Outcome::Ok);
     add(Connection::New, Outcome::Failed);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use history::model::Minimum;
-use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
+use history::{Fault, Header, History, Operation, OperationKind, Promise, Stage};
 
 use super::{seconds, show};
 use crate::cmd::ranges;
@@ -37,7 +37,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let history = history(promise);
         let judged = async || {
             let judgement = history::judge(&history);
-            ensure!(judgement.holds(), "{}", history::failures(&history).join("\n"));
+            ensure!(judgement.holds(), "{}", history::failures(&history, &judgement).join("\n"));
             Ok(())
         };
         let spread = seconds(args.runs, judged).await?;
@@ -88,20 +88,9 @@ fn history(promise: Promise) -> History {
 }
 
 fn operation(kind: OperationKind, key: String, number: u64, at_ns: u64, stage: Stage) -> Operation {
-    Operation {
-        client: format!("c{}", number % 8),
-        replica: Some(format!("r{}", number % REPLICAS)),
-        connection: Connection::New,
-        stage,
-        kind,
-        key,
-        value: Some(number.to_string()),
-        start_ns: at_ns,
-        end_ns: at_ns + APART_NS / 2,
-        outcome: Outcome::Ok,
-        error: None,
-        refused: false,
-    }
+    let (replica, value) = (Some(format!("r{}", number % REPLICAS)), Some(number.to_string()));
+    let client = format!("c{}", number % 8);
+    Operation { replica, stage, value, ..Operation::new(client, kind, key, (at_ns, at_ns + APART_NS / 2)) }
 }
 
 #[cfg(test)]
@@ -113,7 +102,7 @@ mod tests {
         for promise in [Promise::Set, Promise::Register] {
             let history = history(promise);
             assert_eq!(history.operations.len() as u64, OPERATIONS);
-            assert_eq!(history::failures(&history), Vec::<String>::new());
+            assert_eq!(history::failures(&history, &history::judge(&history)), Vec::<String>::new());
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What can be wrong with a suite's releases and Secrets.
 
-use super::cases::filled;
 use super::{At, Key, Source, Suite, check_values};
 use crate::suite::{Release, SecretSpec, Topology, variant};
 
@@ -53,7 +52,7 @@ fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), S
             return Err(format!("release `{key}` needs `{need}`: name one that stands above it"));
         }
     }
-    filled(suite, &release.set)
+    suite.check_holes(&release.set)
 }
 
 /// The charts and values files of the releases.

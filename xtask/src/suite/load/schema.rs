@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Source, Step};
 
 /// The schema as editors get it.
-pub const SCHEMA: &str = include_str!("../../../../docs/suite.schema.json");
+const SCHEMA: &str = include_str!("../../../../docs/suite.schema.json");
 /// Where the schema is found while it is compiled; the file is part of this program.
 const LOCATION: &str = "file:///suite.schema.json";
 /// How much of a value stands in a message, in characters.
@@ -45,12 +45,6 @@ pub fn check(source: &Source<'_>) -> anyhow::Result<()> {
         InstanceToken::Item(index) => Step::At(*index),
     });
     Err(source.error(&way.collect::<Vec<_>>(), &misfit.message))
-}
-
-/// Whether the schema takes a suite.
-#[cfg(test)]
-pub fn fits(suite: &Value) -> bool {
-    compiled().is_ok_and(|compiled| compiled.validate(suite).is_ok())
 }
 
 fn compiled() -> anyhow::Result<&'static Compiled> {

@@ -13,8 +13,10 @@ use anyhow::Context;
 use self::ours::{Ours, Timed, critical_path};
 use self::plain::{Plain, Step};
 use super::{Spread, show};
+use crate::cases;
+use crate::cases::support::case::Case;
+use crate::cases::{health, helm_test, install, ready};
 use crate::cmd::ranges;
-use crate::phases::Phase;
 use crate::suite::{Suite, Topology, load};
 use cluster::Choice;
 use console::exit::{Exit, usage};
@@ -84,7 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !matches!(args.cluster, Choice::Kind | Choice::Embedded) {
         return Err(usage(format!("--cluster {}: it is kind or embedded that can be measured", args.cluster)));
     }
-    let suite = load::read(&args.suite)?;
+    let suite = load::read(&args.suite, &cases::kinds())?;
     let subject = Subject::of(&suite)?;
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
@@ -143,14 +145,15 @@ impl Subject {
     fn of(suite: &Suite) -> anyhow::Result<Self> {
         let http = suite.http.as_ref().context("the suite has no [http]")?;
         let workload = suite.workload.as_ref().context("the suite has no [workload]")?;
-        let killed = |phase| {
-            let has = |topology: &&Topology| topology.cases.iter().any(|case| case.phase == phase);
-            suite.topologies.iter().find(has).cloned().with_context(|| format!("no topology has {}", phase.name()))
+        let (kill, kill_leader) = (&cases::pod_kill::CASE, &cases::pod_kill_leader::CASE);
+        let killed = |case: &Case| {
+            let has = |topology: &&Topology| topology.cases.iter().any(|spec| *spec.kind == case.kind);
+            suite.topologies.iter().find(has).cloned().with_context(|| format!("no topology has {}", case.kind.name))
         };
-        let (one, three) = (killed(Phase::PodKill)?, killed(Phase::PodKillLeader)?);
-        let steps = |topology: &Topology, kill: Phase| {
-            let phases = [Phase::Install, Phase::Ready, Phase::HelmTest, Phase::Health, kill];
-            phases.map(|phase| format!("{}::{}::{}", suite.name, topology.name, phase.name())).to_vec()
+        let (one, three) = (killed(kill)?, killed(kill_leader)?);
+        let steps = |topology: &Topology, kill: &Case| {
+            let cases = [&install::CASE, &ready::CASE, &helm_test::CASE, &health::CASE, kill];
+            cases.map(|case| format!("{}::{}::{}", suite.name, topology.name, case.kind.name)).to_vec()
         };
         Ok(Self {
             chart: suite.chart(),
@@ -159,7 +162,7 @@ impl Subject {
             service: workload.service.clone(),
             port: http.port,
             health: http.health.clone().into(),
-            cases: [steps(&one, Phase::PodKill), steps(&three, Phase::PodKillLeader)].concat(),
+            cases: [steps(&one, kill), steps(&three, kill_leader)].concat(),
             one,
             three,
             scale: suite.scale.value.clone(),

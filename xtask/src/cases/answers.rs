@@ -1,0 +1,66 @@
+//! `answers`: a pod of a release answers a request with what is expected.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kube::ResourceExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::template::Fill;
+use crate::suite::{CaseKind, Parameters, definitions};
+use crate::suite::{Pointer, Request};
+use kubernetes::http::Http;
+use kubernetes::objects;
+
+/// After which one request is given up.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "answers",
+        summary: "a pod of the release answers with this value",
+        needs: &[&ready::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// The pod's port.
+    #[schemars(schema_with = "definitions::port")]
+    port: u16,
+    /// The request.
+    #[schemars(schema_with = "definitions::request")]
+    request: Request,
+    /// JSON pointer to the value in the answer.
+    #[schemars(schema_with = "definitions::pointer")]
+    value: Pointer,
+    /// The value.
+    #[schemars(schema_with = "definitions::words")]
+    is: String,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    let http = Http::new(stage.client.clone(), placed.watch.namespace(), with.port, REQUEST_TIMEOUT);
+    let ready = placed.pods().into_iter().find(objects::is_ready);
+    let pod = ready.with_context(|| format!("release {} has no ready pod", placed.release.key()))?.name_any();
+    let ask = async || {
+        let answer = http.ask(&pod, &with.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+        let body = answer.expect(with.request.status)?.json()?;
+        let found = with.value.text(&body).ok_or_else(|| format!("{body} has nothing at {:?}", with.value.as_str()))?;
+        if found == with.is { Ok(found) } else { Err(format!("{found} instead of {}", with.is)) }
+    };
+    cx.wait.ask_until(&placed.watch, &format!("Pod/{pod} answers {}", with.is), ask).await
+}

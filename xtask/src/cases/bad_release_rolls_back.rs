@@ -1,0 +1,73 @@
+//! `bad_release_rolls_back`: a release that can't become ready rolls back by itself, and the old one never stops.
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::untouched::Untouched;
+use super::support::{extra, rolled_out};
+use crate::suite::{CaseKind, Parameters, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "bad_release_rolls_back",
+        summary: "an upgrade that can't become ready rolls back by itself; no ready pod is lost meanwhile",
+        needs: &[&ready::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Values of the bad release.
+    #[schemars(schema_with = "definitions::changes")]
+    set: Vec<String>,
+    /// How long helm waits before it gives the release up, in seconds.
+    #[schemars(range(min = 1, max = 3600))]
+    timeout_s: u64,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    cx.wait.expect_failure();
+    let before = Untouched::of(placed).some()?;
+    let revision = placed.helm.revision().await?;
+    let mut bad = placed.clone();
+    let changes = extra::Changes { set: with.set, ..extra::Changes::default() };
+    extra::changed(cx, &mut bad, &changes).await?;
+    let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).arg(bad.helm.rollback_on_failure());
+    let upgrade = upgrade.args(["--wait", "--timeout", &format!("{}s", with.timeout_s)]);
+    // helm takes its time to roll back, and waits for that, too.
+    let upgrade = upgrade.timeout(Duration::from_secs(2 * with.timeout_s + 30).min(cx.wait.left()));
+    let line = upgrade.line();
+    let (outcome, lost) = before.while_doing(upgrade.run()).await;
+    if outcome.is_ok() {
+        bail!("{line}: it succeeded, though the release can't become ready");
+    }
+    if let Some(lost) = lost {
+        bail!("the old release stopped: {lost}");
+    }
+    rolled_out::rolled_out(cx, placed).await?;
+    before.check()?;
+    let now = placed.helm.revision().await?;
+    ensure!(
+        now == revision + 2,
+        "{line}: revision {now} is current; {} should be, a roll-back of {}",
+        revision + 2,
+        revision + 1
+    );
+    Ok(format!("revision {} rolled back to {revision} as {now}, no ready pod lost", revision + 1))
+}

@@ -1,0 +1,83 @@
+//! `chart::dry_run`: the API server accepts every rendered object, strictly and dry, in a namespace of its own.
+//!
+//! Only service accounts are really created there, and first: a pod is refused whose account is not stored.
+
+use anyhow::{Context as _, ensure};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
+use kube::core::GroupVersionKind;
+use kube::discovery::{self, Scope};
+use serde_json::Value;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::{chart_template, cluster_create};
+use crate::stage;
+use crate::suite::CaseKind;
+use kubernetes::call;
+
+/// Who applies, as the API server's managed fields name it.
+const MANAGER: &str = "chartproof";
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "dry_run",
+        summary: "the API server accepts the rendered objects, strictly and dry",
+        group: Some("chart"),
+        needs: &[&chart_template::CASE.kind, &cluster_create::CASE.kind],
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let live = cx.run.live()?;
+    let namespace = format!("chartproof-dry-run-{}", cx.run.id);
+    stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
+    let mut accepted = 0;
+    for variant in cx.run.subject.about() {
+        let mut manifests: Vec<_> = cx.run.render(variant).await?.iter().flatten().cloned().collect();
+        manifests.sort_by_key(|manifest| !is_account(manifest));
+        for manifest in manifests {
+            let told =
+                format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), variant.label());
+            cx.wait.waiting(told.clone());
+            apply(&live.client, &namespace, manifest).await.context(told)?;
+            accepted += 1;
+        }
+    }
+    ensure!(accepted > 0, "no topology renders any object: there is nothing to accept");
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(live.client.clone());
+    call(&format!("deleting Namespace/{namespace}"), namespaces.delete(&namespace, &DeleteParams::default())).await?;
+    Ok(format!("{accepted} objects accepted"))
+}
+
+async fn apply(client: &kube::Client, namespace: &str, manifest: Value) -> anyhow::Result<()> {
+    let api_version = text(&manifest, "/apiVersion");
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let kind = GroupVersionKind::gvk(group, version, text(&manifest, "/kind"));
+    let pinned = discovery::pinned_kind(client, &kind);
+    let (resource, capabilities) = call(&format!("asking for kind {} of {api_version}", kind.kind), pinned).await?;
+    ensure!(
+        capabilities.scope == Scope::Namespaced,
+        "a chart under test may not make a {} for the whole cluster",
+        kind.kind
+    );
+    let (name, dry_run) = (text(&manifest, "/metadata/name").to_owned(), !is_account(&manifest));
+    let mut object: DynamicObject = serde_json::from_value(manifest)?;
+    // Rendered for its release's namespace; this one stands in for it.
+    object.metadata.namespace = Some(namespace.to_owned());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let params =
+        PatchParams { dry_run, field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER) };
+    call(if dry_run { "dry run" } else { "creating it" }, api.patch(&name, &params, &Patch::Apply(&object))).await?;
+    Ok(())
+}
+
+fn is_account(manifest: &Value) -> bool {
+    text(manifest, "/apiVersion") == "v1" && text(manifest, "/kind") == "ServiceAccount"
+}
+
+fn text<'a>(manifest: &'a Value, pointer: &str) -> &'a str {
+    manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}

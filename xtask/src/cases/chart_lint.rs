@@ -1,0 +1,35 @@
+//! `chart::lint`: `helm lint` finds nothing, with the chart's own values and with each of its `ci/*.yaml`.
+
+use std::collections::BTreeSet;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite;
+use crate::suite::CaseKind;
+use tools::helm;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "lint",
+        summary: "`helm lint` finds nothing, with the chart's own values and with each of its `ci/*.yaml`",
+        group: Some("chart"),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let charts: BTreeSet<_> = cx.run.subject.suites().into_iter().flat_map(|suite| suite.charts()).collect();
+    let mut count = 0;
+    for chart in &charts {
+        let files = suite::ci_values(chart)?;
+        // The chart's own values first: they have to be good, too.
+        for values in std::iter::once(None).chain(files.iter().map(|file| Some(file.as_path()))) {
+            let lint = helm::lint(&cx.run.launcher, &cx.run.helm, chart, values);
+            lint.timeout(cx.wait.left()).run().await?;
+            count += 1;
+        }
+    }
+    Ok(format!("{count} values files"))
+}

@@ -1,0 +1,30 @@
+//! `chart::template`: the chart renders with each topology's values, and something comes of it.
+
+use anyhow::ensure;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::CaseKind;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "template",
+        summary: "the chart renders with each topology's values, and something comes of it",
+        group: Some("chart"),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let rendered = futures::future::try_join_all(cx.run.subject.about().map(|variant| cx.run.render(variant))).await?;
+    for (variant, rendered) in cx.run.subject.about().zip(&rendered) {
+        // Another release may be nothing but the definitions in its chart's crds/, which are not rendered.
+        let nothing = rendered.last().is_none_or(Vec::is_empty);
+        let release = variant.suite.under_test().key();
+        ensure!(!nothing, "release {release} of topology {} renders no object", variant.topology.name);
+    }
+    let objects = rendered.iter().flat_map(|releases| releases.iter()).map(Vec::len).sum::<usize>();
+    Ok(format!("{objects} objects"))
+}

@@ -1,0 +1,43 @@
+//! `claims_removed`: the claims that outlived their release are found by their label, and deleted.
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::uninstall;
+use crate::suite::CaseKind;
+use kubernetes::call;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "claims_removed",
+        summary: "the claims that outlived the release are found by `app.kubernetes.io/instance`, and deleted",
+        needs: &[&uninstall::CASE.kind],
+        takes_release: true,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    let label = format!("app.kubernetes.io/instance={}", placed.release.name);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), placed.watch.namespace());
+    let of_release = ListParams::default().labels(&label);
+    let found = call("listing claims", claims.list(&of_release)).await?.items.len();
+    ensure!(found > 0, "no PersistentVolumeClaim has the label {label}: what outlives a release has to be found by it");
+    let told = format!("deleting the claims with {label}");
+    call(&told, claims.delete_collection(&DeleteParams::default(), &of_release)).await?;
+    let gone = async || match claims.list(&of_release).await.map(|left| left.items.len()) {
+        Ok(0) => Ok(()),
+        Ok(left) => Err(format!("{left} left")),
+        Err(error) => Err(error.to_string()),
+    };
+    cx.wait.ask_until(&placed.watch, &told, gone).await?;
+    Ok(format!("{found} with {label}"))
+}

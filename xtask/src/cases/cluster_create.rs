@@ -1,0 +1,81 @@
+//! `cluster::create`: the cluster is there, its API answers, and where it has several nodes, all of them take pods: what is
+//! installed earlier ends up on the first that does.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use kube::api::ListParams;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::run::Live;
+use crate::suite::CaseKind;
+use kubernetes::call;
+use kubernetes::final_states::Trouble;
+
+/// How often what is known of the nodes is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long nodes of a cluster that was there before are waited for: one of them may be down for good.
+const EXISTING_MAX: Duration = Duration::from_secs(60);
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "create",
+        summary: "the cluster is there, its API answers, and all of several nodes take pods",
+        group: Some("cluster"),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    cx.run.create_cluster().await?;
+    let live = cx.run.live()?;
+    let version = live.client.apiserver_version().await?;
+    let several = several_ready(cx, live).await?;
+    Ok(format!("kubernetes {}{several}", version.git_version))
+}
+
+/// Waits until each of several nodes is ready. A single one is not waited for: images are loaded meanwhile, and pods
+/// start as soon as it is.
+async fn several_ready(cx: &Cx, live: &Live) -> anyhow::Result<String> {
+    let listed = call("listing the nodes", Api::<Node>::all(live.client.clone()).list(&ListParams::default())).await;
+    let count = match listed {
+        Ok(listed) => listed.items.len(),
+        // A person's own cluster may not show its nodes.
+        Err(error) if cx.run.cluster.is_existing() => {
+            cx.run.events.note(format!("the cluster does not show its nodes: {error:#}"));
+            return Ok(String::new());
+        }
+        Err(error) => return Err(error),
+    };
+    if count < 2 {
+        return Ok(String::new());
+    }
+    let began = Instant::now();
+    loop {
+        let unready = live.nodes.unready();
+        if live.nodes.count() >= count && unready.is_empty() {
+            return Ok(format!(", {count} nodes ready"));
+        }
+        let words = unready.iter().map(|trouble| trouble.sentence.as_str()).collect::<Vec<_>>().join("; ");
+        cx.wait.waiting(format!("{count} nodes ready: {words}"));
+        if cx.run.cluster.is_existing() {
+            if began.elapsed() >= EXISTING_MAX {
+                cx.run.events.note(format!("replicas may not spread: {words}"));
+                return Ok(String::new());
+            }
+        } else if is_final(&unready, began) || cx.wait.left().is_zero() {
+            bail!("{words}; {} of {count} nodes are ready", count.saturating_sub(unready.len()));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether one of the nodes has had its time.
+fn is_final(unready: &[Trouble], began: Instant) -> bool {
+    unready.iter().filter_map(|trouble| trouble.final_after).any(|limit| began.elapsed() >= limit)
+}

@@ -1,0 +1,189 @@
+//! `connection_budget`: the connection pools of all replicas of all releases together fit what the database takes.
+
+use anyhow::{Context as _, bail, ensure};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, EnvVarSource, PodSpec, Secret};
+use kube::Api;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::placed::Placed;
+use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
+use kubernetes::call;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "connection_budget",
+        summary: "replicas times pool size, over all releases, are less than the database takes; a size may come from a \
+                  ConfigMap or a Secret, and one that can't be known fails",
+        needs: &[&install::CASE.kind],
+        parameters: Parameters::of::<With>(),
+        check: leaves_some,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// The environment variable that sets the size of a replica's pool.
+    #[schemars(schema_with = "definitions::variable")]
+    variable: String,
+    /// How many connections the database takes.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    max_connections: u64,
+    /// How many of these are for others.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    reserve: u64,
+}
+
+/// The pools of a workload.
+struct Pools {
+    workload: String,
+    replicas: u64,
+    /// Of all containers of one replica.
+    size: u64,
+}
+
+fn leaves_some(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
+    let With { reserve, max_connections: max, .. } = case.with()?;
+    if reserve >= max {
+        return Err(format!("`reserve = {reserve}` leaves nothing of `max_connections = {max}`: make it smaller"));
+    }
+    Ok(())
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let mut pools = Vec::new();
+    for placed in &stage.releases {
+        pools.extend(pools_of(cx, placed, &with.variable).await?);
+    }
+    ensure!(!pools.is_empty(), "no container has the variable {}: there is nothing to add up", with.variable);
+    let told: Vec<_> =
+        pools.iter().map(|pool| format!("{} {} × {}", pool.workload, pool.replicas, pool.size)).collect();
+    let sum = pools.iter().fold(0_u64, |sum, pool| sum.saturating_add(pool.replicas.saturating_mul(pool.size)));
+    let (told, free) = (told.join(", "), with.max_connections.saturating_sub(with.reserve));
+    ensure!(
+        sum < free,
+        "{told}: {sum} connections; the database takes {}, {} of them for others",
+        with.max_connections,
+        with.reserve
+    );
+    Ok(format!("{told}: {sum} of {free} connections"))
+}
+
+/// Each workload of a release that has pools.
+async fn pools_of(cx: &Cx, placed: &Placed, variable: &str) -> anyhow::Result<Vec<Pools>> {
+    let mut pools = Vec::new();
+    for (kind, name) in placed.workloads() {
+        let template = placed.object(kind, name).and_then(|object| object.pointer("/spec/template/spec"));
+        let spec: PodSpec = serde_json::from_value(template.cloned().unwrap_or_default())
+            .with_context(|| format!("the pods of {kind}/{name}"))?;
+        // Init containers end before the pool is opened, but for sidecars.
+        let sidecars = spec.init_containers.iter().flatten().filter(|init| embedded::pod_requests::is_sidecar(init));
+        let mut size = 0;
+        for container in spec.containers.iter().chain(sidecars) {
+            let told = || format!("{} in container {} of {kind}/{name}", variable, container.name);
+            size += size_of(cx, placed, container, variable).await.with_context(told)?.unwrap_or(0);
+        }
+        if size > 0 {
+            let now = placed.watch.state().rollout(kind, name).map(|rollout| u64::from(rollout.wanted.unsigned_abs()));
+            let replicas = now.unwrap_or(1).max(placed.scales_to(kind, name).unwrap_or(0));
+            pools.push(Pools { workload: format!("{}/{name}", placed.release.key()), replicas, size });
+        }
+    }
+    Ok(pools)
+}
+
+/// The size of a container's pool; none where it has no such variable.
+async fn size_of(cx: &Cx, placed: &Placed, container: &Container, variable: &str) -> anyhow::Result<Option<u64>> {
+    let source = Source { client: &cx.run.live()?.client, namespace: placed.watch.namespace() };
+    let Some(value) = source.value_of(container, variable).await? else { return Ok(None) };
+    size(&value).map(Some)
+}
+
+/// A pool's size. The value is not shown: it may be a Secret's.
+fn size(value: &str) -> anyhow::Result<u64> {
+    let size = value.trim().parse::<u64>().ok().filter(|size| (1..=1_000_000).contains(size));
+    size.context("its value is no whole number from 1 to 1000000: how many connections that are can't be told")
+}
+
+/// Where variables get their values from.
+struct Source<'a> {
+    client: &'a kube::Client,
+    namespace: &'a str,
+}
+
+impl Source<'_> {
+    /// A variable's value as kubelet makes it: the last entry counts, and one of `env` before all of `envFrom`.
+    async fn value_of(&self, container: &Container, variable: &str) -> anyhow::Result<Option<String>> {
+        if let Some(one) = container.env.iter().flatten().rfind(|one| one.name == variable) {
+            return self.value(one).await;
+        }
+        let mut found = None;
+        for from in container.env_from.iter().flatten() {
+            let Some(key) = variable.strip_prefix(from.prefix.as_deref().unwrap_or_default()) else { continue };
+            if let Some(map) = &from.config_map_ref {
+                found = self.config_map(&map.name, key, true).await?.or(found);
+            }
+            if let Some(secret) = &from.secret_ref {
+                found = self.secret(&secret.name, key, true).await?.or(found);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn value(&self, variable: &EnvVar) -> anyhow::Result<Option<String>> {
+        match (&variable.value_from, &variable.value) {
+            (None, Some(value)) if value.contains("$(") => {
+                bail!("it refers to another variable: write the number itself")
+            }
+            (None, value) => Ok(Some(value.clone().unwrap_or_default())),
+            (Some(EnvVarSource { config_map_key_ref: Some(key), .. }), _) => {
+                self.config_map(&key.name, &key.key, key.optional.unwrap_or(false)).await
+            }
+            (Some(EnvVarSource { secret_key_ref: Some(key), .. }), _) => {
+                self.secret(&key.name, &key.key, key.optional.unwrap_or(false)).await
+            }
+            (Some(_), _) => bail!("it comes from the pod itself or a file: name a variable that has the number"),
+        }
+    }
+
+    async fn config_map(&self, name: &str, key: &str, optional: bool) -> anyhow::Result<Option<String>> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), self.namespace);
+        let map = call(&format!("getting ConfigMap/{name}"), api.get_opt(name)).await?;
+        let value = map.and_then(|map| map.data?.remove(key));
+        ensure!(value.is_some() || optional, "ConfigMap/{name} has no key {key}");
+        Ok(value)
+    }
+
+    async fn secret(&self, name: &str, key: &str, optional: bool) -> anyhow::Result<Option<String>> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let secret = call(&format!("getting Secret/{name}"), api.get_opt(name)).await?;
+        let value = secret.and_then(|secret| secret.data?.remove(key));
+        ensure!(value.is_some() || optional, "Secret/{name} has no key {key}");
+        Ok(value.map(|value| String::from_utf8_lossy(&value.0).into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_size_is_not_left_out_of_the_sum() {
+        assert_eq!(size("20").unwrap(), 20);
+        assert_eq!(size(" 20\n").unwrap(), 20, "as a file or a Secret ends");
+        for value in ["", "0", "-1", "20%", "twenty", "1e3", "18446744073709551615"] {
+            let error = size(value).unwrap_err().to_string();
+            assert!(error.starts_with("its value is no whole number"), "{value:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `disruption_budget`: as many evictions are allowed as the replicas can bear, and the next one is refused.
+
+use std::collections::BTreeSet;
+
+use anyhow::{bail, ensure};
+use futures::future::try_join_all;
+use kube::ResourceExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::evict::evict;
+use super::support::settled;
+use crate::stage::Stage;
+use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
+use crate::workload::recorder::Recorder;
+use kubernetes::objects;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "disruption_budget",
+        summary: "as many evictions are allowed as the replicas can bear (a quorum stays, or as many as `keeps` says); the \
+                  next is refused",
+        needs: &[&ready::CASE.kind],
+        disturbs: true,
+        missing: budget,
+        parameters: Parameters::of::<With>(),
+        check: keeps,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// How many replicas have to stay; a quorum unless said.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    keeps: Option<u32>,
+}
+
+fn budget(suite: &Suite) -> Option<&'static str> {
+    let has_none = suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
+    let name = || has_none.then_some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]");
+    missing::workload(suite).or_else(name)
+}
+
+fn keeps(case: &CaseSpec, topology: &Topology, _: &Suite) -> Result<(), String> {
+    let (keeps, replicas) = (case.with::<With>()?.keeps.unwrap_or(0), topology.replicas);
+    if keeps > replicas {
+        return Err(format!("`keeps = {keeps}` is more than `replicas = {replicas}`: write {replicas} or fewer"));
+    }
+    Ok(())
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let replicas = stage.topology.replicas;
+    settled::settled(cx, &stage, replicas).await?;
+    let quorum = cx.with::<With>()?.keeps.unwrap_or(replicas / 2 + 1);
+    let bearable = replicas - quorum;
+    let allowed = allowed(cx, &stage).await?;
+    ensure!(
+        allowed == bearable,
+        "the disruption budget allows {allowed} of {replicas} pods to go at once, the quorum of {quorum} can bear {bearable}"
+    );
+    let before: BTreeSet<_> = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
+    let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
+    // All at once: one after the other, a successor may be ready before the next one is asked for.
+    let order = stage.names(replicas).into_iter().rev().take(bearable as usize + 1);
+    let answers = order.map(|name| {
+        recorder.fault(format!("evict Pod/{name}"));
+        let stage = &stage;
+        async move { evict(stage, &name).await }
+    });
+    let answers = try_join_all(answers).await?;
+    let refusal = judge(&answers, quorum)?;
+    let still = stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
+    ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
+    recovered(cx, &stage, &before, bearable, &refusal).await
+}
+
+/// One pod more was to be evicted than can be borne: one, and no other, has to be refused. Answers why it was.
+fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
+    let (asked, refused) = (answers.len(), answers.iter().flatten().collect::<Vec<_>>());
+    match refused.as_slice() {
+        [] => bail!(
+            "{asked} pods were evicted at once, the quorum of {quorum} is broken: the disruption budget allows too much"
+        ),
+        [refusal] => Ok((*refusal).clone()),
+        [refusal, ..] => {
+            bail!("{} of {asked} evictions were refused though {} can be borne: {refusal}", refused.len(), asked - 1)
+        }
+    }
+}
+
+/// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
+async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
+    let workload = stage.suite.workload.as_ref();
+    let name = workload.and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
+    let what = format!("PodDisruptionBudget/{name} counts every pod healthy");
+    let replicas = i32::try_from(stage.topology.replicas)?;
+    cx.wait
+        .until(&stage.watch, &what, |state| {
+            let budget = state.budgets.get(&name).ok_or("it is not there")?;
+            let status = budget.status.clone().unwrap_or_default();
+            let [allowed, healthy, expected] =
+                [status.disruptions_allowed, status.current_healthy, status.expected_pods]
+                    .map(Option::unwrap_or_default);
+            let seen = status.observed_generation == budget.metadata.generation;
+            if seen && healthy == replicas && expected == replicas {
+                return Ok(allowed.unsigned_abs());
+            }
+            Err(format!("{healthy}/{expected} healthy, {allowed} may go"))
+        })
+        .await
+}
+
+async fn recovered(
+    cx: &Cx,
+    stage: &Stage,
+    before: &BTreeSet<String>,
+    evicted: u32,
+    refusal: &str,
+) -> anyhow::Result<String> {
+    let (kind, workload) = stage.workload()?;
+    let what = format!("successors of {evicted} evicted pods");
+    cx.wait
+        .until(&stage.watch, &what, |state| {
+            let pods = state.pods_of(kind, workload);
+            let new = pods.iter().filter_map(|pod| pod.uid()).filter(|uid| !before.contains(uid)).count();
+            if new == evicted as usize { Ok(()) } else { Err(format!("{new} so far")) }
+        })
+        .await?;
+    settled::settled(cx, stage, stage.topology.replicas).await?;
+    Ok(format!("{evicted} evicted, the next refused: {refusal}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_eviction_has_to_be_refused() {
+        let no = || Some("Cannot evict pod as it would violate the pod's disruption budget.".to_owned());
+        assert_eq!(judge(&[None, no()], 2).unwrap(), no().unwrap());
+        assert_eq!(
+            judge(&[None, None], 2).unwrap_err().to_string(),
+            "2 pods were evicted at once, the quorum of 2 is broken: the disruption budget allows too much"
+        );
+        assert_eq!(
+            judge(&[no(), no()], 2).unwrap_err().to_string(),
+            "2 of 2 evictions were refused though 1 can be borne: Cannot evict pod as it would violate the pod's \
+             disruption budget."
+        );
+    }
+}

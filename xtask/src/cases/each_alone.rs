@@ -1,0 +1,99 @@
+//! `each_alone`: the chart with only one of its parts switched on, for each of them: it becomes ready. With all of them
+//! off, it installs, and nothing runs.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use super::support::rolled_out;
+use crate::placed::Placed;
+use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "each_alone",
+        summary: "the chart with each of its parts as the only one switched on becomes ready, and installs with none",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        check: needs_other_parts,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// The parts: path of the value that switches each on, and the parts that it can't do without.
+    #[schemars(schema_with = "parts")]
+    parts: BTreeMap<String, Vec<String>>,
+    /// Values on top, as `--set` takes them.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+}
+
+fn parts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 50,
+        "propertyNames": { "$ref": "#/$defs/value_path" },
+        "additionalProperties": {
+            "type": "array",
+            "items": { "$ref": "#/$defs/value_path" },
+            "maxItems": 50,
+            "uniqueItems": true,
+            "description": "the parts that it can't do without",
+        },
+    })
+}
+
+fn needs_other_parts(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
+    let parts = case.with::<With>()?.parts;
+    for (part, needs) in &parts {
+        if let Some(need) = needs.iter().find(|need| *need == part || !parts.contains_key(*need)) {
+            return Err(format!("part `{part}` needs `{need}`: name another one of `parts`"));
+        }
+    }
+    Ok(())
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    extra::with(cx, placed, "none", &with.only(&[]), async |none| {
+        let left = none.with_pods();
+        ensure!(left.is_empty(), "with every part switched off, {left:?} are deployed all the same");
+        Ok(())
+    })
+    .await?;
+    for (number, (part, needs)) in with.parts.iter().enumerate() {
+        let on: Vec<_> = std::iter::once(part).chain(needs).collect();
+        let ready = async |alone: &Placed| {
+            let count = alone.workloads().len();
+            ensure!(count == on.len(), "{count} workloads are deployed for {} parts", on.len());
+            rolled_out::rolled_out(cx, alone).await
+        };
+        let alone = extra::with(cx, placed, &format!("alone-{number}"), &with.only(&on), ready).await;
+        alone.with_context(|| format!("only {on:?} switched on"))?;
+    }
+    Ok(format!("{} parts, each alone, and none", with.parts.len()))
+}
+
+impl With {
+    /// Only these parts switched on.
+    fn only(&self, on: &[&String]) -> Changes {
+        let switches = self.parts.keys().map(|part| format!("{part}={}", on.contains(&part)));
+        Changes { set: self.set.iter().cloned().chain(switches).collect(), ..Changes::default() }
+    }
+}

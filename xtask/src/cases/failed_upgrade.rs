@@ -1,0 +1,93 @@
+//! `failed_upgrade`: an upgrade that can't work, a failing migration say, shows why, leaves the old pods at work, and is
+//! taken back by hand.
+
+use anyhow::{bail, ensure};
+use k8s_openapi::api::batch::v1::Job;
+use kube::Api;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use super::support::untouched::Untouched;
+use super::support::{rolled_out, signs};
+use crate::placed::Placed;
+use crate::stage::Stage;
+use crate::suite::{CaseKind, Parameters, definitions};
+use kubernetes::call;
+use kubernetes::rollout::Rollout;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "failed_upgrade",
+        summary: "an upgrade that can't work says why, touches no ready pod, and is rolled back by hand; with `hook = \
+                  true` no workload is changed and the hook's Job is kept",
+        needs: &[&ready::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Values of the upgrade.
+    #[schemars(schema_with = "definitions::changes")]
+    set: Vec<String>,
+    /// What helm's output, a pod's state, an event or a log has to contain.
+    #[schemars(schema_with = "definitions::words")]
+    says: String,
+    /// Whether a hook fails: then no workload may have been changed, and the hook's Job is still there.
+    #[serde(default)]
+    hook: bool,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    cx.wait.expect_failure();
+    let (before, revision, rollouts) = (Untouched::of(placed).some()?, placed.helm.revision().await?, rollouts(placed));
+    let mut bad = placed.clone();
+    extra::changed(cx, &mut bad, &Changes { set: with.set.clone(), ..Changes::default() }).await?;
+    let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
+    let line = upgrade.line();
+    let failure = upgrade.run().await.err();
+    let ask = async || signs::find(&stage.client, &bad, failure.as_ref(), &with.says).await;
+    let said = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
+    before.check()?;
+    if with.hook {
+        ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
+        ensure!(self::rollouts(placed) == rollouts, "{line}: a workload was changed though the hook failed");
+        kept(&stage, &bad).await?;
+    }
+    let back = placed.helm.cmd("rollback").arg(revision.to_string()).arg("--no-hooks").timeout(cx.wait.left());
+    back.run().await?;
+    rolled_out::rolled_out(cx, placed).await?;
+    before.check()?;
+    Ok(format!("{} pods went on, {said:?}", before.count()))
+}
+
+fn rollouts(placed: &Placed) -> Vec<Option<Rollout>> {
+    let state = placed.watch.state();
+    placed.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
+}
+
+/// The failed hook's Job is there to be looked at. The API is asked: a watch shows for a moment what is gone.
+async fn kept(stage: &Stage, bad: &Placed) -> anyhow::Result<()> {
+    let all: Api<Job> = Api::namespaced(stage.client.clone(), bad.watch.namespace());
+    let jobs = bad.hook_jobs("pre-upgrade");
+    for job in &jobs {
+        let found = call(&format!("reading Job/{job}"), all.get_opt(job)).await?;
+        if found.is_some_and(|job| job.metadata.deletion_timestamp.is_none()) {
+            return Ok(());
+        }
+    }
+    bail!("Job/{} of the failed hook is gone: nobody can look why it failed", jobs.join(", Job/"))
+}

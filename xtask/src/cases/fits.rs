@@ -1,0 +1,251 @@
+//! `fits`: what all replicas request fits the cluster that they are meant for. Computed: the cluster of the run is another.
+
+use anyhow::{Context as _, anyhow, ensure};
+use embedded::quantity;
+use k8s_openapi::api::core::v1::PodSpec;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use crate::placed::Placed;
+use crate::suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "fits",
+        summary: "what the releases request with these values fits so many nodes of this size; computed as the scheduler \
+                  does, with init containers, sidecars and overhead; DaemonSets on every node, autoscaled workloads at \
+                  their most, no hooks and CronJobs",
+        needs: &[&install::CASE.kind],
+        parameters: Parameters::of::<With>(),
+        check: lists_each_once,
+        deploys,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// How many nodes there are.
+    #[schemars(range(min = 1, max = 10_000))]
+    nodes: usize,
+    /// CPU of each: `4`.
+    #[schemars(schema_with = "definitions::quantity")]
+    cpu: String,
+    /// Memory of each: `906Mi`.
+    #[schemars(schema_with = "definitions::quantity")]
+    memory: String,
+    /// The releases that are meant for it, each with values files and values that give it its real requests.
+    #[schemars(length(min = 1, max = 50), extend("uniqueItems" = true))]
+    releases: Vec<Meant>,
+}
+
+/// A release as it is meant to be deployed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Meant {
+    #[schemars(schema_with = "definitions::key")]
+    release: String,
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::values")]
+    values: Vec<std::path::PathBuf>,
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+}
+
+/// What a pod requests, in thousandths of a CPU and in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Request {
+    cpu_m: u64,
+    memory: u64,
+}
+
+fn lists_each_once(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), String> {
+    let meant = case.with::<With>()?.releases;
+    for (index, one) in meant.iter().enumerate() {
+        suite.release(Some(&one.release))?;
+        if meant[..index].iter().any(|other| other.release == one.release) {
+            return Err(format!("`releases` lists {} twice: remove one", one.release));
+        }
+    }
+    Ok(())
+}
+
+fn deploys(case: &CaseSpec) -> Vec<Deploys> {
+    let meant = case.with::<With>().map(|with| with.releases).unwrap_or_default();
+    meant.into_iter().map(|Meant { release, values, set }| Deploys { release: Some(release), values, set }).collect()
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let node = Request {
+        cpu_m: cpu_m(&with.cpu).context("`cpu` is no quantity")?,
+        memory: memory(&with.memory).context("`memory` is no quantity")?,
+    };
+    let (mut taken, mut pods) = (Request::default(), Vec::new());
+    for meant in &with.releases {
+        let mut placed = stage.placed(Some(&meant.release))?.clone();
+        let changes = Changes { values: meant.values.clone(), set: meant.set.clone() };
+        extra::changed(cx, &mut placed, &changes).await?;
+        let (each_node, of_release) = requests(&placed)?;
+        ensure!(
+            each_node != Request::default() || of_release.iter().any(|(_, pod)| *pod != Request::default()),
+            "no pod of release {} requests anything: whether it fits can't be told; set its resources.requests",
+            placed.release.key()
+        );
+        taken = taken.and(each_node);
+        pods.extend(of_release);
+    }
+    let total = pods.iter().fold(Request::default(), |sum, (_, pod)| sum.and(*pod));
+    place(&pods, taken, node, with.nodes).map_err(anyhow::Error::msg)?;
+    Ok(format!("{} pods request {} on {} nodes of {}", pods.len(), total.told(), with.nodes, node.told()))
+}
+
+impl Request {
+    fn and(self, other: Self) -> Self {
+        Self { cpu_m: self.cpu_m + other.cpu_m, memory: self.memory + other.memory }
+    }
+
+    fn told(self) -> String {
+        format!("{}m CPU and {}Mi", self.cpu_m, self.memory >> 20)
+    }
+}
+
+/// Puts the largest first, each where it fits beside what every node has `taken`: what the scheduler does is no better than
+/// this.
+fn place(pods: &[(String, Request)], taken: Request, node: Request, nodes: usize) -> Result<(), String> {
+    let mut pods = pods.to_vec();
+    pods.sort_by_key(|(_, pod)| std::cmp::Reverse((pod.memory, pod.cpu_m)));
+    if taken.cpu_m > node.cpu_m || taken.memory > node.memory {
+        return Err(format!("DaemonSets request {} of each node, which has {}", taken.told(), node.told()));
+    }
+    let mut used = vec![taken; nodes];
+    for (name, pod) in &pods {
+        let fits = |used: &&mut Request| {
+            let with = used.and(*pod);
+            with.cpu_m <= node.cpu_m && with.memory <= node.memory
+        };
+        let Some(place) = used.iter_mut().find(fits) else {
+            return Err(format!(
+                "{name} requests {}, and none of {nodes} nodes of {} has room for it",
+                pod.told(),
+                node.told()
+            ));
+        };
+        *place = place.and(*pod);
+    }
+    Ok(())
+}
+
+/// What the pods of a release request: on each node, by its `DaemonSets`, and each replica of what else it runs. Its hooks
+/// and `CronJobs` come and go, and are not counted.
+fn requests(placed: &Placed) -> anyhow::Result<(Request, Vec<(String, Request)>)> {
+    let (mut each_node, mut pods) = (Request::default(), Vec::new());
+    for object in placed.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null()) {
+        let (Some(kind), Some(name)) = (object["kind"].as_str(), object["metadata"]["name"].as_str()) else { continue };
+        let replicas = match kind {
+            "Deployment" | "StatefulSet" | "ReplicaSet" => {
+                let written = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+                placed.scales_to(kind, name).unwrap_or(0).max(written)
+            }
+            "Job" => object.pointer("/spec/parallelism").and_then(Value::as_u64).unwrap_or(1),
+            "DaemonSet" | "Pod" => 1,
+            _ => continue,
+        };
+        let path = if kind == "Pod" { "/spec" } else { "/spec/template/spec" };
+        let spec: PodSpec = serde_json::from_value(object.pointer(path).cloned().unwrap_or_default())
+            .with_context(|| format!("the pods of {kind}/{name}"))?;
+        let request = requested(&spec, &placed.objects).map_err(|why| anyhow!("{kind}/{name}: {why}"))?;
+        if kind == "DaemonSet" {
+            each_node = each_node.and(request);
+        } else {
+            let key = placed.release.key();
+            pods.extend((0..replicas).map(|number| (format!("{key}/{name}-{number}"), request)));
+        }
+    }
+    Ok((each_node, pods))
+}
+
+/// What the scheduler takes a pod to request. The overhead of its runtime is the cluster's to add: it has to be among the
+/// objects that are deployed with it.
+fn requested(spec: &PodSpec, objects: &[Value]) -> Result<Request, String> {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    for (name, quantity) in containers.filter_map(|one| one.resources.as_ref()?.requests.as_ref()).flatten() {
+        quantity::parse(&quantity.0).ok_or_else(|| format!("its request {name}={} is no quantity", quantity.0))?;
+    }
+    let mut spec = spec.clone();
+    if let (None, Some(class)) = (&spec.overhead, &spec.runtime_class_name) {
+        let is_it = |object: &&Value| object["kind"] == "RuntimeClass" && object["metadata"]["name"] == **class;
+        let found = objects.iter().find(is_it).ok_or_else(|| {
+            format!("what RuntimeClass/{class} needs on top can't be told: the chart does not render it")
+        })?;
+        let overhead = found.pointer("/overhead/podFixed").cloned().unwrap_or_default();
+        spec.overhead = serde_json::from_value(overhead).map_err(|error| error.to_string())?;
+    }
+    let amounts = embedded::pod_requests::of(&spec);
+    let amount = |name: &str| u64::try_from(amounts.get(name).copied().unwrap_or(0)).unwrap_or(0);
+    Ok(Request { cpu_m: amount("cpu"), memory: amount("memory").div_ceil(1000) })
+}
+
+fn cpu_m(text: &str) -> Option<u64> {
+    u64::try_from(quantity::parse(text)?.nanos() / 1_000_000).ok()
+}
+
+fn memory(text: &str) -> Option<u64> {
+    u64::try_from(quantity::parse(text)?.value()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pods(sizes: &[u64]) -> Vec<(String, Request)> {
+        sizes.iter().map(|size| (format!("pod-{size}"), Request { cpu_m: 100, memory: size << 20 })).collect()
+    }
+
+    #[test]
+    fn what_fits_in_sum_may_fit_on_no_node() {
+        let (node, none) = (Request { cpu_m: 1000, memory: 100 << 20 }, Request::default());
+        assert_eq!(place(&pods(&[60, 40, 50, 50]), none, node, 2), Ok(()));
+        let error = place(&pods(&[60, 60, 60]), none, node, 2).unwrap_err();
+        assert_eq!(
+            error,
+            "pod-60 requests 100m CPU and 60Mi, and none of 2 nodes of 1000m CPU and 100Mi has room for it"
+        );
+    }
+
+    #[test]
+    fn what_runs_on_every_node_leaves_less_of_each() {
+        let (node, taken) = (Request { cpu_m: 1000, memory: 100 << 20 }, Request { cpu_m: 0, memory: 20 << 20 });
+        assert_eq!(place(&pods(&[80, 80]), taken, node, 2), Ok(()));
+        assert!(place(&pods(&[90]), taken, node, 2).is_err());
+        let error = place(&[], node.and(taken), node, 2).unwrap_err();
+        assert_eq!(error, "DaemonSets request 1000m CPU and 120Mi of each node, which has 1000m CPU and 100Mi");
+    }
+
+    #[test]
+    fn a_pod_requests_what_the_scheduler_takes_it_to() {
+        let request =
+            |spec: &Value, objects: &[Value]| requested(&serde_json::from_value(spec.clone()).unwrap(), objects);
+        let of = |memory: &str| json!({ "name": "c", "resources": { "requests": { "memory": memory } } });
+        let mut spec = json!({ "containers": [of("20Mi")], "initContainers": [of("100Mi")] });
+        assert_eq!(request(&spec, &[]), Ok(Request { cpu_m: 0, memory: 100 << 20 }), "init containers count");
+        spec["runtimeClassName"] = "vm".into();
+        assert!(request(&spec, &[]).unwrap_err().contains("RuntimeClass/vm"));
+        let class = json!({ "kind": "RuntimeClass", "metadata": { "name": "vm" }, "overhead": { "podFixed": { "memory": "10Mi", "cpu": "1" } } });
+        assert_eq!(request(&spec, &[class]), Ok(Request { cpu_m: 1000, memory: 110 << 20 }));
+        let wrong = json!({ "containers": [of("20MB")] });
+        assert_eq!(request(&wrong, &[]).unwrap_err(), "its request memory=20MB is no quantity");
+    }
+}

@@ -1,0 +1,40 @@
+//! `health`: every replica says over a port-forward that it is healthy, within the case's time.
+
+use anyhow::{Context as _, ensure};
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::Request;
+use crate::suite::template::Fill;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "health",
+        summary: "every replica says that it is healthy, within the case's time",
+        needs: &[&ready::CASE.kind],
+        missing: missing::http,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let http = stage.suite.http.as_ref().context("the suite has no [http]")?;
+    let request = Request::get(&http.health);
+    let names = stage.names(stage.topology.replicas);
+    ensure!(!names.is_empty(), "no replica is there to ask");
+    for name in &names {
+        let what = format!("{name} says that it is healthy");
+        let ask = async || {
+            let answer =
+                stage.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+            answer.expect(request.status).map(drop)
+        };
+        cx.wait.ask_until(&stage.watch, &what, ask).await?;
+    }
+    Ok(format!("{} replicas", names.len()))
+}

@@ -1,0 +1,71 @@
+//! `helm_test`: the chart's own tests pass, and there are some; the log of one that fails is shown.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::stage::Stage;
+use crate::suite::CaseKind;
+use kubernetes::{logs, objects};
+use tools::helm;
+
+/// Lines of an unfinished test's log that are shown.
+const LINES: i64 = 20;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "helm_test",
+        summary: "the chart's own tests pass, and there is at least one",
+        needs: &[&ready::CASE.kind],
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let timeout = cx.wait.left();
+    // helm ends a little earlier than its command does, to say what it waited for.
+    let limit = timeout.saturating_sub(Duration::from_secs(2)).as_secs().max(1);
+    let test = stage.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
+    match cx.wait.unless_hopeless(&stage.watch, &test.line(), test.run()).await? {
+        Ok(output) => note(&helm::tests_run(&output)),
+        // What is said of a hook that failed says it of this one.
+        Err(error) if cx.wait.failed_hook(&stage.watch).await.is_some() => Err(error.into()),
+        Err(error) => Err(anyhow::Error::new(error).context(unfinished(&stage).await)),
+    }
+}
+
+/// Which tests passed: where there are none, nothing is proven.
+fn note(tests: &[&str]) -> anyhow::Result<String> {
+    ensure!(
+        !tests.is_empty(),
+        "the chart has no test: `helm test` ran none; add a pod with the annotation `helm.sh/hook: test`, or take the \
+         case out"
+    );
+    Ok(format!("{} passed: {}", tests.len(), tests.join(", ")))
+}
+
+/// Which test did not come to an end, and what it said.
+async fn unfinished(stage: &Stage) -> String {
+    let pods: Vec<Pod> = stage.watch.state().pods.values().filter(|pod| is_test(pod)).cloned().collect();
+    let mut told = Vec::new();
+    for pod in pods.iter().filter(|pod| objects::pod_line(pod) != "Succeeded") {
+        let name = pod.name_any();
+        let container = pod.spec.iter().flat_map(|spec| &spec.containers).next().map(|c| c.name.clone());
+        let log = logs::tail(&stage.client, stage.namespace(), &name, &container.unwrap_or_default(), LINES).await;
+        let log = log.unwrap_or_else(|error| format!("its log can't be read: {error:#}"));
+        told.push(format!("helm test: Pod/{name} {}\n{}", objects::pod_line(pod), log.trim_end()));
+    }
+    if told.is_empty() { "helm test failed, and left no pod of a test behind".to_owned() } else { told.join("\n") }
+}
+
+fn is_test(pod: &Pod) -> bool {
+    pod.annotations().get("helm.sh/hook").is_some_and(|hooks| hooks.contains("test"))
+}

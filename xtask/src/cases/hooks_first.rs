@@ -1,0 +1,80 @@
+//! `hooks_first`: the Jobs of the release's pre-install hooks were done before any workload of it was made.
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::placed::Placed;
+use crate::suite::CaseKind;
+use kubernetes::watch::State;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "hooks_first",
+        summary: "the Jobs of pre-install hooks were done before any workload was made",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    let hooks = placed.hook_jobs("pre-install");
+    ensure!(!hooks.is_empty(), "release {} has no Job at pre-install", placed.release.key());
+    let state = placed.watch.state();
+    let made = made(&state, placed)?;
+    ensure!(!made.is_empty(), "release {} has no workload that a hook could come before", placed.release.key());
+    for hook in &hooks {
+        let job =
+            state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone: when it was done can't be told"))?;
+        let done = job.status.as_ref().and_then(|status| status.completion_time.clone());
+        let done = done.with_context(|| format!("Job/{hook} did not complete"))?;
+        check(hook, &done, &made)?;
+    }
+    Ok(hooks.join(", "))
+}
+
+fn check(hook: &str, done: &Time, made: &[(String, Time)]) -> anyhow::Result<()> {
+    for (name, made) in made {
+        ensure!(done.0 <= made.0, "{name} was made at {}, before Job/{hook} was done at {}", made.0, done.0);
+    }
+    Ok(())
+}
+
+/// When the release's workloads were made.
+fn made(state: &State, placed: &Placed) -> anyhow::Result<Vec<(String, Time)>> {
+    let when = |(kind, name): (&str, &str)| {
+        let metadata = match kind {
+            "Deployment" => state.deployments.get(name).map(|one| &one.metadata),
+            _ => state.stateful_sets.get(name).map(|one| &one.metadata),
+        };
+        let made = metadata.and_then(|metadata| metadata.creation_timestamp.clone());
+        Ok((format!("{kind}/{name}"), made.with_context(|| format!("{kind}/{name} is not there"))?))
+    };
+    placed.workloads().into_iter().map(when).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u32) -> Time {
+        serde_json::from_value(format!("2026-11-21T10:00:{second:02}Z").into()).unwrap()
+    }
+
+    #[test]
+    fn a_workload_that_did_not_wait_for_the_hook_is_named() {
+        let made = [("Deployment/web".to_owned(), at(5)), ("StatefulSet/db".to_owned(), at(2))];
+        check("migrate", &at(2), &made).unwrap();
+        assert_eq!(
+            check("migrate", &at(3), &made).unwrap_err().to_string(),
+            "StatefulSet/db was made at 2026-11-21T10:00:02Z, before Job/migrate was done at 2026-11-21T10:00:03Z"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! `images::load`: every image that the chart needs is built or pulled, and loaded into the node.
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::{chart_template, cluster_create};
+use crate::suite::CaseKind;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "load",
+        summary: "every image that the chart needs is built or pulled, and loaded into the nodes",
+        group: Some("images"),
+        needs: &[&chart_template::CASE.kind],
+        beside: &[&cluster_create::CASE.kind],
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    cx.run.load_images(&cx.wait).await
+}

@@ -1,0 +1,129 @@
+//! `install`: namespaces of the topology's own, its Secrets, and its releases in them, each as soon as what it needs
+//! is ready. The API server accepts them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::rolled_out;
+use super::{cluster_create, images_load};
+use crate::placed::Placed;
+use crate::stage::{self, Stage};
+use crate::suite::CaseKind;
+use kubernetes::baseline::Baseline;
+use kubernetes::wait::GivenUp;
+use kubernetes::watch::Watch;
+use kubernetes::{call, contents};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "install",
+        summary: "the API server accepts the release, in a namespace that enforces the `restricted` Pod Security Standard",
+        needs: &[&cluster_create::CASE.kind, &images_load::CASE.kind],
+        keeps_replicas: false,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = place(cx).await?;
+    for secret in &stage.suite.secrets {
+        for part in &secret.namespaces {
+            create_secret(cx, part, &secret.name, &secret.data).await?;
+        }
+    }
+    let ready = watch::Sender::new(BTreeSet::new());
+    try_join_all(stage.releases.iter().map(|placed| install(cx, &stage, placed, &ready))).await?;
+    Ok(format!("namespace {}", stage.namespace()))
+}
+
+/// Makes the namespaces, and watches them.
+async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
+    let (variant, live) = (cx.variant()?, cx.run.live()?);
+    let namespaces = variant.namespaces(&cx.run.id);
+    let mut watches = BTreeMap::new();
+    for (part, namespace) in &namespaces.0 {
+        stage::create_namespace(&live.client, namespace, &cx.run.id).await?;
+        watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
+    }
+    let baselines = baselines(cx, &live.client, namespaces.0.values()).await;
+    let rendered = cx.run.render(variant).await?;
+    let releases = variant.suite.releases.iter().zip(rendered.iter()).map(|(release, objects)| {
+        let watch = watches[&release.namespace].clone();
+        let helm = live.helm(&cx.run, &release.name, watch.namespace());
+        let values = cx.run.values(variant, release)?;
+        let chart = variant.suite.chart_of(release);
+        Ok(Placed { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
+    });
+    let folder = cx.run.folder.join(variant.label());
+    let releases = releases.collect::<anyhow::Result<_>>()?;
+    let stage = Stage::new(variant, live.client.clone(), releases, baselines, folder)?;
+    Ok(cx.run.add_stage(cx.variant, stage))
+}
+
+/// What the new namespaces hold. Where that can't be told, `uninstall` compares with a namespace without a release.
+async fn baselines(
+    cx: &Cx,
+    client: &kube::Client,
+    namespaces: impl Iterator<Item = &String>,
+) -> BTreeMap<String, Baseline> {
+    let found = async {
+        let kinds = contents::kinds(client).await?.listable;
+        let each = namespaces.map(async |name| anyhow::Ok((name.clone(), Baseline::of(client, name, &kinds).await?)));
+        anyhow::Ok(try_join_all(each).await?.into_iter().collect())
+    };
+    found.await.unwrap_or_else(|error| {
+        cx.run.events.note(format!("{}: what its new namespaces hold can't be listed: {error:#}", cx.name));
+        BTreeMap::new()
+    })
+}
+
+/// Makes a Secret in a part of the topology.
+async fn create_secret(cx: &Cx, part: &str, name: &str, data: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let namespaces = cx.variant()?.namespaces(&cx.run.id);
+    let namespace = &namespaces.0[part];
+    let secret: Secret = serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data }))?;
+    let secrets: Api<Secret> = Api::namespaced(cx.run.live()?.client.clone(), namespace);
+    let told = format!("creating Secret/{name} in {namespace}");
+    call(&told, secrets.create(&PostParams::default(), &secret)).await?;
+    Ok(())
+}
+
+/// Installs a release once what it needs is ready, and tells when it is, where another one needs it.
+async fn install(
+    cx: &Cx,
+    stage: &Stage,
+    placed: &Placed,
+    ready: &watch::Sender<BTreeSet<String>>,
+) -> anyhow::Result<()> {
+    let needs = &placed.release.needs;
+    let all = |ready: &BTreeSet<String>| needs.iter().all(|need| ready.contains(need));
+    // The sender outlives this; where another release fails, all of this is dropped.
+    drop(ready.subscribe().wait_for(all).await);
+    let install = placed.helm.install(&placed.chart, &placed.values).timeout(cx.wait.left());
+    if let Err(error) = cx.wait.unless_hopeless(&placed.watch, &install.line(), install.run()).await? {
+        return match cx.wait.failed_hook(&placed.watch).await {
+            Some(hook) => {
+                let (sentence, namespace) = (hook.sentence.clone(), placed.watch.namespace().to_owned());
+                Err(GivenUp { sentence, namespace, sighting: Some(hook) }.into())
+            }
+            None => Err(error.into()),
+        };
+    }
+    let key = placed.release.key();
+    if stage.releases.iter().any(|other| other.release.needs.contains(&key)) {
+        rolled_out::rolled_out(cx, placed).await?;
+        ready.send_if_modified(|ready| ready.insert(key));
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! `job_expires`: a Job that is done is taken away when its time to live is over, and its pods with it.
+
+use super::job_completes;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::CaseKind;
+use kubernetes::objects;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "job_expires",
+        summary: "the TTL takes the Job and its pods away",
+        needs: &[&job_completes::CASE.kind],
+        takes_release: true,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    let jobs = placed.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
+    let what = format!("Job/{} and its pods gone", jobs.join(", Job/"));
+    cx.wait
+        .until(&placed.watch, &what, |state| {
+            let left = jobs.iter().filter_map(|name| Some((name, state.jobs.get(*name)?)));
+            let mut left: Vec<_> = left.map(|(name, job)| format!("Job/{name} {}", objects::job_line(job))).collect();
+            left.extend(jobs.iter().flat_map(|name| state.pods_of_job(name)).map(objects::pod_line));
+            if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+        })
+        .await?;
+    Ok(String::new())
+}

@@ -1,0 +1,80 @@
+//! `job_fails`: a Job that can't succeed fails, with the right reason, after the right number of attempts, and its log
+//! says why.
+
+use anyhow::{Context as _, ensure};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use super::support::jobs::reason;
+use super::support::signs;
+use crate::placed::Placed;
+use crate::suite::{CaseKind, Parameters, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "job_fails",
+        summary: "a release beside it fails with this reason after so many attempts, and each attempt's log says why",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// What makes it fail.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+    /// The reason of its condition: `BackoffLimitExceeded`.
+    #[schemars(schema_with = "definitions::words")]
+    reason: String,
+    /// How many pods it has had: one more than its retries.
+    #[schemars(range(min = 1, max = 100))]
+    attempts: usize,
+    /// What the log of each attempt says.
+    #[schemars(schema_with = "definitions::words")]
+    says: String,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    cx.wait.expect_failure();
+    let changes = Changes { set: with.set.clone(), ..Changes::default() };
+    extra::with(cx, cx.placed(&stage)?, "fails", &changes, async |extra| look(cx, &stage.client, extra, &with).await)
+        .await
+}
+
+async fn look(cx: &Cx, client: &kube::Client, extra: &Placed, with: &With) -> anyhow::Result<String> {
+    let job = *extra.jobs().first().context("the release has no Job")?;
+    let failed = failed(cx, extra, job).await?;
+    ensure!(failed == with.reason, "Job/{job} failed with {failed} instead of {}", with.reason);
+    let attempts = extra.pods();
+    ensure!(attempts.len() == with.attempts, "Job/{job} had {} attempts instead of {}", attempts.len(), with.attempts);
+    for pod in &attempts {
+        let found = signs::of_pod(client, extra, pod).await;
+        let told = || format!("an attempt of Job/{job} does not say {:?}:\n{}", with.says, signs::list(&found));
+        ensure!(signs::say(&found, &with.says), told());
+    }
+    Ok(format!("{failed} after {} attempts", attempts.len()))
+}
+
+/// Waits until a Job has failed; answers the reason.
+async fn failed(cx: &Cx, extra: &Placed, name: &str) -> anyhow::Result<String> {
+    let what = format!("Job/{name} failed");
+    cx.wait
+        .until(&extra.watch, &what, |state| {
+            let job = state.jobs.get(name).ok_or("it is not there")?;
+            reason(job, "Failed").ok_or_else(|| kubernetes::objects::job_line(job))
+        })
+        .await
+}

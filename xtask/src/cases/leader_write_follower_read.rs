@@ -1,0 +1,43 @@
+//! `leader_write_follower_read`: a record written through the leader is read through the others. It
+//! proves that followers reach the leader, not that data was replicated: `pod_kill_leader` does that.
+
+use anyhow::ensure;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::one_record;
+use super::support::settled;
+use super::voters;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "leader_write_follower_read",
+        summary: "what is written through the leader is read through the others",
+        needs: &[&voters::CASE.kind],
+        fewest_replicas: 2,
+        missing: missing::members,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let names = stage.names(stage.topology.replicas);
+    ensure!(names.len() > 1, "there is no follower to read through: the topology has {} replica", names.len());
+    let leader = settled::leader(&stage).await;
+    // Where nobody tells who leads, one of all does.
+    let writers = leader.as_ref().map_or_else(|| names.clone(), |leader| vec![leader.clone()]);
+    for writer in &writers {
+        let record = one_record::write(cx, &stage, writer).await?;
+        for reader in names.iter().filter(|name| *name != writer) {
+            one_record::expect(cx, &stage, reader, &record).await?;
+        }
+    }
+    Ok(match leader {
+        Some(leader) => format!("{leader} leads"),
+        None => "the application does not tell who leads: written through every replica".to_owned(),
+    })
+}

@@ -1,0 +1,75 @@
+//! `liveness_restarts`: a replica that is made unhealthy is restarted by its liveness probe, and ready again; the others
+//! are left alone.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::settled;
+use crate::suite::Request;
+use crate::suite::template::Fill;
+use crate::suite::{CaseKind, Parameters, definitions, missing};
+use kubernetes::objects;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "liveness_restarts",
+        summary: "a replica that this request makes unhealthy is restarted and ready again; the others are left alone",
+        needs: &[&ready::CASE.kind],
+        missing: missing::http,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// What makes a replica unhealthy.
+    #[schemars(schema_with = "definitions::request")]
+    request: Request,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let replicas = cx.replicas()?;
+    settled::ready(cx, &stage, replicas).await?;
+    let before = restarts(&stage.replicas());
+    let victim = before.keys().next().cloned().context("there is no replica")?;
+    let answer = stage.http.ask(&victim, &with.request, Fill::default()).await;
+    answer
+        .map_err(|failure| failure.to_string())
+        .and_then(|answer| answer.expect(with.request.status))
+        .map_err(anyhow::Error::msg)?;
+    let what = format!("Pod/{victim} restarted by its liveness probe");
+    cx.wait
+        .until(&stage.watch, &what, |state| match state.pods.get(&victim) {
+            None => Err("it is gone".to_owned()),
+            Some(pod) if objects::restarts(pod) > before[&victim] => Ok(()),
+            Some(pod) => Err(objects::pod_line(pod)),
+        })
+        .await?;
+    settled::ready(cx, &stage, replicas).await?;
+    let after = restarts(&stage.replicas());
+    for (name, count) in before.iter().filter(|(name, _)| **name != victim) {
+        ensure!(
+            after.get(name) == Some(count),
+            "Pod/{name} was restarted or replaced, too: only {victim} was unhealthy"
+        );
+    }
+    Ok(format!("{victim} restarted and ready again"))
+}
+
+fn restarts(pods: &[Pod]) -> BTreeMap<String, i32> {
+    pods.iter().map(|pod| (pod.name_any(), objects::restarts(pod))).collect()
+}

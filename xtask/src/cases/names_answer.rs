@@ -1,0 +1,62 @@
+//! `names_answer`: every one of these names resolves inside the cluster, also across namespaces, and something listens.
+
+use anyhow::{Context as _, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
+use crate::workload::inside::Asker;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "names_answer",
+        summary: "these names resolve inside the cluster, also across namespaces, and something listens",
+        needs: &[&install::CASE.kind],
+        asks_inside: true,
+        parameters: Parameters::of::<With>(),
+        check: known_parts,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// `host:port`, with `${namespace:PART}` filled in.
+    #[schemars(schema_with = "names")]
+    names: Vec<String>,
+}
+
+fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": { "$ref": "#/$defs/address" },
+        "minItems": 1,
+        "maxItems": 200,
+        "uniqueItems": true,
+    })
+}
+
+fn known_parts(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), String> {
+    suite.check_holes(&case.with::<With>()?.names)
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let namespaces = cx.variant()?.namespaces(&cx.run.id);
+    let image = cx.run.client_image().context("the nodes take no image of the client in the cluster")?;
+    let mut asker = Asker::open((&stage, &cx.wait), image).await?;
+    let mut silent = Vec::new();
+    for name in &with.names {
+        let name = namespaces.fill(name).map_err(anyhow::Error::msg)?;
+        silent.extend(asker.ask(&name, None).await?.err());
+    }
+    ensure!(silent.is_empty(), "{} of {} names do not answer: {}", silent.len(), with.names.len(), silent.join("; "));
+    Ok(format!("{} names", with.names.len()))
+}

@@ -1,0 +1,181 @@
+//! `node_stop`: a worker node that runs a replica stops under load, and comes back. Where there is one node, nothing is
+//! checked.
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+
+use super::ready;
+use super::support::case::{Case, Conclusion};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::placement::{self, Placement};
+use crate::stage::Stage;
+use crate::suite::CaseKind;
+use crate::workload::inside;
+use cluster::lease::Change;
+use kubernetes::watch::State;
+use kubernetes::{call, objects};
+
+/// A control plane's label: the API would go with it.
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "node_stop",
+        summary: "a worker node with replicas, fewer than half of three or more, stops and comes back; the client in the \
+                  cluster is moved off it before. Not run where there is one node, or no such worker: then the line says \
+                  where each replica is",
+        needs: &[&ready::CASE.kind],
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| run(cx).boxed_local(),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
+    let (stage, replicas) = (cx.stage()?, cx.replicas()?);
+    let nodes = nodes(&stage).await?;
+    let node = match worker(&stage, &nodes) {
+        Ok(node) => node,
+        Err(why) => return Ok(Conclusion::NotApplicable(why)),
+    };
+    let disturbance = match cx.run.client_image().filter(|_| takes_client(&nodes, &node)) {
+        Some(image) => {
+            inside::keep_off((&stage, &cx.wait), image, &node).await?;
+            Disturbance::begin(cx, replicas).await?
+        }
+        None => Disturbance::begin_outside(cx, replicas).await?,
+    };
+    let before = on(&stage, &node);
+    let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
+    if !cx.make(Change::NodeStopped(node.clone())).await? {
+        let why = format!("nothing reaches the machines of {}", cx.run.cluster.name());
+        return Ok(Conclusion::NotApplicable(why));
+    }
+    let stopped_ns = disturbance.recorder.now_ns();
+    let went_on =
+        if replicas > 2 { disturbance.acknowledged(stopped_ns, 1, "while the node is down").await } else { Ok(()) };
+    cx.undo_changes().await?;
+    went_on?;
+    let what = format!("what ran on Node/{node} has started again");
+    let started = |state: &State| {
+        let same = before.iter().find(|old| state.pods.get(&old.name_any()).is_none_or(|now| life(now) == life(old)));
+        same.map_or(Ok(()), |old| Err(format!("Pod/{} has not", old.name_any())))
+    };
+    cx.wait.until(&stage.watch, &what, started).await?;
+    disturbance.settled_again(fault).await?;
+    // All that ran there has restarted, once or more.
+    disturbance.restarts.forget();
+    disturbance.recorder.evidence(fault, format!("{} pods on it started again", before.len()));
+    disturbance.end().await.map(Conclusion::Passed)
+}
+
+async fn nodes(stage: &Stage) -> anyhow::Result<Vec<Node>> {
+    let nodes: Api<Node> = Api::all(stage.client.clone());
+    Ok(call("listing the nodes", nodes.list(&ListParams::default())).await?.items)
+}
+
+/// Whether a node other than the one that stops can run the client in the cluster, which also tolerates control planes.
+fn takes_client(nodes: &[Node], stopped: &str) -> bool {
+    let is_closed = |node: &Node| node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+    nodes.iter().any(|node| node.name_any() != stopped && !is_closed(node))
+}
+
+/// The worker to stop; else why there is none.
+fn worker(stage: &Stage, nodes: &[Node]) -> Result<String, String> {
+    if nodes.len() < 2 {
+        return Err("the cluster has one node, several are needed to stop one".to_owned());
+    }
+    let is_worker = |node: &&Node| !node.labels().contains_key(CONTROL_PLANE);
+    let workers = nodes.iter().filter(is_worker).map(ResourceExt::name_any).collect();
+    let placement = placement::of(&stage.replicas());
+    choose(&workers, &placement, stage.topology.replicas as usize)
+}
+
+/// The worker with the fewest replicas of those without which the rest can go on.
+fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) -> Result<String, String> {
+    // The rest has to be able to go on, where there is a rest.
+    let may_go = |count: usize| replicas < 3 || 2 * count < replicas;
+    let running = placement.iter().filter(|(node, pods)| workers.contains(*node) && may_go(pods.len()));
+    let found = running.min_by_key(|(_, pods)| pods.len()).map(|(node, _)| node.clone());
+    found.ok_or_else(|| {
+        let rest = if replicas < 3 { "" } else { ", and fewer than half of them" };
+        format!("no worker node runs replicas{rest}: {}", placement::told(placement))
+    })
+}
+
+/// The replicas on a node.
+fn on(stage: &Stage, node: &str) -> Vec<Pod> {
+    stage.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
+}
+
+/// What changes when a pod's containers start anew.
+fn life(pod: &Pod) -> (Option<String>, i32) {
+    (pod.uid(), objects::containers(pod).map(|status| status.restart_count).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workers(count: usize) -> BTreeSet<String> {
+        (1..=count).map(|number| format!("worker{number}")).collect()
+    }
+
+    /// Every way to place so many replicas on so many workers.
+    fn placements(replicas: usize, count: usize) -> Vec<Placement> {
+        let all = 0..count.pow(u32::try_from(replicas).unwrap());
+        let place = |mut code: usize| {
+            let mut placement = Placement::new();
+            for ordinal in 0..replicas {
+                placement.entry(format!("worker{}", code % count + 1)).or_default().push(format!("caesium-{ordinal}"));
+                code /= count;
+            }
+            placement
+        };
+        all.map(place).collect()
+    }
+
+    #[test]
+    fn three_replicas_on_several_of_the_workers_always_leave_one_that_may_stop() {
+        for (count, spread) in [(2, 6), (3, 24)] {
+            let all = placements(3, count);
+            let (spread_out, together): (Vec<_>, Vec<_>) = all.iter().partition(|placement| placement.len() > 1);
+            assert_eq!((spread_out.len(), together.len()), (spread, count));
+            for placement in spread_out {
+                let node = choose(&workers(count), placement, 3).unwrap();
+                assert_eq!(placement[&node].len(), 1, "{placement:?}");
+            }
+            for placement in together {
+                choose(&workers(count), placement, 3).unwrap_err();
+            }
+        }
+    }
+
+    #[test]
+    fn a_quorum_stays_and_a_control_plane_is_left_alone() {
+        let placement = |pods: &[(&str, &str)]| {
+            let mut placement = Placement::new();
+            for (node, pod) in pods {
+                placement.entry((*node).to_owned()).or_default().push((*pod).to_owned());
+            }
+            placement
+        };
+        let one = placement(&[("worker1", "web-0")]);
+        assert_eq!(choose(&workers(2), &one, 1).unwrap(), "worker1", "nothing has to go on without it");
+        let four = placement(&[("worker1", "w-0"), ("worker1", "w-1"), ("worker2", "w-2"), ("worker2", "w-3")]);
+        choose(&workers(2), &four, 4).unwrap_err();
+        let with_control_plane = placement(&[("control-plane", "w-0"), ("worker1", "w-1"), ("worker1", "w-2")]);
+        let told = "no worker node runs replicas, and fewer than half of them: w-0 on Node/control-plane; w-1, w-2 on \
+                    Node/worker1";
+        assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), told);
+        assert_eq!(
+            choose(&workers(2), &Placement::new(), 1).unwrap_err(),
+            "no worker node runs replicas: none has a node"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! `pod_kill_leader`: the leader is killed under load, then the next one, then the rest in turn; nothing acknowledged is lost.
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::kill::Grace;
+use super::support::settled;
+use super::voters;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "pod_kill_leader",
+        summary: "the leader is killed under load, then the next one, then the rest in turn; another leads; everything is \
+                  read back after each",
+        needs: &[&voters::CASE.kind],
+        fewest_replicas: 2,
+        missing: missing::members,
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.replicas()?;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let Some(leader) = settled::leader(&disturbance.stage).await else {
+        return every_ordinal(disturbance, replicas).await;
+    };
+    disturbance.kill_leader(&leader, Grace::None).await?;
+    disturbance.read_back().await?;
+    // What was read may all have come from the new leader's disk: take that one away too.
+    let next = settled::leader(&disturbance.stage).await.unwrap_or_else(|| leader.clone());
+    disturbance.kill_leader(&next, Grace::Default).await?;
+    disturbance.kill_the_rest(&[leader, next]).await?;
+    disturbance.end().await
+}
+
+/// Where nobody tells who leads, one of all must.
+async fn every_ordinal(disturbance: Disturbance<'_>, replicas: u32) -> anyhow::Result<String> {
+    for name in disturbance.stage.names(replicas) {
+        disturbance.kill(&name, Grace::None, "every ordinal in turn, one of them leads").await?;
+        disturbance.read_back().await?;
+    }
+    let note = disturbance.end().await?;
+    Ok(format!("{note}; the application does not tell who leads, so every ordinal was killed"))
+}

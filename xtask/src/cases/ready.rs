@@ -1,0 +1,38 @@
+//! `ready`: everything that every release made becomes ready, and the replicas are spread where the topology says so.
+
+use futures::future::try_join_all;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::{placement, rolled_out, running_image, settled};
+use crate::suite::CaseKind;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "ready",
+        summary: "every replica is ready, and so is [everything else that the releases made](#what-ready-waits-for)",
+        needs: &[&install::CASE.kind],
+        keeps_replicas: false,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    if stage.suite.workload.is_some() {
+        settled::ready(cx, &stage, stage.topology.replicas).await?;
+    }
+    // helm is asked side by side; what is waited for is told release by release.
+    let made = try_join_all(stage.releases.iter().map(|placed| rolled_out::made(cx, placed))).await?;
+    let mut not_judged = Vec::new();
+    for (placed, made) in stage.releases.iter().zip(made) {
+        not_judged.extend(rolled_out::all_ready(cx, placed, made).await?);
+    }
+    let mut notes = vec![running_image::note(cx, &stage), placement::check(cx, &stage)?];
+    notes.extend((!not_judged.is_empty()).then(|| format!("not judged: {}", not_judged.join(", "))));
+    notes.retain(|note| !note.is_empty());
+    Ok(notes.join("; "))
+}

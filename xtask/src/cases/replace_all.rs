@@ -1,0 +1,50 @@
+//! `replace_all`: every pod is replaced, the highest ordinal first; each gets a new IP and no data is lost.
+
+use anyhow::ensure;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::kill::Grace;
+use super::voters;
+use crate::suite::{CaseKind, missing};
+use kubernetes::objects;
+
+/// How often a pod is replaced until its IP changes; with the old one nothing is proven.
+const TRIES: u32 = 4;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "replace_all",
+        summary: "every pod is replaced, the highest ordinal first, and gets a new IP",
+        needs: &[&voters::CASE.kind],
+        missing: missing::members,
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.replicas()?;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    for name in disturbance.stage.names(replicas).iter().rev() {
+        let before = ip(&disturbance, name);
+        for attempt in 1..=TRIES {
+            disturbance.kill(name, Grace::Default, "replaced").await?;
+            if ip(&disturbance, name) != before {
+                break;
+            }
+            ensure!(
+                attempt < TRIES,
+                "Pod/{name} was replaced {TRIES} times and still has IP {before:?}: nothing is proven"
+            );
+        }
+        disturbance.read_back().await?;
+    }
+    disturbance.end().await
+}
+
+fn ip(disturbance: &Disturbance<'_>, name: &str) -> Option<String> {
+    disturbance.stage.pod(name).as_ref().and_then(objects::ip).map(str::to_owned)
+}

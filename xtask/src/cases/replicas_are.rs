@@ -1,0 +1,77 @@
+//! `replicas_are`: each workload of a release runs as many replicas as it should, all ready, and nothing that is
+//! deployed has a placeholder left in it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::rolled_out;
+use crate::suite::{CaseKind, Parameters, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "replicas_are",
+        summary: "each workload runs so many replicas, and nothing deployed contains the placeholder",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Replicas of each workload, by its name.
+    #[schemars(schema_with = "replicas")]
+    replicas: BTreeMap<String, i32>,
+    /// What marks a placeholder.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::words")]
+    placeholder: Option<String>,
+}
+
+fn replicas(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 100,
+        "propertyNames": { "$ref": "#/$defs/object" },
+        "additionalProperties": { "type": "integer", "minimum": 0, "maximum": 1000, "description": "replicas" },
+    })
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    let state = placed.watch.state();
+    let found = placed.workloads().into_iter().map(|(kind, name)| {
+        let rollout = state.rollout(kind, name).with_context(|| format!("{kind}/{name} is not there"))?;
+        Ok((name.to_owned(), rollout.wanted))
+    });
+    let found: BTreeMap<_, _> = found.collect::<anyhow::Result<_>>()?;
+    ensure!(!found.is_empty(), "release {} has no workload", placed.release.key());
+    ensure!(
+        found == with.replicas,
+        "release {} has the replicas {found:?} instead of {:?}",
+        placed.release.key(),
+        with.replicas
+    );
+    if let Some(mark) = &with.placeholder
+        && let Some(object) = placed.objects.iter().find(|object| object.to_string().contains(mark))
+    {
+        let text = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default();
+        bail!("{}/{} has a placeholder left in it: {mark}", text("/kind"), text("/metadata/name"));
+    }
+    Ok(format!("{} workloads, {} replicas", found.len(), found.values().sum::<i32>()))
+}

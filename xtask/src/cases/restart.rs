@@ -1,0 +1,73 @@
+//! `restart`: every pod of a release is deleted and replaced, and what was written before is still there.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::untouched::Untouched;
+use super::support::{one_record, rolled_out};
+use crate::placed::Placed;
+use crate::stage::Stage;
+use crate::suite::{CaseKind, missing};
+use kubernetes::{call, objects};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "restart",
+        summary: "every pod of the release is replaced, and a record written before is readable through each replica",
+        needs: &[&ready::CASE.kind],
+        takes_release: true,
+        missing: missing::records,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let placed = cx.placed(&stage)?;
+    rolled_out::rolled_out(cx, placed).await?;
+    let writer = stage.names(cx.replicas()?).first().cloned().unwrap_or_default();
+    let record = one_record::write(cx, &stage, &writer).await?;
+    let before = Untouched::of(placed);
+    ensure!(before.count() > 0, "release {} has no ready pod to restart", placed.release.key());
+    delete_all(cx, &stage, placed).await?;
+    rolled_out::rolled_out(cx, placed).await?;
+    ensure!(before.check().is_err(), "the pods of {} are the same as before: nothing is proven", placed.release.key());
+    let readers = stage.names(cx.replicas()?);
+    ensure!(!readers.is_empty(), "no replica is there to read the record through");
+    for reader in &readers {
+        one_record::expect(cx, &stage, reader, &record).await?;
+    }
+    Ok(format!(
+        "{} pods of {} replaced, the record is there through {}",
+        before.count(),
+        placed.release.key(),
+        readers.join(", ")
+    ))
+}
+
+/// Deletes every pod of a release, and waits until they are gone.
+async fn delete_all(cx: &Cx, stage: &Arc<Stage>, placed: &Placed) -> anyhow::Result<()> {
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
+        kube::Api::namespaced(stage.client.clone(), placed.watch.namespace());
+    let mut old = placed.pods();
+    // Nothing makes a pod without a controller again.
+    old.retain(|pod| !pod.owner_references().is_empty());
+    for pod in &old {
+        let name = pod.name_any();
+        call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await?;
+    }
+    let uids: Vec<_> = old.iter().filter_map(ResourceExt::uid).collect();
+    let gone = |_: &_| {
+        let left = placed.pods().into_iter().find(|pod| pod.uid().is_some_and(|uid| uids.contains(&uid)));
+        left.map_or(Ok(()), |pod| Err(format!("Pod/{} {}", pod.name_any(), objects::pod_line(&pod))))
+    };
+    cx.wait.until(&placed.watch, "the old pods gone", gone).await
+}

@@ -1,0 +1,37 @@
+//! `rollback`: `helm rollback` under load brings the revision before the upgrade back, and loses nothing.
+
+use anyhow::ensure;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::upgrading;
+use super::upgrade;
+use crate::suite::CaseKind;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "rollback",
+        summary: "every pod is replaced under load by the revision before the upgrade; nothing acknowledged is lost",
+        needs: &[&upgrade::CASE.kind],
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let replicas = cx.replicas()?;
+    let disturbance = Disturbance::begin(cx, replicas).await?;
+    let stage = disturbance.stage.clone();
+    let revision = stage.helm.revision().await?;
+    let told = format!("helm rollback from revision {revision} to {}", revision - 1);
+    let back = stage.helm.cmd("rollback").arg((revision - 1).to_string()).timeout(cx.wait.left());
+    let template = || stage.rollout().map(|rollout| rollout.template);
+    let before = template();
+    upgrading::rolled(&disturbance, &told, async { back.run().await.map_err(anyhow::Error::new) }).await?;
+    ensure!(template() != before, "{told}: the pods' template is the same as before");
+    let now = stage.helm.revision().await?;
+    ensure!(now == revision + 1, "{told}: revision {now} is current, {} should be", revision + 1);
+    disturbance.end().await
+}

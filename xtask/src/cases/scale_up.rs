@@ -1,0 +1,67 @@
+//! `scale_up`: more replicas join, all vote, and what was written before is readable through each.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use history::model::Minimum;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::one_record;
+use super::support::settled;
+use crate::suite::{CaseKind, CaseSpec, Suite, Topology, missing};
+use crate::workload::read_back::Reader;
+use crate::workload::recorder::Recorder;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "scale_up",
+        summary: "more replicas join and vote (`[scale] to` is more than the topology has); old records are readable \
+                  through each",
+        needs: &[&ready::CASE.kind],
+        disturbs: true,
+        missing: missing::records,
+        check: adds,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+fn adds(_: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> {
+    let (has, to) = (topology.replicas, suite.scale.to);
+    if to <= has {
+        return Err(format!(
+            "`to = {to}` of [scale] adds no replica to `replicas = {has}`: make it {} or more",
+            has + 1
+        ));
+    }
+    Ok(())
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let to = stage.suite.scale.to;
+    settled::settled(cx, &stage, stage.topology.replicas).await?;
+    let values = stage.values.and(&[format!("{}={to}", stage.suite.scale.value)]);
+    let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&stage.watch, &upgrade.line(), upgrade.run()).await??;
+    settled::settled(cx, &stage, to).await?;
+    let names = stage.names(to);
+    one_record::write(cx, &stage, names.last().map_or("", String::as_str)).await?;
+    let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
+    recorder.take_over(&stage.records.lock().await);
+    let reader = Reader {
+        records: stage.suite.records()?,
+        http: &stage.http,
+        watch: &stage.watch,
+        wait: &cx.wait,
+        recorder: &recorder,
+    };
+    let read = reader.read_all(&names).await?;
+    let history = recorder.history(stage.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
+    let failures = history::failures(&history, &history::judge_records(&history));
+    ensure!(failures.is_empty(), "after scaling to {to} replicas: {}", failures.join("\n"));
+    Ok(format!("{read} records readable through each of {to} replicas"))
+}

@@ -1,0 +1,72 @@
+//! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
+
+use anyhow::ensure;
+use futures::future::try_join_all;
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use super::support::{jobs, rolled_out};
+use crate::placed::Placed;
+use crate::suite::{CaseKind, Parameters, definitions};
+
+/// How many helms run at once: each renders the whole chart.
+const AT_ONCE: usize = 4;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "several_releases",
+        summary: "so many releases more (at most 20) run side by side, each under a name of its own",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// How many.
+    #[schemars(range(min = 1, max = 20))]
+    count: usize,
+    /// Values on top, as `--set` takes them.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let placed = cx.placed(&stage)?;
+    let changes = Changes { set: with.set, ..Changes::default() };
+    let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
+    let extras = iter(&suffixes).map(|suffix| extra::beside(cx, placed, suffix, &changes));
+    let extras: Vec<Placed> = extras.buffered(AT_ONCE).try_collect().await?;
+    // All of them are there before one is looked at or goes.
+    let installs = iter(&extras).map(|extra| extra::install(cx, extra)).buffered(AT_ONCE);
+    if let Some(error) = installs.collect::<Vec<_>>().await.into_iter().flatten().next() {
+        return Err(error.into());
+    }
+    let names = try_join_all(extras.iter().map(|extra| runs(cx, extra))).await?;
+    let gone = iter(&extras).map(|extra| extra::uninstall(cx, extra)).buffered(AT_ONCE);
+    gone.collect::<Vec<_>>().await.into_iter().collect::<anyhow::Result<()>>()?;
+    Ok(names.join(", "))
+}
+
+async fn runs(cx: &Cx, extra: &Placed) -> anyhow::Result<String> {
+    let runs_something = !extra.workloads().is_empty() || !extra.jobs().is_empty();
+    ensure!(runs_something, "release {} has neither a workload nor a Job: nothing of it runs", extra.release.name);
+    rolled_out::rolled_out(cx, extra).await?;
+    if !extra.jobs().is_empty() {
+        jobs::completed(cx, extra).await?;
+    }
+    Ok(extra.release.name.clone())
+}

@@ -1,0 +1,43 @@
+//! `spread`: requests through the Service are answered by every replica.
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use kube::ResourceExt;
+
+use super::ready;
+use super::support::asking::{self, Question};
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::{CaseKind, Parameters, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "spread",
+        summary: "requests through the Service (`to`, with its port) are answered by every replica; `pod` points to who \
+                  answered",
+        needs: &[&ready::CASE.kind],
+        asks_inside: true,
+        fewest_replicas: 2,
+        missing: missing::workload,
+        parameters: Parameters::of::<Question>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<Question>()?);
+    let wanted: BTreeSet<_> = stage.replicas().iter().map(ResourceExt::name_any).collect();
+    ensure!(!wanted.is_empty(), "no replica is there to answer");
+    let mut asker = asking::open(cx, &stage).await?;
+    let mut seen = BTreeSet::new();
+    let ask = async || {
+        seen.insert(asking::answering(&mut asker, &with).await?);
+        let missing: Vec<_> = wanted.difference(&seen).cloned().collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("none yet from {}", missing.join(", "))) }
+    };
+    cx.wait.ask_until(&stage.watch, &format!("answers of every replica through {}", with.to), ask).await?;
+    Ok(format!("{} replicas answered", wanted.len()))
+}

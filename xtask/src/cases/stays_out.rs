@@ -1,0 +1,91 @@
+//! `stays_out`: a release that lacks something does not become ready, and says what it lacks.
+
+use std::convert::Infallible;
+use std::sync::OnceLock;
+
+use anyhow::bail;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::extra::{self, Changes};
+use super::support::signs;
+use crate::placed::Placed;
+use crate::suite::{CaseKind, Parameters, definitions};
+use kubernetes::objects;
+use process::CommandError;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "stays_out",
+        summary: "a release beside it, which lacks something, does not become ready and says what it lacks",
+        needs: &[&install::CASE.kind],
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Values files of the release that lacks something, relative to the chart.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::values")]
+    values: Vec<std::path::PathBuf>,
+    /// Values that make it so.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+    /// What helm's output, a pod's state, an event or a log has to contain.
+    #[schemars(schema_with = "definitions::words")]
+    says: String,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    cx.wait.expect_failure();
+    let changes = Changes { values: with.values, set: with.set };
+    let extra = extra::beside(cx, cx.placed(&stage)?, "out", &changes).await?;
+    let refused = OnceLock::new();
+    // helm may wait for a hook that never ends: what it says is one of the signs, not the end.
+    let installing = async {
+        if let Some(error) = extra::install(cx, &extra).await {
+            let _ = refused.set(error);
+        }
+        std::future::pending::<Infallible>().await
+    };
+    let said = tokio::select! {
+        said = says(cx, &stage.client, &extra, &with.says, &refused) => said?,
+        never = installing => match never {},
+    };
+    extra::uninstall(cx, &extra).await?;
+    Ok(said)
+}
+
+/// Waits until the words are somewhere; answers the line that has them.
+async fn says(
+    cx: &Cx,
+    client: &kube::Client,
+    extra: &Placed,
+    words: &str,
+    refused: &OnceLock<CommandError>,
+) -> anyhow::Result<String> {
+    let ask = async || {
+        let pods = extra.pods();
+        if let Some(pod) = pods.iter().find(|pod| objects::is_ready(pod)) {
+            return Ok(Err(objects::pod_line(pod)));
+        }
+        signs::find(client, extra, refused.get(), words).await.map(Ok)
+    };
+    let what = format!("release {} says {words:?}", extra.release.name);
+    match cx.wait.ask_until(&extra.watch, &what, ask).await? {
+        Ok(line) => Ok(line),
+        Err(pod) => bail!("release {} became ready though it should say {words:?}: {pod}", extra.release.name),
+    }
+}

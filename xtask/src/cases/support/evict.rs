@@ -1,0 +1,22 @@
+//! An eviction, as a drain asks for it.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::EvictParams;
+
+use crate::stage::Stage;
+use kubernetes::{Refused, call};
+
+/// Evicts a pod; answers why it was refused where the budget did.
+///
+/// # Errors
+/// What else the API server answers.
+pub async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
+    let pods: kube::Api<Pod> = stage.pods();
+    match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {
+        Ok(_) => Ok(None),
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(Refused { status, .. }) if status.code == 429 => Ok(Some(status.message.clone())),
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,78 @@
+//! Jobs of a release: whether all are complete, and why one failed.
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+use k8s_openapi::api::batch::v1::Job;
+
+use super::context::Cx;
+use super::running_image;
+use crate::placed::Placed;
+use kubernetes::objects;
+use kubernetes::watch::State;
+
+/// Waits until every Job of a release is complete. One that goes before it was seen so counts as failed: nobody knows.
+///
+/// # Errors
+/// Where one fails or goes, there is none, or one ran another image than was loaded.
+pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
+    let jobs = placed.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
+    let what = format!("Job/{} complete", jobs.join(", Job/"));
+    let mut seen = BTreeSet::new();
+    let gone = cx
+        .wait
+        .until(&placed.watch, &what, |state| {
+            gone(state, &jobs, &mut seen).map_or_else(|| all_complete(state, &jobs).map(|()| None), |job| Ok(Some(job)))
+        })
+        .await?;
+    match gone {
+        Some(job) => bail!("Job/{job} was deleted before it was seen to complete"),
+        None => running_image::of_pods(cx, &placed.pods()).await,
+    }
+}
+
+/// A Job that was there and is no longer.
+fn gone<'a>(state: &State, jobs: &[&'a str], seen: &mut BTreeSet<&'a str>) -> Option<&'a str> {
+    seen.extend(jobs.iter().filter(|job| state.jobs.contains_key(**job)));
+    seen.iter().find(|job| !state.jobs.contains_key(**job)).copied()
+}
+
+fn all_complete(state: &State, jobs: &[&str]) -> Result<(), String> {
+    let open = jobs.iter().filter_map(|name| match state.jobs.get(*name) {
+        None => Some(format!("Job/{name} is not there")),
+        Some(job) if has_condition(job, "Complete") => None,
+        Some(job) => Some(format!("Job/{name} {}", objects::job_line(job))),
+    });
+    let open: Vec<_> = open.collect();
+    if open.is_empty() { Ok(()) } else { Err(open.join("; ")) }
+}
+
+/// Whether a Job's condition is true.
+pub fn has_condition(job: &Job, condition: &str) -> bool {
+    reason(job, condition).is_some()
+}
+
+/// The reason of a Job's condition, where that is true.
+pub fn reason(job: &Job, condition: &str) -> Option<String> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|one| one.type_ == condition && one.status == "True")?;
+    Some(found.reason.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_job_that_was_there_can_be_gone() {
+        let with = |jobs: &[&str]| State {
+            jobs: jobs.iter().map(|job| ((*job).to_owned(), Job::default())).collect(),
+            ..State::default()
+        };
+        let (jobs, mut seen) = (["one", "two"], BTreeSet::new());
+        assert_eq!(gone(&with(&[]), &jobs, &mut seen), None, "not seen yet");
+        assert_eq!(gone(&with(&["one", "other"]), &jobs, &mut seen), None);
+        assert_eq!(gone(&with(&["two"]), &jobs, &mut seen), Some("one"));
+    }
+}

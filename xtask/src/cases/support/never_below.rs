@@ -1,0 +1,40 @@
+//! How many replicas were ready at least while a case ran: what `never_below` of a topology demands of every case after
+//! `ready`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::ensure;
+
+use super::case::Conclusion;
+use super::context::Cx;
+use crate::stage::Stage;
+use kubernetes::objects;
+
+/// Runs a case, and counts the ready replicas meanwhile where its topology demands that some always are.
+///
+/// # Errors
+/// What the case's are, and where fewer replicas were ready than there have to be.
+pub async fn watched(cx: &Cx, case: impl Future<Output = anyhow::Result<Conclusion>>) -> anyhow::Result<Conclusion> {
+    let needed = cx.variant().ok().and_then(|variant| variant.topology.never_below);
+    let (Some(needed), Ok(stage), true) = (needed, cx.stage(), cx.spec.kind.keeps_replicas) else { return case.await };
+    let least = Arc::new(AtomicUsize::new(ready(&stage)));
+    let counting = tokio::spawn(count(stage, least.clone()));
+    let outcome = case.await;
+    counting.abort();
+    let conclusion = outcome?;
+    let least = least.load(Ordering::Relaxed);
+    ensure!(least >= needed as usize, "{least} replicas were ready at some moment, {needed} have to be at all times");
+    Ok(conclusion)
+}
+
+async fn count(stage: Arc<Stage>, least: Arc<AtomicUsize>) {
+    let mut changes = stage.watch.changes();
+    while changes.changed().await.is_ok() {
+        least.fetch_min(ready(&stage), Ordering::Relaxed);
+    }
+}
+
+fn ready(stage: &Stage) -> usize {
+    stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count()
+}

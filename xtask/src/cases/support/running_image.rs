@@ -1,0 +1,231 @@
+//! What several phases check once pods run: their images are those that were loaded or pulled for them, and the replicas
+//! run the image under test. Values, manifests and tags only say what should run; `imageID` is what does.
+
+use std::collections::BTreeSet;
+
+use anyhow::{bail, ensure};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use super::context::Cx;
+use crate::stage::Stage;
+use images::{self, Reference};
+use kubernetes::objects;
+
+/// A container that runs, or ran.
+struct Running<'a> {
+    pod: &'a Pod,
+    container: &'a Container,
+    status: &'a ContainerStatus,
+}
+
+/// What an `imageID` tells about the image that was loaded.
+#[derive(Debug, PartialEq, Eq)]
+enum Identity {
+    /// It is that one.
+    Same,
+    /// It is another one.
+    Other,
+    /// The node pulled it, whatever was loaded: it is what the registry has.
+    Pulled,
+    /// Named by a digest of which nothing is known here.
+    Unknown,
+}
+
+/// Whether each container of these pods runs the image that was loaded for it.
+///
+/// # Errors
+/// The first that does not: what it runs, and what it should.
+pub async fn of_pods(cx: &Cx, pods: &[Pod]) -> anyhow::Result<()> {
+    for running in pods.iter().flat_map(containers) {
+        let image = running.container.image.as_deref().unwrap_or_default();
+        let Ok(image) = image.parse::<Reference>() else { continue };
+        running.is(cx, &image).await?;
+    }
+    Ok(())
+}
+
+/// Whether every replica runs the image under test, and all of them the same.
+///
+/// # Errors
+/// The first that does not: what it runs, and what it should.
+pub async fn of_replicas(cx: &Cx, stage: &Stage) -> anyhow::Result<()> {
+    let pods = stage.replicas();
+    of_pods(cx, &pods).await?;
+    let applications: Vec<_> = applications(stage, &pods).collect();
+    if let Some(wanted) = cx.run.subject.image_reference(&stage.suite) {
+        for running in &applications {
+            running.is_under_test(cx, &wanted)?;
+        }
+    }
+    same_everywhere(&applications)
+}
+
+/// What the replicas run, for the case's line.
+pub fn note(cx: &Cx, stage: &Stage) -> String {
+    let pods = stage.replicas();
+    let Some(running) = applications(stage, &pods).next() else { return String::new() };
+    let image = running.container.image.as_deref().unwrap_or_default();
+    let id = &running.status.image_id;
+    let loaded = image.parse::<Reference>().ok().and_then(|image| cx.run.ids_of_loaded(&image).cloned());
+    let origin = match loaded.map(|ids| identity(id, running.container, &ids)) {
+        Some(Identity::Same) => "as it was loaded",
+        Some(Identity::Other | Identity::Pulled) => "pulled by the node",
+        Some(Identity::Unknown) => "whose digest can't be compared with what was loaded",
+        None => "as the node pulled it",
+    };
+    format!("{image} is {id}, {origin}")
+}
+
+/// The application's containers.
+fn applications<'a>(stage: &Stage, pods: &'a [Pod]) -> impl Iterator<Item = Running<'a>> {
+    let name = stage.suite.workload.as_ref().map(|workload| workload.container.clone());
+    pods.iter().flat_map(containers).filter(move |running| Some(&running.container.name) == name.as_ref())
+}
+
+/// The containers of a pod that is to stay, as far as they have an image yet.
+fn containers(pod: &Pod) -> Vec<Running<'_>> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Vec::new();
+    }
+    let spec = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers));
+    let with_status = spec.filter_map(|container| {
+        let statuses = objects::init_containers(pod).chain(objects::main_containers(pod));
+        let status = statuses.into_iter().find(|status| status.name == container.name)?;
+        (!status.image_id.is_empty()).then_some(Running { pod, container, status })
+    });
+    with_status.collect()
+}
+
+/// One image for all: a tag that was moved between two pulls is two.
+fn same_everywhere(applications: &[Running<'_>]) -> anyhow::Result<()> {
+    let Some(first) = applications.first() else { return Ok(()) };
+    let Some(other) = applications.iter().find(|other| other.status.image_id != first.status.image_id) else {
+        return Ok(());
+    };
+    bail!(
+        "the replicas run different images of {}: {} has {}, {} has {}; was the tag moved?",
+        first.container.image.as_deref().unwrap_or_default(),
+        first.pod.name_any(),
+        first.status.image_id,
+        other.pod.name_any(),
+        other.status.image_id
+    )
+}
+
+impl Running<'_> {
+    /// Whether it runs what was loaded as this image; nothing is known where nothing was.
+    async fn is(&self, cx: &Cx, image: &Reference) -> anyhow::Result<()> {
+        let Some(ids) = cx.run.ids_of_loaded(image) else { return Ok(()) };
+        let same = match identity(&self.status.image_id, self.container, ids) {
+            Identity::Same | Identity::Unknown => true,
+            Identity::Other => false,
+            Identity::Pulled => pulled_by_docker(cx, image, &self.status.image_id).await,
+        };
+        let loaded = ids.iter().map(String::as_str).collect::<Vec<_>>().join(" or ");
+        ensure!(
+            same,
+            "container {} of Pod/{} runs another image than was loaded as {image}: {}, not {loaded}; {}",
+            self.container.name,
+            self.pod.name_any(),
+            self.status.image_id,
+            "is `imagePullPolicy` Always, or does the node have an older one?"
+        );
+        Ok(())
+    }
+
+    fn is_under_test(&self, cx: &Cx, wanted: &Reference) -> anyhow::Result<()> {
+        let image = self.container.image.as_deref().unwrap_or_default();
+        let named = image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
+        // What admission renamed may be the same under the name of a mirror.
+        let ids = cx.run.ids_of_loaded(wanted);
+        let same =
+            named || ids.is_some_and(|ids| identity(&self.status.image_id, self.container, ids) == Identity::Same);
+        ensure!(
+            same,
+            "container {} of Pod/{} runs {image}, not the image under test, {wanted}; what changed it is not the chart: \
+             look for a webhook",
+            self.container.name,
+            self.pod.name_any(),
+        );
+        Ok(())
+    }
+}
+
+/// Compares what a node calls the image of a container with what was loaded. containerd names an image by the digest of
+/// its configuration, or by that of its manifest where it has one: after `repository@` for an image that it pulled, after
+/// `import-DATE@` for one of an archive.
+fn identity(image_id: &str, container: &Container, loaded: &BTreeSet<String>) -> Identity {
+    let image_id = image_id.split_once("://").map_or(image_id, |(_, id)| id);
+    let (name, digest) = image_id.split_once('@').map_or((None, image_id), |(name, digest)| (Some(name), digest));
+    if loaded.contains(digest) {
+        return Identity::Same;
+    }
+    match name {
+        None => Identity::Other,
+        Some(name) if name.rsplit('/').next().is_some_and(|last| last.starts_with("import-")) => {
+            // Configuration and manifest are known, and it is neither.
+            if loaded.len() > 1 { Identity::Other } else { Identity::Unknown }
+        }
+        Some(_) if container.image_pull_policy.as_deref() == Some("Always") => Identity::Pulled,
+        Some(_) => Identity::Unknown,
+    }
+}
+
+/// Whether the image that was loaded came out of the registry as well, where Docker pulled it, and is the same.
+async fn pulled_by_docker(cx: &Cx, image: &Reference, image_id: &str) -> bool {
+    let Some(docker) = cx.run.cluster.docker() else { return false };
+    let known = images::repo_digests(&cx.run.launcher, docker, image).await.unwrap_or_default();
+    let digest = |id: &str| id.split_once('@').map(|(_, digest)| digest.to_owned());
+    known.iter().any(|known| digest(known) == digest(image_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const CONFIG: &str = "sha256:b38ddf9b02d603cda4dd569c58a2e91193469e4259b167792f2fdb02676b2653";
+    const OTHER: &str = "sha256:1e258744c6d9459160a437fd47afbd3863855c0b26e02a1f45de07a28dc1472c";
+    const MANIFEST: &str = "sha256:350b59e9e71b0110579b072483ab332fabdb2cacf0d622f86ee82a242190dc85";
+
+    fn identity_of(image_id: &str, policy: &str, loaded: &[&str]) -> Identity {
+        let container = Container { image_pull_policy: Some(policy.to_owned()), ..Container::default() };
+        identity(image_id, &container, &loaded.iter().map(|id| (*id).to_owned()).collect())
+    }
+
+    #[test]
+    fn every_form_of_an_image_id_is_compared_as_far_as_it_can_be() {
+        let kind = |image_id: &str, loaded: &[&str]| identity_of(image_id, "IfNotPresent", loaded);
+        // As the runs on kind show it for archives of ours and of Docker's.
+        assert_eq!(kind(CONFIG, &[CONFIG]), Identity::Same);
+        assert_eq!(kind(OTHER, &[CONFIG]), Identity::Other);
+        let imported = |digest: &str| format!("docker.io/library/import-2026-11-30@{digest}");
+        assert_eq!(kind(&imported(MANIFEST), &[CONFIG, MANIFEST]), Identity::Same);
+        assert_eq!(kind(&imported(OTHER), &[CONFIG, MANIFEST]), Identity::Other);
+        assert_eq!(kind(&imported(MANIFEST), &[CONFIG]), Identity::Unknown, "containerd made the manifest");
+        let pulled = format!("docker-pullable://docker.io/a/b@{MANIFEST}");
+        assert_eq!(kind(&pulled, &[CONFIG]), Identity::Unknown, "it was there before");
+        assert_eq!(identity_of(&pulled, "Always", &[CONFIG]), Identity::Pulled);
+        assert_eq!(identity_of(&pulled, "Always", &[CONFIG, MANIFEST]), Identity::Same);
+    }
+
+    #[test]
+    fn a_tag_that_was_moved_between_two_pulls_is_seen() {
+        let pod = |name: &str, id: &str| -> Pod {
+            let status = json!([{ "name": "app", "image": "a/b:1", "imageID": id, "ready": true, "restartCount": 0 }]);
+            serde_json::from_value(json!({
+                "metadata": { "name": name },
+                "spec": { "containers": [{ "name": "app", "image": "a/b:1" }] },
+                "status": { "containerStatuses": status },
+            }))
+            .unwrap()
+        };
+        let pods = [pod("app-0", CONFIG), pod("app-1", CONFIG), pod("app-2", OTHER)];
+        let running: Vec<_> = pods.iter().flat_map(containers).collect();
+        same_everywhere(&running[..2]).unwrap();
+        let error = same_everywhere(&running).unwrap_err().to_string();
+        let words = "the replicas run different images of a/b:1: app-0 has sha256:b38ddf9b";
+        assert!(error.starts_with(words) && error.contains("app-2 has sha256:1e258744"), "{error}");
+    }
+}

@@ -1,0 +1,64 @@
+//! `template_refused`: values that must not be deployed are refused when the chart is rendered, in words that say why.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::suite::{CaseKind, Deploys, Parameters, definitions};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "template_refused",
+        summary: "helm refuses to render the chart with these values, and says why",
+        takes_release: true,
+        parameters: Parameters::of::<With>(),
+        // helm gets the values as they are.
+        deploys: |case| vec![Deploys { set: Vec::new(), ..Deploys::of(case) }],
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Values files, relative to the chart.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::values")]
+    values: Vec<PathBuf>,
+    /// Values, as `--set` takes them.
+    #[serde(default)]
+    #[schemars(schema_with = "definitions::set")]
+    set: Vec<String>,
+    /// What helm's output has to contain; its command line, which has the values, does not count.
+    #[schemars(schema_with = "definitions::words")]
+    says: String,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let with = cx.with::<With>()?;
+    let suite = &cx.variant()?.suite;
+    let release = suite.release(cx.spec.release.as_deref()).map_err(anyhow::Error::msg)?;
+    let chart = suite.chart_of(release);
+    let mut template = cx.run.launcher.cmd(&cx.run.helm.path).args(["template", &release.name]).arg(&chart);
+    for file in &with.values {
+        template = template.arg("--values").arg(chart.join(file));
+    }
+    for value in &with.set {
+        template = template.args(["--set", value]);
+    }
+    let line = template.line();
+    match template.run().await {
+        Ok(_) => bail!("{line}: it renders, though it should be refused with {:?}", with.says),
+        Err(error) => {
+            ensure!(error.tail.contains(&with.says), "it is refused, but not with {:?}: {error}", with.says);
+            Ok(with.says)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What `docs/suite.md` and `docs/suite.schema.json` say of the cases is generated: `UPDATE_DOCS=1 cargo test --lib documented`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cases;
+use crate::suite::CaseKind;
+
+/// What stands around the table in `docs/suite.md`.
+const BEGIN: &str = "<!-- The table of cases, by `UPDATE_DOCS=1 cargo test --lib documented`. -->\n";
+const END: &str = "<!-- End of the table of cases. -->\n";
+
+#[test]
+fn the_table_of_cases_is_that_of_the_cases() {
+    compare("suite.md", |document| {
+        let (before, rest) = document.split_once(BEGIN).expect("the table's beginning");
+        let (_, after) = rest.split_once(END).expect("the table's end");
+        format!("{before}{BEGIN}{}{END}{after}", table())
+    });
+}
+
+#[test]
+fn the_schema_of_cases_is_that_of_the_cases() {
+    compare("suite.schema.json", |document| {
+        let mut schema: Value = serde_json::from_str(document).unwrap();
+        let of_topologies = || cases::kinds().into_iter().filter(|kind| kind.has_topology());
+        schema["$defs"]["case_kind"]["enum"] = of_topologies().map(|kind| kind.name).collect();
+        schema["$defs"]["case"]["else"]["allOf"] = of_topologies().filter_map(branch).collect();
+        serde_json::to_string_pretty(&schema).unwrap() + "\n"
+    });
+}
+
+/// Compares a file in docs/ with what it should be, or makes it so.
+fn compare(name: &str, meant: impl Fn(&str) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let found = std::fs::read_to_string(&file).unwrap();
+    let meant = meant(&found);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, meant).unwrap();
+        return;
+    }
+    assert!(found == meant, "docs/{name} is stale: run UPDATE_DOCS=1 cargo test --lib documented");
+}
+
+/// The part of the schema for a kind that takes parameters.
+fn branch(kind: &CaseKind) -> Option<Value> {
+    let schema = (kind.parameters.schema?)();
+    let required = schema.get("required").map(|required| ("required".to_owned(), required.clone()));
+    let mut then = json!({ "properties": schema["properties"] });
+    then.as_object_mut()?.extend(required);
+    Some(json!({ "if": { "properties": { "case": { "const": kind.name } } }, "then": then }))
+}
+
+fn table() -> String {
+    let head = "\n| case | what has to hold | parameters | needs |\n|---|---|---|---|\n".to_owned();
+    let rows = cases::kinds().into_iter().filter(|kind| kind.has_topology()).map(row);
+    head + &rows.collect::<String>() + "\n"
+}
+
+fn row(kind: &CaseKind) -> String {
+    let schema = kind.parameters.schema.map(|schema| schema());
+    let keys = schema.iter().flat_map(|schema| schema["properties"].as_object().unwrap().keys());
+    let parameters = keys.map(String::as_str).chain(kind.takes_release.then_some("release"));
+    let needs = kind.needs.iter().filter(|need| need.has_topology()).map(|need| format!("`{}`", need.name));
+    let replicas = (kind.fewest_replicas > 1).then(|| format!("{} replicas", kind.fewest_replicas));
+    let cells = format!(
+        "| `{}` | {} | {} | {} |\n",
+        kind.name,
+        kind.summary,
+        parameters.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+        needs.chain(replicas).collect::<Vec<_>>().join(", ")
+    );
+    cells.replace("  ", " ")
+}

@@ -1,0 +1,32 @@
+//! What holds for all cases; and suite files, which list them: how they are loaded, and what is refused.
+
+use std::path::Path;
+
+mod documented;
+mod loading;
+mod mutated;
+
+#[test]
+fn needs_come_first() {
+    for (index, case) in super::ALL.iter().enumerate() {
+        let is_before = |need: &&crate::suite::CaseKind| super::ALL[..index].iter().any(|other| other.kind == **need);
+        assert!(case.kind.needs.iter().all(is_before), "{}", case.kind.name);
+    }
+}
+
+/// The case's own file says whether it looks at the release that it is given.
+#[test]
+fn a_case_takes_a_release_where_its_file_looks_at_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cases");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<_> =
+        files.filter(|file| file.is_file()).map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for case in super::ALL {
+        let name = format!("        name: {:?},", case.kind.name);
+        let text = texts.iter().find(|text| text.contains(&name)).unwrap_or_else(|| panic!("no file has {name}"));
+        let looks = text.contains("cx.placed(") || text.contains("cx.spec.release");
+        assert_eq!(case.kind.takes_release, looks, "{}", case.kind.name);
+    }
+    let of_a_case = texts.iter().filter(|text| text.contains("pub static CASE: Case = ")).count();
+    assert_eq!(of_a_case, super::ALL.len(), "a case is missing in the list");
+}

@@ -1,0 +1,238 @@
+//! `uninstall`: `helm uninstall` leaves nothing of a release behind but claims.
+//!
+//! A namespace also holds what the cluster puts there by itself. That is what it held before any release came; and where
+//! something is left that bears no mark of a release, what the cluster puts into a namespace without one, too.
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use kube::api::{DeleteParams, DynamicObject, ListParams};
+use kube::core::{ApiResource, PartialObjectMeta};
+use kube::{Api, ResourceExt};
+use tokio::sync::OnceCell;
+
+use super::install;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use crate::placed::Placed;
+use crate::stage::{self, Stage};
+use crate::suite::CaseKind;
+use crate::workload::inside;
+use kubernetes::baseline::Baseline;
+use kubernetes::contents::{self, Kinds};
+use kubernetes::watch::Watch;
+use kubernetes::{call, objects};
+
+/// Kinds that stay on purpose, or that nobody asked for.
+const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];
+/// The annotation that helm gives every object of a release.
+const RELEASE: &str = "meta.helm.sh/release-name";
+/// The label that charts give their objects, and that controllers copy.
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Something that is left in a namespace.
+struct Left {
+    kind: String,
+    object: PartialObjectMeta<DynamicObject>,
+    line: String,
+    /// Whether it is known to be of a release, or of something that was.
+    is_marked: bool,
+}
+
+/// A namespace without a release, made where it is needed.
+struct Empty(OnceCell<String>);
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "uninstall",
+        summary: "nothing of a release is left but its claims (and what helm's hooks made, which helm leaves); a claim \
+                  that is being deleted, or goes with its StatefulSet, is not kept; groups that the cluster can't serve at \
+                  that moment are named in the case's line",
+        needs: &[&install::CASE.kind],
+        keeps_replicas: false,
+        cleans_up: true,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let before = claims(&stage).await?;
+    inside::remove(&stage).await?;
+    for placed in stage.releases.iter().rev() {
+        placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
+    }
+    let mut kinds = kinds(&stage).await?;
+    let empty = Empty(OnceCell::new());
+    for watch in stage.watches() {
+        gone(cx, &stage, &watch, &mut kinds, &empty).await?;
+    }
+    empty.remove(&stage).await?;
+    let lost = lost(&before, &claims(&stage).await?);
+    ensure!(
+        lost.is_empty(),
+        "{} of {} claims do not outlive the release: {}",
+        lost.len(),
+        before.len(),
+        lost.join("; ")
+    );
+    Ok(format!("{} claims kept{}", before.len(), not_looked_for(&kinds)))
+}
+
+/// The claims that have to outlive the releases: those of a pod's ephemeral volumes go with it by design.
+async fn claims(stage: &Stage) -> anyhow::Result<Vec<PersistentVolumeClaim>> {
+    let mut found = Vec::new();
+    for watch in stage.watches() {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), watch.namespace());
+        found.extend(call("listing claims", claims.list(&ListParams::default())).await?.items);
+    }
+    found.retain(|claim| objects::controller(claim, "Pod").is_none());
+    Ok(found)
+}
+
+/// The claims that were there and are not going to stay, each with why.
+fn lost(before: &[PersistentVolumeClaim], after: &[PersistentVolumeClaim]) -> Vec<String> {
+    let why = |claim: &PersistentVolumeClaim| {
+        let Some(now) = after.iter().find(|now| now.uid() == claim.uid()) else { return Some("gone".to_owned()) };
+        let owner = now.owner_references().iter().find(|owner| owner.kind == "StatefulSet");
+        match owner {
+            _ if now.metadata.deletion_timestamp.is_some() => Some("being deleted".to_owned()),
+            Some(owner) => Some(format!("going with its owner {}/{}", owner.kind, owner.name)),
+            None => None,
+        }
+    };
+    let lost = before.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none());
+    lost.filter_map(|claim| Some(format!("PersistentVolumeClaim/{} is {}", claim.name_any(), why(claim)?))).collect()
+}
+
+/// Waits until a namespace holds nothing of a release but what stays.
+async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &mut Kinds, empty: &Empty) -> anyhow::Result<()> {
+    let gone = async || match left(cx, stage, watch.namespace(), kinds, empty).await {
+        Ok(left) if left.is_empty() => Ok(()),
+        Ok(left) => Err(left.into_iter().map(|one| one.line).collect::<Vec<_>>().join(", ")),
+        Err(error) => {
+            // A group may have become unavailable since: discovered again.
+            *kinds = Kinds::default();
+            Err(format!("{error:#}"))
+        }
+    };
+    cx.wait.ask_until(watch, "nothing left but claims", gone).await
+}
+
+/// Every kind of which nothing may be left.
+async fn kinds(stage: &Stage) -> anyhow::Result<Kinds> {
+    let mut kinds = contents::kinds(&stage.client).await?;
+    kinds.listable.retain(|kind| !STAY.contains(&kind.kind.as_str()));
+    Ok(kinds)
+}
+
+/// The kinds that nobody serves now, and that are not looked for therefore.
+fn not_looked_for(kinds: &Kinds) -> String {
+    match kinds.unavailable.join(", ") {
+        none if none.is_empty() => none,
+        groups => format!("; not looked for, since the cluster does not serve it now: {groups}"),
+    }
+}
+
+async fn left(cx: &Cx, stage: &Stage, namespace: &str, known: &mut Kinds, empty: &Empty) -> anyhow::Result<Vec<Left>> {
+    if known.listable.is_empty() {
+        *known = kinds(stage).await?;
+    }
+    let lists = known.listable.iter().map(|kind| left_of_kind(stage, namespace, kind));
+    let mut left = futures::future::try_join_all(lists).await?.into_iter().flatten().collect::<Vec<_>>();
+    // What goes with the release goes first: only then is it worth a look where the rest comes from.
+    if !left.is_empty() && left.iter().all(|one| !one.is_marked) {
+        let common = Baseline::of(&stage.client, empty.name(cx, stage).await?, &known.listable).await?;
+        left.retain(|one| !common.covers(&one.kind, &one.object));
+    }
+    Ok(left)
+}
+
+async fn left_of_kind(stage: &Stage, namespace: &str, kind: &ApiResource) -> anyhow::Result<Vec<Left>> {
+    let found = contents::list(&stage.client, namespace, kind).await?.into_iter();
+    let baseline = stage.baselines.get(namespace);
+    let left = found.filter(|object| !is_expected(stage, kind, object)).map(|object| Left {
+        kind: kind.kind.clone(),
+        line: contents::line(kind, &object),
+        is_marked: is_marked(stage, kind, &object),
+        object,
+    });
+    Ok(left.filter(|one| one.is_marked || !baseline.is_some_and(|all| all.covers(&one.kind, &one.object))).collect())
+}
+
+/// The suite's Secrets were there before the releases; helm does not count what its hooks made as part of one, and leaves
+/// it.
+fn is_expected(stage: &Stage, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
+    let name = object.name_any();
+    let is_secret = kind.kind == "Secret" && stage.suite.secrets.iter().any(|secret| secret.name == name);
+    let owner = objects::controller(object, "Job");
+    let of_hook =
+        owner.is_some_and(|job| stage.releases.iter().flat_map(Placed::all_hook_jobs).any(|hook| hook == job));
+    is_secret || of_hook || object.annotations().contains_key("helm.sh/hook")
+}
+
+/// Whether an object bears helm's mark, its chart's label or its name in the chart, or belongs to or waits for something
+/// else: what the cluster puts into every namespace does none of that.
+fn is_marked(stage: &Stage, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
+    let names: BTreeSet<&str> = stage.releases.iter().map(|placed| placed.release.name.as_str()).collect();
+    let names_release = |value: Option<&String>| value.is_some_and(|value| names.contains(value.as_str()));
+    let in_chart = |placed: &Placed| placed.object(&kind.kind, &object.name_any()).is_some();
+    names_release(object.annotations().get(RELEASE))
+        || names_release(object.labels().get(INSTANCE))
+        || stage.releases.iter().any(in_chart)
+        || object.metadata.deletion_timestamp.is_some()
+}
+
+impl Empty {
+    /// Its name; it is made now where it is not there yet.
+    async fn name(&self, cx: &Cx, stage: &Stage) -> anyhow::Result<&str> {
+        let made = self.0.get_or_try_init(async || {
+            let name = format!("chartproof-empty-{}-{}", cx.run.id, cx.variant.unwrap_or_default());
+            stage::create_namespace(&stage.client, &name, &cx.run.id).await?;
+            anyhow::Ok(name)
+        });
+        made.await.map(String::as_str)
+    }
+
+    /// Deletes it, where it was made. Where the case fails, it goes with the run's other namespaces.
+    async fn remove(&self, stage: &Stage) -> anyhow::Result<()> {
+        let Some(name) = self.0.get() else { return Ok(()) };
+        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        call(&format!("deleting Namespace/{name}"), namespaces.delete(name, &DeleteParams::default())).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn claim(uid: &str, more: &Value) -> PersistentVolumeClaim {
+        let mut metadata = json!({ "name": format!("data-{uid}"), "uid": uid });
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    #[test]
+    fn a_claim_that_is_going_is_not_kept() {
+        let owned = json!({ "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "s" }] });
+        let deleted = json!({ "deletionTimestamp": "2026-11-21T10:00:00Z" });
+        let before = ["a", "b", "c", "d"].map(|uid| claim(uid, &json!({})));
+        let after = [claim("a", &json!({})), claim("b", &deleted), claim("d", &owned)];
+        assert_eq!(
+            lost(&before, &after),
+            [
+                "PersistentVolumeClaim/data-b is being deleted",
+                "PersistentVolumeClaim/data-c is gone",
+                "PersistentVolumeClaim/data-d is going with its owner StatefulSet/db",
+            ]
+        );
+        assert!(lost(&before, &before).is_empty());
+        assert!(lost(&[claim("b", &deleted)], &[]).is_empty(), "it was going before");
+    }
+}

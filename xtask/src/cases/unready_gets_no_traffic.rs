@@ -1,0 +1,104 @@
+//! `unready_gets_no_traffic`: a replica that is made unready gets no request through the Service, is not restarted, and
+//! gets some again when it is ready.
+
+use anyhow::{Context as _, ensure};
+use client::records::{Pointer, Request};
+use client::template::Fill;
+use kube::ResourceExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ready;
+use super::support::asking::{self, Question};
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::settled;
+use crate::stage::Stage;
+use crate::suite::{CaseKind, Parameters, definitions, missing};
+use kubernetes::objects;
+
+/// How many requests in a row have to go elsewhere: with three replicas, one in two thousand millions does so by chance.
+const REQUESTS: usize = 50;
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "unready_gets_no_traffic",
+        summary: "a replica that this request makes unready gets no request through the Service, is not restarted, and \
+                  gets some again when it is ready",
+        needs: &[&ready::CASE.kind],
+        asks_inside: true,
+        fewest_replicas: 2,
+        missing: missing::http,
+        parameters: Parameters::of::<With>(),
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+/// Its parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct With {
+    /// Makes a replica unready.
+    #[schemars(schema_with = "definitions::request")]
+    unready: Request,
+    /// Makes it ready again.
+    #[schemars(schema_with = "definitions::request")]
+    ready: Request,
+    /// The Service, with its port.
+    #[schemars(schema_with = "definitions::address")]
+    to: String,
+    /// What is asked through it.
+    #[schemars(schema_with = "definitions::request")]
+    request: Request,
+    /// JSON pointer to the name of the pod that answered.
+    #[schemars(schema_with = "definitions::pointer")]
+    pod: Pointer,
+}
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+    let asked = Question { to: with.to.clone(), request: with.request.clone(), pod: with.pod.clone() };
+    settled::ready(cx, &stage, cx.replicas()?).await?;
+    let victim = stage.replicas().into_iter().next().context("there is no replica")?;
+    let (victim, before) = (victim.name_any(), objects::restarts(&victim));
+    let mut asker = asking::open(cx, &stage).await?;
+    switch(&stage, &victim, &with.unready).await?;
+    until_ready_is(cx, &stage, &victim, false).await?;
+    // The Service learns of it a little later than the pod's status says so.
+    let mut elsewhere = 0;
+    let ask = async || {
+        let from = asking::answering(&mut asker, &asked).await?;
+        elsewhere = if from == victim { 0 } else { elsewhere + 1 };
+        if elsewhere >= REQUESTS { Ok(()) } else { Err(format!("{elsewhere} requests in a row went elsewhere")) }
+    };
+    let what = format!("{REQUESTS} requests in a row through {} that do not go to {victim}", with.to);
+    cx.wait.ask_until(&stage.watch, &what, ask).await?;
+    let now = stage.pod(&victim).as_ref().map(objects::restarts);
+    ensure!(now == Some(before), "Pod/{victim} was restarted or replaced: it was only unready");
+    switch(&stage, &victim, &with.ready).await?;
+    until_ready_is(cx, &stage, &victim, true).await?;
+    let again = async || match asking::answering(&mut asker, &asked).await? {
+        from if from == victim => Ok(()),
+        from => Err(format!("{from} answered")),
+    };
+    cx.wait.ask_until(&stage.watch, &format!("a request that goes to {victim} again"), again).await?;
+    Ok(format!("{victim} got none of {REQUESTS} requests while it was unready"))
+}
+
+async fn switch(stage: &Stage, pod: &str, request: &Request) -> anyhow::Result<()> {
+    let answer = stage.http.ask(pod, request, Fill::default()).await.map_err(|failure| failure.to_string());
+    answer.and_then(|answer| answer.expect(request.status)).map(drop).map_err(anyhow::Error::msg)
+}
+
+async fn until_ready_is(cx: &Cx, stage: &Stage, name: &str, ready: bool) -> anyhow::Result<()> {
+    let what = format!("Pod/{name} {}", if ready { "ready again" } else { "not ready" });
+    cx.wait
+        .until(&stage.watch, &what, |state| match state.pods.get(name) {
+            Some(pod) if objects::is_ready(pod) == ready => Ok(()),
+            Some(pod) => Err(objects::pod_line(pod)),
+            None => Err("it is gone".to_owned()),
+        })
+        .await
+}

@@ -1,0 +1,26 @@
+//! `upgrade`: `helm upgrade` under load replaces every pod, one after another, and loses nothing.
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::upgrading::upgraded;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "upgrade",
+        summary: "every pod is replaced under load; nothing acknowledged is lost",
+        needs: &[&ready::CASE.kind],
+        missing: missing::upgrade,
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
+    upgraded(&disturbance).await?;
+    disturbance.end().await
+}

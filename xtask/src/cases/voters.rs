@@ -1,0 +1,25 @@
+//! `voters`: every replica votes, and all agree on who does. Ready does not mean that.
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::settled;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "voters",
+        summary: "every replica votes, and all agree on who does",
+        needs: &[&ready::CASE.kind],
+        missing: missing::members,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    settled::voters(cx, &stage, stage.topology.replicas).await?;
+    Ok(String::new())
+}

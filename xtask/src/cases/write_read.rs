@@ -1,0 +1,32 @@
+//! `write_read`: a record written through each replica is read back through it.
+
+use anyhow::ensure;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::one_record::{expect, write};
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "write_read",
+        summary: "a record written through each replica is read back through it",
+        needs: &[&ready::CASE.kind],
+        missing: missing::records,
+        ..CaseKind::DEFAULT
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let stage = cx.stage()?;
+    let names = stage.names(stage.topology.replicas);
+    ensure!(!names.is_empty(), "no replica is there to write through");
+    for name in &names {
+        let record = write(cx, &stage, name).await?;
+        expect(cx, &stage, name, &record).await?;
+    }
+    Ok(format!("{} replicas", names.len()))
+}

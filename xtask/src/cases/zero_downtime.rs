@@ -1,0 +1,42 @@
+//! `zero_downtime`: `helm upgrade` replaces every pod, and not one request through the Service fails meanwhile, over new
+//! connections and over one that is kept.
+
+use anyhow::ensure;
+
+use super::ready;
+use super::support::case::{Case, passing};
+use super::support::context::Cx;
+use super::support::disturb::Disturbance;
+use super::support::upgrading;
+use crate::suite::{CaseKind, missing};
+
+/// The case.
+pub static CASE: Case = Case {
+    kind: CaseKind {
+        name: "zero_downtime",
+        summary: "`[upgrade]` replaces every pod, and not one request through the Service fails meanwhile",
+        needs: &[&ready::CASE.kind],
+        missing: missing::upgrade,
+        ..CaseKind::UNDER_LOAD
+    },
+    run: |cx| passing(run(cx)),
+};
+
+async fn run(cx: &Cx) -> anyhow::Result<String> {
+    let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
+    ensure!(cx.run.client_image().is_some(), "the nodes take no image of the client: nothing goes through the Service");
+    upgrading::upgraded(&disturbance).await?;
+    let recorder = disturbance.recorder.clone();
+    let note = disturbance.end().await?;
+    let (all, failed) = recorder.unanswered_through_service();
+    ensure!(all > 0, "no request went through the Service: nothing is proven");
+    if let Some(first) = failed.first() {
+        let error = first.error.as_deref().unwrap_or_default();
+        anyhow::bail!(
+            "{} of {all} requests failed during the upgrade, the first over {}: {error}",
+            failed.len(),
+            first.connection
+        );
+    }
+    Ok(format!("none of {all} requests failed; {note}"))
+}

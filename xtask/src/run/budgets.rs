@@ -1,0 +1,57 @@
+//! What faults cost, compared with the suites' budgets or written into them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use history::availability::Availability;
+
+use super::Run;
+use crate::suite::Variant;
+use crate::suite::budgets::Budgets;
+
+/// The worst figures of the faults, by the suite's folder, then by topology and case.
+#[derive(Default)]
+pub(super) struct Measured(Mutex<BySuite>);
+
+type BySuite = BTreeMap<PathBuf, BTreeMap<(String, String), Availability>>;
+
+impl Measured {
+    fn by_suite(&self) -> MutexGuard<'_, BySuite> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    /// Compares what a case's faults cost with the suite's budget, or notes it for an update.
+    ///
+    /// # Errors
+    /// What costs more than is allowed.
+    pub fn spend(&self, variant: &Variant, case: &str, measured: &[Availability]) -> anyhow::Result<()> {
+        let (suite, topology) = (&variant.suite, &variant.topology.name);
+        if self.settings.update_budgets {
+            let mut all = self.made.measured.by_suite();
+            let of_suite = all.entry(suite.folder.clone()).or_default();
+            of_suite.insert((topology.clone(), case.to_owned()), history::availability::worst(measured));
+            return Ok(());
+        }
+        let budgets = suite.budgets.get(self.cluster.provider());
+        let exceeded = budgets.map(|budgets| budgets.exceeded((topology, case), measured));
+        let exceeded = exceeded.unwrap_or_default();
+        anyhow::ensure!(exceeded.is_empty(), "{}", exceeded.join("\n"));
+        Ok(())
+    }
+
+    /// Writes the budgets of all suites whose faults were measured.
+    ///
+    /// # Errors
+    /// Where a file can't be written.
+    pub fn update_budgets(&self) -> anyhow::Result<()> {
+        let all = self.made.measured.by_suite();
+        for (folder, measured) in all.iter() {
+            let path = Budgets::update(folder, self.cluster.provider(), measured)?;
+            self.events.note(format!("{} budgets written to {}", measured.len(), path.display()));
+        }
+        Ok(())
+    }
+}

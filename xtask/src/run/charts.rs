@@ -1,0 +1,96 @@
+//! What a run deploys: the values of each release, and what helm renders of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::Run;
+use crate::evidence;
+use crate::suite::{Release, Suite, Variant};
+use tools::helm::{self, Values};
+
+/// The objects of each release of a variant, in their order.
+pub type Rendered = Arc<Vec<Vec<Value>>>;
+
+/// What was rendered, by the variant's label.
+#[derive(Default)]
+pub(super) struct Manifests(Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>);
+
+impl Manifests {
+    fn of(&self, variant: &Variant) -> Arc<OnceCell<Rendered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(variant.label()).or_default().clone()
+    }
+}
+
+impl Run {
+    /// What a release is deployed with: its own values, its topology's and the flags' where it is the one under
+    /// test, and the image under test.
+    ///
+    /// # Errors
+    /// Where a value names a namespace that there is not; that is checked when the suite is read.
+    pub fn values(&self, variant: &Variant, release: &Release) -> anyhow::Result<Values> {
+        let chart = variant.suite.chart_of(release);
+        let mut values =
+            Values { files: release.values.iter().map(|file| chart.join(file)).collect(), ..Values::default() };
+        if !release.own_image {
+            values.set_string = self.image_values(&variant.suite);
+        }
+        let mut set = release.set.clone();
+        if variant.is_under_test(release) {
+            values.files.extend(variant.topology.values.iter().map(|file| chart.join(file)));
+            values.files.extend(self.settings.values.iter().cloned());
+            set.extend(variant.topology.set.iter().chain(&self.settings.set).cloned());
+        }
+        let namespaces = variant.namespaces(&self.id);
+        values.set =
+            set.iter().map(|value| namespaces.fill(value)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+        Ok(values)
+    }
+
+    fn image_values(&self, suite: &Suite) -> Vec<String> {
+        let Some(image) = self.subject.image_reference(suite) else { return Vec::new() };
+        suite.image.values(&image)
+    }
+
+    /// The objects of a variant's releases as helm renders them.
+    ///
+    /// # Errors
+    /// Where helm can't, or renders what is no YAML.
+    pub async fn render(&self, variant: &Variant) -> anyhow::Result<Rendered> {
+        let cell = self.made.manifests.of(variant);
+        // One renders, the others wait for it: several cases ask for the same.
+        let rendered = cell.get_or_try_init(async || {
+            let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release));
+            anyhow::Ok(Arc::new(futures::future::try_join_all(releases).await?))
+        });
+        rendered.await.cloned()
+    }
+
+    async fn render_release(&self, variant: &Variant, release: &Release) -> anyhow::Result<Vec<Value>> {
+        let namespaces = variant.namespaces(&self.id);
+        let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
+        let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
+        let template = template.arg(variant.suite.chart_of(release)).args(["--namespace", &namespace]);
+        let flags = self.values(variant, release)?.args();
+        let text = template.args(&flags).run().await?;
+        let folder = self.folder_of(variant, release);
+        if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
+            self.events.note(format!("keeping what {} is deployed from: {error}", release.key()));
+        }
+        helm::objects(&text).with_context(|| format!("what {} renders for {}", release.key(), variant.label()))
+    }
+
+    /// Where what a release is deployed from is kept.
+    fn folder_of(&self, variant: &Variant, release: &Release) -> PathBuf {
+        let folder = self.folder.join(variant.label());
+        if variant.suite.releases.len() == 1 {
+            folder
+        } else {
+            folder.join("releases").join(release.key().replace('/', "."))
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The images that a run's charts and clients need: built or pulled, and loaded into the nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
+
+use super::Run;
+use super::subject::parse_stand_in;
+use cluster::Loaded;
+use images::{self, Archive, Reference, UnderTest, standin};
+use kubernetes::wait::Waiter;
+use tools::Docker;
+
+/// What nodes call the images that were loaded, by their canonical references.
+type ImageIds = BTreeMap<String, BTreeSet<String>>;
+
+/// What was loaded into the nodes.
+pub(super) struct Images {
+    ids: ImageIds,
+    /// The client in the cluster; none where no case needs one.
+    client: Option<Reference>,
+}
+
+impl Run {
+    /// Builds or pulls what the chart needs, and loads it as soon as the nodes take it.
+    ///
+    /// # Errors
+    /// Which image can't be had or loaded, and why.
+    pub async fn load_images(&self, wait: &Waiter) -> anyhow::Result<String> {
+        wait.waiting("rendering the chart to see which images it needs");
+        let mut needed = self.images_to_get().await?;
+        for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
+            self.events.note(format!("{image}: the nodes pull it themselves, since an archive does not name digests"));
+        }
+        let compiled = matches!(self.subject.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
+        let pulled = (!needed.is_empty()).then(|| format!("getting {} images", needed.len()));
+        wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));
+        // Compiling and pulling have nothing to do with each other.
+        let (tested, pulled, client) =
+            tokio::try_join!(self.tested_archive(), self.pulled(&needed), self.client_archive())?;
+        wait.waiting("loading images into the nodes");
+        let ours = client.iter().flat_map(|archive| archive.references.clone()).next();
+        let archives: Vec<_> = tested.into_iter().chain(pulled).chain(client).collect();
+        match self.cluster.load_images(&archives).await? {
+            Loaded::OnNodes(loaded) => {
+                self.made.images.get_or_init(|| Images { ids: self.ids_of(&archives), client: ours });
+                Ok(loaded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
+            Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
+            Loaded::HaveToBePulled(why) => {
+                bail!("{} can't be loaded: {why}; name one with --image", self.subject.image_line())
+            }
+        }
+    }
+
+    /// The images that the charts need, without those that this run builds or that the nodes have.
+    async fn images_to_get(&self) -> anyhow::Result<Vec<Reference>> {
+        let mut needed = self.needed_images().await?;
+        let tested = match &self.subject.image {
+            UnderTest::Archive(archive) => archive.references.clone(),
+            UnderTest::StandIn => vec![parse_stand_in()?],
+            UnderTest::Reference(_) => vec![],
+        };
+        needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
+        Ok(needed)
+    }
+
+    /// What the charts need and Docker can neither provide nor pull for the cluster's nodes, each with why. Nothing where
+    /// no Docker loads the nodes, or where the charts can't be rendered: that is a case's to say.
+    pub async fn lacking_images(&self, retries: usize) -> Vec<(Reference, String)> {
+        let Some(docker) = self.cluster.docker() else { return Vec::new() };
+        let mut needed = self.images_to_get().await.unwrap_or_default();
+        needed.retain(|reference| !self.cluster.pulls_by_digest(reference));
+        let provided = needed.iter().map(async |reference| {
+            let provided = images::provide(&self.launcher, docker, reference, retries).await;
+            provided.err().map(|error| (reference.clone(), error.words().to_owned()))
+        });
+        futures::future::join_all(provided).await.into_iter().flatten().collect()
+    }
+
+    async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
+        let parse = |image: &str| {
+            image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))
+        };
+        let cases = self.subject.about().flat_map(|variant| &variant.topology.cases);
+        let mut needed: Vec<Reference> = Vec::new();
+        for image in cases.flat_map(|case| case.kind.images) {
+            needed.push(parse(image)?);
+        }
+        let rendered = self.subject.about().map(|variant| self.render(variant));
+        for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
+            for image in images::in_manifests(objects) {
+                needed.push(parse(&image)?);
+            }
+        }
+        let mut seen = BTreeSet::new();
+        needed.retain(|reference| seen.insert(reference.to_string()));
+        Ok(needed)
+    }
+
+    /// An archive of the image under test; none where the nodes or Docker have to have it.
+    async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
+        // That all suites' stand-in is the same program is checked before anything is made.
+        let program = self.subject.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
+        match (&self.subject.image, program) {
+            (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
+            (UnderTest::StandIn, Some(program)) => {
+                standin::build(&self.launcher, program, &[parse_stand_in()?]).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
+    async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
+        let asks = self.subject.about().flat_map(|variant| &variant.topology.cases).any(|case| case.kind.asks_inside);
+        if !asks || self.cluster.pulls() {
+            return Ok(None);
+        }
+        images::client::build(&self.launcher).await.map(Some)
+    }
+
+    /// What the nodes call what these archives hold.
+    fn ids_of(&self, archives: &[Archive]) -> ImageIds {
+        let mut ids = ImageIds::new();
+        for archive in archives {
+            match images::ids(&archive.path) {
+                Ok(of_archive) => ids.extend(of_archive),
+                Err(error) => {
+                    let what = "pods that run its images are not compared with it";
+                    self.events.note(format!("{}: {what}: {error:#}", archive.path.display()));
+                }
+            }
+        }
+        ids
+    }
+
+    /// What the nodes call an image that was loaded; none where they have to pull it.
+    pub fn ids_of_loaded(&self, image: &Reference) -> Option<&BTreeSet<String>> {
+        self.made.images.get()?.ids.get(&image.canonical())
+    }
+
+    /// The image of the client in the cluster, once the nodes have it.
+    pub fn client_image(&self) -> Option<&Reference> {
+        self.made.images.get()?.client.as_ref()
+    }
+
+    /// An archive of what Docker has or pulls; none where nothing is missing, or the nodes pull themselves.
+    async fn pulled(&self, missing: &[Reference]) -> anyhow::Result<Option<Archive>> {
+        if missing.is_empty() || self.cluster.pulls() {
+            return Ok(None);
+        }
+        let docker = match self.cluster.docker() {
+            Some(docker) => docker.clone(),
+            None => Docker::find(&self.launcher).await.map_err(|none| {
+                let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                anyhow::anyhow!("{names}: in no archive, and docker does not answer: {}; {}", none.reason, none.fix)
+            })?,
+        };
+        let into = self.folder.join("images.tar");
+        let archive = images::save(&self.launcher, &docker, missing, &into).await?;
+        Ok(Some(archive))
+    }
+}
