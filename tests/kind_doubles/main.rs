@@ -5,6 +5,8 @@
 mod bench;
 mod cluster;
 mod doubles;
+#[path = "../node_program.rs"]
+mod node_program;
 #[path = "../e2e/scene.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]
 mod run;

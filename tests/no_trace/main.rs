@@ -6,6 +6,8 @@
 
 mod cluster;
 mod forbidden;
+#[path = "../node_program.rs"]
+mod node_program;
 mod suite;
 mod traces;
 mod who;

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use choice::Choice;
 pub use context::Context;
-pub use embedded::Embedded;
+pub use embedded::{Embedded, node_program};
 pub use health::Health;
 pub use kind::Kind;
 pub use namespaces::RUN_LABEL;
@@ -150,12 +150,12 @@ impl Cluster {
 
     /// Whether its nodes have an image without our doing.
     pub fn serves(&self, reference: &Reference) -> bool {
-        let embedded = match self {
+        let is_embedded = match self {
             Self::Kind(_) => false,
             Self::Embedded(_) => true,
             Self::Context(context) => context.is_embedded(),
         };
-        embedded && ::embedded::cluster::host_serves(&reference.to_string())
+        is_embedded && embedded::has(reference)
     }
 
     /// Whether it was there before the run.

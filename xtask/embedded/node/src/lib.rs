@@ -1,0 +1,18 @@
+//! The embedded cluster's one process: API server, controllers and one node.
+//!
+//! It runs a chart's real containers on a machine without Docker, for tests and for the fast inner
+//! loop. It is a subset with a contract: what it does, it does as kube-apiserver and kubelet do; a
+//! field that would change behaviour and is not supported is refused.
+
+pub mod api;
+pub mod client;
+pub mod controllers;
+pub mod faults;
+mod http;
+pub mod kinds;
+pub mod kubelet;
+pub mod network;
+pub mod node;
+pub mod registry;
+pub mod status;
+pub mod store;
