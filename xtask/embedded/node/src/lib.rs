@@ -3,8 +3,14 @@
 //! It runs a chart's real containers on a machine without Docker, for tests and for the fast inner
 //! loop. It is a subset with a contract: what it does, it does as kube-apiserver and kubelet do; a
 //! field that would change behaviour and is not supported is refused.
+//!
+//! Its modules are layers, and a test (`tests/layers.rs`) holds them to it: each uses only what stands further right.
+//! `node` → `api` → `kubelet` → `controllers` → `changes` → `client` → `registry` → `store` → `kinds`, `status`,
+//! `selector`, `addresses`, `faults`; `network` stands beside `kubelet` and `controllers`, on `changes`.
 
+pub mod addresses;
 pub mod api;
+pub mod changes;
 pub mod client;
 pub mod controllers;
 pub mod faults;
@@ -14,5 +20,6 @@ pub mod kubelet;
 pub mod network;
 pub mod node;
 pub mod registry;
+pub mod selector;
 pub mod status;
 pub mod store;

@@ -13,12 +13,13 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::addresses::{self, GATEWAY};
 use crate::api::{self, Identity, NodeHooks};
 use crate::client::Client;
 use crate::controllers;
 use crate::faults::{self, Planted};
 use crate::kubelet::{self, Handle, Kubelet, Unready};
-use crate::network::{self, GATEWAY, dns, proxy};
+use crate::network::{dns, proxy};
 use crate::registry::Registry;
 
 /// Runs the node until it is told to stop.
@@ -73,7 +74,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let client = Client::new(Arc::clone(&registry), controllers::MANAGER);
     let faults = Planted::new(options.faults);
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
-    runtime.serve_addresses(network::SERVICES.0, network::SERVICES.1).await?;
+    runtime.serve_addresses(addresses::SERVICES.0, addresses::SERVICES.1).await?;
     let identity = Arc::new(Identity::generate()?);
     let handle = Handle::new(directory);
     let state = api::State {
@@ -86,15 +87,15 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     controllers::bootstrap::run(&client)?;
     kubelet::register_node(&client, GATEWAY)?;
     let unready = Unready::plant(&client, &faults)?;
-    let addresses = kubelet::Addresses { host: GATEWAY, name_server: network::DNS_IP };
-    let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, addresses);
+    let of_pods = kubelet::Addresses { host: GATEWAY, name_server: addresses::DNS_IP };
+    let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, of_pods);
     let controllers = controllers::Context {
         client: client.clone(),
         faults: faults.clone(),
         volumes: directory.join("volumes"),
         root_certificate: identity.ca_pem().to_owned(),
     };
-    let for_pods = TcpListener::bind((GATEWAY, network::API_PORT)).context("cannot serve the API to pods")?;
+    let for_pods = TcpListener::bind((GATEWAY, addresses::API_PORT)).context("cannot serve the API to pods")?;
     let api = tokio::spawn(api::serve(listener, state.clone()));
     let api_for_pods = tokio::spawn(api::serve(for_pods, state));
     announce(directory, &identity, address)?;
@@ -105,7 +106,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         ended = api_for_pods => ended?.context("the API server for pods"),
         () = controllers::run_all(controllers) => anyhow::bail!("the controllers ended"),
         () = kubelet.run() => anyhow::bail!("the kubelet ended"),
-        ended = dns::run(client.clone(), faults.clone(), &[GATEWAY, network::DNS_IP]) => ended.context("the name server"),
+        ended = dns::run(client.clone(), faults.clone(), &[GATEWAY, addresses::DNS_IP]) => ended.context("the name server"),
         () = proxy::run(client, faults.clone()) => anyhow::bail!("the service proxy ended"),
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::kinds::Kind;
+use crate::selector::Operator;
 use crate::status::Status;
 
 /// What a list or a watch is restricted to.
@@ -17,16 +18,6 @@ struct Requirement {
     key: String,
     operator: Operator,
     values: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    In,
-    NotIn,
-    Exists,
-    Absent,
-    Greater,
-    Less,
 }
 
 #[derive(Debug)]
@@ -57,24 +48,9 @@ impl Selection {
     /// Whether an object matches.
     pub fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
-        self.labels.iter().all(|requirement| requirement.holds(labels.get(&requirement.key).and_then(Value::as_str)))
+        let value = |key: &str| labels.get(key).and_then(Value::as_str);
+        self.labels.iter().all(|one| one.operator.holds(value(&one.key), &one.values))
             && self.fields.iter().all(|requirement| requirement.holds(object))
-    }
-}
-
-impl Requirement {
-    fn holds(&self, value: Option<&str>) -> bool {
-        let is_listed = || value.is_some_and(|value| self.values.iter().any(|wanted| wanted == value));
-        let number = |text: &str| text.parse::<i64>().ok();
-        let bound = || self.values.first().and_then(|bound| number(bound));
-        match self.operator {
-            Operator::In => is_listed(),
-            Operator::NotIn => !is_listed(),
-            Operator::Exists => value.is_some(),
-            Operator::Absent => value.is_none(),
-            Operator::Greater => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value > bound),
-            Operator::Less => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value < bound),
-        }
     }
 }
 
@@ -152,7 +128,7 @@ impl Parser {
         }
         let bare = |operator| Ok(Requirement { key: key.clone(), operator, values: Vec::new() });
         if is_negated {
-            return bare(Operator::Absent);
+            return bare(Operator::DoesNotExist);
         }
         if matches!(self.peek(), "" | ",") {
             return bare(Operator::Exists);
@@ -161,8 +137,8 @@ impl Parser {
         let (operator, values) = match word.as_str() {
             "=" | "==" => (Operator::In, vec![self.value()]),
             "!=" => (Operator::NotIn, vec![self.value()]),
-            ">" | "gt" => (Operator::Greater, vec![self.value()]),
-            "<" | "lt" => (Operator::Less, vec![self.value()]),
+            ">" | "gt" => (Operator::Gt, vec![self.value()]),
+            "<" | "lt" => (Operator::Lt, vec![self.value()]),
             "in" => (Operator::In, self.values()?),
             "notin" => (Operator::NotIn, self.values()?),
             other => return Err(format!("found '{other}', expected: in, notin, =, ==, !=, gt, lt")),

@@ -14,8 +14,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::default_roles;
 use super::reconcile::unless;
 use super::volumes::{DEFAULT_CLASS, PROVISIONER};
+use crate::addresses::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::client::{Client, Object};
-use crate::network::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::status::Status;
 
 /// Creates the namespaces, the roles that charts bind to, the storage class `standard` and the service `kubernetes`.

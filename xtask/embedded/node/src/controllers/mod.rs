@@ -33,7 +33,6 @@ pub mod reconcile;
 pub mod replica_set;
 pub mod revisions;
 pub mod scheduler;
-pub mod selector;
 pub mod stateful_set;
 #[cfg(test)]
 pub(crate) mod testing;

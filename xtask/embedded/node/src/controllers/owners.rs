@@ -2,8 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 
-use super::{Key, selector};
+use super::Key;
 use crate::client::{Client, Object};
+use crate::selector;
 use crate::status::Status;
 use crate::store::Change;
 

@@ -7,11 +7,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::downward::{self, Addresses};
 use super::expand::expand;
-use super::service_env;
+use super::service_env::{self, Env};
 use crate::client::Client;
-
-/// Names and values.
-pub(super) type Env = BTreeMap<String, String>;
 
 /// What an environment is made from.
 pub(super) struct Sources<'a> {

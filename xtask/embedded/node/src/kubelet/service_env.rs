@@ -1,9 +1,13 @@
 //! The variables by which a container finds the services of its namespace.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
-use super::env::Env;
 use crate::client::Client;
+
+/// Names and values.
+pub(super) type Env = BTreeMap<String, String>;
 
 /// `NAME_SERVICE_HOST` and its like, of the API server's service and, with `links`, of all services
 /// of the namespace that have an address.

@@ -11,11 +11,12 @@ use runtime::{ContainerSpec, Image, Mount, RuntimeError, Sandbox, Security};
 use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
-use super::env::{self, Env, Sources};
+use super::env::{self, Sources};
 use super::expand::expand;
 use super::probe::{self, Prober, Target};
 use super::record::{Ended, Health, Refusal, Run, Tasks};
 use super::reporter::Reporter;
+use super::service_env::Env;
 use super::worker::Worker;
 use super::{hooks, security, volumes};
 use crate::faults::What;
@@ -210,7 +211,7 @@ impl Worker {
         let mut orders = self.orders.clone();
         tokio::select! {
             done = hooks::run(hook, container, &running, sandbox.ip()) => done,
-            () = super::worker::until_deletion(&mut orders) => Ok(()),
+            () = super::order::until_deletion(&mut orders) => Ok(()),
         }
     }
 

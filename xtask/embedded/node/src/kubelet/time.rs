@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Whole seconds, as the API stores them.
 pub(super) fn of(at: DateTime<Utc>) -> Time {
@@ -19,4 +20,12 @@ pub(super) fn until(at: DateTime<Utc>) -> Duration {
 /// A field in seconds, or its default; never negative.
 pub(super) fn seconds(field: Option<impl Into<i64>>, default: u64) -> Duration {
     Duration::from_secs(field.map_or(default, |count| u64::try_from(count.into()).unwrap_or(0)))
+}
+
+/// The earlier of two times that may be none.
+pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use runtime::Sandbox;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
@@ -17,42 +17,21 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::downward::Addresses;
+use super::order::{Order, until_deletion};
 use super::pod_status::{self, View};
-use super::record::{Record, Records, Refusal, is_sidecar};
+use super::record::Records;
 use super::reporter::Reporter;
+use super::time::earliest;
 use super::volumes::{self, MountError, Setup, Volumes};
-use super::{Kubelet, phase, sandbox, security, stop, time};
+use super::{Kubelet, grace, phase, sandbox};
 use crate::registry::DeleteOptions;
 
 /// What failed for a reason of its own is tried again after this.
-const RETRY: Duration = Duration::from_secs(10);
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 /// The first failed mount is tried again after this, later ones after twice as long each.
 const MOUNT_RETRY_MIN: Duration = Duration::from_millis(500);
 const MOUNT_RETRY_MAX: Duration = Duration::from_secs(122);
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
-
-/// What a pod's worker is told.
-#[derive(Clone)]
-pub(super) struct Order {
-    pub pod: Arc<Pod>,
-    /// It is no longer in the API.
-    pub removed: bool,
-    /// How often something that its volumes show has changed.
-    pub changes: u64,
-}
-
-impl Order {
-    fn is_deletion(&self) -> bool {
-        self.removed || self.pod.metadata.deletion_timestamp.is_some()
-    }
-}
-
-/// Waits until the pod is to go.
-pub(super) async fn until_deletion(orders: &mut watch::Receiver<Order>) {
-    if orders.wait_for(Order::is_deletion).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
 
 /// What a round leaves to do.
 enum Next {
@@ -86,14 +65,14 @@ pub(super) struct Worker {
     /// The changes that the volumes show.
     pub shown: u64,
     pub records: Records,
-    backoff: Backoff,
+    pub backoff: Backoff,
     mount_failures: u32,
     mount_retry: Option<Instant>,
     verdict: Option<(&'static str, &'static str)>,
     /// The address shows from the round after the sandbox was made.
     shows_ip: bool,
     /// The containers whose end the status of this round shows.
-    shown_ended: BTreeSet<String>,
+    pub shown_ended: BTreeSet<String>,
 }
 
 impl Worker {
@@ -264,118 +243,16 @@ impl Worker {
         }
     }
 
-    /// The containers whose last run is over.
-    fn ended(&self) -> impl Iterator<Item = &String> {
-        self.records.iter().filter(|(_, record)| record.ended().is_some()).map(|(name, _)| name)
-    }
-
-    /// Whether a container's run is over since this round's status was written: the next one shows that first.
-    fn has_just_ended(&self, container: &Container) -> bool {
-        let is_over = self.ended().any(|name| *name == container.name);
-        is_over && !self.shown_ended.contains(&container.name)
-    }
-
     /// Whether the pod was deleted since this round began: a program that is started now would be told to end before it
     /// can listen to that.
-    fn is_to_go(&self) -> bool {
+    pub(super) fn is_to_go(&self) -> bool {
         self.orders.borrow().is_deletion()
-    }
-
-    /// Starts what is to run and restarts what has failed; when to try again, if at all.
-    async fn ensure_containers(&mut self) -> Option<Instant> {
-        let pod = Arc::clone(&self.pod);
-        let spec = pod.spec.as_ref()?;
-        let mut retry = None;
-        for container in spec.init_containers.iter().flatten() {
-            if self.is_to_go() || self.has_just_ended(container) {
-                return Some(Instant::now());
-            }
-            retry = earliest(retry, self.ensure(container, true).await);
-            if !self.is_initialized(container) {
-                return retry;
-            }
-        }
-        for container in &spec.containers {
-            if self.is_to_go() || self.has_just_ended(container) {
-                return Some(Instant::now());
-            }
-            retry = earliest(retry, self.ensure(container, false).await);
-        }
-        retry
-    }
-
-    /// Whether the containers after this init container may start.
-    fn is_initialized(&self, container: &Container) -> bool {
-        let record = self.records.get(&container.name);
-        if is_sidecar(container) {
-            let run = record.and_then(|record| record.current.as_ref());
-            return run.is_some_and(|run| run.running().is_some() && run.health.borrow().started);
-        }
-        record.and_then(Record::ended).is_some_and(|ended| ended.state.exit_code == 0)
-    }
-
-    async fn ensure(&mut self, container: &Container, is_init: bool) -> Option<Instant> {
-        // Kubelet backs off from the end that it knew before it killed the container itself.
-        let known_end = self.records.get(&container.name).and_then(|record| match record.ended() {
-            Some(ended) => Some(ended.finished_at),
-            None => record.previous.as_ref().map(|ended| ended.finished_at),
-        });
-        self.kill_if_condemned(container, is_init).await;
-        if self.is_to_go() {
-            return Some(Instant::now());
-        }
-        let pod = Arc::clone(&self.pod);
-        let policy = pod_status::policy(pod.spec.as_ref()?, container, is_init);
-        let wants_start = self.records.entry(container.name.clone()).or_default().wants_start(policy);
-        if !wants_start {
-            return None;
-        }
-        if let Some(end) = known_end {
-            if let Some((delay, until)) = self.backoff.until(&container.name, end, Utc::now()) {
-                return Some(self.back_off(container, is_init, delay, until));
-            }
-            self.backoff.next(&container.name, end, Utc::now());
-        }
-        match self.start(container, is_init).await {
-            Ok(()) => None,
-            Err(refusal) => {
-                self.records.entry(container.name.clone()).or_default().refusal = Some(refusal);
-                Some(Instant::now() + RETRY)
-            }
-        }
-    }
-
-    async fn kill_if_condemned(&mut self, container: &Container, is_init: bool) {
-        let run = self.records.get(&container.name).and_then(|record| record.current.as_ref());
-        let Some(health) = run.filter(|run| run.running().is_some()).map(|run| *run.health.borrow()) else { return };
-        let Some(probe) = health.failed else { return };
-        let message = format!("Container {} failed {probe} probe, will be restarted", container.name);
-        self.reporter.of(&container.name, is_init).normal("Killing", &message);
-        let grace = health.grace_s.map_or_else(|| stop::grace(&self.pod), |own| time::seconds(Some(own), 30));
-        self.stop_container(container, grace, Some(self.orders.clone())).await;
-    }
-
-    fn back_off(
-        &mut self,
-        container: &Container,
-        is_init: bool,
-        delay: Duration,
-        until: chrono::DateTime<Utc>,
-    ) -> Instant {
-        let (name, pod) = (&container.name, security::full_name(&self.pod));
-        let message = format!("Back-off restarting failed container {name} in pod {pod}");
-        self.reporter.of(name, is_init).warning("BackOff", &message);
-        let delay = short(delay);
-        let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
-        let record = self.records.entry(name.clone()).or_default();
-        record.refusal = Some(Refusal::new("CrashLoopBackOff", message));
-        Instant::now() + time::until(until)
     }
 
     /// The pod has ended by itself: its sandbox goes, its last status is written, and it waits to be
     /// deleted.
     async fn finish(&mut self) {
-        self.stop_all(stop::grace(&self.pod)).await;
+        self.stop_all(grace::of(&self.pod)).await;
         self.write_status(Stage::Active);
         self.clean_up().await;
         self.write_status(Stage::Stopped);
@@ -391,7 +268,7 @@ impl Worker {
         if !removed && has_time {
             self.write_status(Stage::Stopping);
         }
-        self.stop_all(stop::grace(&self.pod)).await;
+        self.stop_all(grace::of(&self.pod)).await;
         self.clean_up().await;
         let order = self.orders.borrow().clone();
         self.adopt(&order);
@@ -462,22 +339,9 @@ impl Worker {
     }
 }
 
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
 async fn sleep(until: Option<Instant>) {
     match until {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
-}
-
-/// A delay as Go prints it: `10s`, `2m40s`, `5m0s`.
-fn short(delay: Duration) -> String {
-    let (minutes, seconds) = (delay.as_secs() / 60, delay.as_secs() % 60);
-    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") }
 }

@@ -8,8 +8,9 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatu
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, clock, events, owners, percent, pods, selector};
+use super::{Context, Controller, Key, Outcome, clock, events, owners, percent, pods};
 use crate::client::Client;
+use crate::selector;
 use crate::store::{self, Change};
 
 mod evict;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, ObjectReference, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, pods, selector};
+use super::{Context, Controller, Key, Outcome, pods};
 use crate::client::Client;
+use crate::selector;
 use crate::store::{self, Change};
 
 mod legacy;

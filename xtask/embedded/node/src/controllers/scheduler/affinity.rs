@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Affinity, Node, NodeSelector, NodeSelectorTerm, Pod, PodAffinityTerm};
 
 use super::Reason;
-use crate::controllers::{pods, selector};
+use crate::controllers::pods;
+use crate::selector;
 
 /// `nodeSelector` and required node affinity.
 pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {

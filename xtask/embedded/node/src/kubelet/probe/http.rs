@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::check::{dial, host, port_number};
+use super::dial::{dial, host, port_number};
 
 /// Asks, and answers the status code.
 pub(in crate::kubelet) async fn get(

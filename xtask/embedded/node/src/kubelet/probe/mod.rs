@@ -1,6 +1,7 @@
 //! Probes: one task per probe of a running container.
 
 mod check;
+mod dial;
 mod http;
 
 use std::sync::Arc;

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Container, VolumeMount};
 use runtime::Mount;
 
 use super::Volumes;
-use crate::kubelet::env::Env;
 use crate::kubelet::expand::expand;
+use crate::kubelet::service_env::Env;
 
 /// The mounts of a container; what lies deeper comes later.
 pub(in crate::kubelet) fn mounts(volumes: &Volumes, container: &Container, env: &Env) -> Result<Vec<Mount>, String> {

@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::changes::Changes;
 use crate::client::Client;
-use crate::controllers::reconcile::Changes;
 use crate::faults::Planted;
 
 mod affinity;

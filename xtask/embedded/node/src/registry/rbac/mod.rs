@@ -12,8 +12,8 @@ pub use self::rule::{Asked, allows};
 use super::Registry;
 use super::tokens::Account;
 use super::value::{items, text};
-use crate::controllers::selector;
 use crate::kinds;
+use crate::selector;
 
 /// The group of roles and bindings.
 pub const GROUP: &str = "rbac.authorization.k8s.io";

@@ -112,7 +112,7 @@ fn is_empty_selector(selector: &Value) -> bool {
 fn selects(selector: &Value, labels: &Value) -> bool {
     let parsed = serde_json::from_value(selector.clone());
     let labels = serde_json::from_value(labels.clone()).unwrap_or_default();
-    parsed.is_ok_and(|selector| crate::controllers::selector::matches(&selector, Some(&labels)))
+    parsed.is_ok_and(|selector| crate::selector::matches(&selector, Some(&labels)))
 }
 
 /// A Job.

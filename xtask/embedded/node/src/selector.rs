@@ -1,4 +1,4 @@
-//! Label selectors of objects (`matchLabels`, `matchExpressions`).
+//! Which labels a selector matches: those of objects (`matchLabels`, `matchExpressions`), and the operators of all.
 
 use std::collections::BTreeMap;
 
@@ -21,19 +21,55 @@ pub fn matches_map(wanted: &Labels, labels: Option<&Labels>) -> bool {
     !wanted.is_empty() && labels.is_some_and(|labels| wanted.iter().all(|(k, v)| labels.get(k) == Some(v)))
 }
 
-/// One expression of a label or node selector on the value that it is about.
+/// Returns whether one expression of a label or node selector holds for the value that it is about.
 pub fn holds(operator: &str, value: Option<&String>, values: Option<&[String]>) -> bool {
-    let listed = || value.is_some_and(|value| values.unwrap_or_default().contains(value));
-    let number = |text: &String| text.parse::<i64>().ok();
-    let bound = || values.unwrap_or_default().first().and_then(number);
-    match operator {
-        "In" => listed(),
-        "NotIn" => !listed(),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value > bound),
-        "Lt" => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value < bound),
-        _ => false,
+    let operator = Operator::named(operator);
+    operator.is_some_and(|operator| operator.holds(value.map(String::as_str), values.unwrap_or_default()))
+}
+
+/// How a requirement compares a value with its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// One of these.
+    In,
+    /// None of these.
+    NotIn,
+    /// Any value.
+    Exists,
+    /// No value.
+    DoesNotExist,
+    /// A greater number than the first of these.
+    Gt,
+    /// A smaller one.
+    Lt,
+}
+
+impl Operator {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "In" => Self::In,
+            "NotIn" => Self::NotIn,
+            "Exists" => Self::Exists,
+            "DoesNotExist" => Self::DoesNotExist,
+            "Gt" => Self::Gt,
+            "Lt" => Self::Lt,
+            _ => return None,
+        })
+    }
+
+    /// Returns whether a value, none if the label is absent, compares so with the requirement's values.
+    pub fn holds(self, value: Option<&str>, values: &[String]) -> bool {
+        let is_listed = || value.is_some_and(|value| values.iter().any(|wanted| wanted == value));
+        let number = |text: &str| text.parse::<i64>().ok();
+        let bound = || values.first().and_then(|bound| number(bound));
+        match self {
+            Self::In => is_listed(),
+            Self::NotIn => !is_listed(),
+            Self::Exists => value.is_some(),
+            Self::DoesNotExist => value.is_none(),
+            Self::Gt => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value > bound),
+            Self::Lt => value.and_then(number).zip(bound()).is_some_and(|(value, bound)| value < bound),
+        }
     }
 }
 
