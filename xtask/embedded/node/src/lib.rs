@@ -8,6 +8,7 @@
 //! `node` → `api` → `kubelet` → `controllers` → `changes` → `client` → `registry` → `store` → `kinds`, `status`,
 //! `selector`, `addresses`, `faults`; `network` stands beside `kubelet` and `controllers`, on `changes`.
 
+mod acting_faults;
 pub mod addresses;
 pub mod api;
 pub mod changes;

@@ -13,12 +13,13 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::acting_faults::{self, Unready};
 use crate::addresses::{self, GATEWAY};
 use crate::api::{self, Identity, NodeHooks};
 use crate::client::Client;
 use crate::controllers;
-use crate::faults::{self, Planted};
-use crate::kubelet::{self, Handle, Kubelet, Unready};
+use crate::faults::Planted;
+use crate::kubelet::{self, Handle, Kubelet};
 use crate::network::{dns, proxy};
 use crate::registry::Registry;
 
@@ -52,12 +53,7 @@ fn run(directory: &Path) -> anyhow::Result<()> {
 fn read_options(directory: &Path) -> anyhow::Result<NodeOptions> {
     let path = directory.join("options.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut options: NodeOptions = serde_json::from_slice(&text)?;
-    if let Ok(planted) = std::env::var(faults::VARIABLE) {
-        let more: faults::Faults = serde_json::from_str(&planted).context(faults::VARIABLE)?;
-        options.faults.0.extend(more.0);
-    }
-    Ok(options)
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
 /// Everything, until SIGTERM or until a part of it fails.
@@ -72,7 +68,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let address = listener.local_addr()?;
     let registry = Registry::new();
     let client = Client::new(Arc::clone(&registry), controllers::MANAGER);
-    let faults = Planted::new(options.faults);
+    let faults = Planted::with_environment(options.faults)?;
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
     runtime.serve_addresses(addresses::SERVICES.0, addresses::SERVICES.1).await?;
     let identity = Arc::new(Identity::generate()?);
@@ -89,17 +85,17 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let unready = Unready::plant(&client, &faults)?;
     let of_pods = kubelet::Addresses { host: GATEWAY, name_server: addresses::DNS_IP };
     let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, of_pods);
-    let controllers = controllers::Context {
+    let controllers = Arc::new(controllers::Context {
         client: client.clone(),
         faults: faults.clone(),
         volumes: directory.join("volumes"),
         root_certificate: identity.ca_pem().to_owned(),
-    };
+    });
     let for_pods = TcpListener::bind((GATEWAY, addresses::API_PORT)).context("cannot serve the API to pods")?;
     let api = tokio::spawn(api::serve(listener, state.clone()));
     let api_for_pods = tokio::spawn(api::serve(for_pods, state));
     announce(directory, &identity, address)?;
-    tokio::spawn(unready.recover());
+    tokio::spawn(acting_faults::run(Arc::clone(&controllers), unready));
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         ended = api => ended?.context("the API server"),

@@ -1,7 +1,7 @@
 //! Values and refusals as HTTP answers.
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::Response;
 use serde_json::Value;
 
@@ -20,6 +20,15 @@ pub fn text(code: u16, text: &str) -> Response {
 /// A refusal.
 pub fn status(status: &Status) -> Response {
     json(status.code, &status.to_json())
+}
+
+/// A refusal that says when to come again, if it is for too many requests.
+pub fn refused(refusal: &Status) -> Response {
+    let mut response = status(refusal);
+    if refusal.code == 429 {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    response
 }
 
 /// A body of a media type.

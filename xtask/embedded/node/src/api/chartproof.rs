@@ -5,7 +5,6 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{State, answer};
-use crate::faults::Faults;
 use crate::status::Status;
 
 /// SIGKILL.
@@ -27,7 +26,7 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
             },
         },
         (Method::GET, "/chartproof/report") => answer::json(200, &report(state)),
-        (Method::POST, "/chartproof/faults") => match serde_json::from_value::<Faults>(sent) {
+        (Method::POST, "/chartproof/faults") => match serde_json::from_value(sent) {
             Ok(faults) => {
                 state.faults.replace(faults);
                 answer::json(200, &json!({}))

@@ -8,7 +8,6 @@ mod chartproof;
 mod discovery;
 mod eviction;
 mod exec;
-mod faults;
 mod identity;
 mod list;
 mod log;
@@ -125,8 +124,8 @@ async fn resource(state: State, caller: Caller, request: axum::extract::Request)
     if let Err(refused) = authorize::objects(&state, &caller, &target, asked) {
         return read_out(request, answer::status(&refused)).await;
     }
-    if let Some(planted) = faults::strike(&state.faults, request.method(), &target).await {
-        return read_out(request, planted).await;
+    if let Some(refused) = state.faults.api_call(request.method(), &target.resource(), target.name.as_deref()).await {
+        return read_out(request, answer::refused(&refused)).await;
     }
     let answered = match target.subresource.as_deref() {
         Some("exec") => exec::answer(&state, &target, request).await,

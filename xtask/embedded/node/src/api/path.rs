@@ -23,6 +23,12 @@ impl Target {
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()
     }
+
+    /// The resource as rules and faults name it: `pods`, `pods/log`.
+    pub fn resource(&self) -> String {
+        let subresource = self.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        format!("{}{subresource}", self.kind.plural)
+    }
 }
 
 /// Why a path names nothing.

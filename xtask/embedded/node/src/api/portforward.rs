@@ -13,7 +13,6 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::channels::{self, Incoming, Outgoing};
 use super::path::Target;
 use super::{State, body, exec, pod, request, spdy};
-use crate::faults::What;
 use crate::status::Status;
 
 /// Ports have two channels each, which a byte has to number.
@@ -28,7 +27,7 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
         let phase = pod["status"]["phase"].as_str().unwrap_or("Pending");
         return Err(body::bad(format!("unable to forward port because pod is not running. Current status={phase}")));
     }
-    let is_to_drop = state.faults.strikes(target.name.as_deref().unwrap_or_default(), &What::PortForwardDrops);
+    let is_to_drop = state.faults.drops_port_forward(target.name.as_deref().unwrap_or_default());
     if spdy::is_asked(&request) {
         return if is_to_drop {
             Err(Status::new(500, "InternalError", "planted"))

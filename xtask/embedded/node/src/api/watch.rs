@@ -15,7 +15,6 @@ use super::request::Request;
 use super::selector::Selection;
 use super::shape::Shape;
 use super::{State, answer, body};
-use crate::faults::What;
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store::{Change, ChangeType, Store};
@@ -75,10 +74,10 @@ impl Watcher {
             ends_at: Instant::now() + Duration::from_secs(timeout_s),
             bookmark_at: request.flag("allowWatchBookmarks").then(next_bookmark),
             is_over: false,
-            is_to_break: state.faults.strikes(kind.plural, &What::WatchBreaks),
+            is_to_break: state.faults.breaks_watch(kind.plural),
         };
         watcher.begin(request)?;
-        if state.faults.strikes(kind.plural, &What::WatchExpires) {
+        if state.faults.expires_watch(kind.plural) {
             watcher.expire(&Status::new(410, "Expired", "the resourceVersion for the provided watch is too old"));
         }
         Ok(watcher)

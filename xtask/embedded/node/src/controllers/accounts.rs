@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::reconcile::unless;
 use super::{Context, Controller, Key, Outcome};
 use crate::client::{Client, Object};
-use crate::faults::What;
 use crate::store::{self, Change, ChangeType};
 
 const CERTIFICATE: &str = "kube-root-ca.crt";
@@ -47,18 +46,18 @@ fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
 
 fn reconcile_account(context: &Context, (_, namespace): &Key) -> Outcome {
     let account = ServiceAccount { metadata: named(namespace, "default"), ..ServiceAccount::default() };
-    create(context, namespace, &account, &What::AccountMissing)
+    create(context, namespace, &account, || context.faults.withholds_account(namespace))
 }
 
 fn reconcile_certificate(context: &Context, (_, namespace): &Key) -> Outcome {
     let metadata = ObjectMeta { annotations: Some(explanation()), ..named(namespace, CERTIFICATE) };
     let data = BTreeMap::from([("ca.crt".to_owned(), context.root_certificate.clone())]);
     let certificate = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
-    create(context, namespace, &certificate, &What::CertificateMissing)
+    create(context, namespace, &certificate, || context.faults.withholds_certificate(namespace))
 }
 
 /// Creates an object of a namespace that lives, unless it is there or a fault keeps it away.
-fn create<K: Object>(context: &Context, namespace: &str, object: &K, missing: &What) -> Outcome {
+fn create<K: Object>(context: &Context, namespace: &str, object: &K, is_withheld: impl Fn() -> bool) -> Outcome {
     let client = &context.client;
     let name = object.metadata().name.as_deref().unwrap_or_default();
     let namespace_lives =
@@ -66,7 +65,7 @@ fn create<K: Object>(context: &Context, namespace: &str, object: &K, missing: &W
     if !namespace_lives || client.get::<K>(namespace, name).is_some() {
         return Ok(None);
     }
-    if context.faults.strikes(namespace, missing) {
+    if is_withheld() {
         return Ok(Some(LATE));
     }
     unless("AlreadyExists", client.create(object)).map(|()| None)
@@ -90,13 +89,13 @@ mod tests {
 
     use super::*;
     use crate::controllers::testing::Simulation;
-    use crate::faults::{Fault, Faults, Planted};
+    use crate::faults::Planted;
 
     #[test]
     fn pods_are_refused_until_their_account_is_there() {
         let mut simulation = Simulation::new("a");
-        let late = Fault { what: What::AccountMissing, of: "b".to_owned(), times: Some(2) };
-        simulation.context.faults = Planted::new(Faults(vec![late]));
+        let late = json!([{"fault": "accountMissing", "of": "b", "times": 2}]);
+        simulation.context.faults = Planted::new(serde_json::from_value(late).unwrap());
         simulation.create::<Namespace>(json!({"metadata": {"name": "b"}}));
         simulation.settle();
         let spec = json!({"containers": [{"name": "main", "image": "one"}]});

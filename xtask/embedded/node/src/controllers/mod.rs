@@ -13,7 +13,6 @@ use crate::client::Client;
 use crate::faults::Planted;
 
 pub mod accounts;
-pub mod additions;
 pub mod bootstrap;
 pub mod clock;
 mod default_roles;
@@ -69,7 +68,6 @@ static CONTROLLERS: &[Controller] = &[
     namespaces::CONTROLLER,
     accounts::CONTROLLER,
     accounts::CERTIFICATES,
-    additions::CONTROLLER,
     garbage::CONTROLLER,
     disruption::CONTROLLER,
     deployment::CONTROLLER,
@@ -79,8 +77,7 @@ static CONTROLLERS: &[Controller] = &[
 ];
 
 /// Runs all controllers until the future is dropped.
-pub async fn run_all(context: Context) {
-    let context = Arc::new(context);
+pub async fn run_all(context: Arc<Context>) {
     let mut tasks = JoinSet::new();
     for controller in CONTROLLERS {
         tasks.spawn(reconcile::run(Arc::clone(&context), controller));

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use chrono::Utc;
 use k8s_openapi::api::core::v1::{Container, Pod};
@@ -14,7 +13,7 @@ use runtime::{Image, Runtime, RuntimeError};
 use super::backoff::Backoff;
 use super::record::Refusal;
 use super::reporter::Reporter;
-use crate::faults::{Planted, What};
+use crate::faults::Planted;
 
 /// The node's images, with what happened to those that could not be pulled.
 pub(super) struct Images {
@@ -38,10 +37,9 @@ impl Images {
     /// Takes as long over the container's image as a planted fault says; until then the container is being created.
     pub async fn delay(&self, container: &Container, reporter: &Reporter) {
         let wanted = container.image.as_deref().unwrap_or_default();
-        let planted = self.faults.strike(wanted, |what| matches!(what, What::PullTakes { .. }));
-        if let Some(What::PullTakes { seconds }) = planted {
+        if let Some(delay) = self.faults.pull_delay(wanted) {
             reporter.normal("Pulling", &format!("Pulling image \"{wanted}\""));
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            tokio::time::sleep(delay).await;
         }
     }
 
@@ -68,12 +66,9 @@ impl Images {
 
     /// The image where it is on the node, else the error that pulling it gives.
     fn find(&self, wanted: &str, reporter: &Reporter) -> Result<Result<Image, String>, Refusal> {
-        let is_missing = self.faults.strikes(wanted, &What::ImageMissing);
+        let is_hidden = self.faults.hides_image(wanted);
         match self.runtime.image(wanted) {
-            Ok(image) if is_missing => Ok(Err(unreachable(&image.reference))),
-            Ok(image) if self.faults.threatens(wanted, |what| matches!(what, What::PullFails { .. })) => {
-                Ok(Err(unreachable(&image.reference)))
-            }
+            Ok(image) if is_hidden => Ok(Err(unreachable(&image.reference))),
             Ok(image) if !is_for_this_machine(&image) => Ok(Err(format!(
                 "failed to pull and unpack image \"{}\": no match for platform in manifest: not found",
                 image.reference
@@ -106,9 +101,8 @@ impl Images {
             return Err(Refusal::new("ImagePullBackOff", message));
         }
         reporter.normal("Pulling", &format!("Pulling image \"{wanted}\""));
-        let planted = self.faults.strike(wanted, |what| matches!(what, What::PullFails { .. }));
-        let error = match (planted, found) {
-            (Some(What::PullFails { message }), _) => message,
+        let error = match (self.faults.pull_error(wanted), found) {
+            (Some(message), _) => message,
             (_, Ok(image)) if policy != "Always" => {
                 self.lock().errors.remove(key);
                 let size = image.size_bytes;

@@ -29,7 +29,6 @@ mod service_env;
 mod start;
 mod stop;
 mod time;
-mod unready;
 mod volumes;
 mod worker;
 
@@ -47,7 +46,6 @@ pub use self::handle::Handle;
 use self::images::Images;
 pub use self::node_object::register_node;
 use self::order::Order;
-pub use self::unready::Unready;
 use self::worker::Worker;
 use crate::changes::Changes;
 use crate::client::Client;
@@ -57,7 +55,7 @@ use crate::kinds;
 use crate::store::{self, Change};
 
 /// Who writes what it writes, as `managedFields` names it.
-const MANAGER: &str = "kubelet";
+pub(crate) const MANAGER: &str = "kubelet";
 
 /// The kubelet of the one node.
 pub struct Kubelet {

@@ -19,7 +19,6 @@ use super::reporter::Reporter;
 use super::service_env::Env;
 use super::worker::Worker;
 use super::{hooks, security, volumes};
-use crate::faults::What;
 use resources::quantity;
 
 /// Longest termination message that a status carries.
@@ -172,7 +171,7 @@ impl Worker {
         let (file, log) = (prepared.message_file.clone(), prepared.spec.log_path.clone());
         let fall_back = container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
         let name = self.pod.metadata.name.as_deref().unwrap_or_default();
-        let starved = self.kubelet.faults.strikes(&format!("{name}/{}", container.name), &What::OutOfMemory);
+        let starved = self.kubelet.faults.starves(name, &container.name);
         if starved {
             running.signal(nix::libc::SIGKILL);
         }

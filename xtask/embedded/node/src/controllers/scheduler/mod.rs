@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::reconcile::touches;
 use super::{Context, Controller, Key, Outcome, clock, events, pods};
 use crate::client::Client;
-use crate::faults::What;
 use crate::store::{Change, ChangeType};
 
 mod affinity;
@@ -65,7 +64,7 @@ fn waiting(client: &Client) -> Vec<Key> {
 fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     let client = &context.client.of(MANAGER);
     let Some(pod) = client.get::<Pod>(namespace, name).filter(is_mine) else { return Ok(None) };
-    let planted = context.faults.strikes(name, &What::NodeFull);
+    let planted = context.faults.fills_node(name);
     let verdict = if planted { Err(no_room()) } else { place(client, &pod) };
     match verdict {
         Ok(node) => {

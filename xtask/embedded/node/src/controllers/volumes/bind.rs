@@ -8,7 +8,6 @@ use crate::client::Client;
 use crate::controllers::reconcile::touches;
 use crate::controllers::scheduler::SELECTED_NODE;
 use crate::controllers::{Context, Controller, Key, Outcome, clock, events, owners};
-use crate::faults::What;
 use crate::selector;
 use crate::status::Status;
 use crate::store::{self, Change};
@@ -153,7 +152,7 @@ fn order(context: &Context, claim: &PersistentVolumeClaim) -> Outcome {
         return again;
     }
     say("Normal", "ExternalProvisioning", &external(&class.provisioner));
-    let planted = context.faults.strikes(claim.metadata.name.as_deref().unwrap_or_default(), &What::ClaimNeverBinds);
+    let planted = context.faults.withholds_volume(claim.metadata.name.as_deref().unwrap_or_default());
     if planted || class.provisioner != PROVISIONER {
         return again;
     }

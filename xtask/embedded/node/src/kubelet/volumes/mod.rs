@@ -17,7 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 pub(super) use self::subpath::mounts;
 use super::downward::Addresses;
 use crate::client::Client;
-use crate::faults::{Planted, What};
+use crate::faults::Planted;
 use resources::quantity;
 
 /// The volumes of a pod by name, as they lie on the node.
@@ -63,18 +63,11 @@ impl Setup {
     pub fn run(&self) -> Result<Volumes, MountError> {
         let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
         let made = volumes.map(|volume| {
-            let path = self.planted(volume).and_then(|()| self.make(volume));
+            let path = self.faults.mount_error(&volume.name).map_or_else(|| self.make(volume), Err);
             let path = path.map_err(|why| MountError { volume: volume.name.clone(), why })?;
             Ok((volume.name.clone(), Made { path, read_only: is_read_only(volume) }))
         });
         made.collect::<Result<_, _>>().map(Volumes)
-    }
-
-    fn planted(&self, volume: &Volume) -> Result<(), String> {
-        match self.faults.strike(&volume.name, |what| matches!(what, What::MountFails { .. })) {
-            Some(What::MountFails { message }) => Err(message),
-            _ => Ok(()),
-        }
     }
 
     fn make(&self, volume: &Volume) -> Result<PathBuf, String> {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::faults::{Planted, What};
+use crate::faults::Planted;
 
 mod message;
 #[cfg(test)]
@@ -60,7 +60,7 @@ impl Server {
             Verdict::Refused(answer) => return Some(answer),
             Verdict::Nothing => return None,
         };
-        let planted = self.faults.strikes(&query.name, &What::DnsFails);
+        let planted = self.faults.breaks_name(&query.name);
         let response = if planted { Response::failure() } else { self.look_up(&query) };
         let limit = limit.unwrap_or_else(|| query.udp_bytes_max());
         Some(message::encode(&query, &response, limit))

@@ -17,10 +17,9 @@ use tokio::time::timeout;
 
 use crate::changes::Changes;
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::{self, Planted};
 
 mod affinity;
-mod astray;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -53,7 +52,13 @@ pub async fn run(client: Client, faults: Planted) {
             () = tokio::time::sleep(RETRY), if missing => true,
         };
         if concerned {
-            missing = !listeners.follow(services::targets(&way.client, &way.faults), &way, &connections).await;
+            missing = !listeners
+                .follow(
+                    services::targets(&way.client, |service| way.faults.diverts_service(service)),
+                    &way,
+                    &connections,
+                )
+                .await;
         }
     }
 }
@@ -128,8 +133,8 @@ async fn serve(listener: TcpListener, target: Target, way: Way, limit: Arc<Semap
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let endpoint = affinity.choose(peer.ip(), &services::endpoints(&way.client, &target));
-                if astray::strikes(&way.faults, target.service(), endpoint.is_some()) {
-                    tokio::spawn(astray::not_found(stream, permit));
+                if way.faults.diverts_connection(target.service(), endpoint.is_some()) {
+                    tokio::spawn(faults::not_found(stream, permit));
                 } else {
                     tokio::spawn(carry(stream, endpoint, permit));
                 }

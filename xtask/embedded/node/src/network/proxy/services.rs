@@ -7,9 +7,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
-use super::{address, astray};
+use super::address;
 use crate::client::Client;
-use crate::faults::Planted;
 
 /// How long `sessionAffinity: ClientIP` holds where the service does not say.
 const AFFINITY_S: u64 = 10_800;
@@ -49,12 +48,12 @@ pub struct Target {
 }
 
 /// The addresses of all services that have an endpoint, or whose connections a fault takes where they have none.
-pub fn targets(client: &Client, faults: &Planted) -> HashMap<(SocketAddrV4, Protocol), Target> {
+pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), Target> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
     for service in client.list::<Service>(None) {
         for (address, target) in of_service(&service) {
-            if !ready(&slices, &target).is_empty() || astray::threatens(faults, &target.service) {
+            if !ready(&slices, &target).is_empty() || is_diverted(&target.service) {
                 targets.insert((address, target.protocol), target);
             }
         }

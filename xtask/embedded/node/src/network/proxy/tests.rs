@@ -184,7 +184,7 @@ fn endpoints_that_end_serve_where_no_other_does() {
         {"addresses": ["10.0.0.2"], "conditions": condition(false, false, true)},
     ]);
     client.create(&serde_json::from_value::<EndpointSlice>(slice(ending)).unwrap()).unwrap();
-    let targets = services::targets(&client, &Planted::default());
+    let targets = services::targets(&client, |_| false);
     let target = targets.values().find(|target| target.protocol == Protocol::Tcp).unwrap();
     assert_eq!(services::endpoints(&client, target), [SocketAddr::from(([10, 0, 0, 1], 1))]);
 }

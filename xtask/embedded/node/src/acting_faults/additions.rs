@@ -3,14 +3,13 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome, clock};
 use crate::client::Client;
-use crate::faults::What;
+use crate::controllers::reconcile::unless;
+use crate::controllers::{Context, Controller, Key, Outcome, clock};
 use crate::store::{self, Change, ChangeType};
 
 /// Creates them, again where somebody deletes them.
-pub const CONTROLLER: Controller = Controller { name: "planted-additions", keys, reconcile };
+pub static CONTROLLER: Controller = Controller { name: "planted-additions", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
@@ -24,11 +23,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
 
 fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
     let client = &context.client;
-    let Some(What::ClusterAdds { name: added, after_s }) =
-        context.faults.next(name, |what| matches!(what, What::ClusterAdds { .. }))
-    else {
-        return Ok(None);
-    };
+    let Some((added, after_s)) = context.faults.addition(name) else { return Ok(None) };
     let namespace = client.get::<Namespace>("", name).filter(|found| found.metadata.deletion_timestamp.is_none());
     let Some(namespace) = namespace else { return Ok(None) };
     let young = namespace.metadata.creation_timestamp.as_ref();

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::controllers::NODE;
-use crate::faults::{Planted, What};
+use crate::faults::Planted;
+use crate::kubelet;
 use crate::status::Status;
 
 /// What a node that is not ready is tainted with.
@@ -27,8 +28,8 @@ impl Unready {
     /// # Errors
     /// As the API refuses it.
     pub fn plant(client: &Client, faults: &Planted) -> Result<Self, Status> {
-        let unready = Self { client: client.of(super::MANAGER), faults: faults.clone() };
-        if let Some(message) = unready.strikes() {
+        let unready = Self { client: client.of(kubelet::MANAGER), faults: faults.clone() };
+        if let Some(message) = faults.unready_reason(NODE) {
             unready.set(Some(&message))?;
         }
         Ok(unready)
@@ -44,19 +45,12 @@ impl Unready {
             // Its namespace may still lack the service account.
             made = made || plugin().and_then(|pod| self.client.create(&pod)).is_ok();
             tokio::time::sleep(STRIKE).await;
-            if self.strikes().is_none() {
+            if self.faults.unready_reason(NODE).is_none() {
                 break;
             }
         }
         if let Err(error) = self.set(None) {
             tracing::error!(%error, "the node can't be made ready");
-        }
-    }
-
-    fn strikes(&self) -> Option<String> {
-        match self.faults.strike(NODE, |what| matches!(what, What::NodeNotReady { .. }))? {
-            What::NodeNotReady { message } => Some(message),
-            _ => None,
         }
     }
 
