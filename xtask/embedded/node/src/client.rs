@@ -59,24 +59,24 @@ impl Client {
 
     /// The same for another part of the cluster.
     #[must_use]
-    pub fn of(&self, manager: &'static str) -> Self {
+    pub(crate) fn of(&self, manager: &'static str) -> Self {
         Self { manager, ..self.clone() }
     }
 
     /// The object, or none where it is not there.
-    pub fn get<K: Object>(&self, namespace: &str, name: &str) -> Option<K> {
+    pub(crate) fn get<K: Object>(&self, namespace: &str, name: &str) -> Option<K> {
         let stored = self.store().get(kinds::of::<K>(), namespace, name)?;
         decode(&stored)
     }
 
     /// All objects of one namespace, or of all.
-    pub fn list<K: Object>(&self, namespace: Option<&str>) -> Vec<K> {
+    pub(crate) fn list<K: Object>(&self, namespace: Option<&str>) -> Vec<K> {
         let (objects, _) = self.store().list(kinds::of::<K>(), namespace);
         objects.iter().filter_map(|object| decode(object)).collect()
     }
 
     /// All objects of a kind, as they are stored.
-    pub fn list_stored(&self, kind: &'static Kind) -> Vec<Arc<Value>> {
+    pub(crate) fn list_stored(&self, kind: &'static Kind) -> Vec<Arc<Value>> {
         self.store().list(kind, None).0
     }
 
@@ -94,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// 404 where the object is gone, also where another has its name by now; or as the API would refuse it.
-    pub fn modify<K: Object>(&self, seen: &K, change: impl FnMut(&mut K) -> bool) -> Result<K, Status> {
+    pub(crate) fn modify<K: Object>(&self, seen: &K, change: impl FnMut(&mut K) -> bool) -> Result<K, Status> {
         self.modify_through("", seen, change)
     }
 
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::modify`].
-    pub fn modify_through<K: Object>(
+    pub(crate) fn modify_through<K: Object>(
         &self,
         subresource: &str,
         seen: &K,
@@ -126,7 +126,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::modify`].
-    pub fn modify_status<K: Object>(&self, seen: &K, mut change: impl FnMut(&mut K) -> bool) -> Result<(), Status> {
+    pub(crate) fn modify_status<K: Object>(
+        &self,
+        seen: &K,
+        mut change: impl FnMut(&mut K) -> bool,
+    ) -> Result<(), Status> {
         loop {
             let stored = self.stored(Identity::of(seen))?;
             let mut object = parsed(&stored)?;
@@ -147,7 +151,7 @@ impl Client {
     ///
     /// # Errors
     /// 404 where the pod is gone, also where another has its name by now; 409 where it is being deleted.
-    pub fn bind(&self, seen: &Pod, node: &str) -> Result<(), Status> {
+    pub(crate) fn bind(&self, seen: &Pod, node: &str) -> Result<(), Status> {
         let kind = kinds::of::<Pod>();
         loop {
             let mut pod = (*self.stored(Identity::of(seen))?).clone();
@@ -175,7 +179,7 @@ impl Client {
     ///
     /// # Errors
     /// 404 where it is gone, also where another has its name by now.
-    pub fn delete<K: Object>(&self, seen: &K, options: &DeleteOptions) -> Result<(), Status> {
+    pub(crate) fn delete<K: Object>(&self, seen: &K, options: &DeleteOptions) -> Result<(), Status> {
         self.delete_same(Identity::of(seen), options)
     }
 
@@ -183,7 +187,7 @@ impl Client {
     ///
     /// # Errors
     /// As the API would refuse it.
-    pub fn create_stored(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
+    pub(crate) fn create_stored(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         self.registry.create_as(&Writer::internal(self.manager, ""), kind, object).map(|written| written.object)
     }
 
@@ -191,7 +195,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::modify`].
-    pub fn modify_stored(
+    pub(crate) fn modify_stored(
         &self,
         kind: &'static Kind,
         seen: &Value,
@@ -213,12 +217,17 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::delete`].
-    pub fn delete_stored(&self, kind: &'static Kind, seen: &Value, options: &DeleteOptions) -> Result<(), Status> {
+    pub(crate) fn delete_stored(
+        &self,
+        kind: &'static Kind,
+        seen: &Value,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
         self.delete_same(Identity::of_stored(kind, seen), options)
     }
 
     /// A token for a service account.
-    pub fn token(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
+    pub(crate) fn token(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
         self.registry.tokens.issue(namespace, account, expiration_s)
     }
 
@@ -226,12 +235,12 @@ impl Client {
     ///
     /// # Errors
     /// 410 `Expired`.
-    pub fn changes_since(&self, resource_version: u64) -> Result<Vec<Change>, Status> {
+    pub(crate) fn changes_since(&self, resource_version: u64) -> Result<Vec<Change>, Status> {
         self.store().changes_since(resource_version)
     }
 
     /// Wakes its holder at every change.
-    pub fn latest(&self) -> watch::Receiver<u64> {
+    pub(crate) fn latest(&self) -> watch::Receiver<u64> {
         self.store().latest()
     }
 
@@ -263,7 +272,7 @@ impl Client {
 ///
 /// # Errors
 /// 500 where it does not parse.
-pub fn parsed<K: DeserializeOwned>(object: &Value) -> Result<K, Status> {
+pub(crate) fn parsed<K: DeserializeOwned>(object: &Value) -> Result<K, Status> {
     decode(object).ok_or_else(|| Status::new(500, "InternalError", "a stored object does not parse"))
 }
 

@@ -32,12 +32,12 @@ impl Kind {
     }
 
     /// `pods` or `statefulsets.apps`, as error messages name a resource.
-    pub fn qualified_plural(&self) -> String {
+    pub(crate) fn qualified_plural(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// `Pod` or `StatefulSet.apps`, as validation errors name a kind.
-    pub fn qualified_kind(&self) -> String {
+    pub(crate) fn qualified_kind(&self) -> String {
         if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
     }
 }
@@ -121,16 +121,11 @@ pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
 }
 
-/// The row of a kind as an object names it: `apiVersion` and `kind`.
-pub fn of_object(api_version: &str, kind: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|k| k.kind == kind && k.api_version() == api_version)
-}
-
 /// The row of a typed resource.
 ///
 /// # Panics
 /// Where the kind has no row; a test walks over all kinds that this crate uses.
-pub fn of<K: Resource>() -> &'static Kind {
+pub(crate) fn of<K: Resource>() -> &'static Kind {
     match KINDS.iter().find(|k| k.group == K::GROUP && k.version == K::VERSION && k.kind == K::KIND) {
         Some(kind) => kind,
         None => panic!("{} has no row in KINDS", K::KIND),

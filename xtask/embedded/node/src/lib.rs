@@ -9,18 +9,18 @@
 //! `selector`, `addresses`, `faults`; `network` stands beside `kubelet` and `controllers`, on `changes`.
 
 mod acting_faults;
-pub mod addresses;
+mod addresses;
 pub mod api;
-pub mod changes;
+mod changes;
 pub mod client;
 pub mod controllers;
 pub mod faults;
 mod http;
 pub mod kinds;
 pub mod kubelet;
-pub mod network;
+mod network;
 pub mod node;
 pub mod registry;
-pub mod selector;
-pub mod status;
-pub mod store;
+mod selector;
+mod status;
+mod store;

@@ -14,7 +14,7 @@ use serde_json::json;
 use self::control::Control;
 pub use self::control::Ready;
 use self::process::Process;
-pub use crate::faults::{Fault, Faults};
+pub use crate::faults::Faults;
 pub use crate::host_images::host_serves;
 
 /// An image archive is unpacked within this; a report is there at once.

@@ -30,7 +30,7 @@ const NAMES: &[&str] = &[
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// Whoever has the kubeconfig: may do everything.
     User,
     /// A pod, or whoever asked for a token: may do what roles allow.
@@ -100,7 +100,7 @@ impl Identity {
     }
 
     /// A kubeconfig for this server, with the one context `chartproof`.
-    pub fn kubeconfig(&self, address: SocketAddr) -> String {
+    pub(crate) fn kubeconfig(&self, address: SocketAddr) -> String {
         let ca = STANDARD.encode(&self.ca_pem);
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: chartproof\n\

@@ -36,7 +36,8 @@ use axum::response::Response;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-pub use identity::{Caller, Identity};
+pub(crate) use identity::Caller;
+pub use identity::Identity;
 pub use server::serve;
 
 use crate::faults::Planted;

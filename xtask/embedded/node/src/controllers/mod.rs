@@ -12,41 +12,41 @@ use tokio::task::JoinSet;
 use crate::client::Client;
 use crate::faults::Planted;
 
-pub mod accounts;
+pub(crate) mod accounts;
 pub mod bootstrap;
-pub mod clock;
+pub(crate) mod clock;
 mod default_roles;
-pub mod deployment;
-pub mod disruption;
-pub mod endpoints;
-pub mod events;
-pub mod garbage;
-pub mod hash;
-pub mod job;
-pub mod namespaces;
-pub mod owners;
-pub mod percent;
-pub mod pods;
-pub mod quota;
-pub mod reconcile;
-pub mod replica_set;
-pub mod revisions;
-pub mod scheduler;
-pub mod stateful_set;
+pub(crate) mod deployment;
+pub(crate) mod disruption;
+pub(crate) mod endpoints;
+pub(crate) mod events;
+pub(crate) mod garbage;
+pub(crate) mod hash;
+pub(crate) mod job;
+pub(crate) mod namespaces;
+pub(crate) mod owners;
+pub(crate) mod percent;
+pub(crate) mod pods;
+pub(crate) mod quota;
+pub(crate) mod reconcile;
+pub(crate) mod replica_set;
+pub(crate) mod revisions;
+pub(crate) mod scheduler;
+pub(crate) mod stateful_set;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod volumes;
+pub(crate) mod volumes;
 
-pub use reconcile::{Controller, Key, Outcome};
+pub(crate) use reconcile::{Controller, Key, Outcome};
 
 /// Who writes what controllers write, as `managedFields` names it.
-pub const MANAGER: &str = "kube-controller-manager";
+pub(crate) const MANAGER: &str = "kube-controller-manager";
 
 /// The name of the only node.
-pub const NODE: &str = "chartproof-control-plane";
+pub(crate) const NODE: &str = "chartproof-control-plane";
 
 /// What controllers work with.
-pub struct Context {
+pub(crate) struct Context {
     /// The objects.
     pub client: Client,
     /// Faults planted on purpose.
@@ -77,7 +77,7 @@ static CONTROLLERS: &[Controller] = &[
 ];
 
 /// Runs all controllers until the future is dropped.
-pub async fn run_all(context: Arc<Context>) {
+pub(crate) async fn run_all(context: Arc<Context>) {
     let mut tasks = JoinSet::new();
     for controller in CONTROLLERS {
         tasks.spawn(reconcile::run(Arc::clone(&context), controller));

@@ -14,7 +14,7 @@ use crate::kinds::{KINDS, Kind};
 use crate::registry::{DeleteOptions, Registry};
 use crate::store::{self, Change, ChangeType};
 
-pub mod recording;
+pub(crate) mod recording;
 
 /// A client of an empty registry.
 pub fn client() -> Client {
@@ -99,7 +99,7 @@ impl Simulation {
             let mut object = line["create"].clone();
             object["metadata"]["namespace"] = namespace.into();
             let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-            let kind = crate::kinds::of_object(version, kind).unwrap();
+            let kind = KINDS.iter().find(|k| k.kind == kind && k.api_version() == version).unwrap();
             self.context.client.create_stored(kind, object).unwrap();
         }
     }

@@ -45,7 +45,7 @@ impl Handle {
     ///
     /// # Errors
     /// 400 `BadRequest` where the container has no such run, in kubelet's words.
-    pub fn log_path(&self, pod_uid: &str, container: &str, previous: bool) -> Result<PathBuf, Status> {
+    pub(crate) fn log_path(&self, pod_uid: &str, container: &str, previous: bool) -> Result<PathBuf, Status> {
         let pods = self.lock();
         let none = Entry::default();
         let entry = pods.get(pod_uid).unwrap_or(&none);
@@ -72,7 +72,7 @@ impl Handle {
     ///
     /// # Errors
     /// 404 where it does not run.
-    pub fn container(&self, pod_uid: &str, container: &str) -> Result<runtime::Container, Status> {
+    pub(crate) fn container(&self, pod_uid: &str, container: &str) -> Result<runtime::Container, Status> {
         let pods = self.lock();
         let shown = pods.get(pod_uid).and_then(|entry| entry.containers.get(container));
         let running = shown.and_then(|shown| shown.running.clone());
@@ -83,7 +83,7 @@ impl Handle {
     ///
     /// # Errors
     /// 500 where nothing listens, or the pod does not run.
-    pub async fn connect(&self, pod_uid: &str, port: u16) -> Result<TcpStream, Status> {
+    pub(crate) async fn connect(&self, pod_uid: &str, port: u16) -> Result<TcpStream, Status> {
         let sandbox = self.lock().get(pod_uid).and_then(|entry| entry.sandbox.clone());
         let fail = |why: String| {
             let told = format!("error forwarding port {port} to pod {pod_uid}, uid : {why}");

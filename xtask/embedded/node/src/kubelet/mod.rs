@@ -19,7 +19,7 @@ mod order;
 mod phase;
 mod pod_status;
 mod probe;
-pub mod qos;
+pub(crate) mod qos;
 mod record;
 mod refresh;
 mod reporter;
@@ -44,7 +44,7 @@ use tokio::sync::watch;
 
 pub use self::handle::Handle;
 use self::images::Images;
-pub use self::node_object::register_node;
+pub(crate) use self::node_object::register_node;
 use self::order::Order;
 use self::worker::Worker;
 use crate::changes::Changes;
@@ -58,7 +58,7 @@ use crate::store::{self, Change};
 pub(crate) const MANAGER: &str = "kubelet";
 
 /// The kubelet of the one node.
-pub struct Kubelet {
+pub(crate) struct Kubelet {
     client: Client,
     runtime: Runtime,
     handle: Handle,
@@ -72,7 +72,7 @@ pub struct Kubelet {
 
 /// Addresses that pods are told.
 #[derive(Debug, Clone, Copy)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// The node's own.
     pub host: Ipv4Addr,
     /// The cluster's name server.
@@ -84,7 +84,7 @@ type Workers = HashMap<String, watch::Sender<Order>>;
 
 impl Kubelet {
     /// A kubelet that keeps its files below `directory`.
-    pub fn new(
+    pub(crate) fn new(
         client: &Client,
         runtime: Runtime,
         handle: Handle,
@@ -106,7 +106,7 @@ impl Kubelet {
     }
 
     /// Runs the pods bound to the node for as long as the store is there.
-    pub async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         let mut changes = Changes::new(self.client.clone());
         let mut workers = Workers::new();
         while let Some(batch) = changes.next().await {

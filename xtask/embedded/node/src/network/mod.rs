@@ -1,4 +1,4 @@
 //! The cluster's network as pods see it: names and service addresses.
 
-pub mod dns;
-pub mod proxy;
+pub(crate) mod dns;
+pub(crate) mod proxy;

@@ -15,7 +15,7 @@ impl Registry {
     ///
     /// # Errors
     /// 409 `AlreadyExists`, 422 `Invalid`, 403 `Forbidden`.
-    pub fn create_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+    pub(crate) fn create_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         self.create_with(writer, kind, object, None)
     }
 

@@ -33,7 +33,7 @@ impl Registry {
     ///
     /// # Errors
     /// 404, 409 where a precondition does not hold.
-    pub fn delete(
+    pub(crate) fn delete(
         &self,
         kind: &'static Kind,
         namespace: &str,

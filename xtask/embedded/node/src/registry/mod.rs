@@ -5,18 +5,18 @@
 mod admission;
 mod apply;
 mod create;
-pub mod decode;
+pub(crate) mod decode;
 mod defaults;
 mod delete;
 mod meta;
 mod options;
-pub mod patch;
+pub(crate) mod patch;
 pub mod rbac;
 pub mod schema;
-pub mod tokens;
+pub(crate) mod tokens;
 mod update;
 mod validate;
-pub mod value;
+pub(crate) mod value;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-pub use admission::quota_usage;
-pub use apply::typed::check as check_applied;
-pub use delete::{Deleted, check_preconditions};
-pub use options::{DeleteOptions, Writer};
-pub use update::Patch;
+pub(crate) use admission::quota_usage;
+pub(crate) use apply::typed::check as check_applied;
+pub(crate) use delete::{Deleted, check_preconditions};
+pub(crate) use options::{DeleteOptions, Writer};
+pub(crate) use update::Patch;
 pub use validate::unsupported::{ignored_paths, refused_paths};
 
 use crate::kinds::{KINDS, Kind};
@@ -48,7 +48,7 @@ pub struct Registry {
 
 /// What a write made.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     /// The object as it is kept now; as it would be kept, for a dry run.
     pub object: Arc<Value>,
     /// What the client is to be warned of.
@@ -77,7 +77,7 @@ impl Registry {
     }
 
     /// What was accepted but makes no difference here: kinds that nothing acts on, fields without effect.
-    pub fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {
             let (objects, _) = self.store.list(kind, None);
             objects.into_iter().map(move |object| named(kind, &object))
@@ -95,6 +95,6 @@ fn named(kind: &Kind, object: &Value) -> String {
 }
 
 /// The time as the API writes it: RFC 3339, whole seconds, UTC.
-pub fn now() -> Value {
+pub(crate) fn now() -> Value {
     Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into()
 }

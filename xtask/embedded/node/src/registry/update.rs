@@ -33,7 +33,7 @@ impl Registry {
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
-    pub fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+    pub(crate) fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         let (namespace, name) = store::key(&object);
         let read = || self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
         if !store::resource_version(&object).is_empty() {
@@ -53,7 +53,7 @@ impl Registry {
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
-    pub fn patch_as(
+    pub(crate) fn patch_as(
         &self,
         writer: &Writer,
         kind: &'static Kind,

@@ -17,7 +17,7 @@ mod evict;
 #[cfg(test)]
 mod tests;
 
-pub use evict::{admit, may_evict};
+pub use evict::admit;
 
 const COMPONENT: &str = "controllermanager";
 

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::json;
 
-use super::{admit, may_evict};
+use super::admit;
+use super::evict::may_evict;
 use crate::controllers::testing::{Simulation, recording};
 use crate::registry::DeleteOptions;
 

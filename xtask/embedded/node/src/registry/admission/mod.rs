@@ -4,7 +4,7 @@
 mod addresses;
 mod namespace;
 mod pod;
-pub mod pod_security;
+pub(crate) mod pod_security;
 mod quota;
 mod storage;
 

@@ -2,6 +2,6 @@
 //!
 //! The rules are those of Kubernetes' structured-merge-diff.
 
-pub mod managers;
-pub mod set;
-pub mod typed;
+pub(crate) mod managers;
+pub(crate) mod set;
+pub(crate) mod typed;

@@ -1,6 +1,6 @@
 //! The patches that are no apply: JSON patch, merge patch, strategic merge patch.
 
-pub mod strategic;
+pub(crate) mod strategic;
 
 use serde_json::Value;
 

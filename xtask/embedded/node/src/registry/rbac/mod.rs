@@ -8,7 +8,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
-pub use self::rule::{Asked, allows};
+pub use self::rule::Asked;
+pub(crate) use self::rule::allows;
 use super::Registry;
 use super::tokens::Account;
 use super::value::{items, text};
@@ -16,15 +17,15 @@ use crate::kinds;
 use crate::selector;
 
 /// The group of roles and bindings.
-pub const GROUP: &str = "rbac.authorization.k8s.io";
+pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// The name of a service account's user.
-pub fn user((namespace, name): &Account) -> String {
+pub(crate) fn user((namespace, name): &Account) -> String {
     format!("system:serviceaccount:{namespace}:{name}")
 }
 
 /// The groups that a service account's user is in.
-pub fn groups((namespace, _): &Account) -> [String; 3] {
+pub(crate) fn groups((namespace, _): &Account) -> [String; 3] {
     ["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".into()]
 }
 
@@ -35,7 +36,7 @@ impl Registry {
     }
 
     /// The rules that hold for a service account in a namespace; at the cluster scope where that is empty.
-    pub fn rules_of(&self, account: &Account, namespace: &str) -> Vec<Value> {
+    pub(crate) fn rules_of(&self, account: &Account, namespace: &str) -> Vec<Value> {
         let mut bindings = self.stored("clusterrolebindings", None);
         if !namespace.is_empty() {
             bindings.extend(self.stored("rolebindings", Some(namespace)));

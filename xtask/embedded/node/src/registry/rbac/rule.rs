@@ -28,7 +28,7 @@ pub enum Asked<'a> {
 }
 
 /// Whether a rule allows it.
-pub fn allows(rule: &Value, asked: &Asked) -> bool {
+pub(crate) fn allows(rule: &Value, asked: &Asked) -> bool {
     match *asked {
         Asked::Resource { verb, group, resource, name } => {
             lists(rule, "verbs", verb)

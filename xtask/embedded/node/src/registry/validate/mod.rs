@@ -7,7 +7,7 @@ mod pod;
 mod service;
 mod small;
 mod storage;
-pub mod unsupported;
+pub(crate) mod unsupported;
 mod volume;
 mod workload;
 
