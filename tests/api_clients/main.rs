@@ -6,7 +6,7 @@
 mod helm;
 mod kube_rs;
 mod kubectl;
-#[path = "../../xtask/embedded/tests/support/mod.rs"]
+#[path = "../../xtask/embedded/node/tests/support/mod.rs"]
 mod support;
 
 use std::ffi::OsStr;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::client::Clients;
+use super::node_program::node_program;
 use super::who::{Who, open_folder};
 
 /// One of who runs the tests, and one of an ordinary user.
@@ -38,7 +39,7 @@ impl Clusters {
 
     /// Clients of the cluster of who runs the tests.
     pub fn own(&self) -> &Clients {
-        self.own.get_or_init(|| self.start("own", env!("CARGO_BIN_EXE_xtask").into()))
+        self.own.get_or_init(|| self.start("own", self.tokio.block_on(node_program())))
     }
 
     /// Clients of an ordinary user's cluster; an error where there can be none.
@@ -51,12 +52,13 @@ impl Clusters {
         started.as_ref().map(|(_, clients)| clients).map_err(Clone::clone)
     }
 
-    /// A program that becomes the user and then the harness, and a run directory that the user may write.
+    /// A program that becomes the user and then the node, and a run directory that the user may write.
     fn dropping(&self, who: &Who) -> PathBuf {
         let mut script = "#!/bin/sh\n".to_owned();
-        let xtask = who.xtask.display();
+        let program = who.program("embedded-node");
+        let program = program.display();
         if let Some(user) = who.user {
-            writeln!(script, "exec setpriv --reuid {user} --regid {user} --clear-groups {xtask} \"$@\"").unwrap();
+            writeln!(script, "exec setpriv --reuid {user} --regid {user} --clear-groups {program} \"$@\"").unwrap();
             let directory = self.folder.path().join("ordinary");
             std::fs::create_dir(&directory).unwrap();
             chown(&directory, Some(user), Some(user)).unwrap();
@@ -68,8 +70,8 @@ impl Clusters {
     }
 
     /// Starts a cluster that has the stand-in, under the name that the chart gives its image.
-    fn start(&self, name: &str, exe: PathBuf) -> Clients {
-        let options = Options { dir: self.folder.path().join(name), exe, faults: Faults::default() };
+    fn start(&self, name: &str, program: PathBuf) -> Clients {
+        let options = Options { dir: self.folder.path().join(name), program, faults: Faults::default() };
         self.tokio.block_on(async {
             let cluster = Cluster::start(options).await.unwrap();
             cluster.load_images(&stand_in(&self.folder.path().join(format!("{name}.tar"))).await).await.unwrap();

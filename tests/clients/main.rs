@@ -16,6 +16,8 @@ mod helm;
 mod hooks;
 mod isolation;
 mod jobs;
+#[path = "../node_program.rs"]
+mod node_program;
 mod planted;
 mod pods;
 mod services;

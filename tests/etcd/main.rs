@@ -9,6 +9,8 @@ mod client;
 #[path = "../command.rs"]
 mod command;
 mod members;
+#[path = "../node_program.rs"]
+mod node_program;
 mod package;
 
 use std::ffi::OsString;
@@ -50,8 +52,8 @@ fn suite() -> PathBuf {
 }
 
 fn by_helm(tokio: &Runtime, archive: &Archive, folder: &Path) {
-    let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
-    let options = Options { dir: folder.join("cluster"), exe, faults: Faults::default() };
+    let program = tokio.block_on(node_program::node_program());
+    let options = Options { dir: folder.join("cluster"), program, faults: Faults::default() };
     let cluster = tokio.block_on(Cluster::start(options)).unwrap();
     tokio.block_on(cluster.load_images(&archive.path)).unwrap();
     let clients = tokio.block_on(Clients::of(cluster.kubeconfig(), folder));

@@ -1,12 +1,13 @@
 //! What goes on beside a run: doubles of kind and docker, a cluster that was there before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use embedded::cluster::{Cluster, Faults, Options};
 
 use crate::doubles::{Doubles, Rule, common, rule};
 use crate::matrix::Row;
+use crate::node_program::node_program;
 
 /// What goes on beside a run, until it is dropped.
 pub struct Beside {
@@ -25,8 +26,9 @@ impl Beside {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let text = serde_json::to_string(&row.kind).unwrap();
         let cluster = (row.existing || text.contains("$BASE/embedded")).then(|| {
-            let (dir, exe) = (folder.join("embedded"), PathBuf::from(env!("CARGO_BIN_EXE_xtask")));
-            runtime.block_on(Cluster::start(Options { dir, exe, faults: Faults::default() })).unwrap()
+            let program = runtime.block_on(node_program());
+            let options = Options { dir: folder.join("embedded"), program, faults: Faults::default() };
+            runtime.block_on(Cluster::start(options)).unwrap()
         });
         Self { cluster, is_kind, _runtime: runtime }
     }

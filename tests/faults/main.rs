@@ -15,6 +15,8 @@ mod doubles;
 #[path = "../final_states/mod.rs"]
 mod final_states;
 mod matrix;
+#[path = "../node_program.rs"]
+mod node_program;
 mod run;
 mod table;
 

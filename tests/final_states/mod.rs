@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tools::{self, Name, Tool};
 
+use crate::node_program::node_program;
 use rows::{Row, Scene};
 use trial::Wrong;
 
@@ -105,8 +106,8 @@ async fn start(folder: &Path) -> Shared {
     let launcher = Launcher::light(false);
     let helm = tools::resolve(&launcher, Name::Helm).await.unwrap();
     let archive = standin::build(&launcher, "/bin/caesium", &["stand-in:late".parse().unwrap()]).await.unwrap();
-    let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
-    let cluster = Cluster::start(Options { dir: folder.join("cluster"), exe, faults: faults() }).await.unwrap();
+    let program = node_program().await;
+    let cluster = Cluster::start(Options { dir: folder.join("cluster"), program, faults: faults() }).await.unwrap();
     let client = kubernetes::client(cluster.kubeconfig(), "chartproof").await.unwrap();
     Shared { client, cluster, helm, folder: folder.to_owned(), archive }
 }

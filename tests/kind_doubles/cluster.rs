@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cluster::lease::{self, Change, Owner, Record};
 use cluster::{self, Choice, Health, Loaded, Problems, sweep};
 use tokio_util::sync::CancellationToken;
+use process::Launcher;
 use tools::Docker;
 
 use crate::doubles::{common, healthy, rule};
@@ -271,7 +272,9 @@ async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
     let lacking = |image: &str| [(image.parse().unwrap(), "no such host".to_owned())];
     let mut problems = Problems::default();
-    let instead = cluster::without_images(&auto, &lacking("busybox:1.36.1"), &mut problems).unwrap().unwrap();
+    let instead = cluster::without_images(&Launcher::light(false), &auto, &lacking("busybox:1.36.1"), &mut problems)
+        .unwrap()
+        .unwrap();
     let because = "the embedded cluster, because docker does not have busybox:1.36.1 and can't pull it: no such host";
     assert_eq!(instead.describe(), because);
     problems.into_result().unwrap();
@@ -281,7 +284,11 @@ async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_
         (auto, "registry.test/app:1", "`--cluster embedded` has to get it, too"),
     ] {
         let mut problems = Problems::default();
-        assert!(cluster::without_images(&request, &lacking(image), &mut problems).unwrap().is_none());
+        assert!(
+            cluster::without_images(&Launcher::light(false), &request, &lacking(image), &mut problems)
+                .unwrap()
+                .is_none()
+        );
         let message = problems.into_result().unwrap_err().to_string();
         assert!(message.contains(&format!("docker does not have {image}")) && message.contains(fix), "{message}");
     }

@@ -7,6 +7,8 @@ mod cluster;
 #[path = "../command.rs"]
 mod command;
 mod doubles;
+#[path = "../node_program.rs"]
+mod node_program;
 #[path = "../e2e/scene.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]
 mod run;

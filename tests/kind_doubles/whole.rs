@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::doubles::{Doubles, Rule, common, rule};
+use crate::node_program::node_program;
 use crate::run::{Ended, Scene, suite};
 
 /// The image under test: one that Docker has.
@@ -108,8 +109,8 @@ fn stand_in(scene: &Scene) {
 }
 
 async fn embedded(scene: &Scene) -> Cluster {
-    let (dir, exe) = (scene.folder.path().join("embedded"), PathBuf::from(env!("CARGO_BIN_EXE_xtask")));
-    Cluster::start(Options { dir, exe, faults: Faults::default() }).await.unwrap()
+    let (dir, program) = (scene.folder.path().join("embedded"), node_program().await);
+    Cluster::start(Options { dir, program, faults: Faults::default() }).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

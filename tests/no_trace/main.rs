@@ -8,6 +8,8 @@ mod cluster;
 #[path = "../command.rs"]
 mod command;
 mod forbidden;
+#[path = "../node_program.rs"]
+mod node_program;
 mod suite;
 mod traces;
 mod who;

@@ -1,12 +1,10 @@
 //! The whole suite at one replica, as an ordinary user, with the image in an archive and the client built before:
 //! where root runs the tests, the user has neither checkout nor toolchain.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use images::{client, standin};
 use process::Launcher;
-use tokio::runtime::Runtime;
 
 use crate::traces;
 use crate::who::{Who, open_folder};
@@ -22,25 +20,15 @@ pub fn passes(who: &Who) {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &chart);
     let (archive, chart) = (archive.display().to_string(), chart.display().to_string());
     let flags = ["--suite", &chart, "--image", &archive, "--cluster", "embedded", "--report-dir", "report"];
-    let cargo = format!("CARGO={}", having_built(&tokio, folder.path()).display());
-    let run = who.wrapped(&["env", &cargo], folder.path(), &[&["e2e", "--replicas", "1"], &flags[..]].concat());
+    let client = tokio.block_on(client::build(&Launcher::light(false))).unwrap().path;
+    who.give(&client.ancestors().nth(2).unwrap().join("chartproof-client"));
+    let run = who.xtask(folder.path(), &[&["e2e", "--replicas", "1"], &flags[..]].concat());
     let run = run.stdout_capture().stderr_capture().run().unwrap();
     let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert_eq!(run.status.code(), Some(0), "{told}");
     assert!(told.contains("passed; 0 failed; 0 ignored"), "{told}");
     let left = traces::files(&folder);
     assert!(!left.iter().any(|file| file.starts_with("report/cluster") || file.starts_with("state/")), "{left:?}");
-}
-
-/// A cargo that says what it has built: the client in the cluster.
-fn having_built(tokio: &Runtime, folder: &Path) -> PathBuf {
-    let archive = tokio.block_on(client::build(&Launcher::light(false))).unwrap().path;
-    let built = archive.ancestors().nth(2).unwrap().join("chartproof-client");
-    let (program, cargo) = (folder.join("chartproof-client"), folder.join("cargo"));
-    std::fs::copy(built, &program).unwrap();
-    std::fs::write(&cargo, format!("#!/bin/sh\necho '{{\"executable\":\"{}\"}}'\n", program.display())).unwrap();
-    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
-    cargo
 }
 
 /// A checkout may be closed to others.

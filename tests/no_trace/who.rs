@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::command::command;
 use tempfile::TempDir;
 
+use crate::node_program::node_program;
+
 const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
 /// Each ordinary user is one that the machine doesn't know: all that is its own comes from these tests.
 static NEXT_USER: AtomicU32 = AtomicU32::new(61_000);
@@ -20,7 +22,8 @@ pub struct Who {
     pub user: Option<u32>,
     /// The harness's binary.
     pub xtask: PathBuf,
-    _copy: Option<TempDir>,
+    /// Programs that the tests have built, and a `cargo` that names them: a user may have neither checkout nor toolchain.
+    built: TempDir,
 }
 
 impl Who {
@@ -46,15 +49,26 @@ impl Who {
     }
 
     fn as_is() -> Self {
-        Self { user: None, xtask: XTASK.into(), _copy: None }
+        Self { user: None, xtask: XTASK.into(), built: built() }
     }
 
     fn dropped() -> Self {
+        let user = Some(NEXT_USER.fetch_add(1, Ordering::Relaxed));
+        let mut who = Self { user, ..Self::as_is() };
         // The checkout may be closed to others.
-        let folder = open_folder();
-        let xtask = folder.path().join("xtask");
-        std::fs::copy(XTASK, &xtask).unwrap();
-        Self { user: Some(NEXT_USER.fetch_add(1, Ordering::Relaxed)), xtask, _copy: Some(folder) }
+        who.give(XTASK.as_ref());
+        who.xtask = who.program("xtask");
+        who
+    }
+
+    /// Copies a program to where this user may run it.
+    pub fn give(&self, program: &Path) {
+        std::fs::copy(program, self.program(program.file_name().unwrap().to_str().unwrap())).unwrap();
+    }
+
+    /// Returns the path of a program that this user was given.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.built.path().join(name)
     }
 
     /// A call of the harness that leaves everything below this folder.
@@ -72,7 +86,8 @@ impl Who {
         let id = self.user.map(|user| user.to_string());
         let become_them = id.as_ref().map(|id| ["setpriv", "--reuid", id, "--regid", id, "--clear-groups"]);
         let words = [become_them.as_ref().map_or(&[][..], |words| words), words].concat();
-        let environment = environment(folder);
+        let cargo = (OsString::from("CARGO"), self.program("cargo").into());
+        let environment = environment(folder).into_iter().chain([cargo]);
         command(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
     }
 
@@ -85,6 +100,18 @@ impl Who {
         let left: Vec<PathBuf> = own.map(|entry| entry.path()).filter(|path| path != folder.path()).collect();
         assert!(left.is_empty(), "files outside of its folder: {left:?}");
     }
+}
+
+/// A folder with the node's program, and a `cargo` that names what lies in it as what it has built.
+fn built() -> TempDir {
+    let folder = open_folder();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::fs::copy(tokio.block_on(node_program()), folder.path().join("embedded-node")).unwrap();
+    let cargo = folder.path().join("cargo");
+    let script = format!("#!/bin/sh\necho '{{\"executable\":\"{}/'$3'\"}}'\n", folder.path().display());
+    std::fs::write(&cargo, script).unwrap();
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
 }
 
 fn environment(folder: &Path) -> Vec<(OsString, OsString)> {

@@ -16,8 +16,6 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    // The embedded node enters its namespaces single-threaded: nothing may run before this.
-    embedded::reexec();
     let cli = Cli::parse();
     match cmd::run(cli.command) {
         Ok(code) => exit::printed(code),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use embedded::cluster::{Cluster, Options};
+use embedded::cluster::{Cluster, Options, host_serves};
 use embedded::faults::{Faults, VARIABLE};
 use tokio::sync::Mutex;
 
@@ -14,14 +14,18 @@ use super::lease::{Lease, Resource};
 use super::stage::{Progress, Stage};
 use super::{Access, Health, Loaded};
 use console::exit;
-use images::Archive;
-use process::quote;
+use images::{self, Archive, Reference};
+use process::{Launcher, quote};
 
 /// The context's name in the cluster's kubeconfig.
 pub(super) const CONTEXT: &str = "chartproof";
 
+/// The program that the cluster is a process of.
+const PROGRAM: &str = "embedded-node";
+
 /// An embedded cluster, from its plan to its end.
 pub struct Embedded {
+    launcher: Launcher,
     dir: PathBuf,
     because: String,
     faults: Faults,
@@ -32,9 +36,9 @@ pub struct Embedded {
 
 impl Embedded {
     /// A plan; nothing is started. `because` says why it is this one where nobody asked for it.
-    pub(super) fn new(run_dir: &Path, because: String, lease: Arc<Lease>) -> anyhow::Result<Self> {
+    pub(super) fn new(launcher: Launcher, run_dir: &Path, because: String, lease: Arc<Lease>) -> anyhow::Result<Self> {
         let (progress, running) = (Progress::new(), Mutex::new(None));
-        Ok(Self { dir: run_dir.join("cluster"), because, faults: planted()?, lease, progress, running })
+        Ok(Self { launcher, dir: run_dir.join("cluster"), because, faults: planted()?, lease, progress, running })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -51,8 +55,8 @@ impl Embedded {
     }
 
     async fn start(&self) -> anyhow::Result<Access> {
-        let exe = std::env::current_exe().context("the path of the running program")?;
-        let cluster = Cluster::start(Options { dir: self.dir.clone(), exe, faults: self.faults.clone() }).await?;
+        let program = node_program(&self.launcher).await?;
+        let cluster = Cluster::start(Options { dir: self.dir.clone(), program, faults: self.faults.clone() }).await?;
         let access = Access { kubeconfig: cluster.kubeconfig().to_owned(), context: CONTEXT.to_owned() };
         *self.running.lock().await = Some(cluster);
         Ok(access)
@@ -122,6 +126,21 @@ impl Embedded {
     fn resource(&self) -> Resource {
         Resource::EmbeddedCluster(self.dir.clone())
     }
+}
+
+/// Returns the program of the embedded cluster, which cargo compiles where its sources have changed.
+///
+/// # Errors
+/// Where it does not compile, or there is no cargo.
+pub async fn node_program(launcher: &Launcher) -> anyhow::Result<PathBuf> {
+    launcher.note(format!("{PROGRAM}: cargo compiles it if it has changed"));
+    let binary = images::compile(launcher, PROGRAM).await;
+    Ok(binary.context("the embedded cluster's program can't be built")?.executable)
+}
+
+/// Returns whether an embedded cluster on this host has an image that nobody loads.
+pub(super) fn has(image: &Reference) -> bool {
+    image.digest.is_none() && host_serves(&format!("{}/{}", image.registry, image.repository))
 }
 
 /// Loads archives into an embedded cluster.

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use choice::Choice;
 pub use container::RunningContainer;
-pub use embedded::Embedded;
+pub use embedded::{Embedded, node_program};
 pub use existing::Existing;
 pub use health::Health;
 pub use kind::Kind;
@@ -157,12 +157,12 @@ impl Cluster {
 
     /// Whether its nodes have an image without our doing.
     pub fn serves(&self, reference: &Reference) -> bool {
-        let embedded = match self {
+        let is_embedded = match self {
             Self::Kind(_) => false,
             Self::Embedded(_) => true,
             Self::Existing(existing) => existing.is_embedded(),
         };
-        embedded && ::embedded::cluster::host_serves(&reference.to_string())
+        is_embedded && embedded::has(reference)
     }
 
     /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.

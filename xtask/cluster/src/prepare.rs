@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::lease::Lease;
 use super::node_access::NodeAccess;
-use super::{Choice, Cluster, Embedded, Existing, Kind, Problems, existing, kind, reuse};
+use super::{Choice, Cluster, Embedded, Existing, Kind, Problems, embedded, existing, kind, reuse};
 use console::exit;
 use images::{self, Reference};
 use process::Launcher;
@@ -85,17 +85,25 @@ pub async fn prepare(
             if in_the_way.is_empty() {
                 return Ok(kind);
             }
-            in_process(request, format!(", because kind can't be used: {}", in_the_way.line()), lease, problems)
+            in_process(
+                launcher,
+                request,
+                format!(", because kind can't be used: {}", in_the_way.line()),
+                lease,
+                problems,
+            )
         }
         (Choice::Auto | Choice::Kind, Some(Ok(docker))) => with_kind(launcher, request, docker, lease, problems).await,
-        (Choice::Auto, Some(Err(reason))) if !request.ci => instead(request, &reason, lease, problems),
+        (Choice::Auto, Some(Err(reason))) if !request.ci => instead(launcher, request, &reason, lease, problems),
         (Choice::Auto | Choice::Kind, Some(Err(NoDocker { reason, fix }))) => {
             problems.add(format!("docker does not answer: {reason}"), fix);
             drop(kind_tool(launcher, problems).await);
             Ok(None)
         }
         (Choice::Context(name), _) => existing_of(launcher, request, name, lease).await.map(Some),
-        (Choice::Embedded | Choice::Auto | Choice::Kind, _) => in_process(request, String::new(), lease, problems),
+        (Choice::Embedded | Choice::Auto | Choice::Kind, _) => {
+            in_process(launcher, request, String::new(), lease, problems)
+        }
     }
 }
 
@@ -170,16 +178,17 @@ async fn provide_node_image(
 /// # Errors
 /// Where the embedded cluster can't be planned.
 pub fn without_images(
+    launcher: &Launcher,
     request: &Request,
     lacking: &[(Reference, String)],
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
-    let serves = |reference: &Reference| ::embedded::cluster::host_serves(&reference.to_string());
+    let serves = |reference: &Reference| embedded::has(reference);
     let told = |(image, why): &(Reference, String)| format!("docker does not have {image} and can't pull it: {why}");
     if request.may_fall_back() && lacking.iter().all(|(reference, _)| serves(reference)) {
         let because = lacking.iter().map(told).collect::<Vec<_>>().join("; ");
         let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
-        return in_process(request, format!(", because {because}"), lease, problems);
+        return in_process(launcher, request, format!(", because {because}"), lease, problems);
     }
     for lack in lacking {
         let fix = if serves(&lack.0) {
@@ -230,6 +239,7 @@ async fn note_cgroups(launcher: &Launcher, docker: &Docker) {
 
 /// The embedded cluster in place of kind's.
 fn instead(
+    launcher: &Launcher,
     request: &Request,
     reason: &NoDocker,
     lease: Arc<Lease>,
@@ -239,10 +249,11 @@ fn instead(
         problems.add(format!("docker does not answer: {}", reason.reason), reason.fix.clone());
         return Ok(None);
     }
-    in_process(request, format!(", because docker does not answer: {}", reason.reason), lease, problems)
+    in_process(launcher, request, format!(", because docker does not answer: {}", reason.reason), lease, problems)
 }
 
 fn in_process(
+    launcher: &Launcher,
     request: &Request,
     because: String,
     lease: Arc<Lease>,
@@ -252,7 +263,7 @@ fn in_process(
         problems.add("the embedded cluster needs Linux's namespaces", "install Docker and use `--cluster kind`");
         return Ok(None);
     }
-    Ok(Some(Cluster::Embedded(Embedded::new(&request.run_dir, because, lease)?)))
+    Ok(Some(Cluster::Embedded(Embedded::new(launcher.clone(), &request.run_dir, because, lease)?)))
 }
 
 async fn existing_of(launcher: &Launcher, request: &Request, name: &str, lease: Arc<Lease>) -> anyhow::Result<Cluster> {

@@ -1,4 +1,4 @@
-//! Compiles programs of this workspace that go into images.
+//! Compiles programs of this workspace: those that go into images, and the embedded node.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use process::{Cmd, Launcher};
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// What cargo built.
-pub(super) struct Binary {
+pub struct Binary {
     /// The program.
     pub executable: PathBuf,
     /// Where archives of it are kept: below cargo's target folder.
@@ -25,7 +25,7 @@ pub(super) struct Binary {
 ///
 /// # Errors
 /// Where it does not compile, or there is no cargo.
-pub(super) async fn compile(launcher: &Launcher, program: &str) -> anyhow::Result<Binary> {
+pub async fn compile(launcher: &Launcher, program: &str) -> anyhow::Result<Binary> {
     ensure!(cfg!(target_os = "linux"), "{program} is built on Linux only");
     let cargo = cargo(launcher, std::env::var_os("CARGO"), program)?;
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the harness has no workspace")?;

@@ -16,6 +16,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use archive::{check, ids};
+pub use compile::{Binary, compile};
 pub use find::{in_manifests, of_containers};
 pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
 pub use reference::Reference;

@@ -87,7 +87,7 @@ async fn pools_of(cx: &Cx, placed: &Placed, variable: &str) -> anyhow::Result<Ve
         let spec: PodSpec = serde_json::from_value(template.cloned().unwrap_or_default())
             .with_context(|| format!("the pods of {kind}/{name}"))?;
         // Init containers end before the pool is opened, but for sidecars.
-        let sidecars = spec.init_containers.iter().flatten().filter(|init| embedded::pod_requests::is_sidecar(init));
+        let sidecars = spec.init_containers.iter().flatten().filter(|init| resources::pod_requests::is_sidecar(init));
         let mut size = 0;
         for container in spec.containers.iter().chain(sidecars) {
             let told = || format!("{} in container {} of {kind}/{name}", variable, container.name);

@@ -1,8 +1,8 @@
 //! `fits`: what all replicas request fits the cluster that they are meant for. Computed: the cluster of the run is another.
 
 use anyhow::{Context as _, anyhow, ensure};
-use embedded::quantity;
 use k8s_openapi::api::core::v1::PodSpec;
+use resources::quantity;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -191,7 +191,7 @@ fn requested(spec: &PodSpec, objects: &[Value]) -> Result<Request, String> {
         let overhead = found.pointer("/overhead/podFixed").cloned().unwrap_or_default();
         spec.overhead = serde_json::from_value(overhead).map_err(|error| error.to_string())?;
     }
-    let amounts = embedded::pod_requests::of(&spec);
+    let amounts = resources::pod_requests::of(&spec);
     let amount = |name: &str| u64::try_from(amounts.get(name).copied().unwrap_or(0)).unwrap_or(0);
     Ok(Request { cpu_m: amount("cpu"), memory: amount("memory").div_ceil(1000) })
 }

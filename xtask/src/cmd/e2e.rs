@@ -229,7 +229,7 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
         return Ok(());
     }
     let mut problems = Problems::default();
-    let instead = cluster::without_images(request, &lacking, &mut problems)?;
+    let instead = cluster::without_images(&run.launcher, request, &lacking, &mut problems)?;
     problems.into_result()?;
     run.cluster = instead.context("preflight found neither a problem nor a cluster")?;
     Ok(())

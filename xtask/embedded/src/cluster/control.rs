@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -20,7 +22,7 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// What the node's process tells its starter as soon as the API answers: one line of JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ready {
+pub struct Ready {
     /// The kubeconfig's path.
     pub kubeconfig: std::path::PathBuf,
     /// Where the API listens.
@@ -72,10 +74,13 @@ impl Control {
             .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
-            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))?;
-        let answer = crate::http::send(stream, request).await?;
+            .body(Full::new(body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()))))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await?;
         let status = answer.status();
-        let bytes = to_bytes(Body::new(answer.into_body()), ANSWER_BYTES_MAX).await?;
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let bytes = body.map_err(|error| anyhow!("the answer breaks off: {error}"))?.to_bytes();
         if !status.is_success() {
             bail!("{}", failure(&bytes).unwrap_or_else(|| status.to_string()));
         }

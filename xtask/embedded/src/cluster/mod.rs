@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::control::Control;
-pub(crate) use self::control::Ready;
+pub use self::control::Ready;
 use self::process::Process;
-pub use crate::faults::{Fault, Faults};
-pub use runtime::host_serves;
+pub use crate::faults::Faults;
+pub use crate::host_images::host_serves;
 
 /// An image archive is unpacked within this; a report is there at once.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -29,15 +29,15 @@ const READY: &str = "ready.json";
 pub struct Options {
     /// The cluster's run directory: everything that it writes is below.
     pub dir: PathBuf,
-    /// A binary whose `main` first calls [`crate::reexec`]; usually the running one.
-    pub exe: PathBuf,
+    /// The program `embedded-node`.
+    pub program: PathBuf,
     /// Faults planted on purpose; none in a real run.
     pub faults: Faults,
 }
 
 /// What the node's process reads from `options.json` in its run directory.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct NodeOptions {
+pub struct NodeOptions {
     /// Faults planted on purpose.
     pub faults: Faults,
 }
@@ -76,7 +76,7 @@ impl Cluster {
         let dir = make_directory(&options.dir)?;
         let written = serde_json::to_vec_pretty(&NodeOptions { faults: options.faults })?;
         std::fs::write(dir.join("options.json"), written)?;
-        let (process, ready) = Process::start(&options.exe, &dir).await?;
+        let (process, ready) = Process::start(&options.program, &dir).await?;
         std::fs::write(dir.join(READY), serde_json::to_vec(&ready)?)?;
         Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: Some(process) })
     }
@@ -95,11 +95,6 @@ impl Cluster {
     /// The kubeconfig of the cluster (mode 0600, context `chartproof`).
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
-    }
-
-    /// The process that all of it hangs on, where this handle started it.
-    pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
     }
 
     /// How the node's process ended; none as long as it runs, or where another process started it.

@@ -11,7 +11,6 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::Ready;
-use crate::node;
 
 /// The API answers within a second; a machine with every core busy may need more.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,10 +27,10 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Spawns `exe __node DIR` and waits until it says that it is ready.
-    pub(super) async fn start(exe: &Path, dir: &Path) -> anyhow::Result<(Self, Ready)> {
+    /// Spawns `embedded-node DIR` and waits until it says that it is ready.
+    pub(super) async fn start(program: &Path, dir: &Path) -> anyhow::Result<(Self, Ready)> {
         let log = dir.join("node.log");
-        let mut child = spawn(exe, dir, &log)?;
+        let mut child = spawn(program, dir, &log)?;
         let id = child.id().context("the node's process has no id")?;
         let stdout = child.stdout.take().context("the node's process has no output")?;
         let mut process = Self { child, id, log };
@@ -40,10 +39,6 @@ impl Process {
             Ok(Err(_)) => bail!("the embedded cluster did not start: {}", process.ended().await),
             Err(_) => bail!("the embedded cluster is not ready after {READY_TIMEOUT:?}: {}", tail(&process.log)),
         }
-    }
-
-    pub(super) fn id(&self) -> u32 {
-        self.id
     }
 
     /// Waits for its end, and answers how it ended with the tail of its log.
@@ -80,10 +75,9 @@ impl Process {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the node is the one process that this library starts")]
-fn spawn(exe: &Path, dir: &Path, log: &Path) -> anyhow::Result<Child> {
+fn spawn(program: &Path, dir: &Path, log: &Path) -> anyhow::Result<Child> {
     let log_file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-    Command::new(exe)
-        .arg(node::WORD)
+    Command::new(program)
         .arg(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -91,7 +85,7 @@ fn spawn(exe: &Path, dir: &Path, log: &Path) -> anyhow::Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("cannot start `{} {} {}`", exe.display(), node::WORD, dir.display()))
+        .with_context(|| format!("cannot start `{} {}`", program.display(), dir.display()))
 }
 
 async fn read_ready(stdout: ChildStdout) -> anyhow::Result<Ready> {

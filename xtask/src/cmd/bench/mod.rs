@@ -82,6 +82,8 @@ pub fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
 pub struct Run {
     launcher: Launcher,
     xtask: PathBuf,
+    /// The program of the embedded cluster.
+    node: PathBuf,
 }
 
 impl Run {
@@ -92,7 +94,8 @@ impl Run {
     pub async fn prepare(verbose: bool) -> anyhow::Result<Self> {
         let (launcher, xtask) = (Launcher::light(verbose), std::env::current_exe().context("the running program")?);
         launcher.cmd(&xtask).arg("image").timeout(TIMEOUT).run().await?;
-        Ok(Self { launcher, xtask })
+        let node = cluster::node_program(&launcher).await?;
+        Ok(Self { launcher, xtask, node })
     }
 
     /// Runs a suite to its end.

@@ -1,0 +1,33 @@
+//! The API server alone, without a node or controllers, for tries by hand and for tests with real
+//! clients: writes a kubeconfig to the path given and serves until it is killed.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use node::api::{Identity, NodeHooks, State, serve};
+use node::client::Client;
+use node::controllers::bootstrap;
+use node::faults::Planted;
+use node::kubelet;
+use node::registry::Registry;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let path: PathBuf = std::env::args_os().nth(1).unwrap_or_else(|| "kubeconfig".into()).into();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let identity = Arc::new(Identity::generate()?);
+    identity.write_kubeconfig(listener.local_addr()?, &path)?;
+    writeln!(std::io::stdout(), "{}", path.display())?;
+    let registry = Registry::new();
+    bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager"))?;
+    let state = State {
+        registry,
+        kubelet: kubelet::Handle::new(Path::new(".")),
+        identity,
+        faults: Planted::default(),
+        node: NodeHooks::none(),
+    };
+    serve(listener, state).await
+}

@@ -1,0 +1,169 @@
+//! The API server: HTTPS on a given listener, kube-apiserver's paths, words and codes.
+
+mod answer;
+mod authorize;
+mod body;
+mod channels;
+mod chartproof;
+mod discovery;
+mod eviction;
+mod exec;
+mod identity;
+mod list;
+mod log;
+mod openapi;
+mod path;
+mod pod;
+mod portforward;
+mod protobuf;
+mod request;
+mod reviews;
+mod scale;
+mod selector;
+mod server;
+mod shape;
+mod spdy;
+mod table;
+mod token;
+mod verbs;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::response::Response;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+pub(crate) use identity::Caller;
+pub use identity::Identity;
+pub use server::serve;
+
+use crate::faults::Planted;
+use crate::kubelet;
+use crate::registry::Registry;
+use crate::status::Status;
+
+/// What the API server serves from. Cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    /// The objects.
+    pub registry: Arc<Registry>,
+    /// Logs, exec and port-forwarding.
+    pub kubelet: kubelet::Handle,
+    /// Its certificate and the token that it asks for.
+    pub identity: Arc<Identity>,
+    /// Faults planted on purpose.
+    pub faults: Planted,
+    /// What the harness asks of the node beside Kubernetes' own API.
+    pub node: NodeHooks,
+}
+
+/// Loads an image archive and answers the references in it, or what is wrong with it.
+pub type LoadImages = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
+
+/// What the endpoints below `/chartproof/` call.
+#[derive(Clone)]
+pub struct NodeHooks {
+    /// Loads an image archive.
+    pub load_images: LoadImages,
+    /// What the node has to say in the report: an object whose fields join the registry's own.
+    pub report: Arc<dyn Fn() -> Value + Send + Sync>,
+}
+
+impl NodeHooks {
+    /// Those of an API server without a node: no image can be loaded, nothing is reported.
+    pub fn none() -> Self {
+        Self {
+            load_images: Arc::new(|_| Box::pin(async { Err("there is no node".to_owned()) })),
+            report: Arc::new(|| Value::Object(serde_json::Map::new())),
+        }
+    }
+}
+
+/// Answers one request, whatever it is.
+async fn handle(state: State, request: axum::extract::Request) -> Response {
+    let Some(caller) = state.identity.caller(&state.registry, request.headers()) else {
+        return read_out(request, answer::status(&Status::new(401, "Unauthorized", "Unauthorized"))).await;
+    };
+    let path = request.uri().path().trim_end_matches('/').to_owned();
+    match path.as_str() {
+        "/readyz" | "/livez" | "/healthz" => answer::text(200, "ok"),
+        "/version" => answer::json(200, &discovery::version()),
+        "/api" => discovery::core(request.headers()),
+        "/apis" => discovery::groups(request.headers()),
+        path if path.starts_with("/chartproof/") && caller == Caller::User => {
+            chartproof::answer(&state, path, request).await
+        }
+        path => {
+            let described = openapi::answer(path, request.headers());
+            let document = || discovery::group_document(path).map(|document| answer::json(200, &document));
+            if let Some(answer) = described.or_else(document) {
+                return answer;
+            }
+            match reviews::find(path) {
+                Some(review) => reviews::answer(&state, review, &caller, request).await,
+                None => resource(state, caller, request).await,
+            }
+        }
+    }
+}
+
+/// Answers a request for objects.
+async fn resource(state: State, caller: Caller, request: axum::extract::Request) -> Response {
+    let target = match path::parse(request.uri().path()) {
+        Ok(target) => target,
+        Err(path::Unknown::Group) => {
+            let refused = authorize::path(&state, &caller, request.method(), request.uri().path()).err();
+            let absent = || answer::text(404, "404 page not found\n");
+            return read_out(request, refused.map_or_else(absent, |refused| answer::status(&refused))).await;
+        }
+        Err(path::Unknown::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
+    };
+    let asked = (request.method(), request.uri(), request.headers());
+    if let Err(refused) = authorize::objects(&state, &caller, &target, asked) {
+        return read_out(request, answer::status(&refused)).await;
+    }
+    if let Some(refused) = state.faults.api_call(request.method(), &target.resource(), target.name.as_deref()).await {
+        return read_out(request, answer::refused(&refused)).await;
+    }
+    let answered = match target.subresource.as_deref() {
+        Some("exec") => exec::answer(&state, &target, request).await,
+        Some("portforward") => portforward::answer(&state, &target, request).await,
+        _ => match request::Request::read(caller, target, request).await {
+            Ok(request) => objects(&state, &request).await,
+            Err(status) => Err(status),
+        },
+    };
+    answered.unwrap_or_else(|status| answer::status(&status))
+}
+
+/// An answer that needs nothing of the request's body. That is read all the same, as kube-apiserver does: the connection
+/// would break under a client that still writes it, which then never sees the answer.
+async fn read_out(request: axum::extract::Request, answer: Response) -> Response {
+    // One that is too long or breaks off is read as far as it goes.
+    let _ = axum::body::to_bytes(request.into_body(), request::BODY_BYTES_MAX).await;
+    answer
+}
+
+/// Answers a request for objects or for what hangs on them.
+async fn objects(state: &State, request: &request::Request) -> Result<Response, Status> {
+    let target = &request.target;
+    let Some(subresource) = target.subresource.as_deref() else { return verbs::answer(state, request) };
+    if !target.kind.subresources.contains(&subresource) {
+        return Err(path::unknown_resource());
+    }
+    match (subresource, &request.method) {
+        ("status", &Method::GET | &Method::PUT | &Method::PATCH) | ("finalize", &Method::PUT) => {
+            verbs::answer(state, request)
+        }
+        ("scale", _) => scale::answer(state, request),
+        ("log", &Method::GET) => log::answer(state, request).await,
+        ("eviction", &Method::POST) => eviction::evict(state, request),
+        ("binding", &Method::POST) => eviction::bind(state, request),
+        ("token", &Method::POST) => token::answer(state, request),
+        ("attach", _) => Err(body::bad("attach is not supported by the embedded cluster: use exec or logs")),
+        _ => Err(verbs::method_not_allowed()),
+    }
+}

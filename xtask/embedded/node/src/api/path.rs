@@ -1,0 +1,114 @@
+//! URL paths to kinds, namespaces, names and subresources.
+
+use serde_json::json;
+
+use crate::kinds::{self, KINDS, Kind};
+use crate::status::Status;
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The kind.
+    pub kind: &'static Kind,
+    /// The namespace, none for cluster-wide kinds and for lists over all namespaces.
+    pub namespace: Option<String>,
+    /// The object, none for a collection.
+    pub name: Option<String>,
+    /// `status`, `log` …
+    pub subresource: Option<String>,
+}
+
+impl Target {
+    /// The namespace, empty for cluster-wide kinds, as the store wants it.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The resource as rules and faults name it: `pods`, `pods/log`.
+    pub fn resource(&self) -> String {
+        let subresource = self.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        format!("{}{subresource}", self.kind.plural)
+    }
+}
+
+/// Why a path names nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// No such group and version: not a path of the API.
+    Group,
+    /// No such resource in a group that is there.
+    Resource,
+}
+
+/// 404 for a resource that is not served.
+pub fn unknown_resource() -> Status {
+    let message = "the server could not find the requested resource";
+    Status { details: json!({}), ..Status::new(404, "NotFound", message) }
+}
+
+/// What `path` names.
+pub fn parse(path: &str) -> Result<Target, Unknown> {
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let (group, version, rest) = match segments.as_slice() {
+        ["api", version, rest @ ..] => ("", *version, rest),
+        ["apis", group, version, rest @ ..] => (*group, *version, rest),
+        _ => return Err(Unknown::Group),
+    };
+    if !KINDS.iter().any(|k| k.group == group && k.version == version) {
+        return Err(Unknown::Group);
+    }
+    let owned = |text: &str| text.to_owned();
+    let find = |plural: &str, namespaced: bool| {
+        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(Unknown::Resource)
+    };
+    let target = |kind, namespace: Option<&str>, rest: &[&str]| match rest {
+        [] => Ok(Target { kind, namespace: namespace.map(owned), name: None, subresource: None }),
+        [name, rest @ ..] => Ok(Target {
+            kind,
+            namespace: namespace.map(owned),
+            name: Some(owned(name)),
+            subresource: (!rest.is_empty()).then(|| rest.join("/")),
+        }),
+    };
+    match rest {
+        ["namespaces", namespace, plural, rest @ ..] if !is_namespace_subresource(plural) => {
+            target(find(plural, true)?, Some(namespace), rest)
+        }
+        [plural, rest @ ..] => target(find(plural, false)?, None, rest),
+        [] => Err(Unknown::Resource),
+    }
+}
+
+fn is_namespace_subresource(segment: &str) -> bool {
+    matches!(segment, "status" | "finalize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(path: &str) -> String {
+        match parse(path) {
+            Ok(t) => format!("{} {:?} {:?} {:?}", t.kind.plural, t.namespace, t.name, t.subresource),
+            Err(unknown) => format!("{unknown:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_name_what_kube_apiserver_means_by_them() {
+        let table = [
+            ("/api/v1/pods", "pods None None None"),
+            ("/api/v1/namespaces", "namespaces None None None"),
+            ("/api/v1/namespaces/a", "namespaces None Some(\"a\") None"),
+            ("/api/v1/namespaces/a/status", "namespaces None Some(\"a\") Some(\"status\")"),
+            ("/api/v1/namespaces/a/pods/p/log", "pods Some(\"a\") Some(\"p\") Some(\"log\")"),
+            ("/apis/apps/v1/namespaces/a/statefulsets", "statefulsets Some(\"a\") None None"),
+            ("/apis/apps/v1/namespaces/a/nosuch", "Resource"),
+            ("/apis/apps/v2/deployments", "Group"),
+            ("/api/v1/namespaces/a/nodes", "Resource"),
+        ];
+        for (path, wanted) in table {
+            assert_eq!(parsed(path), wanted, "{path}");
+        }
+    }
+}

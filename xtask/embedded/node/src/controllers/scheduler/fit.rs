@@ -1,0 +1,60 @@
+//! Whether a node takes a pod at all, and whether there is room for what it requests.
+
+use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
+
+use super::Reason;
+use crate::controllers::pods;
+use resources::pod_requests::{self, Amounts};
+
+/// A cordoned node, or a taint that the pod does not tolerate.
+pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
+    let spec = node.spec.as_ref()?;
+    let tolerations = pod.spec.iter().filter_map(|s| s.tolerations.as_ref()).flatten().collect::<Vec<_>>();
+    let cordon =
+        Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Taint::default() };
+    let tolerated = |taint: &Taint| tolerations.iter().any(|toleration| tolerates(toleration, taint));
+    if spec.unschedulable == Some(true) && !tolerated(&cordon) {
+        return Some(Reason::hard("1 node(s) were unschedulable"));
+    }
+    let keeps_out = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerated(taint);
+    spec.taints.iter().flatten().find(keeps_out)?;
+    Some(Reason::hard("1 node(s) had untolerated taint(s)"))
+}
+
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let effect = toleration.effect.as_deref().unwrap_or_default();
+    let key = toleration.key.as_deref().unwrap_or_default();
+    let exists = toleration.operator.as_deref() == Some("Exists");
+    let same_value = toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default();
+    (effect.is_empty() || effect == taint.effect)
+        && (key == taint.key || key.is_empty() && exists)
+        && (exists || same_value)
+}
+
+/// What is missing for the pod's requests beside those of `others`, which are on the node.
+pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
+    let allocatable = node.status.as_ref()?.allocatable.as_ref()?;
+    let allocatable = pod_requests::parse(allocatable);
+    let running: Vec<_> = others.iter().filter(|other| !pods::is_finished(other)).collect();
+    let mut used = Amounts::new();
+    running
+        .iter()
+        .filter_map(|other| other.spec.as_ref())
+        .for_each(|spec| pod_requests::add(&mut used, &pod_requests::of(spec)));
+    let wanted = pod_requests::of(pod.spec.as_ref()?);
+    let capacity = |name: &str| allocatable.get(name).copied().unwrap_or_default();
+    let short: Vec<&String> = wanted
+        .iter()
+        .filter(|(name, amount)| {
+            **amount > 0 && capacity(name).saturating_sub(used.get(*name).copied().unwrap_or(0)) < **amount
+        })
+        .map(|(name, _)| name)
+        .collect();
+    let mut texts: Vec<String> = short.iter().map(|name| format!("1 Insufficient {name}")).collect();
+    let count = i64::try_from(running.len()).unwrap_or(i64::MAX).saturating_mul(1000);
+    if allocatable.get("pods").is_some_and(|pods| *pods <= count) {
+        texts.push("1 Too many pods".to_owned());
+    }
+    let helped_by_eviction = short.iter().all(|name| wanted[*name] <= capacity(name));
+    (!texts.is_empty()).then(|| Reason { text: texts.join(", "), helped_by_eviction })
+}

@@ -1,0 +1,83 @@
+//! Faults of the API server.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use embedded::faults::What;
+use tokio::time::Instant;
+
+use super::Planted;
+use crate::status::Status;
+
+impl Planted {
+    /// Returns the refusal of a call, if a fault strikes it; does not return if the call hangs. A fault is of
+    /// `VERB resource`, `VERB resource/subresource`, or either with the object's name behind a space.
+    pub(crate) async fn api_call(&self, method: &Method, resource: &str, name: Option<&str>) -> Option<Status> {
+        let call = format!("{method} {resource}");
+        let named = format!("{call} {}", name.unwrap_or_default());
+        let is_api = |what: &What| {
+            matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies)
+        };
+        match self.strike(&call, is_api).or_else(|| self.strike(&named, is_api))? {
+            What::ApiFails { code, message } => {
+                let message = if message.is_empty() { format!("planted: {call}") } else { message };
+                Some(Status::new(code, reason(code), message))
+            }
+            What::NodeDies => die(&call),
+            What::ApiRefuses { seconds } => {
+                self.refuse_for(seconds);
+                std::future::pending().await
+            }
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn refuse_for(&self, seconds: u64) {
+        self.refuses_until.send_replace(Some(Instant::now() + Duration::from_secs(seconds)));
+    }
+
+    /// Whether the API server refuses everything now.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuses_until.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until the API server refuses everything.
+    pub(crate) async fn refusal(&self) {
+        let mut until = self.refuses_until.subscribe();
+        let refuses = |until: &Option<Instant>| until.is_some_and(|until| Instant::now() < until);
+        // The sender lives as long as `self`.
+        drop(until.wait_for(refuses).await);
+    }
+
+    /// Whether a new watch of a resource ends after its first event.
+    pub(crate) fn breaks_watch(&self, resource: &str) -> bool {
+        self.strikes(resource, &What::WatchBreaks)
+    }
+
+    /// Whether a new watch of a resource has expired.
+    pub(crate) fn expires_watch(&self, resource: &str) -> bool {
+        self.strikes(resource, &What::WatchExpires)
+    }
+
+    /// Whether a new port-forward to a pod drops as soon as it is up.
+    pub(crate) fn drops_port_forward(&self, pod: &str) -> bool {
+        self.strikes(pod, &What::PortForwardDrops)
+    }
+}
+
+fn reason(code: u16) -> &'static str {
+    match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    }
+}
+
+/// Ends the node's process, and with it all that runs on the node.
+fn die(call: &str) -> ! {
+    tracing::error!("planted: the node's process ends at {call}");
+    std::process::exit(1)
+}

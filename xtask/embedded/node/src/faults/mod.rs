@@ -1,0 +1,96 @@
+//! The planted faults of the running cluster: their state, and what each layer asks of it.
+//!
+//! A layer holds a [`Planted`] and calls the hooks of its own file here; it knows neither the sorts of faults nor their
+//! counts. Faults that act without being asked stand in `acting_faults`.
+
+mod api;
+mod controllers;
+mod kubelet;
+mod network;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+pub use embedded::faults::Faults;
+use embedded::faults::{VARIABLE, What};
+pub(crate) use network::not_found;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The faults as the running cluster asks for them. Cheap to clone; all clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct Planted {
+    faults: Arc<Mutex<Faults>>,
+    refuses_until: watch::Sender<Option<Instant>>,
+}
+
+impl Planted {
+    /// These faults, with their full counts.
+    pub fn new(faults: Faults) -> Self {
+        Self { faults: Arc::new(Mutex::new(faults)), ..Self::default() }
+    }
+
+    /// These faults and those of the environment.
+    ///
+    /// # Errors
+    /// Where the variable does not hold faults.
+    pub(crate) fn with_environment(mut faults: Faults) -> anyhow::Result<Self> {
+        if let Ok(text) = std::env::var(VARIABLE) {
+            let more: Faults = serde_json::from_str(&text).context(VARIABLE)?;
+            faults.0.extend(more.0);
+        }
+        Ok(Self::new(faults))
+    }
+
+    /// Other faults from now on.
+    pub fn replace(&self, faults: Faults) {
+        *self.lock() = faults;
+    }
+
+    /// The first fault of the wanted sort that hits `target`; counts as one strike.
+    fn strike(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+        let mut faults = self.lock();
+        let fault = faults.0.iter_mut().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
+        fault.times = fault.times.map(|times| times - 1);
+        Some(fault.what.clone())
+    }
+
+    /// Whether a fault that carries nothing strikes `target`.
+    fn strikes(&self, target: &str, what: &What) -> bool {
+        self.strike(target, |other| other == what).is_some()
+    }
+
+    /// The first fault of the wanted sort that is going to hit `target`; counts as nothing.
+    fn next(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+        let faults = self.lock();
+        let fault = faults.0.iter().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
+        Some(fault.what.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says() {
+        let json = r#"[{"fault": "pullFails", "message": "no such host", "of": "busybox:*", "times": 2}]"#;
+        let planted = Planted::new(serde_json::from_str(json).unwrap());
+        assert_eq!(planted.pull_error("alpine:3"), None);
+        assert!(planted.hides_image("busybox:1"), "that counts as nothing");
+        assert!(planted.pull_error("busybox:1").is_some());
+        assert!(planted.pull_error("busybox:2").is_some());
+        assert_eq!(planted.pull_error("busybox:1"), None, "struck twice already");
+    }
+
+    #[test]
+    fn a_fault_without_a_target_hits_all() {
+        let planted = Planted::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
+        assert!(planted.fills_node("s-0"));
+        assert!(!planted.breaks_name("s-0"));
+    }
+}

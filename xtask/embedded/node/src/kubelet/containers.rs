@@ -1,0 +1,123 @@
+//! A round's containers: which are started, killed or restarted, and when to try again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use k8s_openapi::api::core::v1::Container;
+use tokio::time::Instant;
+
+use super::record::{Record, Refusal, is_sidecar};
+use super::time::earliest;
+use super::worker::{RETRY, Worker};
+use super::{grace, pod_status, security, time};
+
+impl Worker {
+    /// The containers whose last run is over.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &String> {
+        self.records.iter().filter(|(_, record)| record.ended().is_some()).map(|(name, _)| name)
+    }
+
+    /// Whether a container's run is over since this round's status was written: the next one shows that first.
+    fn has_just_ended(&self, container: &Container) -> bool {
+        let is_over = self.ended().any(|name| *name == container.name);
+        is_over && !self.shown_ended.contains(&container.name)
+    }
+
+    /// Starts what is to run and restarts what has failed; when to try again, if at all.
+    pub(super) async fn ensure_containers(&mut self) -> Option<Instant> {
+        let pod = Arc::clone(&self.pod);
+        let spec = pod.spec.as_ref()?;
+        let mut retry = None;
+        for container in spec.init_containers.iter().flatten() {
+            if self.is_to_go() || self.has_just_ended(container) {
+                return Some(Instant::now());
+            }
+            retry = earliest(retry, self.ensure(container, true).await);
+            if !self.is_initialized(container) {
+                return retry;
+            }
+        }
+        for container in &spec.containers {
+            if self.is_to_go() || self.has_just_ended(container) {
+                return Some(Instant::now());
+            }
+            retry = earliest(retry, self.ensure(container, false).await);
+        }
+        retry
+    }
+
+    /// Whether the containers after this init container may start.
+    fn is_initialized(&self, container: &Container) -> bool {
+        let record = self.records.get(&container.name);
+        if is_sidecar(container) {
+            let run = record.and_then(|record| record.current.as_ref());
+            return run.is_some_and(|run| run.running().is_some() && run.health.borrow().started);
+        }
+        record.and_then(Record::ended).is_some_and(|ended| ended.state.exit_code == 0)
+    }
+
+    async fn ensure(&mut self, container: &Container, is_init: bool) -> Option<Instant> {
+        // Kubelet backs off from the end that it knew before it killed the container itself.
+        let known_end = self.records.get(&container.name).and_then(|record| match record.ended() {
+            Some(ended) => Some(ended.finished_at),
+            None => record.previous.as_ref().map(|ended| ended.finished_at),
+        });
+        self.kill_if_condemned(container, is_init).await;
+        if self.is_to_go() {
+            return Some(Instant::now());
+        }
+        let pod = Arc::clone(&self.pod);
+        let policy = pod_status::policy(pod.spec.as_ref()?, container, is_init);
+        let wants_start = self.records.entry(container.name.clone()).or_default().wants_start(policy);
+        if !wants_start {
+            return None;
+        }
+        if let Some(end) = known_end {
+            if let Some((delay, until)) = self.backoff.until(&container.name, end, Utc::now()) {
+                return Some(self.back_off(container, is_init, delay, until));
+            }
+            self.backoff.next(&container.name, end, Utc::now());
+        }
+        match self.start(container, is_init).await {
+            Ok(()) => None,
+            Err(refusal) => {
+                self.records.entry(container.name.clone()).or_default().refusal = Some(refusal);
+                Some(Instant::now() + RETRY)
+            }
+        }
+    }
+
+    async fn kill_if_condemned(&mut self, container: &Container, is_init: bool) {
+        let run = self.records.get(&container.name).and_then(|record| record.current.as_ref());
+        let Some(health) = run.filter(|run| run.running().is_some()).map(|run| *run.health.borrow()) else { return };
+        let Some(probe) = health.failed else { return };
+        let message = format!("Container {} failed {probe} probe, will be restarted", container.name);
+        self.reporter.of(&container.name, is_init).normal("Killing", &message);
+        let grace = health.grace_s.map_or_else(|| grace::of(&self.pod), |own| time::seconds(Some(own), 30));
+        self.stop_container(container, grace, Some(self.orders.clone())).await;
+    }
+
+    fn back_off(
+        &mut self,
+        container: &Container,
+        is_init: bool,
+        delay: Duration,
+        until: chrono::DateTime<Utc>,
+    ) -> Instant {
+        let (name, pod) = (&container.name, security::full_name(&self.pod));
+        let message = format!("Back-off restarting failed container {name} in pod {pod}");
+        self.reporter.of(name, is_init).warning("BackOff", &message);
+        let delay = short(delay);
+        let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
+        let record = self.records.entry(name.clone()).or_default();
+        record.refusal = Some(Refusal::new("CrashLoopBackOff", message));
+        Instant::now() + time::until(until)
+    }
+}
+
+/// A delay as Go prints it: `10s`, `2m40s`, `5m0s`.
+fn short(delay: Duration) -> String {
+    let (minutes, seconds) = (delay.as_secs() / 60, delay.as_secs() % 60);
+    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") }
+}

@@ -1,0 +1,175 @@
+//! What the kubelet remembers of each container of a pod: its runs, and why it does not run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerUser};
+use runtime::Exit;
+use tokio::sync::{SetOnce, watch};
+use tokio::task::JoinHandle;
+
+use super::time;
+
+/// The containers of a pod by name.
+pub(super) type Records = BTreeMap<String, Record>;
+
+/// One container of a pod.
+#[derive(Default)]
+pub(super) struct Record {
+    /// The latest run, going on or ended.
+    pub current: Option<Run>,
+    /// How the run before that ended.
+    pub previous: Option<Ended>,
+    /// Why the last attempt to start it failed; none as soon as one succeeds.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a container does not run: `ImagePullBackOff` and its like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// One start of a container.
+pub(super) struct Run {
+    pub attempt: u32,
+    pub id: String,
+    /// Reference and id of the image as the runtime resolved them.
+    pub image: (String, String),
+    pub user: Option<ContainerUser>,
+    pub started_at: DateTime<Utc>,
+    /// None where the program could not even be started.
+    pub container: Option<runtime::Container>,
+    pub ended: Arc<SetOnce<Ended>>,
+    pub health: watch::Sender<Health>,
+    /// The watch for the end, and with it the probes: over when the run is forgotten.
+    #[expect(dead_code, reason = "held to be dropped with the run")]
+    pub tasks: Tasks,
+}
+
+/// What the probes say of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Health {
+    pub started: bool,
+    pub ready: bool,
+    /// The probe that condemned the container: `liveness` or `startup`.
+    pub failed: Option<&'static str>,
+    /// How long it then has to stop, where the probe itself says so, in seconds.
+    pub grace_s: Option<i64>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    pub state: ContainerStateTerminated,
+    /// The time in full: back-off is counted from it.
+    pub finished_at: DateTime<Utc>,
+}
+
+/// Tasks that end with their owner.
+#[derive(Default)]
+pub(super) struct Tasks(pub Vec<JoinHandle<()>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Run {
+    /// The container where it runs.
+    pub fn running(&self) -> Option<&runtime::Container> {
+        self.container.as_ref().filter(|_| self.ended.get().is_none())
+    }
+}
+
+impl Record {
+    /// The running container, if it runs.
+    pub fn running(&self) -> Option<&runtime::Container> {
+        self.current.as_ref()?.running()
+    }
+
+    /// How the latest run ended; none while it goes on or where there was none.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.current.as_ref()?.ended.get()
+    }
+
+    /// The number of the next run.
+    pub fn next_attempt(&self) -> u32 {
+        self.current.as_ref().map_or(0, |run| run.attempt + 1)
+    }
+
+    /// Takes a new run in.
+    pub fn begin(&mut self, run: Run) {
+        self.previous = self.current.take().and_then(|run| run.ended.get().cloned());
+        self.current = Some(run);
+    }
+
+    /// Whether a container that does not run is to be started (again).
+    pub fn wants_start(&self, policy: &str) -> bool {
+        match (&self.current, self.ended()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(_), Some(ended)) => match policy {
+                "Never" => false,
+                "OnFailure" => ended.state.exit_code != 0,
+                _ => true,
+            },
+        }
+    }
+}
+
+impl Ended {
+    /// How a container ended, in the API's words.
+    pub fn new(id: &str, exit: &Exit, message: Option<String>) -> Self {
+        let reason = match exit.code {
+            _ if exit.oom_killed => "OOMKilled",
+            0 => "Completed",
+            _ => "Error",
+        };
+        let state = ContainerStateTerminated {
+            container_id: Some(format!("containerd://{id}")),
+            exit_code: exit.code,
+            reason: Some(reason.to_owned()),
+            message,
+            started_at: Some(time::of(exit.started_at)),
+            finished_at: Some(time::of(exit.finished_at)),
+            signal: None,
+        };
+        Self { state, finished_at: exit.finished_at }
+    }
+
+    /// A container whose program could not be started.
+    pub fn never_started(id: &str, message: String) -> Self {
+        let state = ContainerStateTerminated {
+            container_id: Some(format!("containerd://{id}")),
+            exit_code: 128,
+            reason: Some("StartError".to_owned()),
+            message: Some(message),
+            started_at: Some(time::of(DateTime::UNIX_EPOCH)),
+            finished_at: Some(time::of(Utc::now())),
+            signal: None,
+        };
+        Self { state, finished_at: Utc::now() }
+    }
+
+    pub fn to_state(&self) -> ContainerState {
+        ContainerState { terminated: Some(self.state.clone()), ..ContainerState::default() }
+    }
+}
+
+impl Refusal {
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+
+    pub fn to_state(&self) -> ContainerState {
+        let message = (!self.message.is_empty()).then(|| self.message.clone());
+        let waiting = ContainerStateWaiting { reason: Some(self.reason.to_owned()), message };
+        ContainerState { waiting: Some(waiting), ..ContainerState::default() }
+    }
+}
+
+pub(super) use resources::pod_requests::is_sidecar;

@@ -1,0 +1,100 @@
+//! What kube-apiserver's admission does to new objects: the namespace has to live, addresses and
+//! finalizers are given, quotas and Pod Security are asked.
+
+mod addresses;
+mod namespace;
+mod pod;
+pub(crate) mod pod_security;
+mod quota;
+mod storage;
+
+pub use quota::usage as quota_usage;
+
+use serde_json::{Value, json};
+
+use super::value::{fill, is_missing};
+use super::{Registry, Writer, defaults};
+use crate::kinds::Kind;
+use crate::status::Status;
+
+impl Registry {
+    /// Changes a new object as admission does, and answers what to warn of.
+    pub(super) fn admit(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        object: &mut Value,
+    ) -> Result<Vec<String>, Status> {
+        namespace::check(self, writer, kind, object)?;
+        match kind.kind {
+            "Pod" => {
+                pod::admit(self, object)?;
+                object["status"] =
+                    json!({"phase": "Pending", "qosClass": defaults::quality_of_service(&object["spec"])});
+            }
+            "Service" => {
+                self.give_addresses(writer, object)?;
+                fill(object, "status", json!({"loadBalancer": {}}));
+            }
+            "Ingress" => fill(object, "status", json!({"loadBalancer": {}})),
+            "StatefulSet" => fill(object, "status", json!({"replicas": 0, "availableReplicas": 0})),
+            "ReplicaSet" => fill(object, "status", json!({"replicas": 0})),
+            "Deployment" | "Job" | "CronJob" => fill(object, "status", json!({})),
+            "PodDisruptionBudget" => {
+                let nothing =
+                    json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
+                fill(object, "status", nothing);
+            }
+            "PersistentVolumeClaim" => storage::admit_claim(self, object),
+            "PersistentVolume" => storage::admit_volume(object),
+            "Namespace" if is_missing(&object["spec"]["finalizers"]) => {
+                object["spec"]["finalizers"] = json!(["kubernetes"]);
+            }
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// Asks the quotas and Pod Security, once all else about the object is known to be right.
+    pub(super) fn admit_last(&self, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
+        let warnings = pod_security::check(self, kind, object)?;
+        quota::check(self, kind, object)?;
+        Ok(warnings)
+    }
+
+    /// What Pod Security says of the pods of a changed workload.
+    pub(super) fn warn_of(&self, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
+        pod_security::check(self, kind, object)
+    }
+
+    /// What an update leaves out and the server had given before.
+    pub(super) fn keep_given(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        stored: &Value,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        match kind.kind {
+            "Service" => {
+                addresses::keep(stored, object);
+                self.give_addresses(writer, object)?;
+            }
+            "Pod" => pod::keep(stored, object),
+            "PersistentVolumeClaim" => {
+                for field in ["volumeName", "storageClassName"] {
+                    if object["spec"].get(field).is_none() && stored["spec"].get(field).is_some() {
+                        object["spec"][field] = stored["spec"][field].clone();
+                    }
+                }
+            }
+            "Job" => {
+                fill(&mut object["spec"], "selector", stored["spec"]["selector"].clone());
+            }
+            // Only `finalize` and the controllers change what holds a namespace.
+            "Namespace" if !writer.is_internal => object["spec"] = stored["spec"].clone(),
+            _ => {}
+        }
+        Ok(())
+    }
+}

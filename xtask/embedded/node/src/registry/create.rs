@@ -1,0 +1,103 @@
+//! Creating an object.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::Value;
+
+use super::apply::managers::Managers;
+use super::{Registry, Writer, Written, decode, defaults, meta, schema, validate};
+use crate::kinds::Kind;
+use crate::status::Status;
+use crate::store;
+
+impl Registry {
+    /// Creates an object. Its metadata names it, or has `generateName`.
+    ///
+    /// # Errors
+    /// 409 `AlreadyExists`, 422 `Invalid`, 403 `Forbidden`.
+    pub(crate) fn create_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+        self.create_with(writer, kind, object, None)
+    }
+
+    /// As [`Registry::create_as`], with owners of the fields already known (server-side apply).
+    pub(super) fn create_with(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        object: Value,
+        managers: Option<Managers>,
+    ) -> Result<Written, Status> {
+        let mut object = known_fields(kind, object)?;
+        object["apiVersion"] = kind.api_version().into();
+        object["kind"] = kind.kind.into();
+        if !writer.is_internal {
+            refuse_resource_version(&object)?;
+            drop_status(kind, &mut object);
+        }
+        if !kind.namespaced {
+            meta::set_or_drop(&mut object, "namespace", None);
+        }
+        meta::name_it(&mut object);
+        meta::stamp(kind, &mut object);
+        defaults::apply(kind, &mut object);
+        // Two services that are made at once must not be given the same address.
+        let allocating = || self.allocating.lock().unwrap_or_else(PoisonError::into_inner);
+        let _allocating = (kind.kind == "Service").then(allocating);
+        // What admission adds, and the status, is nobody's.
+        let managers = managers.unwrap_or_else(|| managers_of_new(writer, kind, &object));
+        let mut warnings = self.admit(writer, kind, &mut object)?;
+        // What the controllers make of a template is looked at as closely as what a client sends.
+        if !writer.is_internal || kind.kind == "Pod" {
+            check(kind, &object)?;
+        }
+        self.check_grant(writer, kind, &object)?;
+        if kind.kind == "Job" {
+            defaults::own_pods(&mut object);
+        }
+        warnings.extend(self.admit_last(kind, &object)?);
+        managers.write(&mut object);
+        let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
+        self.note_ignored(writer, kind, &object);
+        Ok(Written { object, warnings })
+    }
+}
+
+/// Who owns the fields of a new object that was not applied: its creator.
+fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
+    let Some(message) = schema::of_kind(kind.kind) else { return Managers::default() };
+    let mut created = object.clone();
+    drop_status(kind, &mut created);
+    let empty = Value::Object(serde_json::Map::new());
+    Managers::default().updated(message, &empty, &created, &writer.manager("Update"))
+}
+
+/// What is wrong with an object, or can't be honoured here.
+fn check(kind: &'static Kind, object: &Value) -> Result<(), Status> {
+    let mut causes = validate::new(kind, object);
+    causes.extend(validate::unsupported::refused(kind, object));
+    if causes.is_empty() { Ok(()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
+}
+
+/// Drops what the type does not know; a client's request was decoded already, a controller's was not.
+pub fn known_fields(kind: &Kind, object: Value) -> Result<Value, Status> {
+    let Some(message) = schema::of_kind(kind.kind) else { return Ok(object) };
+    let decoded = decode::decode(message, object).map_err(|why| Status::new(400, "BadRequest", why))?;
+    Ok(decoded.object)
+}
+
+fn refuse_resource_version(object: &Value) -> Result<(), Status> {
+    if object["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(Status::new(500, "InternalError", "resourceVersion should not be set on objects to be created"))
+}
+
+/// The status is its subresource's alone; a node and a volume are born with theirs.
+fn drop_status(kind: &Kind, object: &mut Value) {
+    if kind.subresources.contains(&"status")
+        && !matches!(kind.kind, "Node" | "PersistentVolume")
+        && let Some(object) = object.as_object_mut()
+    {
+        object.shift_remove("status");
+    }
+}

@@ -1,0 +1,100 @@
+//! What happens to an object between a request and the store: names, defaults, validation, field
+//! ownership, generation, graceful deletion, finalizers. Controllers and the API server both write
+//! through it.
+
+mod admission;
+mod apply;
+mod create;
+pub(crate) mod decode;
+mod defaults;
+mod delete;
+mod meta;
+mod options;
+pub(crate) mod patch;
+pub mod rbac;
+pub mod schema;
+pub(crate) mod tokens;
+mod update;
+mod validate;
+pub(crate) mod value;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+pub(crate) use admission::quota_usage;
+pub(crate) use apply::typed::check as check_applied;
+pub(crate) use delete::{Deleted, check_preconditions};
+pub(crate) use options::{DeleteOptions, Writer};
+pub(crate) use update::Patch;
+pub use validate::unsupported::{ignored_paths, refused_paths};
+
+use crate::kinds::{KINDS, Kind};
+use crate::store::{self, Store};
+
+/// The objects of a cluster under the API's rules.
+pub struct Registry {
+    /// Where they are kept.
+    pub store: Arc<Store>,
+    /// Fields that were accepted and make no difference here: `Pod default/web spec.affinity`.
+    ignored: Mutex<BTreeSet<String>>,
+    /// Held from the choice of a free service address until it is stored.
+    allocating: Mutex<()>,
+    /// Those of service accounts.
+    pub tokens: tokens::Tokens,
+}
+
+/// What a write made.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The object as it is kept now; as it would be kept, for a dry run.
+    pub object: Arc<Value>,
+    /// What the client is to be warned of.
+    pub warnings: Vec<String>,
+}
+
+impl Registry {
+    /// A registry of an empty store.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::default(),
+            ignored: Mutex::default(),
+            allocating: Mutex::default(),
+            tokens: tokens::Tokens::default(),
+        })
+    }
+
+    /// Remembers the fields of a client's object that make no difference here.
+    fn note_ignored(&self, writer: &Writer, kind: &'static Kind, object: &Value) {
+        if writer.is_internal || writer.dry_run {
+            return;
+        }
+        let fields = validate::unsupported::ignored(kind, object);
+        let fields = fields.into_iter().map(|field| format!("{} {field}", named(kind, object)));
+        self.ignored.lock().unwrap_or_else(PoisonError::into_inner).extend(fields);
+    }
+
+    /// What was accepted but makes no difference here: kinds that nothing acts on, fields without effect.
+    pub(crate) fn report(&self) -> Value {
+        let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {
+            let (objects, _) = self.store.list(kind, None);
+            objects.into_iter().map(move |object| named(kind, &object))
+        });
+        let ignored: Vec<String> =
+            self.ignored.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        json!({ "inert": inert.collect::<Vec<_>>(), "ignoredFields": ignored, "notEnforced": [] })
+    }
+}
+
+/// `Ingress caesium/caesium`, as the report names an object.
+fn named(kind: &Kind, object: &Value) -> String {
+    let (namespace, name) = store::key(object);
+    if namespace.is_empty() { format!("{} {name}", kind.kind) } else { format!("{} {namespace}/{name}", kind.kind) }
+}
+
+/// The time as the API writes it: RFC 3339, whole seconds, UTC.
+pub(crate) fn now() -> Value {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into()
+}

@@ -1,0 +1,29 @@
+//! The patches that are no apply: JSON patch, merge patch, strategic merge patch.
+
+pub(crate) mod strategic;
+
+use serde_json::Value;
+
+use crate::status::Status;
+
+/// RFC 6902.
+///
+/// # Errors
+/// 422 where the patch does not apply, 400 where it is none.
+pub fn json(object: &Value, patch: &Value) -> Result<Value, Status> {
+    let patch: json_patch::Patch = serde_json::from_value(patch.clone())
+        .map_err(|error| Status::new(400, "BadRequest", format!("error decoding patch: {error}")))?;
+    let mut patched = object.clone();
+    json_patch::patch(&mut patched, &patch).map_err(|_| Status {
+        details: serde_json::json!({}),
+        ..Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    })?;
+    Ok(patched)
+}
+
+/// RFC 7386.
+pub fn merge(object: &Value, patch: &Value) -> Value {
+    let mut patched = object.clone();
+    json_patch::merge(&mut patched, patch);
+    patched
+}

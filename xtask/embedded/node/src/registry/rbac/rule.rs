@@ -1,0 +1,105 @@
+//! One rule of a role.
+
+use serde_json::Value;
+
+use crate::registry::value::items;
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked<'a> {
+    /// Something with objects.
+    Resource {
+        /// `get`, `list`, `create` …
+        verb: &'a str,
+        /// API group, empty for the core group.
+        group: &'a str,
+        /// `pods`, `pods/log`.
+        resource: &'a str,
+        /// The object's name, empty for a collection and for what has none yet.
+        name: &'a str,
+    },
+    /// Something with a path that is no object's.
+    Path {
+        /// `get` …
+        verb: &'a str,
+        /// `/metrics`.
+        path: &'a str,
+    },
+}
+
+/// Whether a rule allows it.
+pub(crate) fn allows(rule: &Value, asked: &Asked) -> bool {
+    match *asked {
+        Asked::Resource { verb, group, resource, name } => {
+            lists(rule, "verbs", verb)
+                && lists(rule, "apiGroups", group)
+                && (lists(rule, "resources", resource) || lists_subresource(rule, resource))
+                && (items(rule, "resourceNames").next().is_none() || has(rule, "resourceNames", name))
+        }
+        Asked::Path { verb, path } => {
+            lists(rule, "verbs", verb)
+                && items(rule, "nonResourceURLs").filter_map(Value::as_str).any(|url| match url.strip_suffix('*') {
+                    Some(start) => path.starts_with(start),
+                    None => path == url,
+                })
+        }
+    }
+}
+
+fn has(rule: &Value, field: &str, wanted: &str) -> bool {
+    items(rule, field).any(|item| item == wanted)
+}
+
+fn lists(rule: &Value, field: &str, wanted: &str) -> bool {
+    has(rule, field, "*") || has(rule, field, wanted)
+}
+
+/// `*/scale`: a subresource of all resources.
+fn lists_subresource(rule: &Value, resource: &str) -> bool {
+    resource.split_once('/').is_some_and(|(_, subresource)| has(rule, "resources", &format!("*/{subresource}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked<'a>(verb: &'a str, group: &'a str, resource: &'a str, name: &'a str) -> Asked<'a> {
+        Asked::Resource { verb, group, resource, name }
+    }
+
+    #[test]
+    fn a_rule_allows_what_it_lists_and_nothing_else() {
+        let rule = json!({"apiGroups": ["", "apps"], "resources": ["pods", "*/scale"], "verbs": ["get", "update"]});
+        assert!(allows(&rule, &asked("get", "", "pods", "a")));
+        assert!(allows(&rule, &asked("update", "apps", "deployments/scale", "a")));
+        for other in [
+            asked("list", "", "pods", ""),
+            asked("get", "batch", "pods", "a"),
+            asked("get", "", "pods/log", "a"),
+            asked("get", "", "secrets", "a"),
+            Asked::Path { verb: "get", path: "/metrics" },
+        ] {
+            assert!(!allows(&rule, &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_some_names_is_for_no_collection() {
+        let rule = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"], "resourceNames": ["a"]});
+        assert!(allows(&rule, &asked("get", "", "secrets", "a")));
+        assert!(!allows(&rule, &asked("get", "", "secrets", "b")));
+        assert!(!allows(&rule, &asked("list", "", "secrets", "")));
+        assert!(!allows(&rule, &asked("create", "", "secrets", "")));
+    }
+
+    #[test]
+    fn paths_may_end_in_a_star() {
+        let rule = json!({"nonResourceURLs": ["/metrics", "/logs/*"], "verbs": ["get"]});
+        let path = |path| Asked::Path { verb: "get", path };
+        assert!(allows(&rule, &path("/metrics")) && allows(&rule, &path("/logs/a")));
+        assert!(!allows(&rule, &path("/metrics/a")) && !allows(&rule, &path("/log")));
+        assert!(!allows(&rule, &asked("get", "", "pods", "")));
+    }
+}

@@ -1,0 +1,284 @@
+//! Replacing and patching an object.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::apply::managers::Managers;
+use super::{Registry, Writer, Written, create, defaults, meta, patch, schema, validate};
+use crate::kinds::Kind;
+use crate::status::Status;
+use crate::store;
+
+/// How often a patch is tried again on what somebody else wrote in between.
+const TRIES_MAX: usize = 5;
+
+/// A patch as a client sends it.
+#[derive(Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Value),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' own merge patch.
+    Strategic(Value),
+    /// Server-side apply, and whether it takes over what others own.
+    Apply(Value, bool),
+}
+
+impl Registry {
+    /// Replaces an object, or the part of it that the subresource is; what names no version, whatever others write
+    /// meanwhile. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost its last
+    /// finalizer goes.
+    ///
+    /// # Errors
+    /// 404, 409 `Conflict`, 422 `Invalid`.
+    pub(crate) fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
+        let (namespace, name) = store::key(&object);
+        let read = || self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
+        if !store::resource_version(&object).is_empty() {
+            return self.replace(writer, kind, &read()?, object, None);
+        }
+        loop {
+            let stored = read()?;
+            let is_overtaken = || read().is_ok_and(|now| !Arc::ptr_eq(&now, &stored));
+            match self.replace(writer, kind, &stored, object.clone(), None) {
+                Err(refused) if refused.reason == "Conflict" && is_overtaken() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Patches an object; an apply creates what is not there.
+    ///
+    /// # Errors
+    /// 404, 409 `Conflict`, 422 `Invalid`.
+    pub(crate) fn patch_as(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        (namespace, name): (&str, &str),
+        patch: &Patch,
+    ) -> Result<(Written, bool), Status> {
+        for _ in 1..TRIES_MAX {
+            match self.patch_once(writer, kind, (namespace, name), patch) {
+                Err(status) if status.reason == "Conflict" && is_race(&status, patch) => {}
+                outcome => return outcome,
+            }
+        }
+        self.patch_once(writer, kind, (namespace, name), patch)
+    }
+
+    fn patch_once(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        (namespace, name): (&str, &str),
+        patch: &Patch,
+    ) -> Result<(Written, bool), Status> {
+        let message = schema::of_kind(kind.kind).ok_or_else(|| Status::not_found(kind, name))?;
+        let stored = self.store.get(kind, namespace, name);
+        let (patched, managers) = match (patch, &stored) {
+            (Patch::Apply(config, force), stored) => {
+                let empty = empty(kind, namespace, name);
+                let live = stored.as_deref().unwrap_or(&empty);
+                let manager = writer.manager("Apply");
+                let owners = Managers::of(live);
+                let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
+                (merged, Some(owners))
+            }
+            (_, None) => return Err(Status::not_found(kind, name)),
+            (Patch::Json(patch), Some(stored)) => (patch::json(stored, patch)?, None),
+            (Patch::Merge(patch), Some(stored)) => (patch::merge(stored, patch), None),
+            (Patch::Strategic(patch), Some(stored)) => (patch::strategic::patch(message, stored, patch)?, None),
+        };
+        match stored {
+            None => self.create_with(writer, kind, patched, managers).map(|written| (written, true)),
+            Some(stored) => self.replace(writer, kind, &stored, patched, managers).map(|written| (written, false)),
+        }
+    }
+
+    /// Puts `object` in the place of `stored`.
+    fn replace(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        stored: &Arc<Value>,
+        object: Value,
+        managers: Option<Managers>,
+    ) -> Result<Written, Status> {
+        let mut object = create::known_fields(kind, object)?;
+        same_object(stored, &object)?;
+        meta::check_uid(kind, stored, &object)?;
+        meta::carry_over(stored, &mut object);
+        if store::resource_version(&object).is_empty() {
+            object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
+        }
+        store::check_version(kind, stored, &object)?;
+        restrict(writer, kind, stored, &mut object);
+        if writer.subresource.is_empty() {
+            defaults::apply(kind, &mut object);
+            self.keep_given(writer, kind, stored, &mut object)?;
+        }
+        meta::count(kind, stored, &mut object);
+        own(writer, kind, stored, &mut object, managers);
+        if is_same(stored, &object) {
+            return Ok(Written { object: Arc::clone(stored), warnings: Vec::new() });
+        }
+        let warnings = self.check_change(writer, kind, stored, &object)?;
+        if writer.dry_run {
+            return Ok(Written { object: Arc::new(object), warnings });
+        }
+        let replaced = self.store.replace(kind, object)?;
+        self.note_ignored(writer, kind, &replaced);
+        Ok(Written { object: self.remove_if_final(kind, replaced)?, warnings })
+    }
+}
+
+impl Registry {
+    /// What is wrong with a client's change, or what to warn of.
+    fn check_change(
+        &self,
+        writer: &Writer,
+        kind: &'static Kind,
+        stored: &Value,
+        object: &Value,
+    ) -> Result<Vec<String>, Status> {
+        if writer.is_internal || matches!(writer.subresource.as_str(), "status" | "finalize") {
+            return Ok(Vec::new());
+        }
+        let mut causes = validate::changed(kind, stored, object);
+        if kind.kind != "Pod" {
+            causes.extend(validate::unsupported::refused(kind, object));
+        }
+        if !causes.is_empty() {
+            return Err(validate::invalid(kind, &store::key(object).1, causes));
+        }
+        self.check_grant(writer, kind, object)?;
+        if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
+    }
+}
+
+/// A conflict with another writer's resource version is worth another try, unless the patch itself
+/// says which version it means; a conflict about fields is not.
+fn is_race(status: &Status, patch: &Patch) -> bool {
+    let (Patch::Json(document) | Patch::Merge(document) | Patch::Strategic(document) | Patch::Apply(document, _)) =
+        patch;
+    document["metadata"].get("resourceVersion").is_none() && status.details.get("causes").is_none()
+}
+
+fn empty(kind: &Kind, namespace: &str, name: &str) -> Value {
+    let mut empty = serde_json::json!({
+        "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"name": name},
+    });
+    if kind.namespaced {
+        empty["metadata"]["namespace"] = namespace.into();
+    }
+    empty
+}
+
+fn without_managers(object: &Value) -> Value {
+    let mut object = object.clone();
+    meta::set_or_drop(&mut object, "managedFields", None);
+    object
+}
+
+fn same_object(stored: &Value, object: &Value) -> Result<(), Status> {
+    if store::key(stored) == store::key(object) {
+        return Ok(());
+    }
+    let (name, sent) = (store::key(stored).1, store::key(object).1);
+    let message = format!("the name of the object ({sent}) does not match the name on the URL ({name})");
+    Err(Status::new(400, "BadRequest", message))
+}
+
+/// A client writes either the object or one of its subresources.
+fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
+    if writer.is_internal {
+        return;
+    }
+    if writer.subresource == "finalize" {
+        let (finalizers, version) = (object["spec"]["finalizers"].take(), object["metadata"]["resourceVersion"].take());
+        *object = stored.clone();
+        object["metadata"]["resourceVersion"] = version;
+        object["spec"]["finalizers"] = if finalizers.is_null() { serde_json::json!([]) } else { finalizers };
+    } else if writer.subresource == "status" {
+        let status = object.get("status").cloned();
+        let version = object["metadata"]["resourceVersion"].clone();
+        *object = stored.clone();
+        object["metadata"]["resourceVersion"] = version;
+        set_status(object, status);
+    } else if kind.subresources.contains(&"status") {
+        set_status(object, stored.get("status").cloned());
+    }
+}
+
+fn set_status(object: &mut Value, status: Option<Value>) {
+    let Some(object) = object.as_object_mut() else { return };
+    match status {
+        Some(status) => drop(object.insert("status".to_owned(), status)),
+        None => drop(object.shift_remove("status")),
+    }
+}
+
+/// Writes down who owns what now.
+fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
+    let sent = Managers::of(object);
+    let kept = Managers::of(stored);
+    let Some(message) = schema::of_kind(kind.kind) else { return kept.write(object) };
+    let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
+        |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
+    );
+    let managers = managers.unwrap_or_else(|| {
+        let before = if is_reset {
+            Managers::default()
+        } else if sent == Managers::default() {
+            kept
+        } else {
+            sent
+        };
+        before.updated(message, &without_managers(stored), &without_managers(object), &writer.manager("Update"))
+    });
+    managers.write(object);
+}
+
+/// Nothing changed but, at most, the times at which managers wrote.
+fn is_same(stored: &Value, object: &Value) -> bool {
+    without_times(stored) == without_times(object)
+}
+
+fn without_times(object: &Value) -> Value {
+    let mut object = object.clone();
+    for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+        entry["time"] = Value::Null;
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("resourceVersion");
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn a_write_that_names_no_version_is_no_conflict() {
+        let (registry, kind) = (Registry::new(), kinds::find("", "v1", "configmaps").unwrap());
+        let written =
+            |by: &str, n: u32| json!({"metadata": {"namespace": "a", "name": "one"}, "data": {by: n.to_string()}});
+        registry.store.insert(kind, written("nobody", 0)).unwrap();
+        let write = |by: &str| {
+            let writer = Writer::internal("test", "");
+            (0..500).filter_map(|n| registry.update_as(&writer, kind, written(by, n)).err()).collect::<Vec<_>>()
+        };
+        let refused = std::thread::scope(|scope| {
+            let other = scope.spawn(|| write("other"));
+            [write("one"), other.join().unwrap()].concat()
+        });
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+}

@@ -1,7 +1,0 @@
-//! Server-side apply: who owns which field, and merging what is applied into what is there.
-//!
-//! The rules are those of Kubernetes' structured-merge-diff.
-
-pub mod managers;
-pub mod set;
-pub mod typed;
