@@ -6,7 +6,6 @@ mod compile;
 mod find;
 pub mod program;
 mod pull;
-mod reference;
 pub mod standin;
 mod values;
 mod write;
@@ -16,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use archive::{check, ids};
 pub use find::{in_manifests, of_containers};
 pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
-pub use reference::Reference;
+pub use oci::Reference;
 pub use values::{ImageValues, in_values};
 
 use crate::exit;
