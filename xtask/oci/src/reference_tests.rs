@@ -19,7 +19,11 @@ fn each_reference_has_one_full_name_and_one_that_a_person_writes() {
         ("localhost/a:1", "localhost/a:1", "localhost/a:1"),
         ("localhost:5000/app:v1", "localhost:5000/app:v1", "localhost:5000/app:v1"),
         ("localhost:5000/a/b", "localhost:5000/a/b:latest", "localhost:5000/a/b:latest"),
-        ("registry.example.com/team/app", "registry.example.com/team/app:latest", "registry.example.com/team/app:latest"),
+        (
+            "registry.example.com/team/app",
+            "registry.example.com/team/app:latest",
+            "registry.example.com/team/app:latest",
+        ),
         ("Registry.Example/app:1", "Registry.Example/app:1", "Registry.Example/app:1"),
         ("a__b/c--d.e:T", "docker.io/a__b/c--d.e:T", "a__b/c--d.e:T"),
         ("test.com:5000", "docker.io/library/test.com:5000", "test.com:5000"),

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub use archive::{check, ids};
 pub use find::{in_manifests, of_containers};
-pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
 pub use oci::Reference;
+pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
 pub use values::{ImageValues, in_values};
 
 use crate::exit;

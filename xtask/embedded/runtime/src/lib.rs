@@ -34,7 +34,7 @@ mod rooted;
 mod runtime;
 mod sandbox;
 mod spawn;
-pub mod spec;
+mod spec;
 mod supervisor;
 mod threads;
 mod trees;

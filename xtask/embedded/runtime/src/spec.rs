@@ -204,7 +204,7 @@ impl Image {
     }
 
     /// Whether this machine can run it.
-    pub fn runs_here(&self) -> bool {
+    pub(crate) fn runs_here(&self) -> bool {
         let here = oci::platform();
         self.platform == here || self.platform.strip_prefix(&here).is_some_and(|rest| rest.starts_with('/'))
     }

@@ -102,9 +102,7 @@ fn names(rest: &str, depth: usize) -> Vec<String> {
     let name = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
     match rest[name.len()..].strip_prefix("::") {
         _ if name.is_empty() => Vec::new(),
-        Some(below) if depth > 1 => {
-            names(below, depth - 1).iter().map(|below| format!("{name}::{below}")).collect()
-        }
+        Some(below) if depth > 1 => names(below, depth - 1).iter().map(|below| format!("{name}::{below}")).collect(),
         _ => vec![name.to_owned()],
     }
 }

@@ -23,9 +23,9 @@ use oci::Reference;
 use sha2::{Digest, Sha256};
 
 use self::archive::{Archive, Hashing, decompress};
+use self::candidate::{Candidate, LayerFile};
 pub use self::host::serves as host_serves;
 use self::layer::Unpacking;
-use self::candidate::{Candidate, LayerFile};
 use crate::hex;
 use crate::rooted::Root;
 use crate::spec::{Image, Mount, RuntimeError};
