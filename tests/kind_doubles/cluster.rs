@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use cluster::lease::{self, Change, Owner, Record};
 use cluster::{self, Choice, Health, Loaded, Problems, sweep};
-use tokio_util::sync::CancellationToken;
 use process::Launcher;
+use tokio_util::sync::CancellationToken;
 use tools::Docker;
 
 use crate::doubles::{common, healthy, rule};

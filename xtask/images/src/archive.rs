@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
+use oci::{Config, Descriptor, Index, SavedImage};
 use serde::Deserialize;
 
 use super::{Archive, Reference};
@@ -14,22 +15,6 @@ use tools::sha256;
 
 /// Larger JSON files than this are not ours to read.
 const JSON_MAX_BYTES: u64 = 4_000_000;
-
-/// One image of `manifest.json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Image {
-    config: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    architecture: String,
-    os: String,
-}
 
 /// Reads an archive's table of contents: whether it can be loaded here, and what it holds.
 ///
@@ -44,7 +29,7 @@ fn inspect(path: &Path) -> anyhow::Result<Archive> {
     if !names.contains("manifest.json") {
         anyhow::bail!(no_manifest(&names));
     }
-    let images: Vec<Image> = json(path, "manifest.json")?;
+    let images: Vec<SavedImage> = json(path, "manifest.json")?;
     anyhow::ensure!(!images.is_empty(), "its manifest.json names no image; {MAKE_ONE}");
     let mut references = Vec::new();
     for image in images {
@@ -66,7 +51,7 @@ fn inspect(path: &Path) -> anyhow::Result<Archive> {
 /// # Errors
 /// Where the archive can't be read.
 pub fn ids(path: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
-    let images: Vec<Image> = json(path, "manifest.json")?;
+    let images: Vec<SavedImage> = json(path, "manifest.json")?;
     let index: Index = if names(path)?.contains("index.json") { json(path, "index.json")? } else { Index::default() };
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for image in images {
@@ -74,34 +59,19 @@ pub fn ids(path: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
         for reference in image.repo_tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Reference>().ok()) {
             let of_reference = ids.entry(reference.canonical()).or_default();
             of_reference.insert(config.clone());
-            of_reference.extend(index.digests_of(&reference));
+            of_reference.extend(digests_of(&index, &reference));
         }
     }
     Ok(ids)
 }
 
-/// `index.json` of an OCI layout.
-#[derive(Default, Deserialize)]
-struct Index {
-    manifests: Vec<Indexed>,
-}
-
-#[derive(Deserialize)]
-struct Indexed {
-    digest: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
-impl Index {
-    /// The manifests that are called so in full: with a tag alone, nobody knows of which repository.
-    fn digests_of(&self, reference: &Reference) -> impl Iterator<Item = String> {
-        let is_it = |one: &&Indexed| {
-            let name = one.annotations.get("io.containerd.image.name").and_then(|name| name.parse::<Reference>().ok());
-            name.is_some_and(|name| name == *reference)
-        };
-        self.manifests.iter().filter(is_it).map(|one| one.digest.clone())
-    }
+/// The manifests that are called so in full: with a tag alone, nobody knows of which repository.
+fn digests_of(index: &Index, reference: &Reference) -> impl Iterator<Item = String> {
+    let is_it = |one: &&Descriptor| {
+        let name = one.annotations.get(oci::NAME_ANNOTATION).and_then(|name| name.parse::<Reference>().ok());
+        name.is_some_and(|name| name == *reference)
+    };
+    index.manifests.iter().filter(is_it).map(|one| one.digest.clone())
 }
 
 const MAKE_ONE: &str = "make one with `docker save -o FILE.tar NAME:TAG`";
@@ -155,7 +125,7 @@ fn bytes(path: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 fn check_platform(config: &Config) -> anyhow::Result<()> {
-    let here = super::write::architecture();
+    let here = oci::architecture();
     let fits = config.os == "linux" && config.architecture == here;
     anyhow::ensure!(fits, "is for {}/{}, the node is linux/{here}; {MAKE_ONE} there", config.os, config.architecture);
     Ok(())

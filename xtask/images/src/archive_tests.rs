@@ -132,7 +132,7 @@ fn a_node_calls_an_image_by_its_configuration_or_its_manifest() {
     let wanted = BTreeSet::from([format!("sha256:{config}"), manifest.to_owned()]);
     assert_eq!(ids["docker.io/a/b:1"], wanted);
     // As Docker saved it before it had an index.
-    let config = format!(r#"{{"os":"linux","architecture":"{}"}}"#, write::architecture());
+    let config = format!(r#"{{"os":"linux","architecture":"{}"}}"#, oci::architecture());
     let listed = r#"[{"Config":"c.json","RepoTags":["busybox:1"],"Layers":[]}]"#;
     let old = super::ids(&files.tar(&[("manifest.json", listed), ("c.json", &config)])).unwrap();
     assert_eq!(old["docker.io/library/busybox:1"], BTreeSet::from([format!("sha256:{}", sha256(config.as_bytes()))]));

@@ -8,7 +8,6 @@ mod compile;
 mod find;
 pub mod program;
 mod pull;
-mod reference;
 pub mod standin;
 mod values;
 mod write;
@@ -18,8 +17,8 @@ use std::path::{Path, PathBuf};
 pub use archive::{check, ids};
 pub use compile::{Binary, compile};
 pub use find::{in_manifests, of_containers};
+pub use oci::Reference;
 pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
-pub use reference::Reference;
 pub use values::{ImageValues, in_values};
 
 use console::exit;

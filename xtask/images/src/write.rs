@@ -45,15 +45,6 @@ pub struct Config {
     pub env: Vec<String>,
 }
 
-/// `amd64`: this machine's architecture as images name it.
-pub fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
-
 /// Writes the archive; it is there whole or not at all.
 ///
 /// # Errors
@@ -176,7 +167,7 @@ fn header(entry_type: tar::EntryType, mode: u32, bytes: u64) -> tar::Header {
 
 fn image_config(config: &Config, layer: &Blob) -> Value {
     json!({
-        "architecture": architecture(),
+        "architecture": oci::architecture(),
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": {
@@ -204,11 +195,9 @@ fn manifest(config: &Blob, layer: &Blob) -> Value {
 fn index(manifest: &Blob, references: &[Reference]) -> Value {
     let named = references.iter().map(|reference| {
         let mut descriptor = manifest.descriptor("application/vnd.oci.image.manifest.v1+json");
-        descriptor["annotations"] = json!({
-            "io.containerd.image.name": reference.canonical(),
-            "org.opencontainers.image.ref.name": reference.tag,
-        });
-        descriptor["platform"] = json!({"architecture": architecture(), "os": "linux"});
+        descriptor["annotations"] =
+            json!({oci::NAME_ANNOTATION: reference.canonical(), oci::REF_NAME_ANNOTATION: reference.tag});
+        descriptor["platform"] = json!({"architecture": oci::architecture(), "os": "linux"});
         descriptor
     });
     json!({

@@ -3,13 +3,16 @@
 //! It plays the part of containerd and runc behind kubelet and knows nothing of Kubernetes. All of
 //! it lives in namespaces that die with the node's process, and in one directory.
 //!
-//! - `node`, `supervisor`: the namespaces of the whole node, and the process outside that ends them;
-//! - `image`: archives unpacked to trees, once for each set of layers, and what the host serves itself;
-//! - `network`, `sandbox`: the bridge, and a pod's namespaces, which no process holds but descriptors;
-//! - `own_program`: this program's own file, which no container can write to;
-//! - `spawn`, `process`: the one thread that starts processes, and how their ends are learnt;
-//! - `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
-//! - `exec`, `logs`, `cgroup`: further programs, output, memory limits.
+//! Its layers, each of which uses only those below it (`tests/layers.rs` checks that no modules form a cycle):
+//!
+//! 1. `runtime`: the functions that kubelet calls; `node`: the namespaces of the whole node, with `supervisor`, the
+//!    process outside that ends them; `own_program`: this program's own file, which no container can write to;
+//! 2. `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
+//! 3. `sandbox`: a pod's namespaces, which no process holds but descriptors; `image`: archives unpacked to trees, once
+//!    for each set of layers, and what the host serves itself; `exec`: further programs;
+//! 4. `network`: the bridge; `life`, `spawn`, `process`: how programs are started, by one thread, and how their ends
+//!    are learnt; `logs`, `cgroup`: output and memory limits;
+//! 5. `spec`: plain data; `rooted`, `trees`, `threads`, `watched`, `hex`: tools.
 //!
 //! A container is a child of the node's process itself: the thread that starts it makes a process namespace for its
 //! next child, and that child is this program executed anew, which sets up mounts, user and capabilities from inside.
@@ -19,7 +22,9 @@
 mod cgroup;
 mod container;
 mod exec;
+mod hex;
 mod image;
+mod life;
 mod logs;
 mod network;
 mod node;
@@ -29,7 +34,7 @@ mod rooted;
 mod runtime;
 mod sandbox;
 mod spawn;
-pub mod spec;
+mod spec;
 mod supervisor;
 mod threads;
 mod trees;

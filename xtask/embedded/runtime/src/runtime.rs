@@ -103,7 +103,7 @@ impl Runtime {
             single_user: self.inner.single_user,
         };
         let container = Container::start(node, sandbox, &image, spec).await?;
-        sandbox.adopt(container.clone());
+        sandbox.adopt(container.life());
         Ok(container)
     }
 

@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::container::Container;
+use crate::life::Life;
 use crate::network::{self, PodNetwork, Port};
 use crate::spec::SandboxSpec;
 use crate::threads::on_own_thread;
@@ -37,7 +37,7 @@ struct Inner {
     dir: PathBuf,
     namespaces: Namespaces,
     /// None once the sandbox was stopped.
-    containers: Mutex<Option<Vec<Container>>>,
+    containers: Mutex<Option<Vec<Life>>>,
 }
 
 /// What a pod's containers share.
@@ -119,7 +119,7 @@ impl Sandbox {
     }
 
     /// Remembers a container, to be ended with the sandbox: at once where that was stopped meanwhile.
-    pub(crate) fn adopt(&self, container: Container) {
+    pub(crate) fn adopt(&self, container: Life) {
         let mut containers = self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(containers) = containers.as_mut() else {
             container.signal(rustix::process::Signal::KILL.as_raw());

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+/// The `PATH` of images that set none, as in containerd.
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A pod's sandbox: one network, IPC and UTS namespace, shared by its containers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SandboxSpec {
@@ -201,8 +204,8 @@ impl Image {
     }
 
     /// Whether this machine can run it.
-    pub fn runs_here(&self) -> bool {
-        let here = crate::image::platform_here();
+    pub(crate) fn runs_here(&self) -> bool {
+        let here = oci::platform();
         self.platform == here || self.platform.strip_prefix(&here).is_some_and(|rest| rest.starts_with('/'))
     }
 }

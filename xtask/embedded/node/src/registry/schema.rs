@@ -214,6 +214,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_first_lines_name_the_crate_that_is_compiled_and_a_date() {
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo");
+        let read = |extension: &str| std::fs::read_to_string(format!("{workspace}.{extension}")).unwrap();
+        let (lock, manifest) = (read("lock"), read("toml"));
+        let version = lock.split("name = \"k8s-openapi\"\nversion = \"").nth(1).unwrap().split('"').next().unwrap();
+        let of_crate = manifest.lines().find(|line| line.starts_with("k8s-openapi =")).unwrap();
+        let feature = of_crate.split('"').find(|word| word.starts_with("v1_")).unwrap();
+        let lines: Vec<&str> = TABLE.lines().take(4).collect();
+        assert!(
+            lines[0].contains(&format!("k8s-openapi {version} ({feature})")),
+            "derive the table anew: {}",
+            lines[0]
+        );
+        let date = lines[1].trim_start_matches("# Derived on ").trim_end_matches('.');
+        assert!(date.parse::<chrono::NaiveDate>().is_ok(), "{}", lines[1]);
+        assert!(lines[3].contains(&format!("Kubernetes {}", feature.replace('_', "."))), "{}", lines[3]);
+    }
+
     /// Notes the fields that a type asks its deserializer for, and gives up.
     struct Fields<'a>(&'a mut Vec<&'static str>);
 

@@ -17,9 +17,7 @@ use rustix::thread::{CapabilitySet, Gid, Uid};
 
 use super::plan::{Identity, ProcessPlan};
 use super::seccomp;
-
-/// As containerd's default for images that set none.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::spec::DEFAULT_PATH;
 
 /// What containers usually get from containerd; beyond it, programs that close all descriptors at start take long.
 const OPEN_FILES_MAX: u64 = 1 << 20;

@@ -21,20 +21,20 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-pub use self::become_program::DEFAULT_PATH;
 pub use self::mounts::restrict;
 use self::plan::{ContainerPlan, ExecPlan, ProcessPlan};
 use self::prepare::{container_plan, process_plan, set_env};
 use crate::cgroup::Group;
 use crate::exec::{self, Exec};
 use crate::image::Unpacked;
+use crate::life::Life;
 use crate::logs;
 use crate::process::{Ended, Process};
 use crate::sandbox::Sandbox;
 use crate::spawn::{CONTAINER, Failure, ProcessNamespace, Spawner, Stdio3};
 use crate::spec::{ContainerSpec, ExecSpec, Exit, RuntimeError};
 use crate::trees::remove_tree;
-use crate::{cgroup, image};
+use crate::{cgroup, hex};
 
 /// containerd's and runc's words before what went wrong inside the container.
 const START_FAILED: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: \
@@ -52,13 +52,12 @@ pub struct Container {
 #[derive(Debug)]
 struct Inner {
     id: String,
-    process: Process,
+    life: Life,
     /// What a further program starts from.
     plan: ProcessPlan,
     stop_signal: i32,
     spawner: Spawner,
     group: Option<Arc<Group>>,
-    exit: watch::Receiver<Option<Exit>>,
 }
 
 /// What the node lends to every container.
@@ -78,7 +77,7 @@ impl Container {
 
     /// The process id of its program, as the node sees it.
     pub fn pid(&self) -> u32 {
-        self.inner.process.pid()
+        self.inner.life.process.pid()
     }
 
     /// The number of the signal that asks its program to end: SIGTERM unless its image names another.
@@ -88,30 +87,23 @@ impl Container {
 
     /// Sends a signal to its program; nothing happens where it has ended, or where there is no such signal.
     pub fn signal(&self, signal: i32) {
-        if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
-            self.inner.process.signal(signal);
-        }
+        self.inner.life.signal(signal);
     }
 
     /// Waits for its end; any number of times. By then its output is in its log.
     pub async fn wait(&self) -> Exit {
-        let mut exit = self.inner.exit.clone();
-        let end = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
-        end.unwrap_or_else(|| {
-            let now = Utc::now();
-            Exit { code: 255, signal: None, oom_killed: false, started_at: now, finished_at: now }
-        })
+        self.inner.life.wait().await
     }
 
-    /// Whether [`wait`](Self::wait) would answer at once.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.inner.exit.borrow().is_some()
+    /// Returns what its sandbox needs to end it.
+    pub(crate) fn life(&self) -> Life {
+        self.inner.life.clone()
     }
 
     /// Runs a further program in it, as its user, with its environment.
     pub async fn exec(&self, spec: ExecSpec) -> Result<Exec, RuntimeError> {
         let inner = &self.inner;
-        if inner.process.ended().is_some() {
+        if inner.life.process.ended().is_some() {
             return Err(RuntimeError::Other(format!("container {} is not running", inner.id)));
         }
         let mut process = ProcessPlan { argv: spec.argv, tty: spec.tty, ..inner.plan.clone() };
@@ -121,10 +113,10 @@ impl Container {
         if spec.tty && !process.env.iter().any(|entry| entry.starts_with("TERM=")) {
             process.env.push("TERM=xterm".into());
         }
-        let pidfd = inner.process.pidfd();
+        let pidfd = inner.life.process.pidfd();
         let container = pidfd.as_raw_fd();
         let plan = to_json(&ExecPlan { container, process })?;
-        let streams = if spec.tty { exec::terminal(inner.process.pid()) } else { exec::pipes(spec.stdin) };
+        let streams = if spec.tty { exec::terminal(inner.life.process.pid()) } else { exec::pipes(spec.stdin) };
         let (stdio, streams) = streams.map_err(|error| RuntimeError::Other(format!("{error:#}")))?;
         let namespace = ProcessNamespace::Of(pidfd.clone());
         let limit = |pid| inner.group.as_ref().map_or(Ok(()), |group| group.add(pid));
@@ -157,7 +149,8 @@ impl Container {
         let group = cleanup.group.clone();
         tokio::spawn(watch_end(running.clone(), Utc::now(), log, cleanup, end));
         let (stop_signal, spawner) = (image.image.stop_signal_number(), node.spawner.clone());
-        let inner = Inner { id, process: running, plan: process, stop_signal, spawner, group, exit };
+        let life = Life { process: running, exit };
+        let inner = Inner { id, life, plan: process, stop_signal, spawner, group };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -245,5 +238,5 @@ fn new_id(spec: &ContainerSpec) -> String {
     static STARTED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let unique = format!("{} {} {} {number} {:?}", std::process::id(), spec.name, spec.attempt, Utc::now());
-    image::hex(&Sha256::digest(unique))
+    hex::hex(&Sha256::digest(unique))
 }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::become_program::DEFAULT_PATH;
 use super::identity;
 use super::plan::{ContainerPlan, Identity, ProcessPlan, RootPlan};
 use super::seccomp;
 use crate::image::Unpacked;
 use crate::rooted::Root;
 use crate::sandbox::Sandbox;
-use crate::spec::{ContainerSpec, Image, Mount};
+use crate::spec::{ContainerSpec, DEFAULT_PATH, Image, Mount};
 
 /// What the helper is to set up.
 pub fn container_plan(

@@ -105,7 +105,7 @@ impl Archive {
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<(T, String)> {
         let content = self.bytes(name)?;
         let parsed = serde_json::from_slice(&content).with_context(|| format!("read {name}"))?;
-        Ok((parsed, format!("sha256:{}", super::hex(&Sha256::digest(&content)))))
+        Ok((parsed, format!("sha256:{}", crate::hex::hex(&Sha256::digest(&content)))))
     }
 
     fn place(&self, name: &str) -> Result<(u64, u64)> {
@@ -186,7 +186,7 @@ impl<R: Read> Hashing<R> {
     /// Reads what is left, and answers the digest of it all.
     pub fn finish(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(format!("sha256:{}", super::hex(&self.hash.finalize())))
+        Ok(format!("sha256:{}", crate::hex::hex(&self.hash.finalize())))
     }
 }
 

@@ -6,10 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use oci::Reference;
 
 use super::Unpacked;
-use super::reference::Reference;
-use crate::spec::{Image, Mount};
+use crate::spec::{DEFAULT_PATH, Image, Mount};
 
 /// Where programs and what they need are; links among them (`/bin` to `usr/bin`) stay links.
 const SYSTEM_DIRS: [&str; 9] =
@@ -74,17 +74,14 @@ const SERVED: [Served; 2] = [
 
 /// Whether the host can serve an image of this reference where no archive has it.
 pub fn serves(reference: &str) -> bool {
-    let Ok(reference) = Reference::parse(reference) else { return false };
-    let served = SERVED.iter().find(|served| served.repository == reference.repository);
-    reference.tag.is_some() && served.is_some_and(|served| served.programs.iter().all(|program| on_host(program)))
+    let Ok(reference) = reference.parse::<Reference>() else { return false };
+    served_by_tag(&reference).is_some_and(|(served, _)| served.programs.iter().all(|program| on_host(program)))
 }
 
 /// The host's version of an image: none where it serves none of that name, an error where it lacks a program.
 /// Its tree is made below `dir`.
 pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, String>> {
-    // A digest asks for those very bytes.
-    let tag = reference.tag.as_deref()?;
-    let served = SERVED.iter().find(|served| served.repository == reference.repository)?;
+    let (served, tag) = served_by_tag(reference)?;
     if let Some(missing) = served.programs.iter().find(|program| !on_host(program)) {
         return Some(Err(format!(
             "it is in no archive that was loaded, and this host can't serve it: it has no {missing} in /usr/bin or /bin"
@@ -96,15 +93,22 @@ pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, Strin
     Some(made.map(|host| Unpacked { image: image(served, reference, tag), tree, host }))
 }
 
+/// What the host serves under a tag. A digest asks for those very bytes, whatever tag stands beside it.
+fn served_by_tag(reference: &Reference) -> Option<(&'static Served, &str)> {
+    let tag = reference.tag.as_deref().filter(|_| reference.digest.is_none())?;
+    let repository = reference.full_repository();
+    Some((SERVED.iter().find(|served| served.repository == repository)?, tag))
+}
+
 fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     Image {
-        reference: reference.to_string(),
+        reference: reference.lookup_name(),
         id: super::digest(format!("host {} {tag}", served.repository).as_bytes()),
-        platform: super::platform_here(),
+        platform: oci::platform(),
         entrypoint: texts(served.entrypoint),
         cmd: texts(served.cmd),
-        env: vec![format!("PATH={}", crate::container::DEFAULT_PATH)],
+        env: vec![format!("PATH={}", DEFAULT_PATH)],
         user: served.user.into(),
         from_host: true,
         ..Image::default()

@@ -1,12 +1,13 @@
 //! The images that the node has: unpacked from archives, or served by the host.
 
 mod archive;
+mod candidate;
 mod docker;
 mod host;
 mod layer;
+mod layout;
 mod manifest;
-mod oci;
-pub mod reference;
+mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +19,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use oci::Reference;
 use sha2::{Digest, Sha256};
 
 use self::archive::{Archive, Hashing, decompress};
+use self::candidate::{Candidate, LayerFile};
 pub use self::host::serves as host_serves;
 use self::layer::Unpacking;
-use self::manifest::{Candidate, LayerFile};
-use self::reference::Reference;
+use crate::hex;
 use crate::rooted::Root;
 use crate::spec::{Image, Mount, RuntimeError};
 use crate::trees::remove_tree;
@@ -90,8 +92,8 @@ impl Store {
         if let Some(image) = images.get(text) {
             return Ok(image.clone());
         }
-        let reference = Reference::parse(text)?;
-        let full = reference.to_string();
+        let reference = reference::parse(text)?;
+        let full = reference.lookup_name();
         if let Some(image) = images.get(&full) {
             return Ok(image.clone());
         }
@@ -192,12 +194,12 @@ impl Drop for Fresh {
 }
 
 fn describe(candidate: &Candidate) -> String {
-    candidate.names.first().map_or_else(|| candidate.id.clone(), ToString::to_string)
+    candidate.names.first().map_or_else(|| candidate.id.clone(), Reference::lookup_name)
 }
 
 /// All names by which an image can be asked for.
 fn names(candidate: &Candidate) -> Vec<String> {
-    let mut names: Vec<String> = candidate.names.iter().map(ToString::to_string).collect();
+    let mut names: Vec<String> = candidate.names.iter().map(Reference::lookup_name).collect();
     names.extend(repo_digests(candidate));
     names.push(format!("@{}", candidate.id));
     names
@@ -207,34 +209,13 @@ fn repo_digests(candidate: &Candidate) -> Vec<String> {
     let mut digests: Vec<String> = candidate
         .names
         .iter()
-        .flat_map(|name| candidate.manifests.iter().map(|digest| format!("{}@{digest}", name.repository)))
+        .flat_map(|name| candidate.manifests.iter().map(|digest| format!("{}@{digest}", name.full_repository())))
         .collect();
     digests.sort_unstable();
     digests.dedup();
     digests
 }
 
-/// This machine's platform, as images name it: `linux/amd64`.
-pub fn platform_here() -> String {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        other => other,
-    };
-    format!("linux/{architecture}")
-}
-
 fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex::hex(&Sha256::digest(bytes)))
 }

@@ -1,43 +1,22 @@
-//! DNS packets (RFC 1035): one question in, records out.
+//! DNS packets: one question in, records out. Their format is hickory's; how long an answer may be is decided here.
 
 use std::net::Ipv4Addr;
 
-const HEADER_BYTES: usize = 12;
-const NAME_BYTES_MAX: usize = 255;
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query as Question, ResponseCode};
+use hickory_proto::rr::rdata::{A, CNAME, PTR, SOA, SRV};
+use hickory_proto::rr::{DNSClass, Name, RData, Record as WireRecord, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+
 /// What a resolver takes over UDP without saying more.
-const UDP_BYTES: usize = 512;
+const UDP_BYTES: u16 = 512;
 /// What is sent over UDP at most, whatever the resolver says: it fits every path's packets.
-const UDP_BYTES_MAX: usize = 1232;
+const UDP_BYTES_MAX: u16 = 1232;
 /// Time to live of every answer, in seconds, and of every «there is no such name».
 const TTL_S: u32 = 5;
 
 /// The zone's name.
 pub const ZONE: &str = "cluster.local";
-
-/// Types of records.
-pub mod kind {
-    /// An IPv4 address.
-    pub const A: u16 = 1;
-    /// Another name.
-    pub const CNAME: u16 = 5;
-    /// Start of authority.
-    pub const SOA: u16 = 6;
-    /// The name of an address.
-    pub const PTR: u16 = 12;
-    /// Host and port of a service.
-    pub const SRV: u16 = 33;
-    /// Extension (EDNS).
-    pub const OPT: u16 = 41;
-    /// Whatever there is.
-    pub const ANY: u16 = 255;
-}
-
-const NO_ERROR: u8 = 0;
-const MALFORMED: u8 = 1;
-const FAILURE: u8 = 2;
-const NO_SUCH_NAME: u8 = 3;
-const NOT_IMPLEMENTED: u8 = 4;
-const REFUSED: u8 = 5;
 
 /// What a packet turned out to be.
 pub enum Verdict {
@@ -52,25 +31,25 @@ pub enum Verdict {
 /// One question.
 #[derive(Debug)]
 pub struct Query {
-    id: [u8; 2],
+    id: u16,
     recursion_desired: bool,
-    question: Vec<u8>,
+    question: Question,
     /// The name, in lower case, without its final dot.
     pub name: String,
     /// The type of record asked for.
-    pub kind: u16,
+    pub kind: RecordType,
     udp_bytes: Option<u16>,
 }
 
 impl Query {
     /// How long an answer over UDP may be.
     pub fn udp_bytes_max(&self) -> usize {
-        usize::from(self.udp_bytes.unwrap_or(0)).clamp(UDP_BYTES, UDP_BYTES_MAX)
+        self.udp_bytes.unwrap_or(0).clamp(UDP_BYTES, UDP_BYTES_MAX).into()
     }
 
     /// Whether records of this type are asked for.
-    pub fn wants(&self, kind: u16) -> bool {
-        self.kind == kind || self.kind == kind::ANY
+    pub fn wants(&self, kind: RecordType) -> bool {
+        self.kind == kind || self.kind == RecordType::ANY
     }
 }
 
@@ -105,7 +84,7 @@ impl From<Data> for Record {
 /// An answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    code: u8,
+    code: ResponseCode,
     /// Records that answer the question.
     pub answers: Vec<Record>,
     /// Records that spare the next question.
@@ -115,195 +94,128 @@ pub struct Response {
 impl Response {
     /// These records; none of them says that the name has others.
     pub fn records(answers: Vec<Record>) -> Self {
-        Self { code: NO_ERROR, answers, additional: Vec::new() }
+        Self { code: ResponseCode::NoError, answers, additional: Vec::new() }
     }
 
     /// There is no such name.
     pub fn no_such_name() -> Self {
-        Self { code: NO_SUCH_NAME, ..Self::default() }
+        Self { code: ResponseCode::NXDomain, ..Self::default() }
     }
 
     /// Not a name that this server knows about.
     pub fn refused() -> Self {
-        Self { code: REFUSED, ..Self::default() }
+        Self { code: ResponseCode::Refused, ..Self::default() }
     }
 
     /// The server is at fault.
     pub fn failure() -> Self {
-        Self { code: FAILURE, ..Self::default() }
+        Self { code: ResponseCode::ServFail, ..Self::default() }
     }
 }
 
 /// Reads a packet; never panics, whatever is in it.
 pub fn parse(packet: &[u8]) -> Verdict {
-    let Some((header, rest)) = packet.split_at_checked(HEADER_BYTES) else { return Verdict::Nothing };
-    let [id_high, id_low, flags, ..] = header else { return Verdict::Nothing };
-    let id = [*id_high, *id_low];
-    let is_response = flags & 0x80 != 0;
-    let opcode = (flags >> 3) & 0x0f;
-    if is_response {
+    let Ok(Header { metadata, counts, .. }) = Header::read(&mut BinDecoder::new(packet)) else {
+        return Verdict::Nothing;
+    };
+    if metadata.message_type == MessageType::Response {
         return Verdict::Nothing;
     }
-    if opcode != 0 {
-        return Verdict::Refused(bare(id, NOT_IMPLEMENTED));
+    let refused = |code| bare(metadata.id, code).map_or(Verdict::Nothing, Verdict::Refused);
+    if metadata.op_code != OpCode::Query {
+        return refused(ResponseCode::NotImp);
     }
-    let questions = u16::from_be_bytes([header[4], header[5]]);
-    let Some((name, used)) = (questions == 1).then(|| read_name(rest)).flatten() else {
-        return Verdict::Refused(bare(id, MALFORMED));
+    // Counted first: the decoder makes room for as many questions as the header promises.
+    let message = if counts.queries == 1 { Message::from_vec(packet).ok() } else { None };
+    let Some((question, edns)) = message.and_then(|message| Some((message.queries.into_iter().next()?, message.edns)))
+    else {
+        return refused(ResponseCode::FormErr);
     };
-    let Some(&[kind_high, kind_low, class_high, class_low]) = rest.get(used..used + 4) else {
-        return Verdict::Refused(bare(id, MALFORMED));
-    };
-    if u16::from_be_bytes([class_high, class_low]) != 1 {
-        return Verdict::Refused(bare(id, REFUSED));
+    if question.query_class() != DNSClass::IN {
+        return refused(ResponseCode::Refused);
     }
     Verdict::Query(Query {
-        id,
-        recursion_desired: flags & 1 != 0,
-        question: rest[..used + 4].to_vec(),
-        name,
-        kind: u16::from_be_bytes([kind_high, kind_low]),
-        udp_bytes: extension(header, &rest[used + 4..]),
+        id: metadata.id,
+        recursion_desired: metadata.recursion_desired,
+        name: text(question.name()),
+        kind: question.query_type(),
+        question,
+        udp_bytes: edns.map(|edns| edns.max_payload()),
     })
 }
 
-/// A name without compression, which a question has no use for, and the bytes that it took.
-fn read_name(bytes: &[u8]) -> Option<(String, usize)> {
-    let mut name = String::new();
-    let mut at = 0;
-    loop {
-        let length = usize::from(*bytes.get(at)?);
-        at += 1;
-        if length == 0 {
-            return Some((name, at));
-        }
-        let label = bytes.get(at..at + length).filter(|_| length < 64)?;
-        at += length;
-        if at > NAME_BYTES_MAX {
-            return None;
-        }
-        if !name.is_empty() {
-            name.push('.');
-        }
-        // A byte that no name of a cluster has makes the label one that is not there.
-        name.extend(
-            label.iter().map(|b| if b.is_ascii_graphic() && *b != b'.' { b.to_ascii_lowercase().into() } else { '?' }),
-        );
-    }
+/// A name in lower case, without its final dot. A byte that no name of a cluster has makes the label one that is not
+/// there.
+fn text(name: &Name) -> String {
+    let plain = |b: &u8| if b.is_ascii_graphic() && *b != b'.' { b.to_ascii_lowercase().into() } else { '?' };
+    let labels = name.iter().map(|label| label.iter().map(plain).collect::<String>());
+    labels.collect::<Vec<_>>().join(".")
 }
 
-/// The UDP size of an EDNS record, where it is the first thing after the question.
-fn extension(header: &[u8], rest: &[u8]) -> Option<u16> {
-    let only_additional = header[6..10] == [0; 4] && header[10..12] != [0; 2];
-    let opt = kind::OPT.to_be_bytes();
-    let &[0, high, low, size_high, size_low] = rest.get(..5)? else { return None };
-    (only_additional && [high, low] == opt).then(|| u16::from_be_bytes([size_high, size_low]))
+fn bare(id: u16, code: ResponseCode) -> Result<Vec<u8>, ProtoError> {
+    Message::error_msg(id, OpCode::Query, code).to_vec()
 }
 
-fn bare(id: [u8; 2], code: u8) -> Vec<u8> {
-    let mut packet = vec![0; HEADER_BYTES];
-    packet[..2].copy_from_slice(&id);
-    packet[2] = 0x80;
-    packet[3] = code;
-    packet
+/// Writes an answer; what does not fit into `limit` bytes is left out and said to be. None where not even a failure
+/// can be written.
+pub fn encode(query: &Query, response: &Response, limit: usize) -> Option<Vec<u8>> {
+    let written = message(query, response).and_then(|message| fitting(message, limit));
+    // An external name may be none that DNS can carry.
+    written.or_else(|_| bare(query.id, ResponseCode::ServFail)).ok()
 }
 
-/// Writes an answer; what does not fit into `limit` bytes is left out and said to be.
-pub fn encode(query: &Query, response: &Response, limit: usize) -> Vec<u8> {
-    let whole = packet(query, response);
-    if whole.len() <= limit {
-        return whole;
+fn fitting(mut message: Message, limit: usize) -> Result<Vec<u8>, ProtoError> {
+    let whole = message.to_vec()?;
+    if whole.len() <= limit && !is_cut(&whole) {
+        return Ok(whole);
     }
-    let brief = Response { additional: Vec::new(), answers: response.answers.clone(), code: response.code };
-    let without_additional = packet(query, &brief);
-    if without_additional.len() <= limit {
-        return without_additional;
+    message.additionals.clear();
+    let without_additional = message.to_vec()?;
+    if without_additional.len() <= limit && !is_cut(&without_additional) {
+        return Ok(without_additional);
     }
-    let mut cut = packet(query, &Response { answers: Vec::new(), ..brief });
-    cut[2] |= 0x02;
-    cut
+    message.truncate().to_vec()
 }
 
-fn packet(query: &Query, response: &Response) -> Vec<u8> {
-    let in_zone = matches!(response.code, NO_ERROR | NO_SUCH_NAME);
-    let authority = in_zone && response.answers.is_empty();
-    let mut packet = bare(query.id, response.code);
-    packet[2] |= u8::from(query.recursion_desired) | if in_zone { 0x04 } else { 0 };
-    let extended = query.udp_bytes.is_some();
-    let counts = [1, response.answers.len(), usize::from(authority), response.additional.len() + usize::from(extended)];
-    for (at, count) in counts.into_iter().enumerate() {
-        let count = u16::try_from(count).unwrap_or(u16::MAX);
-        packet[4 + 2 * at..6 + 2 * at].copy_from_slice(&count.to_be_bytes());
-    }
-    packet.extend(&query.question);
-    response.answers.iter().for_each(|record| write_record(&mut packet, record));
-    if authority {
-        write_authority(&mut packet);
-    }
-    response.additional.iter().for_each(|record| write_record(&mut packet, record));
-    if extended {
-        let [high, low] = u16::try_from(UDP_BYTES_MAX).unwrap_or(u16::MAX).to_be_bytes();
-        packet.extend([0, 0, 41, high, low, 0, 0, 0, 0, 0, 0]);
-    }
-    packet
+/// Whether the encoder ran into the longest length that a message may have.
+fn is_cut(packet: &[u8]) -> bool {
+    packet.get(2).is_some_and(|flags| flags & 0x02 != 0)
 }
 
-fn write_record(packet: &mut Vec<u8>, record: &Record) {
-    match &record.owner {
-        Some(name) => write_name(packet, name),
-        // The name stands in the question, right after the header.
-        None => packet.extend([0xc0, 0x0c]),
+fn message(query: &Query, response: &Response) -> Result<Message, ProtoError> {
+    let in_zone = matches!(response.code, ResponseCode::NoError | ResponseCode::NXDomain);
+    let mut message = Message::error_msg(query.id, OpCode::Query, response.code);
+    message.metadata.recursion_desired = query.recursion_desired;
+    message.metadata.authoritative = in_zone;
+    message.add_query(query.question.clone());
+    let records = |records: &[Record]| records.iter().map(|record| wire(query, record)).collect::<Result<Vec<_>, _>>();
+    message.add_answers(records(&response.answers)?);
+    message.add_additionals(records(&response.additional)?);
+    if in_zone && response.answers.is_empty() {
+        message.add_authority(authority()?);
     }
-    let mut data = Vec::new();
-    let kind = match &record.data {
-        Data::A(address) => {
-            data.extend(address.octets());
-            kind::A
-        }
-        Data::Cname(name) => {
-            write_name(&mut data, name);
-            kind::CNAME
-        }
-        Data::Ptr(name) => {
-            write_name(&mut data, name);
-            kind::PTR
-        }
-        Data::Srv(port, name) => {
-            // Priority 0, weight 100.
-            data.extend([0, 0, 0, 100]);
-            data.extend(port.to_be_bytes());
-            write_name(&mut data, name);
-            kind::SRV
-        }
+    if query.udp_bytes.is_some() {
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_BYTES_MAX);
+        message.set_edns(edns);
+    }
+    Ok(message)
+}
+
+fn wire(query: &Query, record: &Record) -> Result<WireRecord, ProtoError> {
+    let owner = record.owner.as_ref().map_or_else(|| Ok(query.question.name().clone()), Name::from_ascii)?;
+    let data = match &record.data {
+        Data::A(address) => RData::A(A(*address)),
+        Data::Cname(name) => RData::CNAME(CNAME(Name::from_ascii(name)?)),
+        Data::Ptr(name) => RData::PTR(PTR(Name::from_ascii(name)?)),
+        Data::Srv(port, name) => RData::SRV(SRV::new(0, 100, *port, Name::from_ascii(name)?)),
     };
-    write_data(packet, kind, &data);
+    Ok(WireRecord::from_rdata(owner, TTL_S, data))
 }
 
-fn write_authority(packet: &mut Vec<u8>) {
-    write_name(packet, ZONE);
-    let mut data = Vec::new();
-    write_name(&mut data, "ns.dns.cluster.local");
-    write_name(&mut data, "hostmaster.cluster.local");
-    for number in [1, 7200, 1800, 86400, TTL_S] {
-        data.extend(number.to_be_bytes());
-    }
-    write_data(packet, kind::SOA, &data);
-}
-
-fn write_data(packet: &mut Vec<u8>, kind: u16, data: &[u8]) {
-    packet.extend(kind.to_be_bytes());
-    packet.extend(1_u16.to_be_bytes());
-    packet.extend(TTL_S.to_be_bytes());
-    packet.extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
-    packet.extend(data);
-}
-
-/// Names of objects have labels of 63 bytes at most; a longer one would be cut.
-fn write_name(packet: &mut Vec<u8>, name: &str) {
-    for label in name.split('.').filter(|label| !label.is_empty()) {
-        let label = &label.as_bytes()[..label.len().min(63)];
-        packet.push(u8::try_from(label.len()).unwrap_or(63));
-        packet.extend(label);
-    }
-    packet.push(0);
+/// Says who answers for the zone, and for how long «there is no such name» holds.
+fn authority() -> Result<WireRecord, ProtoError> {
+    let (server, contact) = (Name::from_ascii("ns.dns.cluster.local")?, Name::from_ascii("hostmaster.cluster.local")?);
+    let data = SOA::new(server, contact, 1, 7200, 1800, 86400, TTL_S);
+    Ok(WireRecord::from_rdata(Name::from_ascii(ZONE)?, TTL_S, RData::SOA(data)))
 }

@@ -63,7 +63,7 @@ impl Server {
         let planted = self.faults.breaks_name(&query.name);
         let response = if planted { Response::failure() } else { self.look_up(&query) };
         let limit = limit.unwrap_or_else(|| query.udp_bytes_max());
-        Some(message::encode(&query, &response, limit))
+        message::encode(&query, &response, limit)
     }
 
     fn look_up(&self, query: &Query) -> Response {

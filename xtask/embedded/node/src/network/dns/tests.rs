@@ -1,3 +1,4 @@
+use hickory_proto::rr::RecordType;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use proptest::prelude::*;
@@ -8,6 +9,7 @@ use super::*;
 use crate::client::Object;
 use crate::controllers::testing;
 use crate::faults::Faults;
+use message::Data;
 
 fn add<K: Object + DeserializeOwned>(client: &Client, object: Value) {
     client.create(&serde_json::from_value::<K>(object).unwrap()).unwrap();
@@ -47,7 +49,8 @@ fn server() -> Server {
     Server { client, faults: Planted::default(), connections: Semaphore::new(1) }
 }
 
-fn question(name: &str, kind: u16) -> Vec<u8> {
+fn question(name: &str, kind: RecordType) -> Vec<u8> {
+    let kind = u16::from(kind);
     let mut packet = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         packet.push(u8::try_from(label.len()).unwrap());
@@ -58,7 +61,7 @@ fn question(name: &str, kind: u16) -> Vec<u8> {
 }
 
 /// Code and records of an answer, written as text.
-fn ask(server: &Server, name: &str, kind: u16) -> String {
+fn ask(server: &Server, name: &str, kind: RecordType) -> String {
     let Verdict::Query(query) = message::parse(&question(name, kind)) else { panic!("no question") };
     let packet = server.answer(&question(name, kind), None).unwrap();
     let response = server.look_up(&query);
@@ -76,44 +79,40 @@ fn ask(server: &Server, name: &str, kind: u16) -> String {
     format!("{} {}", packet[3], records.join(", "))
 }
 
-use message::{Data, kind};
-
-const AAAA: u16 = 28;
-
 #[test]
 fn names_stand_for_what_kubernetes_says() {
     let server = server();
     for (name, kind, expected) in [
-        ("web.a.svc.cluster.local", kind::A, "0 10.96.0.7"),
-        ("WEB.A.svc.Cluster.local", kind::A, "0 10.96.0.7"),
-        ("web.a.svc.cluster.local", AAAA, "0 "),
-        ("db.a.svc.cluster.local", kind::A, "0 10.244.0.2, 10.244.0.3"),
-        ("db.a.svc.cluster.local", AAAA, "0 "),
-        ("down.a.svc.cluster.local", kind::A, "3 "),
-        ("db-0.db.a.svc.cluster.local", kind::A, "0 10.244.0.2"),
-        ("db-2.db.a.svc.cluster.local", kind::A, "3 "),
-        ("10-244-0-3.db.a.svc.cluster.local", kind::A, "0 10.244.0.3"),
+        ("web.a.svc.cluster.local", RecordType::A, "0 10.96.0.7"),
+        ("WEB.A.svc.Cluster.local", RecordType::A, "0 10.96.0.7"),
+        ("web.a.svc.cluster.local", RecordType::AAAA, "0 "),
+        ("db.a.svc.cluster.local", RecordType::A, "0 10.244.0.2, 10.244.0.3"),
+        ("db.a.svc.cluster.local", RecordType::AAAA, "0 "),
+        ("down.a.svc.cluster.local", RecordType::A, "3 "),
+        ("db-0.db.a.svc.cluster.local", RecordType::A, "0 10.244.0.2"),
+        ("db-2.db.a.svc.cluster.local", RecordType::A, "3 "),
+        ("10-244-0-3.db.a.svc.cluster.local", RecordType::A, "0 10.244.0.3"),
         (
             "_raft._tcp.db.a.svc.cluster.local",
-            kind::SRV,
+            RecordType::SRV,
             "0 9001 db-0.db.a.svc.cluster.local, 9001 10-244-0-3.db.a.svc.cluster.local",
         ),
-        ("_http._tcp.web.a.svc.cluster.local", kind::SRV, "0 80 web.a.svc.cluster.local"),
-        ("_http._udp.web.a.svc.cluster.local", kind::SRV, "3 "),
-        ("far.a.svc.cluster.local", kind::A, "0 example.org"),
-        ("10-244-0-99.a.pod.cluster.local", kind::A, "0 10.244.0.99"),
-        ("10-244-0-99.b.pod.cluster.local", kind::A, "3 "),
-        ("a.svc.cluster.local", kind::A, "0 "),
-        ("b.svc.cluster.local", kind::A, "3 "),
-        ("cluster.local", kind::A, "0 "),
-        ("web.a.svc.cluster.local.a.svc.cluster.local", kind::A, "3 "),
-        ("web.a", kind::A, "5 "),
-        ("example.org", kind::A, "5 "),
-        ("notcluster.local", kind::A, "5 "),
-        ("7.0.96.10.in-addr.arpa", kind::PTR, "0 web.a.svc.cluster.local"),
-        ("2.0.244.10.in-addr.arpa", kind::PTR, "0 db-0.db.a.svc.cluster.local"),
-        ("8.0.96.10.in-addr.arpa", kind::PTR, "3 "),
-        ("8.8.8.8.in-addr.arpa", kind::PTR, "5 "),
+        ("_http._tcp.web.a.svc.cluster.local", RecordType::SRV, "0 80 web.a.svc.cluster.local"),
+        ("_http._udp.web.a.svc.cluster.local", RecordType::SRV, "3 "),
+        ("far.a.svc.cluster.local", RecordType::A, "0 example.org"),
+        ("10-244-0-99.a.pod.cluster.local", RecordType::A, "0 10.244.0.99"),
+        ("10-244-0-99.b.pod.cluster.local", RecordType::A, "3 "),
+        ("a.svc.cluster.local", RecordType::A, "0 "),
+        ("b.svc.cluster.local", RecordType::A, "3 "),
+        ("cluster.local", RecordType::A, "0 "),
+        ("web.a.svc.cluster.local.a.svc.cluster.local", RecordType::A, "3 "),
+        ("web.a", RecordType::A, "5 "),
+        ("example.org", RecordType::A, "5 "),
+        ("notcluster.local", RecordType::A, "5 "),
+        ("7.0.96.10.in-addr.arpa", RecordType::PTR, "0 web.a.svc.cluster.local"),
+        ("2.0.244.10.in-addr.arpa", RecordType::PTR, "0 db-0.db.a.svc.cluster.local"),
+        ("8.0.96.10.in-addr.arpa", RecordType::PTR, "3 "),
+        ("8.8.8.8.in-addr.arpa", RecordType::PTR, "5 "),
     ] {
         assert_eq!(ask(&server, name, kind), expected, "{name} {kind}");
     }
@@ -127,7 +126,7 @@ fn a_planted_fault_is_a_server_failure() {
         ),
         ..server()
     };
-    let code = |name: &str| server.answer(&question(name, kind::A), None).unwrap()[3];
+    let code = |name: &str| server.answer(&question(name, RecordType::A), None).unwrap()[3];
     assert_eq!(
         [code("db.a.svc.cluster.local"), code("web.a.svc.cluster.local"), code("web.a.svc.cluster.local")],
         [0, 2, 0]
@@ -149,7 +148,7 @@ fn what_does_not_fit_is_said_to_be_cut() {
             "addressType": "IPv4", "endpoints": endpoints,
         }),
     );
-    let asked = question("many.a.svc.cluster.local", kind::A);
+    let asked = question("many.a.svc.cluster.local", RecordType::A);
     let cut = server.answer(&asked, None).unwrap();
     assert!(cut.len() <= 512 && cut[2] & 2 != 0, "cut answers carry the TC bit");
     let whole = server.answer(&asked, Some(65535)).unwrap();
@@ -160,13 +159,13 @@ fn what_does_not_fit_is_said_to_be_cut() {
 fn what_is_no_question_is_refused_or_dropped() {
     let server = server();
     assert_eq!(server.answer(&[], None), None);
-    let mut response = question("web.a.svc.cluster.local", kind::A);
+    let mut response = question("web.a.svc.cluster.local", RecordType::A);
     response[2] |= 0x80;
     assert_eq!(server.answer(&response, None), None, "an answer is not answered: two servers would never stop");
-    let mut pointer = question("web.a.svc.cluster.local", kind::A);
+    let mut pointer = question("web.a.svc.cluster.local", RecordType::A);
     pointer[12] = 0xc0;
     assert_eq!(server.answer(&pointer, None).unwrap()[3], 1);
-    let mut update = question("web.a.svc.cluster.local", kind::A);
+    let mut update = question("web.a.svc.cluster.local", RecordType::A);
     update[2] = 5 << 3;
     assert_eq!(server.answer(&update, None).unwrap()[3], 4);
 }
@@ -174,7 +173,7 @@ fn what_is_no_question_is_refused_or_dropped() {
 #[tokio::test]
 async fn tcp_and_udp_answer_alike() {
     let server = Arc::new(server());
-    let asked = question("web.a.svc.cluster.local", kind::A);
+    let asked = question("web.a.svc.cluster.local", RecordType::A);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (tcp_address, udp_address) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
@@ -206,7 +205,7 @@ proptest! {
 
     #[test]
     fn no_damaged_question_makes_it_panic(at in 0_usize..41, byte: u8, length in 0_usize..50) {
-        let mut packet = question("web.a.svc.cluster.local", kind::A);
+        let mut packet = question("web.a.svc.cluster.local", RecordType::A);
         if let Some(hit) = packet.get_mut(at) { *hit = byte; }
         packet.truncate(length);
         let _ = server().answer(&packet, None);

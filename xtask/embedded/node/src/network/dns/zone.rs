@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
+use hickory_proto::rr::RecordType;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
-use super::message::{Data, Query, Record, Response, ZONE, kind};
+use super::message::{Data, Query, Record, Response, ZONE};
 use crate::client::Client;
 
 /// Answers a question from what is stored now.
@@ -47,7 +48,7 @@ enum Part<'a> {
 fn pod(client: &Client, query: &Query, namespace: &str, dashed: &str) -> Option<Vec<Record>> {
     let address: Ipv4Addr = dashed.replace('-', ".").parse().ok()?;
     client.get::<Namespace>("", namespace)?;
-    Some(if query.wants(kind::A) { vec![Data::A(address).into()] } else { Vec::new() })
+    Some(if query.wants(RecordType::A) { vec![Data::A(address).into()] } else { Vec::new() })
 }
 
 fn find(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part) -> Option<Vec<Record>> {
@@ -83,11 +84,11 @@ fn own_address(
     let mut any = matches!(part, Part::Whole);
     for port in asked {
         any = true;
-        if query.wants(kind::SRV) {
+        if query.wants(RecordType::SRV) {
             records.push(Data::Srv(u16::try_from(port.port).unwrap_or(0), host.clone()).into());
         }
     }
-    if any && query.wants(kind::A) {
+    if any && query.wants(RecordType::A) {
         records.push(Data::A(address).into());
     }
     any.then_some(records)
@@ -120,10 +121,10 @@ fn endpoints(client: &Client, query: &Query, namespace: &str, name: &str, part: 
         }
         for (host, address) in hosts(&slice, part) {
             any = true;
-            if query.wants(kind::A) {
+            if query.wants(RecordType::A) {
                 records.push(Data::A(address).into());
             }
-            if query.wants(kind::SRV) {
+            if query.wants(RecordType::SRV) {
                 let target = format!("{host}.{name}.{namespace}.svc.{ZONE}");
                 records.extend(ports.iter().map(|port| Record::from(Data::Srv(*port, target.clone()))));
             }
@@ -191,7 +192,7 @@ fn reverse(client: &Client, query: &Query, reversed: &str) -> Response {
     }
     match name_of(client, address) {
         None => Response::no_such_name(),
-        Some(name) if query.wants(kind::PTR) => Response::records(vec![Data::Ptr(name).into()]),
+        Some(name) if query.wants(RecordType::PTR) => Response::records(vec![Data::Ptr(name).into()]),
         Some(_) => Response::records(Vec::new()),
     }
 }

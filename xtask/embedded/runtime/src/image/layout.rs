@@ -3,48 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use oci::{Descriptor, Index, Manifest, NAME_ANNOTATION, REF_NAME_ANNOTATION, Reference, is_digest};
 use sha2::{Digest, Sha256};
 
 use super::archive::Archive;
-use super::manifest::{Candidate, LayerFile};
-use super::reference::{Reference, is_digest};
+use super::candidate::{Candidate, LayerFile};
+use super::reference;
 
 /// Deeper nested indexes are refused.
 const INDEX_DEPTH_MAX: u32 = 4;
-const NAME_ANNOTATION: &str = "io.containerd.image.name";
-const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
-
-#[derive(Deserialize)]
-struct Index {
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    #[serde(default)]
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    platform: Option<Platform>,
-}
-
-#[derive(Deserialize)]
-struct Platform {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-}
-
-#[derive(Deserialize)]
-struct Manifest {
-    config: Descriptor,
-    layers: Vec<Descriptor>,
-}
 
 struct Found {
     manifest: Manifest,
@@ -77,7 +44,7 @@ fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>> {
          or {REF_NAME_ANNOTATION}",
         descriptor.digest
     );
-    Ok(Some(Reference::parse(name)?))
+    Ok(Some(reference::parse(name)?))
 }
 
 fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result<Candidate> {
@@ -96,14 +63,13 @@ fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result
 /// were saved; attestations, whose platform is unknown, are no images.
 fn collect(archive: &Archive, from: &Descriptor, above: &[String], depth: u32, found: &mut Vec<Found>) -> Result<()> {
     ensure!(depth <= INDEX_DEPTH_MAX, "indexes are nested deeper than {INDEX_DEPTH_MAX}");
-    let unknown = from.platform.as_ref().is_some_and(|one| one.os == "unknown" || one.architecture == "unknown");
-    if unknown || (depth > 0 && !archive.contains(&blob_name(&from.digest)?)) {
+    if from.is_no_image() || (depth > 0 && !archive.contains(&blob_name(&from.digest)?)) {
         return Ok(());
     }
     let content = blob(archive, &from.digest)?;
     let mut digests = above.to_vec();
     digests.push(from.digest.clone());
-    if from.media_type.contains("index") || from.media_type.contains("manifest.list") {
+    if from.is_index() {
         let index: Index = serde_json::from_slice(&content).with_context(|| format!("read {}", from.digest))?;
         return index.manifests.iter().try_for_each(|one| collect(archive, one, &digests, depth + 1, found));
     }
@@ -120,7 +86,7 @@ fn blob_name(digest: &str) -> Result<String> {
 /// A small blob, with its digest checked.
 fn blob(archive: &Archive, digest: &str) -> Result<Vec<u8>> {
     let content = archive.bytes(&blob_name(digest)?)?;
-    let found = format!("sha256:{}", super::hex(&Sha256::digest(&content)));
+    let found = format!("sha256:{}", crate::hex::hex(&Sha256::digest(&content)));
     ensure!(found == digest, "the blob {digest} has the digest {found}: it was changed or damaged");
     Ok(content)
 }
