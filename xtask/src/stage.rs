@@ -150,11 +150,6 @@ impl Stage {
         }
     }
 
-    /// How many replicas the release was last told to have.
-    pub fn wanted(&self) -> u32 {
-        self.rollout().and_then(|rollout| u32::try_from(rollout.wanted).ok()).unwrap_or(self.topology.replicas)
-    }
-
     /// A pod by its name.
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.watch.state().pods.get(name).cloned()

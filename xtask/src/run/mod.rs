@@ -19,7 +19,6 @@ use anyhow::Context;
 
 use self::budgets::Measured;
 use self::charts::Manifests;
-pub use self::charts::Rendered;
 pub use self::ending::Ending;
 use self::images::Images;
 pub use self::subject::Subject;

@@ -66,16 +66,6 @@ fn a_kind_of_connection_without_a_budget_has_none_to_spend() {
 }
 
 #[test]
-fn where_other_kinds_of_clusters_have_budgets_it_is_said_that_this_one_has_none() {
-    let mut suite = crate::suite::load::read(Path::new("../helm/caesium"), &crate::cases::kinds()).unwrap();
-    assert_eq!(suite.not_compared("embedded"), None);
-    let told = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
-    assert_eq!(suite.not_compared("kind").unwrap(), told);
-    suite.budgets.clear();
-    assert_eq!(suite.not_compared("kind"), None, "nothing is compared anywhere");
-}
-
-#[test]
 fn a_file_that_is_no_budget_is_usage() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("budgets.kind.toml"), "[r3.drain]\nlongest = 1\n").unwrap();

@@ -12,6 +12,10 @@ use serde_json::Value;
 use super::{CaseSpec, Suite, Topology, missing};
 
 /// A kind of case. Two with the same name are the same.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of its own, which a case's file states or leaves out"
+)]
 pub struct CaseKind {
     /// Last part of a case's name, unless the suite gives another.
     pub name: &'static str,

@@ -376,3 +376,23 @@ fn a_limit_of_no_state_or_of_no_time_is_refused() {
         assert!(error.starts_with(&format!("e2e.toml:{line}: ")), "{error}");
     }
 }
+
+#[test]
+fn the_values_files_of_every_release_that_a_case_deploys_are_known() {
+    let fits = "{ case = \"fits\", nodes = 4, cpu = \"4\", memory = \"906Mi\", releases = [{ release = \"infra/db\", values = [\"prod.yaml\"] }] }";
+    let text = blocks("```toml several\n").replace("{ case = \"uninstall\", name = \"gone\" }", fits);
+    let files = parse(Path::new("shop/e2e.toml"), &text).unwrap().values_files();
+    assert!(files.contains(Path::new("shop/../database/prod.yaml")), "{files:?}");
+}
+
+#[test]
+fn an_unknown_case_names_the_nearest_and_its_line_in_a_list() {
+    let end = "\"scale_up\", \"uninstall\"]";
+    let text = GOOD.replacen(end, "\"scale_up\",\n{ case = \"unistall\" }]", 1);
+    let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
+    let line = line_at(&text, text.find("unistall").unwrap());
+    assert!(
+        error.starts_with(&format!("e2e.toml:{line}: unknown case `unistall`: did you mean `uninstall`?")),
+        "{error}"
+    );
+}
