@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use xtask::suite::{Question, Suite, load};
+use suite::{Question, Suite, load};
 
 const HEAD: &str = "\
 # Systems and what is proven of each

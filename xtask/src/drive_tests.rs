@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::plan::Selection;
-use crate::suite::load;
 use events::Event;
 use report::outcome;
 use report::run::{Run, Shown};
+use suite::load;
 
 /// Runs the repository's suite with verdicts from a list of cases that fail.
 struct Rehearsal {

@@ -10,5 +10,4 @@ pub mod plan;
 pub mod replay;
 pub mod run;
 pub mod stage;
-pub mod suite;
 pub mod workload;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-use crate::suite::Release;
 use kubernetes::watch::Watch;
+use suite::Release;
 use tools::helm::{Helm, Values};
 
 /// Kinds that keep as many pods running as they are told to, and replace them by revisions.

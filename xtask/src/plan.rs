@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cases;
-use crate::suite::{CaseKind, CaseSpec, Suite, Variant};
 use console::exit::usage;
 use events::CaseName;
+use suite::{CaseKind, CaseSpec, Suite, Variant};
 
 /// A case and its place in the graph; cases are known by their index in the plan.
 #[derive(Debug, Clone, PartialEq)]

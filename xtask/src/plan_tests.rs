@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::suite::load;
+use suite::load;
 
 fn suites() -> Vec<Arc<Suite>> {
     vec![Arc::new(load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &cases::kinds()).unwrap())]

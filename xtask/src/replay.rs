@@ -9,10 +9,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::{Deserialize, Serialize};
 
 use crate::run::Settings;
-use crate::suite::Suite;
 use events::{CaseName, Verdict};
 use images::UnderTest;
 use report::run::{Case, Run};
+use suite::Suite;
 use tools::sha256_of_file;
 
 /// Names the file that is read instead of [`path`].

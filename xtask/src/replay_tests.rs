@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::suite::load;
+use suite::load;
 
 /// A chart with a chart behind a link, a file that is hidden, and values of another folder.
 fn scene() -> tempfile::TempDir {

@@ -16,13 +16,13 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::placed::Placed;
-use crate::suite::{Suite, Topology, Variant, Workload};
 use cluster::{RUN_LABEL, namespaces};
 use kubernetes::baseline::Baseline;
 use kubernetes::http::Http;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
+use suite::{Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
 /// An acknowledged record together with the writes that may have left what it holds: several where its key is written

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::template::Fill;
-use crate::suite::{CaseKind, Parameters, definitions};
-use crate::suite::{Pointer, Request};
 use kubernetes::http::Http;
 use kubernetes::objects;
+use suite::template::Fill;
+use suite::{CaseKind, Parameters, definitions};
+use suite::{Pointer, Request};
 
 /// After which one request is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,8 +13,8 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::extra::{self, Changes};
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 use kubernetes::call;
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

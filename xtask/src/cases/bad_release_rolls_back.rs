@@ -11,7 +11,7 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::untouched::Untouched;
 use super::support::{extra, rolled_out};
-use crate::suite::{CaseKind, Parameters, definitions};
+use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

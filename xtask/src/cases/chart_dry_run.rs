@@ -12,8 +12,8 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::{chart_template, cluster_create};
 use crate::stage;
-use crate::suite::CaseKind;
 use kubernetes::call;
+use suite::CaseKind;
 
 /// Who applies, as the API server's managed fields name it.
 const MANAGER: &str = "chartproof";

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 use tools::helm;
 
 /// The case.

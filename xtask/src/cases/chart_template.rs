@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

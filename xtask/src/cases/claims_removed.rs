@@ -8,8 +8,8 @@ use kube::api::{DeleteParams, ListParams};
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::uninstall;
-use crate::suite::CaseKind;
 use kubernetes::call;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

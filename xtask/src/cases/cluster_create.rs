@@ -11,9 +11,9 @@ use kube::api::ListParams;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::run::Live;
-use crate::suite::CaseKind;
 use kubernetes::call;
 use kubernetes::final_states::Trouble;
+use suite::CaseKind;
 
 /// How often what is known of the nodes is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

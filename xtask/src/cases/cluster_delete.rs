@@ -3,7 +3,7 @@
 use super::cluster_create;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

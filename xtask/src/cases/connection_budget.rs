@@ -10,8 +10,8 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::placed::Placed;
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 use kubernetes::call;
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -11,9 +11,9 @@ use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::settled;
 use crate::stage::Stage;
-use crate::suite::CaseKind;
 use cluster::RunningContainer;
 use kubernetes::objects;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -14,9 +14,9 @@ use super::support::context::Cx;
 use super::support::evict::evict;
 use super::support::settled;
 use crate::stage::Stage;
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
 use crate::workload::recorder::Recorder;
 use kubernetes::objects;
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -11,7 +11,7 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::evict::evict;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

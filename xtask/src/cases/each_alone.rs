@@ -13,7 +13,7 @@ use super::support::context::Cx;
 use super::support::extra::{self, Changes};
 use super::support::rolled_out;
 use crate::placed::Placed;
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

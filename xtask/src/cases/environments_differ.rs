@@ -11,8 +11,8 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::placed::Placed;
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 use events::What;
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -15,9 +15,9 @@ use super::support::untouched::Untouched;
 use super::support::{rolled_out, signs};
 use crate::placed::Placed;
 use crate::stage::Stage;
-use crate::suite::{CaseKind, Parameters, definitions};
 use kubernetes::call;
 use kubernetes::rollout::Rollout;
+use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -12,7 +12,7 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::extra::{self, Changes};
 use crate::placed::Placed;
-use crate::suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definitions};
+use suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -5,9 +5,9 @@ use anyhow::{Context as _, ensure};
 use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::Request;
-use crate::suite::template::Fill;
-use crate::suite::{CaseKind, missing};
+use suite::Request;
+use suite::template::Fill;
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -10,8 +10,8 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::stage::Stage;
-use crate::suite::CaseKind;
 use kubernetes::{logs, objects};
+use suite::CaseKind;
 use tools::helm;
 
 /// Lines of an unfinished test's log that are shown.

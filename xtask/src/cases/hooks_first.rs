@@ -9,8 +9,8 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::placed::Placed;
-use crate::suite::CaseKind;
 use kubernetes::watch::State;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -3,7 +3,7 @@
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::{chart_template, cluster_create};
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

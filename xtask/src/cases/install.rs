@@ -17,11 +17,11 @@ use super::support::rolled_out;
 use super::{cluster_create, images_load};
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
-use crate::suite::CaseKind;
 use kubernetes::baseline::Baseline;
 use kubernetes::wait::GivenUp;
 use kubernetes::watch::Watch;
 use kubernetes::{call, contents};
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -4,7 +4,7 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::jobs::completed;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

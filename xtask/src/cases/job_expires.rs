@@ -3,8 +3,8 @@
 use super::job_completes;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::CaseKind;
 use kubernetes::objects;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -12,7 +12,7 @@ use super::support::extra::{self, Changes};
 use super::support::jobs::reason;
 use super::support::signs;
 use crate::placed::Placed;
-use crate::suite::{CaseKind, Parameters, definitions};
+use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -8,7 +8,7 @@ use super::support::context::Cx;
 use super::support::one_record;
 use super::support::settled;
 use super::voters;
-use crate::suite::{CaseKind, missing};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -13,10 +13,10 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::settled;
-use crate::suite::Request;
-use crate::suite::template::Fill;
-use crate::suite::{CaseKind, Parameters, definitions, missing};
 use kubernetes::objects;
+use suite::Request;
+use suite::template::Fill;
+use suite::{CaseKind, Parameters, definitions, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -1,7 +1,7 @@
 //! Every case, one file each.
 
 use self::support::case::Case;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 mod answers;
 mod autoscaler;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 use crate::workload::inside::Asker;
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -14,11 +14,11 @@ use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::placement::{self, Placement};
 use crate::stage::Stage;
-use crate::suite::CaseKind;
 use crate::workload::inside;
 use cluster::lease::Change;
 use kubernetes::watch::State;
 use kubernetes::{call, objects};
+use suite::CaseKind;
 
 /// A control plane's label: the API would go with it.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";

@@ -13,8 +13,8 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::placed::Placed;
 use crate::stage::Stage;
-use crate::suite::{CaseKind, Parameters, definitions};
 use kubernetes::{call, code, given, objects};
+use suite::{CaseKind, Parameters, definitions};
 
 /// What reads: it has `cat`.
 const IMAGE: &str = "busybox:1.36.1";

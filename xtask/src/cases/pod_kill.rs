@@ -5,7 +5,7 @@ use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::write_read;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -6,7 +6,7 @@ use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::support::settled;
 use super::voters;
-use crate::suite::{CaseKind, missing};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

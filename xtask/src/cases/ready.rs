@@ -6,7 +6,7 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::{placement, rolled_out, running_image, settled};
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

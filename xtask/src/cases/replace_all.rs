@@ -7,8 +7,8 @@ use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::voters;
-use crate::suite::{CaseKind, missing};
 use kubernetes::objects;
+use suite::{CaseKind, missing};
 
 /// How often a pod is replaced until its IP changes; with the old one nothing is proven.
 const TRIES: u32 = 4;

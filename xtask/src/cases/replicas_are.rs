@@ -12,7 +12,7 @@ use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::rolled_out;
-use crate::suite::{CaseKind, Parameters, definitions};
+use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

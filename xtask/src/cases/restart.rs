@@ -13,8 +13,8 @@ use super::support::untouched::Untouched;
 use super::support::{one_record, rolled_out};
 use crate::placed::Placed;
 use crate::stage::Stage;
-use crate::suite::{CaseKind, missing};
 use kubernetes::{call, objects};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -7,7 +7,7 @@ use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::upgrading;
 use super::upgrade;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {

@@ -10,9 +10,9 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::one_record;
 use super::support::settled;
-use crate::suite::{CaseKind, CaseSpec, Suite, Topology, missing};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::Recorder;
+use suite::{CaseKind, CaseSpec, Suite, Topology, missing};
 
 /// The case.
 pub static CASE: Case = Case {

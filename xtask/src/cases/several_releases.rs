@@ -12,7 +12,7 @@ use super::support::context::Cx;
 use super::support::extra::{self, Changes};
 use super::support::{jobs, rolled_out};
 use crate::placed::Placed;
-use crate::suite::{CaseKind, Parameters, definitions};
+use suite::{CaseKind, Parameters, definitions};
 
 /// How many helms run at once: each renders the whole chart.
 const AT_ONCE: usize = 4;

@@ -9,7 +9,7 @@ use super::ready;
 use super::support::asking::{self, Question};
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::{CaseKind, Parameters, missing};
+use suite::{CaseKind, Parameters, missing};
 
 /// The case.
 pub static CASE: Case = Case {

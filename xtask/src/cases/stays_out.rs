@@ -13,9 +13,9 @@ use super::support::context::Cx;
 use super::support::extra::{self, Changes};
 use super::support::signs;
 use crate::placed::Placed;
-use crate::suite::{CaseKind, Parameters, definitions};
 use kubernetes::objects;
 use process::CommandError;
+use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
-use crate::suite::{CaseKind, Deploys, Parameters, definitions};
+use suite::{CaseKind, Deploys, Parameters, definitions};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -17,12 +17,12 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use crate::placed::Placed;
 use crate::stage::{self, Stage};
-use crate::suite::CaseKind;
 use crate::workload::inside;
 use kubernetes::baseline::Baseline;
 use kubernetes::contents::{self, Kinds};
 use kubernetes::watch::Watch;
 use kubernetes::{call, objects};
+use suite::CaseKind;
 
 /// Kinds that stay on purpose, or that nobody asked for.
 const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];

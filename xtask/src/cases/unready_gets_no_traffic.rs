@@ -14,8 +14,8 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::settled;
 use crate::stage::Stage;
-use crate::suite::{CaseKind, Parameters, definitions, missing};
 use kubernetes::objects;
+use suite::{CaseKind, Parameters, definitions, missing};
 
 /// How many requests in a row have to go elsewhere: with three replicas, one in two thousand millions does so by chance.
 const REQUESTS: usize = 50;

@@ -5,7 +5,7 @@ use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::disturb::Disturbance;
 use super::support::upgrading::upgraded;
-use crate::suite::{CaseKind, missing};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

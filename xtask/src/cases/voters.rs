@@ -4,7 +4,7 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::settled;
-use crate::suite::{CaseKind, missing};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

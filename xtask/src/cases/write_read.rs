@@ -6,7 +6,7 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::Cx;
 use super::support::one_record::{expect, write};
-use crate::suite::{CaseKind, missing};
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {

@@ -17,7 +17,6 @@ use crate::execute::execute;
 use crate::plan::{Plan, Selection};
 use crate::replay;
 use crate::run::{Ending, Made, Run, Settings, Subject, guard, lock};
-use crate::suite::{load, variant};
 use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use console::exit::{Exit, usage};
 use console::interrupt::{Interrupt, Signal};
@@ -27,6 +26,7 @@ use process::{Launcher, quote_line};
 use redact::known;
 use report::outcome;
 use report::{Reports, Told, libtest, terminal};
+use suite::{load, variant};
 use tools::{self, Tool};
 
 /// Its flags.

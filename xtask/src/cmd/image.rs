@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::suite;
 use console::exit::{self, Exit};
 use images::{Reference, standin};
 use process::Launcher;

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::suite::ci_values;
 use console::exit::{Exit, usage};
 use process::Launcher;
+use suite::ci_values;
 use tools::helm;
 use tools::{self, Name};
 
@@ -178,8 +178,7 @@ mod tests {
             json!({ "kind": "Pod", "metadata": { "name": "test", "annotations": { "helm.sh/hook": "test" } } }),
         ];
         let suite =
-            crate::suite::load::parse(Path::new("e2e.toml"), &find("web", &objects).suite(), &crate::cases::kinds())
-                .unwrap();
+            suite::load::parse(Path::new("e2e.toml"), &find("web", &objects).suite(), &crate::cases::kinds()).unwrap();
         assert_eq!(suite.workload.as_ref().unwrap().object(), ("Deployment", "web"));
         assert_eq!(suite.http.as_ref().unwrap().port, 8080);
         let cases: Vec<_> = suite.topologies[0].cases.iter().map(|case| case.name.as_str()).collect();

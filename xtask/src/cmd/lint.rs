@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::suite;
 use console::exit::{Exit, usage};
 use process::{CommandError, Launcher};
 use tools::helm;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::suite::{Suite, load};
 use console::exit::{Exit, usage};
 use process::Launcher;
+use suite::{Suite, load};
 use tools::helm::{self, Values};
 use tools::{self, Name};
 

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use history::availability::Availability;
 
 use super::Run;
-use crate::suite::Variant;
-use crate::suite::budgets::Budgets;
+use suite::Variant;
+use suite::budgets::Budgets;
 
 /// The worst figures of the faults, by the suite's folder, then by topology and case.
 #[derive(Default)]

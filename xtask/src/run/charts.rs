@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::Run;
 use crate::evidence;
-use crate::suite::{Release, Suite, Variant};
+use suite::{Release, Suite, Variant};
 use tools::helm::{self, Values};
 
 /// The objects of each release of a variant, in their order.

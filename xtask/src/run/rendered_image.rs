@@ -4,9 +4,9 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::Run;
-use crate::suite::{ImageUnderTest, Release, Suite, Variant};
 use console::exit::usage;
 use images::{self, ImageValues, Reference};
+use suite::{ImageUnderTest, Release, Suite, Variant};
 use tools::helm;
 
 /// Where something else is rendered than the image under test.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::suite::{Suite, Variant};
 use images::{Reference, UnderTest};
+use suite::{Suite, Variant};
 
 /// What the stand-in's image is called: nobody takes it for a real one.
 const STAND_IN: &str = "chartproof/stand-in:dev";

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::inside::Inside;
 use super::recorder::Recorder;
-use crate::suite::Suite;
 use kubernetes::http::Http;
+use suite::Suite;
 
 /// Clients at work, until they are stopped or dropped.
 pub struct Clients {

@@ -10,7 +10,7 @@ use super::*;
 
 /// An operation from 100 to 200 of the team's clock.
 async fn done() -> Done {
-    let suite: crate::suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+    let suite: suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite.records().unwrap().clone();
     let task = Task { records, prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
     let (sender, mut done) = mpsc::unbounded_channel();

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use crate::suite::template::Fill;
-use crate::suite::{Leader, Members};
 use kubernetes::http::{Answer, Http};
 use kubernetes::objects;
+use suite::template::Fill;
+use suite::{Leader, Members};
 
 /// A replica's view: the names of its members, by role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

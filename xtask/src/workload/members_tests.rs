@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::suite::Suite;
+use suite::Suite;
 
 fn members() -> Members {
     let suite: Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();

@@ -6,10 +6,10 @@ use client::application::{self, Record};
 use history::{Connection as Over, Operation, OperationKind, Stage};
 
 use super::recorder::Recorder;
-use crate::suite::Records;
 use kubernetes::http::{Connection, Http};
 use kubernetes::wait::Waiter;
 use kubernetes::watch::Watch;
+use suite::Records;
 
 /// How many connections to each replica read records back.
 const CONNECTIONS: usize = 4;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::context::Cx;
 use crate::stage::Stage;
-use crate::suite::definitions;
 use crate::workload::inside::Asker;
+use suite::definitions;
 
 /// What is asked through a Service.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

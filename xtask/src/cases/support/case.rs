@@ -4,7 +4,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
 use super::context::Cx;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// A case. One file of this folder's parent each.
 pub struct Case {

@@ -9,10 +9,10 @@ use super::case::Conclusion;
 use crate::placed::Placed;
 use crate::run::Run;
 use crate::stage::Stage;
-use crate::suite::{CaseSpec, Variant};
 use cluster::lease::Change;
 use events::CaseName;
 use kubernetes::wait::Waiter;
+use suite::{CaseSpec, Variant};
 
 /// A case that runs.
 pub struct Cx {

@@ -8,10 +8,10 @@ use kube::ResourceExt;
 use super::context::Cx;
 use super::running_image;
 use crate::stage::Stage;
-use crate::suite::Members;
 use crate::workload::members::{self, Agreement, View};
 use kubernetes::objects;
 use kubernetes::watch::State;
+use suite::Members;
 
 /// Waits until exactly `replicas` pods run the current revision and are ready, with the image under test; pods that have
 /// ended don't count.

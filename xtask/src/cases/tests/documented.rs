@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cases;
-use crate::suite::CaseKind;
+use suite::CaseKind;
 
 /// What stands around the table in `docs/suite.md`.
 const BEGIN: &str = "<!-- The table of cases, by `UPDATE_DOCS=1 cargo test --lib documented`. -->\n";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cases::{self, helm_test, ready};
-use crate::suite::{CaseSpec, Release, Suite, load};
+use suite::{CaseSpec, Release, Suite, load};
 
 const GOOD: &str = include_str!("../../../../helm/caesium/e2e.toml");
 

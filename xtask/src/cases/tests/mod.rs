@@ -9,7 +9,7 @@ mod mutated;
 #[test]
 fn needs_come_first() {
     for (index, case) in super::ALL.iter().enumerate() {
-        let is_before = |need: &&crate::suite::CaseKind| super::ALL[..index].iter().any(|other| other.kind == **need);
+        let is_before = |need: &&suite::CaseKind| super::ALL[..index].iter().any(|other| other.kind == **need);
         assert!(case.kind.needs.iter().all(is_before), "{}", case.kind.name);
     }
 }
@@ -33,7 +33,7 @@ fn a_case_takes_a_release_where_its_file_looks_at_it() {
 
 #[test]
 fn where_other_kinds_of_clusters_have_budgets_it_is_said_that_this_one_has_none() {
-    let mut suite = crate::suite::load::read(Path::new("../helm/caesium"), &super::kinds()).unwrap();
+    let mut suite = suite::load::read(Path::new("../helm/caesium"), &super::kinds()).unwrap();
     assert_eq!(suite.not_compared("embedded"), None);
     let told = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
     assert_eq!(suite.not_compared("kind").unwrap(), told);

@@ -11,9 +11,9 @@ use toml::{Table, Value};
 
 use super::loading::{blocks, documented};
 use crate::cases;
-use crate::suite::load::{self, Step};
-use crate::suite::{CaseSpec, Suite};
 use console::exit::UsageError;
+use suite::load::{self, Step};
+use suite::{CaseSpec, Suite};
 
 /// What is put in the place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

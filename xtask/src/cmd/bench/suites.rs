@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use super::{Run, seconds, show};
 use crate::cmd::ranges;
-use crate::suite::load;
 use console::exit::Exit;
+use suite::load;
 
 /// How much longer than the longest one all together may take.
 const RATIO_BUDGET: f64 = 2.5;

@@ -17,11 +17,11 @@ use crate::cases;
 use crate::cases::support::case::Case;
 use crate::cases::{health, helm_test, install, ready};
 use crate::cmd::ranges;
-use crate::suite::{Suite, Topology, load};
 use cluster::Choice;
 use console::exit::{Exit, usage};
 use images::{self, Archive, Reference, standin};
 use process::Launcher;
+use suite::{Suite, Topology, load};
 use tools::helm::{self, Values};
 use tools::{self, Name};
 

@@ -1,7 +1,7 @@
 //! What can be wrong with a suite's releases and Secrets.
 
 use super::{At, Key, Source, Suite, check_values};
-use crate::suite::{Release, SecretSpec, Topology, variant};
+use crate::{Release, SecretSpec, Topology, variant};
 
 /// The most characters that a namespace's name may have (RFC 1123).
 const LONGEST: usize = 63;

@@ -1,7 +1,7 @@
 //! What can be wrong with a topology's cases: what one needs, what it would ignore, and what would prove nothing.
 
 use super::{At, Key, Source, Suite, check_values};
-use crate::suite::{CaseKind, CaseSpec, Topology};
+use crate::{CaseKind, CaseSpec, Topology};
 
 /// Looks up the kind of each case that a topology lists.
 pub fn look_up(source: &Source<'_>, suite: &mut Suite, kinds: &[&'static CaseKind]) -> anyhow::Result<()> {

@@ -12,7 +12,6 @@ use history::availability::Availability;
 use serde::{Deserialize, Serialize};
 
 use super::Suite;
-use cluster::Cluster;
 use console::exit::usage;
 
 /// How much more than was measured is allowed: machines are noisy, and so are elections.
@@ -46,6 +45,9 @@ pub struct Budget {
     pub errors: BTreeMap<Connection, usize>,
 }
 
+/// The providers of clusters, each of which has a file of budgets of its own.
+pub const PROVIDERS: [&str; 3] = ["kind", "embedded", "context"];
+
 impl Budgets {
     /// The budgets beside a suite file, for each kind of cluster that has such a file.
     ///
@@ -53,8 +55,8 @@ impl Budgets {
     /// A usage error where one can't be read.
     pub fn beside(folder: &Path) -> anyhow::Result<BTreeMap<&'static str, Self>> {
         let mut all = BTreeMap::new();
-        for sort in Cluster::PROVIDERS {
-            all.extend(Self::of(folder, sort)?.map(|budgets| (sort, budgets)));
+        for provider in PROVIDERS {
+            all.extend(Self::of(folder, provider)?.map(|budgets| (provider, budgets)));
         }
         Ok(all)
     }

@@ -1,4 +1,7 @@
-//! The suite file: everything that is a chart's own. Documented key by key in `docs/suite.md`.
+//! The suite file: everything that is a chart's own, documented key by key in `docs/suite.md`.
+//!
+//! It knows suites, charts, releases, values, and what a kind of case is described by. It must not know which kinds of
+//! cases there are (the loader is given them), how one runs, or any cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Deserialize;
 
-use images::Reference;
+use oci::Reference;
 
 mod application;
 pub mod budgets;
