@@ -50,6 +50,15 @@ fn every_file_that_went_in_counts() {
 }
 
 #[test]
+fn the_harness_the_embedded_node_and_the_stand_in_count() {
+    let dir = scene();
+    let files = inputs(dir.path()).files;
+    for file in ["xtask/src/main.rs", "xtask/embedded/node/src/main.rs", "tests/standin/Cargo.toml", "Cargo.lock"] {
+        assert!(files.keys().any(|path| path.ends_with(file)), "{file}");
+    }
+}
+
+#[test]
 fn a_link_that_leads_elsewhere_counts_and_one_that_leads_up_is_no_endless_loop() {
     let dir = scene();
     let (before, link) = (inputs(dir.path()), dir.path().join("chart/charts/dependency"));

@@ -27,6 +27,7 @@ pub enum ChangeType {
 }
 
 /// One change, in the order of its resource version.
+#[expect(clippy::struct_field_names, reason = "`kind` is the object's: what happened to it is the change")]
 #[derive(Debug, Clone)]
 pub struct Change {
     /// The resource version that it made.

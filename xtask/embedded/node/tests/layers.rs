@@ -56,7 +56,7 @@ fn cycle(graph: &Graph) -> Option<Vec<String>> {
         let last = path.last()?.clone();
         for next in graph.get(&last).into_iter().flatten() {
             if let Some(begin) = path.iter().position(|one| one == next) {
-                return Some([&path[begin..], &[next.clone()]].concat());
+                return Some([&path[begin..], std::slice::from_ref(next)].concat());
             }
             if !done.contains(next) {
                 path.push(next.clone());
@@ -94,7 +94,9 @@ fn graph(folder: &Path) -> Graph {
         from.remove(&module);
     }
     let modules: BTreeSet<_> = graph.keys().cloned().collect();
-    graph.values_mut().for_each(|used| used.retain(|one| modules.contains(one)));
+    for used in graph.values_mut() {
+        used.retain(|one| modules.contains(one));
+    }
     graph
 }
 
