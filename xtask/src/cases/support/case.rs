@@ -3,6 +3,7 @@
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
+pub use super::conclusion::Conclusion;
 use super::context::Cx;
 use suite::CaseKind;
 
@@ -12,15 +13,6 @@ pub struct Case {
     pub kind: CaseKind,
     /// Runs it. The first sentence of an error is for a tired person.
     pub run: for<'a> fn(&'a Cx) -> LocalBoxFuture<'a, anyhow::Result<Conclusion>>,
-}
-
-/// How a case ended that did not fail.
-#[derive(Debug)]
-pub enum Conclusion {
-    /// What it checks holds; a line for the summary.
-    Passed(String),
-    /// It has no meaning on this cluster, and why: nothing was checked.
-    NotApplicable(String),
 }
 
 /// A case that passes, with a line for the summary, or fails.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
-use super::case::Conclusion;
+use super::conclusion::Conclusion;
 use crate::placed::Placed;
 use crate::run::Run;
 use crate::stage::Stage;

@@ -2,6 +2,7 @@
 
 pub mod asking;
 pub mod case;
+pub mod conclusion;
 pub mod context;
 pub mod disturb;
 pub mod evict;
