@@ -72,7 +72,7 @@ fn namespaces_of_a_killed_run_are_swept_by_the_next_one_also_without_its_leases(
         let killed = user(&up);
         kill_once_installed(&killed);
         assert_ne!(ours(&up), "");
-        let listed = killed.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
+        let listed = killed.xtask(&["cluster", "list", "--context", "chartproof"]).read().unwrap();
         assert!(
             listed.contains("abandoned       run ") && listed.contains("Namespace/chartproof-caesium-r1-"),
             "{listed}"
@@ -108,9 +108,9 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     let other = user(&up);
     assert_eq!(run(&other, &["r1::install"]).code, 0);
     assert_eq!(ours(&up), namespace, "what was kept stays");
-    let listed = other.xtask(&["clusters", "--context", "chartproof"]).read().unwrap();
+    let listed = other.xtask(&["cluster", "list", "--context", "chartproof"]).read().unwrap();
     assert!(listed.starts_with("left on purpose run "), "{listed}");
-    let swept = other.xtask(&["clusters", "--context", "chartproof", "--sweep"]).read().unwrap();
+    let swept = other.xtask(&["cluster", "sweep", "--context", "chartproof"]).read().unwrap();
     assert!(swept.starts_with("swept Namespace/chartproof-caesium-r1-"), "{swept}");
     assert_eq!(ours(&up), "");
     assert_eq!(up.down(&home), Some(0));
@@ -128,7 +128,7 @@ fn a_run_in_another_container_of_the_same_host_is_not_taken_for_gone() {
     let handle = scene.program("unshare", &words).stdout_null().stderr_null().start().unwrap();
     until_installed(&scene, &handle);
     let other = user(&up);
-    let listed = other.xtask(&["clusters", "--context", "chartproof", "--sweep"]).read().unwrap();
+    let listed = other.xtask(&["cluster", "sweep", "--context", "chartproof"]).read().unwrap();
     assert!(listed.starts_with("in use          run ") && !listed.contains("swept"), "{listed}");
     let ended = handle.wait().unwrap();
     let ended = scene.ended(ended.status.code());

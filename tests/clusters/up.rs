@@ -160,9 +160,9 @@ fn what_a_killed_one_leaves_is_abandoned_and_swept() {
     kill_process(pid, Signal::KILL).unwrap();
     up.process.wait().unwrap();
     assert_eq!(leases(&scene).len(), 1);
-    let listed = scene.xtask(&["clusters"]).read().unwrap();
+    let listed = scene.xtask(&["cluster", "list"]).read().unwrap();
     assert!(listed.starts_with("abandoned       run up-") && listed.contains("embedded cluster in"), "{listed}");
-    let swept = scene.xtask(&["clusters", "--sweep"]).read().unwrap();
+    let swept = scene.xtask(&["cluster", "sweep"]).read().unwrap();
     assert!(swept.starts_with("swept embedded cluster in "), "{swept}");
     assert!(leases(&scene).is_empty() && !up.kubeconfig.exists());
 }

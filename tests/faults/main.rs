@@ -3,7 +3,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test faults` writes what was measured into docs/faults.md.
 //!
-//! The final states of waits (`tests/final_states`) are brought about meanwhile: they do nothing but wait, and by
+//! The final states of waits (`tests/unrecoverable`) are brought about meanwhile: they do nothing but wait, and by
 //! themselves would take a minute and a half more.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
@@ -12,13 +12,13 @@ mod beside;
 #[path = "../kind_doubles/doubles.rs"]
 #[allow(dead_code, reason = "shared with the tests of kind, which ask the doubles more")]
 mod doubles;
-#[path = "../final_states/mod.rs"]
-mod final_states;
 mod matrix;
 #[path = "../node_program.rs"]
 mod node_program;
 mod run;
 mod table;
+#[path = "../unrecoverable/mod.rs"]
+mod unrecoverable;
 
 use std::cmp::Reverse;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ const LONG_S: u64 = 60;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let (matrix, states) = (matrix::read(), final_states::Stand::new());
+    let (matrix, states) = (matrix::read(), unrecoverable::Stand::new());
     let detections = Arc::new(Mutex::new(Vec::new()));
     let mut trials = states.trials();
     arguments.test_threads.get_or_insert(ROWS_AT_ONCE + trials.len());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster::lease::{self, Change, Owner, Record};
+use cluster::lease::{self, Change, LeaseRecord, Owner};
 use cluster::{self, Choice, Health, Loaded, Problems, sweep};
 use process::Launcher;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ async fn a_node_that_is_being_stopped_is_started_again_by_the_run_or_by_the_next
     let leased = || lease::all(&scene.path("leases")).unwrap();
     assert_eq!(leased()[0].1.changes, std::slice::from_ref(&stopped));
     // Also after the run was interrupted.
-    let record = Record { owner: Owner { pid: i32::MAX, ..Owner::this_process() }, ..leased()[0].1.clone() };
+    let record = LeaseRecord { owner: Owner { pid: i32::MAX, ..Owner::this_process() }, ..leased()[0].1.clone() };
     scene.cancel.cancel();
     cluster.undo(&stopped).await.unwrap();
     assert_eq!((scene.doubles.count("docker-start-node"), leased().len()), (1, 0));

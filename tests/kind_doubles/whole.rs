@@ -6,7 +6,7 @@ mod node_stop;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cluster::lease::{self, Owner, Record, Resource};
+use cluster::lease::{self, LeaseRecord, Owner, Resource};
 use embedded::cluster::{Cluster, Faults, Options};
 use images::standin;
 use process::Launcher;
@@ -52,7 +52,7 @@ impl User {
 
     /// What is leased, in words.
     fn clusters(&self) -> String {
-        self.scene.xtask(&["clusters"]).read().unwrap()
+        self.scene.xtask(&["cluster", "list"]).read().unwrap()
     }
 }
 
@@ -292,7 +292,10 @@ async fn a_delete_that_fails_is_red_by_itself_and_the_next_run_sweeps() {
     assert_eq!(ended.code, 101, "{}", ended.told());
     assert_eq!(ended.red(), ["cluster::delete"], "{}", ended.told());
     let message = ended.message("cluster::delete");
-    assert!(message.contains("`cargo xtask clusters` sweeps it") && message.contains("is left behind"), "{message}");
+    assert!(
+        message.contains("`cargo xtask cluster sweep` deletes it") && message.contains("is left behind"),
+        "{message}"
+    );
     assert!(message.contains("could not kill container: permission denied"), "{message}");
     assert!(user.clusters().starts_with("abandoned       run "), "{}", user.clusters());
     let again = user.run(&["cluster::create"]);
@@ -421,10 +424,11 @@ fn a_kept_cluster_that_is_gone_is_usage() {
     let leases = user.scene.folder.path().join("state/chartproof/leases");
     let gone = Owner { pid: i32::MAX, ..Owner::this_process() };
     let resources = vec![Resource::KindCluster("chartproof-ab12".to_owned())];
-    let record = Record { owner: gone, kept: true, resources, ..Record::of_this_process("ab12", "/nowhere".as_ref()) };
+    let record =
+        LeaseRecord { owner: gone, kept: true, resources, ..LeaseRecord::of_this_process("ab12", "/nowhere".as_ref()) };
     lease::write(&leases.join("ab12.json"), &record).unwrap();
     let ended = user.run(&["--reuse", "cluster::create"]);
     assert_eq!(ended.code, 2, "{}", ended.told());
-    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone: `cargo xtask clusters --sweep`";
+    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone: `cargo xtask cluster sweep`";
     assert!(ended.stderr.contains(told), "{}", ended.told());
 }

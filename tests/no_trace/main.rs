@@ -72,7 +72,7 @@ fn die_with_their_parent(who: &Who) {
     traces.are_gone("killed");
     let outside: Vec<_> = traces::files(&folder).into_iter().filter(|file| !file.starts_with("state/")).collect();
     assert_eq!(outside, [""; 0]);
-    let swept = who.xtask(folder.path(), &["clusters", "--sweep"]).stdout_capture().stderr_capture().run().unwrap();
+    let swept = who.xtask(folder.path(), &["cluster", "sweep"]).stdout_capture().stderr_capture().run().unwrap();
     assert!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr));
     assert_eq!(traces::files(&folder), [""; 0], "after the sweep");
     who.left_nothing_outside(&folder);

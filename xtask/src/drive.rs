@@ -8,10 +8,10 @@ use futures::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Case, Plan};
+use crate::plan::{Plan, PlannedCase};
 use events::{CaseName, Events, Verdict, What};
 
-/// The culprit of cases that an interrupt kept from running.
+/// The blocked_by of cases that an interrupt kept from running.
 const INTERRUPT: &str = "the interrupt";
 
 /// Verdicts so far, by index of the case.
@@ -33,7 +33,7 @@ pub struct Drive<'a> {
 
 impl Drive<'_> {
     /// Runs every case of the plan that is to run; events say what came of each.
-    pub async fn run(&self, execute: impl AsyncFn(&Case) -> Verdict) {
+    pub async fn run(&self, execute: impl AsyncFn(&PlannedCase) -> Verdict) {
         let board = Board::default();
         let jobs = Semaphore::new(self.jobs.max(1));
         let lanes = self.plan.lanes().into_iter().map(|lane| self.lane(lane, &board, &jobs, &execute));
@@ -41,7 +41,13 @@ impl Drive<'_> {
     }
 
     /// Runs the cases of a lane, one after another. A topology takes one of the jobs for all of its cases.
-    async fn lane(&self, lane: Vec<usize>, board: &Board, jobs: &Semaphore, execute: &impl AsyncFn(&Case) -> Verdict) {
+    async fn lane(
+        &self,
+        lane: Vec<usize>,
+        board: &Board,
+        jobs: &Semaphore,
+        execute: &impl AsyncFn(&PlannedCase) -> Verdict,
+    ) {
         let mut job: Option<SemaphorePermit<'_>> = None;
         for index in lane {
             let case = &self.plan.cases[index];
@@ -51,8 +57,8 @@ impl Drive<'_> {
                 job = jobs.acquire().await.ok();
             }
             let started = Instant::now();
-            let verdict = if let Some(culprit) = self.culprit(case, &before) {
-                Verdict::NotRun { culprit }
+            let verdict = if let Some(blocked_by) = self.blocked_by(case, &before) {
+                Verdict::NotRun { blocked_by }
             } else {
                 self.events.send(What::CaseStarted { case: case.name.clone() });
                 self.unblamed(execute(case).await, case, board).await
@@ -64,7 +70,7 @@ impl Drive<'_> {
 
     /// The case that keeps this one from running: one that it needs, or one before it in its topology
     /// that disturbed the release and failed.
-    fn culprit(&self, case: &Case, before: &BTreeMap<usize, Verdict>) -> Option<CaseName> {
+    fn blocked_by(&self, case: &PlannedCase, before: &BTreeMap<usize, Verdict>) -> Option<CaseName> {
         let disturbed = case.after.iter().filter(|_| !case.spec.kind.cleans_up);
         let disturbed = disturbed.filter(|index| self.plan.cases[**index].spec.kind.disturbs);
         for index in case.needs.iter().chain(disturbed) {
@@ -72,7 +78,7 @@ impl Drive<'_> {
                 // A cluster that could not be made, or not to the end, leaves something to be taken away.
                 Some(Verdict::Failed { .. }) if case.spec.kind.tears_down => {}
                 Some(Verdict::Failed { .. }) => return Some(self.plan.cases[*index].name.clone()),
-                Some(Verdict::NotRun { culprit }) => return Some(culprit.clone()),
+                Some(Verdict::NotRun { blocked_by }) => return Some(blocked_by.clone()),
                 _ => {}
             }
         }
@@ -81,19 +87,19 @@ impl Drive<'_> {
     }
 
     /// A case that ran beside what it needs and failed because that did is not to blame.
-    async fn unblamed(&self, verdict: Verdict, case: &Case, board: &Board) -> Verdict {
+    async fn unblamed(&self, verdict: Verdict, case: &PlannedCase, board: &Board) -> Verdict {
         if case.beside.is_empty() || matches!(verdict, Verdict::Passed { .. }) {
             return verdict;
         }
         let beside = ended(board, case.beside.iter()).await;
         let failed = |index: &&usize| !matches!(beside.get(index), Some(Verdict::Passed { .. }));
         match case.beside.iter().find(failed) {
-            Some(index) => Verdict::NotRun { culprit: self.plan.cases[*index].name.clone() },
+            Some(index) => Verdict::NotRun { blocked_by: self.plan.cases[*index].name.clone() },
             None => verdict,
         }
     }
 
-    fn tell_end(&self, case: &Case, took: Duration, verdict: &Verdict) {
+    fn tell_end(&self, case: &PlannedCase, took: Duration, verdict: &Verdict) {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.events.send(What::CaseEnded { case: case.name.clone(), took_ms, verdict: verdict.clone() });
     }

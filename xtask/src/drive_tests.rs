@@ -7,7 +7,7 @@ use super::*;
 use crate::plan::Selection;
 use events::Event;
 use report::outcome;
-use report::run::{Run, Shown};
+use report::run::{CaseStatus, ReportedRun};
 use suite::load;
 
 /// Runs the repository's suite with verdicts from a list of cases that fail.
@@ -35,7 +35,7 @@ impl Rehearsal {
         let (events, mut receiver) = Events::channel();
         let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel, lost: &OnceLock::new() };
         drive
-            .run(async |case: &Case| {
+            .run(async |case: &PlannedCase| {
                 self.say(format!("begin {}", case.name));
                 tokio::task::yield_now().await;
                 self.say(format!("end {}", case.name));
@@ -52,21 +52,21 @@ impl Rehearsal {
     }
 }
 
-fn shown(events: &[Event], case: &str) -> Shown {
-    Run::of(events).cases.into_iter().find(|one| one.name == case).expect("the case ran").shown
+fn shown(events: &[Event], case: &str) -> CaseStatus {
+    ReportedRun::of(events).cases.into_iter().find(|one| one.name == case).expect("the case ran").shown
 }
 
-fn not_run(culprit: &str) -> Shown {
-    Shown::Skipped(format!("not run: {culprit}"))
+fn not_run(blocked_by: &str) -> CaseStatus {
+    CaseStatus::Skipped(format!("not run: {blocked_by}"))
 }
 
 #[tokio::test]
 async fn all_green_is_all_green() {
     let rehearsal = Rehearsal::of(&[], &[]);
     let events = rehearsal.run(9).await;
-    let run = Run::of(&events);
+    let run = ReportedRun::of(&events);
     assert_eq!(run.cases.len(), rehearsal.plan.cases.len());
-    assert!(run.cases.iter().all(|case| case.shown == Shown::Passed));
+    assert!(run.cases.iter().all(|case| case.shown == CaseStatus::Passed));
     let log = rehearsal.log.into_inner().unwrap();
     assert_eq!(log.last().unwrap(), "end cluster::delete", "it cleans up when all else has ended");
 }
@@ -77,18 +77,18 @@ async fn what_needs_a_failed_case_does_not_run_and_names_it() {
     for case in ["voters", "pod_kill_leader", "upgrade", "rollback"] {
         assert_eq!(shown(&events, &format!("caesium::r3::{case}")), not_run("caesium::r3::ready"), "{case}");
     }
-    assert_eq!(shown(&events, "caesium::r3::uninstall"), Shown::Passed, "the clean-up runs");
-    assert_eq!(shown(&events, "caesium::r1::rollback"), Shown::Passed, "another topology is not concerned");
-    assert_eq!(outcome::exit(&Run::of(&events), None), console::exit::Exit::CaseFailed);
+    assert_eq!(shown(&events, "caesium::r3::uninstall"), CaseStatus::Passed, "the clean-up runs");
+    assert_eq!(shown(&events, "caesium::r1::rollback"), CaseStatus::Passed, "another topology is not concerned");
+    assert_eq!(outcome::exit(&ReportedRun::of(&events), None), console::exit::Exit::CaseFailed);
 }
 
 #[tokio::test]
 async fn a_failed_check_blocks_nothing_a_failed_disturbance_what_comes_after() {
     let events = Rehearsal::of(&[], &["caesium::r3::health", "caesium::r3::pod_kill_leader"]).run(9).await;
-    assert_eq!(shown(&events, "caesium::r3::voters"), Shown::Passed);
+    assert_eq!(shown(&events, "caesium::r3::voters"), CaseStatus::Passed);
     assert_eq!(shown(&events, "caesium::r3::pod_kill_follower"), not_run("caesium::r3::pod_kill_leader"));
     assert_eq!(shown(&events, "caesium::r3::rollback"), not_run("caesium::r3::pod_kill_leader"));
-    assert_eq!(shown(&events, "caesium::r3::uninstall"), Shown::Passed);
+    assert_eq!(shown(&events, "caesium::r3::uninstall"), CaseStatus::Passed);
 }
 
 #[tokio::test]
@@ -96,17 +96,17 @@ async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
     let events = Rehearsal::of(&[], &["cluster::create", "images::load"]).run(9).await;
     assert_eq!(shown(&events, "images::load"), not_run("cluster::create"), "it failed only because of that");
     assert_eq!(shown(&events, "caesium::r1::install"), not_run("cluster::create"));
-    assert_eq!(shown(&events, "chart::lint"), Shown::Passed);
-    assert_eq!(outcome::exit(&Run::of(&events), None), console::exit::Exit::Environment);
+    assert_eq!(shown(&events, "chart::lint"), CaseStatus::Passed);
+    assert_eq!(outcome::exit(&ReportedRun::of(&events), None), console::exit::Exit::Environment);
 }
 
 #[tokio::test]
 async fn an_interrupt_lets_only_the_clean_up_run() {
     let rehearsal = Rehearsal::of(&["r1::"], &["interrupt"]);
     let events = rehearsal.run(1).await;
-    let later = Shown::Failed("not run: the interrupt".to_owned());
-    assert_eq!(shown(&events, "caesium::r1::pod_kill"), later, "never green, and no culprit is reported red");
-    assert_eq!(shown(&events, "cluster::delete"), Shown::Passed);
+    let later = CaseStatus::Failed("not run: the interrupt".to_owned());
+    assert_eq!(shown(&events, "caesium::r1::pod_kill"), later, "never green, and no blocked_by is reported red");
+    assert_eq!(shown(&events, "cluster::delete"), CaseStatus::Passed);
     let log = rehearsal.log.into_inner().unwrap();
     assert!(!log.iter().any(|line| line.contains("uninstall")), "the namespace goes with the cluster");
 }

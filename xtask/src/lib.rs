@@ -2,12 +2,12 @@
 
 pub mod cases;
 pub mod cmd;
+pub mod deployed_release;
+pub mod deployed_topology;
 pub mod drive;
 pub mod evidence;
 pub mod execute;
-pub mod placed;
 pub mod plan;
 pub mod replay;
 pub mod run;
-pub mod stage;
 pub mod workload;

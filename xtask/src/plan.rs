@@ -10,7 +10,7 @@ use suite::{CaseKind, CaseSpec, Suite, Variant};
 
 /// A case and its place in the graph; cases are known by their index in the plan.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Case {
+pub struct PlannedCase {
     /// Its full name.
     pub name: CaseName,
     /// Index of its suite's topology among the plan's variants.
@@ -31,7 +31,7 @@ pub struct Plan {
     /// The suites in their topologies, as far as they are asked for.
     pub variants: Vec<Arc<Variant>>,
     /// All, in the order in which they are listed.
-    pub cases: Vec<Case>,
+    pub cases: Vec<PlannedCase>,
     /// Asked for by the filters.
     pub wanted: BTreeSet<usize>,
     /// Wanted, or needed by a wanted one: these run and are reported.
@@ -77,7 +77,7 @@ impl Plan {
     }
 
     /// The cases that run, in order.
-    pub fn running(&self) -> impl Iterator<Item = (usize, &Case)> {
+    pub fn running(&self) -> impl Iterator<Item = (usize, &PlannedCase)> {
         self.running.iter().map(|index| (*index, &self.cases[*index]))
     }
 
@@ -135,12 +135,12 @@ impl Selection {
         Some(format!("no case is left: {} leaves all out that are asked for; {known}", flags.join(" ")))
     }
 
-    fn matches(&self, word: &str, case: &Case) -> bool {
+    fn matches(&self, word: &str, case: &PlannedCase) -> bool {
         if self.exact { case.name == word } else { case.name.contains(word) }
     }
 
     /// Whether a case is asked for.
-    fn takes(&self, case: &Case) -> bool {
+    fn takes(&self, case: &PlannedCase) -> bool {
         let matches = |word: &String| self.matches(word, case);
         if self.keep && case.spec.kind.cleans_up {
             return false;
@@ -188,7 +188,7 @@ fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String>
 }
 
 /// Every case, in order: those before the topologies, the topologies', the clean-up.
-fn cases(variants: &[Arc<Variant>]) -> Vec<Case> {
+fn cases(variants: &[Arc<Variant>]) -> Vec<PlannedCase> {
     let mut cases = Vec::new();
     let kinds = cases::kinds().into_iter().filter(|kind| !kind.has_topology());
     let (last, first): (Vec<_>, Vec<_>) = kinds.partition(|kind| kind.cleans_up);
@@ -208,7 +208,7 @@ fn cases(variants: &[Arc<Variant>]) -> Vec<Case> {
     cases
 }
 
-fn push(cases: &mut Vec<Case>, spec: CaseSpec, variant: Option<(usize, &Variant)>, after: Vec<usize>) {
+fn push(cases: &mut Vec<PlannedCase>, spec: CaseSpec, variant: Option<(usize, &Variant)>, after: Vec<usize>) {
     let kind = spec.kind;
     let index = variant.map(|(index, _)| index);
     let needed = |need: &&CaseKind| {
@@ -218,11 +218,11 @@ fn push(cases: &mut Vec<Case>, spec: CaseSpec, variant: Option<(usize, &Variant)
     let beside = kind.beside.iter().filter_map(needed).collect();
     let place = variant.map(|(_, variant)| format!("{}::{}", variant.suite.name, variant.topology.name));
     let place = place.unwrap_or_else(|| kind.group.unwrap_or_default().to_owned());
-    cases.push(Case { name: format!("{place}::{}", spec.name), variant: index, spec, needs, beside, after });
+    cases.push(PlannedCase { name: format!("{place}::{}", spec.name), variant: index, spec, needs, beside, after });
 }
 
 /// The wanted cases, all that they need, and the clean-up of what they create.
-fn closure(cases: &[Case], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usize> {
+fn closure(cases: &[PlannedCase], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usize> {
     let mut running = BTreeSet::new();
     let mut open: Vec<usize> = wanted.iter().copied().collect();
     while let Some(index) = open.pop() {
@@ -230,7 +230,8 @@ fn closure(cases: &[Case], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usi
             open.extend(cases[index].needs.iter().chain(&cases[index].beside));
         }
     }
-    let tears_down = |case: &Case| case.spec.kind.tears_down && case.needs.iter().any(|need| running.contains(need));
+    let tears_down =
+        |case: &PlannedCase| case.spec.kind.tears_down && case.needs.iter().any(|need| running.contains(need));
     let teardown: Vec<_> = (0..cases.len()).filter(|index| !keep && tears_down(&cases[*index])).collect();
     running.extend(teardown);
     running

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::run::Settings;
 use events::{CaseName, Verdict};
 use images::UnderTest;
-use report::run::{Case, Run};
+use report::run::{ReportedCase, ReportedRun};
 use suite::Suite;
 use tools::sha256_of_file;
 
@@ -165,9 +165,9 @@ impl Last {
     ///
     /// # Errors
     /// Where it can't be written.
-    pub fn write(run: &Run, folder: &Path, inputs: Inputs, to: &Path) -> anyhow::Result<()> {
+    pub fn write(run: &ReportedRun, folder: &Path, inputs: Inputs, to: &Path) -> anyhow::Result<()> {
         let cut_short = || Verdict::Failed { message: "it has no verdict".to_owned() };
-        let verdict = |case: &Case| case.end.map_or_else(cut_short, |(_, verdict)| verdict.clone());
+        let verdict = |case: &ReportedCase| case.end.map_or_else(cut_short, |(_, verdict)| verdict.clone());
         let cases = run.cases.iter().map(|case| (case.name.to_owned(), verdict(case))).collect();
         let last = Self { run_id: run.run_id.to_owned(), folder: folder.to_owned(), inputs, cases };
         report::write(to, &serde_json::to_string(&last)?)
@@ -188,7 +188,9 @@ impl Last {
                 Verdict::Passed { .. } | Verdict::NotApplicable { .. } => Ok(()),
                 Verdict::Failed { message } => Err(format!("{message}\nrun {}, in {folder}", self.run_id)),
                 // nextest shows a case that is ignored at run time as passed.
-                Verdict::NotRun { culprit } => Err(format!("not run: {culprit}\nrun {}, in {folder}", self.run_id)),
+                Verdict::NotRun { blocked_by } => {
+                    Err(format!("not run: {blocked_by}\nrun {}, in {folder}", self.run_id))
+                }
             };
             Trial::test(case, || told.map_err(Failed::from)).with_ignored_flag(is_ignored)
         };

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::http::{Answer, Failure};
+use crate::http::{Failure, Response};
 use crate::records::{Encoding, Find, Read, Records, Request, Write};
 use crate::template::Fill;
 
@@ -51,7 +51,7 @@ impl Record {
 }
 
 /// How a write ended that got this answer, or none.
-pub fn written(records: &Records, answer: Result<Answer, Failure>) -> Written {
+pub fn written(records: &Records, answer: Result<Response, Failure>) -> Written {
     match answer {
         Ok(answer) => judge_write(&records.write, &answer),
         Err(Failure::NotSent(why)) => Written::Failed(why),
@@ -63,7 +63,7 @@ pub fn written(records: &Records, answer: Result<Answer, Failure>) -> Written {
 ///
 /// # Errors
 /// Why nothing is known.
-pub fn got(records: &Records, answer: Result<Answer, Failure>) -> Got {
+pub fn got(records: &Records, answer: Result<Response, Failure>) -> Got {
     judge_read(&records.read, &answer.map_err(|failure| failure.to_string())?)
 }
 
@@ -76,7 +76,7 @@ pub fn lookup(records: &Records) -> &Request {
 ///
 /// # Errors
 /// Why nothing is known.
-pub fn found(records: &Records, answer: Result<Answer, Failure>, record: &Record) -> Result<Option<Record>, String> {
+pub fn found(records: &Records, answer: Result<Response, Failure>, record: &Record) -> Result<Option<Record>, String> {
     let Some(find) = &records.find else {
         return Ok(got(records, answer)?.map(|value| Record { value, ..record.clone() }));
     };
@@ -87,7 +87,7 @@ pub fn found(records: &Records, answer: Result<Answer, Failure>, record: &Record
 /// Whether the application under test can't have given this answer to a write: it says that there is no such request
 /// where it was sent, or not for us, or it is a success without what the suite says that there is in one. Something
 /// else has taken the connection.
-pub fn is_strange_to_write(write: &Write, answer: &Answer) -> bool {
+pub fn is_strange_to_write(write: &Write, answer: &Response) -> bool {
     if answer.status == write.request.status {
         return matches!(judge_write(write, answer), Written::Unknown(_));
     }
@@ -96,7 +96,7 @@ pub fn is_strange_to_write(write: &Write, answer: &Answer) -> bool {
 
 /// The same for an answer to a read. That there is no such record is what others may say, too: see
 /// [`Team`](crate::team::Team).
-pub fn is_strange_to_read(read: &Read, answer: &Answer) -> bool {
+pub fn is_strange_to_read(read: &Read, answer: &Response) -> bool {
     if answer.status == read.request.status {
         return answer.json().is_err();
     }
@@ -109,7 +109,7 @@ fn is_not_there(status: u16) -> bool {
     matches!(status, 400 | 401 | 403 | 404 | 405 | 410 | 421 | 501)
 }
 
-fn judge_write(write: &Write, answer: &Answer) -> Written {
+fn judge_write(write: &Write, answer: &Response) -> Written {
     match answer.status {
         status if status == write.request.status => match &write.id {
             None => Written::Acknowledged(None),
@@ -126,11 +126,11 @@ fn judge_write(write: &Write, answer: &Answer) -> Written {
     }
 }
 
-fn judge_read(read: &Read, answer: &Answer) -> Got {
+fn judge_read(read: &Read, answer: &Response) -> Got {
     if read.absent == Some(answer.status) {
         return Ok(None);
     }
-    let answer = answer.clone().expect(read.request.status)?;
+    let answer = answer.clone().require(read.request.status)?;
     let Some(value) = read.value.text(&answer.json()?) else {
         return Ok(None);
     };
@@ -143,8 +143,8 @@ fn judge_read(read: &Read, answer: &Answer) -> Got {
     }
 }
 
-fn judge_find(find: &Find, answer: &Answer, value: &str) -> Result<Option<String>, String> {
-    let body = answer.clone().expect(find.request.status)?.json()?;
+fn judge_find(find: &Find, answer: &Response, value: &str) -> Result<Option<String>, String> {
+    let body = answer.clone().require(find.request.status)?.json()?;
     let items = find.items.get(&body).and_then(serde_json::Value::as_array);
     let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", find.items.as_str()))?;
     let found = items.iter().find(|item| find.value.text(item).as_deref() == Some(value));
@@ -155,8 +155,8 @@ fn judge_find(find: &Find, answer: &Answer, value: &str) -> Result<Option<String
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: body.to_owned().into() }
+    fn answer(status: u16, body: &str) -> Response {
+        Response { status, body: body.to_owned().into() }
     }
 
     fn records() -> Records {

@@ -20,7 +20,7 @@ const REASON_WITHIN: Duration = Duration::from_millis(50);
 
 /// An answer, of whatever status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The body.
@@ -103,7 +103,7 @@ impl Connection {
     ///
     /// # Errors
     /// Where no answer came in time.
-    pub async fn ask(&mut self, request: &Request, fill: Fill<'_>, timeout: Duration) -> Result<Answer, Failure> {
+    pub async fn ask(&mut self, request: &Request, fill: Fill<'_>, timeout: Duration) -> Result<Response, Failure> {
         let line = format!("{} {} of {}", request.method, request.path.fill(fill), self.to);
         let http = build(request, fill).map_err(|why| Failure::NotSent(format!("{line}: {why}")))?;
         self.sender.ready().await.map_err(|error| Failure::NotSent(format!("{line}: {error}")))?;
@@ -114,11 +114,11 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Answer, String> {
+    async fn exchange(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Response, String> {
         let answer = self.sender.send_request(request).await.map_err(|error| chain(&error))?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Response { status, body })
     }
 
     /// Where the pod's port was closed nothing was delivered. Otherwise nobody knows.
@@ -146,7 +146,7 @@ fn chain(error: &hyper::Error) -> String {
     format!("{error}{source}")
 }
 
-impl Answer {
+impl Response {
     /// The body as JSON.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Answer {
     ///
     /// # Errors
     /// Status and beginning of the body.
-    pub fn expect(self, status: u16) -> Result<Self, String> {
+    pub fn require(self, status: u16) -> Result<Self, String> {
         if self.status == status {
             return Ok(self);
         }

@@ -1,6 +1,6 @@
 //! The team inside the cluster, and what it and the harness say to each other over one connection: JSON lines.
 //!
-//! The harness asks for the time as often as it likes, begins once, and ends with [`Said::Stop`] or by going away. The team answers with its clock, and tells each operation when it has ended, in its own time.
+//! The harness asks for the time as often as it likes, begins once, and ends with [`ClientRequest::Stop`] or by going away. The team answers with its clock, and tells each operation when it has ended, in its own time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::Connection;
 use crate::records::Request;
-use crate::team::{Done, Task, Team};
+use crate::team::{CompletedOperation, Task, Team};
 use crate::template::Fill;
 
 /// Where the program listens.
@@ -25,7 +25,7 @@ pub const PORT: u16 = 7070;
 /// What the harness says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum ClientRequest {
     /// Once: write and read there, `host:port`.
     Begin {
         /// What to do.
@@ -51,13 +51,13 @@ pub enum Said {
 /// What the team answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum ClientResponse {
     /// The team's time, in nanoseconds.
     Clock(u64),
     /// The body of the answer, or why there is none.
     Answered(Result<String, String>),
     /// An operation ended.
-    Done(Box<Done>),
+    CompletedOperation(Box<CompletedOperation>),
     /// All have ended; nothing comes after this.
     Ended,
 }
@@ -79,28 +79,28 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
     loop {
         tokio::select! {
             said = next(&mut lines) => match (said?, sender.take()) {
-                (Some(Said::Begin { task, through }), Some(sender)) => {
+                (Some(ClientRequest::Begin { task, through }), Some(sender)) => {
                     // Nobody listening is no reason to stop in the middle: the team is being stopped.
                     let sink = move |ended| drop(sender.send(ended));
                     start(&mut working, &Team::new(*task, began, stop.clone(), sink), &through);
                 }
-                (Some(Said::Begin { .. }), None) => bail!("begun already"),
-                (Some(Said::Clock), unused) => {
+                (Some(ClientRequest::Begin { .. }), None) => bail!("begun already"),
+                (Some(ClientRequest::Clock), unused) => {
                     sender = unused;
-                    tell(&mut write, &Told::Clock(elapsed_ns(began))).await?;
+                    tell(&mut write, &ClientResponse::Clock(elapsed_ns(began))).await?;
                 }
-                (Some(Said::Ask { to, request, timeout_ms }), unused) => {
+                (Some(ClientRequest::Ask { to, request, timeout_ms }), unused) => {
                     sender = unused;
                     let answered = ask(&to, request.as_ref(), Duration::from_millis(timeout_ms)).await;
-                    tell(&mut write, &Told::Answered(answered)).await?;
+                    tell(&mut write, &ClientResponse::Answered(answered)).await?;
                 }
-                (Some(Said::Stop), _) => stop.cancel(),
+                (Some(ClientRequest::Stop), _) => stop.cancel(),
                 (None, _) => return Ok(()),
             },
             // The last client that ends drops the last sender.
             ended = done.recv() => match ended {
-                Some(ended) => tell(&mut write, &Told::Done(Box::new(ended))).await?,
-                None => return tell(&mut write, &Told::Ended).await,
+                Some(ended) => tell(&mut write, &ClientResponse::CompletedOperation(Box::new(ended))).await?,
+                None => return tell(&mut write, &ClientResponse::Ended).await,
             },
         }
     }
@@ -127,7 +127,7 @@ async fn ask(to: &str, request: Option<&Request>, timeout: Duration) -> Result<S
     };
     let mut connection = Connection::open(to, timeout).await.map_err(|failure| failure.to_string())?;
     let answer = connection.ask(request, Fill::default(), timeout).await.map_err(|failure| failure.to_string())?;
-    let answer = answer.expect(request.status)?;
+    let answer = answer.require(request.status)?;
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 

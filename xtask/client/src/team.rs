@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::{self, Record, Written};
-use crate::http::{Answer, Connection, Failure};
+use crate::http::{Connection, Failure, Response};
 use crate::records::{Records, Request};
 
 /// Keys that registers are written under, again and again.
@@ -37,7 +37,7 @@ pub struct Task {
 
 /// An operation that ended, and for a write the record that is or may be there now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Done {
+pub struct CompletedOperation {
     /// The operation.
     pub operation: Operation,
     /// What it wrote.
@@ -49,7 +49,7 @@ pub struct Done {
 }
 
 /// Where a team's operations go, each when it has ended.
-type Sink = Box<dyn Fn(Done) + Send + Sync>;
+type Sink = Box<dyn Fn(CompletedOperation) + Send + Sync>;
 
 /// The clients of one task.
 pub struct Team {
@@ -75,7 +75,7 @@ struct Client<F> {
 
 /// What became of a request.
 struct Asked {
-    answer: Result<Answer, Failure>,
+    answer: Result<Response, Failure>,
     /// Whether it went over the connection of the request before.
     over_kept: bool,
     /// Whether a new connection was refused: nobody took it, or it ended without an answer, which is how a proxy on the
@@ -87,7 +87,7 @@ struct Asked {
 
 impl Asked {
     /// The address of whoever gave an answer that `is_strange`.
-    fn stranger(&self, is_strange: impl FnOnce(&Answer) -> bool) -> Option<String> {
+    fn stranger(&self, is_strange: impl FnOnce(&Response) -> bool) -> Option<String> {
         self.answer.as_ref().is_ok_and(is_strange).then(|| self.peer.clone())
     }
 }
@@ -98,7 +98,7 @@ impl Team {
         task: Task,
         began: Instant,
         stop: CancellationToken,
-        sink: impl Fn(Done) + Send + Sync + 'static,
+        sink: impl Fn(CompletedOperation) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self { task, began, stop, sink: Box::new(sink), numbers: AtomicU64::new(0), last: Mutex::default() })
     }
@@ -189,7 +189,7 @@ where
         };
         self.let_go(stranger.is_some());
         operation.error = operation.error.map(|error| from(error, stranger.as_deref()));
-        (self.team.sink)(Done { operation, record, stranger });
+        (self.team.sink)(CompletedOperation { operation, record, stranger });
         is_proof
     }
 
@@ -217,7 +217,7 @@ where
             }
         }
         self.let_go(stranger.is_some());
-        (self.team.sink)(Done { operation, record: None, stranger });
+        (self.team.sink)(CompletedOperation { operation, record: None, stranger });
     }
 
     /// Asks over the connection that is kept, or a new one. Whoever judges the answer [lets it go](Self::let_go).

@@ -73,7 +73,11 @@ async fn serve(end: impl Fn(usize) -> End + Send + 'static) -> SocketAddr {
 }
 
 /// What one client through the Service did until it had done what is wanted.
-async fn until(address: SocketAddr, over: Over, wanted: impl Fn(&Done) -> bool) -> Vec<Done> {
+async fn until(
+    address: SocketAddr,
+    over: Over,
+    wanted: impl Fn(&CompletedOperation) -> bool,
+) -> Vec<CompletedOperation> {
     let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite["records"].clone().try_into().unwrap();
     let task = Task { records, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
@@ -95,7 +99,7 @@ async fn until(address: SocketAddr, over: Over, wanted: impl Fn(&Done) -> bool) 
     all
 }
 
-fn is(done: &Done, kind: OperationKind, outcome: Outcome) -> bool {
+fn is(done: &CompletedOperation, kind: OperationKind, outcome: Outcome) -> bool {
     done.operation.kind == kind && done.operation.outcome == outcome
 }
 
@@ -103,7 +107,8 @@ fn is(done: &Done, kind: OperationKind, outcome: Outcome) -> bool {
 async fn a_kept_connection_that_leads_elsewhere_is_left_and_what_became_of_the_write_is_unknown() {
     let application = End::Application(Arc::default());
     let address = serve(move |number| if number == 0 { End::Stranger } else { application.clone() }).await;
-    let found = |done: &Done| is(done, OperationKind::Read, Outcome::Ok) && done.operation.value.is_some();
+    let found =
+        |done: &CompletedOperation| is(done, OperationKind::Read, Outcome::Ok) && done.operation.value.is_some();
     let all = until(address, Over::ServiceReused, found).await;
     assert!(is(&all[0], OperationKind::Write, Outcome::Unknown), "{:#?}", all[0]);
     assert_eq!(all[0].stranger, Some(address.to_string()));
@@ -118,7 +123,7 @@ async fn that_there_is_no_such_record_counts_only_from_the_application() {
     let application = End::Application(Arc::default());
     // The first write reaches the application, the first read does not.
     let address = serve(move |number| if number == 1 { End::Stranger } else { application.clone() }).await;
-    let found = |done: &Done| is(done, OperationKind::Read, Outcome::Ok);
+    let found = |done: &CompletedOperation| is(done, OperationKind::Read, Outcome::Ok);
     let all = until(address, Over::Service, found).await;
     assert_eq!(all.last().unwrap().operation.value.as_deref(), Some("p-c-2"), "{all:#?}");
     let read = all.iter().find(|done| done.operation.kind == OperationKind::Read).unwrap();

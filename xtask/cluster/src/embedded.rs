@@ -10,8 +10,8 @@ use embedded::faults::{Faults, VARIABLE};
 use tokio::sync::Mutex;
 
 use super::container::RunningContainer;
+use super::creation::{Creation, CreationState};
 use super::lease::{Lease, Resource};
-use super::stage::{Progress, Stage};
 use super::{Access, Health, Loaded};
 use console::exit;
 use images::{self, Archive, Reference};
@@ -30,15 +30,15 @@ pub struct Embedded {
     because: String,
     faults: Faults,
     lease: Arc<Lease>,
-    progress: Progress,
+    creation: Creation,
     running: Mutex<Option<Cluster>>,
 }
 
 impl Embedded {
     /// A plan; nothing is started. `because` says why it is this one where nobody asked for it.
     pub(super) fn new(launcher: Launcher, run_dir: &Path, because: String, lease: Arc<Lease>) -> anyhow::Result<Self> {
-        let (progress, running) = (Progress::new(), Mutex::new(None));
-        Ok(Self { launcher, dir: run_dir.join("cluster"), because, faults: planted()?, lease, progress, running })
+        let (creation, running) = (Creation::new(), Mutex::new(None));
+        Ok(Self { launcher, dir: run_dir.join("cluster"), because, faults: planted()?, lease, creation, running })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -48,9 +48,9 @@ impl Embedded {
 
     pub(super) async fn create(&self) -> anyhow::Result<Access> {
         self.lease.hold(self.resource())?;
-        self.progress.set(Stage::Creating);
+        self.creation.set(CreationState::Creating);
         let started = self.start().await;
-        self.progress.finish(&started);
+        self.creation.finish(&started);
         started
     }
 
@@ -63,7 +63,7 @@ impl Embedded {
     }
 
     pub(super) async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
-        self.progress.created().await?;
+        self.creation.created().await?;
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
         load(cluster, archives).await
@@ -103,13 +103,13 @@ impl Embedded {
     }
 
     pub(super) async fn delete(&self) -> anyhow::Result<()> {
-        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+        if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return Ok(());
         }
         if let Some(cluster) = self.running.lock().await.take() {
             cluster.stop().await?;
         }
-        self.progress.set(Stage::Ended);
+        self.creation.set(CreationState::Ended);
         remove(&self.dir)?;
         self.lease.release(&self.resource())
     }

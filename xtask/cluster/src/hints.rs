@@ -13,7 +13,7 @@ const TABLE: [(&[&str], &str); 9] = [
     ),
     (
         &["already exist for a cluster"],
-        "a cluster of that name is there: `cargo xtask clusters` lists what is left of earlier runs",
+        "a cluster of that name is there: `cargo xtask cluster list` lists what is left of earlier runs",
     ),
     (&["port is already allocated", "address already in use"], "a port of `--kind-config` is taken by something else"),
     (&["no space left on device"], "the disk is full: `docker system df` shows what takes it"),

@@ -4,6 +4,7 @@
 
 mod choice;
 mod container;
+mod creation;
 mod embedded;
 mod existing;
 mod health;
@@ -17,7 +18,6 @@ mod node_access;
 mod prepare;
 pub mod problems;
 mod reuse;
-mod stage;
 pub mod sweep;
 
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Loaded {
     }
 }
 
-/// A cluster, from its plan to its end. Shared by all phases; no method needs it for itself alone.
+/// A cluster, from its plan to its end. Shared by all cases; no method needs it for itself alone.
 pub enum Cluster {
     /// One of kind's, in Docker.
     Kind(Kind),

@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::lease::{Owner, Record, State, is_running};
+use super::lease::{LeaseRecord, Owner, State, is_running};
 use kubernetes::{call, code, contents};
 
 /// Label of every namespace of ours; its value is the run's id.
@@ -43,7 +43,7 @@ pub struct Found {
 /// # Errors
 /// None that is known: a lease can be written down.
 pub fn annotations(run_id: &str) -> anyhow::Result<serde_json::Value> {
-    Ok(annotation(&serde_json::to_string(&Record::of_this_process(run_id, "".as_ref()))?))
+    Ok(annotation(&serde_json::to_string(&LeaseRecord::of_this_process(run_id, "".as_ref()))?))
 }
 
 fn annotation(lease: &str) -> serde_json::Value {
@@ -93,7 +93,7 @@ pub async fn delete_of_run(client: &Client, run_id: &str) -> anyhow::Result<()> 
 /// # Errors
 /// What the API server answers.
 pub async fn annotate(client: &Client, run_id: &str, kept: bool) -> anyhow::Result<()> {
-    let record = Record { kept, ..Record::of_this_process(run_id, "".as_ref()) };
+    let record = LeaseRecord { kept, ..LeaseRecord::of_this_process(run_id, "".as_ref()) };
     let patch = Patch::Merge(json!({ "metadata": { "annotations": annotation(&serde_json::to_string(&record)?) } }));
     for name in of_run(client, run_id).await? {
         let what = format!("annotating Namespace/{name}");
@@ -178,7 +178,7 @@ async fn still_there(client: &Client, there: &[Namespace], waited: Duration) -> 
     lines.join("\n")
 }
 
-fn lease(namespace: &Namespace) -> Option<Record> {
+fn lease(namespace: &Namespace) -> Option<LeaseRecord> {
     serde_json::from_str(namespace.annotations().get(LEASE)?).ok()
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::existing::Options;
-use super::lease::{Lease, Record, Resource, State};
+use super::lease::{Lease, LeaseRecord, Resource, State};
 use super::node_access::NodeAccess;
 use super::{Choice, Cluster, Existing, Request, kind, sweep};
 use console::exit::usage;
@@ -28,7 +28,7 @@ pub(super) async fn kept(launcher: &Launcher, request: &Request, lease: Arc<Leas
 
 /// The cluster of a run that others may use: one of kind's that was left on purpose, or an embedded one whose process
 /// stays for that.
-fn usable<'a>(run: &'a sweep::Run, choice: &Choice) -> Option<&'a Resource> {
+fn usable<'a>(run: &'a sweep::LeasedRun, choice: &Choice) -> Option<&'a Resource> {
     let wanted = |resource: &&Resource| match resource {
         Resource::KindCluster(_) => run.state == State::Kept && matches!(choice, Choice::Auto | Choice::Kind),
         Resource::EmbeddedCluster(_) => {
@@ -49,25 +49,31 @@ fn none(choice: &Choice) -> String {
     format!("--reuse with --cluster {choice}: no run of this user has kept such a cluster: {how}")
 }
 
-async fn of_kind(launcher: &Launcher, request: &Request, record: &Record, name: &str) -> anyhow::Result<Options> {
+async fn of_kind(launcher: &Launcher, request: &Request, record: &LeaseRecord, name: &str) -> anyhow::Result<Options> {
     let docker = Docker::find(launcher).await.map_err(|none| anyhow::anyhow!("{}; {}", none.reason, none.fix))?;
     let tool = tools::resolve(launcher, Name::Kind).await?;
     if !kind::clusters(launcher, &tool).await?.iter().any(|found| found == name) {
-        let how = "`cargo xtask clusters --sweep` forgets it";
+        let how = "`cargo xtask cluster sweep` forgets it";
         return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone: {how}", record.run_id)));
     }
     let kubeconfig = record.run_dir.join("kubeconfig");
     Ok(options(request, record, format!("kind-{name}"), &kubeconfig, NodeAccess::Kind(tool, docker)))
 }
 
-fn embedded(request: &Request, record: &Record, dir: &Path) -> anyhow::Result<Options> {
+fn embedded(request: &Request, record: &LeaseRecord, dir: &Path) -> anyhow::Result<Options> {
     let cluster = ::embedded::cluster::Cluster::attach(dir)?;
     let kubeconfig = cluster.kubeconfig().to_owned();
     let context = super::embedded::CONTEXT.to_owned();
     Ok(options(request, record, context, &kubeconfig, NodeAccess::Embedded(cluster)))
 }
 
-fn options(request: &Request, record: &Record, name: String, kubeconfig: &Path, node_access: NodeAccess) -> Options {
+fn options(
+    request: &Request,
+    record: &LeaseRecord,
+    name: String,
+    kubeconfig: &Path,
+    node_access: NodeAccess,
+) -> Options {
     Options {
         name,
         kubeconfig: Some(kubeconfig.to_owned()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::Utc;
 
-use super::lease::{self, Change, Owner, Record, Resource, State, is_running};
+use super::lease::{self, Change, LeaseRecord, Owner, Resource, State, is_running};
 use super::namespaces::{self, RUN_LABEL};
 use super::{embedded, kind, kubeconfig, node};
 use process::Launcher;
@@ -17,9 +17,9 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A run that holds something, and whether it still needs it.
 #[derive(Debug)]
-pub struct Run {
+pub struct LeasedRun {
     /// Its lease.
-    pub record: Record,
+    pub record: LeaseRecord,
     /// Whether it needs what it holds.
     pub state: State,
     path: std::path::PathBuf,
@@ -29,10 +29,11 @@ pub struct Run {
 ///
 /// # Errors
 /// Where the leases can't be read.
-pub fn runs(folder: &Path) -> anyhow::Result<Vec<Run>> {
+pub fn runs(folder: &Path) -> anyhow::Result<Vec<LeasedRun>> {
     let (here, now) = (Owner::this_process(), Utc::now());
     let leases = lease::all(folder)?;
-    let run = |(path, record): (_, Record)| Run { state: record.state(&here, now, is_running), record, path };
+    let run =
+        |(path, record): (_, LeaseRecord)| LeasedRun { state: record.state(&here, now, is_running), record, path };
     Ok(leases.into_iter().map(run).collect())
 }
 
@@ -44,11 +45,11 @@ pub fn left_behind(folder: &Path, run_id: &str) -> String {
     if names.is_empty() {
         return "nothing is left behind".to_owned();
     }
-    format!("left behind: {}; the next run sweeps it, or `cargo xtask clusters --sweep`", names.join(", "))
+    format!("left behind: {}; the next run sweeps it, or `cargo xtask cluster sweep`", names.join(", "))
 }
 
 /// What a run has changed and holds, in words.
-pub fn left(record: &Record) -> Vec<String> {
+pub fn left(record: &LeaseRecord) -> Vec<String> {
     record.changes.iter().map(name_change).chain(record.resources.iter().map(name)).collect()
 }
 
@@ -88,7 +89,7 @@ pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Re
 }
 
 /// Undoes what the faults of a run have changed, the last first.
-async fn undo_all(launcher: &Launcher, run: &mut Run) -> Vec<String> {
+async fn undo_all(launcher: &Launcher, run: &mut LeasedRun) -> Vec<String> {
     let mut lines = Vec::new();
     for change in run.record.changes.clone().iter().rev() {
         let undone = match Docker::find(launcher).await {
@@ -100,13 +101,13 @@ async fn undo_all(launcher: &Launcher, run: &mut Run) -> Vec<String> {
     lines
 }
 
-async fn sweep_one(launcher: &Launcher, run: &mut Run, resource: &Resource) -> String {
+async fn sweep_one(launcher: &Launcher, run: &mut LeasedRun, resource: &Resource) -> String {
     let deleted = delete(launcher, &run.record, resource).await;
     swept(run, &name(resource), deleted, |record| record.forget(resource))
 }
 
 /// What became of one thing that was to be swept; where it is gone, the lease forgets it.
-fn swept(run: &mut Run, what: &str, done: anyhow::Result<()>, forget: impl FnOnce(&mut Record)) -> String {
+fn swept(run: &mut LeasedRun, what: &str, done: anyhow::Result<()>, forget: impl FnOnce(&mut LeaseRecord)) -> String {
     let whose = format!("{what} of run {}, whose process {} is gone", run.record.run_id, run.record.owner.pid);
     if let Err(error) = done {
         return format!("can't sweep {whose}: {error:#}");
@@ -132,7 +133,7 @@ pub fn name(resource: &Resource) -> String {
     }
 }
 
-async fn delete(launcher: &Launcher, record: &Record, resource: &Resource) -> anyhow::Result<()> {
+async fn delete(launcher: &Launcher, record: &LeaseRecord, resource: &Resource) -> anyhow::Result<()> {
     match resource {
         Resource::KindCluster(name) => {
             if !name.starts_with(kind::PREFIX) {
@@ -162,10 +163,18 @@ mod tests {
     use super::*;
     use chrono::TimeDelta;
 
-    fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> Record {
+    fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> LeaseRecord {
         let resources = vec![Resource::EmbeddedCluster(dir.join("cluster"))];
         let expires = Utc::now() + TimeDelta::hours(1);
-        Record { run_id: run_id.to_owned(), run_dir: dir.to_owned(), owner, expires, kept, resources, changes: vec![] }
+        LeaseRecord {
+            run_id: run_id.to_owned(),
+            run_dir: dir.to_owned(),
+            owner,
+            expires,
+            kept,
+            resources,
+            changes: vec![],
+        }
     }
 
     #[tokio::test]

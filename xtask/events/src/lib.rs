@@ -34,10 +34,11 @@ pub enum Verdict {
         /// What would have to be there: `the cluster has one node, several are needed`.
         why: String,
     },
-    /// It did not run because `culprit` failed.
+    /// It did not run because `blocked_by` failed.
     NotRun {
         /// The case that failed first.
-        culprit: CaseName,
+        #[serde(alias = "culprit")]
+        blocked_by: CaseName,
     },
 }
 
@@ -69,8 +70,8 @@ pub enum What {
         #[serde(default)]
         began_unix_ms: u64,
         /// The command that asks for the same; `--exact CASE` behind it runs one case again.
-        #[serde(default)]
-        again: String,
+        #[serde(default, alias = "again")]
+        rerun_command: String,
     },
     /// Which of the cases were asked for; the others run because these need them.
     Selected {
@@ -208,7 +209,7 @@ impl Events {
         if let Some(told) = what.told() {
             *told = redact::text(told);
         }
-        // Nobody listening is no reason for a phase to fail.
+        // Nobody listening is no reason for a case to fail.
         drop(self.sender.send(Event::new(self.elapsed(), what)));
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::write::{self, Config, Entry, Kind};
+use super::super::write::{self, Config, Entry, EntryKind};
 use super::*;
 
 struct Files {
@@ -37,9 +37,9 @@ impl Files {
 
     fn image(&self, references: &[&str]) -> PathBuf {
         let entries = [
-            Entry { path: "bin".to_owned(), kind: Kind::Folder(0o755) },
-            Entry { path: "bin/app".to_owned(), kind: Kind::File(0o755, b"app".repeat(1000)) },
-            Entry { path: "bin/sh".to_owned(), kind: Kind::Symlink("app".to_owned()) },
+            Entry { path: "bin".to_owned(), kind: EntryKind::Folder(0o755) },
+            Entry { path: "bin/app".to_owned(), kind: EntryKind::File(0o755, b"app".repeat(1000)) },
+            Entry { path: "bin/sh".to_owned(), kind: EntryKind::Symlink("app".to_owned()) },
         ];
         let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let config = Config {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::write::{self, Config, Entry, Kind};
+use super::write::{self, Config, Entry, EntryKind};
 use super::{Archive, Reference};
 use process::Launcher;
 use tools::{sha256, sha256_of_file};
@@ -21,7 +21,7 @@ pub struct Image {
 
 impl Image {
     /// An image of these files that starts `entrypoint`.
-    pub(super) fn new(files: BTreeMap<String, Kind>, entrypoint: &str, command: &[&str]) -> Self {
+    pub(super) fn new(files: BTreeMap<String, EntryKind>, entrypoint: &str, command: &[&str]) -> Self {
         let config = Config {
             user: USER.to_owned(),
             entrypoint: vec![entrypoint.to_owned()],
@@ -65,12 +65,13 @@ pub(super) async fn program(
     launcher: &Launcher,
     path: &str,
     executable: &Path,
-) -> anyhow::Result<BTreeMap<String, Kind>> {
+) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     let executable = executable.canonicalize().with_context(|| executable.display().to_string())?;
     let libraries = libraries(launcher, &executable).await?;
-    let named =
-        |library: PathBuf| (library.display().to_string().trim_start_matches('/').to_owned(), Kind::Program(library));
-    let program = (path.to_owned(), Kind::Program(executable));
+    let named = |library: PathBuf| {
+        (library.display().to_string().trim_start_matches('/').to_owned(), EntryKind::Program(library))
+    };
+    let program = (path.to_owned(), EntryKind::Program(executable));
     Ok(std::iter::once(program).chain(libraries.into_iter().map(named)).collect())
 }
 
@@ -104,13 +105,13 @@ fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
 }
 
 /// All entries, folders before what is in them.
-fn layer(mut files: BTreeMap<String, Kind>) -> Vec<Entry> {
+fn layer(mut files: BTreeMap<String, EntryKind>) -> Vec<Entry> {
     let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
-    files.insert("etc/passwd".to_owned(), Kind::File(0o644, users.into_bytes()));
-    files.insert("tmp".to_owned(), Kind::Folder(0o1777));
+    files.insert("etc/passwd".to_owned(), EntryKind::File(0o644, users.into_bytes()));
+    files.insert("tmp".to_owned(), EntryKind::Folder(0o1777));
     let parents: Vec<String> = files.keys().flat_map(|path| parents(path)).collect();
     for parent in parents {
-        files.entry(parent).or_insert(Kind::Folder(0o755));
+        files.entry(parent).or_insert(EntryKind::Folder(0o755));
     }
     files.into_iter().map(|(path, kind)| Entry { path, kind }).collect()
 }
@@ -126,12 +127,12 @@ fn parents(path: &str) -> Vec<String> {
 fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
     let line = |Entry { path, kind }: &Entry| {
         Ok(match kind {
-            Kind::Folder(mode) => format!("{path} folder {mode}\n"),
-            Kind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
-            Kind::Program(program) => {
+            EntryKind::Folder(mode) => format!("{path} folder {mode}\n"),
+            EntryKind::File(mode, bytes) => format!("{path} file {mode} {}\n", sha256(bytes)),
+            EntryKind::Program(program) => {
                 format!("{path} program {}\n", sha256_of_file(program).with_context(|| program.display().to_string())?)
             }
-            Kind::Symlink(target) => format!("{path} link {target}\n"),
+            EntryKind::Symlink(target) => format!("{path} link {target}\n"),
         })
     };
     let lines = entries.iter().map(line).collect::<anyhow::Result<String>>()?;
@@ -159,19 +160,19 @@ mod tests {
         let path = folder.path().join("app");
         let of = |content: &str| {
             std::fs::write(&path, content).unwrap();
-            digest(&[Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) }], "/bin/app").unwrap()
+            digest(&[Entry { path: "bin/app".to_owned(), kind: EntryKind::Program(path.clone()) }], "/bin/app").unwrap()
         };
         let (one, other, again) = (of("one"), of("other"), of("one"));
         assert!(one != other && one == again);
         std::fs::remove_file(&path).unwrap();
-        let entry = Entry { path: "bin/app".to_owned(), kind: Kind::Program(path.clone()) };
+        let entry = Entry { path: "bin/app".to_owned(), kind: EntryKind::Program(path.clone()) };
         let error = digest(&[entry], "/bin/app").unwrap_err();
         assert!(error.to_string().ends_with("/app"), "{error}");
     }
 
     #[test]
     fn folders_come_before_their_files() {
-        let files = [("lib/x/libc.so.6".to_owned(), Kind::File(0o755, vec![]))].into();
+        let files = [("lib/x/libc.so.6".to_owned(), EntryKind::File(0o755, vec![]))].into();
         let paths: Vec<_> = layer(files).into_iter().map(|entry| entry.path).collect();
         assert_eq!(paths, ["etc", "etc/passwd", "lib", "lib/x", "lib/x/libc.so.6", "tmp"]);
     }

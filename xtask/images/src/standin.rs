@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 
 use super::compile::compile;
 use super::program::{Image, libraries, program};
-use super::write::Kind;
+use super::write::EntryKind;
 use super::{Archive, Reference};
 use process::Launcher;
 
@@ -36,7 +36,7 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
 }
 
 /// A shell and the few tools that the chart expects in the image.
-async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>> {
+async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     if let Some(busybox) = launcher.find("busybox")
         && libraries(launcher, &busybox).await?.is_empty()
     {
@@ -51,13 +51,13 @@ async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, Kind>>
 }
 
 /// A static busybox, and a link for everything that it can be.
-async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, Kind>> {
+async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     let applets = launcher.cmd(busybox).arg("--list").run().await?;
-    let link = |name: &str| (format!("bin/{name}"), Kind::Symlink("busybox".to_owned()));
+    let link = |name: &str| (format!("bin/{name}"), EntryKind::Symlink("busybox".to_owned()));
     let mut files: BTreeMap<_, _> = applets.lines().filter(|name| *name != "busybox").map(link).collect();
     for name in PROGRAMS {
         ensure!(files.contains_key(&format!("bin/{name}")), "{} has no {name}", busybox.display());
     }
-    files.insert("bin/busybox".to_owned(), Kind::Program(busybox.to_owned()));
+    files.insert("bin/busybox".to_owned(), EntryKind::Program(busybox.to_owned()));
     Ok(files)
 }

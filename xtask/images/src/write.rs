@@ -16,12 +16,12 @@ pub struct Entry {
     /// Without a leading slash.
     pub path: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 /// What an entry is.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum EntryKind {
     /// With its permissions.
     Folder(u32),
     /// With its permissions.
@@ -128,18 +128,18 @@ fn layer(archive: &Path, entries: &[Entry]) -> io::Result<File> {
     builder.into_inner()
 }
 
-fn append<W: Write>(builder: &mut tar::Builder<W>, path: &str, kind: &Kind) -> io::Result<()> {
+fn append<W: Write>(builder: &mut tar::Builder<W>, path: &str, kind: &EntryKind) -> io::Result<()> {
     match kind {
-        Kind::Folder(mode) => {
+        EntryKind::Folder(mode) => {
             let mut header = header(tar::EntryType::Directory, *mode, 0);
             builder.append_data(&mut header, format!("{path}/"), io::empty())
         }
-        Kind::File(mode, bytes) => append_file(builder, path, *mode, bytes.len() as u64, bytes.as_slice()),
-        Kind::Program(program) => {
+        EntryKind::File(mode, bytes) => append_file(builder, path, *mode, bytes.len() as u64, bytes.as_slice()),
+        EntryKind::Program(program) => {
             let file = File::open(program)?;
             append_file(builder, path, 0o755, file.metadata()?.len(), file)
         }
-        Kind::Symlink(target) => builder.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target),
+        EntryKind::Symlink(target) => builder.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target),
     }
 }
 

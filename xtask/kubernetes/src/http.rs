@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use client::http::{Answer, Connection, Failure};
+pub use client::http::{Connection, Failure, Response};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use tokio::sync::Mutex;
@@ -29,7 +29,7 @@ impl Http {
     ///
     /// # Errors
     /// Where no answer came; whether the request left is told apart.
-    pub async fn ask(&self, pod: &str, request: &Request, fill: Fill<'_>) -> Result<Answer, Failure> {
+    pub async fn ask(&self, pod: &str, request: &Request, fill: Fill<'_>) -> Result<Response, Failure> {
         self.ask_within(pod, request, fill, self.timeout).await
     }
 
@@ -43,7 +43,7 @@ impl Http {
         request: &Request,
         fill: Fill<'_>,
         limit: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let kept = self.kept.lock().await.remove(pod).filter(Connection::is_open);
         let mut connection = match kept {
             Some(connection) => connection,

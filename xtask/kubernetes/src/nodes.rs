@@ -12,10 +12,10 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::final_states::cannot_start;
+use super::node_problem::NodeProblem;
 use super::pause::Pause;
 use super::state::State;
-use super::trouble::Trouble;
+use super::unrecoverable::cannot_start;
 use super::{call, objects};
 
 /// Where the pods are that make a node ready: its network, its proxy.
@@ -59,7 +59,7 @@ impl Nodes {
     }
 
     /// What keeps pods of a namespace from running; none where its pods have their nodes, and these are ready.
-    pub fn trouble(&self, state: &State) -> Option<Trouble> {
+    pub fn trouble(&self, state: &State) -> Option<NodeProblem> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         seen.trouble(state)
     }
@@ -76,7 +76,7 @@ impl Nodes {
     }
 
     /// The nodes that are not ready, in their own words; empty where all are.
-    pub fn unready(&self) -> Vec<Trouble> {
+    pub fn unready(&self) -> Vec<NodeProblem> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         let unready = seen.nodes.values().filter(|node| !is_ready(node));
         unready.map(|node| seen.told(node)).collect()
@@ -84,7 +84,7 @@ impl Nodes {
 }
 
 impl Seen {
-    fn trouble(&self, state: &State) -> Option<Trouble> {
+    fn trouble(&self, state: &State) -> Option<NodeProblem> {
         let waiting: Vec<&Pod> = state.pods.values().filter(|pod| waits(pod)).collect();
         if waiting.is_empty() {
             return None;
@@ -93,17 +93,17 @@ impl Seen {
         let none_ready = !unready.is_empty() && unready.len() == self.nodes.len();
         let theirs: BTreeSet<&str> = waiting.iter().filter_map(|pod| objects::node(pod)).collect();
         let concerned = |node: &&Node| none_ready || theirs.contains(node.name_any().as_str());
-        let mut told: Vec<Trouble> =
+        let mut told: Vec<NodeProblem> =
             unready.into_iter().filter(concerned).take(NAMED_MAX).map(|node| self.told(node)).collect();
         // The one whose cause is seen comes first.
         told.sort_by_key(|trouble| trouble.final_after);
         let sentence = told.iter().map(|trouble| trouble.sentence.as_str()).collect::<Vec<_>>().join("; ");
         let first = told.into_iter().next()?;
-        Some(Trouble { sentence, final_after: first.final_after.filter(|_| none_ready), ..first })
+        Some(NodeProblem { sentence, final_after: first.final_after.filter(|_| none_ready), ..first })
     }
 
     /// What is wrong with a node that is not ready.
-    fn told(&self, node: &Node) -> Trouble {
+    fn told(&self, node: &Node) -> NodeProblem {
         let name = node.name_any();
         let on_node = |pod: &&Pod| objects::node(pod) == Some(&name);
         // One that only waits for the network, as the chart's own do, is in no state that counts here.
@@ -113,7 +113,7 @@ impl Seen {
         let cause = broken.clone().or_else(limping).map(|cause| format!("; in {SYSTEM}, {cause}")).unwrap_or_default();
         let sentence = format!("Node/{name} is not ready: {}{cause}", reason(node));
         let final_after = if broken.is_some() { BROKEN_AFTER } else { UNREADY_AFTER };
-        Trouble { object: format!("Node/{name}"), sentence, final_after: Some(final_after) }
+        NodeProblem { object: format!("Node/{name}"), sentence, final_after: Some(final_after) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::final_states::Tracker;
+use crate::unrecoverable::Tracker;
 
 /// What kubelet says for as long as no network plugin has written its configuration.
 const CNI: &str = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network \

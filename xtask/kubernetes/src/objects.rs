@@ -1,4 +1,4 @@
-//! What the phases ask of objects: readiness, ordinals, owners, a line that says how one is.
+//! What the cases ask of objects: readiness, ordinals, owners, a line that says how one is.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use tokio::sync::Mutex;
 
-use super::final_states::{Limits, Sighting, Tracker};
+use super::unrecoverable::{Limits, Sighting, Tracker};
 use super::watch::{State, Watch};
 use events::{CaseName, Events, What};
 
@@ -34,7 +34,7 @@ pub struct Waiter {
 
 /// Why a wait ended without success.
 #[derive(Debug)]
-pub struct GivenUp {
+pub struct WaitFailed {
     /// One sentence.
     pub sentence: String,
     /// Where.
@@ -43,13 +43,13 @@ pub struct GivenUp {
     pub sighting: Option<Sighting>,
 }
 
-impl std::fmt::Display for GivenUp {
+impl std::fmt::Display for WaitFailed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.sentence)
     }
 }
 
-impl std::error::Error for GivenUp {}
+impl std::error::Error for WaitFailed {}
 
 impl Waiter {
     /// The waiter of a case whose time starts now.
@@ -106,7 +106,7 @@ impl Waiter {
     /// it sees, for people.
     ///
     /// # Errors
-    /// [`GivenUp`], with the last state seen.
+    /// [`WaitFailed`], with the last state seen.
     pub async fn until<T>(
         &self,
         watch: &Watch,
@@ -134,7 +134,7 @@ impl Waiter {
     /// [`Waiter::until`].
     ///
     /// # Errors
-    /// [`GivenUp`], with the last answer.
+    /// [`WaitFailed`], with the last answer.
     pub async fn ask_until<T>(
         &self,
         watch: &Watch,
@@ -158,7 +158,7 @@ impl Waiter {
     /// Lets `what`, a command of helm's, go on as long as nothing in the namespace is in a state that can't recover.
     ///
     /// # Errors
-    /// [`GivenUp`] where something is, or time is over.
+    /// [`WaitFailed`] where something is, or time is over.
     pub async fn unless_hopeless<T>(
         &self,
         watch: &Watch,
@@ -220,21 +220,25 @@ impl Waiter {
             (tracker.look(&state, now), tracker.look_at_node(node_trouble, now), state.trouble.clone())
         };
         if let Some(sighting) = sighting.filter(|_| !self.expects_failure.load(Ordering::Relaxed)) {
-            bail!(GivenUp { sentence: sighting.sentence.clone(), namespace, sighting: Some(sighting) });
+            bail!(WaitFailed { sentence: sighting.sentence.clone(), namespace, sighting: Some(sighting) });
         }
         if let Some(sighting) = unready {
-            bail!(GivenUp { sentence: format!("{what}: {}", sighting.sentence), namespace, sighting: Some(sighting) });
+            bail!(WaitFailed {
+                sentence: format!("{what}: {}", sighting.sentence),
+                namespace,
+                sighting: Some(sighting)
+            });
         }
         if self.left().is_zero() {
             let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
             let sentence = format!("{what}: not within {} s; last seen: {seen}{trouble}", self.timeout.as_secs());
-            bail!(GivenUp { sentence, namespace, sighting: None });
+            bail!(WaitFailed { sentence, namespace, sighting: None });
         }
         Ok(())
     }
 }
 
-impl GivenUp {
+impl WaitFailed {
     /// Whether the cluster itself is to blame, and not what was deployed on it.
     pub fn blames_node(&self) -> bool {
         self.sighting.as_ref().is_some_and(|sighting| sighting.object.starts_with("Node/"))

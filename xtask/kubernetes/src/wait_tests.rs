@@ -49,8 +49,8 @@ async fn a_state_that_can_not_recover_ends_the_wait_at_once() {
     let error =
         waiter.until(&Watch::still(never_pulled()), "ready", |_| Err::<(), _>("0/1".to_owned())).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(60));
-    let given_up = error.downcast_ref::<GivenUp>().unwrap();
-    assert_eq!(given_up.sighting.as_ref().unwrap().object, "Pod/caesium-0");
+    let failed_wait = error.downcast_ref::<WaitFailed>().unwrap();
+    assert_eq!(failed_wait.sighting.as_ref().unwrap().object, "Pod/caesium-0");
     assert_eq!(
         error.to_string(),
         "Pod/caesium-0 can't start: container caesium with image caesium:1: ErrImageNeverPull"

@@ -15,10 +15,10 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::node_problem::NodeProblem;
 use super::nodes::Nodes;
 use super::pause::Pause;
 pub use super::state::State;
-use super::trouble::Trouble;
 pub use super::watched::Watched;
 use events::{Events, What};
 
@@ -117,7 +117,7 @@ impl Watch {
     }
 
     /// What is wrong with the nodes that the namespace's pods wait for.
-    pub fn node_trouble(&self) -> Option<Trouble> {
+    pub fn node_trouble(&self) -> Option<NodeProblem> {
         self.nodes.trouble(&self.state())
     }
 

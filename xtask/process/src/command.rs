@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::child::{self, Bounds, Finished};
-use super::log::Record;
+use super::log::CommandRecord;
 use redact::{secrets, values};
 
 use super::{CommandError, Ended, Launcher, quote_line};
@@ -162,7 +162,7 @@ impl Cmd {
         let stdout = self.hide(&secrets::hidden(&finished.stdout));
         let code = if let Ended::Code(code) = finished.ended { Some(code) } else { None };
         let ended = finished.ended.to_string();
-        let record = Record { line: &line, ended: &ended, code, took, stdout: &stdout, stderr };
+        let record = CommandRecord { line: &line, ended: &ended, code, took, stdout: &stdout, stderr };
         let output = self.launcher.ended(&self.name(), &record);
         // Some tools say on stdout what is wrong, and on stderr only that something is: helm lint, helm test.
         let tail = tail(&format!("{stdout}\n{stderr}"));

@@ -18,7 +18,7 @@ const FOLDER: &str = "commands";
 /// Starts commands on behalf of a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Launcher {
-    run: Option<Run>,
+    run: Option<RunLog>,
     verbose: bool,
     cancel: CancellationToken,
     path: Option<OsString>,
@@ -26,7 +26,7 @@ pub struct Launcher {
 
 /// Where commands of a run are recorded.
 #[derive(Debug, Clone)]
-struct Run {
+struct RunLog {
     events: Events,
     dir: PathBuf,
     next: Arc<AtomicU32>,
@@ -40,7 +40,7 @@ impl Launcher {
     /// Where the folder for the outputs can't be made.
     pub fn for_run(events: Events, run_dir: &Path, verbose: bool, cancel: CancellationToken) -> io::Result<Self> {
         std::fs::create_dir_all(run_dir.join(FOLDER))?;
-        let run = Run { events, dir: run_dir.to_owned(), next: Arc::new(AtomicU32::new(1)) };
+        let run = RunLog { events, dir: run_dir.to_owned(), next: Arc::new(AtomicU32::new(1)) };
         Ok(Self { run: Some(run), verbose, cancel, path: None })
     }
 
@@ -97,7 +97,7 @@ impl Launcher {
     }
 
     /// Keeps a command's whole output and sends its event; answers the file.
-    pub(super) fn ended(&self, name: &str, record: &Record<'_>) -> Option<PathBuf> {
+    pub(super) fn ended(&self, name: &str, record: &CommandRecord<'_>) -> Option<PathBuf> {
         let run = self.run.as_ref()?;
         let number = run.next.fetch_add(1, Ordering::Relaxed);
         let output = format!("{FOLDER}/{number:04}-{name}.log");
@@ -117,7 +117,7 @@ impl Launcher {
 }
 
 /// What is kept of one command.
-pub(super) struct Record<'a> {
+pub(super) struct CommandRecord<'a> {
     pub line: &'a str,
     pub ended: &'a str,
     pub code: Option<i32>,
@@ -126,7 +126,7 @@ pub(super) struct Record<'a> {
     pub stderr: &'a str,
 }
 
-impl Record<'_> {
+impl CommandRecord<'_> {
     fn text(&self) -> String {
         let streams = [("stdout", self.stdout), ("stderr", self.stderr)].map(|(name, content)| {
             let newline = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };

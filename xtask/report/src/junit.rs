@@ -1,4 +1,4 @@
-//! The run as `JUnit`: a suite per topology, a case per case, times as the phases took.
+//! The run as `JUnit`: a suite per topology, a case per case, times as the cases took.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::run::{Case, Run, Shown};
+use super::run::{CaseStatus, ReportedCase, ReportedRun};
 use events::{Event, Verdict, What};
 
 /// Renders a run.
@@ -14,7 +14,7 @@ use events::{Event, Verdict, What};
 /// # Errors
 /// Where it can't be written as XML.
 pub fn render(events: &[Event]) -> anyhow::Result<String> {
-    let run = Run::of(events);
+    let run = ReportedRun::of(events);
     let took = times(events);
     let mut report = Report::new("chartproof");
     report.set_time(Duration::from_millis(run.took_ms));
@@ -61,16 +61,16 @@ fn empty() -> Verdict {
 }
 
 /// A case that has no verdict is an error, not a success.
-fn status(case: &Case) -> TestCaseStatus {
+fn status(case: &ReportedCase) -> TestCaseStatus {
     match &case.shown {
-        Shown::Passed => TestCaseStatus::success(),
-        Shown::Failed(message) => failure(message, case.evidence),
-        Shown::Skipped(why) => {
+        CaseStatus::Passed => TestCaseStatus::success(),
+        CaseStatus::Failed(message) => failure(message, case.evidence),
+        CaseStatus::Skipped(why) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(why.as_str());
             status
         }
-        Shown::CutShort(last) => {
+        CaseStatus::CutShort(last) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(last.as_str());
             status

@@ -17,14 +17,14 @@ fn events() -> Vec<Event> {
             image: "the stand-in".to_owned(),
             cases: ["install", "ready", "health", "voters"].map(case).to_vec(),
             began_unix_ms: 1_790_000_000_000,
-            again: String::new(),
+            rerun_command: String::new(),
         },
         What::CaseStarted { case: case("install") },
         ended("install", 400, Verdict::Passed { note: "a < b & \u{1b}[31mred\u{1b}[0m".to_owned() }),
         What::CaseStarted { case: case("ready") },
         What::Evidence { case: case("ready"), path: "r1/failed/ready".to_owned() },
         ended("ready", 8490, Verdict::Failed { message: "\"<no>\" pod\nsecond line".to_owned() }),
-        ended("health", 0, Verdict::NotRun { culprit: case("ready") }),
+        ended("health", 0, Verdict::NotRun { blocked_by: case("ready") }),
         What::CaseStarted { case: case("voters") },
     ];
     what.into_iter().zip(0..).map(|(what, at)| Event::new(Duration::from_secs(at), what)).collect()
@@ -52,7 +52,7 @@ fn a_case_has_its_phases_time_its_message_and_its_evidence() {
 #[test]
 fn a_case_that_an_interrupt_kept_from_running_failed_as_it_does_for_libtest() {
     let mut events = events();
-    let verdict = Verdict::NotRun { culprit: "the interrupt".to_owned() };
+    let verdict = Verdict::NotRun { blocked_by: "the interrupt".to_owned() };
     let what = What::CaseEnded { case: "caesium::r1::voters".to_owned(), took_ms: 0, verdict };
     events.push(Event::new(Duration::from_secs(9), what));
     let suite = schema::check(&render(&events).unwrap()).unwrap().children.remove(0);

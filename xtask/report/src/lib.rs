@@ -32,14 +32,14 @@ pub struct Reports {
 
 /// What a run told, and the first trouble with writing it down: a full disk costs the reports, not the verdict.
 #[derive(Default)]
-pub struct Told {
+pub struct RunReport {
     /// Every event.
     pub events: Vec<Event>,
     /// Why a report is incomplete.
     pub trouble: Option<anyhow::Error>,
 }
 
-impl Told {
+impl RunReport {
     /// Writes the reports of the whole run, each whatever became of the others.
     pub fn write(&mut self, folder: &Path, junit: Option<&Path>) {
         let written = guarded("junit.xml", || write_junit(folder, junit, &self.events));
@@ -57,15 +57,15 @@ impl Told {
     }
 
     /// The run as its events tell it.
-    pub fn run(&self) -> run::Run<'_> {
-        run::Run::of(&self.events)
+    pub fn run(&self) -> run::ReportedRun<'_> {
+        run::ReportedRun::of(&self.events)
     }
 
     /// Takes the command that asks for the same once more: by now it is known which of its values are no secrets.
     pub fn say_again(&mut self, command: String) {
         for event in &mut self.events {
-            if let What::RunStarted { again, .. } = &mut event.what {
-                return *again = command;
+            if let What::RunStarted { rerun_command, .. } = &mut event.what {
+                return *rerun_command = command;
             }
         }
     }
@@ -100,12 +100,12 @@ impl Reports {
         let json = Some(json::Json::create(&folder.join("events.jsonl"))?);
         files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
         let over = CancellationToken::new();
-        let consumer = Consumer { terminal, json, told: Told::default() };
+        let consumer = Consumer { terminal, json, told: RunReport::default() };
         Ok(Self { consumer: tokio::spawn(consumer.consume(receiver, over.clone())), over })
     }
 
     /// Lets them end, with one event more: what it says may depend on all that came before.
-    pub async fn ended(self, last: impl FnOnce(&mut Told) -> Event) -> Told {
+    pub async fn ended(self, last: impl FnOnce(&mut RunReport) -> Event) -> RunReport {
         self.over.cancel();
         match self.consumer.await.context("the reports ended before the run") {
             Ok(mut consumer) => {
@@ -113,7 +113,7 @@ impl Reports {
                 consumer.add(last);
                 consumer.told
             }
-            Err(error) => Told { trouble: Some(error), ..Told::default() },
+            Err(error) => RunReport { trouble: Some(error), ..RunReport::default() },
         }
     }
 }
@@ -123,7 +123,7 @@ struct Consumer {
     terminal: Terminal,
     /// None once the disk took no more.
     json: Option<json::Json>,
-    told: Told,
+    told: RunReport,
 }
 
 impl Consumer {
@@ -181,7 +181,7 @@ fn write_junit(folder: &Path, besides: Option<&Path>, events: &[Event]) -> anyho
 pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
     let files = files::list(folder);
     files::write_index(folder, &files).with_context(|| format!("writing the index of {}", folder.display()))?;
-    let logs = files::logs(folder, &files, run::Run::of(events).began_unix_ms);
+    let logs = files::logs(folder, &files, run::ReportedRun::of(events).began_unix_ms);
     write(&folder.join("report.html"), &html::render(events, &logs, &files))
 }
 
@@ -212,7 +212,7 @@ mod tests {
         }
         let verdict = Verdict::Failed { message: "broken".to_owned() };
         events.send(What::CaseEnded { case: "c::r1::ready".to_owned(), took_ms: 1, verdict });
-        let last = |told: &mut Told| {
+        let last = |told: &mut RunReport| {
             told.note(Err(anyhow!("the budgets can't be written")));
             let exit_code = told.exit(None).code().into();
             Event::new(Duration::from_secs(1), What::RunEnded { took_ms: 1000, exit_code })

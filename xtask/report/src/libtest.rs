@@ -9,12 +9,12 @@ use std::thread::JoinHandle;
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, Trial};
 
-use super::run::{Run, Shown};
+use super::run::{CaseStatus, ReportedRun};
 use events::CaseName;
 
 /// The report of a run that goes on: each trial waits for its case's verdict.
 pub struct Libtest {
-    verdicts: BTreeMap<CaseName, Sender<Shown>>,
+    verdicts: BTreeMap<CaseName, Sender<CaseStatus>>,
     text: PipeReader,
     printer: JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ impl Libtest {
     ///
     /// # Errors
     /// Where `out` takes no more.
-    pub fn print(mut self, run: &Run, out: &mut impl Write) -> anyhow::Result<()> {
+    pub fn print(mut self, run: &ReportedRun, out: &mut impl Write) -> anyhow::Result<()> {
         for case in &run.cases {
             if let Some(verdict) = self.verdicts.get(case.name) {
                 drop(verdict.send(case.shown.clone()));
@@ -104,11 +104,11 @@ fn color_of_stdout() -> ColorSetting {
     if std::io::stdout().is_terminal() && !plain && !dumb { ColorSetting::Always } else { ColorSetting::Never }
 }
 
-fn trial(name: &str, verdict: Receiver<Shown>) -> Trial {
+fn trial(name: &str, verdict: Receiver<CaseStatus>) -> Trial {
     Trial::ignorable_test(name, move || match verdict.recv() {
-        Ok(Shown::Passed) => Ok(Completion::Completed),
-        Ok(Shown::Skipped(why)) => Ok(Completion::ignored_with(why)),
-        Ok(Shown::Failed(message) | Shown::CutShort(message)) => Err(Failed::from(message)),
+        Ok(CaseStatus::Passed) => Ok(Completion::Completed),
+        Ok(CaseStatus::Skipped(why)) => Ok(Completion::ignored_with(why)),
+        Ok(CaseStatus::Failed(message) | CaseStatus::CutShort(message)) => Err(Failed::from(message)),
         Err(_) => Err(Failed::from("it has no verdict")),
     })
 }

@@ -29,12 +29,12 @@ fn all() -> Vec<CaseName> {
 
 /// One case failed, those behind it did not run, the others passed.
 fn events() -> Vec<Event> {
-    let culprit = "caesium::r1::ready";
+    let blocked_by = "caesium::r1::ready";
     let verdict = |name: &str| match name {
         "caesium::r1::ready" => {
             Verdict::Failed { message: "1 replicas ready: not within 9 s\n  event: Unhealthy".to_owned() }
         }
-        "caesium::r1::health" => Verdict::NotRun { culprit: culprit.to_owned() },
+        "caesium::r1::health" => Verdict::NotRun { blocked_by: blocked_by.to_owned() },
         _ => Verdict::Passed { note: "a note".to_owned() },
     };
     let ended = |case: &str| What::CaseEnded { case: case.to_owned(), took_ms: 1000, verdict: verdict(case) };
@@ -48,7 +48,7 @@ fn reported(format: Option<FormatSetting>, events: &[Event]) -> (String, f64) {
     let report = Libtest::begin(&flags, &all(), left_out()).unwrap();
     std::thread::park_timeout(Duration::from_millis(30));
     let mut text = Vec::new();
-    report.print(&Run::of(events), &mut text).unwrap();
+    report.print(&ReportedRun::of(events), &mut text).unwrap();
     assert!(began.elapsed() < Duration::from_secs(60));
     let text = String::from_utf8(text).unwrap();
     let at = text.find("finished in ").or_else(|| text.find("\"exec_time\": ")).unwrap() + 12;
@@ -96,7 +96,7 @@ fn a_reader_that_is_gone_is_an_error_and_no_panic() {
         }
     }
     let report = Libtest::begin(&Arguments::default(), &all(), left_out()).unwrap();
-    let error = report.print(&Run::of(&events()), &mut Gone).unwrap_err();
+    let error = report.print(&ReportedRun::of(&events()), &mut Gone).unwrap_err();
     assert!(format!("{error:#}").starts_with("printing libtest's report: "), "{error:#}");
 }
 

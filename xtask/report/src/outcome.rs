@@ -14,7 +14,7 @@
 //! | none of the selected cases has a meaning on this cluster | as above | as above | 3 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | as above | 130, 143 |
 
-use crate::run::{Case, Run, Shown};
+use crate::run::{CaseStatus, ReportedCase, ReportedRun};
 use console::exit::Exit;
 use console::interrupt::Signal;
 
@@ -22,14 +22,14 @@ use console::interrupt::Signal;
 const CLUSTER_CREATE: &str = "cluster::create";
 
 /// Whether none of the selected cases was judged: whatever passed was only needed by them.
-pub fn proves_nothing(run: &Run) -> bool {
-    let is_selected = |case: &&Case| run.selected.is_empty() || run.selected.contains(case.name);
-    !run.cases.iter().filter(is_selected).any(|case| !matches!(case.shown, Shown::Skipped(_)))
+pub fn proves_nothing(run: &ReportedRun) -> bool {
+    let is_selected = |case: &&ReportedCase| run.selected.is_empty() || run.selected.contains(case.name);
+    !run.cases.iter().filter(is_selected).any(|case| !matches!(case.shown, CaseStatus::Skipped(_)))
 }
 
 /// The exit code of a run, as its events say. A run of which nothing is known proved nothing.
-pub fn exit(run: &Run, signal: Option<Signal>) -> Exit {
-    let failed = |case: &Case| !matches!(case.shown, Shown::Passed | Shown::Skipped(_));
+pub fn exit(run: &ReportedRun, signal: Option<Signal>) -> Exit {
+    let failed = |case: &ReportedCase| !matches!(case.shown, CaseStatus::Passed | CaseStatus::Skipped(_));
     match signal {
         Some(Signal::Interrupt) => Exit::Interrupted,
         Some(Signal::Terminate) => Exit::Terminated,
@@ -65,12 +65,12 @@ mod tests {
         ended(case, Verdict::Failed { message: "broken".to_owned() })
     }
 
-    fn not_run(case: &str, culprit: &str) -> Event {
-        ended(case, Verdict::NotRun { culprit: culprit.to_owned() })
+    fn not_run(case: &str, blocked_by: &str) -> Event {
+        ended(case, Verdict::NotRun { blocked_by: blocked_by.to_owned() })
     }
 
     fn code(events: &[Event]) -> Exit {
-        exit(&Run::of(events), None)
+        exit(&ReportedRun::of(events), None)
     }
 
     #[test]
@@ -95,8 +95,8 @@ mod tests {
         let lost = Event::new(Duration::ZERO, What::ClusterLost { why: "gone".to_owned() });
         assert_eq!(code(&[lost, failed(ready)]), Exit::Environment, "what the cases say is not about the chart");
         let (green, interrupted) = ([passed(ready)], Some(Signal::Interrupt));
-        assert_eq!(exit(&Run::of(&green), interrupted), Exit::Interrupted);
-        assert_eq!(exit(&Run::of(&green), Some(Signal::Terminate)), Exit::Terminated);
+        assert_eq!(exit(&ReportedRun::of(&green), interrupted), Exit::Interrupted);
+        assert_eq!(exit(&ReportedRun::of(&green), Some(Signal::Terminate)), Exit::Terminated);
     }
 
     #[test]

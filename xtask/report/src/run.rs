@@ -11,7 +11,7 @@ pub fn group(case: &str) -> &str {
 
 /// A run, complete or cut short.
 #[derive(Debug, Default)]
-pub struct Run<'a> {
+pub struct ReportedRun<'a> {
     /// The run's id.
     pub run_id: &'a str,
     /// `kind`, `embedded` or `context:NAME`.
@@ -19,7 +19,7 @@ pub struct Run<'a> {
     /// The image under test.
     pub image: &'a str,
     /// The selected cases in their order, with what became of them.
-    pub cases: Vec<Case<'a>>,
+    pub cases: Vec<ReportedCase<'a>>,
     /// The cases that were asked for, without those that run because these need them. Empty: all were.
     pub selected: BTreeSet<&'a str>,
     /// Why the cluster was of no more use, where that ended the run.
@@ -27,7 +27,7 @@ pub struct Run<'a> {
     /// What of the named suites does not run, and by which flag.
     pub left_out: Vec<&'a str>,
     /// The command that asks for the same.
-    pub again: &'a str,
+    pub rerun_command: &'a str,
     /// When the run's clock stood at zero, in milliseconds since 1970.
     pub began_unix_ms: u64,
     /// When the last event came.
@@ -38,7 +38,7 @@ pub struct Run<'a> {
 
 /// How a case stands in every report: table in [`crate::outcome`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum CaseStatus {
     /// It was checked and holds.
     Passed,
     /// It was checked and does not hold, or could not be checked: its message.
@@ -51,7 +51,7 @@ pub enum Shown {
 
 /// A case as far as its events tell.
 #[derive(Debug)]
-pub struct Case<'a> {
+pub struct ReportedCase<'a> {
     /// `caesium::r3::ready`.
     pub name: &'a str,
     /// When it began; none where it never did.
@@ -63,10 +63,10 @@ pub struct Case<'a> {
     /// Where its evidence was written, relative to the run's directory.
     pub evidence: Option<&'a str>,
     /// How reports show it.
-    pub shown: Shown,
+    pub shown: CaseStatus,
 }
 
-impl<'a> Case<'a> {
+impl<'a> ReportedCase<'a> {
     /// Suite and topology of a case, or the group of those without one: `caesium::r3`, `cluster`.
     pub fn group(&self) -> &'a str {
         group(self.name)
@@ -80,36 +80,36 @@ impl<'a> Case<'a> {
     /// Whether it failed, or was cut short.
     pub fn is_red(&self) -> bool {
         match self.shown {
-            Shown::Failed(_) => true,
-            Shown::CutShort(_) => self.start_ms.is_some(),
-            Shown::Passed | Shown::Skipped(_) => false,
+            CaseStatus::Failed(_) => true,
+            CaseStatus::CutShort(_) => self.start_ms.is_some(),
+            CaseStatus::Passed | CaseStatus::Skipped(_) => false,
         }
     }
 
     /// Whether it was checked and holds.
     pub fn is_green(&self) -> bool {
-        self.shown == Shown::Passed
+        self.shown == CaseStatus::Passed
     }
 
     fn has_failed(&self) -> bool {
         matches!(self.end, Some((_, Verdict::Failed { .. })))
     }
 
-    fn shown(&self, failed: &BTreeSet<&str>) -> Shown {
+    fn shown(&self, failed: &BTreeSet<&str>) -> CaseStatus {
         match self.end.map(|(_, verdict)| verdict) {
-            Some(Verdict::Passed { .. }) => Shown::Passed,
-            Some(Verdict::Failed { message }) => Shown::Failed(message.clone()),
-            Some(Verdict::NotApplicable { why }) => Shown::Skipped(format!("not run: {why}")),
-            Some(Verdict::NotRun { culprit }) if failed.contains(culprit.as_str()) => {
-                Shown::Skipped(format!("not run: {culprit}"))
+            Some(Verdict::Passed { .. }) => CaseStatus::Passed,
+            Some(Verdict::Failed { message }) => CaseStatus::Failed(message.clone()),
+            Some(Verdict::NotApplicable { why }) => CaseStatus::Skipped(format!("not run: {why}")),
+            Some(Verdict::NotRun { blocked_by }) if failed.contains(blocked_by.as_str()) => {
+                CaseStatus::Skipped(format!("not run: {blocked_by}"))
             }
-            Some(Verdict::NotRun { culprit }) => Shown::Failed(format!("not run: {culprit}")),
-            None => Shown::CutShort(format!("cut short; last seen: {}", self.waiting.unwrap_or("nothing"))),
+            Some(Verdict::NotRun { blocked_by }) => CaseStatus::Failed(format!("not run: {blocked_by}")),
+            None => CaseStatus::CutShort(format!("cut short; last seen: {}", self.waiting.unwrap_or("nothing"))),
         }
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> ReportedRun<'a> {
     /// Folds the events of one run.
     pub fn of(events: &'a [Event]) -> Self {
         let mut run = Self::default();
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
     }
 
     /// The failed case that ended first: most likely the cause of the others.
-    pub fn first_cause(&self) -> Option<(&Case<'a>, &'a str)> {
+    pub fn first_cause(&self) -> Option<(&ReportedCase<'a>, &'a str)> {
         let failed = self.cases.iter().filter_map(|case| match case.end {
             Some((at_ms, Verdict::Failed { message })) => Some((at_ms, case, message.as_str())),
             _ => None,
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
 
     /// The group of a topology by its label: `caesium::r3` of `caesium-r3`.
     pub fn group_with(&self, label: &str) -> String {
-        let of = |case: &&Case| case.group().replace("::", "-") == label;
+        let of = |case: &&ReportedCase| case.group().replace("::", "-") == label;
         self.cases.iter().find(of).map_or(label, |case| case.group()).to_owned()
     }
 
@@ -149,8 +149,8 @@ impl<'a> Run<'a> {
 
     fn add(&mut self, event: &'a Event, index: &mut BTreeMap<&'a str, usize>) {
         match &event.what {
-            What::RunStarted { run_id, cluster, image, cases, began_unix_ms, again } => {
-                self.again = again;
+            What::RunStarted { run_id, cluster, image, cases, began_unix_ms, rerun_command } => {
+                self.rerun_command = rerun_command;
                 (self.run_id, self.cluster, self.image) = (run_id, cluster, image);
                 self.began_unix_ms = *began_unix_ms;
                 for name in cases {
@@ -169,10 +169,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn case(&mut self, name: &'a str, index: &mut BTreeMap<&'a str, usize>) -> &mut Case<'a> {
+    fn case(&mut self, name: &'a str, index: &mut BTreeMap<&'a str, usize>) -> &mut ReportedCase<'a> {
         let at = *index.entry(name).or_insert_with(|| {
-            let shown = Shown::CutShort(String::new());
-            self.cases.push(Case { name, start_ms: None, end: None, waiting: None, evidence: None, shown });
+            let shown = CaseStatus::CutShort(String::new());
+            self.cases.push(ReportedCase { name, start_ms: None, end: None, waiting: None, evidence: None, shown });
             self.cases.len() - 1
         });
         &mut self.cases[at]
@@ -189,21 +189,21 @@ mod tests {
         Event::new(Duration::ZERO, What::CaseEnded { case: case.to_owned(), took_ms: 0, verdict })
     }
 
-    fn blocked(culprit: &str) -> Event {
-        ended("c::r1::health", Verdict::NotRun { culprit: culprit.to_owned() })
+    fn blocked(blocked_by: &str) -> Event {
+        ended("c::r1::health", Verdict::NotRun { blocked_by: blocked_by.to_owned() })
     }
 
     #[test]
     fn a_blocked_case_is_skipped_only_beside_the_failure_that_blocks_it() {
         let ready = ended("c::r1::ready", Verdict::Failed { message: "broken".to_owned() });
-        let skipped = Shown::Skipped("not run: c::r1::ready".to_owned());
-        assert_eq!(Run::of(&[ready, blocked("c::r1::ready")]).cases[1].shown, skipped);
+        let skipped = CaseStatus::Skipped("not run: c::r1::ready".to_owned());
+        assert_eq!(ReportedRun::of(&[ready, blocked("c::r1::ready")]).cases[1].shown, skipped);
         let alone = [blocked("c::r1::ready")];
-        assert_eq!(Run::of(&alone).cases[0].shown, Shown::Failed("not run: c::r1::ready".to_owned()));
+        assert_eq!(ReportedRun::of(&alone).cases[0].shown, CaseStatus::Failed("not run: c::r1::ready".to_owned()));
         let passed = ended("c::r1::ready", Verdict::Passed { note: String::new() });
         let interrupted = [passed, blocked("the interrupt")];
-        let run = Run::of(&interrupted);
-        assert_eq!(run.cases[1].shown, Shown::Failed("not run: the interrupt".to_owned()));
+        let run = ReportedRun::of(&interrupted);
+        assert_eq!(run.cases[1].shown, CaseStatus::Failed("not run: the interrupt".to_owned()));
         assert!(run.cases[1].is_red() && run.first_cause().is_none(), "it failed, and is the cause of nothing");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::pipe::{Pipe, stamped};
-use super::run::Run;
+use super::run::ReportedRun;
 use crate::outcome;
 use events::{Event, Verdict, What};
 
@@ -130,19 +130,19 @@ fn ended(took_ms: u64, verdict: &Verdict) -> String {
         Verdict::Failed { message } => {
             format!("FAILED ({took:.1} s): {}", message.lines().next().unwrap_or_default())
         }
-        Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why } => format!("not run: {why}"),
+        Verdict::NotRun { blocked_by: why } | Verdict::NotApplicable { why } => format!("not run: {why}"),
     }
 }
 
 /// The last words: the first cause first, and how to run that case again.
 pub fn summary(events: &[Event], folder: &str) -> String {
-    let run = Run::of(events);
+    let run = ReportedRun::of(events);
     let seconds = Duration::from_millis(run.took_ms).as_secs_f64();
     let green = run.cases.iter().filter(|case| case.is_green()).count();
     let mut lines = Vec::new();
     if let Some((case, message)) = run.first_cause() {
         lines.push(format!("first failure: {}\n{}\n", case.name, message.trim_end()));
-        lines.push(format!("run it again: {} --exact {}", run.again, case.name));
+        lines.push(format!("run it rerun_command: {} --exact {}", run.rerun_command, case.name));
     }
     lines.push(format!(
         "{green} of {} cases passed in {seconds:.1} s with {} on {}",

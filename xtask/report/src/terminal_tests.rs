@@ -14,7 +14,7 @@ fn events() -> Vec<Event> {
         image: "the stand-in (chartproof/stand-in:dev)".to_owned(),
         cases: ["install", "ready", "health"].map(case).to_vec(),
         began_unix_ms: 1_790_000_000_000,
-        again: "cargo xtask e2e --cluster embedded".to_owned(),
+        rerun_command: "cargo xtask e2e --cluster embedded".to_owned(),
     };
     let message = "Pod/caesium-0 can't start: container caesium ended 3 times\n  event: BackOff x3: back-off\n";
     let ended = |name, took_ms, verdict| What::CaseEnded { case: case(name), took_ms, verdict };
@@ -25,7 +25,7 @@ fn events() -> Vec<Event> {
         at(510, What::CaseStarted { case: case("ready") }),
         at(600, What::Waiting { case: case("ready"), state: "1 replicas ready: 0/1 ready".to_owned() }),
         at(9000, ended("ready", 8490, Verdict::Failed { message: message.to_owned() })),
-        at(9001, ended("health", 0, Verdict::NotRun { culprit: case("ready") })),
+        at(9001, ended("health", 0, Verdict::NotRun { blocked_by: case("ready") })),
         at(9100, What::RunEnded { took_ms: 9100, exit_code: 101 }),
     ]
 }

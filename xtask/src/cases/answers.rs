@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use kubernetes::http::Http;
 use kubernetes::objects;
 use suite::template::Fill;
@@ -50,17 +50,17 @@ struct With {
     is: String,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    let http = Http::new(stage.client.clone(), placed.watch.namespace(), with.port, REQUEST_TIMEOUT);
-    let ready = placed.pods().into_iter().find(objects::is_ready);
-    let pod = ready.with_context(|| format!("release {} has no ready pod", placed.release.key()))?.name_any();
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    let http = Http::new(deployed.client.clone(), deployed_release.watch.namespace(), with.port, REQUEST_TIMEOUT);
+    let ready = deployed_release.pods().into_iter().find(objects::is_ready);
+    let pod = ready.with_context(|| format!("release {} has no ready pod", deployed_release.release.key()))?.name_any();
     let ask = async || {
         let answer = http.ask(&pod, &with.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-        let body = answer.expect(with.request.status)?.json()?;
+        let body = answer.require(with.request.status)?.json()?;
         let found = with.value.text(&body).ok_or_else(|| format!("{body} has nothing at {:?}", with.value.as_str()))?;
         if found == with.is { Ok(found) } else { Err(format!("{found} instead of {}", with.is)) }
     };
-    cx.wait.ask_until(&placed.watch, &format!("Pod/{pod} answers {}", with.is), ask).await
+    cx.wait.ask_until(&deployed_release.watch, &format!("Pod/{pod} answers {}", with.is), ask).await
 }

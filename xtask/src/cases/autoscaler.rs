@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use kubernetes::call;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
@@ -74,11 +74,12 @@ fn bounds(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let changes = Changes { set: with.set.clone(), ..Changes::default() };
-    extra::with(cx, cx.placed(&stage)?, "scaled", &changes, async |extra| {
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(stage.client.clone(), extra.watch.namespace());
+    extra::with(cx, cx.deployed_release(&deployed)?, "scaled", &changes, async |extra| {
+        let autoscalers: Api<HorizontalPodAutoscaler> =
+            Api::namespaced(deployed.client.clone(), extra.watch.namespace());
         let found = call(&format!("getting HorizontalPodAutoscaler/{}", with.hpa), autoscalers.get(&with.hpa)).await?;
         check(&with, &found.spec, &extra.workloads())
     })

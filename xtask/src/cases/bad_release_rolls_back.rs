@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::untouched::Untouched;
 use super::support::{extra, rolled_out};
 use suite::{CaseKind, Parameters, definitions};
@@ -38,14 +38,14 @@ struct With {
     timeout_s: u64,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    rolled_out::rolled_out(cx, placed).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
     cx.wait.expect_failure();
-    let before = Untouched::of(placed).some()?;
-    let revision = placed.helm.revision().await?;
-    let mut bad = placed.clone();
+    let before = Untouched::of(deployed_release).some()?;
+    let revision = deployed_release.helm.revision().await?;
+    let mut bad = deployed_release.clone();
     let changes = extra::Changes { set: with.set, ..extra::Changes::default() };
     extra::changed(cx, &mut bad, &changes).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).arg(bad.helm.rollback_on_failure());
@@ -60,9 +60,9 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
     if let Some(lost) = lost {
         bail!("the old release stopped: {lost}");
     }
-    rolled_out::rolled_out(cx, placed).await?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
     before.check()?;
-    let now = placed.helm.revision().await?;
+    let now = deployed_release.helm.revision().await?;
     ensure!(
         now == revision + 2,
         "{line}: revision {now} is current; {} should be, a roll-back of {}",

@@ -9,9 +9,9 @@ use kube::discovery::{self, Scope};
 use serde_json::Value;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::{chart_template, cluster_create};
-use crate::stage;
+use crate::deployed_topology;
 use kubernetes::call;
 use suite::CaseKind;
 
@@ -30,10 +30,10 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let live = cx.run.live()?;
     let namespace = format!("chartproof-dry-run-{}", cx.run.id);
-    stage::create_namespace(&live.client, &namespace, &cx.run.id).await?;
+    deployed_topology::create_namespace(&live.client, &namespace, &cx.run.id).await?;
     let mut accepted = 0;
     for variant in cx.run.subject.about() {
         let mut manifests: Vec<_> = cx.run.render(variant).await?.iter().flatten().cloned().collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::CaseKind;
 use tools::helm;
 
@@ -18,7 +18,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let charts: BTreeSet<_> = cx.run.subject.suites().into_iter().flat_map(|suite| suite.charts()).collect();
     let mut count = 0;
     for chart in &charts {

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::CaseKind;
 
 /// The case.
@@ -17,7 +17,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let rendered = futures::future::try_join_all(cx.run.subject.about().map(|variant| cx.run.render(variant))).await?;
     for (variant, rendered) in cx.run.subject.about().zip(&rendered) {
         // Another release may be nothing but the definitions in its chart's crds/, which are not rendered.

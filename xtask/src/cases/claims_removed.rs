@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::uninstall;
 use kubernetes::call;
 use suite::CaseKind;
@@ -23,11 +23,12 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let placed = cx.placed(&stage)?;
-    let label = format!("app.kubernetes.io/instance={}", placed.release.name);
-    let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), placed.watch.namespace());
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let deployed_release = cx.deployed_release(&deployed)?;
+    let label = format!("app.kubernetes.io/instance={}", deployed_release.release.name);
+    let claims: Api<PersistentVolumeClaim> =
+        Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace());
     let of_release = ListParams::default().labels(&label);
     let found = call("listing claims", claims.list(&of_release)).await?.items.len();
     ensure!(found > 0, "no PersistentVolumeClaim has the label {label}: what outlives a release has to be found by it");
@@ -38,6 +39,6 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
         Ok(left) => Err(format!("{left} left")),
         Err(error) => Err(error.to_string()),
     };
-    cx.wait.ask_until(&placed.watch, &told, gone).await?;
+    cx.wait.ask_until(&deployed_release.watch, &told, gone).await?;
     Ok(format!("{found} with {label}"))
 }

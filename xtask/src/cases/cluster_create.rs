@@ -9,10 +9,10 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use crate::run::Live;
 use kubernetes::call;
-use kubernetes::final_states::Trouble;
+use kubernetes::unrecoverable::NodeProblem;
 use suite::CaseKind;
 
 /// How often what is known of the nodes is looked at.
@@ -31,7 +31,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     cx.run.create_cluster().await?;
     let live = cx.run.live()?;
     let version = live.client.apiserver_version().await?;
@@ -41,7 +41,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// Waits until each of several nodes is ready. A single one is not waited for: images are loaded meanwhile, and pods
 /// start as soon as it is.
-async fn several_ready(cx: &Cx, live: &Live) -> anyhow::Result<String> {
+async fn several_ready(cx: &CaseContext, live: &Live) -> anyhow::Result<String> {
     let listed = call("listing the nodes", Api::<Node>::all(live.client.clone()).list(&ListParams::default())).await;
     let count = match listed {
         Ok(listed) => listed.items.len(),
@@ -76,6 +76,6 @@ async fn several_ready(cx: &Cx, live: &Live) -> anyhow::Result<String> {
 }
 
 /// Whether one of the nodes has had its time.
-fn is_final(unready: &[Trouble], began: Instant) -> bool {
+fn is_final(unready: &[NodeProblem], began: Instant) -> bool {
     unready.iter().filter_map(|trouble| trouble.final_after).any(|limit| began.elapsed() >= limit)
 }

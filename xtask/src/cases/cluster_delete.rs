@@ -2,7 +2,7 @@
 
 use super::cluster_create;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::CaseKind;
 
 /// The case.
@@ -19,7 +19,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     // The run is over but for this: whatever is red is red by now.
     cx.run.delete_cluster(cx.run.ending.has_failed()).await
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::placed::Placed;
+use super::support::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::call;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
@@ -59,11 +59,11 @@ fn leaves_some(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let mut pools = Vec::new();
-    for placed in &stage.releases {
-        pools.extend(pools_of(cx, placed, &with.variable).await?);
+    for deployed_release in &deployed.releases {
+        pools.extend(pools_of(cx, deployed_release, &with.variable).await?);
     }
     ensure!(!pools.is_empty(), "no container has the variable {}: there is nothing to add up", with.variable);
     let told: Vec<_> =
@@ -80,10 +80,10 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 /// Each workload of a release that has pools.
-async fn pools_of(cx: &Cx, placed: &Placed, variable: &str) -> anyhow::Result<Vec<Pools>> {
+async fn pools_of(cx: &CaseContext, deployed_release: &DeployedRelease, variable: &str) -> anyhow::Result<Vec<Pools>> {
     let mut pools = Vec::new();
-    for (kind, name) in placed.workloads() {
-        let template = placed.object(kind, name).and_then(|object| object.pointer("/spec/template/spec"));
+    for (kind, name) in deployed_release.workloads() {
+        let template = deployed_release.object(kind, name).and_then(|object| object.pointer("/spec/template/spec"));
         let spec: PodSpec = serde_json::from_value(template.cloned().unwrap_or_default())
             .with_context(|| format!("the pods of {kind}/{name}"))?;
         // Init containers end before the pool is opened, but for sidecars.
@@ -91,20 +91,29 @@ async fn pools_of(cx: &Cx, placed: &Placed, variable: &str) -> anyhow::Result<Ve
         let mut size = 0;
         for container in spec.containers.iter().chain(sidecars) {
             let told = || format!("{} in container {} of {kind}/{name}", variable, container.name);
-            size += size_of(cx, placed, container, variable).await.with_context(told)?.unwrap_or(0);
+            size += size_of(cx, deployed_release, container, variable).await.with_context(told)?.unwrap_or(0);
         }
         if size > 0 {
-            let now = placed.watch.state().rollout(kind, name).map(|rollout| u64::from(rollout.wanted.unsigned_abs()));
-            let replicas = now.unwrap_or(1).max(placed.scales_to(kind, name).unwrap_or(0));
-            pools.push(Pools { workload: format!("{}/{name}", placed.release.key()), replicas, size });
+            let now = deployed_release
+                .watch
+                .state()
+                .rollout(kind, name)
+                .map(|rollout| u64::from(rollout.wanted.unsigned_abs()));
+            let replicas = now.unwrap_or(1).max(deployed_release.scales_to(kind, name).unwrap_or(0));
+            pools.push(Pools { workload: format!("{}/{name}", deployed_release.release.key()), replicas, size });
         }
     }
     Ok(pools)
 }
 
 /// The size of a container's pool; none where it has no such variable.
-async fn size_of(cx: &Cx, placed: &Placed, container: &Container, variable: &str) -> anyhow::Result<Option<u64>> {
-    let source = Source { client: &cx.run.live()?.client, namespace: placed.watch.namespace() };
+async fn size_of(
+    cx: &CaseContext,
+    deployed_release: &DeployedRelease,
+    container: &Container,
+    variable: &str,
+) -> anyhow::Result<Option<u64>> {
+    let source = Source { client: &cx.run.live()?.client, namespace: deployed_release.watch.namespace() };
     let Some(value) = source.value_of(container, variable).await? else { return Ok(None) };
     size(&value).map(Some)
 }

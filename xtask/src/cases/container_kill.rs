@@ -7,10 +7,10 @@ use kube::ResourceExt;
 
 use super::ready;
 use super::support::case::{Case, Conclusion};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::settled;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use cluster::RunningContainer;
 use kubernetes::objects;
 use suite::CaseKind;
@@ -26,15 +26,15 @@ pub static CASE: Case = Case {
     run: |cx| run(cx).boxed_local(),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
+async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let stage = disturbance.stage.clone();
-    let leader = settled::leader(&stage).await;
+    let deployed = disturbance.deployed.clone();
+    let leader = settled::leader(&deployed).await;
     // The leader's is the one that hurts; where nobody tells who leads, any.
-    let name = leader.clone().or_else(|| stage.names(replicas).pop()).unwrap_or_default();
-    let before = stage.pod(&name).with_context(|| format!("Pod/{name} is not there"))?;
-    let (victim, restarts) = victim(&stage, &before)?;
+    let name = leader.clone().or_else(|| deployed.names(replicas).pop()).unwrap_or_default();
+    let before = deployed.pod(&name).with_context(|| format!("Pod/{name} is not there"))?;
+    let (victim, restarts) = victim(&deployed, &before)?;
     disturbance.restarts.allow(&victim.pod_uid, &victim.container);
     let which = if leader.is_some() { "the leader's" } else { "a replica's" };
     let fault = disturbance.recorder.fault(format!("kill container {} of Pod/{name} ({which})", victim.container));
@@ -42,22 +42,22 @@ async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
         let why = format!("nothing reaches the container runtime on the nodes of {}", cx.run.cluster.name());
         return Ok(Conclusion::NotApplicable(why));
     }
-    restarted(cx, &stage, &name, &victim.container, restarts).await?;
+    restarted(cx, &deployed, &name, &victim.container, restarts).await?;
     disturbance.settled_again(fault).await?;
-    let after = stage.pod(&name).with_context(|| format!("Pod/{name} is gone"))?;
+    let after = deployed.pod(&name).with_context(|| format!("Pod/{name} is gone"))?;
     ensure!(after.uid() == before.uid(), "Pod/{name} was replaced: a container that is killed restarts in its pod");
     let kept = (objects::ip(&before), objects::ip(&after));
     ensure!(kept.0 == kept.1, "Pod/{name} has another IP after its container restarted: {kept:?}");
-    let now = status(&stage, &after).map_or(0, |status| status.restart_count);
+    let now = status(&deployed, &after).map_or(0, |status| status.restart_count);
     disturbance.recorder.evidence(fault, format!("restartCount {restarts} → {now}, same UID"));
     disturbance.read_back().await?;
     disturbance.end().await.map(Conclusion::Passed)
 }
 
 /// The application's container in a pod, and how often it has restarted.
-fn victim(stage: &Stage, pod: &Pod) -> anyhow::Result<(RunningContainer, i32)> {
+fn victim(deployed: &DeployedTopology, pod: &Pod) -> anyhow::Result<(RunningContainer, i32)> {
     let missing = || format!("Pod/{} has no running container of the application", pod.name_any());
-    let status = status(stage, pod).with_context(missing)?;
+    let status = status(deployed, pod).with_context(missing)?;
     let victim = RunningContainer {
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).with_context(missing)?,
         pod_uid: pod.uid().with_context(missing)?,
@@ -67,16 +67,22 @@ fn victim(stage: &Stage, pod: &Pod) -> anyhow::Result<(RunningContainer, i32)> {
     Ok((victim, status.restart_count))
 }
 
-fn status(stage: &Stage, pod: &Pod) -> Option<ContainerStatus> {
-    let container = &stage.suite.workload.as_ref()?.container;
+fn status(deployed: &DeployedTopology, pod: &Pod) -> Option<ContainerStatus> {
+    let container = &deployed.suite.workload.as_ref()?.container;
     objects::containers(pod).find(|status| status.name == *container).cloned()
 }
 
 /// Waits until the container has restarted.
-async fn restarted(cx: &Cx, stage: &Stage, pod: &str, container: &str, restarts: i32) -> anyhow::Result<()> {
+async fn restarted(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    pod: &str,
+    container: &str,
+    restarts: i32,
+) -> anyhow::Result<()> {
     let what = format!("container {container} of Pod/{pod} restarted");
     cx.wait
-        .until(&stage.watch, &what, |state| {
+        .until(&deployed.watch, &what, |state| {
             let pod = state.pods.get(pod).ok_or("its pod is gone")?;
             let status = objects::containers(pod).find(|status| status.name == container);
             if status.is_some_and(|status| status.restart_count > restarts) {

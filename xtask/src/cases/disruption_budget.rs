@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::evict::evict;
 use super::support::settled;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::recorder::Recorder;
 use kubernetes::objects;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
@@ -58,31 +58,31 @@ fn keeps(case: &CaseSpec, topology: &Topology, _: &Suite) -> Result<(), String> 
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let replicas = stage.topology.replicas;
-    settled::settled(cx, &stage, replicas).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let replicas = deployed.topology.replicas;
+    settled::settled(cx, &deployed, replicas).await?;
     let quorum = cx.with::<With>()?.keeps.unwrap_or(replicas / 2 + 1);
     let bearable = replicas - quorum;
-    let allowed = allowed(cx, &stage).await?;
+    let allowed = allowed(cx, &deployed).await?;
     ensure!(
         allowed == bearable,
         "the disruption budget allows {allowed} of {replicas} pods to go at once, the quorum of {quorum} can bear {bearable}"
     );
-    let before: BTreeSet<_> = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
+    let before: BTreeSet<_> = deployed.replicas().iter().filter_map(ResourceExt::uid).collect();
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
     // All at once: one after the other, a successor may be ready before the next one is asked for.
-    let order = stage.names(replicas).into_iter().rev().take(bearable as usize + 1);
+    let order = deployed.names(replicas).into_iter().rev().take(bearable as usize + 1);
     let answers = order.map(|name| {
         recorder.fault(format!("evict Pod/{name}"));
-        let stage = &stage;
-        async move { evict(stage, &name).await }
+        let deployed = &deployed;
+        async move { evict(deployed, &name).await }
     });
     let answers = try_join_all(answers).await?;
     let refusal = judge(&answers, quorum)?;
-    let still = stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
+    let still = deployed.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
     ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
-    recovered(cx, &stage, &before, bearable, &refusal).await
+    recovered(cx, &deployed, &before, bearable, &refusal).await
 }
 
 /// One pod more was to be evicted than can be borne: one, and no other, has to be refused. Answers why it was.
@@ -100,13 +100,13 @@ fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
 }
 
 /// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
-async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
-    let workload = stage.suite.workload.as_ref();
+async fn allowed(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<u32> {
+    let workload = deployed.suite.workload.as_ref();
     let name = workload.and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
     let what = format!("PodDisruptionBudget/{name} counts every pod healthy");
-    let replicas = i32::try_from(stage.topology.replicas)?;
+    let replicas = i32::try_from(deployed.topology.replicas)?;
     cx.wait
-        .until(&stage.watch, &what, |state| {
+        .until(&deployed.watch, &what, |state| {
             let budget = state.budgets.get(&name).ok_or("it is not there")?;
             let status = budget.status.clone().unwrap_or_default();
             let [allowed, healthy, expected] =
@@ -122,22 +122,22 @@ async fn allowed(cx: &Cx, stage: &Stage) -> anyhow::Result<u32> {
 }
 
 async fn recovered(
-    cx: &Cx,
-    stage: &Stage,
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
     before: &BTreeSet<String>,
     evicted: u32,
     refusal: &str,
 ) -> anyhow::Result<String> {
-    let (kind, workload) = stage.workload()?;
+    let (kind, workload) = deployed.workload()?;
     let what = format!("successors of {evicted} evicted pods");
     cx.wait
-        .until(&stage.watch, &what, |state| {
+        .until(&deployed.watch, &what, |state| {
             let pods = state.pods_of(kind, workload);
             let new = pods.iter().filter_map(|pod| pod.uid()).filter(|uid| !before.contains(uid)).count();
             if new == evicted as usize { Ok(()) } else { Err(format!("{new} so far")) }
         })
         .await?;
-    settled::settled(cx, stage, stage.topology.replicas).await?;
+    settled::settled(cx, deployed, deployed.topology.replicas).await?;
     Ok(format!("{evicted} evicted, the next refused: {refusal}"))
 }
 

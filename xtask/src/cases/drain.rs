@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::evict::evict;
 use suite::CaseKind;
@@ -24,18 +24,18 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let stage = disturbance.stage.clone();
-    let before = stage.replicas();
+    let deployed = disturbance.deployed.clone();
+    let before = deployed.replicas();
     let fault = disturbance.recorder.fault("evict every pod, the last first, as a drain does");
     let mut refused = 0;
     for pod in before.iter().rev() {
         refused += allowed(&disturbance, &pod.name_any()).await?;
     }
     let old: Vec<_> = before.iter().filter_map(ResourceExt::uid).collect();
-    let (kind, name) = stage.workload()?;
+    let (kind, name) = deployed.workload()?;
     let gone = |state: &kubernetes::watch::State| {
         let pods = state.pods_of(kind, name);
         match pods.iter().filter(|pod| pod.uid().is_some_and(|uid| old.contains(&uid))).count() {
@@ -43,11 +43,11 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
             left => Err(format!("{left} are still there")),
         }
     };
-    cx.wait.until(&stage.watch, "every evicted pod gone", gone).await?;
+    cx.wait.until(&deployed.watch, "every evicted pod gone", gone).await?;
     disturbance.settled_again(fault).await?;
     disturbance.recorder.evidence(fault, format!("{} pods replaced", old.len()));
     let note = disturbance.end().await?;
-    let has_budget = stage.suite.workload.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());
+    let has_budget = deployed.suite.workload.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());
     ensure!(
         refused > 0 || replicas < 2 || !has_budget,
         "{replicas} pods were evicted one right after the other and no eviction was refused: the disruption budget \
@@ -59,7 +59,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 /// Evicts a pod as soon as that is allowed; answers how often it was not.
 async fn allowed(disturbance: &Disturbance<'_>, name: &str) -> anyhow::Result<u32> {
     let mut refused = 0;
-    let ask = async || match evict(&disturbance.stage, name).await {
+    let ask = async || match evict(&disturbance.deployed, name).await {
         Ok(None) => Ok(Ok(())),
         Ok(Some(why)) => {
             refused += 1;
@@ -67,7 +67,7 @@ async fn allowed(disturbance: &Disturbance<'_>, name: &str) -> anyhow::Result<u3
         }
         Err(error) => Ok(Err(error)),
     };
-    let (wait, watch) = (&disturbance.cx.wait, &disturbance.stage.watch);
+    let (wait, watch) = (&disturbance.cx.wait, &disturbance.deployed.watch);
     wait.ask_until(watch, &format!("the eviction of Pod/{name} is allowed"), ask).await??;
     Ok(refused)
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::rolled_out;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
 /// The case.
@@ -68,10 +68,10 @@ fn needs_other_parts(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), Str
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    extra::with(cx, placed, "none", &with.only(&[]), async |none| {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    extra::with(cx, deployed_release, "none", &with.only(&[]), async |none| {
         let left = none.with_pods();
         ensure!(left.is_empty(), "with every part switched off, {left:?} are deployed all the same");
         Ok(())
@@ -79,12 +79,12 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
     .await?;
     for (number, (part, needs)) in with.parts.iter().enumerate() {
         let on: Vec<_> = std::iter::once(part).chain(needs).collect();
-        let ready = async |alone: &Placed| {
+        let ready = async |alone: &DeployedRelease| {
             let count = alone.workloads().len();
             ensure!(count == on.len(), "{count} workloads are deployed for {} parts", on.len());
             rolled_out::rolled_out(cx, alone).await
         };
-        let alone = extra::with(cx, placed, &format!("alone-{number}"), &with.only(&on), ready).await;
+        let alone = extra::with(cx, deployed_release, &format!("alone-{number}"), &with.only(&on), ready).await;
         alone.with_context(|| format!("only {on:?} switched on"))?;
     }
     Ok(format!("{} parts, each alone, and none", with.parts.len()))

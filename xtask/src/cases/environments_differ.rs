@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::placed::Placed;
+use super::support::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
 use events::What;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 
@@ -50,12 +50,16 @@ fn are_releases(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), Stri
     case.with::<With>()?.between.iter().try_for_each(|key| suite.release(Some(key)).map(drop))
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let [one, other] = &with.between;
-    let (left, right) = (stage.placed(Some(one))?, stage.placed(Some(other))?);
-    for placed in [left, right] {
-        ensure!(!placed.objects.is_empty(), "release {} has no object to compare", placed.release.key());
+    let (left, right) = (deployed.deployed_release(Some(one))?, deployed.deployed_release(Some(other))?);
+    for deployed_release in [left, right] {
+        ensure!(
+            !deployed_release.objects.is_empty(),
+            "release {} has no object to compare",
+            deployed_release.release.key()
+        );
     }
     let lines = difference(&Deployed::of(left), &Deployed::of(right));
     ensure!(!lines.is_empty(), "{one} and {other} are deployed alike: the values of an environment have no effect");
@@ -76,8 +80,12 @@ struct Deployed<'a> {
 }
 
 impl<'a> Deployed<'a> {
-    fn of(placed: &'a Placed) -> Self {
-        Self { objects: &placed.objects, namespace: placed.watch.namespace(), release: &placed.release.name }
+    fn of(deployed_release: &'a DeployedRelease) -> Self {
+        Self {
+            objects: &deployed_release.objects,
+            namespace: deployed_release.watch.namespace(),
+            release: &deployed_release.release.name,
+        }
     }
 
     /// Every value of every object, with its path.

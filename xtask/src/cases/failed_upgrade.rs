@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::untouched::Untouched;
 use super::support::{rolled_out, signs};
-use crate::placed::Placed;
-use crate::stage::Stage;
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::call;
 use kubernetes::rollout::Rollout;
 use suite::{CaseKind, Parameters, definitions};
@@ -48,40 +48,42 @@ struct With {
     hook: bool,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    rolled_out::rolled_out(cx, placed).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
     cx.wait.expect_failure();
-    let (before, revision, rollouts) = (Untouched::of(placed).some()?, placed.helm.revision().await?, rollouts(placed));
-    let mut bad = placed.clone();
+    let (before, revision, rollouts) =
+        (Untouched::of(deployed_release).some()?, deployed_release.helm.revision().await?, rollouts(deployed_release));
+    let mut bad = deployed_release.clone();
     extra::changed(cx, &mut bad, &Changes { set: with.set.clone(), ..Changes::default() }).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
     let line = upgrade.line();
     let failure = upgrade.run().await.err();
-    let ask = async || signs::find(&stage.client, &bad, failure.as_ref(), &with.says).await;
+    let ask = async || signs::find(&deployed.client, &bad, failure.as_ref(), &with.says).await;
     let said = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
     before.check()?;
     if with.hook {
         ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
-        ensure!(self::rollouts(placed) == rollouts, "{line}: a workload was changed though the hook failed");
-        kept(&stage, &bad).await?;
+        ensure!(self::rollouts(deployed_release) == rollouts, "{line}: a workload was changed though the hook failed");
+        kept(&deployed, &bad).await?;
     }
-    let back = placed.helm.cmd("rollback").arg(revision.to_string()).arg("--no-hooks").timeout(cx.wait.left());
+    let back =
+        deployed_release.helm.cmd("rollback").arg(revision.to_string()).arg("--no-hooks").timeout(cx.wait.left());
     back.run().await?;
-    rolled_out::rolled_out(cx, placed).await?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
     before.check()?;
     Ok(format!("{} pods went on, {said:?}", before.count()))
 }
 
-fn rollouts(placed: &Placed) -> Vec<Option<Rollout>> {
-    let state = placed.watch.state();
-    placed.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
+fn rollouts(deployed_release: &DeployedRelease) -> Vec<Option<Rollout>> {
+    let state = deployed_release.watch.state();
+    deployed_release.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
 }
 
 /// The failed hook's Job is there to be looked at. The API is asked: a watch shows for a moment what is gone.
-async fn kept(stage: &Stage, bad: &Placed) -> anyhow::Result<()> {
-    let all: Api<Job> = Api::namespaced(stage.client.clone(), bad.watch.namespace());
+async fn kept(deployed: &DeployedTopology, bad: &DeployedRelease) -> anyhow::Result<()> {
+    let all: Api<Job> = Api::namespaced(deployed.client.clone(), bad.watch.namespace());
     let jobs = bad.hook_jobs("pre-upgrade");
     for job in &jobs {
         let found = call(&format!("reading Job/{job}"), all.get_opt(job)).await?;

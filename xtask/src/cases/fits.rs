@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definitions};
 
 /// The case.
@@ -85,22 +85,22 @@ fn deploys(case: &CaseSpec) -> Vec<Deploys> {
     meant.into_iter().map(|Meant { release, values, set }| Deploys { release: Some(release), values, set }).collect()
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let node = Request {
         cpu_m: cpu_m(&with.cpu).context("`cpu` is no quantity")?,
         memory: memory(&with.memory).context("`memory` is no quantity")?,
     };
     let (mut taken, mut pods) = (Request::default(), Vec::new());
     for meant in &with.releases {
-        let mut placed = stage.placed(Some(&meant.release))?.clone();
+        let mut deployed_release = deployed.deployed_release(Some(&meant.release))?.clone();
         let changes = Changes { values: meant.values.clone(), set: meant.set.clone() };
-        extra::changed(cx, &mut placed, &changes).await?;
-        let (each_node, of_release) = requests(&placed)?;
+        extra::changed(cx, &mut deployed_release, &changes).await?;
+        let (each_node, of_release) = requests(&deployed_release)?;
         ensure!(
             each_node != Request::default() || of_release.iter().any(|(_, pod)| *pod != Request::default()),
             "no pod of release {} requests anything: whether it fits can't be told; set its resources.requests",
-            placed.release.key()
+            deployed_release.release.key()
         );
         taken = taken.and(each_node);
         pods.extend(of_release);
@@ -148,14 +148,16 @@ fn place(pods: &[(String, Request)], taken: Request, node: Request, nodes: usize
 
 /// What the pods of a release request: on each node, by its `DaemonSets`, and each replica of what else it runs. Its hooks
 /// and `CronJobs` come and go, and are not counted.
-fn requests(placed: &Placed) -> anyhow::Result<(Request, Vec<(String, Request)>)> {
+fn requests(deployed_release: &DeployedRelease) -> anyhow::Result<(Request, Vec<(String, Request)>)> {
     let (mut each_node, mut pods) = (Request::default(), Vec::new());
-    for object in placed.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null()) {
+    for object in
+        deployed_release.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null())
+    {
         let (Some(kind), Some(name)) = (object["kind"].as_str(), object["metadata"]["name"].as_str()) else { continue };
         let replicas = match kind {
             "Deployment" | "StatefulSet" | "ReplicaSet" => {
                 let written = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-                placed.scales_to(kind, name).unwrap_or(0).max(written)
+                deployed_release.scales_to(kind, name).unwrap_or(0).max(written)
             }
             "Job" => object.pointer("/spec/parallelism").and_then(Value::as_u64).unwrap_or(1),
             "DaemonSet" | "Pod" => 1,
@@ -164,11 +166,11 @@ fn requests(placed: &Placed) -> anyhow::Result<(Request, Vec<(String, Request)>)
         let path = if kind == "Pod" { "/spec" } else { "/spec/template/spec" };
         let spec: PodSpec = serde_json::from_value(object.pointer(path).cloned().unwrap_or_default())
             .with_context(|| format!("the pods of {kind}/{name}"))?;
-        let request = requested(&spec, &placed.objects).map_err(|why| anyhow!("{kind}/{name}: {why}"))?;
+        let request = requested(&spec, &deployed_release.objects).map_err(|why| anyhow!("{kind}/{name}: {why}"))?;
         if kind == "DaemonSet" {
             each_node = each_node.and(request);
         } else {
-            let key = placed.release.key();
+            let key = deployed_release.release.key();
             pods.extend((0..replicas).map(|number| (format!("{key}/{name}-{number}"), request)));
         }
     }

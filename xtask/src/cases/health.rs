@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::Request;
 use suite::template::Fill;
 use suite::{CaseKind, missing};
@@ -21,20 +21,20 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let http = stage.suite.http.as_ref().context("the suite has no [http]")?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let http = deployed.suite.http.as_ref().context("the suite has no [http]")?;
     let request = Request::get(&http.health);
-    let names = stage.names(stage.topology.replicas);
+    let names = deployed.names(deployed.topology.replicas);
     ensure!(!names.is_empty(), "no replica is there to ask");
     for name in &names {
         let what = format!("{name} says that it is healthy");
         let ask = async || {
             let answer =
-                stage.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-            answer.expect(request.status).map(drop)
+                deployed.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+            answer.require(request.status).map(drop)
         };
-        cx.wait.ask_until(&stage.watch, &what, ask).await?;
+        cx.wait.ask_until(&deployed.watch, &what, ask).await?;
     }
     Ok(format!("{} replicas", names.len()))
 }

@@ -8,8 +8,8 @@ use kube::ResourceExt;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::stage::Stage;
+use super::support::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::{logs, objects};
 use suite::CaseKind;
 use tools::helm;
@@ -28,17 +28,17 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
     let timeout = cx.wait.left();
     // helm ends a little earlier than its command does, to say what it waited for.
     let limit = timeout.saturating_sub(Duration::from_secs(2)).as_secs().max(1);
-    let test = stage.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
-    match cx.wait.unless_hopeless(&stage.watch, &test.line(), test.run()).await? {
+    let test = deployed.helm.cmd("test").args(["--logs", "--timeout", &format!("{limit}s")]).timeout(timeout);
+    match cx.wait.unless_hopeless(&deployed.watch, &test.line(), test.run()).await? {
         Ok(output) => note(&helm::tests_run(&output)),
         // What is said of a hook that failed says it of this one.
-        Err(error) if cx.wait.failed_hook(&stage.watch).await.is_some() => Err(error.into()),
-        Err(error) => Err(anyhow::Error::new(error).context(unfinished(&stage).await)),
+        Err(error) if cx.wait.failed_hook(&deployed.watch).await.is_some() => Err(error.into()),
+        Err(error) => Err(anyhow::Error::new(error).context(unfinished(&deployed).await)),
     }
 }
 
@@ -53,13 +53,14 @@ fn note(tests: &[&str]) -> anyhow::Result<String> {
 }
 
 /// Which test did not come to an end, and what it said.
-async fn unfinished(stage: &Stage) -> String {
-    let pods: Vec<Pod> = stage.watch.state().pods.values().filter(|pod| is_test(pod)).cloned().collect();
+async fn unfinished(deployed: &DeployedTopology) -> String {
+    let pods: Vec<Pod> = deployed.watch.state().pods.values().filter(|pod| is_test(pod)).cloned().collect();
     let mut told = Vec::new();
     for pod in pods.iter().filter(|pod| objects::pod_line(pod) != "Succeeded") {
         let name = pod.name_any();
         let container = pod.spec.iter().flat_map(|spec| &spec.containers).next().map(|c| c.name.clone());
-        let log = logs::tail(&stage.client, stage.namespace(), &name, &container.unwrap_or_default(), LINES).await;
+        let log =
+            logs::tail(&deployed.client, deployed.namespace(), &name, &container.unwrap_or_default(), LINES).await;
         let log = log.unwrap_or_else(|error| format!("its log can't be read: {error:#}"));
         told.push(format!("helm test: Pod/{name} {}\n{}", objects::pod_line(pod), log.trim_end()));
     }

@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::placed::Placed;
+use super::support::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::watch::State;
 use suite::CaseKind;
 
@@ -24,14 +24,18 @@ pub static CASE: Case = Case {
     run: |cx| passing(ready(run(cx))),
 };
 
-fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let placed = cx.placed(&stage)?;
-    let hooks = placed.hook_jobs("pre-install");
-    ensure!(!hooks.is_empty(), "release {} has no Job at pre-install", placed.release.key());
-    let state = placed.watch.state();
-    let made = made(&state, placed)?;
-    ensure!(!made.is_empty(), "release {} has no workload that a hook could come before", placed.release.key());
+fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let deployed_release = cx.deployed_release(&deployed)?;
+    let hooks = deployed_release.hook_jobs("pre-install");
+    ensure!(!hooks.is_empty(), "release {} has no Job at pre-install", deployed_release.release.key());
+    let state = deployed_release.watch.state();
+    let made = made(&state, deployed_release)?;
+    ensure!(
+        !made.is_empty(),
+        "release {} has no workload that a hook could come before",
+        deployed_release.release.key()
+    );
     for hook in &hooks {
         let job =
             state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone: when it was done can't be told"))?;
@@ -50,7 +54,7 @@ fn check(hook: &str, done: &Time, made: &[(String, Time)]) -> anyhow::Result<()>
 }
 
 /// When the release's workloads were made.
-fn made(state: &State, placed: &Placed) -> anyhow::Result<Vec<(String, Time)>> {
+fn made(state: &State, deployed_release: &DeployedRelease) -> anyhow::Result<Vec<(String, Time)>> {
     let when = |(kind, name): (&str, &str)| {
         let metadata = match kind {
             "Deployment" => state.deployments.get(name).map(|one| &one.metadata),
@@ -59,7 +63,7 @@ fn made(state: &State, placed: &Placed) -> anyhow::Result<Vec<(String, Time)>> {
         let made = metadata.and_then(|metadata| metadata.creation_timestamp.clone());
         Ok((format!("{kind}/{name}"), made.with_context(|| format!("{kind}/{name} is not there"))?))
     };
-    placed.workloads().into_iter().map(when).collect()
+    deployed_release.workloads().into_iter().map(when).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `images::load`: every image that the chart needs is built or pulled, and loaded into the node.
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::{chart_template, cluster_create};
 use suite::CaseKind;
 
@@ -18,6 +18,6 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     cx.run.load_images(&cx.wait).await
 }

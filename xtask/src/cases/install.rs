@@ -12,13 +12,13 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::rolled_out;
 use super::{cluster_create, images_load};
-use crate::placed::Placed;
-use crate::stage::{self, Stage};
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::{self, DeployedTopology};
 use kubernetes::baseline::Baseline;
-use kubernetes::wait::GivenUp;
+use kubernetes::wait::WaitFailed;
 use kubernetes::watch::Watch;
 use kubernetes::{call, contents};
 use suite::CaseKind;
@@ -35,25 +35,26 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = place(cx).await?;
-    for secret in &stage.suite.secrets {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = place(cx).await?;
+    for secret in &deployed.suite.secrets {
         for part in &secret.namespaces {
             create_secret(cx, part, &secret.name, &secret.data).await?;
         }
     }
     let ready = watch::Sender::new(BTreeSet::new());
-    try_join_all(stage.releases.iter().map(|placed| install(cx, &stage, placed, &ready))).await?;
-    Ok(format!("namespace {}", stage.namespace()))
+    try_join_all(deployed.releases.iter().map(|deployed_release| install(cx, &deployed, deployed_release, &ready)))
+        .await?;
+    Ok(format!("namespace {}", deployed.namespace()))
 }
 
 /// Makes the namespaces, and watches them.
-async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
+async fn place(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopology>> {
     let (variant, live) = (cx.variant()?, cx.run.live()?);
     let namespaces = variant.namespaces(&cx.run.id);
     let mut watches = BTreeMap::new();
     for (part, namespace) in &namespaces.0 {
-        stage::create_namespace(&live.client, namespace, &cx.run.id).await?;
+        deployed_topology::create_namespace(&live.client, namespace, &cx.run.id).await?;
         watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
     }
     let baselines = baselines(cx, &live.client, namespaces.0.values()).await;
@@ -63,17 +64,17 @@ async fn place(cx: &Cx) -> anyhow::Result<Arc<Stage>> {
         let helm = live.helm(&cx.run, &release.name, watch.namespace());
         let values = cx.run.values(variant, release)?;
         let chart = variant.suite.chart_of(release);
-        Ok(Placed { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
+        Ok(DeployedRelease { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
     });
     let folder = cx.run.folder.join(variant.label());
     let releases = releases.collect::<anyhow::Result<_>>()?;
-    let stage = Stage::new(variant, live.client.clone(), releases, baselines, folder)?;
-    Ok(cx.run.add_stage(cx.variant, stage))
+    let deployed = DeployedTopology::new(variant, live.client.clone(), releases, baselines, folder)?;
+    Ok(cx.run.add_stage(cx.variant, deployed))
 }
 
 /// What the new namespaces hold. Where that can't be told, `uninstall` compares with a namespace without a release.
 async fn baselines(
-    cx: &Cx,
+    cx: &CaseContext,
     client: &kube::Client,
     namespaces: impl Iterator<Item = &String>,
 ) -> BTreeMap<String, Baseline> {
@@ -89,7 +90,12 @@ async fn baselines(
 }
 
 /// Makes a Secret in a part of the topology.
-async fn create_secret(cx: &Cx, part: &str, name: &str, data: &BTreeMap<String, String>) -> anyhow::Result<()> {
+async fn create_secret(
+    cx: &CaseContext,
+    part: &str,
+    name: &str,
+    data: &BTreeMap<String, String>,
+) -> anyhow::Result<()> {
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
     let namespace = &namespaces.0[part];
     let secret: Secret = serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data }))?;
@@ -101,28 +107,29 @@ async fn create_secret(cx: &Cx, part: &str, name: &str, data: &BTreeMap<String, 
 
 /// Installs a release once what it needs is ready, and tells when it is, where another one needs it.
 async fn install(
-    cx: &Cx,
-    stage: &Stage,
-    placed: &Placed,
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    deployed_release: &DeployedRelease,
     ready: &watch::Sender<BTreeSet<String>>,
 ) -> anyhow::Result<()> {
-    let needs = &placed.release.needs;
+    let needs = &deployed_release.release.needs;
     let all = |ready: &BTreeSet<String>| needs.iter().all(|need| ready.contains(need));
     // The sender outlives this; where another release fails, all of this is dropped.
     drop(ready.subscribe().wait_for(all).await);
-    let install = placed.helm.install(&placed.chart, &placed.values).timeout(cx.wait.left());
-    if let Err(error) = cx.wait.unless_hopeless(&placed.watch, &install.line(), install.run()).await? {
-        return match cx.wait.failed_hook(&placed.watch).await {
+    let install =
+        deployed_release.helm.install(&deployed_release.chart, &deployed_release.values).timeout(cx.wait.left());
+    if let Err(error) = cx.wait.unless_hopeless(&deployed_release.watch, &install.line(), install.run()).await? {
+        return match cx.wait.failed_hook(&deployed_release.watch).await {
             Some(hook) => {
-                let (sentence, namespace) = (hook.sentence.clone(), placed.watch.namespace().to_owned());
-                Err(GivenUp { sentence, namespace, sighting: Some(hook) }.into())
+                let (sentence, namespace) = (hook.sentence.clone(), deployed_release.watch.namespace().to_owned());
+                Err(WaitFailed { sentence, namespace, sighting: Some(hook) }.into())
             }
             None => Err(error.into()),
         };
     }
-    let key = placed.release.key();
-    if stage.releases.iter().any(|other| other.release.needs.contains(&key)) {
-        rolled_out::rolled_out(cx, placed).await?;
+    let key = deployed_release.release.key();
+    if deployed.releases.iter().any(|other| other.release.needs.contains(&key)) {
+        rolled_out::rolled_out(cx, deployed_release).await?;
         ready.send_if_modified(|ready| ready.insert(key));
     }
     Ok(())

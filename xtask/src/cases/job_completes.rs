@@ -2,7 +2,7 @@
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::jobs::completed;
 use suite::CaseKind;
 
@@ -18,9 +18,9 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let placed = cx.placed(&stage)?;
-    completed(cx, placed).await?;
-    Ok(placed.jobs().join(", "))
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let deployed_release = cx.deployed_release(&deployed)?;
+    completed(cx, deployed_release).await?;
+    Ok(deployed_release.jobs().join(", "))
 }

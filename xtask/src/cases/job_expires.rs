@@ -2,7 +2,7 @@
 
 use super::job_completes;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use kubernetes::objects;
 use suite::CaseKind;
 
@@ -18,14 +18,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let placed = cx.placed(&stage)?;
-    let jobs = placed.jobs();
-    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let deployed_release = cx.deployed_release(&deployed)?;
+    let jobs = deployed_release.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", deployed_release.release.key());
     let what = format!("Job/{} and its pods gone", jobs.join(", Job/"));
     cx.wait
-        .until(&placed.watch, &what, |state| {
+        .until(&deployed_release.watch, &what, |state| {
             let left = jobs.iter().filter_map(|name| Some((name, state.jobs.get(*name)?)));
             let mut left: Vec<_> = left.map(|(name, job)| format!("Job/{name} {}", objects::job_line(job))).collect();
             left.extend(jobs.iter().flat_map(|name| state.pods_of_job(name)).map(objects::pod_line));

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::jobs::reason;
 use super::support::signs;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
@@ -46,15 +46,17 @@ struct With {
     says: String,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     cx.wait.expect_failure();
     let changes = Changes { set: with.set.clone(), ..Changes::default() };
-    extra::with(cx, cx.placed(&stage)?, "fails", &changes, async |extra| look(cx, &stage.client, extra, &with).await)
-        .await
+    extra::with(cx, cx.deployed_release(&deployed)?, "fails", &changes, async |extra| {
+        look(cx, &deployed.client, extra, &with).await
+    })
+    .await
 }
 
-async fn look(cx: &Cx, client: &kube::Client, extra: &Placed, with: &With) -> anyhow::Result<String> {
+async fn look(cx: &CaseContext, client: &kube::Client, extra: &DeployedRelease, with: &With) -> anyhow::Result<String> {
     let job = *extra.jobs().first().context("the release has no Job")?;
     let failed = failed(cx, extra, job).await?;
     ensure!(failed == with.reason, "Job/{job} failed with {failed} instead of {}", with.reason);
@@ -69,7 +71,7 @@ async fn look(cx: &Cx, client: &kube::Client, extra: &Placed, with: &With) -> an
 }
 
 /// Waits until a Job has failed; answers the reason.
-async fn failed(cx: &Cx, extra: &Placed, name: &str) -> anyhow::Result<String> {
+async fn failed(cx: &CaseContext, extra: &DeployedRelease, name: &str) -> anyhow::Result<String> {
     let what = format!("Job/{name} failed");
     cx.wait
         .until(&extra.watch, &what, |state| {

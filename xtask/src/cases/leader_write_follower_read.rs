@@ -4,7 +4,7 @@
 use anyhow::ensure;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::one_record;
 use super::support::settled;
 use super::voters;
@@ -23,17 +23,17 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let names = stage.names(stage.topology.replicas);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let names = deployed.names(deployed.topology.replicas);
     ensure!(names.len() > 1, "there is no follower to read through: the topology has {} replica", names.len());
-    let leader = settled::leader(&stage).await;
+    let leader = settled::leader(&deployed).await;
     // Where nobody tells who leads, one of all does.
     let writers = leader.as_ref().map_or_else(|| names.clone(), |leader| vec![leader.clone()]);
     for writer in &writers {
-        let record = one_record::write(cx, &stage, writer).await?;
+        let record = one_record::write(cx, &deployed, writer).await?;
         for reader in names.iter().filter(|name| *name != writer) {
-            one_record::expect(cx, &stage, reader, &record).await?;
+            one_record::expect(cx, &deployed, reader, &record).await?;
         }
     }
     Ok(match leader {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::settled;
 use kubernetes::objects;
 use suite::Request;
@@ -40,27 +40,27 @@ struct With {
     request: Request,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let replicas = cx.replicas()?;
-    settled::ready(cx, &stage, replicas).await?;
-    let before = restarts(&stage.replicas());
+    settled::ready(cx, &deployed, replicas).await?;
+    let before = restarts(&deployed.replicas());
     let victim = before.keys().next().cloned().context("there is no replica")?;
-    let answer = stage.http.ask(&victim, &with.request, Fill::default()).await;
+    let answer = deployed.http.ask(&victim, &with.request, Fill::default()).await;
     answer
         .map_err(|failure| failure.to_string())
-        .and_then(|answer| answer.expect(with.request.status))
+        .and_then(|answer| answer.require(with.request.status))
         .map_err(anyhow::Error::msg)?;
     let what = format!("Pod/{victim} restarted by its liveness probe");
     cx.wait
-        .until(&stage.watch, &what, |state| match state.pods.get(&victim) {
+        .until(&deployed.watch, &what, |state| match state.pods.get(&victim) {
             None => Err("it is gone".to_owned()),
             Some(pod) if objects::restarts(pod) > before[&victim] => Ok(()),
             Some(pod) => Err(objects::pod_line(pod)),
         })
         .await?;
-    settled::ready(cx, &stage, replicas).await?;
-    let after = restarts(&stage.replicas());
+    settled::ready(cx, &deployed, replicas).await?;
+    let after = restarts(&deployed.replicas());
     for (name, count) in before.iter().filter(|(name, _)| **name != victim) {
         ensure!(
             after.get(name) == Some(count),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use crate::workload::inside::Asker;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 
@@ -47,11 +47,11 @@ fn known_parts(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), Strin
     suite.check_holes(&case.with::<With>()?.names)
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
     let image = cx.run.client_image().context("the nodes take no image of the client in the cluster")?;
-    let mut asker = Asker::open((&stage, &cx.wait), image).await?;
+    let mut asker = Asker::open((&deployed, &cx.wait), image).await?;
     let mut silent = Vec::new();
     for name in &with.names {
         let name = namespaces.fill(name).map_err(anyhow::Error::msg)?;

@@ -10,10 +10,10 @@ use kube::{Api, ResourceExt};
 
 use super::ready;
 use super::support::case::{Case, Conclusion};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::placement::{self, Placement};
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::inside;
 use cluster::lease::Change;
 use kubernetes::watch::State;
@@ -36,21 +36,21 @@ pub static CASE: Case = Case {
     run: |cx| run(cx).boxed_local(),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
-    let (stage, replicas) = (cx.stage()?, cx.replicas()?);
-    let nodes = nodes(&stage).await?;
-    let node = match worker(&stage, &nodes) {
+async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
+    let (deployed, replicas) = (cx.deployed()?, cx.replicas()?);
+    let nodes = nodes(&deployed).await?;
+    let node = match worker(&deployed, &nodes) {
         Ok(node) => node,
         Err(why) => return Ok(Conclusion::NotApplicable(why)),
     };
     let disturbance = match cx.run.client_image().filter(|_| takes_client(&nodes, &node)) {
         Some(image) => {
-            inside::keep_off((&stage, &cx.wait), image, &node).await?;
+            inside::keep_off((&deployed, &cx.wait), image, &node).await?;
             Disturbance::begin(cx, replicas).await?
         }
         None => Disturbance::begin_outside(cx, replicas).await?,
     };
-    let before = on(&stage, &node);
+    let before = on(&deployed, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
     if !cx.make(Change::NodeStopped(node.clone())).await? {
         let why = format!("nothing reaches the machines of {}", cx.run.cluster.name());
@@ -66,7 +66,7 @@ async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
         let same = before.iter().find(|old| state.pods.get(&old.name_any()).is_none_or(|now| life(now) == life(old)));
         same.map_or(Ok(()), |old| Err(format!("Pod/{} has not", old.name_any())))
     };
-    cx.wait.until(&stage.watch, &what, started).await?;
+    cx.wait.until(&deployed.watch, &what, started).await?;
     disturbance.settled_again(fault).await?;
     // All that ran there has restarted, once or more.
     disturbance.restarts.forget();
@@ -74,8 +74,8 @@ async fn run(cx: &Cx) -> anyhow::Result<Conclusion> {
     disturbance.end().await.map(Conclusion::Passed)
 }
 
-async fn nodes(stage: &Stage) -> anyhow::Result<Vec<Node>> {
-    let nodes: Api<Node> = Api::all(stage.client.clone());
+async fn nodes(deployed: &DeployedTopology) -> anyhow::Result<Vec<Node>> {
+    let nodes: Api<Node> = Api::all(deployed.client.clone());
     Ok(call("listing the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
@@ -86,14 +86,14 @@ fn takes_client(nodes: &[Node], stopped: &str) -> bool {
 }
 
 /// The worker to stop; else why there is none.
-fn worker(stage: &Stage, nodes: &[Node]) -> Result<String, String> {
+fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String> {
     if nodes.len() < 2 {
         return Err("the cluster has one node, several are needed to stop one".to_owned());
     }
     let is_worker = |node: &&Node| !node.labels().contains_key(CONTROL_PLANE);
     let workers = nodes.iter().filter(is_worker).map(ResourceExt::name_any).collect();
-    let placement = placement::of(&stage.replicas());
-    choose(&workers, &placement, stage.topology.replicas as usize)
+    let placement = placement::of(&deployed.replicas());
+    choose(&workers, &placement, deployed.topology.replicas as usize)
 }
 
 /// The worker with the fewest replicas of those without which the rest can go on.
@@ -109,8 +109,8 @@ fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) ->
 }
 
 /// The replicas on a node.
-fn on(stage: &Stage, node: &str) -> Vec<Pod> {
-    stage.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
+fn on(deployed: &DeployedTopology, node: &str) -> Vec<Pod> {
+    deployed.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
 }
 
 /// What changes when a pod's containers start anew.

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::job_completes;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::placed::Placed;
-use crate::stage::Stage;
+use super::support::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::{call, code, given, objects};
 use suite::{CaseKind, Parameters, definitions};
 
@@ -55,12 +55,13 @@ fn file(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    pods_gone(cx, &stage, placed).await?;
-    let claim = claim(placed).with_context(|| format!("release {} has no claim", placed.release.key()))?;
-    let content = read(cx, &stage, placed, &claim, &with.file).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    pods_gone(cx, &deployed, deployed_release).await?;
+    let claim =
+        claim(deployed_release).with_context(|| format!("release {} has no claim", deployed_release.release.key()))?;
+    let content = read(cx, &deployed, deployed_release, &claim, &with.file).await?;
     ensure!(
         content == with.is,
         "{} on PersistentVolumeClaim/{claim} holds {content:?} instead of {:?}",
@@ -71,40 +72,53 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 /// Deletes what is left of the Job's pods: only the claim may have the output.
-async fn pods_gone(cx: &Cx, stage: &Stage, placed: &Placed) -> anyhow::Result<()> {
-    let pods = pods(stage, placed);
-    for pod in placed.pods() {
+async fn pods_gone(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    deployed_release: &DeployedRelease,
+) -> anyhow::Result<()> {
+    let pods = pods(deployed, deployed_release);
+    for pod in deployed_release.pods() {
         let name = pod.name_any();
         let deleted = call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await;
         // The Job's time to live may be quicker.
         deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
-    let gone = |_: &_| match placed.pods().len() {
+    let gone = |_: &_| match deployed_release.pods().len() {
         0 => Ok(()),
         left => Err(format!("{left} left")),
     };
-    cx.wait.until(&placed.watch, "the Job's pods gone", gone).await
+    cx.wait.until(&deployed_release.watch, "the Job's pods gone", gone).await
 }
 
 /// The pods of the release's namespace, which may be another one than that of the release under test.
-fn pods(stage: &Stage, placed: &Placed) -> Api<Pod> {
-    Api::namespaced(stage.client.clone(), placed.watch.namespace())
+fn pods(deployed: &DeployedTopology, deployed_release: &DeployedRelease) -> Api<Pod> {
+    Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace())
 }
 
-fn claim(placed: &Placed) -> Option<String> {
-    let claim = placed.objects.iter().find(|object| object["kind"] == "PersistentVolumeClaim")?;
+fn claim(deployed_release: &DeployedRelease) -> Option<String> {
+    let claim = deployed_release.objects.iter().find(|object| object["kind"] == "PersistentVolumeClaim")?;
     claim["metadata"]["name"].as_str().map(str::to_owned)
 }
 
 /// Reads a file of a claim with a pod of our own, which is deleted again.
-async fn read(cx: &Cx, stage: &Stage, placed: &Placed, claim: &str, file: &str) -> anyhow::Result<String> {
+async fn read(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    deployed_release: &DeployedRelease,
+    claim: &str,
+    file: &str,
+) -> anyhow::Result<String> {
     let name = format!("chartproof-reader-{}", cx.spec.name.replace('_', "-"));
-    let pods = pods(stage, placed);
-    let user = &placed.objects.iter().find_map(|object| object.pointer("/spec/template/spec/securityContext").cloned());
+    let pods = pods(deployed, deployed_release);
+    let user = &deployed_release
+        .objects
+        .iter()
+        .find_map(|object| object.pointer("/spec/template/spec/securityContext").cloned());
     let reader = reader(&name, claim, file, user.as_ref())?;
-    given::create_pod((&cx.wait, &placed.watch), &pods, &reader).await?;
+    given::create_pod((&cx.wait, &deployed_release.watch), &pods, &reader).await?;
     let what = format!("Pod/{name} has read {file}");
-    let ended = cx.wait.until(&placed.watch, &what, |state| {
+    let ended = cx.wait.until(&deployed_release.watch, &what, |state| {
         let pod = state.pods.get(&name).ok_or("it is not there")?;
         match pod.status.as_ref().and_then(|status| status.phase.as_deref()) {
             Some("Succeeded" | "Failed") => Ok(objects::pod_line(pod)),

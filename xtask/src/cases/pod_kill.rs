@@ -1,7 +1,7 @@
 //! `pod_kill`: the only replica is killed, twice, and comes back with its data.
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::write_read;
@@ -18,11 +18,11 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     // A Deployment's pod is called something else each time.
-    let last = || disturbance.stage.names(replicas).pop().unwrap_or_default();
+    let last = || disturbance.deployed.names(replicas).pop().unwrap_or_default();
     disturbance.kill(&last(), Grace::None, "the only replica").await?;
     disturbance.read_back().await?;
     disturbance.kill(&last(), Grace::Default, "the only replica again").await?;

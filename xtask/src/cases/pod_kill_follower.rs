@@ -1,7 +1,7 @@
 //! `pod_kill_follower`: a follower is killed under load, then the leader, so that the follower's copy counts.
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::support::settled;
@@ -21,16 +21,16 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let leader = settled::leader(&disturbance.stage).await;
-    let mut names = disturbance.stage.names(replicas);
+    let leader = settled::leader(&disturbance.deployed).await;
+    let mut names = disturbance.deployed.names(replicas);
     names.retain(|name| Some(name) != leader.as_ref());
     let follower = names.pop().unwrap_or_default();
     disturbance.kill(&follower, Grace::None, "a follower").await?;
     disturbance.read_back().await?;
-    match settled::leader(&disturbance.stage).await {
+    match settled::leader(&disturbance.deployed).await {
         Some(leader) => disturbance.kill_leader(&leader, Grace::None).await?,
         None => disturbance.kill_the_rest(&[follower]).await?,
     }

@@ -1,7 +1,7 @@
 //! `pod_kill_leader`: the leader is killed under load, then the next one, then the rest in turn; nothing acknowledged is lost.
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::support::settled;
@@ -22,16 +22,16 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let Some(leader) = settled::leader(&disturbance.stage).await else {
+    let Some(leader) = settled::leader(&disturbance.deployed).await else {
         return every_ordinal(disturbance, replicas).await;
     };
     disturbance.kill_leader(&leader, Grace::None).await?;
     disturbance.read_back().await?;
     // What was read may all have come from the new leader's disk: take that one away too.
-    let next = settled::leader(&disturbance.stage).await.unwrap_or_else(|| leader.clone());
+    let next = settled::leader(&disturbance.deployed).await.unwrap_or_else(|| leader.clone());
     disturbance.kill_leader(&next, Grace::Default).await?;
     disturbance.kill_the_rest(&[leader, next]).await?;
     disturbance.end().await
@@ -39,7 +39,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// Where nobody tells who leads, one of all must.
 async fn every_ordinal(disturbance: Disturbance<'_>, replicas: u32) -> anyhow::Result<String> {
-    for name in disturbance.stage.names(replicas) {
+    for name in disturbance.deployed.names(replicas) {
         disturbance.kill(&name, Grace::None, "every ordinal in turn, one of them leads").await?;
         disturbance.read_back().await?;
     }

@@ -2,7 +2,7 @@
 //! cluster of its own.
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::voters;
@@ -21,10 +21,10 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let zero = disturbance.stage.names(replicas).swap_remove(0);
+    let zero = disturbance.deployed.names(replicas).swap_remove(0);
     // Recovery asks for as many voters as replicas, agreed on by all: a second cluster is told at once,
     // and the dead entry has to be demoted.
     disturbance.kill(&zero, Grace::None, "ordinal 0, with its disk").await?;

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::{placement, rolled_out, running_image, settled};
 use suite::CaseKind;
 
@@ -20,18 +20,19 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    if stage.suite.workload.is_some() {
-        settled::ready(cx, &stage, stage.topology.replicas).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    if deployed.suite.workload.is_some() {
+        settled::ready(cx, &deployed, deployed.topology.replicas).await?;
     }
     // helm is asked side by side; what is waited for is told release by release.
-    let made = try_join_all(stage.releases.iter().map(|placed| rolled_out::made(cx, placed))).await?;
+    let made =
+        try_join_all(deployed.releases.iter().map(|deployed_release| rolled_out::made(cx, deployed_release))).await?;
     let mut not_judged = Vec::new();
-    for (placed, made) in stage.releases.iter().zip(made) {
-        not_judged.extend(rolled_out::all_ready(cx, placed, made).await?);
+    for (deployed_release, made) in deployed.releases.iter().zip(made) {
+        not_judged.extend(rolled_out::all_ready(cx, deployed_release, made).await?);
     }
-    let mut notes = vec![running_image::note(cx, &stage), placement::check(cx, &stage)?];
+    let mut notes = vec![running_image::note(cx, &deployed), placement::check(cx, &deployed)?];
     notes.extend((!not_judged.is_empty()).then(|| format!("not judged: {}", not_judged.join(", "))));
     notes.retain(|note| !note.is_empty());
     Ok(notes.join("; "))

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::voters;
@@ -25,10 +25,10 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    for name in disturbance.stage.names(replicas).iter().rev() {
+    for name in disturbance.deployed.names(replicas).iter().rev() {
         let before = ip(&disturbance, name);
         for attempt in 1..=TRIES {
             disturbance.kill(name, Grace::Default, "replaced").await?;
@@ -46,5 +46,5 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 fn ip(disturbance: &Disturbance<'_>, name: &str) -> Option<String> {
-    disturbance.stage.pod(name).as_ref().and_then(objects::ip).map(str::to_owned)
+    disturbance.deployed.pod(name).as_ref().and_then(objects::ip).map(str::to_owned)
 }

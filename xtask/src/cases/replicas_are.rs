@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::rolled_out;
 use suite::{CaseKind, Parameters, definitions};
 
@@ -50,25 +50,25 @@ fn replicas(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
-    rolled_out::rolled_out(cx, placed).await?;
-    let state = placed.watch.state();
-    let found = placed.workloads().into_iter().map(|(kind, name)| {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
+    let state = deployed_release.watch.state();
+    let found = deployed_release.workloads().into_iter().map(|(kind, name)| {
         let rollout = state.rollout(kind, name).with_context(|| format!("{kind}/{name} is not there"))?;
         Ok((name.to_owned(), rollout.wanted))
     });
     let found: BTreeMap<_, _> = found.collect::<anyhow::Result<_>>()?;
-    ensure!(!found.is_empty(), "release {} has no workload", placed.release.key());
+    ensure!(!found.is_empty(), "release {} has no workload", deployed_release.release.key());
     ensure!(
         found == with.replicas,
         "release {} has the replicas {found:?} instead of {:?}",
-        placed.release.key(),
+        deployed_release.release.key(),
         with.replicas
     );
     if let Some(mark) = &with.placeholder
-        && let Some(object) = placed.objects.iter().find(|object| object.to_string().contains(mark))
+        && let Some(object) = deployed_release.objects.iter().find(|object| object.to_string().contains(mark))
     {
         let text = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default();
         bail!("{}/{} has a placeholder left in it: {mark}", text("/kind"), text("/metadata/name"));

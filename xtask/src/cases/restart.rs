@@ -8,11 +8,11 @@ use kube::api::DeleteParams;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::untouched::Untouched;
 use super::support::{one_record, rolled_out};
-use crate::placed::Placed;
-use crate::stage::Stage;
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::{call, objects};
 use suite::{CaseKind, missing};
 
@@ -29,35 +29,43 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let placed = cx.placed(&stage)?;
-    rolled_out::rolled_out(cx, placed).await?;
-    let writer = stage.names(cx.replicas()?).first().cloned().unwrap_or_default();
-    let record = one_record::write(cx, &stage, &writer).await?;
-    let before = Untouched::of(placed);
-    ensure!(before.count() > 0, "release {} has no ready pod to restart", placed.release.key());
-    delete_all(cx, &stage, placed).await?;
-    rolled_out::rolled_out(cx, placed).await?;
-    ensure!(before.check().is_err(), "the pods of {} are the same as before: nothing is proven", placed.release.key());
-    let readers = stage.names(cx.replicas()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let deployed_release = cx.deployed_release(&deployed)?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
+    let writer = deployed.names(cx.replicas()?).first().cloned().unwrap_or_default();
+    let record = one_record::write(cx, &deployed, &writer).await?;
+    let before = Untouched::of(deployed_release);
+    ensure!(before.count() > 0, "release {} has no ready pod to restart", deployed_release.release.key());
+    delete_all(cx, &deployed, deployed_release).await?;
+    rolled_out::rolled_out(cx, deployed_release).await?;
+    ensure!(
+        before.check().is_err(),
+        "the pods of {} are the same as before: nothing is proven",
+        deployed_release.release.key()
+    );
+    let readers = deployed.names(cx.replicas()?);
     ensure!(!readers.is_empty(), "no replica is there to read the record through");
     for reader in &readers {
-        one_record::expect(cx, &stage, reader, &record).await?;
+        one_record::expect(cx, &deployed, reader, &record).await?;
     }
     Ok(format!(
         "{} pods of {} replaced, the record is there through {}",
         before.count(),
-        placed.release.key(),
+        deployed_release.release.key(),
         readers.join(", ")
     ))
 }
 
 /// Deletes every pod of a release, and waits until they are gone.
-async fn delete_all(cx: &Cx, stage: &Arc<Stage>, placed: &Placed) -> anyhow::Result<()> {
+async fn delete_all(
+    cx: &CaseContext,
+    deployed: &Arc<DeployedTopology>,
+    deployed_release: &DeployedRelease,
+) -> anyhow::Result<()> {
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
-        kube::Api::namespaced(stage.client.clone(), placed.watch.namespace());
-    let mut old = placed.pods();
+        kube::Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace());
+    let mut old = deployed_release.pods();
     // Nothing makes a pod without a controller again.
     old.retain(|pod| !pod.owner_references().is_empty());
     for pod in &old {
@@ -66,8 +74,8 @@ async fn delete_all(cx: &Cx, stage: &Arc<Stage>, placed: &Placed) -> anyhow::Res
     }
     let uids: Vec<_> = old.iter().filter_map(ResourceExt::uid).collect();
     let gone = |_: &_| {
-        let left = placed.pods().into_iter().find(|pod| pod.uid().is_some_and(|uid| uids.contains(&uid)));
+        let left = deployed_release.pods().into_iter().find(|pod| pod.uid().is_some_and(|uid| uids.contains(&uid)));
         left.map_or(Ok(()), |pod| Err(format!("Pod/{} {}", pod.name_any(), objects::pod_line(&pod))))
     };
-    cx.wait.until(&placed.watch, "the old pods gone", gone).await
+    cx.wait.until(&deployed_release.watch, "the old pods gone", gone).await
 }

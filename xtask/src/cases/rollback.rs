@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::upgrading;
 use super::upgrade;
@@ -20,18 +20,18 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    let stage = disturbance.stage.clone();
-    let revision = stage.helm.revision().await?;
+    let deployed = disturbance.deployed.clone();
+    let revision = deployed.helm.revision().await?;
     let told = format!("helm rollback from revision {revision} to {}", revision - 1);
-    let back = stage.helm.cmd("rollback").arg((revision - 1).to_string()).timeout(cx.wait.left());
-    let template = || stage.rollout().map(|rollout| rollout.template);
+    let back = deployed.helm.cmd("rollback").arg((revision - 1).to_string()).timeout(cx.wait.left());
+    let template = || deployed.rollout().map(|rollout| rollout.template);
     let before = template();
     upgrading::rolled(&disturbance, &told, async { back.run().await.map_err(anyhow::Error::new) }).await?;
     ensure!(template() != before, "{told}: the pods' template is the same as before");
-    let now = stage.helm.revision().await?;
+    let now = deployed.helm.revision().await?;
     ensure!(now == revision + 1, "{told}: revision {now} is current, {} should be", revision + 1);
     disturbance.end().await
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::rolled_out;
 use super::support::untouched::Untouched;
@@ -42,24 +42,28 @@ fn has_others(_: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), String> {
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
     let mut others = Vec::new();
-    for other in stage.releases.iter().filter(|other| other.release != placed.release) {
+    for other in deployed.releases.iter().filter(|other| other.release != deployed_release.release) {
         others.push((other, other.helm.revision().await?, Untouched::of(other)));
     }
-    ensure!(!others.is_empty(), "{} is the only release: none is left alone", placed.release.key());
-    let (own, revision) = (Untouched::of(placed), placed.helm.revision().await?);
-    let mut changed = placed.clone();
+    ensure!(!others.is_empty(), "{} is the only release: none is left alone", deployed_release.release.key());
+    let (own, revision) = (Untouched::of(deployed_release), deployed_release.helm.revision().await?);
+    let mut changed = deployed_release.clone();
     extra::changed(cx, &mut changed, &Changes { set: with.set, ..Changes::default() }).await?;
     let upgrade = changed.helm.upgrade(&changed.chart, &changed.values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&placed.watch, &upgrade.line(), upgrade.run()).await??;
+    cx.wait.unless_hopeless(&deployed_release.watch, &upgrade.line(), upgrade.run()).await??;
     rolled_out::rolled_out(cx, &changed).await?;
-    ensure!(own.check().is_err(), "the upgrade of {} replaced no pod: nothing is proven", placed.release.key());
-    let back = placed.helm.cmd("rollback").arg(revision.to_string()).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&placed.watch, &back.line(), back.run()).await??;
-    rolled_out::rolled_out(cx, placed).await?;
+    ensure!(
+        own.check().is_err(),
+        "the upgrade of {} replaced no pod: nothing is proven",
+        deployed_release.release.key()
+    );
+    let back = deployed_release.helm.cmd("rollback").arg(revision.to_string()).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&deployed_release.watch, &back.line(), back.run()).await??;
+    rolled_out::rolled_out(cx, deployed_release).await?;
     for (other, revision, pods) in &others {
         pods.check()?;
         same_revision(&other.release.key(), *revision, other.helm.revision().await?)?;

@@ -7,7 +7,7 @@ use history::model::Minimum;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::one_record;
 use super::support::settled;
 use crate::workload::read_back::Reader;
@@ -40,27 +40,28 @@ fn adds(_: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> 
     Ok(())
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let to = stage.suite.scale.to;
-    settled::settled(cx, &stage, stage.topology.replicas).await?;
-    let values = stage.values.and(&[format!("{}={to}", stage.suite.scale.value)]);
-    let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
-    cx.wait.unless_hopeless(&stage.watch, &upgrade.line(), upgrade.run()).await??;
-    settled::settled(cx, &stage, to).await?;
-    let names = stage.names(to);
-    one_record::write(cx, &stage, names.last().map_or("", String::as_str)).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let to = deployed.suite.scale.to;
+    settled::settled(cx, &deployed, deployed.topology.replicas).await?;
+    let values = deployed.values.and(&[format!("{}={to}", deployed.suite.scale.value)]);
+    let upgrade = deployed.helm.upgrade(&deployed.suite.chart(), &values).timeout(cx.wait.left());
+    cx.wait.unless_hopeless(&deployed.watch, &upgrade.line(), upgrade.run()).await??;
+    settled::settled(cx, &deployed, to).await?;
+    let names = deployed.names(to);
+    one_record::write(cx, &deployed, names.last().map_or("", String::as_str)).await?;
     let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
-    recorder.take_over(&stage.records.lock().await);
+    recorder.take_over(&deployed.records.lock().await);
     let reader = Reader {
-        records: stage.suite.records()?,
-        http: &stage.http,
-        watch: &stage.watch,
+        records: deployed.suite.records()?,
+        http: &deployed.http,
+        watch: &deployed.watch,
         wait: &cx.wait,
         recorder: &recorder,
     };
     let read = reader.read_all(&names).await?;
-    let history = recorder.history(stage.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
+    let history =
+        recorder.history(deployed.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
     let failures = history::failures(&history, &history::judge_records(&history));
     ensure!(failures.is_empty(), "after scaling to {to} replicas: {}", failures.join("\n"));
     Ok(format!("{read} records readable through each of {to} replicas"))

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::{jobs, rolled_out};
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use suite::{CaseKind, Parameters, definitions};
 
 /// How many helms run at once: each renders the whole chart.
@@ -43,13 +43,13 @@ struct With {
     set: Vec<String>,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
-    let placed = cx.placed(&stage)?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
+    let deployed_release = cx.deployed_release(&deployed)?;
     let changes = Changes { set: with.set, ..Changes::default() };
     let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
-    let extras = iter(&suffixes).map(|suffix| extra::beside(cx, placed, suffix, &changes));
-    let extras: Vec<Placed> = extras.buffered(AT_ONCE).try_collect().await?;
+    let extras = iter(&suffixes).map(|suffix| extra::beside(cx, deployed_release, suffix, &changes));
+    let extras: Vec<DeployedRelease> = extras.buffered(AT_ONCE).try_collect().await?;
     // All of them are there before one is looked at or goes.
     let installs = iter(&extras).map(|extra| extra::install(cx, extra)).buffered(AT_ONCE);
     if let Some(error) = installs.collect::<Vec<_>>().await.into_iter().flatten().next() {
@@ -61,7 +61,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
     Ok(names.join(", "))
 }
 
-async fn runs(cx: &Cx, extra: &Placed) -> anyhow::Result<String> {
+async fn runs(cx: &CaseContext, extra: &DeployedRelease) -> anyhow::Result<String> {
     let runs_something = !extra.workloads().is_empty() || !extra.jobs().is_empty();
     ensure!(runs_something, "release {} has neither a workload nor a Job: nothing of it runs", extra.release.name);
     rolled_out::rolled_out(cx, extra).await?;

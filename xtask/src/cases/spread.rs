@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::ready;
 use super::support::asking::{self, Question};
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::{CaseKind, Parameters, missing};
 
 /// The case.
@@ -27,17 +27,17 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<Question>()?);
-    let wanted: BTreeSet<_> = stage.replicas().iter().map(ResourceExt::name_any).collect();
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<Question>()?);
+    let wanted: BTreeSet<_> = deployed.replicas().iter().map(ResourceExt::name_any).collect();
     ensure!(!wanted.is_empty(), "no replica is there to answer");
-    let mut asker = asking::open(cx, &stage).await?;
+    let mut asker = asking::open(cx, &deployed).await?;
     let mut seen = BTreeSet::new();
     let ask = async || {
         seen.insert(asking::answering(&mut asker, &with).await?);
         let missing: Vec<_> = wanted.difference(&seen).cloned().collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("none yet from {}", missing.join(", "))) }
     };
-    cx.wait.ask_until(&stage.watch, &format!("answers of every replica through {}", with.to), ask).await?;
+    cx.wait.ask_until(&deployed.watch, &format!("answers of every replica through {}", with.to), ask).await?;
     Ok(format!("{} replicas answered", wanted.len()))
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::signs;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::objects;
 use process::CommandError;
 use suite::{CaseKind, Parameters, definitions};
@@ -47,11 +47,11 @@ struct With {
     says: String,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     cx.wait.expect_failure();
     let changes = Changes { values: with.values, set: with.set };
-    let extra = extra::beside(cx, cx.placed(&stage)?, "out", &changes).await?;
+    let extra = extra::beside(cx, cx.deployed_release(&deployed)?, "out", &changes).await?;
     let refused = OnceLock::new();
     // helm may wait for a hook that never ends: what it says is one of the signs, not the end.
     let installing = async {
@@ -61,7 +61,7 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
         std::future::pending::<Infallible>().await
     };
     let said = tokio::select! {
-        said = says(cx, &stage.client, &extra, &with.says, &refused) => said?,
+        said = says(cx, &deployed.client, &extra, &with.says, &refused) => said?,
         never = installing => match never {},
     };
     extra::uninstall(cx, &extra).await?;
@@ -70,9 +70,9 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 
 /// Waits until the words are somewhere; answers the line that has them.
 async fn says(
-    cx: &Cx,
+    cx: &CaseContext,
     client: &kube::Client,
-    extra: &Placed,
+    extra: &DeployedRelease,
     words: &str,
     refused: &OnceLock<CommandError>,
 ) -> anyhow::Result<String> {

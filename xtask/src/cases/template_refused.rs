@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use suite::{CaseKind, Deploys, Parameters, definitions};
 
 /// The case.
@@ -41,7 +41,7 @@ struct With {
     says: String,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let with = cx.with::<With>()?;
     let suite = &cx.variant()?.suite;
     let release = suite.release(cx.spec.release.as_deref()).map_err(anyhow::Error::msg)?;

@@ -14,9 +14,9 @@ use tokio::sync::OnceCell;
 
 use super::install;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
-use crate::placed::Placed;
-use crate::stage::{self, Stage};
+use super::support::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::{self, DeployedTopology};
 use crate::workload::inside;
 use kubernetes::baseline::Baseline;
 use kubernetes::contents::{self, Kinds};
@@ -58,20 +58,20 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let before = claims(&stage).await?;
-    inside::remove(&stage).await?;
-    for placed in stage.releases.iter().rev() {
-        placed.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let before = claims(&deployed).await?;
+    inside::remove(&deployed).await?;
+    for deployed_release in deployed.releases.iter().rev() {
+        deployed_release.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }
-    let mut kinds = kinds(&stage).await?;
+    let mut kinds = kinds(&deployed).await?;
     let empty = Empty(OnceCell::new());
-    for watch in stage.watches() {
-        gone(cx, &stage, &watch, &mut kinds, &empty).await?;
+    for watch in deployed.watches() {
+        gone(cx, &deployed, &watch, &mut kinds, &empty).await?;
     }
-    empty.remove(&stage).await?;
-    let lost = lost(&before, &claims(&stage).await?);
+    empty.remove(&deployed).await?;
+    let lost = lost(&before, &claims(&deployed).await?);
     ensure!(
         lost.is_empty(),
         "{} of {} claims do not outlive the release: {}",
@@ -83,10 +83,10 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
 }
 
 /// The claims that have to outlive the releases: those of a pod's ephemeral volumes go with it by design.
-async fn claims(stage: &Stage) -> anyhow::Result<Vec<PersistentVolumeClaim>> {
+async fn claims(deployed: &DeployedTopology) -> anyhow::Result<Vec<PersistentVolumeClaim>> {
     let mut found = Vec::new();
-    for watch in stage.watches() {
-        let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), watch.namespace());
+    for watch in deployed.watches() {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(deployed.client.clone(), watch.namespace());
         found.extend(call("listing claims", claims.list(&ListParams::default())).await?.items);
     }
     found.retain(|claim| objects::controller(claim, "Pod").is_none());
@@ -109,8 +109,14 @@ fn lost(before: &[PersistentVolumeClaim], after: &[PersistentVolumeClaim]) -> Ve
 }
 
 /// Waits until a namespace holds nothing of a release but what stays.
-async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &mut Kinds, empty: &Empty) -> anyhow::Result<()> {
-    let gone = async || match left(cx, stage, watch.namespace(), kinds, empty).await {
+async fn gone(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    watch: &Watch,
+    kinds: &mut Kinds,
+    empty: &Empty,
+) -> anyhow::Result<()> {
+    let gone = async || match left(cx, deployed, watch.namespace(), kinds, empty).await {
         Ok(left) if left.is_empty() => Ok(()),
         Ok(left) => Err(left.into_iter().map(|one| one.line).collect::<Vec<_>>().join(", ")),
         Err(error) => {
@@ -123,8 +129,8 @@ async fn gone(cx: &Cx, stage: &Stage, watch: &Watch, kinds: &mut Kinds, empty: &
 }
 
 /// Every kind of which nothing may be left.
-async fn kinds(stage: &Stage) -> anyhow::Result<Kinds> {
-    let mut kinds = contents::kinds(&stage.client).await?;
+async fn kinds(deployed: &DeployedTopology) -> anyhow::Result<Kinds> {
+    let mut kinds = contents::kinds(&deployed.client).await?;
     kinds.listable.retain(|kind| !STAY.contains(&kind.kind.as_str()));
     Ok(kinds)
 }
@@ -137,27 +143,33 @@ fn not_looked_for(kinds: &Kinds) -> String {
     }
 }
 
-async fn left(cx: &Cx, stage: &Stage, namespace: &str, known: &mut Kinds, empty: &Empty) -> anyhow::Result<Vec<Left>> {
+async fn left(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    namespace: &str,
+    known: &mut Kinds,
+    empty: &Empty,
+) -> anyhow::Result<Vec<Left>> {
     if known.listable.is_empty() {
-        *known = kinds(stage).await?;
+        *known = kinds(deployed).await?;
     }
-    let lists = known.listable.iter().map(|kind| left_of_kind(stage, namespace, kind));
+    let lists = known.listable.iter().map(|kind| left_of_kind(deployed, namespace, kind));
     let mut left = futures::future::try_join_all(lists).await?.into_iter().flatten().collect::<Vec<_>>();
     // What goes with the release goes first: only then is it worth a look where the rest comes from.
     if !left.is_empty() && left.iter().all(|one| !one.is_marked) {
-        let common = Baseline::of(&stage.client, empty.name(cx, stage).await?, &known.listable).await?;
+        let common = Baseline::of(&deployed.client, empty.name(cx, deployed).await?, &known.listable).await?;
         left.retain(|one| !common.covers(&one.kind, &one.object));
     }
     Ok(left)
 }
 
-async fn left_of_kind(stage: &Stage, namespace: &str, kind: &ApiResource) -> anyhow::Result<Vec<Left>> {
-    let found = contents::list(&stage.client, namespace, kind).await?.into_iter();
-    let baseline = stage.baselines.get(namespace);
-    let left = found.filter(|object| !is_expected(stage, kind, object)).map(|object| Left {
+async fn left_of_kind(deployed: &DeployedTopology, namespace: &str, kind: &ApiResource) -> anyhow::Result<Vec<Left>> {
+    let found = contents::list(&deployed.client, namespace, kind).await?.into_iter();
+    let baseline = deployed.baselines.get(namespace);
+    let left = found.filter(|object| !is_expected(deployed, kind, object)).map(|object| Left {
         kind: kind.kind.clone(),
         line: contents::line(kind, &object),
-        is_marked: is_marked(stage, kind, &object),
+        is_marked: is_marked(deployed, kind, &object),
         object,
     });
     Ok(left.filter(|one| one.is_marked || !baseline.is_some_and(|all| all.covers(&one.kind, &one.object))).collect())
@@ -165,42 +177,44 @@ async fn left_of_kind(stage: &Stage, namespace: &str, kind: &ApiResource) -> any
 
 /// The suite's Secrets were there before the releases; helm does not count what its hooks made as part of one, and leaves
 /// it.
-fn is_expected(stage: &Stage, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
+fn is_expected(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
     let name = object.name_any();
-    let is_secret = kind.kind == "Secret" && stage.suite.secrets.iter().any(|secret| secret.name == name);
+    let is_secret = kind.kind == "Secret" && deployed.suite.secrets.iter().any(|secret| secret.name == name);
     let owner = objects::controller(object, "Job");
-    let of_hook =
-        owner.is_some_and(|job| stage.releases.iter().flat_map(Placed::all_hook_jobs).any(|hook| hook == job));
+    let of_hook = owner
+        .is_some_and(|job| deployed.releases.iter().flat_map(DeployedRelease::all_hook_jobs).any(|hook| hook == job));
     is_secret || of_hook || object.annotations().contains_key("helm.sh/hook")
 }
 
 /// Whether an object bears helm's mark, its chart's label or its name in the chart, or belongs to or waits for something
 /// else: what the cluster puts into every namespace does none of that.
-fn is_marked(stage: &Stage, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
-    let names: BTreeSet<&str> = stage.releases.iter().map(|placed| placed.release.name.as_str()).collect();
+fn is_marked(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
+    let names: BTreeSet<&str> =
+        deployed.releases.iter().map(|deployed_release| deployed_release.release.name.as_str()).collect();
     let names_release = |value: Option<&String>| value.is_some_and(|value| names.contains(value.as_str()));
-    let in_chart = |placed: &Placed| placed.object(&kind.kind, &object.name_any()).is_some();
+    let in_chart =
+        |deployed_release: &DeployedRelease| deployed_release.object(&kind.kind, &object.name_any()).is_some();
     names_release(object.annotations().get(RELEASE))
         || names_release(object.labels().get(INSTANCE))
-        || stage.releases.iter().any(in_chart)
+        || deployed.releases.iter().any(in_chart)
         || object.metadata.deletion_timestamp.is_some()
 }
 
 impl Empty {
     /// Its name; it is made now where it is not there yet.
-    async fn name(&self, cx: &Cx, stage: &Stage) -> anyhow::Result<&str> {
+    async fn name(&self, cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<&str> {
         let made = self.0.get_or_try_init(async || {
             let name = format!("chartproof-empty-{}-{}", cx.run.id, cx.variant.unwrap_or_default());
-            stage::create_namespace(&stage.client, &name, &cx.run.id).await?;
+            deployed_topology::create_namespace(&deployed.client, &name, &cx.run.id).await?;
             anyhow::Ok(name)
         });
         made.await.map(String::as_str)
     }
 
     /// Deletes it, where it was made. Where the case fails, it goes with the run's other namespaces.
-    async fn remove(&self, stage: &Stage) -> anyhow::Result<()> {
+    async fn remove(&self, deployed: &DeployedTopology) -> anyhow::Result<()> {
         let Some(name) = self.0.get() else { return Ok(()) };
-        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(deployed.client.clone());
         call(&format!("deleting Namespace/{name}"), namespaces.delete(name, &DeleteParams::default())).await?;
         Ok(())
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::ready;
 use super::support::asking::{self, Question};
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::settled;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 use suite::{CaseKind, Parameters, definitions, missing};
 
@@ -57,15 +57,15 @@ struct With {
     pod: Pointer,
 }
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let (stage, with) = (cx.stage()?, cx.with::<With>()?);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let asked = Question { to: with.to.clone(), request: with.request.clone(), pod: with.pod.clone() };
-    settled::ready(cx, &stage, cx.replicas()?).await?;
-    let victim = stage.replicas().into_iter().next().context("there is no replica")?;
+    settled::ready(cx, &deployed, cx.replicas()?).await?;
+    let victim = deployed.replicas().into_iter().next().context("there is no replica")?;
     let (victim, before) = (victim.name_any(), objects::restarts(&victim));
-    let mut asker = asking::open(cx, &stage).await?;
-    switch(&stage, &victim, &with.unready).await?;
-    until_ready_is(cx, &stage, &victim, false).await?;
+    let mut asker = asking::open(cx, &deployed).await?;
+    switch(&deployed, &victim, &with.unready).await?;
+    until_ready_is(cx, &deployed, &victim, false).await?;
     // The Service learns of it a little later than the pod's status says so.
     let mut elsewhere = 0;
     let ask = async || {
@@ -74,28 +74,28 @@ async fn run(cx: &Cx) -> anyhow::Result<String> {
         if elsewhere >= REQUESTS { Ok(()) } else { Err(format!("{elsewhere} requests in a row went elsewhere")) }
     };
     let what = format!("{REQUESTS} requests in a row through {} that do not go to {victim}", with.to);
-    cx.wait.ask_until(&stage.watch, &what, ask).await?;
-    let now = stage.pod(&victim).as_ref().map(objects::restarts);
+    cx.wait.ask_until(&deployed.watch, &what, ask).await?;
+    let now = deployed.pod(&victim).as_ref().map(objects::restarts);
     ensure!(now == Some(before), "Pod/{victim} was restarted or replaced: it was only unready");
-    switch(&stage, &victim, &with.ready).await?;
-    until_ready_is(cx, &stage, &victim, true).await?;
+    switch(&deployed, &victim, &with.ready).await?;
+    until_ready_is(cx, &deployed, &victim, true).await?;
     let again = async || match asking::answering(&mut asker, &asked).await? {
         from if from == victim => Ok(()),
         from => Err(format!("{from} answered")),
     };
-    cx.wait.ask_until(&stage.watch, &format!("a request that goes to {victim} again"), again).await?;
+    cx.wait.ask_until(&deployed.watch, &format!("a request that goes to {victim} again"), again).await?;
     Ok(format!("{victim} got none of {REQUESTS} requests while it was unready"))
 }
 
-async fn switch(stage: &Stage, pod: &str, request: &Request) -> anyhow::Result<()> {
-    let answer = stage.http.ask(pod, request, Fill::default()).await.map_err(|failure| failure.to_string());
-    answer.and_then(|answer| answer.expect(request.status)).map(drop).map_err(anyhow::Error::msg)
+async fn switch(deployed: &DeployedTopology, pod: &str, request: &Request) -> anyhow::Result<()> {
+    let answer = deployed.http.ask(pod, request, Fill::default()).await.map_err(|failure| failure.to_string());
+    answer.and_then(|answer| answer.require(request.status)).map(drop).map_err(anyhow::Error::msg)
 }
 
-async fn until_ready_is(cx: &Cx, stage: &Stage, name: &str, ready: bool) -> anyhow::Result<()> {
+async fn until_ready_is(cx: &CaseContext, deployed: &DeployedTopology, name: &str, ready: bool) -> anyhow::Result<()> {
     let what = format!("Pod/{name} {}", if ready { "ready again" } else { "not ready" });
     cx.wait
-        .until(&stage.watch, &what, |state| match state.pods.get(name) {
+        .until(&deployed.watch, &what, |state| match state.pods.get(name) {
             Some(pod) if objects::is_ready(pod) == ready => Ok(()),
             Some(pod) => Err(objects::pod_line(pod)),
             None => Err("it is gone".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::upgrading::upgraded;
 use suite::{CaseKind, missing};
@@ -19,7 +19,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
     upgraded(&disturbance).await?;
     disturbance.end().await

@@ -2,7 +2,7 @@
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::settled;
 use suite::{CaseKind, missing};
 
@@ -18,8 +18,8 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    settled::voters(cx, &stage, stage.topology.replicas).await?;
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    settled::voters(cx, &deployed, deployed.topology.replicas).await?;
     Ok(String::new())
 }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::one_record::{expect, write};
 use suite::{CaseKind, missing};
 
@@ -20,13 +20,13 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
-    let stage = cx.stage()?;
-    let names = stage.names(stage.topology.replicas);
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
+    let deployed = cx.deployed()?;
+    let names = deployed.names(deployed.topology.replicas);
     ensure!(!names.is_empty(), "no replica is there to write through");
     for name in &names {
-        let record = write(cx, &stage, name).await?;
-        expect(cx, &stage, name, &record).await?;
+        let record = write(cx, &deployed, name).await?;
+        expect(cx, &deployed, name, &record).await?;
     }
     Ok(format!("{} replicas", names.len()))
 }

@@ -5,7 +5,7 @@ use anyhow::ensure;
 
 use super::ready;
 use super::support::case::{Case, passing};
-use super::support::context::Cx;
+use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::upgrading;
 use suite::{CaseKind, missing};
@@ -22,7 +22,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-async fn run(cx: &Cx) -> anyhow::Result<String> {
+async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
     ensure!(cx.run.client_image().is_some(), "the nodes take no image of the client: nothing goes through the Service");
     upgrading::upgraded(&disturbance).await?;

@@ -25,7 +25,7 @@ use images::UnderTest;
 use process::{Launcher, quote_line};
 use redact::known;
 use report::outcome;
-use report::{Reports, Told, libtest, terminal};
+use report::{Reports, RunReport, libtest, terminal};
 use suite::{load, variant};
 use tools::{self, Tool};
 
@@ -197,7 +197,7 @@ async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
 }
 
 /// What ends the stream: the exit code as it is known now. A report that can't be written later may turn 0 into 3.
-fn last_event(events: &Events, budgets: anyhow::Result<()>, told: &mut Told, signal: Option<Signal>) -> Event {
+fn last_event(events: &Events, budgets: anyhow::Result<()>, told: &mut RunReport, signal: Option<Signal>) -> Event {
     told.note(budgets);
     let took_ms = u64::try_from(events.elapsed().as_millis()).unwrap_or(u64::MAX);
     Event::new(events.elapsed(), What::RunEnded { took_ms, exit_code: told.exit(signal).code().into() })
@@ -237,7 +237,7 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
 
 /// Names that are no secrets, whatever they were passed as: the suites' own, and the image under test.
 fn publish_names(run: &Run) {
-    known::spare(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
+    known::exempt(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
     for image in run.subject.suites().into_iter().filter_map(|suite| run.subject.image_reference(suite)) {
         known::publish(&image.name());
         known::publish(image.tag.as_deref().unwrap_or_default());
@@ -251,7 +251,7 @@ fn begin(run: &Run, plan: &Plan, again: String) {
         image: run.subject.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
-        again,
+        rerun_command: again,
     });
     run.events.send(What::Selected { cases: plan.selected() });
     for what in &plan.left_out {

@@ -8,7 +8,6 @@ use clap::Subcommand;
 pub mod bench;
 pub mod check;
 pub mod cluster;
-pub mod clusters;
 pub mod e2e;
 pub mod helm_test;
 pub mod image;
@@ -34,11 +33,9 @@ pub enum Command {
     HelmTest(helm_test::Args),
     /// Show the tools that are used: found, pinned, fetched
     Tools(tools::Args),
-    /// List what is left of earlier runs, and sweep it
-    Clusters(clusters::Args),
     /// Build the stand-in's image archive
     Image(image::Args),
-    /// Start or stop an embedded cluster for helm and kubectl
+    /// Start and stop embedded clusters for helm and kubectl; list and delete what earlier runs left behind
     Cluster(cluster::Args),
     /// Write the HTML report of a run again from its folder
     Report(report::Args),
@@ -61,7 +58,6 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Template(args) => template::run(args).await,
             Command::HelmTest(args) => helm_test::run(args).await,
             Command::Tools(args) => tools::run(args).await,
-            Command::Clusters(args) => clusters::run(args).await,
             Command::Image(args) => image::run(args).await,
             Command::Cluster(args) => cluster::run(args).await,
             Command::Report(args) => report::run(&args),

@@ -12,7 +12,7 @@ use kube::discovery::{Discovery, Scope};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use events::{CaseName, Events, What};
 use kubernetes::call;
 use kubernetes::watch::Watch;
@@ -24,11 +24,11 @@ mod describe;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Dumps every object of the case's namespaces, and the nodes, into the run's folder; tells where.
-pub async fn collect(case: &CaseName, stage: &Stage, events: &Events) {
+pub async fn collect(case: &CaseName, deployed: &DeployedTopology, events: &Events) {
     let name = case.rsplit("::").next().unwrap_or_default();
-    let folder = stage.folder.join("failed").join(name);
-    let collected = tokio::time::timeout(TIMEOUT, dump(stage, &folder)).await;
-    let label = stage.folder.file_name().unwrap_or_default().to_string_lossy();
+    let folder = deployed.folder.join("failed").join(name);
+    let collected = tokio::time::timeout(TIMEOUT, dump(deployed, &folder)).await;
+    let label = deployed.folder.file_name().unwrap_or_default().to_string_lossy();
     let path = format!("{label}/failed/{name}");
     events.send(What::Evidence { case: case.clone(), path });
     let trouble = match collected {
@@ -55,8 +55,8 @@ pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> 
     tokio::fs::write(folder.join("values.yaml"), events::bounds::bounded(&values)).await
 }
 
-async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
-    let watches = stage.watches();
+async fn dump(deployed: &DeployedTopology, folder: &Path) -> anyhow::Result<()> {
+    let watches = deployed.watches();
     let place = |watch: &Watch| if watches.len() == 1 { folder.to_owned() } else { folder.join(watch.namespace()) };
     for watch in &watches {
         tokio::fs::create_dir_all(place(watch)).await?;
@@ -64,20 +64,20 @@ async fn dump(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
         let described = describe::namespace(&watch.state());
         write(&place(watch).join("describe.txt"), &redact::text(&described)).await?;
     }
-    dump_nodes(stage, folder).await?;
+    dump_nodes(deployed, folder).await?;
     for watch in &watches {
-        dump_objects(stage, watch.namespace(), &place(watch)).await?;
+        dump_objects(deployed, watch.namespace(), &place(watch)).await?;
     }
     Ok(())
 }
 
-async fn dump_objects(stage: &Stage, namespace: &str, folder: &Path) -> anyhow::Result<()> {
-    let discovery = call("asking for the kinds of the api", Discovery::new(stage.client.clone()).run()).await?;
+async fn dump_objects(deployed: &DeployedTopology, namespace: &str, folder: &Path) -> anyhow::Result<()> {
+    let discovery = call("asking for the kinds of the api", Discovery::new(deployed.client.clone()).run()).await?;
     let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let kinds = kinds.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
     // Events stand in describe.txt, each with its object.
     for (kind, _) in kinds.filter(|(kind, _)| kind.kind != "Event") {
-        let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, &kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(deployed.client.clone(), namespace, &kind);
         // One kind that can't be listed is no reason to lose the others.
         let Ok(found) = call("listing", api.list(&ListParams::default())).await else { continue };
         for object in found.items {
@@ -105,8 +105,8 @@ pub fn clean(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn dump_nodes(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
-    let nodes: Api<Node> = Api::all(stage.client.clone());
+async fn dump_nodes(deployed: &DeployedTopology, folder: &Path) -> anyhow::Result<()> {
+    let nodes: Api<Node> = Api::all(deployed.client.clone());
     // Not everybody may list them on a cluster that was there before.
     let Ok(found) = call("listing nodes", nodes.list(&ListParams::default())).await else { return Ok(()) };
     for node in found.items {

@@ -35,8 +35,11 @@ impl Run {
         if failed && let Err(error) = self.keep_cluster_logs().await {
             self.events.note(format!("the cluster's logs: {error:#}"));
         }
-        self.forget_stages();
-        self.cluster.delete().await.context("what the run made is still there; `cargo xtask clusters` sweeps it")?;
+        self.forget_deployed();
+        self.cluster
+            .delete()
+            .await
+            .context("what the run made is still there; `cargo xtask cluster sweep` deletes it")?;
         drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
         Ok(String::new())
     }

@@ -22,7 +22,7 @@ use self::charts::Manifests;
 pub use self::ending::Ending;
 use self::images::Images;
 pub use self::subject::Subject;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use ::cluster::Cluster;
 use events::Events;
 use kubernetes::nodes::Nodes;
@@ -74,13 +74,13 @@ pub struct Made {
     images: OnceLock<Images>,
     manifests: Manifests,
     /// By the index of their variants.
-    stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
+    deployed_topologies: Mutex<BTreeMap<usize, Arc<DeployedTopology>>>,
     measured: Measured,
 }
 
 impl Made {
-    fn stages(&self) -> MutexGuard<'_, BTreeMap<usize, Arc<Stage>>> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deployed_topologies(&self) -> MutexGuard<'_, BTreeMap<usize, Arc<DeployedTopology>>> {
+        self.deployed_topologies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,8 +112,8 @@ impl Live {
 
 impl Run {
     /// Lets go of every topology's place: their watchers end.
-    fn forget_stages(&self) {
-        self.made.stages().clear();
+    fn forget_deployed(&self) {
+        self.made.deployed_topologies().clear();
     }
 
     /// The cluster, once it answers.
@@ -125,14 +125,14 @@ impl Run {
     }
 
     /// A topology's place in the cluster, once it is installed.
-    pub fn stage(&self, variant: usize) -> Option<Arc<Stage>> {
-        self.made.stages().get(&variant).cloned()
+    pub fn deployed(&self, variant: usize) -> Option<Arc<DeployedTopology>> {
+        self.made.deployed_topologies().get(&variant).cloned()
     }
 
     /// Keeps a topology's place for the cases that come.
-    pub fn add_stage(&self, variant: Option<usize>, stage: Stage) -> Arc<Stage> {
-        let stage = Arc::new(stage);
-        self.made.stages().insert(variant.unwrap_or_default(), stage.clone());
-        stage
+    pub fn add_stage(&self, variant: Option<usize>, deployed: DeployedTopology) -> Arc<DeployedTopology> {
+        let deployed = Arc::new(deployed);
+        self.made.deployed_topologies().insert(variant.unwrap_or_default(), deployed.clone());
+        deployed
     }
 }

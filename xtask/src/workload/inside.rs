@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use client::inside::{self, PORT, Said, Told};
+use client::inside::{self, ClientRequest, ClientResponse, PORT};
 use client::records::Request;
-use client::team::{Done, Task};
+use client::team::{CompletedOperation, Task};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Portforwarder};
 use serde_json::json;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::recorder::Recorder;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use images::Reference;
 use kubernetes::wait::Waiter;
 use kubernetes::watch::State;
@@ -47,10 +47,10 @@ impl Asker {
     ///
     /// # Errors
     /// Where the pod can't be made or does not answer in the case's time.
-    pub async fn open((stage, wait): (&Stage, &Waiter), image: &Reference) -> anyhow::Result<Self> {
-        create(stage, wait, image).await?;
+    pub async fn open((deployed, wait): (&DeployedTopology, &Waiter), image: &Reference) -> anyhow::Result<Self> {
+        create(deployed, wait, image).await?;
         let what = format!("Pod/{POD}, the client in the cluster");
-        let line = wait.ask_until(&stage.watch, &what, async || Line::open(stage).await?.greeted().await).await?;
+        let line = wait.ask_until(&deployed.watch, &what, async || Line::open(deployed).await?.greeted().await).await?;
         Ok(Self { line })
     }
 
@@ -59,10 +59,10 @@ impl Asker {
     /// # Errors
     /// Where the pod is lost. That there is no answer is no error of this, but its result.
     pub async fn ask(&mut self, to: &str, request: Option<&Request>) -> anyhow::Result<Result<String, String>> {
-        let said = Said::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
+        let said = ClientRequest::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
         inside::tell(&mut self.line.write, &said).await?;
         match inside::next(&mut self.line.read).await? {
-            Some(Told::Answered(answered)) => Ok(answered),
+            Some(ClientResponse::Answered(answered)) => Ok(answered),
             Some(_) => bail!("Pod/{POD} says what nobody asked for"),
             None => bail!("the connection to Pod/{POD} was lost"),
         }
@@ -90,21 +90,21 @@ impl Inside {
     /// # Errors
     /// Where the pod can't be made or does not answer in the case's time.
     pub async fn start(
-        (stage, wait): (&Stage, &Waiter),
+        (deployed, wait): (&DeployedTopology, &Waiter),
         recorder: &Arc<Recorder>,
         image: &Reference,
         task: Task,
         through: String,
     ) -> anyhow::Result<Self> {
-        create(stage, wait, image).await?;
+        create(deployed, wait, image).await?;
         let ask = async || {
-            let mut line = Line::open(stage).await?;
+            let mut line = Line::open(deployed).await?;
             let ahead = line.compare_clocks(recorder).await?;
             Ok((line, ahead))
         };
         let what = format!("Pod/{POD}, the client in the cluster");
-        let (mut line, ahead) = wait.ask_until(&stage.watch, &what, ask).await?;
-        inside::tell(&mut line.write, &Said::Begin { task: Box::new(task), through }).await?;
+        let (mut line, ahead) = wait.ask_until(&deployed.watch, &what, ask).await?;
+        inside::tell(&mut line.write, &ClientRequest::Begin { task: Box::new(task), through }).await?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(line.follow(recorder.clone(), ahead, stop.clone()));
         Ok(Self { stop, task: AbortOnDropHandle::new(task) })
@@ -124,8 +124,9 @@ impl Inside {
 ///
 /// # Errors
 /// What the API server answers.
-pub async fn remove(stage: &Stage) -> anyhow::Result<()> {
-    match call(&format!("deleting Pod/{POD}"), stage.pods().delete(POD, &DeleteParams::default().grace_period(0))).await
+pub async fn remove(deployed: &DeployedTopology) -> anyhow::Result<()> {
+    match call(&format!("deleting Pod/{POD}"), deployed.pods().delete(POD, &DeleteParams::default().grace_period(0)))
+        .await
     {
         Err(error) if code(&error) != Some(404) => Err(error),
         _ => Ok(()),
@@ -136,11 +137,15 @@ pub async fn remove(stage: &Stage) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Where it can't be deleted or made.
-pub async fn keep_off((stage, wait): (&Stage, &Waiter), image: &Reference, node: &str) -> anyhow::Result<()> {
-    remove(stage).await?;
+pub async fn keep_off(
+    (deployed, wait): (&DeployedTopology, &Waiter),
+    image: &Reference,
+    node: &str,
+) -> anyhow::Result<()> {
+    remove(deployed).await?;
     let gone = |state: &State| if state.pods.contains_key(POD) { Err("it is there".to_owned()) } else { Ok(()) };
-    wait.until(&stage.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
-    create_as((stage, wait), &off(pod(image)?, node)?).await
+    wait.until(&deployed.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
+    create_as((deployed, wait), &off(pod(image)?, node)?).await
 }
 
 /// The pod, kept off a node. A control plane has to do where the other workers are few.
@@ -157,12 +162,12 @@ fn off(mut pod: Pod, node: &str) -> serde_json::Result<Pod> {
     Ok(pod)
 }
 
-async fn create(stage: &Stage, wait: &Waiter, image: &Reference) -> anyhow::Result<()> {
-    create_as((stage, wait), &pod(image)?).await
+async fn create(deployed: &DeployedTopology, wait: &Waiter, image: &Reference) -> anyhow::Result<()> {
+    create_as((deployed, wait), &pod(image)?).await
 }
 
-async fn create_as((stage, wait): (&Stage, &Waiter), pod: &Pod) -> anyhow::Result<()> {
-    match given::create_pod((wait, &stage.watch), &stage.pods(), pod).await {
+async fn create_as((deployed, wait): (&DeployedTopology, &Waiter), pod: &Pod) -> anyhow::Result<()> {
+    match given::create_pod((wait, &deployed.watch), &deployed.pods(), pod).await {
         Err(error) if code(&error) != Some(409) => Err(error),
         _ => Ok(()),
     }
@@ -197,8 +202,8 @@ fn pod(image: &Reference) -> serde_json::Result<Pod> {
 }
 
 impl Line {
-    async fn open(stage: &Stage) -> Result<Self, String> {
-        let mut forwarder = stage.pods().portforward(POD, &[PORT]).await.map_err(|error| error.to_string())?;
+    async fn open(deployed: &DeployedTopology) -> Result<Self, String> {
+        let mut forwarder = deployed.pods().portforward(POD, &[PORT]).await.map_err(|error| error.to_string())?;
         let stream = forwarder.take_stream(PORT).ok_or("the port-forward has no stream")?;
         let (read, write) = tokio::io::split(stream);
         Ok(Self { read: BufReader::new(read).lines(), write, _forwarder: forwarder })
@@ -206,9 +211,9 @@ impl Line {
 
     /// Whether the other end is the program, and takes questions.
     async fn greeted(mut self) -> Result<Self, String> {
-        inside::tell(&mut self.write, &Said::Clock).await.map_err(|error| format!("{error:#}"))?;
+        inside::tell(&mut self.write, &ClientRequest::Clock).await.map_err(|error| format!("{error:#}"))?;
         match inside::next(&mut self.read).await {
-            Ok(Some(Told::Clock(_))) => Ok(self),
+            Ok(Some(ClientResponse::Clock(_))) => Ok(self),
             Ok(_) => Err(format!("port {PORT} does not answer")),
             Err(error) => Err(format!("{error:#}")),
         }
@@ -219,9 +224,11 @@ impl Line {
         let mut ahead = Ahead { least: i128::MIN, most: i128::MAX };
         for _ in 0..QUESTIONS {
             let asked_ns = recorder.now_ns();
-            inside::tell(&mut self.write, &Said::Clock).await.map_err(|error| format!("{error:#}"))?;
+            inside::tell(&mut self.write, &ClientRequest::Clock).await.map_err(|error| format!("{error:#}"))?;
             let told = inside::next(&mut self.read).await.map_err(|error| format!("{error:#}"))?;
-            let Some(Told::Clock(theirs_ns)) = told else { return Err(format!("port {PORT} does not answer")) };
+            let Some(ClientResponse::Clock(theirs_ns)) = told else {
+                return Err(format!("port {PORT} does not answer"));
+            };
             ahead = ahead.and(asked_ns, theirs_ns, recorder.now_ns());
         }
         tracing::debug!(error_ns = ahead.most - ahead.least, "clock of Pod/{POD} compared");
@@ -236,14 +243,16 @@ impl Line {
                 told = inside::next(&mut self.read) => told?,
                 () = stop.cancelled(), if !asked_to_stop => {
                     asked_to_stop = true;
-                    inside::tell(&mut self.write, &Said::Stop).await?;
+                    inside::tell(&mut self.write, &ClientRequest::Stop).await?;
                     continue;
                 }
             };
             match told {
-                Some(Told::Done(done)) => recorder.done(ahead.place(*done, recorder.now_ns())),
-                Some(Told::Ended) if asked_to_stop => return Ok(()),
-                Some(Told::Clock(_) | Told::Answered(_) | Told::Ended) => bail!("it says what nobody asked for"),
+                Some(ClientResponse::CompletedOperation(done)) => recorder.done(ahead.place(*done, recorder.now_ns())),
+                Some(ClientResponse::Ended) if asked_to_stop => return Ok(()),
+                Some(ClientResponse::Clock(_) | ClientResponse::Answered(_) | ClientResponse::Ended) => {
+                    bail!("it says what nobody asked for")
+                }
                 None => return Err(anyhow!("the connection to it was lost")),
             }
         }
@@ -258,7 +267,7 @@ impl Ahead {
     }
 
     /// The operation in the harness's time, as long as it can have been; it was known here at `now_ns`.
-    fn place(self, mut done: Done, now_ns: u64) -> Done {
+    fn place(self, mut done: CompletedOperation, now_ns: u64) -> CompletedOperation {
         let here = |ns: u64, ahead: i128| u64::try_from(i128::from(ns) + ahead).unwrap_or(0);
         let operation = &mut done.operation;
         operation.start_ns = here(operation.start_ns, self.least);

@@ -1,4 +1,4 @@
-//! How times of another clock are placed in the harness's.
+//! How times of another clock are deployed_release in the harness's.
 
 use client::http::Failure;
 use client::records::Records;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 /// An operation from 100 to 200 of the team's clock.
-async fn done() -> Done {
+async fn done() -> CompletedOperation {
     let suite: suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite.records().unwrap().clone();
     let task = Task { records, prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
@@ -18,10 +18,10 @@ async fn done() -> Done {
     let team = Team::new(task, std::time::Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
     let refuse = || async { Err(Failure::NotSent("connection refused".to_owned())) };
     let working = tokio::spawn(team.work("c".to_owned(), None, Over::Service, refuse));
-    let one: Done = done.recv().await.unwrap();
+    let one: CompletedOperation = done.recv().await.unwrap();
     stop.cancel();
     working.await.unwrap();
-    Done { operation: Operation { start_ns: 100, end_ns: 200, ..one.operation }, ..one }
+    CompletedOperation { operation: Operation { start_ns: 100, end_ns: 200, ..one.operation }, ..one }
 }
 
 #[tokio::test]
@@ -29,15 +29,15 @@ async fn an_operation_is_as_long_as_it_can_have_been() {
     // Their 50 was between our 1000 and 1040, their 60 between our 1020 and 1030: we are ahead by 960 to 970.
     let ahead = Ahead { least: i128::MIN, most: i128::MAX }.and(1000, 50, 1040).and(1020, 60, 1030);
     assert_eq!(ahead, Ahead { least: 960, most: 970 });
-    let placed = ahead.place(done().await, 5000).operation;
-    assert_eq!((placed.start_ns, placed.end_ns), (1060, 1170));
+    let deployed_release = ahead.place(done().await, 5000).operation;
+    assert_eq!((deployed_release.start_ns, deployed_release.end_ns), (1060, 1170));
 }
 
 #[tokio::test]
 async fn nothing_ends_after_it_was_told() {
     let ahead = Ahead { least: 900, most: 2000 };
-    let placed = ahead.place(done().await, 1500).operation;
-    assert_eq!((placed.start_ns, placed.end_ns), (1000, 1500));
+    let deployed_release = ahead.place(done().await, 1500).operation;
+    assert_eq!((deployed_release.start_ns, deployed_release.end_ns), (1000, 1500));
 }
 
 #[tokio::test]

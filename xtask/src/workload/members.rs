@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use kubernetes::http::{Answer, Http};
+use kubernetes::http::{Http, Response};
 use kubernetes::objects;
 use suite::template::Fill;
 use suite::{Leader, Members};
@@ -47,8 +47,8 @@ pub async fn view(members: &Members, http: &Http, pod: &str) -> Result<View, Str
     parse_view(members, answer).map_err(|why| format!("{pod}: {why}"))
 }
 
-fn parse_view(members: &Members, answer: Answer) -> Result<View, String> {
-    let body = answer.expect(members.request.status)?.json()?;
+fn parse_view(members: &Members, answer: Response) -> Result<View, String> {
+    let body = answer.require(members.request.status)?.json()?;
     let items = members.items.get(&body).and_then(serde_json::Value::as_array);
     let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", members.items.as_str()))?;
     let mut view = View { voter: members.voter.clone(), ..View::default() };
@@ -124,7 +124,7 @@ fn list(names: &BTreeSet<&str>) -> String {
 /// Where it does not answer.
 pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], asked: &str) -> Result<Option<String>, String> {
     let answer = http.ask(asked, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-    let body = answer.expect(leader.request.status)?.json()?;
+    let body = answer.require(leader.request.status)?.json()?;
     let Some(name) = leader.leader.text(&body).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };

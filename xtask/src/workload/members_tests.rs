@@ -12,7 +12,7 @@ fn members() -> Members {
 
 fn view_of(nodes: &[(&str, &str)]) -> View {
     let rows: Vec<_> = nodes.iter().map(|(address, role)| json!({ "address": address, "role": role })).collect();
-    let answer = Answer { status: 200, body: serde_json::to_vec(&rows).unwrap().into() };
+    let answer = Response { status: 200, body: serde_json::to_vec(&rows).unwrap().into() };
     parse_view(&members(), answer).unwrap()
 }
 

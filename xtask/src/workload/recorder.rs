@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use client::application::Record;
-use client::team::Done;
+use client::team::CompletedOperation;
 use history::model::Minimum;
 use history::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage};
 
-use crate::stage::Kept;
+use crate::deployed_topology::Kept;
 use events::{CaseName, Events, What};
 
 /// Records the operations and faults of one case, from many clients.
@@ -53,7 +53,7 @@ impl Recorder {
     }
 
     /// Adds what a client did: the operation, and the record that is or may be there now.
-    pub fn done(&self, done: Done) {
+    pub fn done(&self, done: CompletedOperation) {
         let outcome = done.operation.outcome;
         if let Some(address) = done.stranger {
             *self.inner().strangers.entry(address).or_default() += 1;
@@ -61,7 +61,7 @@ impl Recorder {
         self.add(done.operation);
         match (done.record, outcome) {
             (Some(record), Outcome::Ok) => self.know(record),
-            (Some(record), Outcome::Unknown) => self.wonder(record),
+            (Some(record), Outcome::Unknown) => self.record_unknown(record),
             _ => {}
         }
     }
@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// Adds a record that may be there.
-    pub fn wonder(&self, record: Record) {
+    pub fn record_unknown(&self, record: Record) {
         self.inner().unknown.push(record);
     }
 

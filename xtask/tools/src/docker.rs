@@ -43,7 +43,7 @@ impl std::error::Error for NoDocker {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Said {
+struct DockerVersion {
     client: Client,
     server: Option<Server>,
 }
@@ -73,8 +73,8 @@ impl Docker {
         })?;
         let cmd = launcher.cmd(&tool.path).args(["version", "--format", "json"]).timeout(TIMEOUT);
         let output = cmd.output().await.map_err(|error| no_daemon(&error.to_string()))?;
-        let said = serde_json::from_str::<Said>(&output.stdout).ok();
-        let Some((Said { client, .. }, server)) =
+        let said = serde_json::from_str::<DockerVersion>(&output.stdout).ok();
+        let Some((DockerVersion { client, .. }, server)) =
             said.and_then(|mut said| said.server.take().map(|server| (said, server)))
         else {
             return Err(no_daemon(output.stderr.trim()));

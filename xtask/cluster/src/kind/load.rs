@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::super::stage::{Progress, Stage};
+use super::super::creation::{Creation, CreationState};
 use super::super::{Loaded, hints};
 use images::Archive;
 use process::{Cmd, Launcher};
@@ -30,12 +30,12 @@ pub struct Loader<'a> {
 impl Loader<'_> {
     /// Loads all archives, early if it can be. Once the cluster is complete, each of its nodes is asked; where one lacks
     /// an image, or came late, all is loaded again.
-    pub async fn load(&self, progress: &Progress, archives: &[Archive]) -> anyhow::Result<Loaded> {
-        let early = match self.early_nodes(progress).await? {
+    pub async fn load(&self, creation: &Creation, archives: &[Archive]) -> anyhow::Result<Loaded> {
+        let early = match self.early_nodes(creation).await? {
             Some(nodes) => self.load_into(&nodes, archives).await.map(Some),
             None => Ok(None),
         };
-        progress.created().await?;
+        creation.created().await?;
         let nodes = self.nodes().await?;
         let loaded = match early {
             Ok(Some(loaded)) => self.check(&nodes, archives).await.map(|()| Some(loaded)),
@@ -59,13 +59,13 @@ impl Loader<'_> {
 
     /// The nodes, once the container runtime of each answers; none if the cluster was complete first. Bounded by
     /// the creation itself.
-    async fn early_nodes(&self, progress: &Progress) -> anyhow::Result<Option<Vec<String>>> {
+    async fn early_nodes(&self, creation: &Creation) -> anyhow::Result<Option<Vec<String>>> {
         loop {
-            match progress.now() {
-                Stage::Created(_) => return Ok(None),
-                Stage::Failed(_) | Stage::Ended => return progress.created().await.map(|_| None),
-                Stage::Absent => {}
-                Stage::Creating => {
+            match creation.now() {
+                CreationState::Created(_) => return Ok(None),
+                CreationState::Failed(_) | CreationState::Ended => return creation.created().await.map(|_| None),
+                CreationState::Absent => {}
+                CreationState::Creating => {
                     let nodes = self.nodes().await.unwrap_or_default();
                     if !nodes.is_empty() && self.all_answer(&nodes).await {
                         return Ok(Some(nodes));
@@ -73,7 +73,7 @@ impl Loader<'_> {
                 }
             }
             tokio::select! {
-                _ = progress.created() => {}
+                _ = creation.created() => {}
                 () = tokio::time::sleep(ASK_EVERY) => {}
             }
         }

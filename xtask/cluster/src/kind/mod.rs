@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
+use super::creation::{Creation, CreationState};
 use super::lease::{Lease, Resource};
-use super::stage::{Progress, Stage};
 use super::{Access, Loaded, hints};
 use images::Archive;
 use process::{Cmd, CommandError, Launcher};
@@ -48,13 +48,13 @@ pub struct Kind {
     launcher: Launcher,
     options: Options,
     lease: Arc<Lease>,
-    progress: Progress,
+    creation: Creation,
 }
 
 impl Kind {
     /// A plan; nothing is created.
     pub fn new(launcher: Launcher, options: Options, lease: Arc<Lease>) -> Self {
-        Self { launcher, options, lease, progress: Progress::new() }
+        Self { launcher, options, lease, creation: Creation::new() }
     }
 
     /// The cluster's name, which is also its nodes' prefix.
@@ -86,9 +86,9 @@ impl Kind {
     /// [`Kind::delete`].
     pub async fn create(&self) -> anyhow::Result<Access> {
         self.lease.hold(self.resource())?;
-        self.progress.set(Stage::Creating);
+        self.creation.set(CreationState::Creating);
         let created = self.run_create().await;
-        self.progress.finish(&created);
+        self.creation.finish(&created);
         created
     }
 
@@ -113,7 +113,7 @@ impl Kind {
     pub async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
         let Options { kind, docker, .. } = &self.options;
         let loader = Loader { launcher: &self.launcher, kind, docker, name: &self.cluster_name() };
-        loader.load(&self.progress, archives).await
+        loader.load(&self.creation, archives).await
     }
 
     /// Has kind collect the logs of all nodes.
@@ -121,7 +121,7 @@ impl Kind {
     /// # Errors
     /// Where kind can't, with its words.
     pub async fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
-        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+        if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return Ok(());
         }
         let cmd = self.last(&["export", "logs"]).arg(into).args(["--name", &self.cluster_name()]);
@@ -134,21 +134,21 @@ impl Kind {
     /// # Errors
     /// Where it is still there, with the command that deletes it.
     pub async fn delete(&self) -> anyhow::Result<()> {
-        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+        if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return Ok(());
         }
         let kubeconfig = self.access().kubeconfig;
         let launcher = self.launcher.stopped_by(CancellationToken::new());
         let deleted = delete(&launcher, &self.options.kind, &self.cluster_name(), &kubeconfig).await;
         // Also where it failed: it was tried often enough, and the lease tells the next run.
-        self.progress.set(Stage::Ended);
+        self.creation.set(CreationState::Ended);
         deleted?;
         self.lease.release(&self.resource())
     }
 
     pub(super) fn keep(&self) -> anyhow::Result<String> {
         self.lease.keep()?;
-        self.progress.set(Stage::Ended);
+        self.creation.set(CreationState::Ended);
         let Access { kubeconfig, context } = self.access();
         let kubeconfig = kubeconfig.display();
         Ok(format!(
@@ -180,7 +180,7 @@ impl Kind {
 impl Drop for Kind {
     /// The last resort, for a panic on the way to the orderly end: deletes what is still there.
     fn drop(&mut self) {
-        if matches!(self.progress.now(), Stage::Absent | Stage::Ended) {
+        if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return;
         }
         let name = self.cluster_name();

@@ -48,7 +48,7 @@ pub enum Change {
 
 /// What is written down of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct LeaseRecord {
     /// Names the run.
     pub run_id: String,
     /// Where its evidence is.
@@ -79,7 +79,7 @@ pub enum State {
     Abandoned,
 }
 
-impl Record {
+impl LeaseRecord {
     /// A run of this process that holds nothing yet.
     pub fn of_this_process(run_id: &str, run_dir: &Path) -> Self {
         Self {
@@ -127,13 +127,13 @@ impl Record {
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
-    record: Mutex<Record>,
+    record: Mutex<LeaseRecord>,
 }
 
 impl Lease {
     /// A lease for a run of this process; nothing is written before it holds something.
     pub fn new(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
-        let record = Mutex::new(Record::of_this_process(run_id, run_dir));
+        let record = Mutex::new(LeaseRecord::of_this_process(run_id, run_dir));
         Self { path: folder.join(format!("{run_id}.json")), record }
     }
 
@@ -202,12 +202,12 @@ impl Lease {
         });
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, LeaseRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whatever is written says at the same time that the run lives.
-    fn change(&self, change: impl FnOnce(&mut Record)) -> anyhow::Result<()> {
+    fn change(&self, change: impl FnOnce(&mut LeaseRecord)) -> anyhow::Result<()> {
         let mut record = self.record();
         change(&mut record);
         record.expires = Utc::now() + LIFETIME;
@@ -230,7 +230,7 @@ pub fn folder() -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// Where the folder can't be read.
-pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Record)>> {
+pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, LeaseRecord)>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
@@ -239,7 +239,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Record)>> {
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let leases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let read = |path: PathBuf| Some((path.clone(), serde_json::from_slice(&fs::read(&path).ok()?).ok()?));
-    let mut found: Vec<(PathBuf, Record)> = leases.filter_map(read).collect();
+    let mut found: Vec<(PathBuf, LeaseRecord)> = leases.filter_map(read).collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
@@ -248,7 +248,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Record)>> {
 ///
 /// # Errors
 /// Where the file system refuses.
-pub fn write(path: &Path, record: &Record) -> anyhow::Result<()> {
+pub fn write(path: &Path, record: &LeaseRecord) -> anyhow::Result<()> {
     let written = || -> anyhow::Result<()> {
         if record.is_empty() {
             return match fs::remove_file(path) {

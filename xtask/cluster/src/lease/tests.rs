@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn record(owner: Owner, kept: bool) -> Record {
-    Record {
+fn record(owner: Owner, kept: bool) -> LeaseRecord {
+    LeaseRecord {
         run_id: "ab12".to_owned(),
         run_dir: "/runs/ab12".into(),
         owner,
@@ -45,7 +45,7 @@ async fn a_lease_is_renewed_as_long_as_it_is_there() {
     let lease = Arc::new(Lease::new(dir.path(), "ab12", Path::new("/runs/ab12")));
     lease.hold(Resource::KindCluster("one".to_owned())).unwrap();
     // As if it had not been renewed for a while.
-    let old = Record { expires: Utc::now(), ..lease.record().clone() };
+    let old = LeaseRecord { expires: Utc::now(), ..lease.record().clone() };
     write(&lease.path, &old).unwrap();
     lease.keep_renewed(|error| panic!("{error:#}"));
     let renewed = async {
@@ -88,7 +88,7 @@ fn what_was_kept_on_purpose_is_not_abandoned() {
 
 #[test]
 fn an_embedded_cluster_is_kept_only_as_long_as_its_process_runs() {
-    let lease = Record { resources: vec![Resource::EmbeddedCluster("/cluster".into())], ..record(here(), true) };
+    let lease = LeaseRecord { resources: vec![Resource::EmbeddedCluster("/cluster".into())], ..record(here(), true) };
     assert_eq!(lease.state(&here(), Utc::now(), |_| true), State::Held);
     assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Abandoned);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::Outcome;
 
-use super::super::run::{self, Run};
+use super::super::run::{self, ReportedRun};
 use super::bar::Bar;
 use events::{Event, What};
 
@@ -30,7 +30,7 @@ struct Operation<'a> {
 }
 
 /// A lane per client of each group. Operations alike that follow each other are one bar: runs have tens of thousands.
-pub fn lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
+pub fn lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
     let apart_ms = run.took_ms / 300;
     let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
     for (case, operations) in by_case(events) {
@@ -64,7 +64,7 @@ fn bar(case: &str, operations: &[&Operation]) -> Bar {
 }
 
 /// A client's name without the prefix that makes it unique in the run.
-fn short(run: &Run, case: &str, client: &str) -> String {
+fn short(run: &ReportedRun, case: &str, client: &str) -> String {
     let parts: Vec<_> = case.split("::").skip(1).collect();
     let prefix = format!("{}-{}", run.run_id, parts.join("-").replace('_', "-"));
     let short = client.strip_prefix(&prefix).unwrap_or(client).trim_start_matches('-');
@@ -151,7 +151,7 @@ mod tests {
         let mut events: Vec<_> = (1..=100).map(|n| operation(n * 10, 8, Outcome::Ok)).collect();
         events.push(operation(1010, 8, Outcome::Failed));
         events.push(operation(300_000, 8, Outcome::Ok));
-        let run = Run::of(&events);
+        let run = ReportedRun::of(&events);
         let lanes = lanes(&run, &events);
         let bars: Vec<_> = lanes.into_values().flat_map(BTreeMap::into_values).flatten().collect();
         assert_eq!(bars.iter().map(|bar| bar.class).collect::<Vec<_>>(), ["green", "red", "green"]);

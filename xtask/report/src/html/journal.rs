@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::run::{self, Run};
+use super::super::run::{self, ReportedRun};
 use super::seconds;
 use events::{Event, What};
 
@@ -37,7 +37,7 @@ struct Row<'a> {
 }
 
 /// Renders the journal.
-pub fn render(run: &Run, events: &[Event], logs: &[LogLine]) -> Markup {
+pub fn render(run: &ReportedRun, events: &[Event], logs: &[LogLine]) -> Markup {
     let mut groups: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
     for (group, row) in events.iter().filter_map(|event| row(run, event)) {
         groups.entry(group).or_default().push(row);
@@ -84,7 +84,7 @@ fn log_row(line: &LogLine) -> Row<'_> {
     Row { at_ms: line.at_ms, class: "log", source: (&line.source).into(), text: (&line.text).into() }
 }
 
-fn row<'a>(run: &Run, event: &'a Event) -> Option<(String, Row<'a>)> {
+fn row<'a>(run: &ReportedRun, event: &'a Event) -> Option<(String, Row<'a>)> {
     let at_ms = event.at_ms;
     let of_case = |case: &'a str, class, text: Cow<'a, str>| {
         let short = case.rsplit("::").next().unwrap_or(case);

@@ -7,7 +7,7 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::run::{Case, Run};
+use super::run::{ReportedCase, ReportedRun};
 use events::{Event, Verdict};
 pub use journal::LogLine;
 
@@ -24,7 +24,7 @@ pub struct Evidence {
 
 /// Renders a run. `logs` are container log lines, with times of the run's own clock.
 pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> String {
-    let run = Run::of(events);
+    let run = ReportedRun::of(events);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -49,7 +49,7 @@ pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> Stri
     page.into_string()
 }
 
-fn verdict_words(run: &Run) -> String {
+fn verdict_words(run: &ReportedRun) -> String {
     let green = run.cases.iter().filter(|case| case.is_green()).count();
     let red = run.cases.iter().filter(|case| case.is_red()).count();
     let rest = run.cases.len() - green - red;
@@ -57,7 +57,7 @@ fn verdict_words(run: &Run) -> String {
     format!("{green} passed, {red} failed{not_run}")
 }
 
-fn header(run: &Run) -> Markup {
+fn header(run: &ReportedRun) -> Markup {
     let class = if run.exit_code == Some(0) { "green" } else { "red" };
     html! {
         header class=(class) {
@@ -68,7 +68,7 @@ fn header(run: &Run) -> Markup {
     }
 }
 
-fn first_cause(run: &Run, case: &Case, message: &str) -> Markup {
+fn first_cause(run: &ReportedRun, case: &ReportedCase, message: &str) -> Markup {
     let (sentence, detail) = message.split_once('\n').unwrap_or((message, ""));
     html! {
         section #cause {
@@ -76,14 +76,14 @@ fn first_cause(run: &Run, case: &Case, message: &str) -> Markup {
             p { strong { (case.name) } ": " (sentence) }
             @if !detail.is_empty() { pre { (detail) } }
             @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
-            p { "Again: " code { (run.again) " --exact " (case.name) } }
+            p { "Again: " code { (run.rerun_command) " --exact " (case.name) } }
         }
     }
 }
 
 /// What is not green comes first: nobody should have to look for it.
-fn cases(run: &Run) -> Markup {
-    let mut cases: Vec<&Case> = run.cases.iter().collect();
+fn cases(run: &ReportedRun) -> Markup {
+    let mut cases: Vec<&ReportedCase> = run.cases.iter().collect();
     cases.sort_by_key(|case| (!case.is_red(), case.is_green()));
     html! {
         section #cases {
@@ -104,7 +104,7 @@ fn cases(run: &Run) -> Markup {
     }
 }
 
-fn note(case: &Case) -> Markup {
+fn note(case: &ReportedCase) -> Markup {
     html! {
         @match case.end {
             Some((_, Verdict::Passed { note })) if !note.is_empty() => { p { (note) } }
@@ -112,7 +112,7 @@ fn note(case: &Case) -> Markup {
                 details open { summary { (message.lines().next().unwrap_or_default()) } pre { (message) } }
                 @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
             }
-            Some((_, Verdict::NotRun { culprit: why } | Verdict::NotApplicable { why })) => { p { "not run: " (why) } }
+            Some((_, Verdict::NotRun { blocked_by: why } | Verdict::NotApplicable { why })) => { p { "not run: " (why) } }
             None => { @if let Some(waiting) = case.waiting { p { "was waiting: " (waiting) } } }
             _ => {}
         }
@@ -147,7 +147,7 @@ fn kilobytes(bytes: u64) -> String {
     format!("({} kB)", bytes.div_ceil(1000))
 }
 
-fn class(case: &Case) -> &'static str {
+fn class(case: &ReportedCase) -> &'static str {
     if case.is_green() {
         "green"
     } else if case.is_red() {
@@ -157,7 +157,7 @@ fn class(case: &Case) -> &'static str {
     }
 }
 
-fn word(case: &Case) -> &'static str {
+fn word(case: &ReportedCase) -> &'static str {
     match case.end {
         Some((_, Verdict::Passed { .. })) => "passed",
         Some((_, Verdict::Failed { .. })) => "failed",

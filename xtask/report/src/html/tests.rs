@@ -15,7 +15,7 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
                 image: "stand-in".to_owned(),
                 cases: vec![case.clone(), "caesium::r3::health".to_owned()],
                 began_unix_ms: 1_790_000_000_000,
-                again: "cargo xtask e2e --suite helm/caesium".to_owned(),
+                rerun_command: "cargo xtask e2e --suite helm/caesium".to_owned(),
             },
         ),
         at(100, What::CaseStarted { case: case.clone() }),
@@ -34,7 +34,7 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
             What::CaseEnded {
                 case: "caesium::r3::health".to_owned(),
                 took_ms: 0,
-                verdict: Verdict::NotRun { culprit: case },
+                verdict: Verdict::NotRun { blocked_by: case },
             },
         ),
         at(1000, What::RunEnded { took_ms: 1000, exit_code }),

@@ -1,10 +1,10 @@
-//! The timeline: for each topology a lane per phase, fault, pod and client, all on one axis.
+//! The timeline: for each topology a lane per case, fault, pod and client, all on one axis.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::run::{self, Case, Run};
+use super::super::run::{self, ReportedCase, ReportedRun};
 use super::bar::Bar;
 use super::clients::{self, Gap};
 use super::{class, seconds};
@@ -18,7 +18,7 @@ struct Group {
 }
 
 /// Renders all lanes.
-pub fn render(run: &Run, events: &[Event]) -> Markup {
+pub fn render(run: &ReportedRun, events: &[Event]) -> Markup {
     let total_ms = run.took_ms.max(1);
     html! {
         section #timeline {
@@ -75,8 +75,8 @@ fn width(bar: &Bar, total_ms: u64) -> u64 {
     bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 300).max(1)
 }
 
-/// All groups in the order of their first cases: phases first, then faults, pods and clients.
-fn groups(run: &Run, events: &[Event]) -> Vec<(String, Group)> {
+/// All groups in the order of their first cases: cases first, then faults, pods and clients.
+fn groups(run: &ReportedRun, events: &[Event]) -> Vec<(String, Group)> {
     let mut names: Vec<&str> = Vec::new();
     for case in &run.cases {
         if !names.contains(&case.group()) {
@@ -87,9 +87,9 @@ fn groups(run: &Run, events: &[Event]) -> Vec<(String, Group)> {
     let mut operations = clients::lanes(run, events);
     let mut gaps = clients::gaps(events);
     let group = |name: &str| {
-        let phases = run.cases.iter().filter(|case| case.group() == name);
+        let cases = run.cases.iter().filter(|case| case.group() == name);
         let mut lanes: Vec<_> =
-            phases.filter_map(|case| Some((case.short().to_owned(), vec![bar(case, run)?]))).collect();
+            cases.filter_map(|case| Some((case.short().to_owned(), vec![bar(case, run)?]))).collect();
         let faults = faults(name, events);
         lanes.extend((!faults.is_empty()).then(|| ("faults".to_owned(), faults)));
         lanes.extend(pods.remove(name).unwrap_or_default());
@@ -99,7 +99,7 @@ fn groups(run: &Run, events: &[Event]) -> Vec<(String, Group)> {
     names.into_iter().map(group).collect()
 }
 
-fn bar(case: &Case, run: &Run) -> Option<Bar> {
+fn bar(case: &ReportedCase, run: &ReportedRun) -> Option<Bar> {
     let from_ms = case.start_ms?;
     let to_ms = case.end.map_or(run.took_ms, |(end_ms, _)| end_ms);
     let title = format!("{} {}", case.name, seconds(to_ms.saturating_sub(from_ms)));
@@ -118,7 +118,7 @@ fn faults(group: &str, events: &[Event]) -> Vec<Bar> {
 }
 
 /// A pod's lane changes colour with its state; a state lasts until the next.
-fn pod_lanes(run: &Run, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
+fn pod_lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
     let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
     for event in events {
         let What::Object { namespace, object, state } = &event.what else { continue };

@@ -5,8 +5,8 @@ use client::records::{Pointer, Request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::context::Cx;
-use crate::stage::Stage;
+use super::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::inside::Asker;
 use suite::definitions;
 
@@ -29,9 +29,9 @@ pub struct Question {
 ///
 /// # Errors
 /// Where it does not come up.
-pub async fn open(cx: &Cx, stage: &Stage) -> anyhow::Result<Asker> {
+pub async fn open(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<Asker> {
     let image = cx.run.client_image().context("the nodes take no image of the client in the cluster")?;
-    Asker::open((stage, &cx.wait), image).await
+    Asker::open((deployed, &cx.wait), image).await
 }
 
 /// The pod that answers now, over a new connection.

@@ -4,7 +4,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
 pub use super::conclusion::Conclusion;
-use super::context::Cx;
+use super::context::CaseContext;
 use suite::CaseKind;
 
 /// A case. One file of this folder's parent each.
@@ -12,7 +12,7 @@ pub struct Case {
     /// What the suites' loader and the plan know about it.
     pub kind: CaseKind,
     /// Runs it. The first sentence of an error is for a tired person.
-    pub run: for<'a> fn(&'a Cx) -> LocalBoxFuture<'a, anyhow::Result<Conclusion>>,
+    pub run: for<'a> fn(&'a CaseContext) -> LocalBoxFuture<'a, anyhow::Result<Conclusion>>,
 }
 
 /// A case that passes, with a line for the summary, or fails.

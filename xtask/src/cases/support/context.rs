@@ -6,16 +6,16 @@ use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
 use super::conclusion::Conclusion;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
+use crate::deployed_topology::DeployedTopology;
 use crate::run::Run;
-use crate::stage::Stage;
 use cluster::lease::Change;
 use events::CaseName;
 use kubernetes::wait::Waiter;
 use suite::{CaseSpec, Variant};
 
 /// A case that runs.
-pub struct Cx {
+pub struct CaseContext {
     /// The run.
     pub run: Arc<Run>,
     /// The case's name.
@@ -26,15 +26,15 @@ pub struct Cx {
     pub variant: Option<usize>,
     /// As its topology lists it.
     pub spec: CaseSpec,
-    /// See [`Cx::own`].
-    pub own: Mutex<Vec<Placed>>,
-    /// See [`Cx::make`].
+    /// See [`CaseContext::own`].
+    pub own: Mutex<Vec<DeployedRelease>>,
+    /// See [`CaseContext::make`].
     pub changes: Mutex<Vec<Change>>,
 }
 
-impl Cx {
+impl CaseContext {
     /// The releases that it made for itself, as long as they are there.
-    pub fn own(&self) -> MutexGuard<'_, Vec<Placed>> {
+    pub fn own(&self) -> MutexGuard<'_, Vec<DeployedRelease>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,7 +48,7 @@ impl Cx {
         self.run.cluster.make(&change).await
     }
 
-    /// Undoes all that [`Cx::make`] changed, the last first.
+    /// Undoes all that [`CaseContext::make`] changed, the last first.
     ///
     /// # Errors
     /// The first that can't be undone; all others are.
@@ -94,7 +94,7 @@ impl Cx {
     /// How many replicas its topology has.
     ///
     /// # Errors
-    /// As [`Cx::variant`].
+    /// As [`CaseContext::variant`].
     pub fn replicas(&self) -> anyhow::Result<u32> {
         Ok(self.variant()?.topology.replicas)
     }
@@ -103,8 +103,8 @@ impl Cx {
     ///
     /// # Errors
     /// Where it is not deployed.
-    pub fn placed<'a>(&self, stage: &'a Stage) -> anyhow::Result<&'a Placed> {
-        stage.placed(self.spec.release.as_deref())
+    pub fn deployed_release<'a>(&self, deployed: &'a DeployedTopology) -> anyhow::Result<&'a DeployedRelease> {
+        deployed.deployed_release(self.spec.release.as_deref())
     }
 
     /// Its parameters.
@@ -119,8 +119,8 @@ impl Cx {
     ///
     /// # Errors
     /// Where it is not installed.
-    pub fn stage(&self) -> anyhow::Result<Arc<Stage>> {
-        let stage = self.variant.and_then(|index| self.run.stage(index));
-        stage.with_context(|| format!("case {}: its topology is not installed", self.name))
+    pub fn deployed(&self) -> anyhow::Result<Arc<DeployedTopology>> {
+        let deployed = self.variant.and_then(|index| self.run.deployed(index));
+        deployed.with_context(|| format!("case {}: its topology is not installed", self.name))
     }
 }

@@ -9,11 +9,11 @@ use history::model::Minimum;
 use history::{Connection, History, Verdict};
 use kube::ResourceExt;
 
-use super::context::Cx;
+use super::context::CaseContext;
 use super::kill::{self, Grace, Killed};
 use super::restarts::Restarts;
 use super::{service, settled};
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
@@ -30,9 +30,9 @@ const LATE_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
 /// A case that disturbs the release while clients write and read.
 pub struct Disturbance<'a> {
     /// The case.
-    pub cx: &'a Cx,
+    pub cx: &'a CaseContext,
     /// Its topology's place.
-    pub stage: Arc<Stage>,
+    pub deployed: Arc<DeployedTopology>,
     /// What was done.
     pub recorder: Arc<Recorder>,
     /// How many replicas there are.
@@ -49,7 +49,7 @@ impl<'a> Disturbance<'a> {
     ///
     /// # Errors
     /// Where it does not settle, or no write is acknowledged.
-    pub async fn begin(cx: &'a Cx, replicas: u32) -> anyhow::Result<Self> {
+    pub async fn begin(cx: &'a CaseContext, replicas: u32) -> anyhow::Result<Self> {
         Self::begin_with(cx, replicas, true).await
     }
 
@@ -57,26 +57,27 @@ impl<'a> Disturbance<'a> {
     ///
     /// # Errors
     /// As [`Disturbance::begin`].
-    pub async fn begin_outside(cx: &'a Cx, replicas: u32) -> anyhow::Result<Self> {
+    pub async fn begin_outside(cx: &'a CaseContext, replicas: u32) -> anyhow::Result<Self> {
         Self::begin_with(cx, replicas, false).await
     }
 
-    async fn begin_with(cx: &'a Cx, replicas: u32, has_client_inside: bool) -> anyhow::Result<Self> {
-        let stage = cx.stage()?;
-        settled::settled(cx, &stage, replicas).await?;
+    async fn begin_with(cx: &'a CaseContext, replicas: u32, has_client_inside: bool) -> anyhow::Result<Self> {
+        let deployed = cx.deployed()?;
+        settled::settled(cx, &deployed, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
-        recorder.take_over(&stage.records.lock().await);
-        let task = clients::task(&stage.suite, &cx.unique())?;
-        let inside = if has_client_inside { service::start(cx, &stage, &recorder, task.clone()).await? } else { None };
+        recorder.take_over(&deployed.records.lock().await);
+        let task = clients::task(&deployed.suite, &cx.unique())?;
+        let inside =
+            if has_client_inside { service::start(cx, &deployed, &recorder, task.clone()).await? } else { None };
         let restarts = Restarts::default();
-        restarts.count(&stage.replicas());
-        let (through_service, each) = (inside.is_some(), stage.suite.load.clients_per_replica);
+        restarts.count(&deployed.replicas());
+        let (through_service, each) = (inside.is_some(), deployed.suite.load.clients_per_replica);
         // Pods of a Deployment get other names when they are replaced: their clients go through the Service.
         let lasting =
-            if matches!(stage.workload(), Ok(("StatefulSet", _))) { stage.names(replicas) } else { Vec::new() };
-        let clients = Clients::start(task, each, &stage.http, &recorder, &lasting, inside);
-        let disturbance = Self { cx, stage, recorder, replicas, through_service, restarts, clients: Some(clients) };
-        disturbance.acknowledged(0, disturbance.stage.suite.load.before, "before the fault").await?;
+            if matches!(deployed.workload(), Ok(("StatefulSet", _))) { deployed.names(replicas) } else { Vec::new() };
+        let clients = Clients::start(task, each, &deployed.http, &recorder, &lasting, inside);
+        let disturbance = Self { cx, deployed, recorder, replicas, through_service, restarts, clients: Some(clients) };
+        disturbance.acknowledged(0, disturbance.deployed.suite.load.before, "before the fault").await?;
         Ok(disturbance)
     }
 
@@ -85,8 +86,8 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where it can't be killed, or does not recover.
     pub async fn kill(&self, name: &str, grace: Grace, why: &str) -> anyhow::Result<()> {
-        self.restarts.none_since(&self.stage.replicas())?;
-        let killed = kill::kill(&self.stage, &self.recorder, name, grace, why).await?;
+        self.restarts.none_since(&self.deployed.replicas())?;
+        let killed = kill::kill(&self.deployed, &self.recorder, name, grace, why).await?;
         self.recovered(&killed).await
     }
 
@@ -95,16 +96,16 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// As [`Disturbance::kill`], and where the leader stays.
     pub async fn kill_leader(&self, leader: &str, grace: Grace) -> anyhow::Result<()> {
-        self.restarts.none_since(&self.stage.replicas())?;
-        let killed = kill::kill(&self.stage, &self.recorder, leader, grace, "the leader").await?;
+        self.restarts.none_since(&self.deployed.replicas())?;
+        let killed = kill::kill(&self.deployed, &self.recorder, leader, grace, "the leader").await?;
         let old = killed.before.uid();
-        let ask = async || match settled::leader(&self.stage).await {
+        let ask = async || match settled::leader(&self.deployed).await {
             // Its successor may be elected: that is another process, too.
-            Some(now) if now != leader || self.stage.pod(&now).and_then(|pod| pod.uid()) != old => Ok(()),
+            Some(now) if now != leader || self.deployed.pod(&now).and_then(|pod| pod.uid()) != old => Ok(()),
             Some(now) => Err(format!("{now} still leads")),
             None => Err("no replica names a leader".to_owned()),
         };
-        self.cx.wait.ask_until(&self.stage.watch, "another leader", ask).await?;
+        self.cx.wait.ask_until(&self.deployed.watch, "another leader", ask).await?;
         self.recorder.new_leader(killed.fault);
         self.recovered(&killed).await
     }
@@ -116,7 +117,7 @@ impl<'a> Disturbance<'a> {
     /// As [`Disturbance::kill`] and [`Disturbance::read_back`].
     pub async fn kill_the_rest(&self, killed: &[String]) -> anyhow::Result<()> {
         self.read_back().await?;
-        for name in self.stage.names(self.replicas).iter().filter(|name| !killed.contains(name)) {
+        for name in self.deployed.names(self.replicas).iter().filter(|name| !killed.contains(name)) {
             self.kill(name, Grace::Default, "so that each was gone once").await?;
             self.read_back().await?;
         }
@@ -125,15 +126,15 @@ impl<'a> Disturbance<'a> {
 
     /// Waits until the pod's successor is there and everything is ready and agreed again.
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
-        let (name, workload) = (killed.before.name_any(), self.stage.workload()?);
+        let (name, workload) = (killed.before.name_any(), self.deployed.workload()?);
         let what = format!("a successor of Pod/{name}");
         let successor = |state: &State| killed.successor(state, workload);
-        let after = self.cx.wait.until(&self.stage.watch, &what, successor).await?;
-        settled::settled(self.cx, &self.stage, self.replicas).await?;
+        let after = self.cx.wait.until(&self.deployed.watch, &what, successor).await?;
+        settled::settled(self.cx, &self.deployed, self.replicas).await?;
         self.recorder.recovered(killed.fault);
-        let after = self.stage.pod(&after.name_any()).unwrap_or(after);
+        let after = self.deployed.pod(&after.name_any()).unwrap_or(after);
         self.recorder.evidence(killed.fault, killed.difference(&after));
-        self.restarts.count(&self.stage.replicas());
+        self.restarts.count(&self.deployed.replicas());
         Ok(())
     }
 
@@ -142,7 +143,7 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where a replica does not answer.
     pub async fn read_back(&self) -> anyhow::Result<()> {
-        self.reader()?.read_all(&self.stage.names(self.replicas)).await.map(drop)
+        self.reader()?.read_all(&self.deployed.names(self.replicas)).await.map(drop)
     }
 
     /// Stops the clients, looks up what is unknown, reads everything back, and judges the history.
@@ -151,23 +152,23 @@ impl<'a> Disturbance<'a> {
     /// What the checkers found, and where the history lies.
     pub async fn end(mut self) -> anyhow::Result<String> {
         let recovered_ns = self.recorder.now_ns();
-        self.acknowledged(recovered_ns, self.stage.suite.load.after, "after recovery").await?;
+        self.acknowledged(recovered_ns, self.deployed.suite.load.after, "after recovery").await?;
         if let Some(clients) = self.clients.take() {
             clients.stop().await?;
         }
-        let names = self.stage.names(self.replicas);
+        let names = self.deployed.names(self.replicas);
         if let Some(first) = names.first() {
             self.reader()?.look_up_unknown(first).await?;
         }
         self.read_back().await?;
         self.await_late_reads(&names).await?;
-        self.restarts.none_since(&self.stage.replicas())?;
+        self.restarts.none_since(&self.deployed.replicas())?;
         self.judge(names).await
     }
 
     /// Reads everything back again where reads may be late, until every replica has what was promised or has had its time.
     async fn await_late_reads(&self, names: &[String]) -> anyhow::Result<()> {
-        if !self.stage.suite.records()?.promise.allows_late_reads() {
+        if !self.deployed.suite.records()?.promise.allows_late_reads() {
             return Ok(());
         }
         for pause_s in LATE_PAUSES_S {
@@ -184,9 +185,9 @@ impl<'a> Disturbance<'a> {
     }
 
     fn history(&self, replicas: Vec<String>) -> anyhow::Result<History> {
-        let load = &self.stage.suite.load;
+        let load = &self.deployed.suite.load;
         let minimum = Minimum { before: load.before, during: self.during(), after: load.after };
-        Ok(self.recorder.history(self.stage.suite.records()?.promise, replicas, minimum))
+        Ok(self.recorder.history(self.deployed.suite.records()?.promise, replicas, minimum))
     }
 
     async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
@@ -198,7 +199,7 @@ impl<'a> Disturbance<'a> {
             let failures = history::failures(&history, &judgement).join("\n");
             bail!("{failures}\nfaults: {faults}\nhistory: {}\ncheck it again: cargo xtask check {0}", file.display());
         }
-        *self.stage.records.lock().await = self.recorder.sample(RECORDS_KEPT);
+        *self.deployed.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
         let service = if self.through_service { "" } else { "; no client in the cluster: no node takes it" };
         let strangers = self.strangers();
@@ -208,7 +209,7 @@ impl<'a> Disturbance<'a> {
     /// How many writes have to be acknowledged from a fault to recovery: with fewer than three replicas, no quorum stays
     /// when one goes.
     fn during(&self) -> usize {
-        if self.replicas > 2 { self.stage.suite.load.during } else { 0 }
+        if self.replicas > 2 { self.deployed.suite.load.during } else { 0 }
     }
 
     /// Waits until all is settled again after a fault, and writes go through: only that is recovery.
@@ -216,7 +217,7 @@ impl<'a> Disturbance<'a> {
     /// # Errors
     /// Where that does not come about in the case's time.
     pub async fn settled_again(&self, fault: usize) -> anyhow::Result<()> {
-        settled::settled(self.cx, &self.stage, self.replicas).await?;
+        settled::settled(self.cx, &self.deployed, self.replicas).await?;
         let began_ns = self.recorder.began_ns(fault);
         self.acknowledged_over(None, began_ns, self.during(), "since the fault").await?;
         self.recorder.recovered(fault);
@@ -252,7 +253,7 @@ impl<'a> Disturbance<'a> {
                 Err(format!("{count}{last}{}", self.strangers()))
             }
         };
-        self.cx.wait.ask_until(&self.stage.watch, &what, ask).await
+        self.cx.wait.ask_until(&self.deployed.watch, &what, ask).await
     }
 
     fn strangers(&self) -> String {
@@ -260,11 +261,11 @@ impl<'a> Disturbance<'a> {
     }
 
     fn reader(&self) -> anyhow::Result<Reader<'_>> {
-        let http: &Http = &self.stage.http;
+        let http: &Http = &self.deployed.http;
         Ok(Reader {
-            records: self.stage.suite.records()?,
+            records: self.deployed.suite.records()?,
             http,
-            watch: &self.stage.watch,
+            watch: &self.deployed.watch,
             wait: &self.cx.wait,
             recorder: &self.recorder,
         })

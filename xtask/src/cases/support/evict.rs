@@ -3,15 +3,15 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::EvictParams;
 
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::{Refused, call};
 
 /// Evicts a pod; answers why it was refused where the budget did.
 ///
 /// # Errors
 /// What else the API server answers.
-pub async fn evict(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
-    let pods: kube::Api<Pod> = stage.pods();
+pub async fn evict(deployed: &DeployedTopology, name: &str) -> anyhow::Result<Option<String>> {
+    let pods: kube::Api<Pod> = deployed.pods();
     match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {
         Ok(_) => Ok(None),
         Err(error) => match error.downcast_ref::<Refused>() {

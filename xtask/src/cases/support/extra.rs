@@ -9,8 +9,8 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde::Deserialize;
 
-use super::context::Cx;
-use crate::placed::Placed;
+use super::context::CaseContext;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::{call, code};
 use process::CommandError;
 use tools::helm;
@@ -26,13 +26,18 @@ pub struct Changes {
     pub set: Vec<String>,
 }
 
-/// A release like `placed`, called `NAME-suffix`, in the same namespace; nothing is installed yet.
+/// A release like `deployed_release`, called `NAME-suffix`, in the same namespace; nothing is installed yet.
 ///
 /// # Errors
 /// Where helm does not render it.
-pub async fn beside(cx: &Cx, placed: &Placed, suffix: &str, changes: &Changes) -> anyhow::Result<Placed> {
-    let mut extra = placed.clone();
-    extra.release.name = format!("{}-{suffix}", placed.release.name);
+pub async fn beside(
+    cx: &CaseContext,
+    deployed_release: &DeployedRelease,
+    suffix: &str,
+    changes: &Changes,
+) -> anyhow::Result<DeployedRelease> {
+    let mut extra = deployed_release.clone();
+    extra.release.name = format!("{}-{suffix}", deployed_release.release.name);
     extra.helm.release.clone_from(&extra.release.name);
     changed(cx, &mut extra, changes).await?;
     Ok(extra)
@@ -42,29 +47,34 @@ pub async fn beside(cx: &Cx, placed: &Placed, suffix: &str, changes: &Changes) -
 ///
 /// # Errors
 /// Where helm does not render it.
-pub async fn changed(cx: &Cx, placed: &mut Placed, changes: &Changes) -> anyhow::Result<()> {
+pub async fn changed(
+    cx: &CaseContext,
+    deployed_release: &mut DeployedRelease,
+    changes: &Changes,
+) -> anyhow::Result<()> {
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
-    placed.values.files.extend(changes.values.iter().map(|file| placed.chart.join(file)));
+    deployed_release.values.files.extend(changes.values.iter().map(|file| deployed_release.chart.join(file)));
     for value in &changes.set {
-        placed.values.set.push(namespaces.fill(value).map_err(anyhow::Error::msg)?);
+        deployed_release.values.set.push(namespaces.fill(value).map_err(anyhow::Error::msg)?);
     }
-    let template = placed.helm.cmd("template").arg(&placed.chart).args(placed.values.args());
-    placed.objects = helm::objects(&template.run().await?)?;
+    let template =
+        deployed_release.helm.cmd("template").arg(&deployed_release.chart).args(deployed_release.values.args());
+    deployed_release.objects = helm::objects(&template.run().await?)?;
     Ok(())
 }
 
-/// Installs a release beside `placed`, looks at it, and takes it away.
+/// Installs a release beside `deployed_release`, looks at it, and takes it away.
 ///
 /// # Errors
 /// Where it can't be installed, what `look` found, or that it does not go.
 pub async fn with<T>(
-    cx: &Cx,
-    placed: &Placed,
+    cx: &CaseContext,
+    deployed_release: &DeployedRelease,
     suffix: &str,
     changes: &Changes,
-    look: impl AsyncFnOnce(&Placed) -> anyhow::Result<T>,
+    look: impl AsyncFnOnce(&DeployedRelease) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let extra = beside(cx, placed, suffix, changes).await?;
+    let extra = beside(cx, deployed_release, suffix, changes).await?;
     if let Some(error) = install(cx, &extra).await {
         return Err(error.into());
     }
@@ -74,7 +84,7 @@ pub async fn with<T>(
 }
 
 /// Installs it; answers what helm said where that failed.
-pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
+pub async fn install(cx: &CaseContext, extra: &DeployedRelease) -> Option<CommandError> {
     cx.own().push(extra.clone());
     extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await.err()
 }
@@ -83,7 +93,7 @@ pub async fn install(cx: &Cx, extra: &Placed) -> Option<CommandError> {
 ///
 /// # Errors
 /// Where helm fails, or pods stay.
-pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
+pub async fn uninstall(cx: &CaseContext, extra: &DeployedRelease) -> anyhow::Result<()> {
     cx.own().retain(|own| own.release.name != extra.release.name);
     extra.helm.cmd("uninstall").run().await?;
     let jobs: Api<Job> = Api::namespaced(cx.run.live()?.client.clone(), extra.watch.namespace());
@@ -101,7 +111,7 @@ pub async fn uninstall(cx: &Cx, extra: &Placed) -> anyhow::Result<()> {
 
 /// Takes away what a case that failed left there: what comes after it has a namespace without it. After an interrupt the
 /// namespace goes with it.
-pub async fn clear(cx: &Cx) {
+pub async fn clear(cx: &CaseContext) {
     let left = std::mem::take(&mut *cx.own());
     if cx.run.ending.cancel.is_cancelled() {
         return;

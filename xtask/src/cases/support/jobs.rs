@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use k8s_openapi::api::batch::v1::Job;
 
-use super::context::Cx;
+use super::context::CaseContext;
 use super::running_image;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::objects;
 use kubernetes::watch::State;
 
@@ -15,20 +15,20 @@ use kubernetes::watch::State;
 ///
 /// # Errors
 /// Where one fails or goes, there is none, or one ran another image than was loaded.
-pub async fn completed(cx: &Cx, placed: &Placed) -> anyhow::Result<()> {
-    let jobs = placed.jobs();
-    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", placed.release.key());
+pub async fn completed(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<()> {
+    let jobs = deployed_release.jobs();
+    anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", deployed_release.release.key());
     let what = format!("Job/{} complete", jobs.join(", Job/"));
     let mut seen = BTreeSet::new();
     let gone = cx
         .wait
-        .until(&placed.watch, &what, |state| {
+        .until(&deployed_release.watch, &what, |state| {
             gone(state, &jobs, &mut seen).map_or_else(|| all_complete(state, &jobs).map(|()| None), |job| Ok(Some(job)))
         })
         .await?;
     match gone {
         Some(job) => bail!("Job/{job} was deleted before it was seen to complete"),
-        None => running_image::of_pods(cx, &placed.pods()).await,
+        None => running_image::of_pods(cx, &deployed_release.pods()).await,
     }
 }
 

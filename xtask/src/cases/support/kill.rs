@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
 
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::recorder::Recorder;
 use kubernetes::watch::State;
 use kubernetes::{call, objects};
@@ -35,15 +35,21 @@ pub struct Killed {
 ///
 /// # Errors
 /// Where it is not there, or the API server refuses.
-pub async fn kill(stage: &Stage, recorder: &Recorder, name: &str, grace: Grace, why: &str) -> anyhow::Result<Killed> {
-    let before = stage.pod(name).with_context(|| format!("Pod/{name} is not there to be killed"))?;
-    let replicas = stage.replicas().iter().filter_map(ResourceExt::uid).collect();
+pub async fn kill(
+    deployed: &DeployedTopology,
+    recorder: &Recorder,
+    name: &str,
+    grace: Grace,
+    why: &str,
+) -> anyhow::Result<Killed> {
+    let before = deployed.pod(name).with_context(|| format!("Pod/{name} is not there to be killed"))?;
+    let replicas = deployed.replicas().iter().filter_map(ResourceExt::uid).collect();
     let seconds = if grace == Grace::None { Some(0) } else { None };
     let told = if grace == Grace::None { "grace 0" } else { "its own grace" };
     let fault = recorder.fault(format!("delete Pod/{name} ({why}), {told}"));
     let only = Preconditions { uid: before.uid(), resource_version: None };
     let params = DeleteParams { grace_period_seconds: seconds, preconditions: Some(only), ..DeleteParams::default() };
-    call(&format!("deleting Pod/{name}"), stage.pods().delete(name, &params)).await?;
+    call(&format!("deleting Pod/{name}"), deployed.pods().delete(name, &params)).await?;
     Ok(Killed { before, replicas, fault })
 }
 

@@ -7,19 +7,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::ensure;
 
 use super::case::Conclusion;
-use super::context::Cx;
-use crate::stage::Stage;
+use super::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 
 /// Runs a case, and counts the ready replicas meanwhile where its topology demands that some always are.
 ///
 /// # Errors
 /// What the case's are, and where fewer replicas were ready than there have to be.
-pub async fn watched(cx: &Cx, case: impl Future<Output = anyhow::Result<Conclusion>>) -> anyhow::Result<Conclusion> {
+pub async fn watched(
+    cx: &CaseContext,
+    case: impl Future<Output = anyhow::Result<Conclusion>>,
+) -> anyhow::Result<Conclusion> {
     let needed = cx.variant().ok().and_then(|variant| variant.topology.never_below);
-    let (Some(needed), Ok(stage), true) = (needed, cx.stage(), cx.spec.kind.keeps_replicas) else { return case.await };
-    let least = Arc::new(AtomicUsize::new(ready(&stage)));
-    let counting = tokio::spawn(count(stage, least.clone()));
+    let (Some(needed), Ok(deployed), true) = (needed, cx.deployed(), cx.spec.kind.keeps_replicas) else {
+        return case.await;
+    };
+    let least = Arc::new(AtomicUsize::new(ready(&deployed)));
+    let counting = tokio::spawn(count(deployed, least.clone()));
     let outcome = case.await;
     counting.abort();
     let conclusion = outcome?;
@@ -28,13 +33,13 @@ pub async fn watched(cx: &Cx, case: impl Future<Output = anyhow::Result<Conclusi
     Ok(conclusion)
 }
 
-async fn count(stage: Arc<Stage>, least: Arc<AtomicUsize>) {
-    let mut changes = stage.watch.changes();
+async fn count(deployed: Arc<DeployedTopology>, least: Arc<AtomicUsize>) {
+    let mut changes = deployed.watch.changes();
     while changes.changed().await.is_ok() {
-        least.fetch_min(ready(&stage), Ordering::Relaxed);
+        least.fetch_min(ready(&deployed), Ordering::Relaxed);
     }
 }
 
-fn ready(stage: &Stage) -> usize {
-    stage.replicas().iter().filter(|pod| objects::is_ready(pod)).count()
+fn ready(deployed: &DeployedTopology) -> usize {
+    deployed.replicas().iter().filter(|pod| objects::is_ready(pod)).count()
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::context::Cx;
-use crate::stage::Stage;
+use super::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 
 /// Names of the replicas by that of their node.
@@ -33,12 +33,12 @@ pub fn told(placement: &Placement) -> String {
 ///
 /// # Errors
 /// Where a node runs more replicas than it has to, with where each is.
-pub fn check(cx: &Cx, stage: &Stage) -> anyhow::Result<String> {
-    if !stage.topology.spread_over_nodes {
+pub fn check(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<String> {
+    if !deployed.topology.spread_over_nodes {
         return Ok(String::new());
     }
     let nodes = cx.run.live()?.nodes.that_take_pods();
-    let placement = of(&stage.replicas());
+    let placement = of(&deployed.replicas());
     spread(&placement, nodes).map_err(anyhow::Error::msg)
 }
 

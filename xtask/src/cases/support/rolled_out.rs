@@ -1,4 +1,4 @@
-//! What several phases wait for: everything that a release made is as its chart means it, and what makes pods runs its
+//! What several cases wait for: everything that a release made is as its chart means it, and what makes pods runs its
 //! current revision.
 
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 
-use super::context::Cx;
+use super::context::CaseContext;
 use super::running_image;
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::call;
 use kubernetes::readiness::{Made, Readiness};
 use kubernetes::watch::{State, Watch};
@@ -25,20 +25,20 @@ pub type ByNamespace = BTreeMap<String, Vec<Made>>;
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more, or another image runs than was loaded.
-pub async fn rolled_out(cx: &Cx, placed: &Placed) -> anyhow::Result<Vec<String>> {
-    let made = made(cx, placed).await?;
-    all_ready(cx, placed, made).await
+pub async fn rolled_out(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<Vec<String>> {
+    let made = made(cx, deployed_release).await?;
+    all_ready(cx, deployed_release, made).await
 }
 
 /// Asks helm what a release made.
 ///
 /// # Errors
 /// Where helm or the API server does not tell.
-pub async fn made(cx: &Cx, placed: &Placed) -> anyhow::Result<ByNamespace> {
+pub async fn made(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<ByNamespace> {
     let client = &cx.run.live()?.client;
-    let objects = placed.helm.made().await?;
+    let objects = deployed_release.helm.made().await?;
     let made = objects.iter().filter_map(Made::of).map(async |mut made| {
-        let namespace = made.namespace.clone().unwrap_or_else(|| placed.watch.namespace().to_owned());
+        let namespace = made.namespace.clone().unwrap_or_else(|| deployed_release.watch.namespace().to_owned());
         if made.has_pods() {
             made.generation = generation(client, &namespace, &made).await?;
         }
@@ -55,12 +55,16 @@ pub async fn made(cx: &Cx, placed: &Placed) -> anyhow::Result<ByNamespace> {
 ///
 /// # Errors
 /// As [`rolled_out`].
-pub async fn all_ready(cx: &Cx, placed: &Placed, made: ByNamespace) -> anyhow::Result<Vec<String>> {
+pub async fn all_ready(
+    cx: &CaseContext,
+    deployed_release: &DeployedRelease,
+    made: ByNamespace,
+) -> anyhow::Result<Vec<String>> {
     let client = &cx.run.live()?.client;
-    let what = format!("release {} rolled out", placed.release.key());
+    let what = format!("release {} rolled out", deployed_release.release.key());
     let mut not_judged = Vec::new();
     for (namespace, made) in made {
-        let watch = watch(cx, placed, client, &namespace, &made);
+        let watch = watch(cx, deployed_release, client, &namespace, &made);
         established(cx, &watch, client, &made).await?;
         let began = Instant::now();
         // On a cluster of the run's own nothing makes load balancers: none is waited for.
@@ -68,7 +72,7 @@ pub async fn all_ready(cx: &Cx, placed: &Placed, made: ByNamespace) -> anyhow::R
         let judged = cx.wait.until(&watch, &what, |state| judge(state, &made, waited())).await?;
         not_judged.extend(judged);
     }
-    running_image::of_pods(cx, &placed.pods()).await?;
+    running_image::of_pods(cx, &deployed_release.pods()).await?;
     Ok(not_judged)
 }
 
@@ -85,9 +89,15 @@ fn resource(made: &Made) -> ApiResource {
 }
 
 /// Follows the kinds that have to be judged, in the release's namespace or in another one that a manifest names.
-fn watch(cx: &Cx, placed: &Placed, client: &Client, namespace: &str, made: &[Made]) -> Watch {
-    let watch = if placed.watch.namespace() == namespace {
-        placed.watch.clone()
+fn watch(
+    cx: &CaseContext,
+    deployed_release: &DeployedRelease,
+    client: &Client,
+    namespace: &str,
+    made: &[Made],
+) -> Watch {
+    let watch = if deployed_release.watch.namespace() == namespace {
+        deployed_release.watch.clone()
     } else {
         Watch::start(client, namespace, cx.run.events.clone())
     };
@@ -105,7 +115,7 @@ fn watch(cx: &Cx, placed: &Placed, client: &Client, namespace: &str, made: &[Mad
 }
 
 /// Waits for what belongs to the whole cluster, which no watch of a namespace sees.
-async fn established(cx: &Cx, watch: &Watch, client: &Client, made: &[Made]) -> anyhow::Result<()> {
+async fn established(cx: &CaseContext, watch: &Watch, client: &Client, made: &[Made]) -> anyhow::Result<()> {
     for (made, condition) in made.iter().filter_map(|made| Some((made, made.cluster_condition()?))) {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(made));
         let ask = async || {

@@ -1,4 +1,4 @@
-//! What several phases check once pods run: their images are those that were loaded or pulled for them, and the replicas
+//! What several cases check once pods run: their images are those that were loaded or pulled for them, and the replicas
 //! run the image under test. Values, manifests and tags only say what should run; `imageID` is what does.
 
 use std::collections::BTreeSet;
@@ -7,8 +7,8 @@ use anyhow::{bail, ensure};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use super::context::Cx;
-use crate::stage::Stage;
+use super::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use images::{self, Reference};
 use kubernetes::objects;
 
@@ -36,7 +36,7 @@ enum Identity {
 ///
 /// # Errors
 /// The first that does not: what it runs, and what it should.
-pub async fn of_pods(cx: &Cx, pods: &[Pod]) -> anyhow::Result<()> {
+pub async fn of_pods(cx: &CaseContext, pods: &[Pod]) -> anyhow::Result<()> {
     for running in pods.iter().flat_map(containers) {
         let image = running.container.image.as_deref().unwrap_or_default();
         let Ok(image) = image.parse::<Reference>() else { continue };
@@ -49,11 +49,11 @@ pub async fn of_pods(cx: &Cx, pods: &[Pod]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The first that does not: what it runs, and what it should.
-pub async fn of_replicas(cx: &Cx, stage: &Stage) -> anyhow::Result<()> {
-    let pods = stage.replicas();
+pub async fn of_replicas(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<()> {
+    let pods = deployed.replicas();
     of_pods(cx, &pods).await?;
-    let applications: Vec<_> = applications(stage, &pods).collect();
-    if let Some(wanted) = cx.run.subject.image_reference(&stage.suite) {
+    let applications: Vec<_> = applications(deployed, &pods).collect();
+    if let Some(wanted) = cx.run.subject.image_reference(&deployed.suite) {
         for running in &applications {
             running.is_under_test(cx, &wanted)?;
         }
@@ -62,9 +62,9 @@ pub async fn of_replicas(cx: &Cx, stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// What the replicas run, for the case's line.
-pub fn note(cx: &Cx, stage: &Stage) -> String {
-    let pods = stage.replicas();
-    let Some(running) = applications(stage, &pods).next() else { return String::new() };
+pub fn note(cx: &CaseContext, deployed: &DeployedTopology) -> String {
+    let pods = deployed.replicas();
+    let Some(running) = applications(deployed, &pods).next() else { return String::new() };
     let image = running.container.image.as_deref().unwrap_or_default();
     let id = &running.status.image_id;
     let loaded = image.parse::<Reference>().ok().and_then(|image| cx.run.ids_of_loaded(&image).cloned());
@@ -78,8 +78,8 @@ pub fn note(cx: &Cx, stage: &Stage) -> String {
 }
 
 /// The application's containers.
-fn applications<'a>(stage: &Stage, pods: &'a [Pod]) -> impl Iterator<Item = Running<'a>> {
-    let name = stage.suite.workload.as_ref().map(|workload| workload.container.clone());
+fn applications<'a>(deployed: &DeployedTopology, pods: &'a [Pod]) -> impl Iterator<Item = Running<'a>> {
+    let name = deployed.suite.workload.as_ref().map(|workload| workload.container.clone());
     pods.iter().flat_map(containers).filter(move |running| Some(&running.container.name) == name.as_ref())
 }
 
@@ -115,7 +115,7 @@ fn same_everywhere(applications: &[Running<'_>]) -> anyhow::Result<()> {
 
 impl Running<'_> {
     /// Whether it runs what was loaded as this image; nothing is known where nothing was.
-    async fn is(&self, cx: &Cx, image: &Reference) -> anyhow::Result<()> {
+    async fn is(&self, cx: &CaseContext, image: &Reference) -> anyhow::Result<()> {
         let Some(ids) = cx.run.ids_of_loaded(image) else { return Ok(()) };
         let same = match identity(&self.status.image_id, self.container, ids) {
             Identity::Same | Identity::Unknown => true,
@@ -134,7 +134,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn is_under_test(&self, cx: &Cx, wanted: &Reference) -> anyhow::Result<()> {
+    fn is_under_test(&self, cx: &CaseContext, wanted: &Reference) -> anyhow::Result<()> {
         let image = self.container.image.as_deref().unwrap_or_default();
         let named = image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
         // What admission renamed may be the same under the name of a mirror.
@@ -173,7 +173,7 @@ fn identity(image_id: &str, container: &Container, loaded: &BTreeSet<String>) ->
 }
 
 /// Whether the image that was loaded came out of the registry as well, where Docker pulled it, and is the same.
-async fn pulled_by_docker(cx: &Cx, image: &Reference, image_id: &str) -> bool {
+async fn pulled_by_docker(cx: &CaseContext, image: &Reference, image_id: &str) -> bool {
     let Some(docker) = cx.run.cluster.docker() else { return false };
     let known = images::repo_digests(&cx.run.launcher, docker, image).await.unwrap_or_default();
     let digest = |id: &str| id.split_once('@').map(|(_, digest)| digest.to_owned());

@@ -11,8 +11,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
 use kube::api::ListParams;
 
-use super::context::Cx;
-use crate::stage::Stage;
+use super::context::CaseContext;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::inside::Inside;
 use crate::workload::recorder::Recorder;
 use kubernetes::{call, objects};
@@ -24,18 +24,23 @@ const LEARNT_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Where the Service leads elsewhere than to the replicas, or the clients' pod does not come up.
-pub async fn start(cx: &Cx, stage: &Stage, recorder: &Arc<Recorder>, mut task: Task) -> anyhow::Result<Option<Inside>> {
+pub async fn start(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    recorder: &Arc<Recorder>,
+    mut task: Task,
+) -> anyhow::Result<Option<Inside>> {
     let Some(image) = cx.run.client_image() else { return Ok(None) };
-    let (Some(workload), Some(http)) = (&stage.suite.workload, &stage.suite.http) else { return Ok(None) };
+    let (Some(workload), Some(http)) = (&deployed.suite.workload, &deployed.suite.http) else { return Ok(None) };
     let name = &workload.service;
-    let services: Api<Service> = Api::namespaced(stage.client.clone(), stage.namespace());
+    let services: Api<Service> = Api::namespaced(deployed.client.clone(), deployed.namespace());
     let service = call(&format!("getting Service/{name}"), services.get(name)).await?;
     let spec = service.spec.unwrap_or_default();
-    leads_to_replicas(cx, stage, name, &spec).await?;
+    leads_to_replicas(cx, deployed, name, &spec).await?;
     let through = format!("{name}:{}", port(&spec, http.port).context("the Service has no port")?);
     // Requests from there cost little, and many are needed to see where the Service leads.
     task.pause_ms /= 2;
-    Inside::start((stage, &cx.wait), recorder, image, task, through).await.map(Some)
+    Inside::start((deployed, &cx.wait), recorder, image, task, through).await.map(Some)
 }
 
 /// The Service's port that is called like the pods', or else its first.
@@ -45,15 +50,20 @@ fn port(spec: &ServiceSpec, wanted: u16) -> Option<i32> {
 }
 
 /// Waits until the Service leads to every ready replica and to nothing else: whoever selects wrongly does so for ever.
-async fn leads_to_replicas(cx: &Cx, stage: &Stage, name: &str, spec: &ServiceSpec) -> anyhow::Result<()> {
+async fn leads_to_replicas(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    name: &str,
+    spec: &ServiceSpec,
+) -> anyhow::Result<()> {
     let until = Instant::now() + LEARNT_WITHIN;
-    let ask = async || match leads_elsewhere(stage, name).await {
+    let ask = async || match leads_elsewhere(deployed, name).await {
         Ok(None) => Ok(Ok(())),
         Ok(Some(how)) if Instant::now() >= until => Ok(Err(how)),
         Ok(Some(how)) => Err(how),
         Err(error) => Err(format!("{error:#}")),
     };
-    match cx.wait.ask_until(&stage.watch, &format!("Service/{name} leads to the replicas"), ask).await? {
+    match cx.wait.ask_until(&deployed.watch, &format!("Service/{name} leads to the replicas"), ask).await? {
         Ok(()) => Ok(()),
         Err(how) => {
             let selector = spec.selector.iter().flatten().map(|(key, value)| format!("{key}={value}"));
@@ -64,14 +74,14 @@ async fn leads_to_replicas(cx: &Cx, stage: &Stage, name: &str, spec: &ServiceSpe
 }
 
 /// How the Service's ready addresses differ from those of the replicas; none where they do not.
-async fn leads_elsewhere(stage: &Stage, name: &str) -> anyhow::Result<Option<String>> {
-    let slices: Api<EndpointSlice> = Api::namespaced(stage.client.clone(), stage.namespace());
+async fn leads_elsewhere(deployed: &DeployedTopology, name: &str) -> anyhow::Result<Option<String>> {
+    let slices: Api<EndpointSlice> = Api::namespaced(deployed.client.clone(), deployed.namespace());
     let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={name}"));
     let slices = call(&format!("listing the endpoints of Service/{name}"), slices.list(&of_service)).await?;
     let endpoints = slices.items.into_iter().filter_map(|slice| slice.endpoints).flatten();
     let ready = endpoints.filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false));
     let found: BTreeSet<String> = ready.flat_map(|endpoint| endpoint.addresses).collect();
-    let replicas: BTreeSet<String> = stage.replicas().iter().filter_map(objects::ip).map(str::to_owned).collect();
+    let replicas: BTreeSet<String> = deployed.replicas().iter().filter_map(objects::ip).map(str::to_owned).collect();
     Ok(difference(&found, &replicas))
 }
 

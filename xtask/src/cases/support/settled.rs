@@ -1,13 +1,13 @@
-//! What several phases wait for: every replica ready, every replica a voter, a leader known.
+//! What several cases wait for: every replica ready, every replica a voter, a leader known.
 
 use std::collections::BTreeMap;
 
 use anyhow::bail;
 use kube::ResourceExt;
 
-use super::context::Cx;
+use super::context::CaseContext;
 use super::running_image;
-use crate::stage::Stage;
+use crate::deployed_topology::DeployedTopology;
 use crate::workload::members::{self, Agreement, View};
 use kubernetes::objects;
 use kubernetes::watch::State;
@@ -18,11 +18,11 @@ use suite::Members;
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or can't any more, or another image runs.
-pub async fn ready(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
-    let workload = stage.workload()?;
+pub async fn ready(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
+    let workload = deployed.workload()?;
     let what = format!("{replicas} replicas ready");
-    cx.wait.until(&stage.watch, &what, |state| all_ready(state, workload, replicas)).await?;
-    running_image::of_replicas(cx, stage).await
+    cx.wait.until(&deployed.watch, &what, |state| all_ready(state, workload, replicas)).await?;
+    running_image::of_replicas(cx, deployed).await
 }
 
 fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result<(), String> {
@@ -52,12 +52,12 @@ fn unbound(state: &State) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// Where that does not come about in the case's time, or one of them is in a cluster of its own.
-pub async fn voters(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
-    let Some(members) = &stage.suite.members else { return Ok(()) };
-    let names = stage.names(replicas);
+pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
+    let Some(members) = &deployed.suite.members else { return Ok(()) };
+    let names = deployed.names(replicas);
     let mut split: Option<String> = None;
     let what = format!("{replicas} voters agreed on by all replicas");
-    let ask = async || match agreement(stage, members, &names).await {
+    let ask = async || match agreement(deployed, members, &names).await {
         Ok(Agreement::Agreed) => Ok(Ok(())),
         // Seen twice: a replica that is just being told about the others is not taken for one of its own.
         Ok(Agreement::Split(why)) => match split.replace(why.clone()) {
@@ -69,34 +69,38 @@ pub async fn voters(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()>
             Err(why)
         }
     };
-    match cx.wait.ask_until(&stage.watch, &what, ask).await? {
+    match cx.wait.ask_until(&deployed.watch, &what, ask).await? {
         Ok(()) => Ok(()),
         Err(split) => bail!(split),
     }
 }
 
-async fn agreement(stage: &Stage, members: &Members, names: &[String]) -> Result<Agreement, String> {
-    let views = views(stage, members, names).await?;
+async fn agreement(deployed: &DeployedTopology, members: &Members, names: &[String]) -> Result<Agreement, String> {
+    let views = views(deployed, members, names).await?;
     // As many voters as replicas may still be the dead ones' entries.
     Ok(match members::compare(&views, names.len()) {
         Agreement::Agreed => {
-            members::without_vote(&views, &stage.replicas()).map_or(Agreement::Agreed, Agreement::Open)
+            members::without_vote(&views, &deployed.replicas()).map_or(Agreement::Agreed, Agreement::Open)
         }
         other => other,
     })
 }
 
-async fn views(stage: &Stage, members: &Members, names: &[String]) -> Result<BTreeMap<String, View>, String> {
-    let asked = names.iter().map(async |name| Ok((name.clone(), members::view(members, &stage.http, name).await?)));
+async fn views(
+    deployed: &DeployedTopology,
+    members: &Members,
+    names: &[String],
+) -> Result<BTreeMap<String, View>, String> {
+    let asked = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
     futures::future::try_join_all(asked).await.map(|views| views.into_iter().collect())
 }
 
 /// The pod that leads, as any replica tells; none where the application does not tell.
-pub async fn leader(stage: &Stage) -> Option<String> {
-    let leader = stage.suite.leader.as_ref()?;
-    let pods = stage.replicas();
+pub async fn leader(deployed: &DeployedTopology) -> Option<String> {
+    let leader = deployed.suite.leader.as_ref()?;
+    let pods = deployed.replicas();
     for pod in pods.iter().filter(|pod| objects::is_ready(pod)) {
-        if let Ok(Some(name)) = members::leader(leader, &stage.http, &pods, &pod.name_any()).await {
+        if let Ok(Some(name)) = members::leader(leader, &deployed.http, &pods, &pod.name_any()).await {
             return Some(name);
         }
     }
@@ -107,9 +111,9 @@ pub async fn leader(stage: &Stage) -> Option<String> {
 ///
 /// # Errors
 /// As [`ready`] and [`voters`].
-pub async fn settled(cx: &Cx, stage: &Stage, replicas: u32) -> anyhow::Result<()> {
-    ready(cx, stage, replicas).await?;
-    voters(cx, stage, replicas).await
+pub async fn settled(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
+    ready(cx, deployed, replicas).await?;
+    voters(cx, deployed, replicas).await
 }
 
 #[cfg(test)]

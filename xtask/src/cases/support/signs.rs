@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use kubernetes::{logs, objects};
 use process::CommandError;
 
@@ -28,12 +28,12 @@ impl std::fmt::Display for Sign {
 /// The sign that has these words, in what `helm` printed or the release shows; all signs where none has.
 pub async fn find(
     client: &kube::Client,
-    placed: &Placed,
+    deployed_release: &DeployedRelease,
     helm: Option<&CommandError>,
     words: &str,
 ) -> Result<String, String> {
     let printed = helm.map(|error| of("helm", &error.tail)).unwrap_or_default();
-    let of_release = of_release(client, placed).await;
+    let of_release = of_release(client, deployed_release).await;
     match printed.iter().chain(&of_release).find(|sign| sign.line.contains(words)) {
         Some(sign) => Ok(sign.to_string()),
         None => {
@@ -53,12 +53,12 @@ pub fn list(signs: &[Sign]) -> String {
 }
 
 /// Everything about all pods of a release, and about what was to make them.
-async fn of_release(client: &kube::Client, placed: &Placed) -> Vec<Sign> {
+async fn of_release(client: &kube::Client, deployed_release: &DeployedRelease) -> Vec<Sign> {
     let mut signs = Vec::new();
-    for pod in placed.pods() {
-        signs.extend(of_pod(client, placed, &pod).await);
+    for pod in deployed_release.pods() {
+        signs.extend(of_pod(client, deployed_release, &pod).await);
     }
-    let state = placed.watch.state();
+    let state = deployed_release.watch.state();
     let own = |kind: &str, name: &str| {
         let about = state.events.values().filter(|event| {
             let object = objects::involved(event);
@@ -67,22 +67,22 @@ async fn of_release(client: &kube::Client, placed: &Placed) -> Vec<Sign> {
         });
         about.flat_map(of_event).collect::<Vec<_>>()
     };
-    signs.extend(placed.with_pods().into_iter().flat_map(|(kind, name)| own(kind, name)));
+    signs.extend(deployed_release.with_pods().into_iter().flat_map(|(kind, name)| own(kind, name)));
     signs
 }
 
 /// Everything about a pod.
-pub async fn of_pod(client: &kube::Client, placed: &Placed, pod: &Pod) -> Vec<Sign> {
+pub async fn of_pod(client: &kube::Client, deployed_release: &DeployedRelease, pod: &Pod) -> Vec<Sign> {
     let name = pod.name_any();
     let mut signs = states(pod);
     {
-        let state = placed.watch.state();
+        let state = deployed_release.watch.state();
         signs.extend(state.events_about(&format!("Pod/{name}")).into_iter().flat_map(of_event));
     }
     let begun = |status: &&ContainerStatus| status.container_id.is_some() || status.restart_count > 0;
     for status in objects::containers(pod).filter(begun) {
         // A container that is just being replaced has no log to read; the next look finds it.
-        if let Ok(log) = logs::tail(client, placed.watch.namespace(), &name, &status.name, LINES).await {
+        if let Ok(log) = logs::tail(client, deployed_release.watch.namespace(), &name, &status.name, LINES).await {
             signs.extend(of(&format!("log of {name}, {}", status.name), &log));
         }
     }

@@ -11,14 +11,14 @@ use process::quote_line;
 /// # Errors
 /// As [`rolled`].
 pub async fn upgraded(disturbance: &Disturbance<'_>) -> anyhow::Result<()> {
-    let (cx, stage) = (disturbance.cx, &disturbance.stage);
-    let values = stage.values.and(&stage.suite.upgrade.set);
+    let (cx, deployed) = (disturbance.cx, &disturbance.deployed);
+    let values = deployed.values.and(&deployed.suite.upgrade.set);
     // Rendered first: that shows which of the values are no secrets. What is wrong with them, the upgrade says.
-    let template = stage.helm.cmd("template").arg(stage.suite.chart()).args(values.args());
+    let template = deployed.helm.cmd("template").arg(deployed.suite.chart()).args(values.args());
     drop(template.run().await);
-    let set = stage.suite.upgrade.set.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
+    let set = deployed.suite.upgrade.set.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
     let told = format!("helm upgrade {}", quote_line(redact::words(&set.collect::<Vec<_>>())));
-    let upgrade = stage.helm.upgrade(&stage.suite.chart(), &values).timeout(cx.wait.left());
+    let upgrade = deployed.helm.upgrade(&deployed.suite.chart(), &values).timeout(cx.wait.left());
     rolled(disturbance, &told, async { upgrade.run().await.map_err(anyhow::Error::new) }).await
 }
 
@@ -31,16 +31,16 @@ pub async fn rolled(
     told: &str,
     change: impl Future<Output = anyhow::Result<String>>,
 ) -> anyhow::Result<()> {
-    let (cx, stage) = (disturbance.cx, &disturbance.stage);
-    let uids = || stage.replicas().iter().filter_map(ResourceExt::uid).collect::<Vec<_>>();
+    let (cx, deployed) = (disturbance.cx, &disturbance.deployed);
+    let uids = || deployed.replicas().iter().filter_map(ResourceExt::uid).collect::<Vec<_>>();
     let before = uids();
-    let generation = stage.rollout().and_then(|rollout| rollout.generation);
-    let (kind, name) = stage.workload()?;
+    let generation = deployed.rollout().and_then(|rollout| rollout.generation);
+    let (kind, name) = deployed.workload()?;
     let fault = disturbance.recorder.fault(told);
-    cx.wait.unless_hopeless(&stage.watch, told, change).await??;
+    cx.wait.unless_hopeless(&deployed.watch, told, change).await??;
     let what = "a new revision of the workload";
     cx.wait
-        .until(&stage.watch, what, |state| {
+        .until(&deployed.watch, what, |state| {
             let now = state.rollout(kind, name).and_then(|rollout| rollout.generation);
             if now > generation { Ok(()) } else { Err(format!("generation {}", now.unwrap_or_default())) }
         })

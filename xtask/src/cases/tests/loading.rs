@@ -365,7 +365,7 @@ fn a_limit_of_no_state_or_of_no_time_is_refused() {
     // The line of its table.
     let line = line - 1;
     let start = format!("e2e.toml:{line}: `limits_s` has the key \"unscheduled\": write one of ");
-    let keys = kubernetes::final_states::keys().collect::<Vec<_>>();
+    let keys = kubernetes::unrecoverable::keys().collect::<Vec<_>>();
     assert_eq!(error.strip_prefix(&start), Some(keys.join(", ").as_str()), "{error}");
     for key in keys {
         assert!(with(&format!("{key} = 600")).0.is_ok(), "{key}");

@@ -24,7 +24,7 @@ fn a_case_takes_a_release_where_its_file_looks_at_it() {
     for case in super::ALL {
         let name = format!("        name: {:?},", case.kind.name);
         let text = texts.iter().find(|text| text.contains(&name)).unwrap_or_else(|| panic!("no file has {name}"));
-        let looks = text.contains("cx.placed(") || text.contains("cx.spec.release");
+        let looks = text.contains("cx.deployed_release(") || text.contains("cx.spec.release");
         assert_eq!(case.kind.takes_release, looks, "{}", case.kind.name);
     }
     let of_a_case = texts.iter().filter(|text| text.contains("pub static CASE: Case = ")).count();

@@ -263,8 +263,8 @@ fn key(example: &Table, way: &[To]) -> String {
             To::Key(key) => told.extend([if told.is_empty() { "" } else { "." }, key]),
             To::At(_) if told == "topology[].cases" => {
                 let case = find(example, &way[..=depth]);
-                let phase = case.get("case").or(Some(case)).and_then(Value::as_str).unwrap();
-                told.extend(["(", phase, ")"]);
+                let kind = case.get("case").or(Some(case)).and_then(Value::as_str).unwrap();
+                told.extend(["(", kind, ")"]);
             }
             To::At(_) => told += "[]",
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ::embedded::cluster::{Cluster, Faults, Options};
 
-use super::{Run, Spread, against, seconds};
+use super::{BenchRun, Spread, against, seconds};
 use crate::cmd::ranges;
 use console::exit::Exit;
 
@@ -38,7 +38,7 @@ pub struct Args {
 /// # Errors
 /// Where a cluster does not start or a run is not green.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let run = Run::prepare(args.verbose).await?;
+    let run = BenchRun::prepare(args.verbose).await?;
     against("the API answers", &starts(&run.node, args.runs * 3).await?, "s", API_BUDGET_S);
     let r1 = seconds(args.runs, async || run.e2e(SUITE, &["--replicas", "1"]).await).await?;
     against("the suite's r1", &r1, "s", R1_BUDGET_S);

@@ -79,14 +79,14 @@ pub fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
 }
 
 /// A run of this program on the embedded cluster, whose reports nobody reads.
-pub struct Run {
+pub struct BenchRun {
     launcher: Launcher,
     xtask: PathBuf,
     /// The program of the embedded cluster.
     node: PathBuf,
 }
 
-impl Run {
+impl BenchRun {
     /// Builds and packs what is so once, and is no part of a run.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{Run, seconds, show};
+use super::{BenchRun, seconds, show};
 use crate::cmd::ranges;
 use console::exit::Exit;
 use suite::load;
@@ -29,7 +29,7 @@ pub struct Args {
 /// Where a run is not green.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suites = load::all().context("the suites below helm/")?;
-    let run = Run::prepare(args.verbose).await?;
+    let run = BenchRun::prepare(args.verbose).await?;
     let mut longest = 0.0_f64;
     for suite in &suites {
         let name = suite.display().to_string();

@@ -55,7 +55,7 @@ impl Stand {
     /// Two for most rows.
     pub fn trials(&self) -> Vec<Trial> {
         let rows = rows::read();
-        let mut trials = vec![Trial::test("final_states::every_one_of_the_table_has_a_row_and_a_twin", {
+        let mut trials = vec![Trial::test("unrecoverable::every_one_of_the_table_has_a_row_and_a_twin", {
             let rows = rows.clone();
             move || Ok(rows::are_complete(&rows)?)
         })];
@@ -69,7 +69,7 @@ impl Stand {
     fn trial(&self, row: &Row, side: &str, scene: Scene) -> Trial {
         let (stand, final_after) = (self.clone(), row.final_after);
         let namespace = format!("{side}-{}", row.name().replace([' ', '\''], "-"));
-        Trial::test(format!("final_states::{}::{side}", row.name()), move || {
+        Trial::test(format!("unrecoverable::{}::{side}", row.name()), move || {
             let Running { tokio, shared, .. } = stand.0.get_or_init(Running::start);
             let mut tried = 1;
             loop {

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::placed::Placed;
+use crate::deployed_release::DeployedRelease;
 use cluster::{RUN_LABEL, namespaces};
 use kubernetes::baseline::Baseline;
 use kubernetes::http::Http;
@@ -36,7 +36,7 @@ pub struct Kept {
 }
 
 /// A suite's topology that is deployed.
-pub struct Stage {
+pub struct DeployedTopology {
     /// The suite.
     pub suite: Arc<Suite>,
     /// The topology.
@@ -44,7 +44,7 @@ pub struct Stage {
     /// To the cluster.
     pub client: kube::Client,
     /// Its releases, in the suite's order.
-    pub releases: Vec<Placed>,
+    pub releases: Vec<DeployedRelease>,
     /// What each of its namespaces held before any of them came.
     pub baselines: BTreeMap<String, Baseline>,
     /// helm for the release under test.
@@ -62,12 +62,12 @@ pub struct Stage {
     _logs: JoinSet<()>,
 }
 
-impl Stage {
+impl DeployedTopology {
     /// Watches the namespaces of a variant's releases, which were just made.
     pub fn new(
         variant: &Variant,
         client: kube::Client,
-        releases: Vec<Placed>,
+        releases: Vec<DeployedRelease>,
         baselines: BTreeMap<String, Baseline>,
         folder: PathBuf,
     ) -> anyhow::Result<Self> {
@@ -101,9 +101,9 @@ impl Stage {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn placed(&self, key: Option<&str>) -> anyhow::Result<&Placed> {
+    pub fn deployed_release(&self, key: Option<&str>) -> anyhow::Result<&DeployedRelease> {
         let release = self.suite.release(key).map_err(anyhow::Error::msg)?;
-        let found = self.releases.iter().find(|placed| placed.release == *release);
+        let found = self.releases.iter().find(|deployed_release| deployed_release.release == *release);
         found.with_context(|| format!("release {} is not deployed", release.key()))
     }
 
@@ -157,8 +157,10 @@ impl Stage {
 }
 
 /// The watches of all namespaces that releases are in, each once.
-fn watches(releases: &[Placed]) -> Vec<Watch> {
-    let by_namespace = releases.iter().map(|placed| (placed.watch.namespace().to_owned(), placed.watch.clone()));
+fn watches(releases: &[DeployedRelease]) -> Vec<Watch> {
+    let by_namespace = releases
+        .iter()
+        .map(|deployed_release| (deployed_release.watch.namespace().to_owned(), deployed_release.watch.clone()));
     by_namespace.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 

@@ -17,7 +17,7 @@ const WITH_PODS: [&str; 7] =
 
 /// A release in its namespace.
 #[derive(Clone)]
-pub struct Placed {
+pub struct DeployedRelease {
     /// As the suite says.
     pub release: Release,
     /// Its chart's folder.
@@ -32,7 +32,7 @@ pub struct Placed {
     pub objects: Vec<Value>,
 }
 
-impl Placed {
+impl DeployedRelease {
     /// Kind and name of what keeps its pods running.
     pub fn workloads(&self) -> Vec<(&str, &str)> {
         self.named(&WORKLOADS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()

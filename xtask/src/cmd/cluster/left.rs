@@ -1,24 +1,21 @@
-//! `cargo xtask clusters`: lists what earlier runs left behind, and sweeps it.
+//! What earlier runs left behind: clusters of this host's leases, kind clusters without a lease, and namespaces on an
+//! existing cluster.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context;
 use kube::config::Kubeconfig;
 
 use cluster::lease::{self, State};
 use cluster::{kind, namespaces, sweep};
-use console::exit::{Exit, usage};
+use console::exit::usage;
 use process::Launcher;
-use tools::{self, Name};
+use tools::Name;
 
-/// Its flags.
+/// The flags of `list` and `sweep`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Delete what no living run needs, also what was left on purpose
-    #[arg(long)]
-    sweep: bool,
-    /// Look for namespaces of runs on the existing cluster of this context, too
+    /// Also look for namespaces of runs on the existing cluster of this kubeconfig context
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// The kubeconfig that has the context [default: where kubectl looks]
@@ -29,33 +26,24 @@ pub struct Args {
     verbose: bool,
 }
 
-/// Runs it.
+impl Args {
+    /// Starts kind and docker.
+    pub(super) fn launcher(&self) -> Launcher {
+        Launcher::light(self.verbose)
+    }
+}
+
+/// Prints a line for each.
 ///
 /// # Errors
-/// Where the leases can't be read. What can't be swept is exit code 3, after everything was tried.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let launcher = Launcher::light(args.verbose);
-    let folder = lease::folder()?;
-    let client = client(&args).await?;
-    let mut exit = Exit::Passed;
-    if args.sweep {
-        let mut lines = sweep::sweep(&launcher, &folder, true).await?;
-        if let Some(client) = &client {
-            lines.extend(namespaces::sweep(client, true).await?);
-        }
-        for line in lines {
-            if !line.starts_with("swept") {
-                exit = Exit::Environment;
-            }
-            console::out(line);
-        }
-    }
-    let runs = sweep::runs(&folder)?;
+/// If the leases or the namespaces can't be read.
+pub(super) async fn print(launcher: &Launcher, client: Option<&kube::Client>) -> anyhow::Result<()> {
+    let runs = sweep::runs(&lease::folder()?)?;
     let mut left: Vec<_> = runs.iter().flat_map(of_run).collect();
-    left.extend(strangers(&launcher, &runs).await.iter().map(|name| {
+    left.extend(strangers(launcher, &runs).await.iter().map(|name| {
         format!("{:<15} kind cluster {name}: not of this host; `kind delete cluster --name {name}`", "without a lease")
     }));
-    if let Some(client) = &client {
+    if let Some(client) = client {
         left.extend(namespaces::all(client).await?.iter().map(namespace));
     }
     for line in &left {
@@ -64,11 +52,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if left.is_empty() {
         console::out("nothing is left of any run");
     }
-    Ok(exit.into())
+    Ok(())
 }
 
 /// To the cluster that was named.
-async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
+pub(super) async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
     let Some(context) = &args.context else { return Ok(None) };
     let file = match &args.kubeconfig {
         Some(path) => Kubeconfig::read_from(path).with_context(|| path.display().to_string()),
@@ -78,7 +66,7 @@ async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
     client.map(Some).map_err(|error| usage(format!("--context {context}: {error:#}")))
 }
 
-fn of_run(run: &sweep::Run) -> Vec<String> {
+fn of_run(run: &sweep::LeasedRun) -> Vec<String> {
     let (record, state) = (&run.record, word(Some(run.state)));
     let line = |what| format!("{state:<15} run {} process {}: {what}", record.run_id, record.owner.pid);
     sweep::left(record).into_iter().map(line).collect()
@@ -98,7 +86,7 @@ fn word(state: Option<State>) -> &'static str {
 }
 
 /// Clusters with a name of ours that no lease of this host knows: another host's on the same Docker, perhaps in use.
-async fn strangers(launcher: &Launcher, runs: &[sweep::Run]) -> Vec<String> {
+async fn strangers(launcher: &Launcher, runs: &[sweep::LeasedRun]) -> Vec<String> {
     let Ok(docker) = tools::Docker::find(launcher).await else { return vec![] };
     drop(docker);
     let Ok(tool) = tools::resolve(launcher, Name::Kind).await else { return vec![] };

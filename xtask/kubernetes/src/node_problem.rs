@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What keeps the pods of a namespace from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct NodeProblem {
     /// `Node/worker`.
     pub object: String,
     /// In the node's own words, with the system pod behind it where one is seen.

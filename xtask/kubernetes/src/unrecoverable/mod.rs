@@ -18,8 +18,8 @@ pub use self::limits::Limits;
 use self::table::TABLE;
 pub use self::table::keys;
 use self::view::View;
+pub use super::node_problem::NodeProblem;
 use super::state::State;
-pub use super::trouble::Trouble;
 
 /// A state as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,8 +106,8 @@ impl Tracker {
     }
 
     /// The node that keeps pods from running and that nothing is going to make ready any more.
-    pub fn look_at_node(&mut self, trouble: Option<Trouble>, now: Instant) -> Option<Sighting> {
-        let Some(Trouble { object, sentence, final_after: Some(limit) }) = trouble else {
+    pub fn look_at_node(&mut self, trouble: Option<NodeProblem>, now: Instant) -> Option<Sighting> {
+        let Some(NodeProblem { object, sentence, final_after: Some(limit) }) = trouble else {
             self.node = None;
             return None;
         };
