@@ -13,7 +13,7 @@ const TABLE: [(&[&str], &str); 9] = [
     ),
     (
         &["already exist for a cluster"],
-        "a cluster of that name is there: `cargo xtask cluster list` lists what is left of earlier runs",
+        "a cluster of that name is there: `cargo xtask cluster list` shows what is left of earlier runs",
     ),
     (&["port is already allocated", "address already in use"], "a port of `--kind-config` is taken by something else"),
     (&["no space left on device"], "the disk is full: `docker system df` shows what takes it"),
@@ -49,7 +49,7 @@ mod tests {
         assert!(of("ERROR: failed to create cluster: unable to decode config: yaml").contains("--kind-config"));
         assert!(
             of("ERROR: failed to create cluster: node(s) already exist for a cluster with the name \"rec\"")
-                .contains("clusters")
+                .contains("cluster list")
         );
         assert_eq!(of("something new"), "");
     }
