@@ -142,7 +142,7 @@ pub fn summary(events: &[Event], folder: &str) -> String {
     let mut lines = Vec::new();
     if let Some((case, message)) = run.first_cause() {
         lines.push(format!("first failure: {}\n{}\n", case.name, message.trim_end()));
-        lines.push(format!("run it rerun_command: {} --exact {}", run.rerun_command, case.name));
+        lines.push(format!("run it again: {} --exact {}", run.rerun_command, case.name));
     }
     lines.push(format!(
         "{green} of {} cases passed in {seconds:.1} s with {} on {}",

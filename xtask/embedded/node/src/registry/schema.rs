@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_first_lines_name_the_crate_that_is_compiled_and_a_date() {
-        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo");
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../Cargo");
         let read = |extension: &str| std::fs::read_to_string(format!("{workspace}.{extension}")).unwrap();
         let (lock, manifest) = (read("lock"), read("toml"));
         let version = lock.split("name = \"k8s-openapi\"\nversion = \"").nth(1).unwrap().split('"').next().unwrap();
