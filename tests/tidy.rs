@@ -6,13 +6,14 @@
 mod command;
 
 use crate::command::command;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const FILE_LINES_MAX: usize = 400;
 const FILE_LINES_MEDIAN_MAX: usize = 200;
 const FUNCTION_LINES_MAX: usize = 70;
 const FUNCTION_LINES_MEDIAN_MAX: usize = 15;
+const ROOT_ITEMS_MAX: usize = 40;
 
 struct Source {
     path: PathBuf,
@@ -162,4 +163,85 @@ fn programs_and_tests_ask_for_the_same_features() {
         twice.is_empty(),
         "compiled twice, for programs and for tests with more features; ask for those, too: {twice:?}"
     );
+}
+
+/// The name of each public item that a text declares, outside of its tests.
+fn public_items(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let declared = |line: &str| {
+        let mut words = line.trim().strip_prefix("pub ")?.split_whitespace();
+        let kinds = ["fn", "struct", "enum", "const", "static", "type", "trait"];
+        let mut kind = words.find(|word| !["async", "unsafe"].contains(word))?;
+        let mut name = words.next()?;
+        if kind == "const" && name == "fn" {
+            (kind, name) = ("fn", words.next()?);
+        }
+        let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+        kinds.contains(&kind).then(|| name[..end].to_owned())
+    };
+    code.lines().filter_map(declared).collect()
+}
+
+/// How often each word stands in the code, comments left out.
+fn words(sources: &[Source]) -> BTreeMap<&str, usize> {
+    let mut words = BTreeMap::new();
+    for line in sources.iter().flat_map(|source| source.text.lines()) {
+        let code = line.split("//").next().unwrap_or_default();
+        for word in code.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            *words.entry(word).or_insert(0) += 1;
+        }
+    }
+    words
+}
+
+/// The compiler takes every public item of a library for used.
+#[test]
+fn every_public_item_is_used() {
+    let sources = sources(&["rs"]);
+    let words = words(&sources);
+    let mut unused = Vec::new();
+    for Source { path, text } in sources.iter().filter(|source| !source.path.starts_with(root().join("tests"))) {
+        let items = public_items(text).into_iter().filter(|name| words.get(name.as_str()) == Some(&1));
+        unused.extend(items.map(|name| format!("{}: {name}", path.display())));
+    }
+    assert!(unused.is_empty(), "nothing uses these; delete them:\n{}", unused.join("\n"));
+}
+
+#[test]
+fn public_items_are_found() {
+    let text = "pub struct A;\n    pub async fn b<T>(t: T) {}\npub const fn c() {}\npub const D: u8 = 0;\npub mod e;\nfn f() {}\n\
+                #[cfg(test)]\npub fn g() {}\n";
+    assert_eq!(public_items(text), ["A", "b", "c", "D"]);
+}
+
+/// What a crate shows at its root fits one screen of `cargo doc`.
+#[test]
+fn a_crate_shows_few_items_at_its_root() {
+    for Source { path, text } in sources(&["rs"]).iter().filter(|source| source.path.ends_with("src/lib.rs")) {
+        let shown = text.lines().filter(|line| line.starts_with("pub ")).count();
+        assert!(shown <= ROOT_ITEMS_MAX, "{}: {shown} public items at the root; group them", path.display());
+    }
+}
+
+/// cargo refuses an older compiler than a package asks for: the workspace can't promise less.
+#[test]
+fn no_dependency_needs_a_newer_rust_than_the_workspace_promises() {
+    let metadata =
+        command(env!("CARGO"), ["metadata", "--format-version", "1", "--locked"]).dir(root()).read().unwrap();
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let rust = |package: &serde_json::Value| {
+        let parts = package["rust_version"].as_str()?.split('.').map(|part| part.parse::<u32>().unwrap());
+        Some(parts.collect::<Vec<_>>())
+    };
+    let ours = packages.iter().find(|package| package["name"] == "xtask").and_then(rust).unwrap();
+    for package in packages {
+        let needed = rust(package).unwrap_or_default();
+        assert!(
+            needed[..needed.len().min(2)] <= ours[..2],
+            "{} {} needs Rust {needed:?}",
+            package["name"],
+            package["version"]
+        );
+    }
 }

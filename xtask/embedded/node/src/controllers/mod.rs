@@ -1,6 +1,6 @@
 //! What kube-controller-manager, kube-scheduler and the volume provisioner do, each in a file.
 //!
-//! A controller is a row of [`CONTROLLERS`]: a function from a change to the keys that it concerns,
+//! A controller is a row of `CONTROLLERS`: a function from a change to the keys that it concerns,
 //! and one that brings a key in order from what is stored now. Nothing is kept between two calls
 //! but the store.
 

@@ -1,6 +1,6 @@
 //! Makes pods real: volumes, environment, containers, probes, restarts, and the status of it all.
 //!
-//! One task per pod ([`worker`]) brings the pod in order; this module hands each its orders.
+//! One task per pod (`worker`) brings the pod in order; this module hands each its orders.
 
 mod backoff;
 mod command;
