@@ -22,7 +22,7 @@ use kubernetes::http::Http;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
-use suite::{Suite, Topology, Variant, Workload};
+use suite::{PodSecurity, Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
 /// An acknowledged record together with the writes that may have left what it holds: several where its key is written
@@ -164,17 +164,21 @@ fn watches(releases: &[DeployedRelease]) -> Vec<Watch> {
     by_namespace.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// Makes a namespace for a topology of a run, labelled, and as strict about pods as a production one, and waits until
-/// pods can be created in it.
+/// Creates a namespace of a run, which enforces a Pod Security Standard, and waits until pods can be created in it.
 ///
 /// # Errors
 /// What the API server answers, or what the namespace still lacks.
-pub async fn create_namespace(client: &kube::Client, name: &str, run_id: &str) -> anyhow::Result<()> {
+pub async fn create_namespace(
+    client: &kube::Client,
+    name: &str,
+    run_id: &str,
+    level: PodSecurity,
+) -> anyhow::Result<()> {
     let namespace: Namespace = serde_json::from_value(
         json!({ "metadata": { "name": name, "annotations": namespaces::annotations(run_id)?, "labels": {
         RUN_LABEL: run_id,
         "app.kubernetes.io/managed-by": "chartproof",
-        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce": level.label(),
     } } }),
     )?;
     let namespaces: Api<Namespace> = Api::all(client.clone());

@@ -2,7 +2,10 @@
 //!
 //! Only service accounts are really created there, and first: a pod is refused whose account is not stored.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
@@ -13,7 +16,7 @@ use super::support::context::CaseContext;
 use super::{chart_template, cluster_create};
 use crate::deployed_topology;
 use kubernetes::call;
-use suite::CaseKind;
+use suite::{CaseKind, PodSecurity};
 
 /// Who applies, as the API server's managed fields name it.
 const MANAGER: &str = "chartproof";
@@ -32,13 +35,18 @@ pub static CASE: Case = Case {
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let live = cx.run.live()?;
-    let namespace = format!("chartproof-dry-run-{}", cx.run.id);
-    deployed_topology::create_namespace(&live.client, &namespace, &cx.run.id).await?;
+    let mut namespaces = BTreeMap::new();
     let mut accepted = 0;
     for variant in cx.run.subject.about() {
-        let mut manifests: Vec<_> = cx.run.render(variant).await?.iter().flatten().cloned().collect();
-        manifests.sort_by_key(|manifest| !is_account(manifest));
-        for manifest in manifests {
+        let rendered = cx.run.render(variant).await?;
+        let of_release = |(release, manifests): (&suite::Release, &Vec<Value>)| {
+            let level = variant.suite.pod_security(&variant.topology, &release.namespace);
+            manifests.iter().map(|manifest| (level, manifest.clone())).collect::<Vec<_>>()
+        };
+        let mut manifests: Vec<_> = variant.suite.releases.iter().zip(rendered.iter()).flat_map(of_release).collect();
+        manifests.sort_by_key(|(_, manifest)| !is_account(manifest));
+        for (level, manifest) in manifests {
+            let namespace = namespace_of(cx, &mut namespaces, level).await?;
             let told =
                 format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), variant.label());
             cx.wait.waiting(told.clone());
@@ -47,9 +55,26 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         }
     }
     ensure!(accepted > 0, "no topology renders any object: there is nothing to accept");
-    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(live.client.clone());
-    call(&format!("deleting Namespace/{namespace}"), namespaces.delete(&namespace, &DeleteParams::default())).await?;
+    let api: Api<Namespace> = Api::all(live.client.clone());
+    for namespace in namespaces.values() {
+        call(&format!("deleting Namespace/{namespace}"), api.delete(namespace, &DeleteParams::default())).await?;
+    }
     Ok(format!("{accepted} objects accepted"))
+}
+
+/// The namespace that enforces a level; created when it is first needed.
+async fn namespace_of(
+    cx: &CaseContext,
+    namespaces: &mut BTreeMap<&'static str, String>,
+    level: PodSecurity,
+) -> anyhow::Result<String> {
+    if let Some(namespace) = namespaces.get(level.label()) {
+        return Ok(namespace.clone());
+    }
+    let namespace = format!("chartproof-dry-run-{}-{}", level.label(), cx.run.id);
+    deployed_topology::create_namespace(&cx.run.live()?.client, &namespace, &cx.run.id, level).await?;
+    namespaces.insert(level.label(), namespace.clone());
+    Ok(namespace)
 }
 
 async fn apply(client: &kube::Client, namespace: &str, manifest: Value) -> anyhow::Result<()> {

@@ -27,7 +27,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "install",
-        summary: "the API server accepts the release, in a namespace that enforces the `restricted` Pod Security Standard",
+        summary: "the API server accepts the release, in a namespace that enforces the `pod_security` level",
         needs: &[&cluster_create::CASE.kind, &images_load::CASE.kind],
         keeps_replicas: false,
         ..CaseKind::DEFAULT
@@ -54,7 +54,8 @@ async fn place(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopology>> {
     let namespaces = variant.namespaces(&cx.run.id);
     let mut watches = BTreeMap::new();
     for (part, namespace) in &namespaces.0 {
-        deployed_topology::create_namespace(&live.client, namespace, &cx.run.id).await?;
+        let level = variant.suite.pod_security(&variant.topology, part);
+        deployed_topology::create_namespace(&live.client, namespace, &cx.run.id, level).await?;
         watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
     }
     let baselines = baselines(cx, &live.client, namespaces.0.values()).await;

@@ -22,7 +22,7 @@ use kubernetes::baseline::Baseline;
 use kubernetes::contents::{self, Kinds};
 use kubernetes::watch::Watch;
 use kubernetes::{call, objects};
-use suite::CaseKind;
+use suite::{CaseKind, PodSecurity};
 
 /// Kinds that stay on purpose, or that nobody asked for.
 const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];
@@ -205,7 +205,7 @@ impl Empty {
     async fn name(&self, cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<&str> {
         let made = self.0.get_or_try_init(async || {
             let name = format!("chartproof-empty-{}-{}", cx.run.id, cx.variant.unwrap_or_default());
-            deployed_topology::create_namespace(&deployed.client, &name, &cx.run.id).await?;
+            deployed_topology::create_namespace(&deployed.client, &name, &cx.run.id, PodSecurity::default()).await?;
             anyhow::Ok(name)
         });
         made.await.map(String::as_str)

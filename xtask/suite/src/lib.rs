@@ -19,6 +19,7 @@ mod case_kind;
 pub mod definitions;
 pub mod load;
 pub mod missing;
+mod pod_security;
 mod release;
 pub mod variant;
 mod verify;
@@ -28,6 +29,7 @@ pub use case::CaseSpec;
 pub use case_kind::{CaseKind, Deploys, Parameters};
 pub use client::records::{Pointer, Records, Request};
 pub use client::template;
+pub use pod_security::PodSecurity;
 pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
 pub use verify::Question;
@@ -67,6 +69,9 @@ pub struct Suite {
     /// How the application tells who leads, where it does.
     #[serde(default)]
     pub leader: Option<Leader>,
+    /// The Pod Security Standard of its namespaces, if neither a topology nor a release has its own.
+    #[serde(default)]
+    pod_security: Option<PodSecurity>,
     /// What an upgrade changes.
     #[serde(default)]
     pub upgrade: Upgrade,
@@ -220,6 +225,9 @@ pub struct Topology {
     /// Values on top, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// The Pod Security Standard of its namespaces, instead of the suite's.
+    #[serde(default)]
+    pod_security: Option<PodSecurity>,
     /// How many replicas have to be ready at every moment of every case after `ready`.
     #[serde(default)]
     pub never_below: Option<u32>,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::PodSecurity;
+
 /// A release of a chart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,9 @@ pub struct Release {
     /// Values on top, as helm's `--set` takes them; `${namespace}` and `${namespace:PART}` are filled in.
     #[serde(default)]
     pub set: Vec<String>,
+    /// The Pod Security Standard of its namespace, instead of the topology's.
+    #[serde(default)]
+    pub pod_security: Option<PodSecurity>,
     /// Whether the image under test is none of its business.
     #[serde(default)]
     pub own_image: bool,

@@ -5,6 +5,7 @@ use std::path::Path;
 mod documented;
 mod loading;
 mod mutated;
+mod pod_security;
 
 #[test]
 fn needs_come_first() {

@@ -11,6 +11,8 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     for (index, release) in suite.releases.iter().enumerate() {
         let here = [Key("release"), At(index)];
         check_release(suite, index, release).map_err(|message| source.error(&here, message))?;
+        let here = [Key("release"), At(index), Key("pod_security")];
+        check_level(&suite.releases[..index], release).map_err(|message| source.error(&here, message))?;
     }
     for (index, secret) in suite.secrets.iter().enumerate() {
         let same = |other: &&SecretSpec| {
@@ -39,6 +41,17 @@ fn check_namespaces(suite: &Suite, topology: &Topology) -> Result<(), String> {
          namespace by {more}",
         name.len()
     ))
+}
+
+/// A namespace has one level.
+fn check_level(before: &[Release], release: &Release) -> Result<(), String> {
+    let differs = |other: &&Release| {
+        let levels = other.pod_security.zip(release.pod_security);
+        other.namespace == release.namespace && levels.is_some_and(|(one, two)| one != two)
+    };
+    before.iter().find(differs).map_or(Ok(()), |other| {
+        Err(format!("releases `{}` and `{}` share a namespace: give them the same level", other.key(), release.key()))
+    })
 }
 
 fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), String> {
