@@ -23,7 +23,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "answers",
-        summary: "a pod of the release answers with this value",
+        summary: "a pod of the release returns this value",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

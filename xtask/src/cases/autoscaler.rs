@@ -20,7 +20,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "autoscaler",
-        summary: "a release beside it has this `HorizontalPodAutoscaler`, as it is meant; that it scales is not proven",
+        summary: "a second release has this `HorizontalPodAutoscaler` with these settings; that it scales is not \
+                  proven",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

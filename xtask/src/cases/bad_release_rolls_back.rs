@@ -17,7 +17,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "bad_release_rolls_back",
-        summary: "an upgrade that can't become ready rolls back by itself; no ready pod is lost meanwhile",
+        summary: "an upgrade that can't become ready rolls back automatically, and no ready pod is lost meanwhile",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

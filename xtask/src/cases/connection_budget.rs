@@ -17,8 +17,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "connection_budget",
-        summary: "replicas times pool size, over all releases, are less than the database takes; a size may come from a \
-                  ConfigMap or a Secret, and one that can't be known fails",
+        summary: "all pools of all replicas, over all releases, need fewer connections than the database allows. A \
+                  pool size may come from a ConfigMap or a Secret; one that can't be known fails the case",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: leaves_some,

@@ -19,7 +19,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "container_kill",
-        summary: "the leader's container is killed, on the node; it restarts in its pod with the same IP",
+        summary: "the leader's container is killed on its node, and restarts in its pod with the same IP",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },

@@ -22,8 +22,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "disruption_budget",
-        summary: "as many evictions are allowed as the replicas can bear (a quorum stays, or as many as `keeps` says); the \
-                  next is refused",
+        summary: "the disruption budget allows as many evictions as the replicas tolerate (a quorum remains, or \
+                  `keeps` replicas) and refuses the next one",
         needs: &[&ready::CASE.kind],
         disturbs: true,
         missing: budget,

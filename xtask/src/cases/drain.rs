@@ -17,7 +17,8 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "drain",
-        summary: "every pod is evicted, as a drain does; what the budget refuses is asked for again until it is allowed",
+        summary: "every pod is evicted, as by `kubectl drain`; an eviction that the disruption budget refuses is \
+                  retried until it is allowed",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },

@@ -19,7 +19,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "each_alone",
-        summary: "the chart with each of its parts as the only one switched on becomes ready, and installs with none",
+        summary: "the chart becomes ready with each of its parts as the only one enabled, and installs with none \
+                  enabled",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

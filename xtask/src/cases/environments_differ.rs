@@ -18,7 +18,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "environments_differ",
-        summary: "two releases of one chart are deployed differently; how is kept as a file",
+        summary: "two releases of one chart are deployed differently; the differences are saved as a file",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: are_releases,

@@ -23,8 +23,8 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "failed_upgrade",
-        summary: "an upgrade that can't work says why, touches no ready pod, and is rolled back by hand; with `hook = \
-                  true` no workload is changed and the hook's Job is kept",
+        summary: "an upgrade that can't work says why, affects no ready pod, and is rolled back by hand. With `hook = \
+                  true`, no workload is changed and the hook's Job is kept",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

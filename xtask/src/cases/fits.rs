@@ -18,9 +18,9 @@ use suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definition
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "fits",
-        summary: "what the releases request with these values fits so many nodes of this size; computed as the scheduler \
-                  does, with init containers, sidecars and overhead; DaemonSets on every node, autoscaled workloads at \
-                  their most, no hooks and CronJobs",
+        summary: "the requests of the releases with these values fit on this number of nodes of this size. They are \
+                  computed as the scheduler does, with init containers, sidecars and overhead. DaemonSets count on \
+                  every node, autoscaled workloads with their maximum; hooks and CronJobs do not count",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: lists_each_once,

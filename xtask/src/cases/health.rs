@@ -13,7 +13,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "health",
-        summary: "every replica says that it is healthy, within the case's time",
+        summary: "every replica reports itself healthy within the case's time limit",
         needs: &[&ready::CASE.kind],
         missing: missing::http,
         ..CaseKind::DEFAULT

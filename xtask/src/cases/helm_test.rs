@@ -21,7 +21,7 @@ const LINES: i64 = 20;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "helm_test",
-        summary: "the chart's own tests pass, and there is at least one",
+        summary: "the chart has tests of its own, and they pass",
         needs: &[&ready::CASE.kind],
         ..CaseKind::DEFAULT
     },

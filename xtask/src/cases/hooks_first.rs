@@ -16,7 +16,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "hooks_first",
-        summary: "the Jobs of pre-install hooks were done before any workload was made",
+        summary: "the Jobs of pre-install hooks finished before any workload was created",
         needs: &[&install::CASE.kind],
         takes_release: true,
         ..CaseKind::DEFAULT

@@ -27,7 +27,8 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "install",
-        summary: "the API server accepts the release, in a namespace that enforces the `restricted` Pod Security Standard",
+        summary: "the API server accepts the release in a namespace that enforces the `restricted` Pod Security \
+                  Standard",
         needs: &[&cluster_create::CASE.kind, &images_load::CASE.kind],
         keeps_replicas: false,
         ..CaseKind::DEFAULT

@@ -10,7 +10,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "job_expires",
-        summary: "the TTL takes the Job and its pods away",
+        summary: "the TTL removes the Job and its pods",
         needs: &[&job_completes::CASE.kind],
         takes_release: true,
         ..CaseKind::DEFAULT

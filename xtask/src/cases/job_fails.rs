@@ -18,7 +18,8 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "job_fails",
-        summary: "a release beside it fails with this reason after so many attempts, and each attempt's log says why",
+        summary: "a second release fails with this reason after this number of attempts, and the log of each attempt \
+                  says why",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

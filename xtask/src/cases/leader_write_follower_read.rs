@@ -14,7 +14,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "leader_write_follower_read",
-        summary: "what is written through the leader is read through the others",
+        summary: "records written through the leader can be read through the other replicas",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,

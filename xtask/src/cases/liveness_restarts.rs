@@ -22,7 +22,8 @@ use suite::{CaseKind, Parameters, definitions, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "liveness_restarts",
-        summary: "a replica that this request makes unhealthy is restarted and ready again; the others are left alone",
+        summary: "a replica that this request makes unhealthy is restarted and becomes ready again; the others are \
+                  left alone",
         needs: &[&ready::CASE.kind],
         missing: missing::http,
         parameters: Parameters::of::<With>(),

@@ -14,7 +14,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "names_answer",
-        summary: "these names resolve inside the cluster, also across namespaces, and something listens",
+        summary: "these names resolve inside the cluster, also across namespaces, and something listens there",
         needs: &[&install::CASE.kind],
         asks_inside: true,
         parameters: Parameters::of::<With>(),

@@ -27,9 +27,9 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "node_stop",
-        summary: "a worker node with replicas, fewer than half of three or more, stops and comes back; the client in the \
-                  cluster is moved off it before. Not run where there is one node, or no such worker: then the line says \
-                  where each replica is",
+        summary: "a worker node that runs fewer than half of three or more replicas stops and comes back; the client \
+                  pod is moved off it first. Not applicable on a single node or without such a worker; the line then \
+                  says which node each replica is on",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },

@@ -25,7 +25,7 @@ const MOUNT: &str = "/output";
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "output",
-        summary: "a file on the release's claim holds this, though the Job's pods are gone: another pod reads it",
+        summary: "a file on the release's claim has this content after the Job's pods are gone; another pod reads it",
         needs: &[&job_completes::CASE.kind],
         takes_release: true,
         images: &[IMAGE],

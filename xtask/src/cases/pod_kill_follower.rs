@@ -12,7 +12,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_follower",
-        summary: "a follower, then the leader; everything is read back after each",
+        summary: "a follower is killed under load, then the leader; everything can be read back after each kill",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,

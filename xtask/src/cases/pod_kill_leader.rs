@@ -12,8 +12,8 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_leader",
-        summary: "the leader is killed under load, then the next one, then the rest in turn; another leads; everything is \
-                  read back after each",
+        summary: "the leader is killed under load, then the new leader, then the remaining replicas in turn. Another \
+                  replica takes the lead, and everything can be read back after each kill",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,

@@ -12,7 +12,8 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_zero",
-        summary: "ordinal 0 loses its disk, joins again, founds no second cluster; then the others in turn",
+        summary: "ordinal 0 is killed and loses its disk; it joins again and does not found a second cluster. Then \
+                  the other replicas are killed in turn",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,

@@ -12,7 +12,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "ready",
-        summary: "every replica is ready, and so is [everything else that the releases made](#what-ready-waits-for)",
+        summary: "every replica is ready, and so is [everything else that the releases created](#what-ready-waits-for)",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
         ..CaseKind::DEFAULT

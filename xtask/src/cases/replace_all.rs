@@ -17,7 +17,7 @@ const TRIES: u32 = 4;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "replace_all",
-        summary: "every pod is replaced, the highest ordinal first, and gets a new IP",
+        summary: "every pod is replaced, from the highest ordinal down, and gets a new IP",
         needs: &[&voters::CASE.kind],
         missing: missing::members,
         ..CaseKind::UNDER_LOAD

@@ -18,7 +18,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "replicas_are",
-        summary: "each workload runs so many replicas, and nothing deployed contains the placeholder",
+        summary: "each workload has this number of replicas, and no deployed object contains the placeholder",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

@@ -20,7 +20,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "restart",
-        summary: "every pod of the release is replaced, and a record written before is readable through each replica",
+        summary: "every pod of the release is replaced, and a record written before can be read through each replica",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         missing: missing::records,

@@ -13,7 +13,8 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "rollback",
-        summary: "every pod is replaced under load by the revision before the upgrade; nothing acknowledged is lost",
+        summary: "every pod is replaced under load by the revision before the upgrade, and no acknowledged write is \
+                  lost",
         needs: &[&upgrade::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },

@@ -16,7 +16,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "rollback_alone",
-        summary: "the release is upgraded and rolled back, and every other one is left alone",
+        summary: "the release is upgraded and rolled back, and no other release is affected",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

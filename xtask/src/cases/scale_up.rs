@@ -18,8 +18,8 @@ use suite::{CaseKind, CaseSpec, Suite, Topology, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "scale_up",
-        summary: "more replicas join and vote (`[scale] to` is more than the topology has); old records are readable \
-                  through each",
+        summary: "additional replicas join and vote (`[scale] to` is above the topology's number), and old records \
+                  can be read through each replica",
         needs: &[&ready::CASE.kind],
         disturbs: true,
         missing: missing::records,

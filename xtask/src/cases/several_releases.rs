@@ -21,7 +21,7 @@ const AT_ONCE: usize = 4;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "several_releases",
-        summary: "so many releases more (at most 20) run side by side, each under a name of its own",
+        summary: "this number of additional releases (up to 20) run side by side, each under its own name",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

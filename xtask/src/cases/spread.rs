@@ -15,8 +15,8 @@ use suite::{CaseKind, Parameters, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "spread",
-        summary: "requests through the Service (`to`, with its port) are answered by every replica; `pod` points to who \
-                  answered",
+        summary: "requests through the Service (`to`, with its port) reach every replica; `pod` points to the name of \
+                  the pod that responded",
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,

@@ -21,7 +21,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "stays_out",
-        summary: "a release beside it, which lacks something, does not become ready and says what it lacks",
+        summary: "a second release that lacks something does not become ready, and says what it lacks",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

@@ -47,9 +47,9 @@ struct Empty(OnceCell<String>);
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "uninstall",
-        summary: "nothing of a release is left but its claims (and what helm's hooks made, which helm leaves); a claim \
-                  that is being deleted, or goes with its StatefulSet, is not kept; groups that the cluster can't serve at \
-                  that moment are named in the case's line",
+        summary: "nothing of a release remains except its claims and what its hooks created, which helm leaves. A \
+                  claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
+                  names API groups that the cluster can't serve at that moment",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
         cleans_up: true,

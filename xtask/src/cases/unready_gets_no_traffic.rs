@@ -24,8 +24,8 @@ const REQUESTS: usize = 50;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "unready_gets_no_traffic",
-        summary: "a replica that this request makes unready gets no request through the Service, is not restarted, and \
-                  gets some again when it is ready",
+        summary: "a replica that this request makes unready gets no requests through the Service and is not \
+                  restarted; once it is ready again, it gets some again",
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,

@@ -11,7 +11,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "upgrade",
-        summary: "every pod is replaced under load; nothing acknowledged is lost",
+        summary: "every pod is replaced under load, and no acknowledged write is lost",
         needs: &[&ready::CASE.kind],
         missing: missing::upgrade,
         ..CaseKind::UNDER_LOAD

@@ -10,7 +10,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "voters",
-        summary: "every replica votes, and all agree on who does",
+        summary: "every replica is a voter, and all agree on the list of voters",
         needs: &[&ready::CASE.kind],
         missing: missing::members,
         ..CaseKind::DEFAULT

@@ -12,7 +12,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "write_read",
-        summary: "a record written through each replica is read back through it",
+        summary: "a record written through each replica can be read back through it",
         needs: &[&ready::CASE.kind],
         missing: missing::records,
         ..CaseKind::DEFAULT

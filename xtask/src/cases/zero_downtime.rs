@@ -14,7 +14,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "zero_downtime",
-        summary: "`[upgrade]` replaces every pod, and not one request through the Service fails meanwhile",
+        summary: "`[upgrade]` replaces every pod, and no request through the Service fails meanwhile",
         needs: &[&ready::CASE.kind],
         missing: missing::upgrade,
         ..CaseKind::UNDER_LOAD
