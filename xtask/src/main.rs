@@ -6,8 +6,7 @@ use clap::Parser;
 use console::exit;
 use xtask::cmd::{self, Command};
 
-/// Proves a Helm chart on a cluster: deploys it, asks it, kills it, and checks that nothing
-/// acknowledged was lost.
+/// Tests Helm charts end to end on kind or an embedded cluster.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, max_term_width = 100)]
 struct Cli {

@@ -1,4 +1,4 @@
-//! `job_expires`: a Job that is done is taken away when its time to live is over, and its pods with it.
+//! `job_expires`: a finished Job and its pods are deleted after the Job's time to live.
 
 use super::job_completes;
 use super::support::case::{Case, passing};

@@ -1,4 +1,5 @@
-//! `pod_kill_follower`: a follower is killed under load, then the leader, so that the follower's copy counts.
+//! `pod_kill_follower`: a follower is killed under load, then the leader, so that the follower's copy of the data is
+//! needed.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;

@@ -1,4 +1,4 @@
-//! `upgrade`: `helm upgrade` under load replaces every pod, one after another, and loses nothing.
+//! `upgrade`: `helm upgrade` under load replaces every pod, and no acknowledged write is lost.
 
 use super::ready;
 use super::support::case::{Case, passing};

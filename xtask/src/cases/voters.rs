@@ -1,4 +1,4 @@
-//! `voters`: every replica votes, and all agree on who does. Ready does not mean that.
+//! `voters`: every replica is a voter, and all agree on the list of voters, which readiness does not guarantee.
 
 use super::ready;
 use super::support::case::{Case, passing};

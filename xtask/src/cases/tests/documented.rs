@@ -1,4 +1,5 @@
-//! What `docs/suite.md` and `docs/suite.schema.json` say of the cases is generated: `UPDATE_DOCS=1 cargo test --lib documented`.
+//! What `docs/suite.md` and `docs/suite.schema.json` say of the cases is generated: `UPDATE_DOCS=1 cargo test --lib
+//! documented`.
 
 use std::path::Path;
 

@@ -361,7 +361,8 @@ fn lines(mutant: &Mutant, text: &str) -> BTreeSet<usize> {
         To::At(index) => Step::At(*index),
     });
     let steps: Vec<_> = steps.collect();
-    // A number that TOML does not have, or a key that is there twice, is no document: then the text itself is looked at.
+    // A number that TOML does not have, or a key that is there twice, is no document: then the text itself is looked
+    // at.
     let around = (1..=steps.len()).filter_map(|length| load::line_of(text, &steps[..length]));
     let beyond = text.lines().position(|line| line.contains("18446744073709551616")).map(|line| line + 1);
     around.chain(beyond).collect()
