@@ -29,6 +29,13 @@ use report::{Reports, RunReport, libtest, terminal};
 use suite::{load, variant};
 use tools::{self, Tool};
 
+/// The headings of the groups of flags in `--help`.
+const SELECTION: &str = "Selecting cases";
+const CLUSTER: &str = "Cluster";
+const RELEASE: &str = "Release under test";
+const LIMITS: &str = "Limits and budgets";
+const REPORTS: &str = "Reports and output";
+
 /// The flags of `cargo xtask e2e`.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -37,80 +44,79 @@ pub struct Args {
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
     /// List the selected cases instead of running them
-    #[arg(long)]
+    #[arg(long, help_heading = SELECTION)]
     list: bool,
     /// Match FILTER and --skip against whole names
-    #[arg(long)]
+    #[arg(long, help_heading = SELECTION)]
     exact: bool,
     /// Leave out cases whose name contains this, unless a selected case depends on them
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", help_heading = SELECTION)]
     skip: Vec<String>,
     /// Run only topologies with these numbers of replicas
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = ranges::replicas())]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = ranges::replicas(), help_heading = SELECTION)]
     replicas: Vec<u32>,
-    /// Suite file, or folder with an e2e.toml; can be repeated; `all` runs every suite below helm/
-    #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
+    /// Suite file, or folder with an e2e.toml; can be repeated; `all` means every suite below helm/
+    #[arg(long, value_name = "PATH", default_value = load::DEFAULT, help_heading = SELECTION)]
     suite: Vec<PathBuf>,
     /// Where to run: auto, kind, embedded or context:NAME; auto is kind if Docker responds, else embedded
-    #[arg(long, value_name = "CLUSTER", default_value_t)]
+    #[arg(long, value_name = "CLUSTER", default_value_t, help_heading = CLUSTER)]
     cluster: Choice,
     /// Allow this run to use the existing cluster of this context; can be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = CLUSTER)]
     allow_context: Vec<String>,
     /// Configuration file for kind
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = CLUSTER)]
     kind_config: Option<PathBuf>,
     /// Node image for kind [default: the pinned one, see `cargo xtask tools`]
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", help_heading = CLUSTER)]
     node_image: Option<String>,
     /// Image under test, as a reference or an archive [default: the suite's stand-in]
-    #[arg(long, value_name = "REF|ARCHIVE")]
+    #[arg(long, value_name = "REF|ARCHIVE", help_heading = RELEASE)]
     image: Option<String>,
     /// Values file, applied after each topology's; can be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = RELEASE)]
     values: Vec<PathBuf>,
     /// Value, applied after each topology's, in helm's syntax; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = RELEASE)]
     set: Vec<String>,
-    /// Write the measured costs of faults, plus a wide margin, to each suite's budgets.CLUSTER.toml instead of
-    /// checking them
-    #[arg(long)]
+    /// Write measured fault costs, plus a margin, to each suite's budgets.CLUSTER.toml; check none
+    #[arg(long, help_heading = LIMITS)]
     update_budgets: bool,
     /// Keep cluster, namespaces and releases after the run; an embedded cluster stays until Ctrl-C
-    #[arg(long)]
+    #[arg(long, help_heading = CLUSTER)]
     keep: bool,
     /// Use the cluster that an earlier run kept or that `cargo xtask cluster up` started
-    #[arg(long)]
+    #[arg(long, help_heading = CLUSTER)]
     reuse: bool,
     /// Number of topologies that run in parallel [default: all]
-    #[arg(long, value_name = "N", value_parser = ranges::count())]
+    #[arg(long, value_name = "N", value_parser = ranges::count(), help_heading = LIMITS)]
     jobs: Option<usize>,
     /// Time limit for each case of a topology [default: the suite's]
-    #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds())]
+    #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds(), help_heading = LIMITS)]
     timeout: Option<u64>,
     /// Folder for evidence and reports [default: target/chartproof/RUN]
-    #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR")]
+    #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR", help_heading = REPORTS)]
     report_dir: Option<PathBuf>,
     /// Also write the JUnit report to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     junit: Option<PathBuf>,
     /// Print every command that is run
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = REPORTS)]
     verbose: bool,
-    /// Format of the report on stdout
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Format of the report on stdout: pretty, terse or json [default: pretty]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, help_heading = REPORTS)]
     format: Option<FormatSetting>,
-    /// Colors of the report on stdout
-    #[arg(long, value_enum, value_name = "WHEN")]
+    /// Colors of the report on stdout: auto, always or never [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true, help_heading = REPORTS)]
     color: Option<ColorSetting>,
     /// Print one character per case
-    #[arg(short, long, conflicts_with = "format")]
+    #[arg(short, long, conflicts_with = "format", help_heading = REPORTS)]
     quiet: bool,
     /// Number of threads of the report; --jobs limits the run itself
-    #[arg(long, value_name = "N", value_parser = ranges::count())]
+    #[arg(long, value_name = "N", value_parser = ranges::count(), help_heading = REPORTS)]
     test_threads: Option<usize>,
     /// List ignored cases, of which there are none; for nextest
-    #[arg(long)]
+    #[arg(long, help_heading = REPORTS)]
     ignored: bool,
     /// Accepted for nextest; output is never captured
     #[arg(long, hide = true)]

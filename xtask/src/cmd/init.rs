@@ -21,7 +21,7 @@ const LONGEST_NAME: usize = 30;
 pub struct Args {
     /// Folder of the chart
     chart: PathBuf,
-    /// Values file to render the chart with, relative to it [default: the first of its ci/*.yaml]
+    /// Values file for rendering, relative to the chart [default: the first of its ci/*.yaml]
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
     /// Write the suite file to stdout instead of CHART/e2e.toml

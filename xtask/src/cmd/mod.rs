@@ -9,6 +9,7 @@ pub mod bench;
 pub mod check;
 pub mod cluster;
 pub mod e2e;
+mod examples;
 pub mod helm_test;
 pub mod image;
 pub mod init;
@@ -21,9 +22,11 @@ pub mod tools;
 /// The subcommands of `cargo xtask`.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Test charts end to end: install, query, inject faults, and check that no acknowledged write is lost
+    /// Run the cases of suites on a cluster: install, check, inject faults, upgrade, uninstall
+    #[command(after_help = examples::E2E)]
     E2e(Box<e2e::Args>),
     /// Write a first suite file for a chart
+    #[command(after_help = examples::INIT)]
     Init(init::Args),
     /// Lint charts with each of their ci/*.yaml; needs no cluster
     Lint(lint::Args),
@@ -40,6 +43,7 @@ pub enum Command {
     /// Write a run's HTML report again, from the run's folder
     Report(report::Args),
     /// Check a saved history of client operations again; needs no cluster
+    #[command(after_help = examples::CHECK)]
     Check(check::Args),
     /// Measure speed and memory on this machine
     #[command(subcommand)]

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::examples;
+
 /// The flags of `cargo xtask cluster`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -20,13 +22,14 @@ pub struct Args {
 /// The subcommands of `cargo xtask cluster`.
 #[derive(Subcommand)]
 enum Command {
-    /// Start an embedded cluster for helm and kubectl; it stays until Ctrl-C or `cargo xtask cluster down`
+    /// Start an embedded cluster for helm and kubectl; it runs until Ctrl-C or `cluster down`
+    #[command(after_help = examples::CLUSTER_UP)]
     Up(up::Args),
-    /// Stop all clusters started with `up`, and embedded clusters kept by a run
+    /// Stop all embedded clusters that `cluster up` started or a run kept
     Down,
     /// List clusters and namespaces that earlier runs left behind
     List(left::Args),
-    /// Delete what `list` shows, including what was kept on purpose, unless a running process uses it
+    /// Delete what `cluster list` shows, including kept clusters, unless it is in use
     Sweep(left::Args),
 }
 
