@@ -326,7 +326,7 @@ impl Args {
     /// Checks the flags, before anything is created.
     fn check(&self, plan: &Plan) -> anyhow::Result<()> {
         if self.ignored {
-            return Err(usage("--ignored: no case would run, since no case is ignored; leave it out, or add --list"));
+            return Err(usage("--ignored: no case is ignored, so none would run; leave it out, or add --list"));
         }
         if let Some(misses) = self.selection().misses(plan) {
             return Err(usage(misses));
