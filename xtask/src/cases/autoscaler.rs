@@ -20,8 +20,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "autoscaler",
-        summary: "a second release has this `HorizontalPodAutoscaler` with these settings; that it scales is not \
-                  proven",
+        summary: "a second release has this `HorizontalPodAutoscaler` with these settings; whether it scales is not \
+                  tested",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),

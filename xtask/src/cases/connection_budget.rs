@@ -19,7 +19,7 @@ pub static CASE: Case = Case {
     kind: CaseKind {
         name: "connection_budget",
         summary: "all pools of all replicas, over all releases, need fewer connections than the database allows. A \
-                  pool size may come from a ConfigMap or a Secret; one that can't be known fails the case",
+                  pool size may come from a ConfigMap or a Secret; if it can't be found out, the case fails",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: leaves_some,

@@ -94,11 +94,7 @@ fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
         ),
         [refusal] => Ok((*refusal).clone()),
         [refusal, ..] => {
-            bail!(
-                "{} of {requested} evictions were refused, although {} are tolerated: {refusal}",
-                refused.len(),
-                requested - 1
-            )
+            bail!("{} of {requested} evictions were refused instead of one: {refusal}", refused.len())
         }
     }
 }
@@ -159,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             judge(&[no(), no()], 2).unwrap_err().to_string(),
-            "2 of 2 evictions were refused, although 1 are tolerated: Cannot evict pod as it would violate the pod's \
+            "2 of 2 evictions were refused instead of one: Cannot evict pod as it would violate the pod's \
              disruption budget."
         );
     }

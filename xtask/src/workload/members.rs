@@ -122,15 +122,15 @@ fn list(names: &BTreeSet<&str>) -> String {
 ///
 /// # Errors
 /// If it does not respond.
-pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], asked: &str) -> Result<Option<String>, String> {
-    let answer = http.ask(asked, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], replica: &str) -> Result<Option<String>, String> {
+    let answer = http.ask(replica, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
     let body = answer.require(leader.request.status)?.json()?;
     let Some(name) = leader.leader.text(&body).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
     let own = leader.own.as_ref().map(|pointer| pointer.text(&body));
     Ok(match own {
-        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| asked.to_owned()),
+        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| replica.to_owned()),
         None => pods.iter().find(|pod| is_called(pod, &name)).map(ResourceExt::name_any),
     })
 }

@@ -134,8 +134,8 @@ impl Recorder {
     /// Returns the error of the last operation that had one, for the message of a wait.
     pub fn last_error(&self, over: Option<Connection>) -> Option<String> {
         let inner = self.inner();
-        let mut asked = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
-        asked.find_map(|operation| operation.error.clone())
+        let mut latest_first = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
+        latest_first.find_map(|operation| operation.error.clone())
     }
 
     /// Describes responses that did not come from the application, with their addresses, or returns `None` if there

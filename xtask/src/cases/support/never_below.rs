@@ -29,10 +29,7 @@ pub async fn watched(
     counting.abort();
     let conclusion = outcome?;
     let least = least.load(Ordering::Relaxed);
-    ensure!(
-        least >= needed as usize,
-        "only {least} replicas were ready at some moment; `never_below` requires {needed}"
-    );
+    ensure!(least >= needed as usize, "the number of ready replicas fell to {least}; `never_below` requires {needed}");
     Ok(conclusion)
 }
 

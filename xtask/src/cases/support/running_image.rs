@@ -70,9 +70,8 @@ pub fn note(cx: &CaseContext, deployed: &DeployedTopology) -> String {
     let loaded = image.parse::<Reference>().ok().and_then(|image| cx.run.ids_of_loaded(&image).cloned());
     let origin = match loaded.map(|ids| identity(id, running.container, &ids)) {
         Some(Identity::Same) => "the loaded image",
-        Some(Identity::Other | Identity::Pulled) => "pulled by the node",
+        Some(Identity::Other | Identity::Pulled) | None => "pulled by the node",
         Some(Identity::Unknown) => "whose digest can't be compared with the loaded image",
-        None => "pulled by the node",
     };
     format!("{image} is {id}, {origin}")
 }

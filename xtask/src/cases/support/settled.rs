@@ -92,8 +92,8 @@ async fn views(
     members: &Members,
     names: &[String],
 ) -> Result<BTreeMap<String, View>, String> {
-    let asked = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
-    futures::future::try_join_all(asked).await.map(|views| views.into_iter().collect())
+    let views = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
+    futures::future::try_join_all(views).await.map(|views| views.into_iter().collect())
 }
 
 /// Returns the leader's pod as reported by any replica, or `None` if the application does not report a leader.
