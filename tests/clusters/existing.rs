@@ -109,7 +109,7 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert_eq!(run(&other, &["r1::install"]).code, 0);
     assert_eq!(ours(&up), namespace, "what was kept stays");
     let listed = other.xtask(&["cluster", "list", "--context", "chartproof"]).read().unwrap();
-    assert!(listed.starts_with("left on purpose run "), "{listed}");
+    assert!(listed.starts_with("kept            run "), "{listed}");
     let swept = other.xtask(&["cluster", "sweep", "--context", "chartproof"]).read().unwrap();
     assert!(swept.starts_with("swept Namespace/chartproof-caesium-r1-"), "{swept}");
     assert_eq!(ours(&up), "");

@@ -39,7 +39,7 @@ fn budgets_that_cannot_be_written_cost_no_verdict() {
         "{}",
         ended.told()
     );
-    let told = "the reports are incomplete: the budgets are not updated: writing ";
+    let told = "the reports are incomplete: could not update the budgets: writing ";
     assert!(ended.stderr.contains(told), "{}", ended.told());
     assert_eq!(ended.events.last().unwrap()["exit_code"], 3, "{}", ended.told());
     assert_eq!(ended.code, 3, "{}", ended.told());

@@ -134,6 +134,6 @@ fn only_what_a_run_makes_itself_is_measured() {
     let bench = scene.xtask(&["bench", "e2e", "--cluster", "context:production"]);
     let output = bench.stderr_capture().stdout_null().run().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = "--cluster context:production: it is kind or embedded that can be measured";
+    let told = "--cluster context:production: only kind and embedded can be measured";
     assert!(String::from_utf8_lossy(&output.stderr).contains(told));
 }

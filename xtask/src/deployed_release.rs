@@ -1,4 +1,4 @@
-//! A release in its namespace.
+//! A release that is deployed in its namespace.
 
 use std::path::PathBuf;
 
@@ -9,67 +9,67 @@ use kubernetes::watch::Watch;
 use suite::Release;
 use tools::helm::{Helm, Values};
 
-/// Kinds that keep as many pods running as they are told to, and replace them by revisions.
+/// Kinds that keep a number of pods running and replace them by revision.
 const WORKLOADS: [&str; 2] = ["Deployment", "StatefulSet"];
-/// All kinds that make pods, or are one.
+/// All kinds that create pods, and Pod itself.
 const WITH_PODS: [&str; 7] =
     ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Pod"];
 
-/// A release in its namespace.
+/// A release that is deployed in its namespace.
 #[derive(Clone)]
 pub struct DeployedRelease {
-    /// As the suite says.
+    /// The release in the suite file.
     pub release: Release,
     /// Its chart's folder.
     pub chart: PathBuf,
-    /// helm for it.
+    /// helm's command lines for it.
     pub helm: Helm,
-    /// What it is deployed with.
+    /// The values it is deployed with.
     pub values: Values,
-    /// What is seen of its namespace.
+    /// The watch of its namespace.
     pub watch: Watch,
-    /// Its objects, as helm renders them.
+    /// Its objects as rendered by helm.
     pub objects: Vec<Value>,
 }
 
 impl DeployedRelease {
-    /// Kind and name of what keeps its pods running.
+    /// Returns kind and name of its Deployments and StatefulSets.
     pub fn workloads(&self) -> Vec<(&str, &str)> {
         self.named(&WORKLOADS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()
     }
 
-    /// Kind and name of everything that makes pods, or is one, without hooks.
+    /// Returns kind and name of all objects that create pods, and of pods, except hooks.
     pub fn with_pods(&self) -> Vec<(&str, &str)> {
         self.named(&WITH_PODS).filter(|(.., object)| !is_hook(object)).map(|(kind, name, _)| (kind, name)).collect()
     }
 
-    /// The names of its Jobs that are no hooks.
+    /// Returns the names of its Jobs that are not hooks.
     pub fn jobs(&self) -> Vec<&str> {
         self.named(&["Job"]).filter(|(.., object)| !is_hook(object)).map(|(_, name, _)| name).collect()
     }
 
-    /// The names of its hooks' Jobs that run at this event: `pre-install`.
+    /// Returns the names of its hook Jobs for an event such as `pre-install`.
     pub fn hook_jobs(&self, event: &str) -> Vec<&str> {
         self.named(&["Job"]).filter(|(.., object)| runs_at(object, event)).map(|(_, name, _)| name).collect()
     }
 
-    /// The names of all of its hooks' Jobs.
+    /// Returns the names of all its hook Jobs.
     pub fn all_hook_jobs(&self) -> Vec<&str> {
         self.named(&["Job"]).filter(|(.., object)| is_hook(object)).map(|(_, name, _)| name).collect()
     }
 
-    /// The pods of all of these that are there now.
+    /// Returns its current pods.
     pub fn pods(&self) -> Vec<Pod> {
         let state = self.watch.state();
         self.named(&WITH_PODS).flat_map(|(kind, name, _)| state.pods_of(kind, name)).cloned().collect()
     }
 
-    /// One of its objects, as helm renders it.
+    /// Returns one of its objects as rendered by helm.
     pub fn object(&self, kind: &str, name: &str) -> Option<&Value> {
         self.objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
     }
 
-    /// How far a `HorizontalPodAutoscaler` may scale one of its workloads; none where nothing scales it.
+    /// Returns the maximum to which a `HorizontalPodAutoscaler` may scale a workload, or `None` if none scales it.
     pub fn scales_to(&self, kind: &str, name: &str) -> Option<u64> {
         let target = |spec: &Value| spec["scaleTargetRef"]["kind"] == kind && spec["scaleTargetRef"]["name"] == name;
         let scalers = self.named(&["HorizontalPodAutoscaler"]).map(|(.., object)| &object["spec"]);

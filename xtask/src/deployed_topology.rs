@@ -1,4 +1,4 @@
-//! A topology's place in the cluster, from its installation to its end.
+//! A suite's topology while it is deployed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ use kubernetes::{call, given, logs};
 use suite::{PodSecurity, Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
-/// An acknowledged record together with the writes that may have left what it holds: several where its key is written
-/// again.
+/// An acknowledged record, and the writes that may have set its current value; there may be several if its key is
+/// overwritten.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// The record.
@@ -35,35 +35,35 @@ pub struct Kept {
     pub writes: Vec<Operation>,
 }
 
-/// A suite's topology that is deployed.
+/// A suite's topology while it is deployed.
 pub struct DeployedTopology {
     /// The suite.
     pub suite: Arc<Suite>,
     /// The topology.
     pub topology: Topology,
-    /// To the cluster.
+    /// The client of the cluster's API.
     pub client: kube::Client,
-    /// Its releases, in the suite's order.
+    /// Its releases in the suite's order; the last one is under test.
     pub releases: Vec<DeployedRelease>,
-    /// What each of its namespaces held before any of them came.
+    /// The content of each of its namespaces before the first install.
     pub baselines: BTreeMap<String, Baseline>,
-    /// helm for the release under test.
+    /// helm's command lines for the release under test.
     pub helm: Helm,
-    /// What the release under test is deployed with.
+    /// The values of the release under test.
     pub values: Values,
-    /// What is seen of the namespace of the release under test.
+    /// The watch of the namespace of the release under test.
     pub watch: Watch,
-    /// To the pods of that namespace.
+    /// HTTP to the pods of that namespace.
     pub http: Arc<Http>,
-    /// Records that earlier cases know to be there.
+    /// Acknowledged records of earlier cases.
     pub records: Mutex<Vec<Kept>>,
-    /// Where evidence of this topology goes.
+    /// The folder for evidence of this topology.
     pub folder: PathBuf,
     _logs: JoinSet<()>,
 }
 
 impl DeployedTopology {
-    /// Watches the namespaces of a variant's releases, which were just made.
+    /// Starts to collect the logs of a variant's releases, whose namespaces were just created.
     pub fn new(
         variant: &Variant,
         client: kube::Client,
@@ -97,52 +97,52 @@ impl DeployedTopology {
         })
     }
 
-    /// A release by its key; none means the one under test.
+    /// Returns a release by its key, or the release under test for `None`.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is no such release.
     pub fn deployed_release(&self, key: Option<&str>) -> anyhow::Result<&DeployedRelease> {
         let release = self.suite.release(key).map_err(anyhow::Error::msg)?;
         let found = self.releases.iter().find(|deployed_release| deployed_release.release == *release);
         found.with_context(|| format!("release {} is not deployed", release.key()))
     }
 
-    /// What is seen of each of its namespaces.
+    /// Returns the watch of each of its namespaces.
     pub fn watches(&self) -> Vec<Watch> {
         watches(&self.releases)
     }
 
-    /// The namespace.
+    /// Returns the namespace of the release under test.
     pub fn namespace(&self) -> &str {
         &self.helm.namespace
     }
 
-    /// Its pods.
+    /// Returns the API for the pods of that namespace.
     pub fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), self.namespace())
     }
 
-    /// Kind and name of what controls the replicas.
+    /// Returns kind and name of the workload that controls the replicas.
     ///
     /// # Errors
-    /// Where the suite does not say; cases that need it can't be listed then.
+    /// If the suite has none; the loader then rejects cases that need it.
     pub fn workload(&self) -> anyhow::Result<(&'static str, &str)> {
         self.suite.workload.as_ref().map(Workload::object).context("the suite has no [workload]")
     }
 
-    /// How far the workload is.
+    /// Returns the state of the workload's rollout.
     pub fn rollout(&self) -> Option<Rollout> {
         let (kind, name) = self.workload().ok()?;
         self.watch.state().rollout(kind, name)
     }
 
-    /// The replicas that are there now and have not ended, in order of their ordinals or names.
+    /// Returns the current replicas that have not ended, by ordinal or name.
     pub fn replicas(&self) -> Vec<Pod> {
         let Ok((kind, name)) = self.workload() else { return Vec::new() };
         self.watch.state().live_pods_of(kind, name).into_iter().cloned().collect()
     }
 
-    /// The names of the replicas that there should be; of those of a Deployment that there are.
+    /// Returns the names of the expected replicas; for a Deployment, those of the current ones.
     pub fn names(&self, replicas: u32) -> Vec<String> {
         match self.workload() {
             Ok(("StatefulSet", name)) => (0..replicas).map(|ordinal| format!("{name}-{ordinal}")).collect(),
@@ -150,13 +150,13 @@ impl DeployedTopology {
         }
     }
 
-    /// A pod by its name.
+    /// Returns a pod by its name.
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.watch.state().pods.get(name).cloned()
     }
 }
 
-/// The watches of all namespaces that releases are in, each once.
+/// Returns the watch of each namespace that a release is in.
 fn watches(releases: &[DeployedRelease]) -> Vec<Watch> {
     let by_namespace = releases
         .iter()
@@ -167,7 +167,7 @@ fn watches(releases: &[DeployedRelease]) -> Vec<Watch> {
 /// Creates a namespace of a run, which enforces a Pod Security Standard, and waits until pods can be created in it.
 ///
 /// # Errors
-/// What the API server answers, or what the namespace still lacks.
+/// If the API server refuses it, or the namespace does not become usable in time.
 pub async fn create_namespace(
     client: &kube::Client,
     name: &str,

@@ -1,4 +1,4 @@
-//! Drives a plan: lanes side by side, each case as soon as what it needs has ended.
+//! Drives a plan: lanes run in parallel, and a case starts as soon as the cases it depends on have ended.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,28 +11,28 @@ use tokio_util::sync::CancellationToken;
 use crate::plan::{Plan, PlannedCase};
 use events::{CaseName, Events, Verdict, What};
 
-/// The blocked_by of cases that an interrupt kept from running.
+/// The `blocked_by` of cases that did not run because of an interrupt.
 const INTERRUPT: &str = "the interrupt";
 
-/// Verdicts so far, by index of the case.
+/// The verdicts so far, by index of the case.
 type Board = watch::Sender<BTreeMap<usize, Verdict>>;
 
-/// How a plan is driven.
+/// Drives a plan.
 pub struct Drive<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// How many topologies run side by side.
+    /// The number of topologies that run in parallel.
     pub jobs: usize,
-    /// Where it is told.
+    /// The run's events.
     pub events: &'a Events,
-    /// Once cancelled, nothing begins but the clean-up.
+    /// Once cancelled, only the teardown still starts.
     pub cancel: &'a CancellationToken,
-    /// Why the cluster is of no more use, where that is what cancelled it.
+    /// Why the cluster was lost, if that is why `cancel` was cancelled.
     pub lost: &'a OnceLock<String>,
 }
 
 impl Drive<'_> {
-    /// Runs every case of the plan that is to run; events say what came of each.
+    /// Runs every selected case of the plan, and sends each verdict as an event.
     pub async fn run(&self, execute: impl AsyncFn(&PlannedCase) -> Verdict) {
         let board = Board::default();
         let jobs = Semaphore::new(self.jobs.max(1));
@@ -40,7 +40,7 @@ impl Drive<'_> {
         join_all(lanes).await;
     }
 
-    /// Runs the cases of a lane, one after another. A topology takes one of the jobs for all of its cases.
+    /// Runs the cases of a lane one after another. A topology holds one job for all of its cases.
     async fn lane(
         &self,
         lane: Vec<usize>,
@@ -61,21 +61,21 @@ impl Drive<'_> {
                 Verdict::NotRun { blocked_by }
             } else {
                 self.events.send(What::CaseStarted { case: case.name.clone() });
-                self.unblamed(execute(case).await, case, board).await
+                self.blamed_on_beside(execute(case).await, case, board).await
             };
-            self.tell_end(case, started.elapsed(), &verdict);
+            self.send_end(case, started.elapsed(), &verdict);
             board.send_modify(|verdicts| drop(verdicts.insert(index, verdict)));
         }
     }
 
-    /// The case that keeps this one from running: one that it needs, or one before it in its topology
+    /// Returns the case that keeps this one from running: a dependency that failed, or an earlier case of its topology
     /// that disturbed the release and failed.
     fn blocked_by(&self, case: &PlannedCase, before: &BTreeMap<usize, Verdict>) -> Option<CaseName> {
         let disturbed = case.after.iter().filter(|_| !case.spec.kind.cleans_up);
         let disturbed = disturbed.filter(|index| self.plan.cases[**index].spec.kind.disturbs);
         for index in case.needs.iter().chain(disturbed) {
             match before.get(index) {
-                // A cluster that could not be made, or not to the end, leaves something to be taken away.
+                // A cluster whose creation failed may have left something to tear down.
                 Some(Verdict::Failed { .. }) if case.spec.kind.tears_down => {}
                 Some(Verdict::Failed { .. }) => return Some(self.plan.cases[*index].name.clone()),
                 Some(Verdict::NotRun { blocked_by }) => return Some(blocked_by.clone()),
@@ -86,8 +86,8 @@ impl Drive<'_> {
         interrupted.then(|| self.lost.get().cloned().unwrap_or_else(|| INTERRUPT.to_owned()))
     }
 
-    /// A case that ran beside what it needs and failed because that did is not to blame.
-    async fn unblamed(&self, verdict: Verdict, case: &PlannedCase, board: &Board) -> Verdict {
+    /// Returns `NotRun` instead of the verdict if a case that this one ran beside, and depends on, failed.
+    async fn blamed_on_beside(&self, verdict: Verdict, case: &PlannedCase, board: &Board) -> Verdict {
         if case.beside.is_empty() || matches!(verdict, Verdict::Passed { .. }) {
             return verdict;
         }
@@ -99,13 +99,13 @@ impl Drive<'_> {
         }
     }
 
-    fn tell_end(&self, case: &PlannedCase, took: Duration, verdict: &Verdict) {
+    fn send_end(&self, case: &PlannedCase, took: Duration, verdict: &Verdict) {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.events.send(What::CaseEnded { case: case.name.clone(), took_ms, verdict: verdict.clone() });
     }
 }
 
-/// Waits until all of these cases have ended; answers the verdicts.
+/// Waits until all of these cases have ended; returns the verdicts.
 async fn ended(board: &Board, cases: impl Iterator<Item = &usize>) -> BTreeMap<usize, Verdict> {
     let cases: Vec<_> = cases.collect();
     let mut verdicts = board.subscribe();

@@ -1,4 +1,4 @@
-//! Driving: order, what blocks what, lanes side by side, interrupts.
+//! Tests of the order of cases, blocked cases, parallel lanes and interrupts.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use report::outcome;
 use report::run::{CaseStatus, ReportedRun};
 use suite::load;
 
-/// Runs the repository's suite with verdicts from a list of cases that fail.
+/// Runs the repository's suite with a list of cases that fail.
 struct Rehearsal {
     plan: Plan,
     failing: Vec<&'static str>,
@@ -27,7 +27,7 @@ impl Rehearsal {
         Self { plan, failing: failing.to_vec(), cancel: CancellationToken::new(), log: Mutex::default() }
     }
 
-    fn say(&self, line: String) {
+    fn log_line(&self, line: String) {
         self.log.lock().unwrap().push(line);
     }
 
@@ -36,9 +36,9 @@ impl Rehearsal {
         let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel, lost: &OnceLock::new() };
         drive
             .run(async |case: &PlannedCase| {
-                self.say(format!("begin {}", case.name));
+                self.log_line(format!("begin {}", case.name));
                 tokio::task::yield_now().await;
-                self.say(format!("end {}", case.name));
+                self.log_line(format!("end {}", case.name));
                 if self.failing.contains(&"interrupt") && case.name.ends_with("r1::health") {
                     self.cancel.cancel();
                 }
@@ -61,29 +61,29 @@ fn not_run(blocked_by: &str) -> CaseStatus {
 }
 
 #[tokio::test]
-async fn all_green_is_all_green() {
+async fn a_run_passes_if_all_cases_pass() {
     let rehearsal = Rehearsal::of(&[], &[]);
     let events = rehearsal.run(9).await;
     let run = ReportedRun::of(&events);
     assert_eq!(run.cases.len(), rehearsal.plan.cases.len());
     assert!(run.cases.iter().all(|case| case.shown == CaseStatus::Passed));
     let log = rehearsal.log.into_inner().unwrap();
-    assert_eq!(log.last().unwrap(), "end cluster::delete", "it cleans up when all else has ended");
+    assert_eq!(log.last().unwrap(), "end cluster::delete", "the teardown runs after all other cases");
 }
 
 #[tokio::test]
-async fn what_needs_a_failed_case_does_not_run_and_names_it() {
+async fn a_case_that_depends_on_a_failed_case_does_not_run_and_names_it() {
     let events = Rehearsal::of(&[], &["caesium::r3::ready"]).run(9).await;
     for case in ["voters", "pod_kill_leader", "upgrade", "rollback"] {
         assert_eq!(shown(&events, &format!("caesium::r3::{case}")), not_run("caesium::r3::ready"), "{case}");
     }
     assert_eq!(shown(&events, "caesium::r3::uninstall"), CaseStatus::Passed, "the clean-up runs");
-    assert_eq!(shown(&events, "caesium::r1::rollback"), CaseStatus::Passed, "another topology is not concerned");
+    assert_eq!(shown(&events, "caesium::r1::rollback"), CaseStatus::Passed, "another topology is not affected");
     assert_eq!(outcome::exit(&ReportedRun::of(&events), None), console::exit::Exit::CaseFailed);
 }
 
 #[tokio::test]
-async fn a_failed_check_blocks_nothing_a_failed_disturbance_what_comes_after() {
+async fn a_failed_check_blocks_nothing_but_a_failed_disturbance_blocks_later_cases() {
     let events = Rehearsal::of(&[], &["caesium::r3::health", "caesium::r3::pod_kill_leader"]).run(9).await;
     assert_eq!(shown(&events, "caesium::r3::voters"), CaseStatus::Passed);
     assert_eq!(shown(&events, "caesium::r3::pod_kill_follower"), not_run("caesium::r3::pod_kill_leader"));
@@ -92,7 +92,7 @@ async fn a_failed_check_blocks_nothing_a_failed_disturbance_what_comes_after() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
+async fn a_cluster_that_is_not_created_blocks_all_cases_but_the_charts() {
     let events = Rehearsal::of(&[], &["cluster::create", "images::load"]).run(9).await;
     assert_eq!(shown(&events, "images::load"), not_run("cluster::create"), "it failed only because of that");
     assert_eq!(shown(&events, "caesium::r1::install"), not_run("cluster::create"));
@@ -101,11 +101,11 @@ async fn a_cluster_that_is_not_made_blocks_all_but_the_chart() {
 }
 
 #[tokio::test]
-async fn an_interrupt_lets_only_the_clean_up_run() {
+async fn only_the_teardown_runs_after_an_interrupt() {
     let rehearsal = Rehearsal::of(&["r1::"], &["interrupt"]);
     let events = rehearsal.run(1).await;
     let later = CaseStatus::Failed("not run: the interrupt".to_owned());
-    assert_eq!(shown(&events, "caesium::r1::pod_kill"), later, "never green, and no blocked_by is reported red");
+    assert_eq!(shown(&events, "caesium::r1::pod_kill"), later, "failed, since no other case is reported as failed");
     assert_eq!(shown(&events, "cluster::delete"), CaseStatus::Passed);
     let log = rehearsal.log.into_inner().unwrap();
     assert!(!log.iter().any(|line| line.contains("uninstall")), "the namespace goes with the cluster");

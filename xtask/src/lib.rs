@@ -1,4 +1,4 @@
-//! Chartproof's harness: it drives a cluster, proves a chart on it, and reports what it saw.
+//! Chartproof's harness: plans the cases of suites, runs them on a cluster, and reports the verdicts.
 
 pub mod cases;
 pub mod cmd;

@@ -6,10 +6,13 @@ use clap::Parser;
 use console::exit;
 use xtask::cmd::{self, Command};
 
-/// Proves a Helm chart on a cluster: deploys it, asks it, kills it, and checks that nothing
-/// acknowledged was lost.
+/// Tests Helm charts end to end on kind or an embedded cluster
+///
+/// It installs a chart, injects faults while clients read and write, and checks that no acknowledged write is lost. Start
+/// with `cargo xtask init CHART`, which writes a first suite file, and `cargo xtask e2e --suite CHART`, which runs its
+/// cases.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

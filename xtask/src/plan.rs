@@ -1,4 +1,4 @@
-//! The plan: every case of the suites, what each needs, and which are to run.
+//! The plan: every case of the suites, its dependencies, and which cases run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,58 +8,58 @@ use console::exit::usage;
 use events::CaseName;
 use suite::{CaseKind, CaseSpec, Suite, Variant};
 
-/// A case and its place in the graph; cases are known by their index in the plan.
+/// A case and its place in the graph; other cases are referred to by their index in the plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedCase {
     /// Its full name.
     pub name: CaseName,
     /// Index of its suite's topology among the plan's variants.
     pub variant: Option<usize>,
-    /// As its topology lists it.
+    /// The case as listed in its topology.
     pub spec: CaseSpec,
     /// Cases that must have passed.
     pub needs: Vec<usize>,
-    /// Cases that must pass, too, but beside which it runs.
+    /// Cases that must pass too, but may run at the same time.
     pub beside: Vec<usize>,
-    /// Cases that must have ended, in whatever way.
+    /// Cases that must have ended, with any verdict.
     pub after: Vec<usize>,
 }
 
-/// All cases of the suites, and those that are to run.
+/// All cases of the suites, and which of them run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The suites in their topologies, as far as they are asked for.
+    /// The selected suites and topologies.
     pub variants: Vec<Arc<Variant>>,
-    /// All, in the order in which they are listed.
+    /// All cases, in the order of `--list`.
     pub cases: Vec<PlannedCase>,
-    /// Asked for by the filters.
+    /// The cases that the filters select.
     pub wanted: BTreeSet<usize>,
-    /// Wanted, or needed by a wanted one: these run and are reported.
+    /// The selected cases and their dependencies: these run and are reported.
     pub running: BTreeSet<usize>,
-    /// What of the suites does not run, and by which flag; a line for each flag.
+    /// The topologies and suites that don't run, with one line for each flag that left them out.
     pub left_out: Vec<String>,
 }
 
-/// Which cases are asked for.
+/// The filters of the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Parts of names, or whole names with `exact`; none means all.
+    /// Parts of names, or whole names with `exact`; an empty list selects all cases.
     pub words: Vec<String>,
     /// Parts of names, or whole names with `exact`, that are left out.
     pub skip: Vec<String>,
-    /// Whether the words are whole names.
+    /// Whether the words must match whole names.
     pub exact: bool,
-    /// Only topologies of these sizes; empty means all.
+    /// The numbers of replicas of the topologies to run; an empty list selects all topologies.
     pub replicas: Vec<u32>,
-    /// Nothing is cleaned up.
+    /// Whether to skip the cases that clean up.
     pub keep: bool,
 }
 
 impl Plan {
-    /// The plan of one or several suites.
+    /// Returns the plan for these suites.
     ///
     /// # Errors
-    /// A usage error where no topology has the number of replicas that is asked for.
+    /// A usage error if no topology has a requested number of replicas.
     pub fn of(suites: &[Arc<Suite>], selection: &Selection) -> anyhow::Result<Self> {
         let variants = variants(suites, &selection.replicas)?;
         let cases = cases(&variants);
@@ -70,39 +70,39 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The variants that have a case that runs; all of them where only cases run that belong to none.
+    /// Returns the variants that have a case that runs, or all variants if only cases without a topology run.
     pub fn about(&self) -> BTreeSet<usize> {
         let about: BTreeSet<_> = self.running().filter_map(|(_, case)| case.variant).collect();
         if about.is_empty() { (0..self.variants.len()).collect() } else { about }
     }
 
-    /// The cases that run, in order.
+    /// Returns the cases that run, in order.
     pub fn running(&self) -> impl Iterator<Item = (usize, &PlannedCase)> {
         self.running.iter().map(|index| (*index, &self.cases[*index]))
     }
 
-    /// The names of the cases that the filters ask for, without those that run because these need them.
+    /// Returns the names of the cases that the filters select, without their dependencies.
     pub fn selected(&self) -> Vec<String> {
         self.wanted.iter().map(|index| self.cases[*index].name.clone()).collect()
     }
 
-    /// The names of all cases, in order.
+    /// Returns the names of all cases, in order.
     pub fn names(&self) -> Vec<CaseName> {
         self.cases.iter().map(|case| case.name.clone()).collect()
     }
 
-    /// The names of the cases that don't run.
+    /// Returns the names of the cases that don't run.
     pub fn left_out_names(&self) -> Vec<CaseName> {
         let left_out = (0..self.cases.len()).filter(|index| !self.running.contains(index));
         left_out.map(|index| self.cases[index].name.clone()).collect()
     }
 
-    /// Whether a case of this kind is among those that run.
+    /// Whether a case of this kind runs.
     pub fn runs(&self, kind: &CaseKind) -> bool {
         self.running().any(|(_, case)| case.spec.kind == kind)
     }
 
-    /// The cases that run, in lanes: one after another within, side by side without.
+    /// Returns the cases that run, in lanes: the cases of a lane run in sequence, and the lanes in parallel.
     pub fn lanes(&self) -> Vec<Vec<usize>> {
         let mut lanes: Vec<Vec<usize>> = Vec::new();
         for (index, case) in self.running() {
@@ -119,27 +119,27 @@ impl Plan {
 }
 
 impl Selection {
-    /// What is asked for and there is not: a word that no case has, or a choice of filters that leaves no case. A run of
-    /// less than was meant must not pass.
+    /// Returns an error message if a word matches no case, or the filters leave no case: a run must not pass if it
+    /// tests less than was meant.
     pub fn misses(&self, plan: &Plan) -> Option<String> {
-        let known = "`cargo xtask e2e --list` names them";
-        let has = |word: &&String| !plan.cases.iter().any(|case| self.matches(word, case));
-        if let Some(word) = self.words.iter().find(has) {
-            return Some(format!("no case matches {word:?}; {known}"));
+        let fix = "`cargo xtask e2e --list` shows all cases";
+        let matches_none = |word: &&String| !plan.cases.iter().any(|case| self.matches(word, case));
+        if let Some(word) = self.words.iter().find(matches_none) {
+            return Some(format!("no case matches {word:?}; {fix}"));
         }
         if !plan.wanted.is_empty() {
             return None;
         }
         let keep = self.keep.then(|| "--keep".to_owned());
         let flags: Vec<_> = self.skip.iter().map(|word| format!("--skip {word:?}")).chain(keep).collect();
-        Some(format!("no case is left: {} leaves all out that are asked for; {known}", flags.join(" ")))
+        Some(format!("no case is left: {} leaves out all selected cases; {fix}", flags.join(" ")))
     }
 
     fn matches(&self, word: &str, case: &PlannedCase) -> bool {
         if self.exact { case.name == word } else { case.name.contains(word) }
     }
 
-    /// Whether a case is asked for.
+    /// Whether the filters select a case.
     fn takes(&self, case: &PlannedCase) -> bool {
         let matches = |word: &String| self.matches(word, case);
         if self.keep && case.spec.kind.cleans_up {
@@ -160,14 +160,16 @@ fn variants(suites: &[Arc<Suite>], replicas: &[u32]) -> anyhow::Result<Vec<Arc<V
             let sizes: BTreeSet<_> = variants.iter().map(|variant| variant.topology.replicas).collect();
             let sizes = sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let names = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(usage(format!("--replicas {wanted}: suite {names} has topologies of {sizes} replicas")));
+            return Err(usage(format!(
+                "--replicas {wanted}: no such topology; suite {names} has topologies with {sizes} replicas"
+            )));
         }
     }
     let takes = |variant: &Variant| replicas.is_empty() || replicas.contains(&variant.topology.replicas);
     Ok(variants.into_iter().filter(takes).map(Arc::new).collect())
 }
 
-/// What of the suites does not run: topologies of other sizes, suites without a case that the filters take.
+/// Lists what does not run: topologies with other numbers of replicas, and suites without a selected case.
 fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String> {
     let about: BTreeSet<_> = plan.running().filter_map(|(_, case)| case.variant).collect();
     let runs = |suite: &Suite| about.iter().any(|index| plan.variants[*index].suite.name == suite.name);
@@ -182,12 +184,12 @@ fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String>
     }
     let wanted = replicas.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let size = format!("left out by --replicas {wanted}: {}", by_size.join(", "));
-    let filter = format!("left out by the filters, which match none of their cases: {}", by_filter.join(", "));
+    let filter = format!("left out, since the filters match none of their cases: {}", by_filter.join(", "));
     let lines = [(by_size.is_empty(), size), (by_filter.is_empty(), filter)];
     lines.into_iter().filter(|(none, _)| !none).map(|(_, line)| line).collect()
 }
 
-/// Every case, in order: those before the topologies, the topologies', the clean-up.
+/// Returns every case in order: the cases before the topologies, the topologies' own, the teardown.
 fn cases(variants: &[Arc<Variant>]) -> Vec<PlannedCase> {
     let mut cases = Vec::new();
     let kinds = cases::kinds().into_iter().filter(|kind| !kind.has_topology());
@@ -221,7 +223,7 @@ fn push(cases: &mut Vec<PlannedCase>, spec: CaseSpec, variant: Option<(usize, &V
     cases.push(PlannedCase { name: format!("{place}::{}", spec.name), variant: index, spec, needs, beside, after });
 }
 
-/// The wanted cases, all that they need, and the clean-up of what they create.
+/// Returns the selected cases, their dependencies, and the teardown of what they create.
 fn closure(cases: &[PlannedCase], wanted: &BTreeSet<usize>, keep: bool) -> BTreeSet<usize> {
     let mut running = BTreeSet::new();
     let mut open: Vec<usize> = wanted.iter().copied().collect();

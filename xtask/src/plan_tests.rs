@@ -1,4 +1,4 @@
-//! Selection pulls in what is needed, and nothing else.
+//! Tests that a selection includes its dependencies and nothing else.
 
 use std::path::Path;
 
@@ -19,12 +19,12 @@ fn running(selection: &Selection) -> Vec<String> {
 }
 
 #[test]
-fn all_cases_are_those_of_the_design() {
+fn the_repositorys_suite_has_these_cases() {
     insta::assert_snapshot!(running(&Selection::default()).join("\n"));
 }
 
 #[test]
-fn a_case_pulls_in_what_it_needs_and_the_clean_up() {
+fn a_case_includes_its_dependencies_and_the_teardown() {
     assert_eq!(
         running(&select(&["r1::pod_kill"])),
         [
@@ -46,31 +46,38 @@ fn a_case_without_cluster_creates_none() {
 }
 
 #[test]
-fn exact_takes_whole_names_only() {
+fn exact_matches_whole_names_only() {
     let selection = Selection { exact: true, ..select(&["lint", "chart::template"]) };
     assert_eq!(running(&selection), ["chart::template"]);
 }
 
 #[test]
-fn filters_that_leave_nothing_or_less_than_was_meant_are_told() {
+fn filters_that_select_nothing_or_less_than_was_meant_are_an_error() {
     let misses = |selection: &Selection| selection.misses(&Plan::of(&suites(), selection).unwrap());
     let word = |selection: &[&str]| misses(&select(selection));
     assert_eq!(word(&["r1::ready"]), None);
-    let unknown = "no case matches \"r1::raedy\"; `cargo xtask e2e --list` names them";
-    assert_eq!(word(&["r1::ready", "r1::raedy"]).unwrap(), unknown, "the other one alone is less than was meant");
-    assert!(misses(&Selection { exact: true, ..select(&["r1::ready"]) }).is_some(), "no whole name");
+    let unknown = "no case matches \"r1::raedy\"; `cargo xtask e2e --list` shows all cases";
+    assert_eq!(
+        word(&["r1::ready", "r1::raedy"]).unwrap(),
+        unknown,
+        "running only the other one would test less than was meant"
+    );
+    assert!(misses(&Selection { exact: true, ..select(&["r1::ready"]) }).is_some(), "not a whole name");
     assert!(misses(&Selection { exact: true, ..select(&[""]) }).is_some());
     assert!(misses(&Selection { replicas: vec![3], ..select(&["::r1::"]) }).is_some());
     for everything in ["", "::"] {
         let skipped = misses(&Selection { skip: vec![everything.to_owned()], ..Selection::default() }).unwrap();
-        assert!(skipped.starts_with(&format!("no case is left: --skip {everything:?} leaves all out")), "{skipped}");
+        assert!(
+            skipped.starts_with(&format!("no case is left: --skip {everything:?} leaves out all selected cases")),
+            "{skipped}"
+        );
     }
     let kept = misses(&Selection { keep: true, ..select(&["uninstall"]) }).unwrap();
-    assert!(kept.starts_with("no case is left: --keep leaves all out"), "{kept}");
+    assert!(kept.starts_with("no case is left: --keep leaves out all selected cases"), "{kept}");
 }
 
 #[test]
-fn skip_leaves_out_but_not_what_others_need() {
+fn skip_leaves_out_cases_but_not_dependencies() {
     let selection = Selection { skip: vec!["r3".to_owned(), "install".to_owned()], ..select(&["caesium::"]) };
     let running = running(&selection);
     assert!(running.contains(&"caesium::r1::install".to_owned()), "{running:?}");
@@ -82,7 +89,7 @@ fn replicas_select_topologies() {
     let selection = Selection { replicas: vec![1], ..Selection::default() };
     assert!(running(&selection).iter().all(|name| !name.contains("::r3")));
     let error = Plan::of(&suites(), &Selection { replicas: vec![5], ..Selection::default() }).unwrap_err();
-    assert_eq!(error.to_string(), "--replicas 5: suite caesium has topologies of 1, 3 replicas");
+    assert_eq!(error.to_string(), "--replicas 5: no such topology; suite caesium has topologies with 1, 3 replicas");
 }
 
 #[test]
@@ -93,7 +100,7 @@ fn keep_cleans_nothing_up() {
 }
 
 #[test]
-fn topologies_are_lanes_side_by_side() {
+fn topologies_are_parallel_lanes() {
     let plan = Plan::of(&suites(), &Selection::default()).unwrap();
     let lanes = plan.lanes();
     let lengths: Vec<_> = lanes.iter().map(Vec::len).collect();
@@ -101,16 +108,16 @@ fn topologies_are_lanes_side_by_side() {
 }
 
 #[test]
-fn what_of_the_suites_does_not_run_is_told() {
+fn topologies_and_suites_that_do_not_run_are_listed() {
     let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm");
     let suites: Vec<_> = ["caesium", "kubernetes-job"]
         .map(|name| Arc::new(load::read(&helm.join(name), &cases::kinds()).unwrap()))
         .into();
     let left_out = |selection: &Selection| Plan::of(&suites, selection).unwrap().left_out;
     assert_eq!(left_out(&Selection::default()), Vec::<String>::new());
-    assert_eq!(left_out(&select(&["chart::lint"])), Vec::<String>::new(), "no suite is meant");
+    assert_eq!(left_out(&select(&["chart::lint"])), Vec::<String>::new(), "the filter is not about suites");
     let sized = Selection { replicas: vec![3], ..Selection::default() };
     assert_eq!(left_out(&sized), ["left out by --replicas 3: caesium::r1 (1), caelundas::job (1)"]);
     let filtered = left_out(&select(&["caelundas"]));
-    assert_eq!(filtered, ["left out by the filters, which match none of their cases: caesium"]);
+    assert_eq!(filtered, ["left out, since the filters match none of their cases: caesium"]);
 }

@@ -1,5 +1,4 @@
-//! The outcomes of the last run, repeated for `cargo nextest run`: only while what it proved is still the same, and
-//! nothing that was not proved is ever green.
+//! Shows the verdicts of the last run in `cargo nextest run`, as long as nothing that the run tested has changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,52 +14,52 @@ use report::run::{ReportedCase, ReportedRun};
 use suite::Suite;
 use tools::sha256_of_file;
 
-/// Names the file that is read instead of [`path`].
+/// The environment variable with the file to read instead of [`path`].
 pub const VARIABLE: &str = "CHARTPROOF_LAST_REPORT";
-/// Set by nextest for what it starts.
+/// The environment variable that nextest sets for its tests.
 const NEXTEST: &str = "NEXTEST";
-/// Folders within folders, at most; links can make them endless.
+/// The maximum depth of folders; links can make it infinite.
 const DEPTH_MAX: usize = 32;
-/// The harness's own sources; an installed one has none.
+/// The harness's own sources; they are missing if it was installed.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A run as it is kept to be repeated.
+/// The last run as it is saved.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Last {
-    /// Names the run.
+    /// The run's id.
     pub run_id: String,
-    /// The run's directory.
+    /// The run's folder.
     pub folder: PathBuf,
-    /// What it proved something of.
+    /// Everything that it tested.
     pub inputs: Inputs,
-    /// What came of its cases.
+    /// The verdicts of its cases.
     pub cases: Vec<(CaseName, Verdict)>,
 }
 
 /// Everything that a verdict depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// Why nobody can tell whether they are the same.
+    /// Why it is not known whether they have changed.
     pub doubt: Option<String>,
-    /// Folders and files, whose content counts: of charts all of it, also behind links.
+    /// Folders and files of the suites; everything in them counts, including the targets of links.
     pub roots: Vec<PathBuf>,
-    /// Folders and files of the harness's own, without what is hidden or built.
+    /// Folders and files of the harness; hidden files and build results don't count.
     #[serde(default)]
     pub sources: Vec<PathBuf>,
     /// The digest of every file.
     pub files: BTreeMap<PathBuf, String>,
 }
 
-/// Where the last run is kept, below the folder that e2e is started in.
+/// Returns the file of the last run, relative to the folder that e2e is started in.
 pub fn path() -> PathBuf {
     Path::new("target/chartproof/last.json").to_owned()
 }
 
 impl Inputs {
-    /// Those of a run of these suites.
+    /// Returns the inputs of a run of these suites.
     ///
     /// # Errors
-    /// Where a file can't be read.
+    /// If a file can't be read.
     pub fn of<'a>(
         suites: impl IntoIterator<Item = &'a Suite>,
         settings: &Settings,
@@ -70,7 +69,7 @@ impl Inputs {
         for suite in suites {
             roots.extend(suite.charts());
             roots.extend(suite.values_files());
-            // The suite file and what else stands beside it; not whatever is below, which may be a whole repository.
+            // The suite file and the files next to it, but no subfolders: they may be a whole repository.
             roots.extend(entries(&suite.folder)?.into_iter().filter(|entry| entry.is_file()));
         }
         if let UnderTest::Archive(archive) = image {
@@ -79,12 +78,12 @@ impl Inputs {
         roots.extend(settings.values.iter().cloned());
         let own = ["xtask", "tests/standin", "Cargo.toml", "Cargo.lock"].map(|name| Path::new(SOURCES).join(name));
         let sources = own.into_iter().filter_map(|source| source.canonicalize().ok()).collect();
-        // Not resolved further: a link may lead somewhere else tomorrow.
+        // Links are not resolved, since their targets may change.
         let roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         Self { doubt: doubt(settings, image), roots, sources, files: BTreeMap::new() }.read()
     }
 
-    /// The same with the files as they are now.
+    /// Reads the current files.
     fn read(self) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         for root in &self.roots {
@@ -96,7 +95,7 @@ impl Inputs {
         Ok(Self { files, ..self })
     }
 
-    /// Why these are not the same any more.
+    /// Returns what has changed, if anything has.
     fn changed(&self) -> Option<String> {
         if self.doubt.is_some() {
             return self.doubt.clone();
@@ -112,14 +111,14 @@ impl Inputs {
     }
 }
 
-/// What a run was given that nextest is not, or that can change without its name changing.
+/// Returns why a change could go unnoticed: values from flags, or an image that can change under the same name.
 fn doubt(settings: &Settings, image: &UnderTest) -> Option<String> {
     if !settings.set.is_empty() || !settings.values.is_empty() {
-        return Some("it was given values of its own, with --set or --values".to_owned());
+        return Some("it used --set or --values".to_owned());
     }
     match image {
         UnderTest::Reference(reference) if reference.digest.is_none() => {
-            Some(format!("the image {reference} is not named by its digest, and may be another one by now"))
+            Some(format!("the image {reference} has no digest and may have changed"))
         }
         _ => None,
     }
@@ -132,18 +131,14 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     read().with_context(|| format!("reading {}", folder.display()))
 }
 
-/// The digests of a file, or of all files of a folder that are wanted. What a link leads to counts as if it stood there.
+/// Adds the digest of a file, or of all wanted files of a folder, and follows links.
 fn digests(
     path: &Path,
     is_wanted: &impl Fn(&Path) -> bool,
     depth_left: usize,
     files: &mut BTreeMap<PathBuf, String>,
 ) -> anyhow::Result<()> {
-    ensure!(
-        depth_left > 0,
-        "{}: folders within folders without end, as a link to one above makes them",
-        path.display()
-    );
+    ensure!(depth_left > 0, "{}: folders are nested too deeply; does a link lead to a parent folder?", path.display());
     if path.is_dir() {
         for entry in entries(path)?.into_iter().filter(|entry| is_wanted(entry)) {
             digests(&entry, is_wanted, depth_left - 1, files)?;
@@ -155,36 +150,35 @@ fn digests(
     Ok(())
 }
 
-/// Neither hidden nor built.
+/// Whether a path is neither hidden nor a build result.
 fn is_source(path: &Path) -> bool {
     path.file_name().is_none_or(|name| !name.to_string_lossy().starts_with('.') && name != "target")
 }
 
 impl Last {
-    /// Keeps a run.
+    /// Saves a run.
     ///
     /// # Errors
-    /// Where it can't be written.
+    /// If the file can't be written.
     pub fn write(run: &ReportedRun, folder: &Path, inputs: Inputs, to: &Path) -> anyhow::Result<()> {
-        let cut_short = || Verdict::Failed { message: "it has no verdict".to_owned() };
+        let cut_short = || Verdict::Failed { message: "the case has no verdict".to_owned() };
         let verdict = |case: &ReportedCase| case.end.map_or_else(cut_short, |(_, verdict)| verdict.clone());
         let cases = run.cases.iter().map(|case| (case.name.to_owned(), verdict(case))).collect();
         let last = Self { run_id: run.run_id.to_owned(), folder: folder.to_owned(), inputs, cases };
         report::write(to, &serde_json::to_string(&last)?)
     }
 
-    /// The cases, each as it ended; a single red one where that says nothing of what is there now.
+    /// Returns a trial for each case with its verdict, or a single failed trial if the inputs have changed since.
     fn trials(self) -> Vec<Trial> {
         if let Some(why) = self.inputs.changed() {
-            let again = "`cargo xtask e2e` proves it again, then there is something to repeat";
-            let told = format!("run {} proved something else: {why}; {again}", self.run_id);
-            return vec![Trial::test("the_last_run_is_of_what_is_there_now", || Err(Failed::from(told)))];
+            let message = format!("run {} is out of date: {why}; run `cargo xtask e2e` again", self.run_id);
+            return vec![Trial::test("the_last_run_is_up_to_date", || Err(Failed::from(message)))];
         }
         let folder = self.folder.display().to_string();
         let trial = |(case, verdict): (CaseName, Verdict)| {
             // nextest shows these as skipped.
             let is_ignored = matches!(verdict, Verdict::NotApplicable { .. });
-            let told = match verdict {
+            let result = match verdict {
                 Verdict::Passed { .. } | Verdict::NotApplicable { .. } => Ok(()),
                 Verdict::Failed { message } => Err(format!("{message}\nrun {}, in {folder}", self.run_id)),
                 // nextest shows a case that is ignored at run time as passed.
@@ -192,22 +186,22 @@ impl Last {
                     Err(format!("not run: {blocked_by}\nrun {}, in {folder}", self.run_id))
                 }
             };
-            Trial::test(case, || told.map_err(Failed::from)).with_ignored_flag(is_ignored)
+            Trial::test(case, || result.map_err(Failed::from)).with_ignored_flag(is_ignored)
         };
         self.cases.into_iter().map(trial).collect()
     }
 }
 
-/// Lists and repeats what is kept in a file, as nextest asks for it; nothing where there is no file. `cargo test`, which
-/// has tests of its own, is told nothing.
+/// Lists and shows the verdicts of a saved run as nextest requests; nothing if there is no file, or under `cargo
+/// test`.
 pub fn run(file: &Path) -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let kept = std::fs::read_to_string(file).ok().filter(|_| std::env::var_os(NEXTEST).is_some());
     let trials = kept.map_or_else(Vec::new, |text| match serde_json::from_str::<Last>(&text) {
         Ok(last) => last.trials(),
         Err(error) => {
-            let told = format!("{}: {error}; `cargo xtask e2e` writes it anew", file.display());
-            vec![Trial::test("the_last_run_can_be_read", || Err(Failed::from(told)))]
+            let message = format!("{}: {error}; run `cargo xtask e2e` to write it again", file.display());
+            vec![Trial::test("the_last_run_can_be_read", || Err(Failed::from(message)))]
         }
     });
     libtest_mimic::run(&arguments, trials).exit_code()

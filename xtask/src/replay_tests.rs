@@ -1,4 +1,4 @@
-//! What a run that is repeated depends on.
+//! Tests of the inputs of a saved run.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use super::*;
 use suite::load;
 
-/// A chart with a chart behind a link, a file that is hidden, and values of another folder.
+/// Returns a folder with a chart that has a linked dependency, a hidden file, and values in another folder.
 fn scene() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let leaky = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky");
@@ -37,7 +37,7 @@ fn inputs(dir: &Path) -> Inputs {
 }
 
 #[test]
-fn every_file_that_went_in_counts() {
+fn every_input_file_counts() {
     let dir = scene();
     assert_eq!(inputs(dir.path()).changed(), None);
     for file in ["other/own.yaml", "dependency/values.yaml", "chart/.helmignore", "chart/templates/all.yaml"] {
@@ -59,7 +59,7 @@ fn the_harness_the_embedded_node_and_the_stand_in_count() {
 }
 
 #[test]
-fn a_link_that_leads_elsewhere_counts_and_one_that_leads_up_is_no_endless_loop() {
+fn a_changed_link_counts_and_a_link_to_a_parent_is_no_endless_loop() {
     let dir = scene();
     let (before, link) = (inputs(dir.path()), dir.path().join("chart/charts/dependency"));
     fs::remove_file(&link).unwrap();
@@ -67,5 +67,5 @@ fn a_link_that_leads_elsewhere_counts_and_one_that_leads_up_is_no_endless_loop()
     assert!(before.changed().unwrap().contains("charts/dependency/values.yaml has changed"));
     fs::remove_file(&link).unwrap();
     symlink("..", &link).unwrap();
-    assert!(before.changed().unwrap().contains("folders within folders without end"));
+    assert!(before.changed().unwrap().contains("folders are nested too deeply"));
 }

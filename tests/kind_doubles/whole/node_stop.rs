@@ -71,7 +71,7 @@ async fn a_node_that_an_interrupted_run_has_stopped_is_started_again() {
     let lines = user.doubles.lines();
     let at = |command: &str| lines.iter().position(|line| line.starts_with(command));
     assert!(at("docker start chartproof-control-plane") > at("docker kill chartproof-control-plane"), "{lines:#?}");
-    assert_eq!(user.clusters(), "nothing is left of any run");
+    assert_eq!(user.clusters(), "earlier runs left nothing behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! `answers`: a pod of a release answers a request with what is expected.
+//! `answers`: a pod of the release returns the expected value.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use suite::template::Fill;
 use suite::{CaseKind, Parameters, definitions};
 use suite::{Pointer, Request};
 
-/// After which one request is given up.
+/// The time limit of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "answers",
-        summary: "a pod of the release answers with this value",
+        summary: "a pod of the release returns this value",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -32,20 +32,20 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// The pod's port.
+    /// Port of the pod.
     #[schemars(schema_with = "definitions::port")]
     port: u16,
     /// The request.
     #[schemars(schema_with = "definitions::request")]
     request: Request,
-    /// JSON pointer to the value in the answer.
+    /// JSON pointer to the value in the response.
     #[schemars(schema_with = "definitions::pointer")]
     value: Pointer,
-    /// The value.
+    /// Expected value.
     #[schemars(schema_with = "definitions::words")]
     is: String,
 }
@@ -62,5 +62,5 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         let found = with.value.text(&body).ok_or_else(|| format!("{body} has nothing at {:?}", with.value.as_str()))?;
         if found == with.is { Ok(found) } else { Err(format!("{found} instead of {}", with.is)) }
     };
-    cx.wait.ask_until(&deployed_release.watch, &format!("Pod/{pod} answers {}", with.is), ask).await
+    cx.wait.ask_until(&deployed_release.watch, &format!("Pod/{pod} returns {}", with.is), ask).await
 }

@@ -1,5 +1,5 @@
-//! `autoscaler`: the `HorizontalPodAutoscaler` is accepted as it is meant. That it scales is not proven where nothing
-//! measures.
+//! `autoscaler`: the `HorizontalPodAutoscaler` has the expected settings. Whether it scales is not tested, since the
+//! cluster may have no metrics server.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "autoscaler",
-        summary: "a release beside it has this `HorizontalPodAutoscaler`, as it is meant; that it scales is not proven",
+        summary: "a second release has this `HorizontalPodAutoscaler` with these settings; whether it scales is not \
+                  tested",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -30,23 +31,23 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// What enables it, in a release of its own.
+    /// Values that enable it, in a second release.
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
-    /// Its name.
+    /// Name of the HorizontalPodAutoscaler.
     #[schemars(schema_with = "definitions::object")]
     hpa: String,
-    /// Least replicas.
+    /// Minimum number of replicas.
     #[schemars(range(min = 1, max = 1000))]
     min: i32,
-    /// Most replicas.
+    /// Maximum number of replicas.
     #[schemars(range(min = 1, max = 1000))]
     max: i32,
-    /// Targets in percent of what is requested, by resource: `{ cpu = 70 }`.
+    /// Target utilization in percent of the request, by resource: `{ cpu = 70 }`.
     #[schemars(schema_with = "targets")]
     targets: BTreeMap<String, i32>,
 }
@@ -69,7 +70,7 @@ fn targets(_: &mut SchemaGenerator) -> Schema {
 fn bounds(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
     let With { min, max, .. } = case.with()?;
     if min > max {
-        return Err(format!("`min = {min}` is more than `max = {max}`: swap them"));
+        return Err(format!("`min = {min}` is greater than `max = {max}`: swap them"));
     }
     Ok(())
 }
@@ -84,7 +85,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         check(&with, &found.spec, &extra.workloads())
     })
     .await?;
-    Ok(format!("{} to {} replicas; not proven: that it scales, which needs a metrics server", with.min, with.max))
+    Ok(format!("{} to {} replicas; whether it scales was not tested", with.min, with.max))
 }
 
 fn check(with: &With, spec: &HorizontalPodAutoscalerSpec, workloads: &[(&str, &str)]) -> anyhow::Result<()> {
@@ -92,14 +93,14 @@ fn check(with: &With, spec: &HorizontalPodAutoscalerSpec, workloads: &[(&str, &s
     let bounds = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
     ensure!(
         bounds == (with.min, with.max),
-        "HorizontalPodAutoscaler/{name} goes from {} to {} replicas",
+        "HorizontalPodAutoscaler/{name} scales from {} to {} replicas",
         bounds.0,
         bounds.1
     );
     let target = (spec.scale_target_ref.kind.as_str(), spec.scale_target_ref.name.as_str());
     ensure!(
         workloads.contains(&target),
-        "HorizontalPodAutoscaler/{name} scales {}/{}, which is none of the release",
+        "HorizontalPodAutoscaler/{name} scales {}/{}, which is not a workload of the release",
         target.0,
         target.1
     );
@@ -133,15 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_named() {
+    fn differences_are_named() {
         checked(|_| ()).unwrap();
         let error = |change: fn(&mut serde_json::Value)| checked(change).unwrap_err().to_string();
         assert_eq!(
             error(|spec| spec["maxReplicas"] = json!(4)),
-            "HorizontalPodAutoscaler/web goes from 2 to 4 replicas"
+            "HorizontalPodAutoscaler/web scales from 2 to 4 replicas"
         );
         let other = error(|spec| spec["scaleTargetRef"]["name"] = json!("api"));
-        assert_eq!(other, "HorizontalPodAutoscaler/web scales Deployment/api, which is none of the release");
+        assert_eq!(other, "HorizontalPodAutoscaler/web scales Deployment/api, which is not a workload of the release");
         let none = error(|spec| spec["metrics"] = json!([]));
         assert_eq!(none, "HorizontalPodAutoscaler/web has the targets {} instead of {\"cpu\": 70}");
     }

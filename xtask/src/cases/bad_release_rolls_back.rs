@@ -1,4 +1,4 @@
-//! `bad_release_rolls_back`: a release that can't become ready rolls back by itself, and the old one never stops.
+//! `bad_release_rolls_back`: an upgrade that can't become ready rolls back automatically, and the old pods stay ready.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "bad_release_rolls_back",
-        summary: "an upgrade that can't become ready rolls back by itself; no ready pod is lost meanwhile",
+        summary: "an upgrade that can't become ready rolls back automatically, and no ready pod is lost meanwhile",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -26,14 +26,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// Values of the bad release.
+    /// Values of the bad upgrade.
     #[schemars(schema_with = "definitions::changes")]
     set: Vec<String>,
-    /// How long helm waits before it gives the release up, in seconds.
+    /// Time in seconds that helm waits for the upgrade.
     #[schemars(range(min = 1, max = 3600))]
     timeout_s: u64,
 }
@@ -50,22 +50,22 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     extra::changed(cx, &mut bad, &changes).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).arg(bad.helm.rollback_on_failure());
     let upgrade = upgrade.args(["--wait", "--timeout", &format!("{}s", with.timeout_s)]);
-    // helm takes its time to roll back, and waits for that, too.
+    // Time for helm to roll back and to wait for that.
     let upgrade = upgrade.timeout(Duration::from_secs(2 * with.timeout_s + 30).min(cx.wait.left()));
     let line = upgrade.line();
     let (outcome, lost) = before.while_doing(upgrade.run()).await;
     if outcome.is_ok() {
-        bail!("{line}: it succeeded, though the release can't become ready");
+        bail!("{line}: it succeeded, although the release should not become ready");
     }
     if let Some(lost) = lost {
-        bail!("the old release stopped: {lost}");
+        bail!("the old release lost ready pods: {lost}");
     }
     rolled_out::rolled_out(cx, deployed_release).await?;
     before.check()?;
     let now = deployed_release.helm.revision().await?;
     ensure!(
         now == revision + 2,
-        "{line}: revision {now} is current; {} should be, a roll-back of {}",
+        "{line}: revision {now} is current instead of {}, the rollback of {}",
         revision + 2,
         revision + 1
     );

@@ -1,6 +1,6 @@
-//! `chart::dry_run`: the API server accepts every rendered object, strictly and dry, in a namespace of its own.
+//! `chart::dry_run`: the API server accepts every rendered object in a strict dry run, in a separate namespace.
 //!
-//! Only service accounts are really created there, and first: a pod is refused whose account is not stored.
+//! Service accounts are really created there, and first, since a pod is refused if its account does not exist.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use crate::deployed_topology;
 use kubernetes::call;
 use suite::{CaseKind, PodSecurity};
 
-/// Who applies, as the API server's managed fields name it.
+/// The field manager of these requests.
 const MANAGER: &str = "chartproof";
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "dry_run",
-        summary: "the API server accepts the rendered objects, strictly and dry",
+        summary: "the API server accepts the rendered objects in a strict dry run",
         group: Some("chart"),
         needs: &[&chart_template::CASE.kind, &cluster_create::CASE.kind],
         ..CaseKind::DEFAULT
@@ -47,14 +47,14 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         manifests.sort_by_key(|(_, manifest)| !is_account(manifest));
         for (level, manifest) in manifests {
             let namespace = namespace_of(cx, &mut namespaces, level).await?;
-            let told =
+            let what =
                 format!("{}/{} of {}", text(&manifest, "/kind"), text(&manifest, "/metadata/name"), variant.label());
-            cx.wait.waiting(told.clone());
-            apply(&live.client, &namespace, manifest).await.context(told)?;
+            cx.wait.waiting(what.clone());
+            apply(&live.client, &namespace, manifest).await.context(what)?;
             accepted += 1;
         }
     }
-    ensure!(accepted > 0, "no topology renders any object: there is nothing to accept");
+    ensure!(accepted > 0, "no topology renders any objects");
     let api: Api<Namespace> = Api::all(live.client.clone());
     for namespace in namespaces.values() {
         call(&format!("deleting Namespace/{namespace}"), api.delete(namespace, &DeleteParams::default())).await?;
@@ -82,20 +82,21 @@ async fn apply(client: &kube::Client, namespace: &str, manifest: Value) -> anyho
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     let kind = GroupVersionKind::gvk(group, version, text(&manifest, "/kind"));
     let pinned = discovery::pinned_kind(client, &kind);
-    let (resource, capabilities) = call(&format!("asking for kind {} of {api_version}", kind.kind), pinned).await?;
+    let (resource, capabilities) = call(&format!("discovering kind {} of {api_version}", kind.kind), pinned).await?;
     ensure!(
         capabilities.scope == Scope::Namespaced,
-        "a chart under test may not make a {} for the whole cluster",
+        "a chart under test must not create a cluster-scoped {}",
         kind.kind
     );
     let (name, dry_run) = (text(&manifest, "/metadata/name").to_owned(), !is_account(&manifest));
     let mut object: DynamicObject = serde_json::from_value(manifest)?;
-    // Rendered for its release's namespace; this one stands in for it.
+    // Replaces the namespace of its release.
     object.metadata.namespace = Some(namespace.to_owned());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let params =
         PatchParams { dry_run, field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER) };
-    call(if dry_run { "dry run" } else { "creating it" }, api.patch(&name, &params, &Patch::Apply(&object))).await?;
+    call(if dry_run { "dry run" } else { "creating the account" }, api.patch(&name, &params, &Patch::Apply(&object)))
+        .await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `chart::template`: the chart renders with each topology's values, and something comes of it.
+//! `chart::template`: the chart renders with each topology's values, and the result is not empty.
 
 use anyhow::ensure;
 
@@ -10,7 +10,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "template",
-        summary: "the chart renders with each topology's values, and something comes of it",
+        summary: "the chart renders with each topology's values, and the result is not empty",
         group: Some("chart"),
         ..CaseKind::DEFAULT
     },
@@ -20,10 +20,10 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let rendered = futures::future::try_join_all(cx.run.subject.about().map(|variant| cx.run.render(variant))).await?;
     for (variant, rendered) in cx.run.subject.about().zip(&rendered) {
-        // Another release may be nothing but the definitions in its chart's crds/, which are not rendered.
+        // Other releases may contain only the definitions in their chart's crds/, which are not rendered.
         let nothing = rendered.last().is_none_or(Vec::is_empty);
         let release = variant.suite.under_test().key();
-        ensure!(!nothing, "release {release} of topology {} renders no object", variant.topology.name);
+        ensure!(!nothing, "release {release} of topology {} renders no objects", variant.topology.name);
     }
     let objects = rendered.iter().flat_map(|releases| releases.iter()).map(Vec::len).sum::<usize>();
     Ok(format!("{objects} objects"))

@@ -1,4 +1,4 @@
-//! `claims_removed`: the claims that outlived their release are found by their label, and deleted.
+//! `claims_removed`: claims that outlived their release are found by their label, and deleted.
 
 use anyhow::ensure;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -31,14 +31,17 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace());
     let of_release = ListParams::default().labels(&label);
     let found = call("listing claims", claims.list(&of_release)).await?.items.len();
-    ensure!(found > 0, "no PersistentVolumeClaim has the label {label}: what outlives a release has to be found by it");
-    let told = format!("deleting the claims with {label}");
-    call(&told, claims.delete_collection(&DeleteParams::default(), &of_release)).await?;
+    ensure!(
+        found > 0,
+        "no PersistentVolumeClaim has the label {label}, which is needed to find what outlives the release"
+    );
+    let what = format!("deleting the claims with {label}");
+    call(&what, claims.delete_collection(&DeleteParams::default(), &of_release)).await?;
     let gone = async || match claims.list(&of_release).await.map(|left| left.items.len()) {
         Ok(0) => Ok(()),
         Ok(left) => Err(format!("{left} left")),
         Err(error) => Err(error.to_string()),
     };
-    cx.wait.ask_until(&deployed_release.watch, &told, gone).await?;
+    cx.wait.ask_until(&deployed_release.watch, &what, gone).await?;
     Ok(format!("{found} with {label}"))
 }

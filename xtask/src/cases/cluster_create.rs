@@ -1,5 +1,5 @@
-//! `cluster::create`: the cluster is there, its API answers, and where it has several nodes, all of them take pods: what is
-//! installed earlier ends up on the first that does.
+//! `cluster::create`: the cluster exists, its API responds, and if it has several nodes, all of them accept pods. Pods
+//! that are created earlier would all run on the first ready node.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use kubernetes::call;
 use kubernetes::unrecoverable::NodeProblem;
 use suite::CaseKind;
 
-/// How often what is known of the nodes is looked at.
+/// The interval at which the nodes are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long nodes of a cluster that was there before are waited for: one of them may be down for good.
+/// How long to wait for the nodes of an existing cluster, since one may be down for good.
 const EXISTING_MAX: Duration = Duration::from_secs(60);
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "create",
-        summary: "the cluster is there, its API answers, and all of several nodes take pods",
+        summary: "the cluster exists, its API responds, and if it has several nodes, all of them accept pods",
         group: Some("cluster"),
         ..CaseKind::DEFAULT
     },
@@ -39,15 +39,15 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     Ok(format!("kubernetes {}{several}", version.git_version))
 }
 
-/// Waits until each of several nodes is ready. A single one is not waited for: images are loaded meanwhile, and pods
-/// start as soon as it is.
+/// Waits until each of several nodes is ready. A single node needs no wait: images are loaded meanwhile, and pods
+/// start as soon as it is ready.
 async fn several_ready(cx: &CaseContext, live: &Live) -> anyhow::Result<String> {
     let listed = call("listing the nodes", Api::<Node>::all(live.client.clone()).list(&ListParams::default())).await;
     let count = match listed {
         Ok(listed) => listed.items.len(),
-        // A person's own cluster may not show its nodes.
+        // On an existing cluster, listing nodes may be forbidden.
         Err(error) if cx.run.cluster.is_existing() => {
-            cx.run.events.note(format!("the cluster does not show its nodes: {error:#}"));
+            cx.run.events.note(format!("the nodes of the cluster are unknown: {error:#}"));
             return Ok(String::new());
         }
         Err(error) => return Err(error),
@@ -68,14 +68,14 @@ async fn several_ready(cx: &CaseContext, live: &Live) -> anyhow::Result<String> 
                 cx.run.events.note(format!("replicas may not spread: {words}"));
                 return Ok(String::new());
             }
-        } else if is_final(&unready, began) || cx.wait.left().is_zero() {
+        } else if is_unrecoverable(&unready, began) || cx.wait.left().is_zero() {
             bail!("{words}; {} of {count} nodes are ready", count.saturating_sub(unready.len()));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Whether one of the nodes has had its time.
-fn is_final(unready: &[NodeProblem], began: Instant) -> bool {
+/// Whether one of the nodes has exceeded its time limit.
+fn is_unrecoverable(unready: &[NodeProblem], began: Instant) -> bool {
     unready.iter().filter_map(|trouble| trouble.final_after).any(|limit| began.elapsed() >= limit)
 }

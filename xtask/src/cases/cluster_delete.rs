@@ -1,4 +1,4 @@
-//! `cluster::delete`: what the run created is gone.
+//! `cluster::delete`: everything that the run created is deleted.
 
 use super::cluster_create;
 use super::support::case::{Case, passing};
@@ -9,7 +9,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "delete",
-        summary: "what the run created is gone",
+        summary: "everything that the run created is deleted",
         group: Some("cluster"),
         needs: &[&cluster_create::CASE.kind],
         cleans_up: true,
@@ -20,6 +20,6 @@ pub static CASE: Case = Case {
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
-    // The run is over but for this: whatever is red is red by now.
+    // This is the last case, so all other verdicts are known.
     cx.run.delete_cluster(cx.run.ending.has_failed()).await
 }

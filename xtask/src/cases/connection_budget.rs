@@ -1,4 +1,5 @@
-//! `connection_budget`: the connection pools of all replicas of all releases together fit what the database takes.
+//! `connection_budget`: all connection pools of all replicas and releases need fewer connections than the database
+//! allows.
 
 use anyhow::{Context as _, bail, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, EnvVarSource, PodSpec, Secret};
@@ -17,8 +18,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "connection_budget",
-        summary: "replicas times pool size, over all releases, are less than the database takes; a size may come from a \
-                  ConfigMap or a Secret, and one that can't be known fails",
+        summary: "all pools of all replicas, over all releases, need fewer connections than the database allows. A \
+                  pool size may come from a ConfigMap or a Secret; if it can't be found out, the case fails",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: leaves_some,
@@ -27,17 +28,17 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// The environment variable that sets the size of a replica's pool.
+    /// Environment variable with the size of a replica's pool.
     #[schemars(schema_with = "definitions::variable")]
     variable: String,
-    /// How many connections the database takes.
+    /// Number of connections that the database allows.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_connections: u64,
-    /// How many of these are for others.
+    /// Number of these that are reserved for others.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     reserve: u64,
@@ -47,14 +48,16 @@ struct With {
 struct Pools {
     workload: String,
     replicas: u64,
-    /// Of all containers of one replica.
+    /// The total of all containers of one replica.
     size: u64,
 }
 
 fn leaves_some(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
     let With { reserve, max_connections: max, .. } = case.with()?;
     if reserve >= max {
-        return Err(format!("`reserve = {reserve}` leaves nothing of `max_connections = {max}`: make it smaller"));
+        return Err(format!(
+            "`reserve = {reserve}` leaves no connection of `max_connections = {max}`: make it smaller"
+        ));
     }
     Ok(())
 }
@@ -65,33 +68,33 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for deployed_release in &deployed.releases {
         pools.extend(pools_of(cx, deployed_release, &with.variable).await?);
     }
-    ensure!(!pools.is_empty(), "no container has the variable {}: there is nothing to add up", with.variable);
-    let told: Vec<_> =
+    ensure!(!pools.is_empty(), "no container has the variable {}; check `variable`", with.variable);
+    let each: Vec<_> =
         pools.iter().map(|pool| format!("{} {} × {}", pool.workload, pool.replicas, pool.size)).collect();
     let sum = pools.iter().fold(0_u64, |sum, pool| sum.saturating_add(pool.replicas.saturating_mul(pool.size)));
-    let (told, free) = (told.join(", "), with.max_connections.saturating_sub(with.reserve));
+    let (each, free) = (each.join(", "), with.max_connections.saturating_sub(with.reserve));
     ensure!(
         sum < free,
-        "{told}: {sum} connections; the database takes {}, {} of them for others",
+        "{each}: {sum} connections; the database allows {}, of which {} are reserved",
         with.max_connections,
         with.reserve
     );
-    Ok(format!("{told}: {sum} of {free} connections"))
+    Ok(format!("{each}: {sum} of {free} connections"))
 }
 
-/// Each workload of a release that has pools.
+/// Returns the pools of each workload of a release that has any.
 async fn pools_of(cx: &CaseContext, deployed_release: &DeployedRelease, variable: &str) -> anyhow::Result<Vec<Pools>> {
     let mut pools = Vec::new();
     for (kind, name) in deployed_release.workloads() {
         let template = deployed_release.object(kind, name).and_then(|object| object.pointer("/spec/template/spec"));
         let spec: PodSpec = serde_json::from_value(template.cloned().unwrap_or_default())
             .with_context(|| format!("the pods of {kind}/{name}"))?;
-        // Init containers end before the pool is opened, but for sidecars.
+        // Init containers other than sidecars end before the pools are opened.
         let sidecars = spec.init_containers.iter().flatten().filter(|init| resources::pod_requests::is_sidecar(init));
         let mut size = 0;
         for container in spec.containers.iter().chain(sidecars) {
-            let told = || format!("{} in container {} of {kind}/{name}", variable, container.name);
-            size += size_of(cx, deployed_release, container, variable).await.with_context(told)?.unwrap_or(0);
+            let place = || format!("{} in container {} of {kind}/{name}", variable, container.name);
+            size += size_of(cx, deployed_release, container, variable).await.with_context(place)?.unwrap_or(0);
         }
         if size > 0 {
             let now = deployed_release
@@ -106,7 +109,7 @@ async fn pools_of(cx: &CaseContext, deployed_release: &DeployedRelease, variable
     Ok(pools)
 }
 
-/// The size of a container's pool; none where it has no such variable.
+/// Returns the size of a container's pool, or `None` if it does not have the variable.
 async fn size_of(
     cx: &CaseContext,
     deployed_release: &DeployedRelease,
@@ -118,20 +121,21 @@ async fn size_of(
     size(&value).map(Some)
 }
 
-/// A pool's size. The value is not shown: it may be a Secret's.
+/// Parses a pool's size. The value is not shown, since it may come from a Secret.
 fn size(value: &str) -> anyhow::Result<u64> {
     let size = value.trim().parse::<u64>().ok().filter(|size| (1..=1_000_000).contains(size));
-    size.context("its value is no whole number from 1 to 1000000: how many connections that are can't be told")
+    size.context("its value is not a whole number from 1 to 1000000")
 }
 
-/// Where variables get their values from.
+/// Looks up the values of variables.
 struct Source<'a> {
     client: &'a kube::Client,
     namespace: &'a str,
 }
 
 impl Source<'_> {
-    /// A variable's value as kubelet makes it: the last entry counts, and one of `env` before all of `envFrom`.
+    /// Returns a variable's value as kubelet sets it: the last entry counts, and `env` takes precedence over
+    /// `envFrom`.
     async fn value_of(&self, container: &Container, variable: &str) -> anyhow::Result<Option<String>> {
         if let Some(one) = container.env.iter().flatten().rfind(|one| one.name == variable) {
             return self.value(one).await;
@@ -152,7 +156,7 @@ impl Source<'_> {
     async fn value(&self, variable: &EnvVar) -> anyhow::Result<Option<String>> {
         match (&variable.value_from, &variable.value) {
             (None, Some(value)) if value.contains("$(") => {
-                bail!("it refers to another variable: write the number itself")
+                bail!("its value refers to another variable: write the number itself")
             }
             (None, value) => Ok(Some(value.clone().unwrap_or_default())),
             (Some(EnvVarSource { config_map_key_ref: Some(key), .. }), _) => {
@@ -161,7 +165,7 @@ impl Source<'_> {
             (Some(EnvVarSource { secret_key_ref: Some(key), .. }), _) => {
                 self.secret(&key.name, &key.key, key.optional.unwrap_or(false)).await
             }
-            (Some(_), _) => bail!("it comes from the pod itself or a file: name a variable that has the number"),
+            (Some(_), _) => bail!("its value comes from the pod or a file: choose a variable that contains the number"),
         }
     }
 
@@ -187,12 +191,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_size_is_not_left_out_of_the_sum() {
+    fn an_invalid_size_is_an_error() {
         assert_eq!(size("20").unwrap(), 20);
-        assert_eq!(size(" 20\n").unwrap(), 20, "as a file or a Secret ends");
+        assert_eq!(size(" 20\n").unwrap(), 20, "with a trailing newline, as from a file or a Secret");
         for value in ["", "0", "-1", "20%", "twenty", "1e3", "18446744073709551615"] {
             let error = size(value).unwrap_err().to_string();
-            assert!(error.starts_with("its value is no whole number"), "{value:?}: {error}");
+            assert!(error.starts_with("its value is not a whole number"), "{value:?}: {error}");
         }
     }
 }

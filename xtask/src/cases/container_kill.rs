@@ -1,4 +1,4 @@
-//! `container_kill`: the application's container is killed under load and restarts in its pod, with its IP and volumes.
+//! `container_kill`: the application's container is killed under load, and restarts in its pod with the same IP.
 
 use anyhow::{Context as _, ensure};
 use futures::FutureExt;
@@ -19,7 +19,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "container_kill",
-        summary: "the leader's container is killed, on the node; it restarts in its pod with the same IP",
+        summary: "the leader's container is killed on its node, and restarts in its pod with the same IP",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },
@@ -31,21 +31,21 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let deployed = disturbance.deployed.clone();
     let leader = settled::leader(&deployed).await;
-    // The leader's is the one that hurts; where nobody tells who leads, any.
+    // The leader's container hurts most; if no leader is reported, any container will do.
     let name = leader.clone().or_else(|| deployed.names(replicas).pop()).unwrap_or_default();
-    let before = deployed.pod(&name).with_context(|| format!("Pod/{name} is not there"))?;
+    let before = deployed.pod(&name).with_context(|| format!("Pod/{name} does not exist"))?;
     let (victim, restarts) = victim(&deployed, &before)?;
     disturbance.restarts.allow(&victim.pod_uid, &victim.container);
     let which = if leader.is_some() { "the leader's" } else { "a replica's" };
     let fault = disturbance.recorder.fault(format!("kill container {} of Pod/{name} ({which})", victim.container));
     if !cx.run.cluster.kill_container(&victim).await? {
-        let why = format!("nothing reaches the container runtime on the nodes of {}", cx.run.cluster.name());
+        let why = format!("the container runtime on the nodes of {} can't be reached", cx.run.cluster.name());
         return Ok(Conclusion::NotApplicable(why));
     }
     restarted(cx, &deployed, &name, &victim.container, restarts).await?;
     disturbance.settled_again(fault).await?;
     let after = deployed.pod(&name).with_context(|| format!("Pod/{name} is gone"))?;
-    ensure!(after.uid() == before.uid(), "Pod/{name} was replaced: a container that is killed restarts in its pod");
+    ensure!(after.uid() == before.uid(), "Pod/{name} was replaced, but a killed container should restart in its pod");
     let kept = (objects::ip(&before), objects::ip(&after));
     ensure!(kept.0 == kept.1, "Pod/{name} has another IP after its container restarted: {kept:?}");
     let now = status(&deployed, &after).map_or(0, |status| status.restart_count);
@@ -54,7 +54,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     disturbance.end().await.map(Conclusion::Passed)
 }
 
-/// The application's container in a pod, and how often it has restarted.
+/// Returns the application's container in a pod, and its restart count.
 fn victim(deployed: &DeployedTopology, pod: &Pod) -> anyhow::Result<(RunningContainer, i32)> {
     let missing = || format!("Pod/{} has no running container of the application", pod.name_any());
     let status = status(deployed, pod).with_context(missing)?;

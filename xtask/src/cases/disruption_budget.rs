@@ -1,4 +1,4 @@
-//! `disruption_budget`: as many evictions are allowed as the replicas can bear, and the next one is refused.
+//! `disruption_budget`: as many evictions are allowed as the replicas tolerate, and the next one is refused.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "disruption_budget",
-        summary: "as many evictions are allowed as the replicas can bear (a quorum stays, or as many as `keeps` says); the \
-                  next is refused",
+        summary: "the disruption budget allows as many evictions as the replicas tolerate (a quorum remains, or \
+                  `keeps` replicas) and refuses the next one",
         needs: &[&ready::CASE.kind],
         disturbs: true,
         missing: budget,
@@ -34,11 +34,11 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// How many replicas have to stay; a quorum unless said.
+    /// Number of replicas that must remain; a quorum by default.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     keeps: Option<u32>,
@@ -46,14 +46,14 @@ struct With {
 
 fn budget(suite: &Suite) -> Option<&'static str> {
     let has_none = suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
-    let name = || has_none.then_some("the budget's name: add `disruption_budget = \"NAME\"` to [workload]");
+    let name = || has_none.then_some("the name of the budget: add `disruption_budget = \"NAME\"` to [workload]");
     missing::workload(suite).or_else(name)
 }
 
 fn keeps(case: &CaseSpec, topology: &Topology, _: &Suite) -> Result<(), String> {
     let (keeps, replicas) = (case.with::<With>()?.keeps.unwrap_or(0), topology.replicas);
     if keeps > replicas {
-        return Err(format!("`keeps = {keeps}` is more than `replicas = {replicas}`: write {replicas} or fewer"));
+        return Err(format!("`keeps = {keeps}` is greater than `replicas = {replicas}`: write {replicas} or less"));
     }
     Ok(())
 }
@@ -63,16 +63,16 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = deployed.topology.replicas;
     settled::settled(cx, &deployed, replicas).await?;
     let quorum = cx.with::<With>()?.keeps.unwrap_or(replicas / 2 + 1);
-    let bearable = replicas - quorum;
+    let tolerated = replicas - quorum;
     let allowed = allowed(cx, &deployed).await?;
     ensure!(
-        allowed == bearable,
-        "the disruption budget allows {allowed} of {replicas} pods to go at once, the quorum of {quorum} can bear {bearable}"
+        allowed == tolerated,
+        "the disruption budget allows {allowed} of {replicas} pods to be evicted; a quorum of {quorum} tolerates {tolerated}"
     );
     let before: BTreeSet<_> = deployed.replicas().iter().filter_map(ResourceExt::uid).collect();
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
-    // All at once: one after the other, a successor may be ready before the next one is asked for.
-    let order = deployed.names(replicas).into_iter().rev().take(bearable as usize + 1);
+    // All at once, since in sequence a successor may be ready before the next eviction.
+    let order = deployed.names(replicas).into_iter().rev().take(tolerated as usize + 1);
     let answers = order.map(|name| {
         recorder.fault(format!("evict Pod/{name}"));
         let deployed = &deployed;
@@ -81,33 +81,33 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let answers = try_join_all(answers).await?;
     let refusal = judge(&answers, quorum)?;
     let still = deployed.replicas().iter().filter(|pod| objects::is_ready(pod)).count();
-    ensure!(still >= quorum as usize, "{still} pods are ready, the quorum needs {quorum}");
-    recovered(cx, &deployed, &before, bearable, &refusal).await
+    ensure!(still >= quorum as usize, "{still} pods are ready, but a quorum needs {quorum}");
+    recovered(cx, &deployed, &before, tolerated, &refusal).await
 }
 
-/// One pod more was to be evicted than can be borne: one, and no other, has to be refused. Answers why it was.
+/// Checks that exactly one eviction was refused, since there was one more than tolerated; returns the reason.
 fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
-    let (asked, refused) = (answers.len(), answers.iter().flatten().collect::<Vec<_>>());
+    let (requested, refused) = (answers.len(), answers.iter().flatten().collect::<Vec<_>>());
     match refused.as_slice() {
         [] => bail!(
-            "{asked} pods were evicted at once, the quorum of {quorum} is broken: the disruption budget allows too much"
+            "{requested} pods were evicted at once, which breaks the quorum of {quorum}: the disruption budget allows too much"
         ),
         [refusal] => Ok((*refusal).clone()),
         [refusal, ..] => {
-            bail!("{} of {asked} evictions were refused though {} can be borne: {refusal}", refused.len(), asked - 1)
+            bail!("{} of {requested} evictions were refused instead of one: {refusal}", refused.len())
         }
     }
 }
 
-/// Waits until the budget's controller has counted every pod healthy; answers how many it lets go.
+/// Waits until the budget counts every pod as healthy; returns how many evictions it allows.
 async fn allowed(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<u32> {
     let workload = deployed.suite.workload.as_ref();
     let name = workload.and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
-    let what = format!("PodDisruptionBudget/{name} counts every pod healthy");
+    let what = format!("PodDisruptionBudget/{name} counts every pod as healthy");
     let replicas = i32::try_from(deployed.topology.replicas)?;
     cx.wait
         .until(&deployed.watch, &what, |state| {
-            let budget = state.budgets.get(&name).ok_or("it is not there")?;
+            let budget = state.budgets.get(&name).ok_or("it does not exist")?;
             let status = budget.status.clone().unwrap_or_default();
             let [allowed, healthy, expected] =
                 [status.disruptions_allowed, status.current_healthy, status.expected_pods]
@@ -116,7 +116,7 @@ async fn allowed(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Resul
             if seen && healthy == replicas && expected == replicas {
                 return Ok(allowed.unsigned_abs());
             }
-            Err(format!("{healthy}/{expected} healthy, {allowed} may go"))
+            Err(format!("{healthy}/{expected} healthy, {allowed} evictions allowed"))
         })
         .await
 }
@@ -146,16 +146,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_one_eviction_has_to_be_refused() {
+    fn exactly_one_eviction_must_be_refused() {
         let no = || Some("Cannot evict pod as it would violate the pod's disruption budget.".to_owned());
         assert_eq!(judge(&[None, no()], 2).unwrap(), no().unwrap());
         assert_eq!(
             judge(&[None, None], 2).unwrap_err().to_string(),
-            "2 pods were evicted at once, the quorum of 2 is broken: the disruption budget allows too much"
+            "2 pods were evicted at once, which breaks the quorum of 2: the disruption budget allows too much"
         );
         assert_eq!(
             judge(&[no(), no()], 2).unwrap_err().to_string(),
-            "2 of 2 evictions were refused though 1 can be borne: Cannot evict pod as it would violate the pod's \
+            "2 of 2 evictions were refused instead of one: Cannot evict pod as it would violate the pod's \
              disruption budget."
         );
     }

@@ -1,7 +1,7 @@
-//! `drain`: every pod is evicted under load, as a drain of its node does: what the disruption budget refuses is asked
-//! for again until it is allowed. The quorum stays, and nothing is lost.
+//! `drain`: every pod is evicted under load, as by `kubectl drain`; an eviction that the disruption budget refuses is
+//! retried until it is allowed. The quorum remains, and no acknowledged write is lost.
 //!
-//! No node is cordoned: where there is only one, the evicted pods could go nowhere.
+//! No node is cordoned, since the evicted pods of a single node could run nowhere else.
 
 use anyhow::ensure;
 use kube::ResourceExt;
@@ -17,7 +17,8 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "drain",
-        summary: "every pod is evicted, as a drain does; what the budget refuses is asked for again until it is allowed",
+        summary: "every pod is evicted, as by `kubectl drain`; an eviction that the disruption budget refuses is \
+                  retried until it is allowed",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },
@@ -29,7 +30,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let deployed = disturbance.deployed.clone();
     let before = deployed.replicas();
-    let fault = disturbance.recorder.fault("evict every pod, the last first, as a drain does");
+    let fault = disturbance.recorder.fault("evict every pod, from the last to the first");
     let mut refused = 0;
     for pod in before.iter().rev() {
         refused += allowed(&disturbance, &pod.name_any()).await?;
@@ -40,7 +41,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         let pods = state.pods_of(kind, name);
         match pods.iter().filter(|pod| pod.uid().is_some_and(|uid| old.contains(&uid))).count() {
             0 => Ok(()),
-            left => Err(format!("{left} are still there")),
+            left => Err(format!("{left} left")),
         }
     };
     cx.wait.until(&deployed.watch, "every evicted pod gone", gone).await?;
@@ -50,13 +51,13 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let has_budget = deployed.suite.workload.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());
     ensure!(
         refused > 0 || replicas < 2 || !has_budget,
-        "{replicas} pods were evicted one right after the other and no eviction was refused: the disruption budget \
-         protects nothing"
+        "{replicas} pods were evicted in quick succession and no eviction was refused: the disruption budget has no \
+         effect"
     );
-    Ok(format!("{note}; {refused} evictions refused and asked for again"))
+    Ok(format!("{note}; {refused} evictions refused and retried"))
 }
 
-/// Evicts a pod as soon as that is allowed; answers how often it was not.
+/// Evicts a pod as soon as that is allowed; returns how often it was refused.
 async fn allowed(disturbance: &Disturbance<'_>, name: &str) -> anyhow::Result<u32> {
     let mut refused = 0;
     let ask = async || match evict(&disturbance.deployed, name).await {

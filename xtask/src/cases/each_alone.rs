@@ -1,5 +1,5 @@
-//! `each_alone`: the chart with only one of its parts switched on, for each of them: it becomes ready. With all of them
-//! off, it installs, and nothing runs.
+//! `each_alone`: the chart becomes ready with each of its parts as the only one enabled. With none enabled, it
+//! installs and runs nothing.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "each_alone",
-        summary: "the chart with each of its parts as the only one switched on becomes ready, and installs with none",
+        summary: "the chart becomes ready with each of its parts as the only one enabled, and installs with none \
+                  enabled",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -29,14 +30,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// The parts: path of the value that switches each on, and the parts that it can't do without.
+    /// The parts: the value that enables each of them, and the other parts that it needs.
     #[schemars(schema_with = "parts")]
     parts: BTreeMap<String, Vec<String>>,
-    /// Values on top, as `--set` takes them.
+    /// Additional values in the syntax of `--set`.
     #[serde(default)]
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
@@ -53,7 +54,7 @@ fn parts(_: &mut SchemaGenerator) -> Schema {
             "items": { "$ref": "#/$defs/value_path" },
             "maxItems": 50,
             "uniqueItems": true,
-            "description": "the parts that it can't do without",
+            "description": "the other parts that it needs",
         },
     })
 }
@@ -62,7 +63,9 @@ fn needs_other_parts(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), Str
     let parts = case.with::<With>()?.parts;
     for (part, needs) in &parts {
         if let Some(need) = needs.iter().find(|need| *need == part || !parts.contains_key(*need)) {
-            return Err(format!("part `{part}` needs `{need}`: name another one of `parts`"));
+            return Err(format!(
+                "part `{part}` needs `{need}`, which is not another one of `parts`: add it, or name one of them"
+            ));
         }
     }
     Ok(())
@@ -73,7 +76,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed_release = cx.deployed_release(&deployed)?;
     extra::with(cx, deployed_release, "none", &with.only(&[]), async |none| {
         let left = none.with_pods();
-        ensure!(left.is_empty(), "with every part switched off, {left:?} are deployed all the same");
+        ensure!(left.is_empty(), "with every part disabled, {left:?} are still deployed");
         Ok(())
     })
     .await?;
@@ -85,13 +88,13 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
             rolled_out::rolled_out(cx, alone).await
         };
         let alone = extra::with(cx, deployed_release, &format!("alone-{number}"), &with.only(&on), ready).await;
-        alone.with_context(|| format!("only {on:?} switched on"))?;
+        alone.with_context(|| format!("only {on:?} enabled"))?;
     }
-    Ok(format!("{} parts, each alone, and none", with.parts.len()))
+    Ok(format!("each of {} parts alone, and none", with.parts.len()))
 }
 
 impl With {
-    /// Only these parts switched on.
+    /// Returns the values that enable only these parts.
     fn only(&self, on: &[&String]) -> Changes {
         let switches = self.parts.keys().map(|part| format!("{part}={}", on.contains(&part)));
         Changes { set: self.set.iter().cloned().chain(switches).collect(), ..Changes::default() }

@@ -1,4 +1,4 @@
-//! `environments_differ`: what a release has that the same one of another environment has not, for people to see.
+//! `environments_differ`: two releases of one chart are deployed differently, and the differences are saved.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "environments_differ",
-        summary: "two releases of one chart are deployed differently; how is kept as a file",
+        summary: "two releases of one chart are deployed differently; the differences are saved as a file",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: are_releases,
@@ -27,7 +27,7 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
@@ -57,12 +57,15 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for deployed_release in [left, right] {
         ensure!(
             !deployed_release.objects.is_empty(),
-            "release {} has no object to compare",
+            "release {} has no objects to compare",
             deployed_release.release.key()
         );
     }
     let lines = difference(&Deployed::of(left), &Deployed::of(right));
-    ensure!(!lines.is_empty(), "{one} and {other} are deployed alike: the values of an environment have no effect");
+    ensure!(
+        !lines.is_empty(),
+        "{one} and {other} are deployed identically: the values of an environment have no effect"
+    );
     let path = format!("{}/differences/{}.txt", cx.variant()?.label(), cx.spec.name);
     let file = cx.run.folder.join(&path);
     let folder = file.parent().context("the file has no folder")?;
@@ -72,7 +75,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     Ok(format!("{} differences between {one} and {other}: {path}", lines.len()))
 }
 
-/// What is deployed, and which words of it differ by nature.
+/// The objects of a release, with the names that always differ.
 struct Deployed<'a> {
     objects: &'a [Value],
     namespace: &'a str,
@@ -88,7 +91,7 @@ impl<'a> Deployed<'a> {
         }
     }
 
-    /// Every value of every object, with its path.
+    /// Returns every value of every object, with its path.
     fn leaves(&self) -> BTreeSet<(String, String)> {
         let plain = |text: &str| text.replace(self.namespace, "NAMESPACE").replace(self.release, "RELEASE");
         let mut leaves = BTreeSet::new();
@@ -103,7 +106,7 @@ impl<'a> Deployed<'a> {
     }
 }
 
-/// `- Deployment/server spec.replicas 1` and `+ … 3`, in order of their paths.
+/// Returns the differences, such as `- Deployment/server spec replicas 1` and `+ … 3`, sorted by path.
 fn difference(one: &Deployed<'_>, other: &Deployed<'_>) -> Vec<String> {
     let (left, right) = (one.leaves(), other.leaves());
     let removed = left.difference(&right).map(|(path, value)| (path, format!("- {path} {value}")));
@@ -129,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// What differs between two releases with these names and replicas.
+    /// Returns the differences of two releases with these names and replicas.
     fn between(one: (&str, u32), other: (&str, u32)) -> Vec<String> {
         let objects = |(name, replicas): (&str, u32)| {
             let metadata = json!({ "name": format!("{name}-web"), "namespace": format!("ns-{name}") });
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_releases_and_namespaces_are_no_difference() {
+    fn names_of_releases_and_namespaces_do_not_count_as_differences() {
         assert!(between(("staging", 1), ("prod", 1)).is_empty());
         let mut lines = between(("staging", 1), ("prod", 3));
         lines.sort();

@@ -1,5 +1,5 @@
-//! `failed_upgrade`: an upgrade that can't work, a failing migration say, shows why, leaves the old pods at work, and is
-//! taken back by hand.
+//! `failed_upgrade`: an upgrade that can't work, such as one with a failing migration, says why, leaves the old pods
+//! running, and is rolled back by hand.
 
 use anyhow::{bail, ensure};
 use k8s_openapi::api::batch::v1::Job;
@@ -23,8 +23,8 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "failed_upgrade",
-        summary: "an upgrade that can't work says why, touches no ready pod, and is rolled back by hand; with `hook = \
-                  true` no workload is changed and the hook's Job is kept",
+        summary: "an upgrade that can't work says why, affects no ready pod, and is rolled back by hand. With `hook = \
+                  true`, no workload is changed and the hook's Job is kept",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -33,17 +33,17 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
     /// Values of the upgrade.
     #[schemars(schema_with = "definitions::changes")]
     set: Vec<String>,
-    /// What helm's output, a pod's state, an event or a log has to contain.
+    /// Text that helm's output, a pod's state, an event or a log must contain.
     #[schemars(schema_with = "definitions::words")]
     says: String,
-    /// Whether a hook fails: then no workload may have been changed, and the hook's Job is still there.
+    /// Whether a hook fails; then no workload may have changed, and the hook's Job must be kept.
     #[serde(default)]
     hook: bool,
 }
@@ -61,11 +61,14 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let line = upgrade.line();
     let failure = upgrade.run().await.err();
     let ask = async || signs::find(&deployed.client, &bad, failure.as_ref(), &with.says).await;
-    let said = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
+    let sign = cx.wait.ask_until(&bad.watch, &format!("the failed upgrade says {:?}", with.says), ask).await?;
     before.check()?;
     if with.hook {
-        ensure!(failure.is_some(), "{line}: it succeeded, though its hook fails");
-        ensure!(self::rollouts(deployed_release) == rollouts, "{line}: a workload was changed though the hook failed");
+        ensure!(failure.is_some(), "{line}: it succeeded, although its hook should fail");
+        ensure!(
+            self::rollouts(deployed_release) == rollouts,
+            "{line}: a workload was changed, although the hook failed"
+        );
         kept(&deployed, &bad).await?;
     }
     let back =
@@ -73,7 +76,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     back.run().await?;
     rolled_out::rolled_out(cx, deployed_release).await?;
     before.check()?;
-    Ok(format!("{} pods went on, {said:?}", before.count()))
+    Ok(format!("{} pods kept running; {sign:?}", before.count()))
 }
 
 fn rollouts(deployed_release: &DeployedRelease) -> Vec<Option<Rollout>> {
@@ -81,7 +84,7 @@ fn rollouts(deployed_release: &DeployedRelease) -> Vec<Option<Rollout>> {
     deployed_release.workloads().into_iter().map(|(kind, name)| state.rollout(kind, name)).collect()
 }
 
-/// The failed hook's Job is there to be looked at. The API is asked: a watch shows for a moment what is gone.
+/// Checks that the failed hook's Job was kept. This asks the API, since a watch may lag behind.
 async fn kept(deployed: &DeployedTopology, bad: &DeployedRelease) -> anyhow::Result<()> {
     let all: Api<Job> = Api::namespaced(deployed.client.clone(), bad.watch.namespace());
     let jobs = bad.hook_jobs("pre-upgrade");
@@ -91,5 +94,5 @@ async fn kept(deployed: &DeployedTopology, bad: &DeployedRelease) -> anyhow::Res
             return Ok(());
         }
     }
-    bail!("Job/{} of the failed hook is gone: nobody can look why it failed", jobs.join(", Job/"))
+    bail!("Job/{} of the failed hook was deleted, and its logs with it", jobs.join(", Job/"))
 }

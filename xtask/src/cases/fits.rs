@@ -1,4 +1,5 @@
-//! `fits`: what all replicas request fits the cluster that they are meant for. Computed: the cluster of the run is another.
+//! `fits`: the requests of all replicas fit on the cluster that they are meant for. This is computed, since the run's
+//! own cluster is another one.
 
 use anyhow::{Context as _, anyhow, ensure};
 use k8s_openapi::api::core::v1::PodSpec;
@@ -18,9 +19,9 @@ use suite::{CaseKind, CaseSpec, Deploys, Parameters, Suite, Topology, definition
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "fits",
-        summary: "what the releases request with these values fits so many nodes of this size; computed as the scheduler \
-                  does, with init containers, sidecars and overhead; DaemonSets on every node, autoscaled workloads at \
-                  their most, no hooks and CronJobs",
+        summary: "the requests of the releases with these values fit on this number of nodes of this size. They are \
+                  computed as the scheduler does, with init containers, sidecars and overhead. DaemonSets count on \
+                  every node, autoscaled workloads with their maximum; hooks and CronJobs do not count",
         needs: &[&install::CASE.kind],
         parameters: Parameters::of::<With>(),
         check: lists_each_once,
@@ -30,25 +31,25 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// How many nodes there are.
+    /// Number of nodes.
     #[schemars(range(min = 1, max = 10_000))]
     nodes: usize,
-    /// CPU of each: `4`.
+    /// CPU of each node, such as `4`.
     #[schemars(schema_with = "definitions::quantity")]
     cpu: String,
-    /// Memory of each: `906Mi`.
+    /// Memory of each node, such as `906Mi`.
     #[schemars(schema_with = "definitions::quantity")]
     memory: String,
-    /// The releases that are meant for it, each with values files and values that give it its real requests.
+    /// Releases that run there, each with the values files and values that set its real requests.
     #[schemars(length(min = 1, max = 50), extend("uniqueItems" = true))]
     releases: Vec<Meant>,
 }
 
-/// A release as it is meant to be deployed.
+/// A release as it will be deployed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Meant {
@@ -62,7 +63,7 @@ struct Meant {
     set: Vec<String>,
 }
 
-/// What a pod requests, in thousandths of a CPU and in bytes.
+/// The requests of a pod, in thousandths of a CPU and in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Request {
     cpu_m: u64,
@@ -88,8 +89,8 @@ fn deploys(case: &CaseSpec) -> Vec<Deploys> {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let node = Request {
-        cpu_m: cpu_m(&with.cpu).context("`cpu` is no quantity")?,
-        memory: memory(&with.memory).context("`memory` is no quantity")?,
+        cpu_m: cpu_m(&with.cpu).context("`cpu` is not a quantity")?,
+        memory: memory(&with.memory).context("`memory` is not a quantity")?,
     };
     let (mut taken, mut pods) = (Request::default(), Vec::new());
     for meant in &with.releases {
@@ -99,7 +100,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         let (each_node, of_release) = requests(&deployed_release)?;
         ensure!(
             each_node != Request::default() || of_release.iter().any(|(_, pod)| *pod != Request::default()),
-            "no pod of release {} requests anything: whether it fits can't be told; set its resources.requests",
+            "no pod of release {} has requests; set its resources.requests",
             deployed_release.release.key()
         );
         taken = taken.and(each_node);
@@ -107,7 +108,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     }
     let total = pods.iter().fold(Request::default(), |sum, (_, pod)| sum.and(*pod));
     place(&pods, taken, node, with.nodes).map_err(anyhow::Error::msg)?;
-    Ok(format!("{} pods request {} on {} nodes of {}", pods.len(), total.told(), with.nodes, node.told()))
+    Ok(format!("{} pods request {} on {} nodes with {}", pods.len(), total.describe(), with.nodes, node.describe()))
 }
 
 impl Request {
@@ -115,18 +116,18 @@ impl Request {
         Self { cpu_m: self.cpu_m + other.cpu_m, memory: self.memory + other.memory }
     }
 
-    fn told(self) -> String {
+    fn describe(self) -> String {
         format!("{}m CPU and {}Mi", self.cpu_m, self.memory >> 20)
     }
 }
 
-/// Puts the largest first, each where it fits beside what every node has `taken`: what the scheduler does is no better than
-/// this.
+/// Places the largest pods first, each on the first node with room beside what is `taken` on every node. The scheduler
+/// does no better.
 fn place(pods: &[(String, Request)], taken: Request, node: Request, nodes: usize) -> Result<(), String> {
     let mut pods = pods.to_vec();
     pods.sort_by_key(|(_, pod)| std::cmp::Reverse((pod.memory, pod.cpu_m)));
     if taken.cpu_m > node.cpu_m || taken.memory > node.memory {
-        return Err(format!("DaemonSets request {} of each node, which has {}", taken.told(), node.told()));
+        return Err(format!("DaemonSets request {} on each node, which has {}", taken.describe(), node.describe()));
     }
     let mut used = vec![taken; nodes];
     for (name, pod) in &pods {
@@ -136,9 +137,9 @@ fn place(pods: &[(String, Request)], taken: Request, node: Request, nodes: usize
         };
         let Some(place) = used.iter_mut().find(fits) else {
             return Err(format!(
-                "{name} requests {}, and none of {nodes} nodes of {} has room for it",
-                pod.told(),
-                node.told()
+                "{name} requests {}, but none of {nodes} nodes with {} has room for it",
+                pod.describe(),
+                node.describe()
             ));
         };
         *place = place.and(*pod);
@@ -146,8 +147,8 @@ fn place(pods: &[(String, Request)], taken: Request, node: Request, nodes: usize
     Ok(())
 }
 
-/// What the pods of a release request: on each node, by its `DaemonSets`, and each replica of what else it runs. Its hooks
-/// and `CronJobs` come and go, and are not counted.
+/// Returns the requests of a release's `DaemonSets` on each node, and of each other replica. Hooks and `CronJobs`
+/// don't count.
 fn requests(deployed_release: &DeployedRelease) -> anyhow::Result<(Request, Vec<(String, Request)>)> {
     let (mut each_node, mut pods) = (Request::default(), Vec::new());
     for object in
@@ -177,18 +178,18 @@ fn requests(deployed_release: &DeployedRelease) -> anyhow::Result<(Request, Vec<
     Ok((each_node, pods))
 }
 
-/// What the scheduler takes a pod to request. The overhead of its runtime is the cluster's to add: it has to be among the
-/// objects that are deployed with it.
+/// Returns a pod's requests as the scheduler computes them. If the pod has a `RuntimeClass`, whose overhead the
+/// cluster adds, that must be among the rendered objects.
 fn requested(spec: &PodSpec, objects: &[Value]) -> Result<Request, String> {
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
     for (name, quantity) in containers.filter_map(|one| one.resources.as_ref()?.requests.as_ref()).flatten() {
-        quantity::parse(&quantity.0).ok_or_else(|| format!("its request {name}={} is no quantity", quantity.0))?;
+        quantity::parse(&quantity.0).ok_or_else(|| format!("its request {name}={} is not a quantity", quantity.0))?;
     }
     let mut spec = spec.clone();
     if let (None, Some(class)) = (&spec.overhead, &spec.runtime_class_name) {
         let is_it = |object: &&Value| object["kind"] == "RuntimeClass" && object["metadata"]["name"] == **class;
         let found = objects.iter().find(is_it).ok_or_else(|| {
-            format!("what RuntimeClass/{class} needs on top can't be told: the chart does not render it")
+            format!("the overhead of RuntimeClass/{class} is unknown, since the chart does not render it")
         })?;
         let overhead = found.pointer("/overhead/podFixed").cloned().unwrap_or_default();
         spec.overhead = serde_json::from_value(overhead).map_err(|error| error.to_string())?;
@@ -217,27 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_in_sum_may_fit_on_no_node() {
+    fn pods_that_fit_in_total_may_fit_on_no_node() {
         let (node, none) = (Request { cpu_m: 1000, memory: 100 << 20 }, Request::default());
         assert_eq!(place(&pods(&[60, 40, 50, 50]), none, node, 2), Ok(()));
         let error = place(&pods(&[60, 60, 60]), none, node, 2).unwrap_err();
         assert_eq!(
             error,
-            "pod-60 requests 100m CPU and 60Mi, and none of 2 nodes of 1000m CPU and 100Mi has room for it"
+            "pod-60 requests 100m CPU and 60Mi, but none of 2 nodes with 1000m CPU and 100Mi has room for it"
         );
     }
 
     #[test]
-    fn what_runs_on_every_node_leaves_less_of_each() {
+    fn daemon_sets_take_room_on_every_node() {
         let (node, taken) = (Request { cpu_m: 1000, memory: 100 << 20 }, Request { cpu_m: 0, memory: 20 << 20 });
         assert_eq!(place(&pods(&[80, 80]), taken, node, 2), Ok(()));
         assert!(place(&pods(&[90]), taken, node, 2).is_err());
         let error = place(&[], node.and(taken), node, 2).unwrap_err();
-        assert_eq!(error, "DaemonSets request 1000m CPU and 120Mi of each node, which has 1000m CPU and 100Mi");
+        assert_eq!(error, "DaemonSets request 1000m CPU and 120Mi on each node, which has 1000m CPU and 100Mi");
     }
 
     #[test]
-    fn a_pod_requests_what_the_scheduler_takes_it_to() {
+    fn requests_are_computed_as_by_the_scheduler() {
         let request =
             |spec: &Value, objects: &[Value]| requested(&serde_json::from_value(spec.clone()).unwrap(), objects);
         let of = |memory: &str| json!({ "name": "c", "resources": { "requests": { "memory": memory } } });
@@ -248,6 +249,6 @@ mod tests {
         let class = json!({ "kind": "RuntimeClass", "metadata": { "name": "vm" }, "overhead": { "podFixed": { "memory": "10Mi", "cpu": "1" } } });
         assert_eq!(request(&spec, &[class]), Ok(Request { cpu_m: 1000, memory: 110 << 20 }));
         let wrong = json!({ "containers": [of("20MB")] });
-        assert_eq!(request(&wrong, &[]).unwrap_err(), "its request memory=20MB is no quantity");
+        assert_eq!(request(&wrong, &[]).unwrap_err(), "its request memory=20MB is not a quantity");
     }
 }

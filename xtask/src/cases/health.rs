@@ -1,4 +1,4 @@
-//! `health`: every replica says over a port-forward that it is healthy, within the case's time.
+//! `health`: every replica reports itself healthy over a port-forward, within the case's time limit.
 
 use anyhow::{Context as _, ensure};
 
@@ -13,7 +13,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "health",
-        summary: "every replica says that it is healthy, within the case's time",
+        summary: "every replica reports itself healthy within the case's time limit",
         needs: &[&ready::CASE.kind],
         missing: missing::http,
         ..CaseKind::DEFAULT
@@ -26,9 +26,9 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let http = deployed.suite.http.as_ref().context("the suite has no [http]")?;
     let request = Request::get(&http.health);
     let names = deployed.names(deployed.topology.replicas);
-    ensure!(!names.is_empty(), "no replica is there to ask");
+    ensure!(!names.is_empty(), "there is no replica");
     for name in &names {
-        let what = format!("{name} says that it is healthy");
+        let what = format!("{name} reports itself healthy");
         let ask = async || {
             let answer =
                 deployed.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;

@@ -1,4 +1,4 @@
-//! `hooks_first`: the Jobs of the release's pre-install hooks were done before any workload of it was made.
+//! `hooks_first`: the Jobs of the release's pre-install hooks finished before any of its workloads was created.
 
 use std::future::ready;
 
@@ -16,7 +16,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "hooks_first",
-        summary: "the Jobs of pre-install hooks were done before any workload was made",
+        summary: "the Jobs of pre-install hooks finished before any workload was created",
         needs: &[&install::CASE.kind],
         takes_release: true,
         ..CaseKind::DEFAULT
@@ -28,17 +28,13 @@ fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let deployed_release = cx.deployed_release(&deployed)?;
     let hooks = deployed_release.hook_jobs("pre-install");
-    ensure!(!hooks.is_empty(), "release {} has no Job at pre-install", deployed_release.release.key());
+    ensure!(!hooks.is_empty(), "release {} has no pre-install Job", deployed_release.release.key());
     let state = deployed_release.watch.state();
     let made = made(&state, deployed_release)?;
-    ensure!(
-        !made.is_empty(),
-        "release {} has no workload that a hook could come before",
-        deployed_release.release.key()
-    );
+    ensure!(!made.is_empty(), "release {} has no workload to compare its hooks with", deployed_release.release.key());
     for hook in &hooks {
         let job =
-            state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone: when it was done can't be told"))?;
+            state.jobs.get(*hook).with_context(|| format!("Job/{hook} is gone, so its completion time is unknown"))?;
         let done = job.status.as_ref().and_then(|status| status.completion_time.clone());
         let done = done.with_context(|| format!("Job/{hook} did not complete"))?;
         check(hook, &done, &made)?;
@@ -48,12 +44,12 @@ fn run(cx: &CaseContext) -> anyhow::Result<String> {
 
 fn check(hook: &str, done: &Time, made: &[(String, Time)]) -> anyhow::Result<()> {
     for (name, made) in made {
-        ensure!(done.0 <= made.0, "{name} was made at {}, before Job/{hook} was done at {}", made.0, done.0);
+        ensure!(done.0 <= made.0, "{name} was created at {}, before Job/{hook} completed at {}", made.0, done.0);
     }
     Ok(())
 }
 
-/// When the release's workloads were made.
+/// Returns when the release's workloads were created.
 fn made(state: &State, deployed_release: &DeployedRelease) -> anyhow::Result<Vec<(String, Time)>> {
     let when = |(kind, name): (&str, &str)| {
         let metadata = match kind {
@@ -61,7 +57,7 @@ fn made(state: &State, deployed_release: &DeployedRelease) -> anyhow::Result<Vec
             _ => state.stateful_sets.get(name).map(|one| &one.metadata),
         };
         let made = metadata.and_then(|metadata| metadata.creation_timestamp.clone());
-        Ok((format!("{kind}/{name}"), made.with_context(|| format!("{kind}/{name} is not there"))?))
+        Ok((format!("{kind}/{name}"), made.with_context(|| format!("{kind}/{name} does not exist"))?))
     };
     deployed_release.workloads().into_iter().map(when).collect()
 }
@@ -80,7 +76,7 @@ mod tests {
         check("migrate", &at(2), &made).unwrap();
         assert_eq!(
             check("migrate", &at(3), &made).unwrap_err().to_string(),
-            "StatefulSet/db was made at 2026-11-21T10:00:02Z, before Job/migrate was done at 2026-11-21T10:00:03Z"
+            "StatefulSet/db was created at 2026-11-21T10:00:02Z, before Job/migrate completed at 2026-11-21T10:00:03Z"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `images::load`: every image that the chart needs is built or pulled, and loaded into the node.
+//! `images::load`: every image that the charts need is built or pulled, and loaded into the nodes.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
@@ -9,7 +9,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "load",
-        summary: "every image that the chart needs is built or pulled, and loaded into the nodes",
+        summary: "every image that the charts need is built or pulled, and loaded into the nodes",
         group: Some("images"),
         needs: &[&chart_template::CASE.kind],
         beside: &[&cluster_create::CASE.kind],

@@ -1,5 +1,5 @@
-//! `install`: namespaces of the topology's own, its Secrets, and its releases in them, each as soon as what it needs
-//! is ready. The API server accepts them all.
+//! `install`: creates the topology's namespaces and Secrets, and installs its releases, each as soon as the releases
+//! that it needs are ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "install",
-        summary: "the API server accepts the release, in a namespace that enforces the `pod_security` level",
+        summary: "the API server accepts the release in a namespace that enforces the `pod_security` level",
         needs: &[&cluster_create::CASE.kind, &images_load::CASE.kind],
         keeps_replicas: false,
         ..CaseKind::DEFAULT
@@ -36,7 +36,7 @@ pub static CASE: Case = Case {
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
-    let deployed = place(cx).await?;
+    let deployed = create_namespaces(cx).await?;
     for secret in &deployed.suite.secrets {
         for part in &secret.namespaces {
             create_secret(cx, part, &secret.name, &secret.data).await?;
@@ -48,8 +48,8 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     Ok(format!("namespace {}", deployed.namespace()))
 }
 
-/// Makes the namespaces, and watches them.
-async fn place(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopology>> {
+/// Creates the namespaces, and starts to watch them.
+async fn create_namespaces(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopology>> {
     let (variant, live) = (cx.variant()?, cx.run.live()?);
     let namespaces = variant.namespaces(&cx.run.id);
     let mut watches = BTreeMap::new();
@@ -70,10 +70,10 @@ async fn place(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopology>> {
     let folder = cx.run.folder.join(variant.label());
     let releases = releases.collect::<anyhow::Result<_>>()?;
     let deployed = DeployedTopology::new(variant, live.client.clone(), releases, baselines, folder)?;
-    Ok(cx.run.add_stage(cx.variant, deployed))
+    Ok(cx.run.add_deployed(cx.variant, deployed))
 }
 
-/// What the new namespaces hold. Where that can't be told, `uninstall` compares with a namespace without a release.
+/// Returns the content of the new namespaces. If it can't be listed, `uninstall` compares with an empty namespace.
 async fn baselines(
     cx: &CaseContext,
     client: &kube::Client,
@@ -85,12 +85,12 @@ async fn baselines(
         anyhow::Ok(try_join_all(each).await?.into_iter().collect())
     };
     found.await.unwrap_or_else(|error| {
-        cx.run.events.note(format!("{}: what its new namespaces hold can't be listed: {error:#}", cx.name));
+        cx.run.events.note(format!("{}: the content of its new namespaces can't be listed: {error:#}", cx.name));
         BTreeMap::new()
     })
 }
 
-/// Makes a Secret in a part of the topology.
+/// Creates a Secret in one of the topology's namespaces.
 async fn create_secret(
     cx: &CaseContext,
     part: &str,
@@ -101,12 +101,13 @@ async fn create_secret(
     let namespace = &namespaces.0[part];
     let secret: Secret = serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data }))?;
     let secrets: Api<Secret> = Api::namespaced(cx.run.live()?.client.clone(), namespace);
-    let told = format!("creating Secret/{name} in {namespace}");
-    call(&told, secrets.create(&PostParams::default(), &secret)).await?;
+    let what = format!("creating Secret/{name} in {namespace}");
+    call(&what, secrets.create(&PostParams::default(), &secret)).await?;
     Ok(())
 }
 
-/// Installs a release once what it needs is ready, and tells when it is, where another one needs it.
+/// Installs a release once the releases that it needs are ready. If another release needs this one, waits until it is
+/// ready and announces it.
 async fn install(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -115,7 +116,7 @@ async fn install(
 ) -> anyhow::Result<()> {
     let needs = &deployed_release.release.needs;
     let all = |ready: &BTreeSet<String>| needs.iter().all(|need| ready.contains(need));
-    // The sender outlives this; where another release fails, all of this is dropped.
+    // The sender outlives this wait; if another release fails, this future is dropped.
     drop(ready.subscribe().wait_for(all).await);
     let install =
         deployed_release.helm.install(&deployed_release.chart, &deployed_release.values).timeout(cx.wait.left());

@@ -1,4 +1,4 @@
-//! `job_expires`: a Job that is done is taken away when its time to live is over, and its pods with it.
+//! `job_expires`: a finished Job and its pods are deleted after the Job's time to live.
 
 use super::job_completes;
 use super::support::case::{Case, passing};
@@ -10,7 +10,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "job_expires",
-        summary: "the TTL takes the Job and its pods away",
+        summary: "the TTL removes the Job and its pods",
         needs: &[&job_completes::CASE.kind],
         takes_release: true,
         ..CaseKind::DEFAULT

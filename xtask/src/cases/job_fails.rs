@@ -1,5 +1,5 @@
-//! `job_fails`: a Job that can't succeed fails, with the right reason, after the right number of attempts, and its log
-//! says why.
+//! `job_fails`: a Job that can't succeed fails with the expected reason after the expected number of attempts, and its
+//! logs say why.
 
 use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
@@ -18,7 +18,8 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "job_fails",
-        summary: "a release beside it fails with this reason after so many attempts, and each attempt's log says why",
+        summary: "a second release fails with this reason after this number of attempts, and the log of each attempt \
+                  says why",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -27,21 +28,21 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// What makes it fail.
+    /// Values that make it fail.
     #[serde(default)]
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
-    /// The reason of its condition: `BackoffLimitExceeded`.
+    /// Reason of its `Failed` condition, such as `BackoffLimitExceeded`.
     #[schemars(schema_with = "definitions::words")]
     reason: String,
-    /// How many pods it has had: one more than its retries.
+    /// Number of pods that it started: one more than its retries.
     #[schemars(range(min = 1, max = 100))]
     attempts: usize,
-    /// What the log of each attempt says.
+    /// Text that the log of each attempt must contain.
     #[schemars(schema_with = "definitions::words")]
     says: String,
 }
@@ -64,18 +65,18 @@ async fn look(cx: &CaseContext, client: &kube::Client, extra: &DeployedRelease, 
     ensure!(attempts.len() == with.attempts, "Job/{job} had {} attempts instead of {}", attempts.len(), with.attempts);
     for pod in &attempts {
         let found = signs::of_pod(client, extra, pod).await;
-        let told = || format!("an attempt of Job/{job} does not say {:?}:\n{}", with.says, signs::list(&found));
-        ensure!(signs::say(&found, &with.says), told());
+        let message = || format!("an attempt of Job/{job} does not say {:?}:\n{}", with.says, signs::list(&found));
+        ensure!(signs::contain(&found, &with.says), message());
     }
     Ok(format!("{failed} after {} attempts", attempts.len()))
 }
 
-/// Waits until a Job has failed; answers the reason.
+/// Waits until a Job has failed; returns the reason.
 async fn failed(cx: &CaseContext, extra: &DeployedRelease, name: &str) -> anyhow::Result<String> {
     let what = format!("Job/{name} failed");
     cx.wait
         .until(&extra.watch, &what, |state| {
-            let job = state.jobs.get(name).ok_or("it is not there")?;
+            let job = state.jobs.get(name).ok_or("it does not exist")?;
             reason(job, "Failed").ok_or_else(|| kubernetes::objects::job_line(job))
         })
         .await

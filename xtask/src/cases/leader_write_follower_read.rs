@@ -1,5 +1,5 @@
-//! `leader_write_follower_read`: a record written through the leader is read through the others. It
-//! proves that followers reach the leader, not that data was replicated: `pod_kill_leader` does that.
+//! `leader_write_follower_read`: a record written through the leader can be read through the other replicas. This
+//! shows that followers reach the leader, not that data is replicated, which `pod_kill_leader` checks.
 
 use anyhow::ensure;
 
@@ -14,7 +14,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "leader_write_follower_read",
-        summary: "what is written through the leader is read through the others",
+        summary: "records written through the leader can be read through the other replicas",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,
@@ -26,9 +26,9 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let names = deployed.names(deployed.topology.replicas);
-    ensure!(names.len() > 1, "there is no follower to read through: the topology has {} replica", names.len());
+    ensure!(names.len() > 1, "there is no follower: the topology has {} replica", names.len());
     let leader = settled::leader(&deployed).await;
-    // Where nobody tells who leads, one of all does.
+    // If no leader is reported, write through every replica.
     let writers = leader.as_ref().map_or_else(|| names.clone(), |leader| vec![leader.clone()]);
     for writer in &writers {
         let record = one_record::write(cx, &deployed, writer).await?;
@@ -38,6 +38,6 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     }
     Ok(match leader {
         Some(leader) => format!("{leader} leads"),
-        None => "the application does not tell who leads: written through every replica".to_owned(),
+        None => "the application reports no leader, so every replica was written through".to_owned(),
     })
 }

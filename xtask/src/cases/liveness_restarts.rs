@@ -1,5 +1,5 @@
-//! `liveness_restarts`: a replica that is made unhealthy is restarted by its liveness probe, and ready again; the others
-//! are left alone.
+//! `liveness_restarts`: a replica that is made unhealthy is restarted by its liveness probe and becomes ready again;
+//! the others are left alone.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ use suite::{CaseKind, Parameters, definitions, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "liveness_restarts",
-        summary: "a replica that this request makes unhealthy is restarted and ready again; the others are left alone",
+        summary: "a replica that this request makes unhealthy is restarted and becomes ready again; the others are \
+                  left alone",
         needs: &[&ready::CASE.kind],
         missing: missing::http,
         parameters: Parameters::of::<With>(),
@@ -31,11 +32,11 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// What makes a replica unhealthy.
+    /// Request that makes a replica unhealthy.
     #[schemars(schema_with = "definitions::request")]
     request: Request,
 }
@@ -64,7 +65,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for (name, count) in before.iter().filter(|(name, _)| **name != victim) {
         ensure!(
             after.get(name) == Some(count),
-            "Pod/{name} was restarted or replaced, too: only {victim} was unhealthy"
+            "Pod/{name} was restarted or replaced too, although only {victim} was unhealthy"
         );
     }
     Ok(format!("{victim} restarted and ready again"))

@@ -56,7 +56,7 @@ mod voters;
 mod write_read;
 mod zero_downtime;
 
-/// All of them, in the order in which they are listed. Those that belong to no topology run in this order.
+/// All cases, in the order of `--list`. Those that belong to no topology run in this order.
 pub static ALL: &[&Case] = &[
     &chart_lint::CASE,
     &chart_template::CASE,
@@ -111,12 +111,12 @@ pub static ALL: &[&Case] = &[
     &cluster_delete::CASE,
 ];
 
-/// What the suites' loader knows about them.
+/// Returns the kinds of all cases.
 pub fn kinds() -> Vec<&'static CaseKind> {
     ALL.iter().map(|case| &case.kind).collect()
 }
 
-/// The case of a kind.
+/// Returns the case of a kind.
 pub fn find(kind: &CaseKind) -> Option<&'static Case> {
     ALL.iter().find(|case| case.kind == *kind).copied()
 }

@@ -1,4 +1,4 @@
-//! `names_answer`: every one of these names resolves inside the cluster, also across namespaces, and something listens.
+//! `names_answer`: these names resolve inside the cluster, also across namespaces, and something listens there.
 
 use anyhow::{Context as _, ensure};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,7 +14,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "names_answer",
-        summary: "these names resolve inside the cluster, also across namespaces, and something listens",
+        summary: "these names resolve inside the cluster, also across namespaces, and something listens there",
         needs: &[&install::CASE.kind],
         asks_inside: true,
         parameters: Parameters::of::<With>(),
@@ -24,11 +24,11 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// `host:port`, with `${namespace:PART}` filled in.
+    /// Names as `host:port`, in which `${namespace:PART}` is replaced.
     #[schemars(schema_with = "names")]
     names: Vec<String>,
 }
@@ -50,13 +50,13 @@ fn known_parts(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), Strin
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
-    let image = cx.run.client_image().context("the nodes take no image of the client in the cluster")?;
+    let image = cx.run.client_image().context("the nodes can't be given the image of the client in the cluster")?;
     let mut asker = Asker::open((&deployed, &cx.wait), image).await?;
     let mut silent = Vec::new();
     for name in &with.names {
         let name = namespaces.fill(name).map_err(anyhow::Error::msg)?;
         silent.extend(asker.ask(&name, None).await?.err());
     }
-    ensure!(silent.is_empty(), "{} of {} names do not answer: {}", silent.len(), with.names.len(), silent.join("; "));
+    ensure!(silent.is_empty(), "{} of {} names do not respond: {}", silent.len(), with.names.len(), silent.join("; "));
     Ok(format!("{} names", with.names.len()))
 }

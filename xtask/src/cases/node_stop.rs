@@ -1,4 +1,4 @@
-//! `node_stop`: a worker node that runs a replica stops under load, and comes back. Where there is one node, nothing is
+//! `node_stop`: a worker node that runs replicas stops under load and comes back. On a single node, nothing is
 //! checked.
 
 use std::collections::BTreeSet;
@@ -20,16 +20,16 @@ use kubernetes::watch::State;
 use kubernetes::{call, objects};
 use suite::CaseKind;
 
-/// A control plane's label: the API would go with it.
+/// The label of control planes, which must not stop, since they run the API server.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "node_stop",
-        summary: "a worker node with replicas, fewer than half of three or more, stops and comes back; the client in the \
-                  cluster is moved off it before. Not run where there is one node, or no such worker: then the line says \
-                  where each replica is",
+        summary: "a worker node that runs fewer than half of three or more replicas stops and comes back; the client \
+                  pod is moved off it first. Not applicable on a single node or without such a worker; the line then \
+                  says which node each replica is on",
         needs: &[&ready::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },
@@ -53,22 +53,22 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     let before = on(&deployed, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
     if !cx.make(Change::NodeStopped(node.clone())).await? {
-        let why = format!("nothing reaches the machines of {}", cx.run.cluster.name());
+        let why = format!("the nodes of {} can't be stopped", cx.run.cluster.name());
         return Ok(Conclusion::NotApplicable(why));
     }
     let stopped_ns = disturbance.recorder.now_ns();
-    let went_on =
+    let kept_working =
         if replicas > 2 { disturbance.acknowledged(stopped_ns, 1, "while the node is down").await } else { Ok(()) };
     cx.undo_changes().await?;
-    went_on?;
-    let what = format!("what ran on Node/{node} has started again");
+    kept_working?;
+    let what = format!("the pods on Node/{node} have started again");
     let started = |state: &State| {
         let same = before.iter().find(|old| state.pods.get(&old.name_any()).is_none_or(|now| life(now) == life(old)));
         same.map_or(Ok(()), |old| Err(format!("Pod/{} has not", old.name_any())))
     };
     cx.wait.until(&deployed.watch, &what, started).await?;
     disturbance.settled_again(fault).await?;
-    // All that ran there has restarted, once or more.
+    // All pods on the node have restarted, possibly several times.
     disturbance.restarts.forget();
     disturbance.recorder.evidence(fault, format!("{} pods on it started again", before.len()));
     disturbance.end().await.map(Conclusion::Passed)
@@ -79,16 +79,17 @@ async fn nodes(deployed: &DeployedTopology) -> anyhow::Result<Vec<Node>> {
     Ok(call("listing the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
-/// Whether a node other than the one that stops can run the client in the cluster, which also tolerates control planes.
+/// Whether a node other than the one that stops can run the client in the cluster, which also tolerates control
+/// planes.
 fn takes_client(nodes: &[Node], stopped: &str) -> bool {
     let is_closed = |node: &Node| node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
     nodes.iter().any(|node| node.name_any() != stopped && !is_closed(node))
 }
 
-/// The worker to stop; else why there is none.
+/// Returns the worker to stop, or why there is none.
 fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String> {
     if nodes.len() < 2 {
-        return Err("the cluster has one node, several are needed to stop one".to_owned());
+        return Err("the cluster has only one node".to_owned());
     }
     let is_worker = |node: &&Node| !node.labels().contains_key(CONTROL_PLANE);
     let workers = nodes.iter().filter(is_worker).map(ResourceExt::name_any).collect();
@@ -96,24 +97,24 @@ fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String>
     choose(&workers, &placement, deployed.topology.replicas as usize)
 }
 
-/// The worker with the fewest replicas of those without which the rest can go on.
+/// Returns the worker with the fewest replicas, if the other replicas can keep working without it.
 fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) -> Result<String, String> {
-    // The rest has to be able to go on, where there is a rest.
+    // With three or more replicas, the others must be able to keep working.
     let may_go = |count: usize| replicas < 3 || 2 * count < replicas;
     let running = placement.iter().filter(|(node, pods)| workers.contains(*node) && may_go(pods.len()));
     let found = running.min_by_key(|(_, pods)| pods.len()).map(|(node, _)| node.clone());
     found.ok_or_else(|| {
-        let rest = if replicas < 3 { "" } else { ", and fewer than half of them" };
-        format!("no worker node runs replicas{rest}: {}", placement::told(placement))
+        let runs = if replicas < 3 { "runs replicas" } else { "runs some, but fewer than half, of the replicas" };
+        format!("no worker node {runs}: {}", placement::describe(placement))
     })
 }
 
-/// The replicas on a node.
+/// Returns the replicas on a node.
 fn on(deployed: &DeployedTopology, node: &str) -> Vec<Pod> {
     deployed.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
 }
 
-/// What changes when a pod's containers start anew.
+/// Returns what changes when a pod's containers start again.
 fn life(pod: &Pod) -> (Option<String>, i32) {
     (pod.uid(), objects::containers(pod).map(|status| status.restart_count).sum())
 }
@@ -126,7 +127,7 @@ mod tests {
         (1..=count).map(|number| format!("worker{number}")).collect()
     }
 
-    /// Every way to place so many replicas on so many workers.
+    /// Returns every way to place these replicas on `count` workers.
     fn placements(replicas: usize, count: usize) -> Vec<Placement> {
         let all = 0..count.pow(u32::try_from(replicas).unwrap());
         let place = |mut code: usize| {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quorum_stays_and_a_control_plane_is_left_alone() {
+    fn a_quorum_remains_and_control_planes_are_never_stopped() {
         let placement = |pods: &[(&str, &str)]| {
             let mut placement = Placement::new();
             for (node, pod) in pods {
@@ -166,16 +167,16 @@ mod tests {
             placement
         };
         let one = placement(&[("worker1", "web-0")]);
-        assert_eq!(choose(&workers(2), &one, 1).unwrap(), "worker1", "nothing has to go on without it");
+        assert_eq!(choose(&workers(2), &one, 1).unwrap(), "worker1", "nothing must keep working without it");
         let four = placement(&[("worker1", "w-0"), ("worker1", "w-1"), ("worker2", "w-2"), ("worker2", "w-3")]);
         choose(&workers(2), &four, 4).unwrap_err();
         let with_control_plane = placement(&[("control-plane", "w-0"), ("worker1", "w-1"), ("worker1", "w-2")]);
-        let told = "no worker node runs replicas, and fewer than half of them: w-0 on Node/control-plane; w-1, w-2 on \
-                    Node/worker1";
-        assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), told);
+        let error = "no worker node runs some, but fewer than half, of the replicas: w-0 on Node/control-plane; w-1, \
+                     w-2 on Node/worker1";
+        assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), error);
         assert_eq!(
             choose(&workers(2), &Placement::new(), 1).unwrap_err(),
-            "no worker node runs replicas: none has a node"
+            "no worker node runs replicas: no replica has a node"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `output`: what a Job left on its claim is there though its pod is gone: read by another pod, and compared.
+//! `output`: a file that a Job wrote to its claim outlives the Job's pods; another pod reads it, and it is compared.
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -16,16 +16,16 @@ use crate::deployed_topology::DeployedTopology;
 use kubernetes::{call, code, given, objects};
 use suite::{CaseKind, Parameters, definitions};
 
-/// What reads: it has `cat`.
+/// The image of the reading pod, which needs `cat`.
 const IMAGE: &str = "busybox:1.36.1";
-/// Where it sees the claim.
+/// The mount path of the claim.
 const MOUNT: &str = "/output";
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "output",
-        summary: "a file on the release's claim holds this, though the Job's pods are gone: another pod reads it",
+        summary: "a file on the release's claim has this content after the Job's pods are gone; another pod reads it",
         needs: &[&job_completes::CASE.kind],
         takes_release: true,
         images: &[IMAGE],
@@ -35,14 +35,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// A file, relative to the claim's root, without `..`.
+    /// File, relative to the claim's root, without `..`.
     #[schemars(schema_with = "file")]
     file: String,
-    /// What it holds, to the last byte.
+    /// Its exact content.
     #[schemars(schema_with = "definitions::content")]
     is: String,
 }
@@ -64,14 +64,14 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let content = read(cx, &deployed, deployed_release, &claim, &with.file).await?;
     ensure!(
         content == with.is,
-        "{} on PersistentVolumeClaim/{claim} holds {content:?} instead of {:?}",
+        "{} on PersistentVolumeClaim/{claim} contains {content:?} instead of {:?}",
         with.file,
         with.is
     );
     Ok(format!("{} bytes of {} on PersistentVolumeClaim/{claim}", content.len(), with.file))
 }
 
-/// Deletes what is left of the Job's pods: only the claim may have the output.
+/// Deletes the Job's remaining pods, so that only the claim can have the file.
 async fn pods_gone(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -81,7 +81,7 @@ async fn pods_gone(
     for pod in deployed_release.pods() {
         let name = pod.name_any();
         let deleted = call(&format!("deleting Pod/{name}"), pods.delete(&name, &DeleteParams::default())).await;
-        // The Job's time to live may be quicker.
+        // The Job's time to live may have deleted it first.
         deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
     let gone = |_: &_| match deployed_release.pods().len() {
@@ -91,7 +91,7 @@ async fn pods_gone(
     cx.wait.until(&deployed_release.watch, "the Job's pods gone", gone).await
 }
 
-/// The pods of the release's namespace, which may be another one than that of the release under test.
+/// Returns the API for pods in the release's namespace, which may not be that of the release under test.
 fn pods(deployed: &DeployedTopology, deployed_release: &DeployedRelease) -> Api<Pod> {
     Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace())
 }
@@ -101,7 +101,7 @@ fn claim(deployed_release: &DeployedRelease) -> Option<String> {
     claim["metadata"]["name"].as_str().map(str::to_owned)
 }
 
-/// Reads a file of a claim with a pod of our own, which is deleted again.
+/// Reads a file on a claim through a separate pod, which is deleted afterwards.
 async fn read(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -119,7 +119,7 @@ async fn read(
     given::create_pod((&cx.wait, &deployed_release.watch), &pods, &reader).await?;
     let what = format!("Pod/{name} has read {file}");
     let ended = cx.wait.until(&deployed_release.watch, &what, |state| {
-        let pod = state.pods.get(&name).ok_or("it is not there")?;
+        let pod = state.pods.get(&name).ok_or("it does not exist")?;
         match pod.status.as_ref().and_then(|status| status.phase.as_deref()) {
             Some("Succeeded" | "Failed") => Ok(objects::pod_line(pod)),
             _ => Err(objects::pod_line(pod)),
@@ -132,7 +132,7 @@ async fn read(
     Ok(content)
 }
 
-/// A pod that prints a file of a claim; it runs in the security context of those that wrote it.
+/// Returns a pod that prints a file on a claim, with the security context of the pods that wrote it.
 fn reader(name: &str, claim: &str, file: &str, context: Option<&serde_json::Value>) -> serde_json::Result<Pod> {
     serde_json::from_value(json!({
         "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "chartproof" } },

@@ -1,4 +1,4 @@
-//! `pod_kill`: the only replica is killed, twice, and comes back with its data.
+//! `pod_kill`: the only replica is killed twice under load and keeps its data.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
@@ -21,7 +21,7 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
-    // A Deployment's pod is called something else each time.
+    // A Deployment's pod gets a new name each time.
     let last = || disturbance.deployed.names(replicas).pop().unwrap_or_default();
     disturbance.kill(&last(), Grace::None, "the only replica").await?;
     disturbance.read_back().await?;

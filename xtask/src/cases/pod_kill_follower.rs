@@ -1,4 +1,5 @@
-//! `pod_kill_follower`: a follower is killed under load, then the leader, so that the follower's copy counts.
+//! `pod_kill_follower`: a follower is killed under load, then the leader, so that the follower's copy of the data is
+//! needed.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
@@ -12,7 +13,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_follower",
-        summary: "a follower, then the leader; everything is read back after each",
+        summary: "a follower is killed under load, then the leader; everything can be read back after each kill",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,

@@ -1,4 +1,4 @@
-//! `pod_kill_leader`: the leader is killed under load, then the next one, then the rest in turn; nothing acknowledged is lost.
+//! `pod_kill_leader`: the leader is killed under load, then the new leader, then the remaining replicas in turn.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
@@ -12,8 +12,8 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_leader",
-        summary: "the leader is killed under load, then the next one, then the rest in turn; another leads; everything is \
-                  read back after each",
+        summary: "the leader is killed under load, then the new leader, then the remaining replicas in turn. Another \
+                  replica takes the lead, and everything can be read back after each kill",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,
@@ -30,19 +30,19 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     };
     disturbance.kill_leader(&leader, Grace::None).await?;
     disturbance.read_back().await?;
-    // What was read may all have come from the new leader's disk: take that one away too.
+    // All reads may have been served from the new leader's disk, so that replica is killed too.
     let next = settled::leader(&disturbance.deployed).await.unwrap_or_else(|| leader.clone());
     disturbance.kill_leader(&next, Grace::Default).await?;
     disturbance.kill_the_rest(&[leader, next]).await?;
     disturbance.end().await
 }
 
-/// Where nobody tells who leads, one of all must.
+/// Kills every replica in turn if no leader is reported, since one of them must be the leader.
 async fn every_ordinal(disturbance: Disturbance<'_>, replicas: u32) -> anyhow::Result<String> {
     for name in disturbance.deployed.names(replicas) {
-        disturbance.kill(&name, Grace::None, "every ordinal in turn, one of them leads").await?;
+        disturbance.kill(&name, Grace::None, "every ordinal in turn").await?;
         disturbance.read_back().await?;
     }
     let note = disturbance.end().await?;
-    Ok(format!("{note}; the application does not tell who leads, so every ordinal was killed"))
+    Ok(format!("{note}; the application reports no leader, so every ordinal was killed"))
 }

@@ -1,5 +1,5 @@
-//! `pod_kill_zero`: ordinal 0 loses its disk with its pod; it has to join the others again, not found a
-//! cluster of its own.
+//! `pod_kill_zero`: ordinal 0 loses its pod and disk; it must join the others again instead of founding a second
+//! cluster.
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
@@ -12,7 +12,8 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "pod_kill_zero",
-        summary: "ordinal 0 loses its disk, joins again, founds no second cluster; then the others in turn",
+        summary: "ordinal 0 is killed and loses its disk; it joins again and does not found a second cluster. Then \
+                  the other replicas are killed in turn",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
         missing: missing::members,
@@ -25,8 +26,8 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let replicas = cx.replicas()?;
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let zero = disturbance.deployed.names(replicas).swap_remove(0);
-    // Recovery asks for as many voters as replicas, agreed on by all: a second cluster is told at once,
-    // and the dead entry has to be demoted.
+    // Recovery requires as many voters as replicas, agreed on by all, so a second cluster is noticed, and the dead
+    // member must be demoted.
     disturbance.kill(&zero, Grace::None, "ordinal 0, with its disk").await?;
     disturbance.kill_the_rest(&[zero]).await?;
     disturbance.end().await

@@ -1,4 +1,5 @@
-//! `ready`: everything that every release made becomes ready, and the replicas are spread where the topology says so.
+//! `ready`: everything that the releases created becomes ready, and the replicas are spread if the topology requires
+//! it.
 
 use futures::future::try_join_all;
 
@@ -12,7 +13,7 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "ready",
-        summary: "every replica is ready, and so is [everything else that the releases made](#what-ready-waits-for)",
+        summary: "every replica is ready, and so is [everything else that the releases created](#what-ready-waits-for)",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
         ..CaseKind::DEFAULT
@@ -25,7 +26,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     if deployed.suite.workload.is_some() {
         settled::ready(cx, &deployed, deployed.topology.replicas).await?;
     }
-    // helm is asked side by side; what is waited for is told release by release.
+    // helm runs for all releases in parallel; the waits are in sequence, so that each names its release.
     let made =
         try_join_all(deployed.releases.iter().map(|deployed_release| rolled_out::made(cx, deployed_release))).await?;
     let mut not_judged = Vec::new();

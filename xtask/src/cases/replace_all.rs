@@ -1,4 +1,4 @@
-//! `replace_all`: every pod is replaced, the highest ordinal first; each gets a new IP and no data is lost.
+//! `replace_all`: every pod is replaced, from the highest ordinal down, and gets a new IP; no data is lost.
 
 use anyhow::ensure;
 
@@ -10,14 +10,14 @@ use super::voters;
 use kubernetes::objects;
 use suite::{CaseKind, missing};
 
-/// How often a pod is replaced until its IP changes; with the old one nothing is proven.
+/// How often a pod is replaced until its IP changes.
 const TRIES: u32 = 4;
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "replace_all",
-        summary: "every pod is replaced, the highest ordinal first, and gets a new IP",
+        summary: "every pod is replaced, from the highest ordinal down, and gets a new IP",
         needs: &[&voters::CASE.kind],
         missing: missing::members,
         ..CaseKind::UNDER_LOAD
@@ -35,10 +35,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
             if ip(&disturbance, name) != before {
                 break;
             }
-            ensure!(
-                attempt < TRIES,
-                "Pod/{name} was replaced {TRIES} times and still has IP {before:?}: nothing is proven"
-            );
+            ensure!(attempt < TRIES, "Pod/{name} was replaced {TRIES} times and still has IP {before:?}");
         }
         disturbance.read_back().await?;
     }

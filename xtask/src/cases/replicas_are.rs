@@ -1,5 +1,5 @@
-//! `replicas_are`: each workload of a release runs as many replicas as it should, all ready, and nothing that is
-//! deployed has a placeholder left in it.
+//! `replicas_are`: each workload of a release has the expected number of replicas, all ready, and no deployed object
+//! contains a placeholder.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "replicas_are",
-        summary: "each workload runs so many replicas, and nothing deployed contains the placeholder",
+        summary: "each workload has this number of replicas, and no deployed object contains the placeholder",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -27,14 +27,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// Replicas of each workload, by its name.
+    /// Number of replicas of each workload, by name.
     #[schemars(schema_with = "replicas")]
     replicas: BTreeMap<String, i32>,
-    /// What marks a placeholder.
+    /// Text that marks a placeholder.
     #[serde(default)]
     #[schemars(schema_with = "definitions::words")]
     placeholder: Option<String>,
@@ -56,7 +56,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     rolled_out::rolled_out(cx, deployed_release).await?;
     let state = deployed_release.watch.state();
     let found = deployed_release.workloads().into_iter().map(|(kind, name)| {
-        let rollout = state.rollout(kind, name).with_context(|| format!("{kind}/{name} is not there"))?;
+        let rollout = state.rollout(kind, name).with_context(|| format!("{kind}/{name} does not exist"))?;
         Ok((name.to_owned(), rollout.wanted))
     });
     let found: BTreeMap<_, _> = found.collect::<anyhow::Result<_>>()?;
@@ -71,7 +71,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         && let Some(object) = deployed_release.objects.iter().find(|object| object.to_string().contains(mark))
     {
         let text = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default();
-        bail!("{}/{} has a placeholder left in it: {mark}", text("/kind"), text("/metadata/name"));
+        bail!("{}/{} still contains the placeholder {mark}", text("/kind"), text("/metadata/name"));
     }
     Ok(format!("{} workloads, {} replicas", found.len(), found.values().sum::<i32>()))
 }

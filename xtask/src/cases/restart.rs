@@ -1,4 +1,4 @@
-//! `restart`: every pod of a release is deleted and replaced, and what was written before is still there.
+//! `restart`: every pod of the release is deleted and replaced, and a record written before still exists.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "restart",
-        summary: "every pod of the release is replaced, and a record written before is readable through each replica",
+        summary: "every pod of the release is replaced, and a record written before can be read through each replica",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         missing: missing::records,
@@ -39,18 +39,14 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     ensure!(before.count() > 0, "release {} has no ready pod to restart", deployed_release.release.key());
     delete_all(cx, &deployed, deployed_release).await?;
     rolled_out::rolled_out(cx, deployed_release).await?;
-    ensure!(
-        before.check().is_err(),
-        "the pods of {} are the same as before: nothing is proven",
-        deployed_release.release.key()
-    );
+    ensure!(before.check().is_err(), "no pod of {} was replaced", deployed_release.release.key());
     let readers = deployed.names(cx.replicas()?);
-    ensure!(!readers.is_empty(), "no replica is there to read the record through");
+    ensure!(!readers.is_empty(), "there is no replica to read the record through");
     for reader in &readers {
         one_record::expect(cx, &deployed, reader, &record).await?;
     }
     Ok(format!(
-        "{} pods of {} replaced, the record is there through {}",
+        "{} pods of {} replaced; the record was read through {}",
         before.count(),
         deployed_release.release.key(),
         readers.join(", ")
@@ -66,7 +62,7 @@ async fn delete_all(
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
         kube::Api::namespaced(deployed.client.clone(), deployed_release.watch.namespace());
     let mut old = deployed_release.pods();
-    // Nothing makes a pod without a controller again.
+    // A pod without a controller would not be replaced.
     old.retain(|pod| !pod.owner_references().is_empty());
     for pod in &old {
         let name = pod.name_any();

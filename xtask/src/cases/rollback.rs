@@ -1,4 +1,4 @@
-//! `rollback`: `helm rollback` under load brings the revision before the upgrade back, and loses nothing.
+//! `rollback`: `helm rollback` under load replaces every pod by the revision before the upgrade.
 
 use anyhow::ensure;
 
@@ -13,7 +13,8 @@ use suite::CaseKind;
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "rollback",
-        summary: "every pod is replaced under load by the revision before the upgrade; nothing acknowledged is lost",
+        summary: "every pod is replaced under load by the revision before the upgrade, and no acknowledged write is \
+                  lost",
         needs: &[&upgrade::CASE.kind],
         ..CaseKind::UNDER_LOAD
     },
@@ -25,13 +26,13 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let deployed = disturbance.deployed.clone();
     let revision = deployed.helm.revision().await?;
-    let told = format!("helm rollback from revision {revision} to {}", revision - 1);
+    let what = format!("helm rollback from revision {revision} to {}", revision - 1);
     let back = deployed.helm.cmd("rollback").arg((revision - 1).to_string()).timeout(cx.wait.left());
     let template = || deployed.rollout().map(|rollout| rollout.template);
     let before = template();
-    upgrading::rolled(&disturbance, &told, async { back.run().await.map_err(anyhow::Error::new) }).await?;
-    ensure!(template() != before, "{told}: the pods' template is the same as before");
+    upgrading::rolled(&disturbance, &what, async { back.run().await.map_err(anyhow::Error::new) }).await?;
+    ensure!(template() != before, "{what}: the pod template did not change");
     let now = deployed.helm.revision().await?;
-    ensure!(now == revision + 1, "{told}: revision {now} is current, {} should be", revision + 1);
+    ensure!(now == revision + 1, "{what}: revision {now} is current instead of {}", revision + 1);
     disturbance.end().await
 }

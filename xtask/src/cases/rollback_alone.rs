@@ -1,4 +1,4 @@
-//! `rollback_alone`: one release is upgraded and rolled back, and all others are left alone.
+//! `rollback_alone`: the release is upgraded and rolled back, and no other release is affected.
 
 use anyhow::ensure;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "rollback_alone",
-        summary: "the release is upgraded and rolled back, and every other one is left alone",
+        summary: "the release is upgraded and rolled back, and no other release is affected",
         needs: &[&ready::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -26,18 +26,18 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// Values of the upgrade: something that replaces its pods.
+    /// Values of the upgrade, which must replace its pods.
     #[schemars(schema_with = "definitions::changes")]
     set: Vec<String>,
 }
 
 fn has_others(_: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), String> {
     if suite.releases.len() == 1 {
-        return Err("there is no other release to be left alone: add one, or leave this case out".to_owned());
+        return Err("there is no other release: add one, or remove this case".to_owned());
     }
     Ok(())
 }
@@ -49,7 +49,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for other in deployed.releases.iter().filter(|other| other.release != deployed_release.release) {
         others.push((other, other.helm.revision().await?, Untouched::of(other)));
     }
-    ensure!(!others.is_empty(), "{} is the only release: none is left alone", deployed_release.release.key());
+    ensure!(!others.is_empty(), "{} is the only release", deployed_release.release.key());
     let (own, revision) = (Untouched::of(deployed_release), deployed_release.helm.revision().await?);
     let mut changed = deployed_release.clone();
     extra::changed(cx, &mut changed, &Changes { set: with.set, ..Changes::default() }).await?;
@@ -58,7 +58,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     rolled_out::rolled_out(cx, &changed).await?;
     ensure!(
         own.check().is_err(),
-        "the upgrade of {} replaced no pod: nothing is proven",
+        "the upgrade of {} replaced no pod; choose other values in `set`",
         deployed_release.release.key()
     );
     let back = deployed_release.helm.cmd("rollback").arg(revision.to_string()).timeout(cx.wait.left());
@@ -68,12 +68,12 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         pods.check()?;
         same_revision(&other.release.key(), *revision, other.helm.revision().await?)?;
     }
-    Ok(format!("{} other releases as they were", others.len()))
+    Ok(format!("{} other releases not affected", others.len()))
 }
 
-/// A release that was not meant is at the revision at which it was.
+/// Checks that another release still has the same revision.
 fn same_revision(release: &str, before: u64, now: u64) -> anyhow::Result<()> {
-    ensure!(now == before, "release {release} is at revision {now}, it was at {before}");
+    ensure!(now == before, "release {release} changed from revision {before} to {now}");
     Ok(())
 }
 
@@ -82,9 +82,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_that_was_upgraded_or_rolled_back_beside_the_one_that_was_meant_is_told() {
+    fn another_release_that_changes_is_an_error() {
         same_revision("prod/server", 1, 1).unwrap();
         let error = same_revision("prod/server", 1, 2).unwrap_err();
-        assert_eq!(error.to_string(), "release prod/server is at revision 2, it was at 1");
+        assert_eq!(error.to_string(), "release prod/server changed from revision 1 to 2");
     }
 }

@@ -1,4 +1,4 @@
-//! `scale_up`: more replicas join, all vote, and what was written before is readable through each.
+//! `scale_up`: additional replicas join and vote, and old records can be read through each replica.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use suite::{CaseKind, CaseSpec, Suite, Topology, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "scale_up",
-        summary: "more replicas join and vote (`[scale] to` is more than the topology has); old records are readable \
-                  through each",
+        summary: "additional replicas join and vote (`[scale] to` is above the topology's number), and old records \
+                  can be read through each replica",
         needs: &[&ready::CASE.kind],
         disturbs: true,
         missing: missing::records,
@@ -32,10 +32,7 @@ pub static CASE: Case = Case {
 fn adds(_: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> {
     let (has, to) = (topology.replicas, suite.scale.to);
     if to <= has {
-        return Err(format!(
-            "`to = {to}` of [scale] adds no replica to `replicas = {has}`: make it {} or more",
-            has + 1
-        ));
+        return Err(format!("`to = {to}` in [scale] adds no replica to `replicas = {has}`: write {} or more", has + 1));
     }
     Ok(())
 }
@@ -64,5 +61,5 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         recorder.history(deployed.suite.records()?.promise, names, Minimum { before: 0, during: 0, after: 0 });
     let failures = history::failures(&history, &history::judge_records(&history));
     ensure!(failures.is_empty(), "after scaling to {to} replicas: {}", failures.join("\n"));
-    Ok(format!("{read} records readable through each of {to} replicas"))
+    Ok(format!("{read} records read through each of {to} replicas"))
 }

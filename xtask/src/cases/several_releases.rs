@@ -1,4 +1,4 @@
-//! `several_releases`: more releases of the chart, side by side, each under a name of its own, all run.
+//! `several_releases`: additional releases of the chart run side by side, each under its own name.
 
 use anyhow::ensure;
 use futures::future::try_join_all;
@@ -14,14 +14,14 @@ use super::support::{jobs, rolled_out};
 use crate::deployed_release::DeployedRelease;
 use suite::{CaseKind, Parameters, definitions};
 
-/// How many helms run at once: each renders the whole chart.
+/// How many helm processes run at once; each renders the whole chart.
 const AT_ONCE: usize = 4;
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "several_releases",
-        summary: "so many releases more (at most 20) run side by side, each under a name of its own",
+        summary: "this number of additional releases (up to 20) run side by side, each under its own name",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -30,14 +30,14 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// How many.
+    /// Number of additional releases.
     #[schemars(range(min = 1, max = 20))]
     count: usize,
-    /// Values on top, as `--set` takes them.
+    /// Additional values in the syntax of `--set`.
     #[serde(default)]
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
@@ -50,7 +50,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let suffixes: Vec<_> = (1..=with.count).map(|number| format!("beside-{number}")).collect();
     let extras = iter(&suffixes).map(|suffix| extra::beside(cx, deployed_release, suffix, &changes));
     let extras: Vec<DeployedRelease> = extras.buffered(AT_ONCE).try_collect().await?;
-    // All of them are there before one is looked at or goes.
+    // Install all of them before checking or uninstalling any.
     let installs = iter(&extras).map(|extra| extra::install(cx, extra)).buffered(AT_ONCE);
     if let Some(error) = installs.collect::<Vec<_>>().await.into_iter().flatten().next() {
         return Err(error.into());
@@ -63,7 +63,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
 
 async fn runs(cx: &CaseContext, extra: &DeployedRelease) -> anyhow::Result<String> {
     let runs_something = !extra.workloads().is_empty() || !extra.jobs().is_empty();
-    ensure!(runs_something, "release {} has neither a workload nor a Job: nothing of it runs", extra.release.name);
+    ensure!(runs_something, "release {} has neither a workload nor a Job", extra.release.name);
     rolled_out::rolled_out(cx, extra).await?;
     if !extra.jobs().is_empty() {
         jobs::completed(cx, extra).await?;

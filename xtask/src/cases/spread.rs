@@ -1,4 +1,4 @@
-//! `spread`: requests through the Service are answered by every replica.
+//! `spread`: requests through the Service reach every replica.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use suite::{CaseKind, Parameters, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "spread",
-        summary: "requests through the Service (`to`, with its port) are answered by every replica; `pod` points to who \
-                  answered",
+        summary: "requests through the Service (`to`, with its port) reach every replica; `pod` points to the name of \
+                  the pod that responded",
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,
@@ -30,14 +30,14 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<Question>()?);
     let wanted: BTreeSet<_> = deployed.replicas().iter().map(ResourceExt::name_any).collect();
-    ensure!(!wanted.is_empty(), "no replica is there to answer");
+    ensure!(!wanted.is_empty(), "there is no replica");
     let mut asker = asking::open(cx, &deployed).await?;
     let mut seen = BTreeSet::new();
     let ask = async || {
-        seen.insert(asking::answering(&mut asker, &with).await?);
+        seen.insert(asking::responding_pod(&mut asker, &with).await?);
         let missing: Vec<_> = wanted.difference(&seen).cloned().collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("none yet from {}", missing.join(", "))) }
+        if missing.is_empty() { Ok(()) } else { Err(format!("no response yet from {}", missing.join(", "))) }
     };
-    cx.wait.ask_until(&deployed.watch, &format!("answers of every replica through {}", with.to), ask).await?;
-    Ok(format!("{} replicas answered", wanted.len()))
+    cx.wait.ask_until(&deployed.watch, &format!("responses of every replica through {}", with.to), ask).await?;
+    Ok(format!("{} replicas responded", wanted.len()))
 }

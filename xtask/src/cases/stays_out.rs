@@ -21,7 +21,7 @@ use suite::{CaseKind, Parameters, definitions};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "stays_out",
-        summary: "a release beside it, which lacks something, does not become ready and says what it lacks",
+        summary: "a second release that lacks something does not become ready, and says what it lacks",
         needs: &[&install::CASE.kind],
         takes_release: true,
         parameters: Parameters::of::<With>(),
@@ -30,19 +30,19 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// Values files of the release that lacks something, relative to the chart.
+    /// Values files of the second release, relative to the chart.
     #[serde(default)]
     #[schemars(schema_with = "definitions::values")]
     values: Vec<std::path::PathBuf>,
-    /// Values that make it so.
+    /// Values that make it lack something.
     #[serde(default)]
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
-    /// What helm's output, a pod's state, an event or a log has to contain.
+    /// Text that helm's output, a pod's state, an event or a log must contain.
     #[schemars(schema_with = "definitions::words")]
     says: String,
 }
@@ -53,22 +53,22 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let changes = Changes { values: with.values, set: with.set };
     let extra = extra::beside(cx, cx.deployed_release(&deployed)?, "out", &changes).await?;
     let refused = OnceLock::new();
-    // helm may wait for a hook that never ends: what it says is one of the signs, not the end.
+    // helm may wait for a hook that never ends, so its output is only one of the signs.
     let installing = async {
         if let Some(error) = extra::install(cx, &extra).await {
             let _ = refused.set(error);
         }
         std::future::pending::<Infallible>().await
     };
-    let said = tokio::select! {
-        said = says(cx, &deployed.client, &extra, &with.says, &refused) => said?,
+    let sign = tokio::select! {
+        sign = says(cx, &deployed.client, &extra, &with.says, &refused) => sign?,
         never = installing => match never {},
     };
     extra::uninstall(cx, &extra).await?;
-    Ok(said)
+    Ok(sign)
 }
 
-/// Waits until the words are somewhere; answers the line that has them.
+/// Waits until a sign contains the words; returns that line.
 async fn says(
     cx: &CaseContext,
     client: &kube::Client,
@@ -86,6 +86,6 @@ async fn says(
     let what = format!("release {} says {words:?}", extra.release.name);
     match cx.wait.ask_until(&extra.watch, &what, ask).await? {
         Ok(line) => Ok(line),
-        Err(pod) => bail!("release {} became ready though it should say {words:?}: {pod}", extra.release.name),
+        Err(pod) => bail!("release {} became ready, although it should say {words:?}: {pod}", extra.release.name),
     }
 }

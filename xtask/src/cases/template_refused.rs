@@ -1,4 +1,4 @@
-//! `template_refused`: values that must not be deployed are refused when the chart is rendered, in words that say why.
+//! `template_refused`: helm refuses to render the chart with values that must not be deployed, and says why.
 
 use std::path::PathBuf;
 
@@ -17,14 +17,14 @@ pub static CASE: Case = Case {
         summary: "helm refuses to render the chart with these values, and says why",
         takes_release: true,
         parameters: Parameters::of::<With>(),
-        // helm gets the values as they are.
+        // helm gets the values unchanged.
         deploys: |case| vec![Deploys { set: Vec::new(), ..Deploys::of(case) }],
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
@@ -32,11 +32,11 @@ struct With {
     #[serde(default)]
     #[schemars(schema_with = "definitions::values")]
     values: Vec<PathBuf>,
-    /// Values, as `--set` takes them.
+    /// Values in the syntax of `--set`.
     #[serde(default)]
     #[schemars(schema_with = "definitions::set")]
     set: Vec<String>,
-    /// What helm's output has to contain; its command line, which has the values, does not count.
+    /// Text that helm's output must contain; its command line does not count.
     #[schemars(schema_with = "definitions::words")]
     says: String,
 }
@@ -55,7 +55,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     }
     let line = template.line();
     match template.run().await {
-        Ok(_) => bail!("{line}: it renders, though it should be refused with {:?}", with.says),
+        Ok(_) => bail!("{line}: it renders, although it should be refused with {:?}", with.says),
         Err(error) => {
             ensure!(error.tail.contains(&with.says), "it is refused, but not with {:?}: {error}", with.says);
             Ok(with.says)

@@ -1,7 +1,7 @@
-//! `uninstall`: `helm uninstall` leaves nothing of a release behind but claims.
+//! `uninstall`: `helm uninstall` leaves nothing of a release behind except its claims.
 //!
-//! A namespace also holds what the cluster puts there by itself. That is what it held before any release came; and where
-//! something is left that bears no mark of a release, what the cluster puts into a namespace without one, too.
+//! A namespace also contains objects that the cluster itself creates. These are the objects that it had before the
+//! first release; if an object without any mark of a release remains, it is also compared with an empty namespace.
 
 use std::collections::BTreeSet;
 
@@ -24,32 +24,32 @@ use kubernetes::watch::Watch;
 use kubernetes::{call, objects};
 use suite::{CaseKind, PodSecurity};
 
-/// Kinds that stay on purpose, or that nobody asked for.
+/// Kinds that remain on purpose, or that the cluster creates.
 const STAY: [&str; 5] = ["PersistentVolumeClaim", "Event", "Lease", "PodMetrics", "LocalSubjectAccessReview"];
 /// The annotation that helm gives every object of a release.
 const RELEASE: &str = "meta.helm.sh/release-name";
 /// The label that charts give their objects, and that controllers copy.
 const INSTANCE: &str = "app.kubernetes.io/instance";
 
-/// Something that is left in a namespace.
+/// An object that remains in a namespace.
 struct Left {
     kind: String,
     object: PartialObjectMeta<DynamicObject>,
     line: String,
-    /// Whether it is known to be of a release, or of something that was.
+    /// Whether it is known to belong to a release.
     is_marked: bool,
 }
 
-/// A namespace without a release, made where it is needed.
+/// An empty namespace, created only if it is needed.
 struct Empty(OnceCell<String>);
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "uninstall",
-        summary: "nothing of a release is left but its claims (and what helm's hooks made, which helm leaves); a claim \
-                  that is being deleted, or goes with its StatefulSet, is not kept; groups that the cluster can't serve at \
-                  that moment are named in the case's line",
+        summary: "nothing of a release remains except its claims and what its hooks created, which helm leaves. A \
+                  claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
+                  names API groups that the cluster can't serve at that moment",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
         cleans_up: true,
@@ -74,15 +74,16 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let lost = lost(&before, &claims(&deployed).await?);
     ensure!(
         lost.is_empty(),
-        "{} of {} claims do not outlive the release: {}",
+        "{} of {} claims don't outlive the release: {}",
         lost.len(),
         before.len(),
         lost.join("; ")
     );
-    Ok(format!("{} claims kept{}", before.len(), not_looked_for(&kinds)))
+    Ok(format!("{} claims kept{}", before.len(), not_checked(&kinds)))
 }
 
-/// The claims that have to outlive the releases: those of a pod's ephemeral volumes go with it by design.
+/// Returns the claims that must outlive the releases, without those of ephemeral volumes, which are deleted with their
+/// pod.
 async fn claims(deployed: &DeployedTopology) -> anyhow::Result<Vec<PersistentVolumeClaim>> {
     let mut found = Vec::new();
     for watch in deployed.watches() {
@@ -93,14 +94,14 @@ async fn claims(deployed: &DeployedTopology) -> anyhow::Result<Vec<PersistentVol
     Ok(found)
 }
 
-/// The claims that were there and are not going to stay, each with why.
+/// Returns the claims that are gone or will be deleted, each with the reason.
 fn lost(before: &[PersistentVolumeClaim], after: &[PersistentVolumeClaim]) -> Vec<String> {
     let why = |claim: &PersistentVolumeClaim| {
         let Some(now) = after.iter().find(|now| now.uid() == claim.uid()) else { return Some("gone".to_owned()) };
         let owner = now.owner_references().iter().find(|owner| owner.kind == "StatefulSet");
         match owner {
             _ if now.metadata.deletion_timestamp.is_some() => Some("being deleted".to_owned()),
-            Some(owner) => Some(format!("going with its owner {}/{}", owner.kind, owner.name)),
+            Some(owner) => Some(format!("deleted with its owner {}/{}", owner.kind, owner.name)),
             None => None,
         }
     };
@@ -108,7 +109,7 @@ fn lost(before: &[PersistentVolumeClaim], after: &[PersistentVolumeClaim]) -> Ve
     lost.filter_map(|claim| Some(format!("PersistentVolumeClaim/{} is {}", claim.name_any(), why(claim)?))).collect()
 }
 
-/// Waits until a namespace holds nothing of a release but what stays.
+/// Waits until a namespace contains nothing of a release except what may remain.
 async fn gone(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -120,26 +121,26 @@ async fn gone(
         Ok(left) if left.is_empty() => Ok(()),
         Ok(left) => Err(left.into_iter().map(|one| one.line).collect::<Vec<_>>().join(", ")),
         Err(error) => {
-            // A group may have become unavailable since: discovered again.
+            // Discover the kinds again, since a group may have become unavailable.
             *kinds = Kinds::default();
             Err(format!("{error:#}"))
         }
     };
-    cx.wait.ask_until(watch, "nothing left but claims", gone).await
+    cx.wait.ask_until(watch, "nothing left except claims", gone).await
 }
 
-/// Every kind of which nothing may be left.
+/// Returns every kind of which nothing may remain.
 async fn kinds(deployed: &DeployedTopology) -> anyhow::Result<Kinds> {
     let mut kinds = contents::kinds(&deployed.client).await?;
     kinds.listable.retain(|kind| !STAY.contains(&kind.kind.as_str()));
     Ok(kinds)
 }
 
-/// The kinds that nobody serves now, and that are not looked for therefore.
-fn not_looked_for(kinds: &Kinds) -> String {
+/// Describes the API groups that the cluster can't serve now, and that are therefore not checked.
+fn not_checked(kinds: &Kinds) -> String {
     match kinds.unavailable.join(", ") {
         none if none.is_empty() => none,
-        groups => format!("; not looked for, since the cluster does not serve it now: {groups}"),
+        groups => format!("; not checked, since the cluster can't serve them now: {groups}"),
     }
 }
 
@@ -155,7 +156,7 @@ async fn left(
     }
     let lists = known.listable.iter().map(|kind| left_of_kind(deployed, namespace, kind));
     let mut left = futures::future::try_join_all(lists).await?.into_iter().flatten().collect::<Vec<_>>();
-    // What goes with the release goes first: only then is it worth a look where the rest comes from.
+    // Wait for the release's own objects first; only then is the comparison with an empty namespace worthwhile.
     if !left.is_empty() && left.iter().all(|one| !one.is_marked) {
         let common = Baseline::of(&deployed.client, empty.name(cx, deployed).await?, &known.listable).await?;
         left.retain(|one| !common.covers(&one.kind, &one.object));
@@ -175,8 +176,7 @@ async fn left_of_kind(deployed: &DeployedTopology, namespace: &str, kind: &ApiRe
     Ok(left.filter(|one| one.is_marked || !baseline.is_some_and(|all| all.covers(&one.kind, &one.object))).collect())
 }
 
-/// The suite's Secrets were there before the releases; helm does not count what its hooks made as part of one, and leaves
-/// it.
+/// Whether an object may remain: the suite's Secrets, and what hooks created, which helm leaves.
 fn is_expected(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
     let name = object.name_any();
     let is_secret = kind.kind == "Secret" && deployed.suite.secrets.iter().any(|secret| secret.name == name);
@@ -186,8 +186,8 @@ fn is_expected(deployed: &DeployedTopology, kind: &ApiResource, object: &Partial
     is_secret || of_hook || object.annotations().contains_key("helm.sh/hook")
 }
 
-/// Whether an object bears helm's mark, its chart's label or its name in the chart, or belongs to or waits for something
-/// else: what the cluster puts into every namespace does none of that.
+/// Whether an object is marked as part of a release: by helm's annotation, by the chart's label, by its name in the
+/// chart, or by being deleted. Objects that the cluster creates in every namespace have none of these.
 fn is_marked(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
     let names: BTreeSet<&str> =
         deployed.releases.iter().map(|deployed_release| deployed_release.release.name.as_str()).collect();
@@ -201,7 +201,7 @@ fn is_marked(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialOb
 }
 
 impl Empty {
-    /// Its name; it is made now where it is not there yet.
+    /// Returns its name; creates it if it does not exist.
     async fn name(&self, cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<&str> {
         let made = self.0.get_or_try_init(async || {
             let name = format!("chartproof-empty-{}-{}", cx.run.id, cx.variant.unwrap_or_default());
@@ -211,7 +211,7 @@ impl Empty {
         made.await.map(String::as_str)
     }
 
-    /// Deletes it, where it was made. Where the case fails, it goes with the run's other namespaces.
+    /// Deletes it, if it was created. If the case fails, it is deleted with the run's other namespaces.
     async fn remove(&self, deployed: &DeployedTopology) -> anyhow::Result<()> {
         let Some(name) = self.0.get() else { return Ok(()) };
         let namespaces: Api<Namespace> = Api::all(deployed.client.clone());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_going_is_not_kept() {
+    fn a_claim_that_is_being_deleted_is_not_kept() {
         let owned = json!({ "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "s" }] });
         let deleted = json!({ "deletionTimestamp": "2026-11-21T10:00:00Z" });
         let before = ["a", "b", "c", "d"].map(|uid| claim(uid, &json!({})));
@@ -243,10 +243,10 @@ mod tests {
             [
                 "PersistentVolumeClaim/data-b is being deleted",
                 "PersistentVolumeClaim/data-c is gone",
-                "PersistentVolumeClaim/data-d is going with its owner StatefulSet/db",
+                "PersistentVolumeClaim/data-d is deleted with its owner StatefulSet/db",
             ]
         );
         assert!(lost(&before, &before).is_empty());
-        assert!(lost(&[claim("b", &deleted)], &[]).is_empty(), "it was going before");
+        assert!(lost(&[claim("b", &deleted)], &[]).is_empty(), "it was being deleted before");
     }
 }

@@ -1,5 +1,5 @@
-//! `unready_gets_no_traffic`: a replica that is made unready gets no request through the Service, is not restarted, and
-//! gets some again when it is ready.
+//! `unready_gets_no_traffic`: a replica that is made unready gets no requests through the Service and is not
+//! restarted; once it is ready again, it gets some again.
 
 use anyhow::{Context as _, ensure};
 use client::records::{Pointer, Request};
@@ -17,15 +17,15 @@ use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 use suite::{CaseKind, Parameters, definitions, missing};
 
-/// How many requests in a row have to go elsewhere: with three replicas, one in two thousand millions does so by chance.
+/// How many requests in a row must go elsewhere; with three replicas, the chance of that is one in two billion.
 const REQUESTS: usize = 50;
 
 /// The case.
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "unready_gets_no_traffic",
-        summary: "a replica that this request makes unready gets no request through the Service, is not restarted, and \
-                  gets some again when it is ready",
+        summary: "a replica that this request makes unready gets no requests through the Service and is not \
+                  restarted; once it is ready again, it gets some again",
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,
@@ -36,52 +36,52 @@ pub static CASE: Case = Case {
     run: |cx| passing(run(cx)),
 };
 
-/// Its parameters.
+/// The parameters of the case.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
-    /// Makes a replica unready.
+    /// Request that makes a replica unready.
     #[schemars(schema_with = "definitions::request")]
     unready: Request,
-    /// Makes it ready again.
+    /// Request that makes it ready again.
     #[schemars(schema_with = "definitions::request")]
     ready: Request,
-    /// The Service, with its port.
+    /// The Service with its port.
     #[schemars(schema_with = "definitions::address")]
     to: String,
-    /// What is asked through it.
+    /// Request that is sent through the Service.
     #[schemars(schema_with = "definitions::request")]
     request: Request,
-    /// JSON pointer to the name of the pod that answered.
+    /// JSON pointer to the name of the pod in the response.
     #[schemars(schema_with = "definitions::pointer")]
     pod: Pointer,
 }
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
-    let asked = Question { to: with.to.clone(), request: with.request.clone(), pod: with.pod.clone() };
+    let question = Question { to: with.to.clone(), request: with.request.clone(), pod: with.pod.clone() };
     settled::ready(cx, &deployed, cx.replicas()?).await?;
     let victim = deployed.replicas().into_iter().next().context("there is no replica")?;
     let (victim, before) = (victim.name_any(), objects::restarts(&victim));
     let mut asker = asking::open(cx, &deployed).await?;
     switch(&deployed, &victim, &with.unready).await?;
     until_ready_is(cx, &deployed, &victim, false).await?;
-    // The Service learns of it a little later than the pod's status says so.
+    // The Service lags a little behind the pod's status.
     let mut elsewhere = 0;
     let ask = async || {
-        let from = asking::answering(&mut asker, &asked).await?;
+        let from = asking::responding_pod(&mut asker, &question).await?;
         elsewhere = if from == victim { 0 } else { elsewhere + 1 };
         if elsewhere >= REQUESTS { Ok(()) } else { Err(format!("{elsewhere} requests in a row went elsewhere")) }
     };
     let what = format!("{REQUESTS} requests in a row through {} that do not go to {victim}", with.to);
     cx.wait.ask_until(&deployed.watch, &what, ask).await?;
     let now = deployed.pod(&victim).as_ref().map(objects::restarts);
-    ensure!(now == Some(before), "Pod/{victim} was restarted or replaced: it was only unready");
+    ensure!(now == Some(before), "Pod/{victim} was restarted or replaced, although it was only unready");
     switch(&deployed, &victim, &with.ready).await?;
     until_ready_is(cx, &deployed, &victim, true).await?;
-    let again = async || match asking::answering(&mut asker, &asked).await? {
+    let again = async || match asking::responding_pod(&mut asker, &question).await? {
         from if from == victim => Ok(()),
-        from => Err(format!("{from} answered")),
+        from => Err(format!("{from} responded")),
     };
     cx.wait.ask_until(&deployed.watch, &format!("a request that goes to {victim} again"), again).await?;
     Ok(format!("{victim} got none of {REQUESTS} requests while it was unready"))

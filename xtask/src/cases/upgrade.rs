@@ -1,4 +1,4 @@
-//! `upgrade`: `helm upgrade` under load replaces every pod, one after another, and loses nothing.
+//! `upgrade`: `helm upgrade` under load replaces every pod, and no acknowledged write is lost.
 
 use super::ready;
 use super::support::case::{Case, passing};
@@ -11,7 +11,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "upgrade",
-        summary: "every pod is replaced under load; nothing acknowledged is lost",
+        summary: "every pod is replaced under load, and no acknowledged write is lost",
         needs: &[&ready::CASE.kind],
         missing: missing::upgrade,
         ..CaseKind::UNDER_LOAD

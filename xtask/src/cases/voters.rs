@@ -1,4 +1,4 @@
-//! `voters`: every replica votes, and all agree on who does. Ready does not mean that.
+//! `voters`: every replica is a voter, and all agree on the list of voters, which readiness does not guarantee.
 
 use super::ready;
 use super::support::case::{Case, passing};
@@ -10,7 +10,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "voters",
-        summary: "every replica votes, and all agree on who does",
+        summary: "every replica is a voter, and all agree on the list of voters",
         needs: &[&ready::CASE.kind],
         missing: missing::members,
         ..CaseKind::DEFAULT

@@ -1,4 +1,4 @@
-//! `write_read`: a record written through each replica is read back through it.
+//! `write_read`: a record written through each replica can be read back through it.
 
 use anyhow::ensure;
 
@@ -12,7 +12,7 @@ use suite::{CaseKind, missing};
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "write_read",
-        summary: "a record written through each replica is read back through it",
+        summary: "a record written through each replica can be read back through it",
         needs: &[&ready::CASE.kind],
         missing: missing::records,
         ..CaseKind::DEFAULT
@@ -23,7 +23,7 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let names = deployed.names(deployed.topology.replicas);
-    ensure!(!names.is_empty(), "no replica is there to write through");
+    ensure!(!names.is_empty(), "there is no replica to write through");
     for name in &names {
         let record = write(cx, &deployed, name).await?;
         expect(cx, &deployed, name, &record).await?;

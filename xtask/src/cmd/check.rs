@@ -1,4 +1,4 @@
-//! `cargo xtask check`: judges a saved history again, without a cluster.
+//! `cargo xtask check`: checks a saved history again, without a cluster.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -10,20 +10,20 @@ use history::Verdict;
 
 use console::exit::{Exit, usage};
 
-/// Its flags.
+/// The flags of `cargo xtask check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The history, as runs leave it under `histories/`; `docs/history.md` has the format
+    /// History file, from the folder `histories/` of a run; see docs/history.md for the format
     file: PathBuf,
-    /// Print the judgement as JSON
+    /// Print all findings as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Runs it. Exit code 101 where a property does not hold.
+/// Runs `cargo xtask check`. The exit code is 101 if a property does not hold.
 ///
 /// # Errors
-/// A usage error where the file is no history, with line and reason.
+/// A usage error with line and reason if the file is not a history.
 #[expect(clippy::unused_async, reason = "every subcommand is run the same way")]
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = File::open(&args.file).map_err(|error| usage(format!("{}: {error}", args.file.display())))?;
@@ -42,7 +42,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit.into())
 }
 
-/// The verdict without its findings; `--json` has them all.
+/// The verdict without its findings; `--json` lists them all.
 fn short(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Violated(findings) => format!("violated ({} findings)", findings.len()),

@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: the whole run.
+//! `cargo xtask e2e`: one whole run.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,94 +29,101 @@ use report::{Reports, RunReport, libtest, terminal};
 use suite::{load, variant};
 use tools::{self, Tool};
 
-/// Its flags.
+/// The headings of the groups of flags in `--help`.
+const SELECTION: &str = "Selecting cases";
+const CLUSTER: &str = "Cluster";
+const RELEASE: &str = "Release under test";
+const LIMITS: &str = "Limits and budgets";
+const REPORTS: &str = "Reports and output";
+
+/// The flags of `cargo xtask e2e`.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
-    /// Run only cases whose names contain one of these words, and what they need
+    /// Run only cases whose name contains one of these words, and the cases they depend on
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
     /// List the selected cases instead of running them
-    #[arg(long)]
+    #[arg(long, help_heading = SELECTION)]
     list: bool,
-    /// Match whole names
-    #[arg(long)]
+    /// Match FILTER and --skip against whole names
+    #[arg(long, help_heading = SELECTION)]
     exact: bool,
-    /// Leave out cases whose names contain this; what others need runs all the same
-    #[arg(long, value_name = "FILTER")]
+    /// Leave out cases whose name contains this, unless a selected case depends on them
+    #[arg(long, value_name = "FILTER", help_heading = SELECTION)]
     skip: Vec<String>,
-    /// Run only topologies of these sizes
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = ranges::replicas())]
+    /// Run only topologies with these numbers of replicas
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = ranges::replicas(), help_heading = SELECTION)]
     replicas: Vec<u32>,
-    /// A suite file, or a folder that has an e2e.toml, any number of times; `all` for every one below helm/
-    #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
+    /// Suite file, or folder with an e2e.toml; can be repeated; `all` means every suite below helm/
+    #[arg(long, value_name = "PATH", default_value = load::DEFAULT, help_heading = SELECTION)]
     suite: Vec<PathBuf>,
-    /// The cluster: auto, kind, embedded or context:NAME; auto is kind where Docker answers, else embedded
-    #[arg(long, value_name = "CLUSTER", default_value_t)]
+    /// Where to run: auto, kind, embedded or context:NAME; auto is kind if Docker responds, else embedded
+    #[arg(long, value_name = "CLUSTER", default_value_t, help_heading = CLUSTER)]
     cluster: Choice,
-    /// Allow the run to work on the existing cluster of this context
-    #[arg(long, value_name = "NAME")]
+    /// Allow this run to use the existing cluster of this context; can be repeated
+    #[arg(long, value_name = "NAME", help_heading = CLUSTER)]
     allow_context: Vec<String>,
-    /// Configuration for kind
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file for kind
+    #[arg(long, value_name = "FILE", help_heading = CLUSTER)]
     kind_config: Option<PathBuf>,
-    /// Node image for kind, instead of the pinned one
-    #[arg(long, value_name = "IMAGE")]
+    /// Node image for kind [default: the pinned one, see `cargo xtask tools`]
+    #[arg(long, value_name = "IMAGE", help_heading = CLUSTER)]
     node_image: Option<String>,
-    /// The image under test: a reference, or an archive of one [default: the stand-in]
-    #[arg(long, value_name = "REF|ARCHIVE")]
+    /// Image under test, as a reference or an archive [default: the suite's stand-in]
+    #[arg(long, value_name = "REF|ARCHIVE", help_heading = RELEASE)]
     image: Option<String>,
-    /// Values file on top of each topology's
-    #[arg(long, value_name = "FILE")]
+    /// Values file, applied after each topology's; can be repeated
+    #[arg(long, value_name = "FILE", help_heading = RELEASE)]
     values: Vec<PathBuf>,
-    /// Value on top of each topology's, as helm takes it
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Value, applied after each topology's, in helm's syntax; can be repeated
+    #[arg(long, value_name = "KEY=VALUE", help_heading = RELEASE)]
     set: Vec<String>,
-    /// Write what faults cost, with a wide margin, into the suites' budgets.CLUSTER.toml instead of comparing with them
-    #[arg(long)]
+    /// Write measured fault costs, plus a margin, to each suite's budgets.CLUSTER.toml; check none
+    #[arg(long, help_heading = LIMITS)]
     update_budgets: bool,
-    /// Clean nothing up: keep cluster, namespaces and releases; an embedded cluster stays until Ctrl-C
-    #[arg(long)]
+    /// Keep cluster, namespaces and releases after the run; an embedded cluster stays until Ctrl-C
+    #[arg(long, help_heading = CLUSTER)]
     keep: bool,
-    /// Work on the cluster that an earlier run kept, or that `cargo xtask cluster up` started
-    #[arg(long)]
+    /// Use the cluster that an earlier run kept or that `cargo xtask cluster up` started
+    #[arg(long, help_heading = CLUSTER)]
     reuse: bool,
-    /// How many topologies run side by side [default: all]
-    #[arg(long, value_name = "N", value_parser = ranges::count())]
+    /// Number of topologies that run in parallel [default: all]
+    #[arg(long, value_name = "N", value_parser = ranges::count(), help_heading = LIMITS)]
     jobs: Option<usize>,
-    /// How many seconds each case of a topology may take, instead of what the suite says
-    #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds())]
+    /// Time limit for each case of a topology [default: the suite's]
+    #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds(), help_heading = LIMITS)]
     timeout: Option<u64>,
-    /// Where evidence and reports go [default: target/chartproof/RUN]
-    #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR")]
+    /// Folder for evidence and reports [default: target/chartproof/RUN]
+    #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR", help_heading = REPORTS)]
     report_dir: Option<PathBuf>,
-    /// Write the `JUnit` report there as well
-    #[arg(long, value_name = "FILE")]
+    /// Also write the JUnit report to this file
+    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     junit: Option<PathBuf>,
-    /// Show every command line
-    #[arg(short, long)]
+    /// Print every command that is run
+    #[arg(short, long, help_heading = REPORTS)]
     verbose: bool,
-    /// Format of the report on stdout
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Format of the report on stdout: pretty, terse or json [default: pretty]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, help_heading = REPORTS)]
     format: Option<FormatSetting>,
-    /// Colours of the report on stdout
-    #[arg(long, value_enum, value_name = "WHEN")]
+    /// Colors of the report on stdout: auto, always or never [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true, help_heading = REPORTS)]
     color: Option<ColorSetting>,
-    /// One character per case
-    #[arg(short, long, conflicts_with = "format")]
+    /// Print one character per case
+    #[arg(short, long, conflicts_with = "format", help_heading = REPORTS)]
     quiet: bool,
-    /// Threads of the report (see --jobs for the run)
-    #[arg(long, value_name = "N", value_parser = ranges::count())]
+    /// Number of threads of the report; --jobs limits the run itself
+    #[arg(long, value_name = "N", value_parser = ranges::count(), help_heading = REPORTS)]
     test_threads: Option<usize>,
-    /// Only ignored cases, of which there are none: for nextest
-    #[arg(long)]
+    /// List ignored cases, of which there are none; for nextest
+    #[arg(long, help_heading = REPORTS)]
     ignored: bool,
-    /// For nextest; output is never captured
+    /// Accepted for nextest; output is never captured
     #[arg(long, hide = true)]
     nocapture: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask e2e`.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suites = load::read_all(&args.suite, &cases::kinds())?;
     let plan = Plan::of(&suites, &args.selection())?;
@@ -158,37 +165,37 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
     }
     let run = Arc::new(run);
-    // Before anything runs: files may be edited meanwhile.
+    // Before any case runs, since files may be edited during the run.
     let inputs =
         replay::Inputs::of(run.subject.suites().into_iter().map(Arc::as_ref), &run.settings, &run.subject.image);
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan.names(), plan.left_out_names());
-    begin(&run, &plan, args.again());
+    begin(&run, &plan, args.rerun_command());
     drive(&run, &plan, args.jobs).await;
-    // From here on nothing ends early: whatever goes wrong, every verdict is reported.
+    // No early return from here on: every verdict is reported, whatever goes wrong.
     let signal = interrupt.signal();
-    let budgets = run.update_budgets().context("the budgets are not updated");
+    let budgets = run.update_budgets().context("could not update the budgets");
     if args.keep {
         run.events.note(run.cluster.keep().await.unwrap_or_else(|error| format!("{error:#}")));
     }
-    let mut told = reports.ended(|told| last_event(&run.events, budgets, told, signal)).await;
-    // First of all, and on no disk: whatever becomes of the other reports, this one is printed.
-    told.print(libtest);
-    told.say_again(args.again());
-    told.write(&folder, args.junit.as_deref());
-    let kept = inputs.and_then(|inputs| replay::Last::write(&told.run(), &folder, inputs, &replay::path()));
-    told.note(kept);
-    console::err(terminal::summary(&told.events, &folder.display().to_string()));
-    if let Some(error) = &told.trouble {
+    let mut report = reports.ended(|report| last_event(&run.events, budgets, report, signal)).await;
+    // First, since it needs no disk: it is printed even if the other reports can't be written.
+    report.print(libtest);
+    report.say_again(args.rerun_command());
+    report.write(&folder, args.junit.as_deref());
+    let kept = inputs.and_then(|inputs| replay::Last::write(&report.run(), &folder, inputs, &replay::path()));
+    report.note(kept);
+    console::err(terminal::summary(&report.events, &folder.display().to_string()));
+    if let Some(error) = &report.trouble {
         console::err(format_args!("the reports are incomplete: {error:#}"));
     }
     let stayed = if args.keep { run.cluster.stay(&run.ending.cancel).await } else { Ok(()) };
     if let Err(error) = &stayed {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
-    Ok(outcome::despite(told.exit(signal), stayed.is_err()).into())
+    Ok(outcome::despite(report.exit(signal), stayed.is_err()).into())
 }
 
-/// Runs every case of the plan, and watches over the cluster meanwhile.
+/// Runs every case of the plan, and watches the cluster meanwhile.
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
     let jobs = jobs.unwrap_or(usize::from(u16::MAX));
@@ -196,46 +203,46 @@ async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     drive.run(async |case| Box::pin(execute(run, case)).await).await;
 }
 
-/// What ends the stream: the exit code as it is known now. A report that can't be written later may turn 0 into 3.
-fn last_event(events: &Events, budgets: anyhow::Result<()>, told: &mut RunReport, signal: Option<Signal>) -> Event {
-    told.note(budgets);
+/// Returns the last event of the stream, with the exit code as it is known now: 0 becomes 3 if a report can't be
+/// written later.
+fn last_event(events: &Events, budgets: anyhow::Result<()>, report: &mut RunReport, signal: Option<Signal>) -> Event {
+    report.note(budgets);
     let took_ms = u64::try_from(events.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Event::new(events.elapsed(), What::RunEnded { took_ms, exit_code: told.exit(signal).code().into() })
+    Event::new(events.elapsed(), What::RunEnded { took_ms, exit_code: report.exit(signal).code().into() })
 }
 
-/// Everything that the environment has to have, and the cluster that it is going to be; nothing is created.
-/// What earlier runs left behind is swept.
+/// Checks the environment and prepares the cluster without creating it. Sweeps what earlier runs left behind.
 async fn preflight(args: &Args, launcher: &Launcher, request: &Request) -> anyhow::Result<(Tool, Cluster)> {
     let mut problems = Problems::default();
-    // First: what a killed run left in the same folder is what its cluster is reached with.
+    // First, since the cluster of a killed run is reached through files that the run left in the same folder.
     for line in sweep::sweep(launcher, &request.leases, false).await? {
         launcher.note(line);
     }
     let cluster = cluster::prepare(launcher, request, &mut problems).await?;
     if args.keep && request.ci && matches!(cluster, Some(Cluster::Embedded(_))) {
-        let why = "an embedded cluster stays until Ctrl-C, and nobody presses that where CI is set";
-        return Err(usage(format!("--keep: {why}")));
+        let why = "it would stay until Ctrl-C; leave out --keep, or unset CI";
+        return Err(usage(format!("--keep is not supported with an embedded cluster in CI: {why}")));
     }
     let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
     problems.into_result()?;
     helm.zip(cluster).context("preflight found neither a problem nor a cluster")
 }
 
-/// Has Docker pull what the charts need, before anything is created; where it can't, the run is on another cluster, or is
-/// none.
+/// Lets Docker pull the charts' images before anything is created. If it can't, the run falls back to another cluster
+/// or fails.
 async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> {
-    let lacking = run.lacking_images(request.pull_retries()).await;
-    if lacking.is_empty() {
+    let missing = run.missing_images(request.pull_retries()).await;
+    if missing.is_empty() {
         return Ok(());
     }
     let mut problems = Problems::default();
-    let instead = cluster::without_images(&run.launcher, request, &lacking, &mut problems)?;
+    let instead = cluster::without_images(&run.launcher, request, &missing, &mut problems)?;
     problems.into_result()?;
     run.cluster = instead.context("preflight found neither a problem nor a cluster")?;
     Ok(())
 }
 
-/// Names that are no secrets, whatever they were passed as: the suites' own, and the image under test.
+/// Exempts names that are not secrets, however they are passed: the suites' own, and the image under test.
 fn publish_names(run: &Run) {
     known::exempt(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
     for image in run.subject.suites().into_iter().filter_map(|suite| run.subject.image_reference(suite)) {
@@ -244,27 +251,27 @@ fn publish_names(run: &Run) {
     }
 }
 
-fn begin(run: &Run, plan: &Plan, again: String) {
+fn begin(run: &Run, plan: &Plan, rerun_command: String) {
     run.events.send(What::RunStarted {
         run_id: run.id.clone(),
         cluster: run.cluster.describe(),
         image: run.subject.image_line(),
         cases: plan.running().map(|(_, case)| case.name.clone()).collect(),
         began_unix_ms: run.events.began_unix_ms(),
-        rerun_command: again,
+        rerun_command,
     });
     run.events.send(What::Selected { cases: plan.selected() });
     for what in &plan.left_out {
         run.events.send(What::LeftOut { what: what.clone() });
     }
-    let sort = run.cluster.provider();
+    let provider = run.cluster.provider();
     for suite in run.subject.suites() {
         let note = Some(suite.note.clone()).filter(|note| !note.is_empty());
-        note.into_iter().chain(suite.not_compared(sort)).for_each(|note| run.events.note(note));
+        note.into_iter().chain(suite.not_compared(provider)).for_each(|note| run.events.note(note));
     }
 }
 
-/// A few characters that no other run has.
+/// Returns a short random id for the run.
 fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..variant::RUN_ID_LENGTH].to_owned()
 }
@@ -316,7 +323,7 @@ impl Args {
         }
     }
 
-    /// Everything that can be wrong before anything is made.
+    /// Checks the flags, before anything is created.
     fn check(&self, plan: &Plan) -> anyhow::Result<()> {
         if self.ignored {
             return Err(usage("--ignored: no case is ignored, so none would run; leave it out, or add --list"));
@@ -327,35 +334,35 @@ impl Args {
         let suites: BTreeSet<_> = plan.variants.iter().map(|variant| variant.suite.name.as_str()).collect();
         if suites.len() > 1 && (self.image.is_some() || !self.values.is_empty() || !self.set.is_empty()) {
             let suites = suites.into_iter().collect::<Vec<_>>().join(", ");
-            return Err(usage(format!("--image, --values and --set are about one suite: run {suites} one by one")));
+            return Err(usage(format!("--image, --values and --set need a single suite: run {suites} one by one")));
         }
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
-            return Err(usage(format!("--values {}: there is no such file", missing.display())));
+            return Err(usage(format!("--values {}: no such file", missing.display())));
         }
         let has_key = |value: &str| value.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty());
         if let Some(wrong) = self.set.iter().find(|value| !has_key(value)) {
-            return Err(usage(format!("--set {wrong}: write KEY=VALUE")));
+            return Err(usage(format!("--set {wrong}: expected KEY=VALUE")));
         }
         Ok(())
     }
 
-    /// The run's folder.
+    /// Creates the run's folder, and returns its absolute path.
     fn folder(&self, id: &str) -> anyhow::Result<PathBuf> {
         let target = || Path::new("target").join("chartproof").join(id);
         let folder = self.report_dir.clone().unwrap_or_else(target);
-        std::fs::create_dir_all(&folder).with_context(|| format!("making the run's folder {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("creating the run's folder {}", folder.display()))?;
         std::path::absolute(&folder).with_context(|| format!("the run's folder {}", folder.display()))
     }
 
-    /// Removes the folder of a run that did not begin, unless it is somebody's own.
+    /// Removes the folder of a run that did not start, unless the user named it.
     fn undo(&self, folder: &Path) {
         if self.report_dir.is_none() {
             drop(std::fs::remove_dir_all(folder));
         }
     }
 
-    /// The command that asks for the same.
-    fn again(&self) -> String {
+    /// Returns the command that repeats this run, without its filters.
+    fn rerun_command(&self) -> String {
         let shown = |path: &PathBuf| path.display().to_string();
         let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT)).map(shown);
         let cluster = Some(&self.cluster).filter(|choice| **choice != Choice::Auto).map(ToString::to_string);
@@ -374,7 +381,7 @@ impl Args {
         words.extend(self.reuse.then(|| "--reuse".to_owned()));
         let given = flags.into_iter().flat_map(|(flag, values)| values.into_iter().map(move |value| (flag, value)));
         words.extend(given.flat_map(|(flag, value)| [flag.to_owned(), value]));
-        // Where a value is secret, the log of CI is not the place for it.
+        // CI logs must not show values that are secret.
         quote_line(redact::words(&words))
     }
 }

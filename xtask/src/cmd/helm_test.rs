@@ -1,4 +1,4 @@
-//! `cargo xtask helm-test`: runs a release's own tests on a cluster that is there, and shows their logs.
+//! `cargo xtask helm-test`: runs the chart tests of a deployed release, and shows their logs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,37 +10,37 @@ use process::Launcher;
 use tools::helm;
 use tools::{self, Name};
 
-/// helm ends a little earlier than its command does, to say what it waited for.
+/// Time for helm to report what it waited for, before its process is stopped.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Its flags.
+/// The flags of `cargo xtask helm-test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The release
+    /// Release to test
     #[arg(default_value = "caesium")]
     release: String,
-    /// The context of the cluster; none is taken by itself
+    /// Kubeconfig context; the current context is never used
     #[arg(long, value_name = "NAME")]
     context: String,
-    /// The release's namespace
+    /// Namespace of the release
     #[arg(short, long, default_value = "default")]
     namespace: String,
-    /// The kubeconfig that has the context [default: where kubectl looks]
+    /// Kubeconfig with this context [default: kubectl's]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// How many seconds the tests may take
+    /// Time limit for the tests
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = ranges::seconds())]
     timeout: u64,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask helm-test`.
 ///
 /// # Errors
-/// Where there is no helm, or it can't be run. Tests that fail are exit code 101, with their logs, and so is a release
-/// that has none.
+/// If helm is missing or can't be run. If a test fails, or the release has none, the exit code is 101 and the logs are
+/// printed.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
@@ -54,7 +54,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     console::out_text(&output.stdout);
     if output.success() && helm::tests_run(&output.stdout).is_empty() {
         console::err(format_args!(
-            "release {} has no test: nothing was proven; add a pod with the annotation `helm.sh/hook: test`",
+            "release {} has no tests; add a pod with the annotation `helm.sh/hook: test` to the chart",
             args.release
         ));
         return Ok(Exit::CaseFailed.into());

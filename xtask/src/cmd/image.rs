@@ -9,33 +9,33 @@ use console::exit::{self, Exit};
 use images::{Reference, standin};
 use process::Launcher;
 
-/// Its flags.
+/// The flags of `cargo xtask image`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write the archive here; without this, its path in cargo's target folder is printed
-    #[arg(short, long)]
+    /// Write the archive to this file [default: below cargo's target folder]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Name of the image, any number of times
+    /// Name of the image; can be repeated
     #[arg(long = "tag", value_name = "NAME:TAG", default_value = "chartproof/stand-in:dev")]
     tags: Vec<String>,
-    /// The suite whose stand-in is built
-    #[arg(long, default_value = suite::load::DEFAULT)]
+    /// Suite file, or folder with an e2e.toml, whose stand-in is built
+    #[arg(long, value_name = "PATH", default_value = suite::load::DEFAULT)]
     suite: PathBuf,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask image`.
 ///
 /// # Errors
-/// Where a tag is malformed, the suite has no stand-in, or it can't be built.
+/// If a tag is malformed, or the suite has no stand-in, or it can't be built.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let parse = |tag: &String| tag.parse().map_err(|error| exit::usage(format!("--tag {tag}: {error}")));
     let references: Vec<Reference> = args.tags.iter().map(parse).collect::<anyhow::Result<_>>()?;
     let suite = suite::load::read(&args.suite, &crate::cases::kinds())?;
     let Some(program) = &suite.image.stand_in else {
-        return Err(exit::usage(format!("{} has no stand-in: its `[image]` names none", args.suite.display())));
+        return Err(exit::usage(format!("{} has no stand-in: add `stand_in` to its `[image]`", args.suite.display())));
     };
     let archive = standin::build(&Launcher::light(args.verbose), program, &references).await?;
     let path = match args.output {

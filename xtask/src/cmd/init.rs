@@ -1,4 +1,4 @@
-//! `cargo xtask init`: a first suite file for a chart, from what it renders.
+//! `cargo xtask init`: writes a first suite file for a chart, from its rendered objects.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,26 +13,26 @@ use suite::ci_values;
 use tools::helm;
 use tools::{self, Name};
 
-/// The most characters of a suite's name.
+/// The maximum length of a suite's name, in characters.
 const LONGEST_NAME: usize = 30;
 
-/// Its flags.
+/// The flags of `cargo xtask init`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The chart's folder
+    /// Folder of the chart
     chart: PathBuf,
-    /// Values file that the chart can't be rendered without, relative to it [default: the first of its ci/*.yaml]
+    /// Values file for rendering, relative to the chart [default: the first of its ci/*.yaml]
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
-    /// Write it to stdout instead of into the chart's folder
+    /// Write the suite file to stdout instead of CHART/e2e.toml
     #[arg(long)]
     stdout: bool,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// What is found in a chart.
+/// The parts of a chart that a suite file mentions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     name: String,
@@ -48,17 +48,17 @@ struct Found {
     tests: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask init`.
 ///
 /// # Errors
-/// Where there is no chart, a suite file is there already, or helm does not render the chart.
+/// If there is no chart, the suite file already exists, or helm can't render the chart.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (chart, file) = (&args.chart, args.chart.join("e2e.toml"));
     if !chart.join("Chart.yaml").is_file() {
-        return Err(usage(format!("{} holds no chart: there is no Chart.yaml", chart.display())));
+        return Err(usage(format!("{} is not a chart: it has no Chart.yaml", chart.display())));
     }
     if file.exists() && !args.stdout {
-        return Err(usage(format!("{} is there already: write to stdout with --stdout", file.display())));
+        return Err(usage(format!("{} already exists; print a new one with --stdout", file.display())));
     }
     let name = label(&chart.canonicalize()?.file_name().unwrap_or_default().to_string_lossy());
     let first = ci_values(chart)?.into_iter().next();
@@ -78,18 +78,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     std::fs::write(&file, found.suite()).with_context(|| format!("writing {}", file.display()))?;
     let (file, chart) = (file.display(), chart.display());
-    console::out(format_args!("{file}: look it over, then run `cargo xtask e2e --suite {chart}`"));
+    console::out(format_args!("wrote {file}; review it, then run `cargo xtask e2e --suite {chart}`"));
     Ok(Exit::Passed.into())
 }
 
-/// A folder's name as a suite may be called.
+/// Turns a folder's name into a valid suite name.
 fn label(folder: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = folder.chars().map(letter).take(LONGEST_NAME).collect();
     Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("chart").to_owned()
 }
 
-/// Looks through what a chart renders.
+/// Searches a chart's rendered objects.
 fn find(name: &str, objects: &[Value]) -> Found {
     let text = |object: &Value, field: &str| object.pointer(field).and_then(Value::as_str).map(str::to_owned);
     let of = |kind: &str| objects.iter().filter(|object| object["kind"] == *kind).collect::<Vec<_>>();
@@ -98,7 +98,7 @@ fn find(name: &str, objects: &[Value]) -> Found {
         object["metadata"]["annotations"]["helm.sh/hook"].as_str().is_some_and(|hook| hook.contains("test"))
     };
     let mut found = Found { name: name.to_owned(), replicas: 1, ..Found::default() };
-    // The last one is most likely what the chart is about.
+    // The last one is most likely the application itself.
     let workload = ["StatefulSet", "Deployment"].into_iter().find_map(|kind| Some((kind, *of(kind).last()?)));
     if let Some((kind, object)) = workload {
         let container = object.pointer("/spec/template/spec/containers/0").cloned().unwrap_or_default();
@@ -119,16 +119,16 @@ fn find(name: &str, objects: &[Value]) -> Found {
 }
 
 impl Found {
-    /// The suite file.
+    /// Returns the text of the suite file.
     fn suite(&self) -> String {
         let mut text = format!(
-            "# How `cargo xtask e2e` proves this chart. docs/suite.md explains every key, and has more cases.\n\nname = {:?}\nchart = \".\"\n\n",
+            "# How `cargo xtask e2e` tests this chart. See docs/suite.md for all keys and cases.\n\nname = {:?}\nchart = \".\"\n\n",
             self.name
         );
         text += "[image]\nrepository = \"image.repository\"\ntag = \"image.tag\"\n\n";
         if let (Some((kind, name)), Some(service)) = (&self.workload, &self.service) {
             let key = if kind == "StatefulSet" { "stateful_set" } else { "deployment" };
-            // Writing to a String does not fail.
+            // Writing to a String can't fail.
             let _ =
                 writeln!(text, "[workload]\n{key} = {name:?}\ncontainer = {:?}\nservice = {service:?}", self.container);
             let _ = self.budget.iter().try_for_each(|budget| writeln!(text, "disruption_budget = {budget:?}"));
@@ -144,7 +144,7 @@ impl Found {
         text
     }
 
-    /// The cases that need nothing else than what was found.
+    /// Returns the cases that need nothing but these parts.
     fn cases(&self) -> Vec<&'static str> {
         let served = self.workload.is_some() && self.service.is_some();
         let all = [

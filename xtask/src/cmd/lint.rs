@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: `helm lint --strict` and a rendering of each chart with each of its values files.
+//! `cargo xtask lint`: runs `helm lint --strict` and `helm template` on each chart with each of its values files.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,47 +12,47 @@ use process::{CommandError, Launcher};
 use tools::helm;
 use tools::{self, Name, Tool};
 
-/// Where charts are.
+/// The folder of all charts.
 const CHARTS: &str = "helm";
 
-/// Its flags.
+/// The flags of `cargo xtask lint`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The charts' folders [default: all below helm/]
+    /// Folders of the charts [default: all below helm/]
     #[arg(value_name = "CHART")]
     charts: Vec<PathBuf>,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask lint`.
 ///
 /// # Errors
-/// Where there is no helm or no chart. A chart that helm finds fault with is exit code 101, after all were linted.
+/// If helm or a chart is missing. If a chart has an error, the exit code is 101 after all charts were linted.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let charts = if args.charts.is_empty() { all(Path::new(CHARTS))? } else { args.charts };
     if let Some(wrong) = charts.iter().find(|chart| !is_chart(chart)) {
-        return Err(usage(format!("{}: no chart: it has no Chart.yaml", wrong.display())));
+        return Err(usage(format!("{} is not a chart: it has no Chart.yaml", wrong.display())));
     }
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
     let mut exit = Exit::Passed;
     for chart in &charts {
-        // The chart's own values first: they have to be good, too.
+        // First with the chart's own values only.
         let files = std::iter::once(None).chain(suite::ci_values(chart)?.into_iter().map(Some));
         for values in files {
             let started = Instant::now();
             let name = values.as_deref().map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
             match check(&launcher, &helm, chart, values.as_deref()).await {
                 Ok(()) => console::out(format_args!(
-                    "ok    {} with {name} ({:.1} s)",
+                    "ok     {} with {name} ({:.1} s)",
                     chart.display(),
                     started.elapsed().as_secs_f64()
                 )),
                 Err(error) => {
                     exit = Exit::CaseFailed;
-                    console::out(format_args!("WRONG {} with {name}\n{error}", chart.display()));
+                    console::out(format_args!("FAILED {} with {name}\n{error}", chart.display()));
                 }
             }
         }
@@ -60,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit.into())
 }
 
-/// Lints a chart, and renders it: helm's lint does not see all that fails there.
+/// Lints a chart, and renders it, since `helm lint` misses some errors.
 async fn check(launcher: &Launcher, helm: &Tool, chart: &Path, values: Option<&Path>) -> Result<(), CommandError> {
     helm::lint(launcher, helm, chart, values).run().await?;
     let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
@@ -76,16 +76,16 @@ fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut charts = Vec::new();
     collect(folder, &mut charts)?;
     charts.sort();
-    anyhow::ensure!(!charts.is_empty(), "{} has no chart", folder.display());
+    anyhow::ensure!(!charts.is_empty(), "there is no chart below {}", folder.display());
     Ok(charts)
 }
 
-/// Every chart below a folder, at any depth, besides those that another chart has in its `charts/`: they are linted
-/// with it.
+/// Collects every chart below a folder, at any depth. Charts in the `charts/` folder of another chart are left out,
+/// since they are linted with it.
 fn collect(folder: &Path, charts: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     for entry in entries.filter_map(Result::ok) {
-        // Not what a link leads to: a chart is linted once, where it stands.
+        // Links are not followed, so each chart is linted once.
         if entry.file_name() == "charts" || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
@@ -114,6 +114,6 @@ mod tests {
         let found = all(folder.path()).unwrap();
         assert_eq!(found, ["beside", "system/api", "system/web"].map(|chart| folder.path().join(chart)));
         let error = all(&folder.path().join("beside")).unwrap_err().to_string();
-        assert!(error.ends_with("beside has no chart"), "{error}");
+        assert!(error.starts_with("there is no chart below ") && error.ends_with("beside"), "{error}");
     }
 }

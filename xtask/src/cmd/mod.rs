@@ -9,6 +9,7 @@ pub mod bench;
 pub mod check;
 pub mod cluster;
 pub mod e2e;
+mod examples;
 pub mod helm_test;
 pub mod image;
 pub mod init;
@@ -18,30 +19,33 @@ pub mod report;
 pub mod template;
 pub mod tools;
 
-/// What `cargo xtask` can do.
+/// The subcommands of `cargo xtask`.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prove a chart: deploy it, ask it, kill it, check that nothing acknowledged was lost
+    /// Run the cases of suites on a cluster: install, check, inject faults, upgrade, uninstall
+    #[command(after_help = examples::E2E)]
     E2e(Box<e2e::Args>),
-    /// Write a first suite file for a chart, from what it renders
+    /// Write a first suite file for a chart
+    #[command(after_help = examples::INIT)]
     Init(init::Args),
-    /// Lint the chart with each of its `ci/*.yaml`; needs no cluster
+    /// Lint charts with each of their ci/*.yaml; needs no cluster
     Lint(lint::Args),
-    /// Render the chart to stdout; needs no cluster
+    /// Render a suite's chart to stdout; needs no cluster
     Template(template::Args),
-    /// Run `helm test` against a release that runs already, showing the test pods' logs
+    /// Run `helm test` on a deployed release, and print the logs of its test pods
     HelmTest(helm_test::Args),
-    /// Show the tools that are used: found, pinned, fetched
+    /// List the external tools that a run uses, with version and path
     Tools(tools::Args),
-    /// Build the stand-in's image archive
+    /// Build the image archive of a suite's stand-in
     Image(image::Args),
-    /// Start and stop embedded clusters for helm and kubectl; list and delete what earlier runs left behind
+    /// Start and stop embedded clusters; list and delete what earlier runs left behind
     Cluster(cluster::Args),
-    /// Write the HTML report of a run again from its folder
+    /// Write a run's HTML report again, from the run's folder
     Report(report::Args),
-    /// Judge a saved history of client operations again, without a cluster
+    /// Check a saved history of client operations again; needs no cluster
+    #[command(after_help = examples::CHECK)]
     Check(check::Args),
-    /// Measure, and say on which machine
+    /// Measure speed and memory on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
 }

@@ -1,18 +1,18 @@
-//! The range of every number of the command line.
+//! The valid range of every number on the command line.
 
 use clap::builder::RangedU64ValueParser;
 
-/// The replicas of a topology; as in the suite file.
+/// The replicas of a topology, as in the suite file.
 pub fn replicas() -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(1..=100)
 }
 
-/// Seconds: a day at most; as in the suite file.
+/// Seconds, up to a day, as in the suite file.
 pub fn seconds() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(1..=86_400)
 }
 
-/// How many of something at once, or how often.
+/// A number of parallel or repeated actions.
 pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
 }
@@ -22,7 +22,7 @@ mod tests {
     use clap::error::ErrorKind;
     use clap::{Arg, Command, Subcommand as _};
 
-    /// Whether a flag takes a value, whatever else is missing on the command line.
+    /// Whether a flag accepts a value, even if the command line lacks something else.
     fn takes(way: &[String], flag: &str, value: &str) -> bool {
         let program = crate::cmd::Command::augment_subcommands(Command::default());
         let words = [&["xtask".to_owned()], way, &[format!("--{flag}={value}")]].concat();
@@ -47,13 +47,13 @@ mod tests {
     fn every_number_of_the_command_line_has_a_range() {
         let mut found = Vec::new();
         numbers(&crate::cmd::Command::augment_subcommands(Command::default()), &[], &mut found);
-        let told: Vec<_> = found.iter().map(|(way, flag)| format!("{} --{flag}", way.join(" "))).collect();
+        let names: Vec<_> = found.iter().map(|(way, flag)| format!("{} --{flag}", way.join(" "))).collect();
         for known in ["e2e --jobs", "e2e --timeout", "e2e --replicas", "helm-test --timeout", "bench soak --runs"] {
-            assert!(told.iter().any(|one| one == known), "{known} is none of {told:?}");
+            assert!(names.iter().any(|one| one == known), "{known} is missing in {names:?}");
         }
         for (way, flag) in &found {
             for value in ["0", "-1", "1.5", "86401", "18446744073709551615", "18446744073709551616"] {
-                assert!(!takes(way, flag, value), "{} --{flag}={value} is taken", way.join(" "));
+                assert!(!takes(way, flag, value), "{} --{flag}={value} is accepted", way.join(" "));
             }
         }
     }

@@ -1,21 +1,21 @@
-//! `cargo xtask report`: writes the HTML report of a run again from its folder, also of one that was killed.
+//! `cargo xtask report`: writes a run's HTML report again from its folder, even if the run was killed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use console::exit::{Exit, usage};
 
-/// Its flags.
+/// The flags of `cargo xtask report`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run's folder: target/chartproof/RUN
+    /// Folder of the run, such as target/chartproof/RUN
     folder: PathBuf,
 }
 
-/// Runs it.
+/// Runs `cargo xtask report`.
 ///
 /// # Errors
-/// Where the folder holds no run, or can't be written.
+/// If the folder is not that of a run, or can't be written to.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let events = report::json::read(&args.folder.join("events.jsonl")).map_err(|error| usage(format!("{error:#}")))?;
     report::write_html(&args.folder, &events)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask template`: renders a suite's chart to stdout, as a topology of it is deployed.
+//! `cargo xtask template`: renders a suite's chart to stdout with the values of a topology.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,30 +9,31 @@ use suite::{Suite, load};
 use tools::helm::{self, Values};
 use tools::{self, Name};
 
-/// Its flags.
+/// The flags of `cargo xtask template`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The suite file, or a chart's folder that has an e2e.toml
+    /// Suite file, or folder with an e2e.toml
     #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
     suite: PathBuf,
-    /// With the values of this topology [default: the chart's own values]
+    /// Use the values of this topology [default: only the chart's own values]
     #[arg(long, value_name = "NAME")]
     topology: Option<String>,
-    /// Values file on top
+    /// Values file, applied last; can be repeated
     #[arg(long, value_name = "FILE")]
     values: Vec<PathBuf>,
-    /// Value on top, as helm takes it
+    /// Value, applied last, in helm's syntax; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask template`.
 ///
 /// # Errors
-/// Where there is no helm, no such topology, or helm does not render the chart. One that renders nothing is exit code 101.
+/// If helm or the topology is missing, or helm can't render the chart. If the chart renders nothing, the exit code is
+/// 101.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suite = load::read(&args.suite, &crate::cases::kinds())?;
     let values = values(&args, &suite)?;
@@ -42,7 +43,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rendered = template.args(values.args()).run().await?;
     console::out_text(&rendered);
     if helm::objects(&rendered)?.is_empty() {
-        console::err(format_args!("{} renders no object with these values", suite.chart().display()));
+        console::err(format_args!("{} renders no objects with these values", suite.chart().display()));
         return Ok(Exit::CaseFailed.into());
     }
     Ok(Exit::Passed.into())
@@ -53,7 +54,11 @@ fn values(args: &Args, suite: &Suite) -> anyhow::Result<Values> {
     if let Some(name) = &args.topology {
         let Some(topology) = suite.topologies.iter().find(|topology| topology.name == *name) else {
             let names: Vec<_> = suite.topologies.iter().map(|topology| topology.name.as_str()).collect();
-            return Err(usage(format!("--topology {name}: suite {} has {}", suite.name, names.join(", "))));
+            return Err(usage(format!(
+                "--topology {name}: no such topology in suite {}; it has {}",
+                suite.name,
+                names.join(", ")
+            )));
         };
         values.files.extend(topology.values.iter().map(|file| suite.chart().join(file)));
         values.set.extend(topology.set.iter().cloned());

@@ -1,4 +1,4 @@
-//! `cargo xtask tools`: which tools a run would use, and where they come from.
+//! `cargo xtask tools`: lists the tools that a run would use, and their sources.
 
 use std::process::ExitCode;
 
@@ -6,21 +6,21 @@ use console::exit::Exit;
 use process::Launcher;
 use tools::{self, Name, pins};
 
-/// Its flags.
+/// The flags of `cargo xtask tools`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also show what only a cluster in Docker needs as missing (kind, docker)
+    /// Also fail if kind or docker is missing; only `--cluster kind` needs them
     #[arg(long)]
     all: bool,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask tools`.
 ///
 /// # Errors
-/// None: a tool that is missing is exit code 3, after all of them were shown.
+/// None. If a tool is missing, the exit code is 3 after all tools were listed.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let mut missing = false;
@@ -30,14 +30,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(tool) => format!("v{:<8} {}  ({})", tool.version.to_string(), tool.path.display(), tool.source),
             Err(error) => {
                 missing |= needed;
-                let weight = if needed { "missing" } else { "missing (only `--cluster kind` needs it)" };
-                format!("{weight}: {error}")
+                let state = if needed { "missing" } else { "missing (only `--cluster kind` needs it)" };
+                format!("{state}: {error}")
             }
         };
         console::out(format_args!("{:<8} {line}", name.to_string()));
         if let Some(pin) = pins::pinned(name) {
             let accepted = tools::accepted(name).words;
-            console::out(format_args!("         pinned v{}; {accepted} is taken from PATH", pin.version));
+            console::out(format_args!("         pinned v{}; from PATH: {accepted}", pin.version));
         }
     }
     console::out(format_args!("node     {}", pins::node_image()));

@@ -1,4 +1,4 @@
-//! What was last seen of a namespace, for people: each object's state, conditions, containers and events.
+//! Describes the last known state of a namespace: each object's state, conditions, containers and events.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kubernetes::objects;
 use kubernetes::watch::State;
 
-/// Describes everything that is watched.
+/// Describes all watched objects.
 pub fn namespace(state: &State) -> String {
     let pods = state.pods.values().map(|pod| (format!("Pod/{}", pod.name_any()), objects::pod_line(pod), of_pod(pod)));
     let line = |kind: &str, name: &str, line: String| (format!("{kind}/{name}"), line, String::new());
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_described_with_its_container_before_and_its_events() {
+    fn a_pod_is_described_with_its_previous_container_and_its_events() {
         let pod: Pod = serde_json::from_value(serde_json::json!({
             "metadata": { "name": "caesium-0" },
             "spec": { "nodeName": "n", "containers": [] },

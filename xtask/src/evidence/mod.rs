@@ -1,5 +1,5 @@
-//! Evidence of a failed case, collected before anything is cleaned up. It never hides the first error.
-//! Logs, events, commands and histories are kept from the first moment by whoever makes them.
+//! Evidence of a failed case, collected before anything is cleaned up. An error here never hides the first one.
+//! Logs, events, commands and histories are saved elsewhere, from the start of the run.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use redact::secrets;
 
 mod describe;
 
-/// The longest that collecting may take.
+/// The time limit for collecting evidence.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Dumps every object of the case's namespaces, and the nodes, into the run's folder; tells where.
+/// Saves all objects of the case's namespaces, and the nodes, in the run's folder, and sends an event with the path.
 pub async fn collect(case: &CaseName, deployed: &DeployedTopology, events: &Events) {
     let name = case.rsplit("::").next().unwrap_or_default();
     let folder = deployed.folder.join("failed").join(name);
@@ -39,10 +39,10 @@ pub async fn collect(case: &CaseName, deployed: &DeployedTopology, events: &Even
     events.note(format!("collecting evidence of {case}: {trouble}"));
 }
 
-/// What a topology is deployed from, as helm renders it and from which values: kept before anything is installed.
+/// Saves the manifests and values of a release; called before anything is installed.
 ///
 /// # Errors
-/// Where it can't be written.
+/// If it can't be written.
 pub async fn keep_rendered(folder: &Path, flags: &[String], manifests: &str) -> std::io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     tokio::fs::write(folder.join("manifests.yaml"), events::bounds::bounded(&secrets::hidden(manifests))).await?;
@@ -60,7 +60,7 @@ async fn dump(deployed: &DeployedTopology, folder: &Path) -> anyhow::Result<()> 
     let place = |watch: &Watch| if watches.len() == 1 { folder.to_owned() } else { folder.join(watch.namespace()) };
     for watch in &watches {
         tokio::fs::create_dir_all(place(watch)).await?;
-        // From memory, so that there is something even where the API answers no more.
+        // From memory, so that it works even if the API no longer responds.
         let described = describe::namespace(&watch.state());
         write(&place(watch).join("describe.txt"), &redact::text(&described)).await?;
     }
@@ -72,13 +72,13 @@ async fn dump(deployed: &DeployedTopology, folder: &Path) -> anyhow::Result<()> 
 }
 
 async fn dump_objects(deployed: &DeployedTopology, namespace: &str, folder: &Path) -> anyhow::Result<()> {
-    let discovery = call("asking for the kinds of the api", Discovery::new(deployed.client.clone()).run()).await?;
+    let discovery = call("discovering the kinds of the API", Discovery::new(deployed.client.clone()).run()).await?;
     let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let kinds = kinds.filter(|(_, can)| can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST));
-    // Events stand in describe.txt, each with its object.
+    // Events are in describe.txt, with their objects.
     for (kind, _) in kinds.filter(|(kind, _)| kind.kind != "Event") {
         let api: Api<DynamicObject> = Api::namespaced_with(deployed.client.clone(), namespace, &kind);
-        // One kind that can't be listed is no reason to lose the others.
+        // Skip kinds that can't be listed.
         let Ok(found) = call("listing", api.list(&ListParams::default())).await else { continue };
         for object in found.items {
             let file = folder.join(format!("{}.{}.json", kind.kind, object.name_any()));
@@ -88,10 +88,10 @@ async fn dump_objects(deployed: &DeployedTopology, namespace: &str, folder: &Pat
     Ok(())
 }
 
-/// Takes secrets out of files that a tool wrote, and bounds them.
+/// Removes secrets from files that a tool wrote, and limits their size.
 ///
 /// # Errors
-/// Where one can't be read or written.
+/// If one can't be read or written.
 pub fn clean(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -107,7 +107,7 @@ pub fn clean(folder: &Path) -> std::io::Result<()> {
 
 async fn dump_nodes(deployed: &DeployedTopology, folder: &Path) -> anyhow::Result<()> {
     let nodes: Api<Node> = Api::all(deployed.client.clone());
-    // Not everybody may list them on a cluster that was there before.
+    // On an existing cluster, listing nodes may be forbidden.
     let Ok(found) = call("listing nodes", nodes.list(&ListParams::default())).await else { return Ok(()) };
     for node in found.items {
         write(&folder.join(format!("Node.{}.json", node.name_any())), &shown(&node, "Node")?).await?;
@@ -119,17 +119,17 @@ async fn write(file: &Path, text: &str) -> std::io::Result<()> {
     tokio::fs::write(file, events::bounds::bounded(text)).await
 }
 
-/// An object without secrets, and without the book-keeping of who wrote which field.
+/// Formats an object without secrets and without managed fields.
 fn shown(object: &impl Serialize, kind: &str) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(object)?;
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
-        // What kubectl applied last holds a Secret's data once more.
+        // This annotation repeats a Secret's data.
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
         }
     }
-    // Objects in lists do not say what they are.
+    // Objects in lists have no kind.
     value["kind"] = Value::from(kind);
     secrets::hide(&mut value);
     Ok(format!("{value:#}\n"))

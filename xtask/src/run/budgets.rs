@@ -1,4 +1,4 @@
-//! What faults cost, compared with the suites' budgets or written into them.
+//! Compares the costs of faults with the suites' budgets, or writes them into the budgets.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::Run;
 use suite::Variant;
 use suite::budgets::Budgets;
 
-/// The worst figures of the faults, by the suite's folder, then by topology and case.
+/// The worst costs of the faults, by the suite's folder, then by topology and case.
 #[derive(Default)]
 pub(super) struct Measured(Mutex<BySuite>);
 
@@ -23,10 +23,10 @@ impl Measured {
 }
 
 impl Run {
-    /// Compares what a case's faults cost with the suite's budget, or notes it for an update.
+    /// Compares the costs of a case's faults with the suite's budget, or records them for an update of the budget.
     ///
     /// # Errors
-    /// What costs more than is allowed.
+    /// The costs that exceed the budget.
     pub fn spend(&self, variant: &Variant, case: &str, measured: &[Availability]) -> anyhow::Result<()> {
         let (suite, topology) = (&variant.suite, &variant.topology.name);
         if self.settings.update_budgets {
@@ -42,15 +42,15 @@ impl Run {
         Ok(())
     }
 
-    /// Writes the budgets of all suites whose faults were measured.
+    /// Writes the budgets of all suites with recorded costs.
     ///
     /// # Errors
-    /// Where a file can't be written.
+    /// If a file can't be written.
     pub fn update_budgets(&self) -> anyhow::Result<()> {
         let all = self.made.measured.by_suite();
         for (folder, measured) in all.iter() {
             let path = Budgets::update(folder, self.cluster.provider(), measured)?;
-            self.events.note(format!("{} budgets written to {}", measured.len(), path.display()));
+            self.events.note(format!("wrote {} budgets to {}", measured.len(), path.display()));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a run deploys: the values of each release, and what helm renders of them.
+//! What a run deploys: the values of each release, and its rendered objects.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::evidence;
 use suite::{Release, Suite, Variant};
 use tools::helm::{self, Values};
 
-/// The objects of each release of a variant, in their order.
+/// The objects of each release of a variant, in the order of the releases.
 pub type Rendered = Arc<Vec<Vec<Value>>>;
 
-/// What was rendered, by the variant's label.
+/// The rendered objects, by the variant's label.
 #[derive(Default)]
 pub(super) struct Manifests(Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>);
 
@@ -27,11 +27,11 @@ impl Manifests {
 }
 
 impl Run {
-    /// What a release is deployed with: its own values, its topology's and the flags' where it is the one under
-    /// test, and the image under test.
+    /// Returns the values of a release: its own, the image under test and, for the release under test, those of its
+    /// topology and of the flags.
     ///
     /// # Errors
-    /// Where a value names a namespace that there is not; that is checked when the suite is read.
+    /// If a value refers to an unknown namespace, which the loader rejects.
     pub fn values(&self, variant: &Variant, release: &Release) -> anyhow::Result<Values> {
         let chart = variant.suite.chart_of(release);
         let mut values =
@@ -56,13 +56,13 @@ impl Run {
         suite.image.values(&image)
     }
 
-    /// The objects of a variant's releases as helm renders them.
+    /// Returns the rendered objects of a variant's releases.
     ///
     /// # Errors
-    /// Where helm can't, or renders what is no YAML.
+    /// If helm fails, or its output is not YAML.
     pub async fn render(&self, variant: &Variant) -> anyhow::Result<Rendered> {
         let cell = self.made.manifests.of(variant);
-        // One renders, the others wait for it: several cases ask for the same.
+        // Several cases need this: the first one renders, and the others wait for it.
         let rendered = cell.get_or_try_init(async || {
             let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release));
             anyhow::Ok(Arc::new(futures::future::try_join_all(releases).await?))
@@ -79,12 +79,12 @@ impl Run {
         let text = template.args(&flags).run().await?;
         let folder = self.folder_of(variant, release);
         if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
-            self.events.note(format!("keeping what {} is deployed from: {error}", release.key()));
+            self.events.note(format!("saving the manifests and values of {}: {error}", release.key()));
         }
-        helm::objects(&text).with_context(|| format!("what {} renders for {}", release.key(), variant.label()))
+        helm::objects(&text).with_context(|| format!("rendering {} for {}", release.key(), variant.label()))
     }
 
-    /// Where what a release is deployed from is kept.
+    /// Returns the folder for the manifests and values of a release.
     fn folder_of(&self, variant: &Variant, release: &Release) -> PathBuf {
         let folder = self.folder.join(variant.label());
         if variant.suite.releases.len() == 1 {

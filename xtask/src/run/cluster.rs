@@ -1,4 +1,4 @@
-//! The run's cluster: made, and taken away.
+//! Creates and deletes the run's cluster.
 
 use anyhow::Context;
 
@@ -7,10 +7,10 @@ use crate::evidence;
 use kubernetes::nodes::Nodes;
 
 impl Run {
-    /// Makes the cluster and waits until its API answers.
+    /// Creates the cluster and waits until its API responds.
     ///
     /// # Errors
-    /// Where it can't be made.
+    /// If it can't be created.
     pub async fn create_cluster(&self) -> anyhow::Result<()> {
         let access = self.cluster.create().await?;
         let client = kubernetes::client(&access.kubeconfig, &access.context).await?;
@@ -19,27 +19,27 @@ impl Run {
         Ok(())
     }
 
-    /// Says what has to be known about results on this cluster, keeps its logs where something failed, and
-    /// takes away what the run made.
+    /// Prints remarks about results on this cluster, saves its logs if a case failed, and deletes what the run
+    /// created.
     ///
     /// # Errors
-    /// What is left behind.
+    /// If something is left behind.
     pub async fn delete_cluster(&self, failed: bool) -> anyhow::Result<String> {
         self.ending.cluster_ends.cancel();
         match self.cluster.remarks().await {
             Ok(remarks) => remarks.into_iter().for_each(|remark| self.events.note(remark)),
             Err(error) if self.ending.lost().is_none() => self.events.note(format!("{error:#}")),
-            // What is said of the cluster's end is enough.
+            // The end of the cluster has been reported already.
             Err(_) => {}
         }
         if failed && let Err(error) = self.keep_cluster_logs().await {
-            self.events.note(format!("the cluster's logs: {error:#}"));
+            self.events.note(format!("saving the cluster's logs: {error:#}"));
         }
         self.forget_deployed();
         self.cluster
             .delete()
             .await
-            .context("what the run made is still there; `cargo xtask cluster sweep` deletes it")?;
+            .context("could not delete what the run created; run `cargo xtask cluster sweep`")?;
         drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
         Ok(String::new())
     }

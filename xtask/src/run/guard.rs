@@ -1,5 +1,5 @@
-//! Notices while cases run that the cluster itself goes away: Docker stopped, its node removed, its process killed.
-//! No case is to blame for that, and none has to wait out its time on refused connections.
+//! Watches the cluster while cases run, and ends the run if the cluster is gone: Docker stopped, its node was removed,
+//! its process was killed. Then no case fails for it, or waits for its time limit on refused connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 use super::Run;
 use cluster::Health;
 
-/// How often the API server is asked whether it is there.
+/// The interval between two requests to the API server.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-/// How long one answer may take; a machine with every core busy needs some of it.
+/// The time limit for a response, with some margin for a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an API server may be silent where nobody else can say whether the cluster is still there.
+/// How long an API server may not respond if there is no other way to check whether the cluster still exists.
 const SILENT_MAX: Duration = Duration::from_secs(60);
 
-/// Watches over the cluster from its creation to the moment before its end, and ends the run where it is gone.
+/// Watches the cluster from its creation until just before its deletion, and ends the run if it is gone.
 pub async fn watch(run: Arc<Run>) {
     tokio::select! {
-        // First: a cluster that is being deleted may be gone.
+        // First, since a cluster that is being deleted may be gone.
         biased;
         () = run.ending.cluster_ends.cancelled() => {}
         why = until_gone(&run) => run.ending.lose(why, &run.events),
     }
 }
 
-/// Waits, after a case failed, until it is known that the cluster is there, or until the run ends because it is not: a
-/// command that was refused fails sooner than this module has noticed.
+/// Waits after a failed case until it is known whether the cluster still exists, and ends the run if it does not. A
+/// refused command fails before the watch notices.
 pub async fn settle(run: &Run) {
     let Ok(live) = run.live() else { return };
     while run.ending.lost().is_none() && !run.ending.cancel.is_cancelled() && answers(&live.client).await.is_err() {
@@ -36,7 +36,7 @@ pub async fn settle(run: &Run) {
     }
 }
 
-/// Waits until the cluster is gone; returns how that is known.
+/// Waits until the cluster is gone; returns what shows it.
 async fn until_gone(run: &Run) -> String {
     let mut silent_since = None;
     loop {
@@ -52,7 +52,7 @@ async fn until_gone(run: &Run) -> String {
             Health::Unknown(why) if since.elapsed() >= SILENT_MAX => {
                 let silent_s = since.elapsed().as_secs();
                 return format!(
-                    "the API server of {} has been silent for {silent_s} s: {silence}{why}",
+                    "the API server of {} has not responded for {silent_s} s: {silence}{why}",
                     run.cluster.name()
                 );
             }
@@ -61,11 +61,11 @@ async fn until_gone(run: &Run) -> String {
     }
 }
 
-/// Whether the API server answers at all, whatever it answers.
+/// Succeeds if the API server responds at all, even with an error.
 async fn answers(client: &kube::Client) -> Result<(), String> {
     match tokio::time::timeout(ANSWER_TIMEOUT, client.apiserver_version()).await {
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())),
+        Err(_) => Err(format!("no response within {} s", ANSWER_TIMEOUT.as_secs())),
     }
 }

@@ -1,4 +1,4 @@
-//! The images that a run's charts and clients need: built or pulled, and loaded into the nodes.
+//! Builds or pulls the images that a run's charts and clients need, and loads them into the nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,31 +11,31 @@ use images::{self, Archive, Reference, UnderTest, standin};
 use kubernetes::wait::Waiter;
 use tools::Docker;
 
-/// What nodes call the images that were loaded, by their canonical references.
+/// The ids of the loaded images on the nodes, by canonical reference.
 type ImageIds = BTreeMap<String, BTreeSet<String>>;
 
-/// What was loaded into the nodes.
+/// The images that were loaded into the nodes.
 pub(super) struct Images {
     ids: ImageIds,
-    /// The client in the cluster; none where no case needs one.
+    /// The client in the cluster, if a case needs it.
     client: Option<Reference>,
 }
 
 impl Run {
-    /// Builds or pulls what the chart needs, and loads it as soon as the nodes take it.
+    /// Builds or pulls the images that the charts need, and loads them as soon as the nodes accept images.
     ///
     /// # Errors
-    /// Which image can't be had or loaded, and why.
+    /// If an image can't be built, pulled or loaded.
     pub async fn load_images(&self, wait: &Waiter) -> anyhow::Result<String> {
-        wait.waiting("rendering the chart to see which images it needs");
+        wait.waiting("rendering the charts to find their images");
         let mut needed = self.images_to_get().await?;
         for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
-            self.events.note(format!("{image}: the nodes pull it themselves, since an archive does not name digests"));
+            self.events.note(format!("{image}: the nodes pull it themselves, since an archive can't carry a digest"));
         }
         let compiled = matches!(self.subject.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
-        let pulled = (!needed.is_empty()).then(|| format!("getting {} images", needed.len()));
+        let pulled = (!needed.is_empty()).then(|| format!("pulling {} images", needed.len()));
         wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));
-        // Compiling and pulling have nothing to do with each other.
+        // Compiling and pulling are independent.
         let (tested, pulled, client) =
             tokio::try_join!(self.tested_archive(), self.pulled(&needed), self.client_archive())?;
         wait.waiting("loading images into the nodes");
@@ -48,12 +48,15 @@ impl Run {
             }
             Loaded::HaveToBePulled(why) if archives.is_empty() => Ok(why),
             Loaded::HaveToBePulled(why) => {
-                bail!("{} can't be loaded: {why}; name one with --image", self.subject.image_line())
+                bail!(
+                    "{} can't be loaded: {why}; pass an image that the nodes can pull with --image",
+                    self.subject.image_line()
+                )
             }
         }
     }
 
-    /// The images that the charts need, without those that this run builds or that the nodes have.
+    /// Returns the images that the charts need, without those that this run builds or that the nodes already have.
     async fn images_to_get(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = self.needed_images().await?;
         let tested = match &self.subject.image {
@@ -65,9 +68,9 @@ impl Run {
         Ok(needed)
     }
 
-    /// What the charts need and Docker can neither provide nor pull for the cluster's nodes, each with why. Nothing where
-    /// no Docker loads the nodes, or where the charts can't be rendered: that is a case's to say.
-    pub async fn lacking_images(&self, retries: usize) -> Vec<(Reference, String)> {
+    /// Returns the images that Docker neither has nor can pull for the cluster's nodes, each with the reason. The
+    /// result is empty if the nodes aren't loaded by Docker, or if the charts can't be rendered, which a case reports.
+    pub async fn missing_images(&self, retries: usize) -> Vec<(Reference, String)> {
         let Some(docker) = self.cluster.docker() else { return Vec::new() };
         let mut needed = self.images_to_get().await.unwrap_or_default();
         needed.retain(|reference| !self.cluster.pulls_by_digest(reference));
@@ -79,9 +82,8 @@ impl Run {
     }
 
     async fn needed_images(&self) -> anyhow::Result<Vec<Reference>> {
-        let parse = |image: &str| {
-            image.parse().map_err(|error| anyhow::anyhow!("the chart renders the image {image:?}: {error}"))
-        };
+        let parse =
+            |image: &str| image.parse().map_err(|error| anyhow::anyhow!("invalid image {image:?} in a chart: {error}"));
         let cases = self.subject.about().flat_map(|variant| &variant.topology.cases);
         let mut needed: Vec<Reference> = Vec::new();
         for image in cases.flat_map(|case| case.kind.images) {
@@ -98,9 +100,9 @@ impl Run {
         Ok(needed)
     }
 
-    /// An archive of the image under test; none where the nodes or Docker have to have it.
+    /// Returns an archive of the image under test, or `None` if the nodes or Docker must have it.
     async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
-        // That all suites' stand-in is the same program is checked before anything is made.
+        // All suites have the same stand-in; this was checked earlier.
         let program = self.subject.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
         match (&self.subject.image, program) {
             (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
@@ -111,7 +113,7 @@ impl Run {
         }
     }
 
-    /// An archive of the client in the cluster; none where no case needs one, or the nodes take no archives.
+    /// Returns an archive of the client in the cluster, or `None` if no case needs it or the nodes accept no archives.
     async fn client_archive(&self) -> anyhow::Result<Option<Archive>> {
         let asks = self.subject.about().flat_map(|variant| &variant.topology.cases).any(|case| case.kind.asks_inside);
         if !asks || self.cluster.pulls() {
@@ -120,14 +122,14 @@ impl Run {
         images::client::build(&self.launcher).await.map(Some)
     }
 
-    /// What the nodes call what these archives hold.
+    /// Returns the ids that the images of these archives have on the nodes.
     fn ids_of(&self, archives: &[Archive]) -> ImageIds {
         let mut ids = ImageIds::new();
         for archive in archives {
             match images::ids(&archive.path) {
                 Ok(of_archive) => ids.extend(of_archive),
                 Err(error) => {
-                    let what = "pods that run its images are not compared with it";
+                    let what = "the images of pods are not compared with it";
                     self.events.note(format!("{}: {what}: {error:#}", archive.path.display()));
                 }
             }
@@ -135,17 +137,17 @@ impl Run {
         ids
     }
 
-    /// What the nodes call an image that was loaded; none where they have to pull it.
+    /// Returns the ids of a loaded image on the nodes, or `None` if the nodes pull it.
     pub fn ids_of_loaded(&self, image: &Reference) -> Option<&BTreeSet<String>> {
         self.made.images.get()?.ids.get(&image.canonical())
     }
 
-    /// The image of the client in the cluster, once the nodes have it.
+    /// Returns the image of the client in the cluster, once the nodes have it.
     pub fn client_image(&self) -> Option<&Reference> {
         self.made.images.get()?.client.as_ref()
     }
 
-    /// An archive of what Docker has or pulls; none where nothing is missing, or the nodes pull themselves.
+    /// Returns an archive of images that Docker has or pulls, or `None` if none is missing or the nodes pull them.
     async fn pulled(&self, missing: &[Reference]) -> anyhow::Result<Option<Archive>> {
         if missing.is_empty() || self.cluster.pulls() {
             return Ok(None);
@@ -154,7 +156,11 @@ impl Run {
             Some(docker) => docker.clone(),
             None => Docker::find(&self.launcher).await.map_err(|none| {
                 let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                anyhow::anyhow!("{names}: in no archive, and docker does not answer: {}; {}", none.reason, none.fix)
+                anyhow::anyhow!(
+                    "{names}: not in an archive, and docker does not respond: {}; {}",
+                    none.reason,
+                    none.fix
+                )
             })?,
         };
         let into = self.folder.join("images.tar");

@@ -1,4 +1,4 @@
-//! A run: what was asked for, what it made, and where its evidence goes.
+//! A run: its settings, what it has created, and the folder for its evidence.
 
 mod budgets;
 mod charts;
@@ -30,50 +30,50 @@ use process::Launcher;
 use tools::Tool;
 use tools::helm::Helm;
 
-/// What flags ask for beyond the suite.
+/// The settings from flags that override the suite's.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Values files on top of the topologies'.
+    /// Values files, applied after the topologies'.
     pub values: Vec<PathBuf>,
-    /// Values on top, as `--set` takes them.
+    /// Values in the syntax of helm's `--set`, applied after the topologies'.
     pub set: Vec<String>,
-    /// Whether what faults cost is written into the suites' budgets instead of compared with them.
+    /// Whether the costs of faults are written into the suites' budgets instead of compared with them.
     pub update_budgets: bool,
-    /// How long each case of a topology may take, instead of what the suite says.
+    /// The time limit of each case of a topology, instead of the suite's.
     pub timeout: Option<Duration>,
 }
 
 /// A run.
 pub struct Run {
-    /// Names everything that the run makes.
+    /// A random id that is part of the names of everything that the run creates.
     pub id: String,
-    /// What it is about.
+    /// What it tests.
     pub subject: Subject,
-    /// What flags ask for.
+    /// The settings from flags.
     pub settings: Settings,
-    /// Where it is told.
+    /// The stream of its events.
     pub events: Events,
-    /// Where evidence goes.
+    /// The folder for evidence and reports.
     pub folder: PathBuf,
     /// Starts tools; they are stopped when the run is interrupted.
     pub launcher: Launcher,
-    /// Which helm.
+    /// The helm that it uses.
     pub helm: Tool,
     /// The cluster.
     pub cluster: Cluster,
-    /// How it ends.
+    /// The end of the run.
     pub ending: Ending,
-    /// What it has made so far.
+    /// What it has created so far.
     pub made: Made,
 }
 
-/// What a run has made so far; empty at first.
+/// What a run has created so far; empty at first.
 #[derive(Default)]
 pub struct Made {
     live: OnceLock<Live>,
     images: OnceLock<Images>,
     manifests: Manifests,
-    /// By the index of their variants.
+    /// The deployed topologies, by the index of their variants.
     deployed_topologies: Mutex<BTreeMap<usize, Arc<DeployedTopology>>>,
     measured: Measured,
 }
@@ -84,20 +84,20 @@ impl Made {
     }
 }
 
-/// A cluster that answers.
+/// A cluster whose API responds.
 pub struct Live {
-    /// To its API.
+    /// The client of its API.
     pub client: kube::Client,
     /// Its own kubeconfig.
     pub kubeconfig: PathBuf,
-    /// The context in it.
+    /// The context in that kubeconfig.
     pub context: String,
     /// Its nodes, watched.
     pub nodes: Nodes,
 }
 
 impl Live {
-    /// helm for a release in a namespace.
+    /// Returns helm's command lines for a release in a namespace.
     pub fn helm(&self, run: &Run, release: &str, namespace: &str) -> Helm {
         Helm {
             launcher: run.launcher.clone(),
@@ -111,26 +111,26 @@ impl Live {
 }
 
 impl Run {
-    /// Lets go of every topology's place: their watchers end.
+    /// Drops every deployed topology, which ends their watches.
     fn forget_deployed(&self) {
         self.made.deployed_topologies().clear();
     }
 
-    /// The cluster, once it answers.
+    /// Returns the cluster, once its API responds.
     ///
     /// # Errors
-    /// Where it does not.
+    /// If it does not respond yet.
     pub fn live(&self) -> anyhow::Result<&Live> {
-        self.made.live.get().context("the cluster does not answer yet")
+        self.made.live.get().context("the cluster does not respond yet")
     }
 
-    /// A topology's place in the cluster, once it is installed.
+    /// Returns a topology, once it is deployed.
     pub fn deployed(&self, variant: usize) -> Option<Arc<DeployedTopology>> {
         self.made.deployed_topologies().get(&variant).cloned()
     }
 
-    /// Keeps a topology's place for the cases that come.
-    pub fn add_stage(&self, variant: Option<usize>, deployed: DeployedTopology) -> Arc<DeployedTopology> {
+    /// Keeps a deployed topology for the following cases.
+    pub fn add_deployed(&self, variant: Option<usize>, deployed: DeployedTopology) -> Arc<DeployedTopology> {
         let deployed = Arc::new(deployed);
         self.made.deployed_topologies().insert(variant.unwrap_or_default(), deployed.clone());
         deployed

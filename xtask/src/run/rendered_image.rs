@@ -1,4 +1,5 @@
-//! The image under test is what helm renders: the paths in a suite's `[image]` are not believed until that is seen.
+//! Checks that the rendered objects contain the image under test, so that wrong paths in a suite's `[image]` are
+//! noticed.
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -9,28 +10,28 @@ use images::{self, ImageValues, Reference};
 use suite::{ImageUnderTest, Release, Suite, Variant};
 use tools::helm;
 
-/// Where something else is rendered than the image under test.
+/// A release that is rendered without the image under test.
 struct Wrong<'a> {
     variant: &'a Variant,
     release: &'a Release,
     wanted: Reference,
-    /// What is rendered instead.
+    /// What it has instead.
     seen: String,
     /// Every image of the release.
     images: Vec<String>,
 }
 
 impl Run {
-    /// Whether the image under test is what every release runs for which it is meant, in every topology of the run.
+    /// Checks that every release that should run the image under test does, in every topology of the run.
     ///
     /// # Errors
-    /// A usage error with the place of `[image]`, what is rendered instead, and the values that it may have meant.
+    /// A usage error with the line of `[image]`, what is rendered instead, and values that may have been meant.
     pub async fn check_rendered_image(&self) -> anyhow::Result<()> {
         let about: Vec<_> = self.subject.about().collect();
         let rendered = join_all(about.iter().map(|variant| self.render(variant))).await;
         let mut wrong = Vec::new();
         for (variant, rendered) in about.iter().zip(rendered) {
-            // What helm can't render is for the case `chart::template` to report.
+            // If helm can't render the chart, the case `chart::template` reports it.
             let (Some(wanted), Ok(rendered)) = (self.subject.image_reference(&variant.suite), rendered) else {
                 continue;
             };
@@ -42,7 +43,7 @@ impl Run {
                 Some(Wrong { variant, release, wanted: wanted.clone(), seen, images })
             }));
         }
-        // The one that is tested says most.
+        // The release under test is the most helpful example.
         wrong.sort_by_key(|wrong| !wrong.variant.is_under_test(wrong.release));
         match wrong.first() {
             None => Ok(()),
@@ -59,7 +60,7 @@ impl Run {
         let found = values.iter().map(shown).collect::<Vec<_>>().join(", ");
         let mut lines = vec![
             format!(
-                "{place}: the image under test, {wanted}, is not in what helm renders: topology {topology}, \
+                "{place}: the rendered objects don't contain the image under test, {wanted}: topology {topology}, \
                  release {key}: {seen}; {}",
                 fix(suite, wrong, &values)
             ),
@@ -71,7 +72,7 @@ impl Run {
     }
 }
 
-/// What a release has instead of the image under test; none where that is what it has.
+/// Returns what a release has instead of the image under test, or `None` if it has that image.
 fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Value]) -> Option<String> {
     let is_it = |image: &str| image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
     let workload = suite.workload.as_ref().filter(|_| under_test);
@@ -81,10 +82,10 @@ fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Va
     });
     let Some((workload, object)) = workload.zip(found) else {
         let images = images::in_manifests(objects);
-        // What an operator makes the pods of is not rendered: `ready` looks at the pods. Nor does a release that runs
-        // nothing have to have the image, unless it is what is tested.
+        // If an operator creates the pods, no image is rendered, and `ready` checks the pods. A release without
+        // containers needs no image, unless it is the one under test.
         let elsewhere = images.is_empty() && (workload.is_some() || !under_test);
-        return (!elsewhere && !images.iter().any(|image| is_it(image))).then(|| "no container has it".to_owned());
+        return (!elsewhere && !images.iter().any(|image| is_it(image))).then(|| "no container uses it".to_owned());
     };
     let (kind, name) = workload.object();
     let containers = images::of_containers(object);
@@ -98,12 +99,12 @@ fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Va
     }
 }
 
-/// What to write instead: the values whose default is what was rendered, if there are any.
+/// Returns what to write instead: the values whose default was rendered, if there are any.
 fn fix(suite: &Suite, wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
     let Wrong { variant, release, images, .. } = wrong;
     let has = |image: &&ImageValues| images.iter().any(|rendered| rendered.contains(&image.default));
     let meant = values.iter().filter(|image| !is_set_by(&suite.image, image)).find(has);
-    let paths = meant.map_or_else(|| "the paths of the values that the chart's image is made of".to_owned(), written);
+    let paths = meant.map_or_else(|| "the paths of the chart's values for the image".to_owned(), written);
     if variant.is_under_test(release) {
         format!("write {paths} into [image]")
     } else {
@@ -111,7 +112,7 @@ fn fix(suite: &Suite, wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
     }
 }
 
-/// Whether these are the values that the suite sets already, all of them.
+/// Whether the suite sets exactly these values.
 fn is_set_by(image: &ImageUnderTest, values: &ImageValues) -> bool {
     image.repository == values.repository && image.tag == values.tag && image.registry == values.registry
 }
@@ -169,31 +170,35 @@ mod tests {
     #[test]
     fn the_container_under_test_has_the_image_under_test() {
         let suite = suite(SUITE);
-        assert_eq!(seen(&suite, true, &[deployment("app", "docker.io/a/b:dev")]), None, "another way to write it");
+        assert_eq!(
+            seen(&suite, true, &[deployment("app", "docker.io/a/b:dev")]),
+            None,
+            "the same image, written differently"
+        );
         for other in ["a/b:v1", "quay.io/a/b:dev", "a/b:dev@sha256:00", ""] {
-            let told = seen(&suite, true, &[deployment("app", other)]);
-            assert_eq!(told, Some(format!("container app of Deployment/web has {other}")));
+            let reported = seen(&suite, true, &[deployment("app", other)]);
+            assert_eq!(reported, Some(format!("container app of Deployment/web has {other}")));
         }
-        let told = seen(&suite, true, &[deployment("main", "a/b:dev")]).unwrap();
-        assert_eq!(told, "Deployment/web has no container app: its containers are proxy, main");
+        let reported = seen(&suite, true, &[deployment("main", "a/b:dev")]).unwrap();
+        assert_eq!(reported, "Deployment/web has no container app: its containers are proxy, main");
         assert_eq!(seen(&suite, true, &[json!({ "kind": "Cluster" })]), None, "an operator makes its pods");
     }
 
     #[test]
-    fn without_a_workload_some_container_has_it() {
+    fn without_a_workload_any_container_may_have_the_image() {
         let suite = suite(&SUITE.replace("[workload]", "[members]").replace("deployment = \"web\"", "").replace(
             "container = \"app\"\n        service = \"web\"",
             "request = { path = \"/\" }\n items = \"\"\n name = \"/n\"",
         ));
         assert_eq!(seen(&suite, true, &[deployment("any", "a/b:dev")]), None);
         assert!(seen(&suite, true, &[deployment("any", "a/b:v1")]).is_some());
-        assert!(seen(&suite, true, &[]).is_some(), "nothing runs that could be tested");
-        assert_eq!(seen(&suite, false, &[]), None, "a release that runs nothing");
+        assert!(seen(&suite, true, &[]).is_some(), "there is no container to test");
+        assert_eq!(seen(&suite, false, &[]), None, "a release without containers");
         assert!(seen(&suite, false, &[deployment("any", "a/b:v1")]).is_some());
     }
 
     #[test]
-    fn every_way_in_which_charts_take_an_image_can_be_written() {
+    fn every_common_way_to_set_an_image_is_supported() {
         let values = |keys: &str| {
             let text = SUITE.replace("tag = \"image.tag\"", keys);
             suite(&text).image.values(&"registry.example/a/b:dev".parse().unwrap())

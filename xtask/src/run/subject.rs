@@ -1,4 +1,4 @@
-//! What a run is about: suites in their topologies, and the image under test.
+//! What a run tests: suites in their topologies, and the image under test.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,30 +6,30 @@ use std::sync::Arc;
 use images::{Reference, UnderTest};
 use suite::{Suite, Variant};
 
-/// What the stand-in's image is called: nobody takes it for a real one.
+/// The name of the stand-in's image, which can't be mistaken for a real one.
 const STAND_IN: &str = "chartproof/stand-in:dev";
 
 pub(super) fn parse_stand_in() -> anyhow::Result<Reference> {
     STAND_IN.parse().map_err(|error| anyhow::anyhow!("{STAND_IN}: {error}"))
 }
 
-/// What a run is about.
+/// What a run tests.
 pub struct Subject {
     /// The suites in their topologies.
     pub variants: Vec<Arc<Variant>>,
-    /// Those of them that have a case that runs.
+    /// The indexes of those with a case that runs.
     pub about: BTreeSet<usize>,
     /// The image under test.
     pub image: UnderTest,
 }
 
 impl Subject {
-    /// The suites in their topologies that have a case that runs.
+    /// Returns the variants with a case that runs.
     pub fn about(&self) -> impl Iterator<Item = &Arc<Variant>> {
         self.about.iter().filter_map(|index| self.variants.get(*index))
     }
 
-    /// The suites, each once.
+    /// Returns each suite once.
     pub fn suites(&self) -> Vec<&Arc<Suite>> {
         let mut suites: Vec<&Arc<Suite>> = Vec::new();
         for variant in &self.variants {
@@ -40,7 +40,7 @@ impl Subject {
         suites
     }
 
-    /// The image under test by the name that a suite's charts are given; none where an archive names none.
+    /// Returns the reference of the image under test for a suite's charts, or `None` if there is none.
     pub fn image_reference(&self, suite: &Suite) -> Option<Reference> {
         match &self.image {
             UnderTest::StandIn if suite.image.stand_in.is_none() => None,
@@ -50,7 +50,7 @@ impl Subject {
         }
     }
 
-    /// The image under test in words, and whether it is the stand-in.
+    /// Describes the image under test, and whether it is the stand-in.
     pub fn image_line(&self) -> String {
         let name = self.suites().into_iter().find_map(|suite| self.image_reference(suite));
         let stands_in = name.is_some();

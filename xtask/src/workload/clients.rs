@@ -1,5 +1,5 @@
-//! The clients around a fault: they write and read through every replica, over new and over kept connections, and
-//! one team does so inside the cluster, through the Service.
+//! The clients around a fault. They write and read through every replica, over new and reused connections; one team
+//! does so inside the cluster, through the Service.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use super::recorder::Recorder;
 use kubernetes::http::Http;
 use suite::Suite;
 
-/// Clients at work, until they are stopped or dropped.
+/// Running clients, until they are stopped or dropped.
 pub struct Clients {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     inside: Option<Inside>,
 }
 
-/// What the clients of a case are to do; `prefix` makes their records unique.
+/// Returns the task of a case's clients; `prefix` makes their records unique.
 ///
 /// # Errors
-/// Where the suite has no records.
+/// If the suite has no `[records]`.
 pub fn task(suite: &Suite, prefix: &str) -> anyhow::Result<Task> {
     Ok(Task {
         records: suite.records()?.clone(),
@@ -34,7 +34,7 @@ pub fn task(suite: &Suite, prefix: &str) -> anyhow::Result<Task> {
 }
 
 impl Clients {
-    /// Starts clients for each of these replicas; the team inside the cluster, if there is one, is at work.
+    /// Starts clients for each of these replicas; the team inside the cluster, if there is one, already runs.
     pub fn start(
         task: Task,
         each: u32,
@@ -63,10 +63,10 @@ impl Clients {
         Self { stop, tasks, inside }
     }
 
-    /// Lets every client finish the operation that is under way, and no more.
+    /// Stops every client after its current operation.
     ///
     /// # Errors
-    /// Where the team inside the cluster was lost: nobody knows what it did.
+    /// If the connection to the team inside the cluster was lost, since its operations are unknown.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.tasks.join_all().await;

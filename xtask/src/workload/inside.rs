@@ -1,8 +1,8 @@
-//! The team inside the cluster: a pod that writes and reads through the Service, as any other client there does.
+//! The team inside the cluster: a pod that writes and reads through the Service, like any other client there.
 //!
-//! Its times are those of its own clock. The harness asks for that clock a few times; the answer was given between the
-//! question and its arrival, which bounds how far the two clocks are apart. An operation is recorded as long as it can
-//! have been: from the earliest possible start to the latest possible end. No order is claimed that was not there.
+//! It has its own clock. The harness asks for its time several times; each response was sent between the request and
+//! its arrival, which bounds the offset between the two clocks. An operation is recorded from its earliest possible
+//! start to its latest possible end, so the record never claims an order that did not exist.
 
 use std::sync::Arc;
 
@@ -26,27 +26,27 @@ use kubernetes::{call, code, given};
 
 /// The pod's name.
 pub const POD: &str = "chartproof-client";
-/// How often the clock is asked for: the best pair of bounds counts.
+/// How often the clock is queried; the tightest bounds count.
 const QUESTIONS: u32 = 10;
-/// After which a single request from inside is given up.
+/// The time limit of a single request from inside the cluster.
 const ASK_TIMEOUT_MS: u64 = 10_000;
 
-/// A team at work in the cluster. Dropping it ends it, and nothing more is recorded.
+/// A running team in the cluster. When it is dropped, recording stops.
 pub struct Inside {
     stop: CancellationToken,
     task: AbortOnDropHandle<anyhow::Result<()>>,
 }
 
-/// The same pod, asked one thing after another.
+/// The same pod, for single requests in sequence.
 pub struct Asker {
     line: Line,
 }
 
 impl Asker {
-    /// Makes the pod where it is not there yet, and connects to it.
+    /// Creates the pod if it does not exist, and connects to it.
     ///
     /// # Errors
-    /// Where the pod can't be made or does not answer in the case's time.
+    /// If the pod can't be created or does not respond within the case's time limit.
     pub async fn open((deployed, wait): (&DeployedTopology, &Waiter), image: &Reference) -> anyhow::Result<Self> {
         create(deployed, wait, image).await?;
         let what = format!("Pod/{POD}, the client in the cluster");
@@ -54,22 +54,23 @@ impl Asker {
         Ok(Self { line })
     }
 
-    /// Connects to `host:port` from inside the cluster, and makes a request there; answers its body.
+    /// Connects to `host:port` from inside the cluster and, if `request` is set, sends it. Returns the body of the
+    /// response, or why there is none.
     ///
     /// # Errors
-    /// Where the pod is lost. That there is no answer is no error of this, but its result.
+    /// If the connection to the pod is lost.
     pub async fn ask(&mut self, to: &str, request: Option<&Request>) -> anyhow::Result<Result<String, String>> {
-        let said = ClientRequest::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
-        inside::tell(&mut self.line.write, &said).await?;
+        let ask = ClientRequest::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
+        inside::tell(&mut self.line.write, &ask).await?;
         match inside::next(&mut self.line.read).await? {
             Some(ClientResponse::Answered(answered)) => Ok(answered),
-            Some(_) => bail!("Pod/{POD} says what nobody asked for"),
+            Some(_) => bail!("unexpected message from Pod/{POD}"),
             None => bail!("the connection to Pod/{POD} was lost"),
         }
     }
 }
 
-/// How much the harness's clock is ahead of the team's, in nanoseconds.
+/// Bounds for how far the harness's clock is ahead of the team's, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ahead {
     least: i128,
@@ -85,10 +86,10 @@ struct Line {
 }
 
 impl Inside {
-    /// Makes the pod where it is not there yet, and lets its team write and read `through` the Service.
+    /// Creates the pod if it does not exist, and starts its team, which writes and reads `through` the Service.
     ///
     /// # Errors
-    /// Where the pod can't be made or does not answer in the case's time.
+    /// If the pod can't be created or does not respond within the case's time limit.
     pub async fn start(
         (deployed, wait): (&DeployedTopology, &Waiter),
         recorder: &Arc<Recorder>,
@@ -110,20 +111,20 @@ impl Inside {
         Ok(Self { stop, task: AbortOnDropHandle::new(task) })
     }
 
-    /// Lets the team finish what is under way.
+    /// Stops the team after its current operations.
     ///
     /// # Errors
-    /// Where it was lost: nobody knows what it did.
+    /// If the connection to it was lost, since its operations are unknown.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        self.task.await?.with_context(|| format!("Pod/{POD}: what its clients did is not known"))
+        self.task.await?.with_context(|| format!("Pod/{POD}: the operations of its clients are unknown"))
     }
 }
 
-/// Takes the pod away again.
+/// Deletes the pod, if it exists.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server refuses.
 pub async fn remove(deployed: &DeployedTopology) -> anyhow::Result<()> {
     match call(&format!("deleting Pod/{POD}"), deployed.pods().delete(POD, &DeleteParams::default().grace_period(0)))
         .await
@@ -133,22 +134,22 @@ pub async fn remove(deployed: &DeployedTopology) -> anyhow::Result<()> {
     }
 }
 
-/// Makes the pod on another node than this one, which is going to stop; one that is there already is made anew.
+/// Creates the pod on a node other than this one, which is about to stop; an existing pod is replaced.
 ///
 /// # Errors
-/// Where it can't be deleted or made.
+/// If it can't be deleted or created.
 pub async fn keep_off(
     (deployed, wait): (&DeployedTopology, &Waiter),
     image: &Reference,
     node: &str,
 ) -> anyhow::Result<()> {
     remove(deployed).await?;
-    let gone = |state: &State| if state.pods.contains_key(POD) { Err("it is there".to_owned()) } else { Ok(()) };
+    let gone = |state: &State| if state.pods.contains_key(POD) { Err("it still exists".to_owned()) } else { Ok(()) };
     wait.until(&deployed.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
     create_as((deployed, wait), &off(pod(image)?, node)?).await
 }
 
-/// The pod, kept off a node. A control plane has to do where the other workers are few.
+/// Keeps the pod off a node. It may run on a control plane, in case there is no other worker.
 fn off(mut pod: Pod, node: &str) -> serde_json::Result<Pod> {
     let elsewhere = json!({ "key": "metadata.name", "operator": "NotIn", "values": [node] });
     let required = json!({ "nodeSelectorTerms": [{ "matchFields": [elsewhere] }] });
@@ -173,7 +174,7 @@ async fn create_as((deployed, wait): (&DeployedTopology, &Waiter), pod: &Pod) ->
     }
 }
 
-/// A pod that the restricted Pod Security Standard allows, and that no Service of the chart selects.
+/// Returns a pod that the restricted Pod Security Standard allows, and that no Service of the chart selects.
 fn pod(image: &Reference) -> serde_json::Result<Pod> {
     serde_json::from_value(json!({
         "metadata": { "name": POD, "labels": {
@@ -209,64 +210,68 @@ impl Line {
         Ok(Self { read: BufReader::new(read).lines(), write, _forwarder: forwarder })
     }
 
-    /// Whether the other end is the program, and takes questions.
+    /// Checks that the client program responds.
     async fn greeted(mut self) -> Result<Self, String> {
         inside::tell(&mut self.write, &ClientRequest::Clock).await.map_err(|error| format!("{error:#}"))?;
         match inside::next(&mut self.read).await {
             Ok(Some(ClientResponse::Clock(_))) => Ok(self),
-            Ok(_) => Err(format!("port {PORT} does not answer")),
+            Ok(_) => Err(format!("port {PORT} does not respond")),
             Err(error) => Err(format!("{error:#}")),
         }
     }
 
-    /// Asks for the team's time, and compares.
+    /// Asks for the team's time several times, and returns the bounds of the offset.
     async fn compare_clocks(&mut self, recorder: &Recorder) -> Result<Ahead, String> {
         let mut ahead = Ahead { least: i128::MIN, most: i128::MAX };
         for _ in 0..QUESTIONS {
             let asked_ns = recorder.now_ns();
             inside::tell(&mut self.write, &ClientRequest::Clock).await.map_err(|error| format!("{error:#}"))?;
-            let told = inside::next(&mut self.read).await.map_err(|error| format!("{error:#}"))?;
-            let Some(ClientResponse::Clock(theirs_ns)) = told else {
-                return Err(format!("port {PORT} does not answer"));
+            let response = inside::next(&mut self.read).await.map_err(|error| format!("{error:#}"))?;
+            let Some(ClientResponse::Clock(theirs_ns)) = response else {
+                return Err(format!("port {PORT} does not respond"));
             };
             ahead = ahead.and(asked_ns, theirs_ns, recorder.now_ns());
         }
-        tracing::debug!(error_ns = ahead.most - ahead.least, "clock of Pod/{POD} compared");
+        tracing::debug!(error_ns = ahead.most - ahead.least, "compared the clock of Pod/{POD}");
         Ok(ahead)
     }
 
-    /// Records what the team tells until it has ended.
+    /// Records the team's operations until it has ended.
     async fn follow(mut self, recorder: Arc<Recorder>, ahead: Ahead, stop: CancellationToken) -> anyhow::Result<()> {
         let mut asked_to_stop = false;
         loop {
-            let told = tokio::select! {
-                told = inside::next(&mut self.read) => told?,
+            let response = tokio::select! {
+                response = inside::next(&mut self.read) => response?,
                 () = stop.cancelled(), if !asked_to_stop => {
                     asked_to_stop = true;
                     inside::tell(&mut self.write, &ClientRequest::Stop).await?;
                     continue;
                 }
             };
-            match told {
+            match response {
                 Some(ClientResponse::CompletedOperation(done)) => recorder.done(ahead.place(*done, recorder.now_ns())),
                 Some(ClientResponse::Ended) if asked_to_stop => return Ok(()),
                 Some(ClientResponse::Clock(_) | ClientResponse::Answered(_) | ClientResponse::Ended) => {
-                    bail!("it says what nobody asked for")
+                    bail!("unexpected message from the client pod")
                 }
-                None => return Err(anyhow!("the connection to it was lost")),
+                None => return Err(anyhow!("the connection was lost")),
             }
         }
     }
 }
 
 impl Ahead {
-    /// These bounds and those of a question: it was `theirs_ns` there between `asked_ns` and `told_ns` here.
-    fn and(self, asked_ns: u64, theirs_ns: u64, told_ns: u64) -> Self {
+    /// Combines these bounds with those of a query: the team's clock showed `theirs_ns` when the harness's clock was
+    /// between `asked_ns` and `received_ns`.
+    fn and(self, asked_ns: u64, theirs_ns: u64, received_ns: u64) -> Self {
         let theirs = i128::from(theirs_ns);
-        Self { least: self.least.max(i128::from(asked_ns) - theirs), most: self.most.min(i128::from(told_ns) - theirs) }
+        Self {
+            least: self.least.max(i128::from(asked_ns) - theirs),
+            most: self.most.min(i128::from(received_ns) - theirs),
+        }
     }
 
-    /// The operation in the harness's time, as long as it can have been; it was known here at `now_ns`.
+    /// Converts an operation to the harness's time, as long as it may have taken; it arrived here at `now_ns`.
     fn place(self, mut done: CompletedOperation, now_ns: u64) -> CompletedOperation {
         let here = |ns: u64, ahead: i128| u64::try_from(i128::from(ns) + ahead).unwrap_or(0);
         let operation = &mut done.operation;

@@ -1,4 +1,4 @@
-//! How times of another clock are deployed_release in the harness's.
+//! Tests of the conversion of times between two clocks.
 
 use client::http::Failure;
 use client::records::Records;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// An operation from 100 to 200 of the team's clock.
+/// Returns an operation from 100 to 200 on the team's clock.
 async fn done() -> CompletedOperation {
     let suite: suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite.records().unwrap().clone();
@@ -25,23 +25,23 @@ async fn done() -> CompletedOperation {
 }
 
 #[tokio::test]
-async fn an_operation_is_as_long_as_it_can_have_been() {
-    // Their 50 was between our 1000 and 1040, their 60 between our 1020 and 1030: we are ahead by 960 to 970.
+async fn an_operation_is_recorded_as_long_as_it_may_have_taken() {
+    // Their 50 was between our 1000 and 1040, and their 60 between our 1020 and 1030, so we are ahead by 960 to 970.
     let ahead = Ahead { least: i128::MIN, most: i128::MAX }.and(1000, 50, 1040).and(1020, 60, 1030);
     assert_eq!(ahead, Ahead { least: 960, most: 970 });
-    let deployed_release = ahead.place(done().await, 5000).operation;
-    assert_eq!((deployed_release.start_ns, deployed_release.end_ns), (1060, 1170));
+    let operation = ahead.place(done().await, 5000).operation;
+    assert_eq!((operation.start_ns, operation.end_ns), (1060, 1170));
 }
 
 #[tokio::test]
-async fn nothing_ends_after_it_was_told() {
+async fn no_operation_ends_after_its_arrival() {
     let ahead = Ahead { least: 900, most: 2000 };
-    let deployed_release = ahead.place(done().await, 1500).operation;
-    assert_eq!((deployed_release.start_ns, deployed_release.end_ns), (1000, 1500));
+    let operation = ahead.place(done().await, 1500).operation;
+    assert_eq!((operation.start_ns, operation.end_ns), (1000, 1500));
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_takes_is_told_as_refused() {
+async fn a_connection_that_nothing_accepts_is_recorded_as_refused() {
     let operation = done().await.operation;
     assert!(operation.refused);
     assert_eq!(operation.outcome, history::Outcome::Failed);

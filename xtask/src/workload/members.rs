@@ -1,4 +1,4 @@
-//! Who the application says its members and its leader are, and whether all replicas agree.
+//! The members and the leader that the application reports, and whether all replicas agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use kubernetes::objects;
 use suite::template::Fill;
 use suite::{Leader, Members};
 
-/// A replica's view: the names of its members, by role.
+/// A replica's view of the members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
     /// Name and role of each member.
@@ -20,28 +20,28 @@ pub struct View {
 }
 
 impl View {
-    /// The members that vote.
+    /// Returns the names of the members that vote.
     pub fn voters(&self) -> BTreeSet<&str> {
         let votes = |(name, role)| (role == &self.voter).then_some(name);
         self.members.iter().filter_map(votes).map(String::as_str).collect()
     }
 }
 
-/// What all replicas together say.
+/// Whether the views of all replicas agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Agreement {
-    /// All name the same voters, as many as wanted.
+    /// All replicas report the same voters, and the expected number of them.
     Agreed,
-    /// Not yet; how it is, for people.
+    /// Not yet, with a description.
     Open(String),
-    /// Some replica is a cluster of its own: this does not heal.
+    /// A replica forms a cluster of its own, which does not heal.
     Split(String),
 }
 
 /// Asks a replica for its members.
 ///
 /// # Errors
-/// Where it does not answer, or not as the suite says.
+/// If it does not respond, or its response does not match the suite.
 pub async fn view(members: &Members, http: &Http, pod: &str) -> Result<View, String> {
     let answer = http.ask(pod, &members.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
     parse_view(members, answer).map_err(|why| format!("{pod}: {why}"))
@@ -50,7 +50,7 @@ pub async fn view(members: &Members, http: &Http, pod: &str) -> Result<View, Str
 fn parse_view(members: &Members, answer: Response) -> Result<View, String> {
     let body = answer.require(members.request.status)?.json()?;
     let items = members.items.get(&body).and_then(serde_json::Value::as_array);
-    let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", members.items.as_str()))?;
+    let items = items.ok_or_else(|| format!("the response has no list at \"{}\"", members.items.as_str()))?;
     let mut view = View { voter: members.voter.clone(), ..View::default() };
     for item in items {
         let role = match &members.role {
@@ -65,7 +65,7 @@ fn parse_view(members: &Members, answer: Response) -> Result<View, String> {
     Ok(view)
 }
 
-/// Compares what all replicas say. `wanted` is the number of voters.
+/// Compares the views of all replicas. `wanted` is the number of voters.
 pub fn compare(views: &BTreeMap<String, View>, wanted: usize) -> Agreement {
     if let Some(alone) = split(views) {
         return Agreement::Split(alone);
@@ -80,8 +80,8 @@ pub fn compare(views: &BTreeMap<String, View>, wanted: usize) -> Agreement {
     }
 }
 
-/// A replica that is none of the voters, where the application calls members after their pods: a dead one votes
-/// instead, and the next that goes may take the quorum with it.
+/// Returns a replica that is not a voter, if the application names members after their pods. A dead member then still
+/// counts as a voter, and losing one more replica may break the quorum.
 pub fn without_vote(views: &BTreeMap<String, View>, pods: &[Pod]) -> Option<String> {
     let voters: BTreeSet<&str> = views.values().flat_map(View::voters).collect();
     let votes = |pod: &&Pod| voters.iter().any(|voter| is_called(pod, voter));
@@ -93,7 +93,7 @@ pub fn without_vote(views: &BTreeMap<String, View>, pods: &[Pod]) -> Option<Stri
     Some(format!("{} ({ip}) does not vote; the voters are {}", pod.name_any(), list(&voters)))
 }
 
-/// A replica that counts itself alone while another counts several is in a cluster of its own.
+/// Returns a replica that forms a cluster of its own: it counts only itself, while another replica counts several.
 fn split(views: &BTreeMap<String, View>) -> Option<String> {
     let most = views.values().max_by_key(|view| view.voters().len())?;
     let (alone, view) = views.iter().find(|(_, view)| view.members.len() == 1 && view.voters().len() == 1)?;
@@ -109,33 +109,33 @@ fn split(views: &BTreeMap<String, View>) -> Option<String> {
 }
 
 fn describe(views: &BTreeMap<String, View>) -> String {
-    let told =
+    let each =
         views.iter().map(|(pod, view)| format!("{pod} sees {} voters ({})", view.voters().len(), list(&view.voters())));
-    told.collect::<Vec<_>>().join("; ")
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// Asks a replica who leads; answers the pod's name, none where the application does not tell.
+/// Asks a replica for the leader; returns the pod's name, or `None` if the application does not report a leader.
 ///
 /// # Errors
-/// Where it does not answer.
-pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], asked: &str) -> Result<Option<String>, String> {
-    let answer = http.ask(asked, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
+/// If it does not respond.
+pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], replica: &str) -> Result<Option<String>, String> {
+    let answer = http.ask(replica, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
     let body = answer.require(leader.request.status)?.json()?;
     let Some(name) = leader.leader.text(&body).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
     let own = leader.own.as_ref().map(|pointer| pointer.text(&body));
     Ok(match own {
-        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| asked.to_owned()),
+        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| replica.to_owned()),
         None => pods.iter().find(|pod| is_called(pod, &name)).map(ResourceExt::name_any),
     })
 }
 
-/// Whether an application's name for a member is this pod: its IP or its name, with or without a port.
+/// Whether an application's name for a member means this pod: its IP or its name, with or without a port.
 fn is_called(pod: &Pod, name: &str) -> bool {
     let host = name.rsplit_once(':').map_or(name, |(host, _)| host).trim_matches(['[', ']']);
     let first = host.split('.').next().unwrap_or(host);

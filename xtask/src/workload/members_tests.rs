@@ -1,4 +1,4 @@
-//! Agreement, disagreement and split brain; names of leaders.
+//! Tests of agreement, disagreement, split brain and the names of leaders.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn views(views: &[View]) -> BTreeMap<String, View> {
 const THREE: [(&str, &str); 3] = [("10.0.0.1:9001", "voter"), ("10.0.0.2:9001", "voter"), ("10.0.0.3:9001", "voter")];
 
 #[test]
-fn seeds_are_no_members() {
+fn seeds_are_not_members() {
     let view =
         view_of(&[("10.0.0.1:9001", "voter"), ("caesium-1.caesium:9001", "unknown"), ("10.0.0.9:9001", "spare")]);
     assert_eq!(view.members.len(), 2);
@@ -31,7 +31,7 @@ fn seeds_are_no_members() {
 }
 
 #[test]
-fn three_voters_that_all_name_are_agreed() {
+fn three_voters_reported_by_all_are_an_agreement() {
     let all = view_of(&THREE);
     assert_eq!(compare(&views(&[all.clone(), all.clone(), all]), 3), Agreement::Agreed);
 }
@@ -60,7 +60,7 @@ fn a_replica_that_counts_only_itself_founded_a_second_cluster() {
 }
 
 #[test]
-fn one_replica_alone_is_no_split() {
+fn a_single_replica_is_not_a_split() {
     let one = view_of(&[("10.0.0.1:9001", "voter")]);
     assert_eq!(compare(&views(std::slice::from_ref(&one)), 1), Agreement::Agreed);
     assert!(matches!(compare(&views(&[one]), 3), Agreement::Open(_)));
@@ -92,5 +92,5 @@ fn a_dead_entry_that_votes_in_a_replicas_place_is_found() {
     let why = "caesium-1 (10.0.0.9) does not vote; the voters are 10.0.0.1:9001, 10.0.0.2:9001, 10.0.0.3:9001";
     assert_eq!(without_vote(&views, &pods).unwrap(), why);
     let elsewhere = [pod(0, "10.9.9.1"), pod(1, "10.9.9.2")];
-    assert_eq!(without_vote(&views, &elsewhere), None, "members that are not called after pods tell nothing");
+    assert_eq!(without_vote(&views, &elsewhere), None, "unknown if members are not named after pods");
 }

@@ -1,4 +1,4 @@
-//! The application under load: what clients ask, what they recorded, what was read back.
+//! The application under load: clients, their recorded operations, and reading records back.
 
 pub mod clients;
 pub mod inside;

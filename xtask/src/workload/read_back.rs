@@ -1,4 +1,4 @@
-//! After a fault: what became of writes that were not answered, and every known record through every replica.
+//! After a fault: looks up writes of unknown outcome, and reads every known record through every replica.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,28 @@ use kubernetes::wait::Waiter;
 use kubernetes::watch::Watch;
 use suite::Records;
 
-/// How many connections to each replica read records back.
+/// The number of connections to each replica.
 const CONNECTIONS: usize = 4;
 
-/// Asks a settled application about its records.
+/// Reads records from an application that has settled.
 pub struct Reader<'a> {
     /// How records are read.
     pub records: &'a Records,
-    /// To the pods.
+    /// HTTP to the pods.
     pub http: &'a Http,
-    /// What is seen of the namespace meanwhile.
+    /// The watch of the namespace.
     pub watch: &'a Watch,
-    /// The case's time.
+    /// The case's time limit.
     pub wait: &'a Waiter,
-    /// Where the answers go.
+    /// Records the reads.
     pub recorder: &'a Recorder,
 }
 
 impl Reader<'_> {
-    /// Looks up every write of which nobody knows whether it had an effect; those that had are known then.
+    /// Looks up every write of unknown outcome; those that took effect become known records.
     ///
     /// # Errors
-    /// Where the replica does not answer within the case's time.
+    /// If the replica does not respond within the case's time limit.
     pub async fn look_up_unknown(&self, replica: &str) -> anyhow::Result<()> {
         for record in self.recorder.take_unknown() {
             let what = format!("looking up {} through {replica}", record.key);
@@ -44,7 +44,7 @@ impl Reader<'_> {
             let found = self.wait.ask_until(self.watch, &what, find).await?;
             let value = found.as_ref().map(|found| found.value.clone());
             self.add(Stage::Lookup, replica, &record, value.clone(), start_ns);
-            // A register may hold a later value by now; then this says nothing of ours.
+            // A register may have a later value by now, which tells nothing about this write.
             if let Some(found) = found.filter(|found| found.value == record.value) {
                 self.recorder.know(found);
             }
@@ -52,11 +52,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads every known record through every replica, side by side; a key that was written again only once, since a
-    /// client that asks for it twice at once would see no order between the answers.
+    /// Reads every known record through every replica, in parallel. A key that was overwritten is read only once,
+    /// since two parallel reads by one client would have no order.
     ///
     /// # Errors
-    /// Where a replica does not answer within the case's time.
+    /// If a replica does not respond within the case's time limit.
     pub async fn read_all(&self, replicas: &[String]) -> anyhow::Result<usize> {
         let known: BTreeMap<_, _> =
             self.recorder.known().into_iter().map(|record| (record.key.clone(), record)).collect();
@@ -66,7 +66,7 @@ impl Reader<'_> {
         Ok(known.len())
     }
 
-    /// Several connections at once: most of a read is spent on the way.
+    /// Reads over several connections at once, since most of the time of a read is latency.
     async fn read_through(&self, replica: &str, known: &[Record]) -> anyhow::Result<()> {
         let each = known.len().div_ceil(CONNECTIONS).max(1);
         let lanes = known.chunks(each).map(|lane| self.read_over_one(replica, lane, known.len()));

@@ -1,4 +1,4 @@
-//! What clients did, as a history that can be judged now and later.
+//! Records what clients did, as a history that can be checked now and later.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write as _;
@@ -28,12 +28,12 @@ struct Inner {
     faults: Vec<Fault>,
     known: Vec<Record>,
     unknown: Vec<Record>,
-    /// How many answers came from what is not the application, by its address.
+    /// The number of responses that did not come from the application, by address.
     strangers: BTreeMap<String, usize>,
 }
 
 impl Recorder {
-    /// An empty record of a case.
+    /// Returns an empty recorder for a case.
     pub fn new(case: CaseName, events: Events) -> Self {
         Self { case, events, inner: Mutex::default() }
     }
@@ -42,17 +42,17 @@ impl Recorder {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The run's clock.
+    /// Returns the time on the run's clock.
     pub fn now_ns(&self) -> u64 {
         u64::try_from(self.events.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// When the run's clock stood at zero.
+    /// Returns when the run's clock was zero.
     pub fn began(&self) -> Instant {
         self.events.began()
     }
 
-    /// Adds what a client did: the operation, and the record that is or may be there now.
+    /// Adds a client's operation, and the record that it created or may have created.
     pub fn done(&self, done: CompletedOperation) {
         let outcome = done.operation.outcome;
         if let Some(address) = done.stranger {
@@ -66,7 +66,7 @@ impl Recorder {
         }
     }
 
-    /// Adds an operation that ended.
+    /// Adds an operation that has ended.
     pub fn add(&self, operation: Operation) {
         self.events.send(What::Operation {
             case: self.case.clone(),
@@ -78,17 +78,17 @@ impl Recorder {
         self.inner().operations.push(operation);
     }
 
-    /// Adds a record that is there for certain.
+    /// Adds a record that certainly exists.
     pub fn know(&self, record: Record) {
         self.inner().known.push(record);
     }
 
-    /// Adds a record that may be there.
+    /// Adds a record that may exist.
     pub fn record_unknown(&self, record: Record) {
         self.inner().unknown.push(record);
     }
 
-    /// Takes over records of earlier cases: they have to be there in the end, too.
+    /// Takes over records of earlier cases, which must also exist in the end.
     pub fn take_over(&self, kept: &[Kept]) {
         let mut inner = self.inner();
         for Kept { record, writes } in kept {
@@ -98,8 +98,8 @@ impl Recorder {
         }
     }
 
-    /// Some of the keys that hold an acknowledged record, evenly spread, with all that they may hold, for later cases to
-    /// look for.
+    /// Returns an evenly spread sample of acknowledged records, each with all writes that may have set its value, for
+    /// later cases to check.
     pub fn sample(&self, most: usize) -> Vec<Kept> {
         let inner = self.inner();
         let mut keys = BTreeSet::new();
@@ -109,17 +109,17 @@ impl Recorder {
         kept.map(|record| Kept { record: record.clone(), writes: standing(&inner.operations, &record.key) }).collect()
     }
 
-    /// The records that are there for certain.
+    /// Returns the records that certainly exist.
     pub fn known(&self) -> Vec<Record> {
         self.inner().known.clone()
     }
 
-    /// Takes the records that nobody knows about.
+    /// Takes the records that may exist.
     pub fn take_unknown(&self) -> Vec<Record> {
         std::mem::take(&mut self.inner().unknown)
     }
 
-    /// How many writes were acknowledged since `from_ns`, over one kind of connection or any.
+    /// Returns the number of writes that were acknowledged since `from_ns`, over one kind of connection or any.
     pub fn acknowledged_since(&self, from_ns: u64, over: Option<Connection>) -> usize {
         let counts = |o: &&Operation| {
             let acknowledged = o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
@@ -131,32 +131,33 @@ impl Recorder {
         self.inner().operations.iter().filter(counts).count()
     }
 
-    /// Why the last operations did not end ok, for a wait that can't go on.
+    /// Returns the error of the last operation that had one, for the message of a wait.
     pub fn last_error(&self, over: Option<Connection>) -> Option<String> {
         let inner = self.inner();
-        let mut asked = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
-        asked.find_map(|operation| operation.error.clone())
+        let mut latest_first = inner.operations.iter().rev().filter(|o| over.is_none_or(|over| o.connection == over));
+        latest_first.find_map(|operation| operation.error.clone())
     }
 
-    /// What clients were connected to that is not the application, and how often, in words; nothing where they were not.
+    /// Describes responses that did not come from the application, with their addresses, or returns `None` if there
+    /// were none.
     pub fn strangers(&self) -> Option<String> {
         let inner = self.inner();
         let each = inner.strangers.iter().map(|(address, count)| format!("{count} from {address}"));
         let each = each.collect::<Vec<_>>().join(", ");
-        let told = format!("answers that the application can't have given, after which clients connected anew: {each}");
-        Some(told).filter(|_| !inner.strangers.is_empty())
+        let text = format!("responses that can't come from the application, so clients reconnected: {each}");
+        Some(text).filter(|_| !inner.strangers.is_empty())
     }
 
-    /// The operations of clients that went through the Service in all, and those that did not end well. Those that are
-    /// connected to a pod lose it with the pod, as they must.
-    pub fn unanswered_through_service(&self) -> (usize, Vec<Operation>) {
+    /// Returns the number of operations through the Service, and those that failed. Connections to a pod don't count,
+    /// since they end with the pod.
+    pub fn failed_through_service(&self) -> (usize, Vec<Operation>) {
         let inner = self.inner();
         let through = |o: &&Operation| matches!(o.connection, Connection::Service | Connection::ServiceReused);
         let own = inner.operations.iter().filter(|o| o.stage == Stage::Workload).filter(through);
         (own.clone().count(), own.filter(|operation| operation.outcome != Outcome::Ok).cloned().collect())
     }
 
-    /// Notes that a fault begins.
+    /// Records that a fault begins; returns its number.
     pub fn fault(&self, what: impl Into<String>) -> usize {
         let what = what.into();
         self.events.send(What::Fault { case: self.case.clone(), what: what.clone() });
@@ -166,19 +167,19 @@ impl Recorder {
         inner.faults.len() - 1
     }
 
-    /// When a fault began.
+    /// Returns when a fault began.
     pub fn began_ns(&self, fault: usize) -> u64 {
         self.inner().faults.get(fault).map_or(0, |fault| fault.start_ns)
     }
 
-    /// Notes what shows that a fault happened.
+    /// Records what shows that a fault happened.
     pub fn evidence(&self, fault: usize, evidence: String) {
         if let Some(fault) = self.inner().faults.get_mut(fault) {
             fault.evidence = Some(evidence);
         }
     }
 
-    /// Notes that another leader was seen.
+    /// Records that there is a new leader.
     pub fn new_leader(&self, fault: usize) {
         let now = self.now_ns();
         if let Some(fault) = self.inner().faults.get_mut(fault) {
@@ -186,7 +187,7 @@ impl Recorder {
         }
     }
 
-    /// Notes that everything is ready again.
+    /// Records that everything is ready again.
     pub fn recovered(&self, fault: usize) {
         let now = self.now_ns();
         if let Some(fault) = self.inner().faults.get_mut(fault) {
@@ -194,7 +195,7 @@ impl Recorder {
         }
     }
 
-    /// The history so far, without secrets: what is judged is what is kept.
+    /// Returns the history so far without secrets, so that the saved history is the one that is checked.
     pub fn history(&self, promise: Promise, replicas: Vec<String>, minimum: Minimum) -> History {
         let format = history::file::FORMAT.to_owned();
         let inner = self.inner();
@@ -208,7 +209,7 @@ impl Recorder {
     }
 }
 
-/// An operation as it is kept. Keys and written values are the harness's own; the application says the rest.
+/// Hides secrets in an operation. Keys and written values need no hiding, since the harness generates them.
 fn without_secrets(operation: &Operation, written: &HashSet<&str>) -> Operation {
     let mut kept = operation.clone();
     kept.error = kept.error.map(|error| redact::text(&error));
@@ -221,7 +222,8 @@ fn fault_without_secrets(fault: &Fault) -> Fault {
     Fault { what: redact::text(&fault.what), evidence, ..fault.clone() }
 }
 
-/// The writes of a key that nothing overwrote for certain. One of unknown outcome may take effect at any time.
+/// Returns the writes of a key that were not certainly overwritten. A write of unknown outcome may take effect at any
+/// time.
 fn standing(operations: &[Operation], key: &str) -> Vec<Operation> {
     let writes = operations.iter().filter(|o| o.key == key && o.kind == OperationKind::Write);
     let is_acknowledged = |o: &&Operation| o.outcome == Outcome::Ok;
@@ -234,14 +236,14 @@ fn standing(operations: &[Operation], key: &str) -> Vec<Operation> {
     writes.filter(stands).cloned().collect()
 }
 
-/// Saves a history below the run's folder; answers the file.
+/// Saves a history in the run's folder; returns the file.
 ///
 /// # Errors
-/// Where it can't be written.
+/// If it can't be written.
 pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
     let folder = run_folder.join("histories");
     let path = folder.join(format!("{}.jsonl", history.header.case.replace("::", ".")));
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let file = std::fs::File::create(&path).with_context(|| format!("writing {}", path.display()))?;
     let mut file = std::io::BufWriter::new(file);
     let written = history::file::write(history, &mut file).and_then(|()| Ok(file.flush()?));

@@ -1,4 +1,4 @@
-//! What is kept of a case's operations.
+//! Tests of recorded operations.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn history(recorder: &Recorder) -> History {
 }
 
 #[test]
-fn later_cases_take_over_every_write_that_may_have_left_what_a_key_holds() {
+fn later_cases_take_over_every_write_that_may_have_set_the_value_of_a_key() {
     let write = |value, times, outcome| operation(OperationKind::Write, Some(value), times, outcome);
     let earlier = recorder(vec![
         write("overwritten", (1, 2), Outcome::Ok),
@@ -65,7 +65,7 @@ fn a_history_on_a_full_disk_is_an_error() {
     assert!(format!("{error:#}").contains("No space left on device"), "{error:#}");
 }
 
-/// The verdict on what a later case reads of a register.
+/// Returns the verdict on a read of a register in a later case.
 fn judged(kept: &[Kept], read: &str) -> bool {
     let later = recorder(vec![]);
     later.take_over(kept);
@@ -81,7 +81,7 @@ fn judged(kept: &[Kept], read: &str) -> bool {
 }
 
 #[test]
-fn a_register_is_handed_on_with_all_that_it_may_hold() {
+fn a_register_is_handed_on_with_all_its_possible_values() {
     let write = |value, times, outcome| operation(OperationKind::Write, Some(value), times, outcome);
     let earlier = recorder(vec![
         write("old", (10, 20), Outcome::Ok),
@@ -91,7 +91,7 @@ fn a_register_is_handed_on_with_all_that_it_may_hold() {
         write("refused", (70, 80), Outcome::Failed),
     ]);
     let kept = earlier.sample(1);
-    assert!(judged(&kept, "other") && judged(&kept, "one"), "two writes at once: either may be there");
+    assert!(judged(&kept, "other") && judged(&kept, "one"), "two concurrent writes: either value is possible");
     assert!(judged(&kept, "lost"), "it may have had an effect");
     assert!(!judged(&kept, "old"), "it was overwritten");
     assert!(!judged(&kept, "refused"), "it had no effect");
@@ -106,8 +106,8 @@ fn a_client_of_a_pod_that_is_replaced_is_not_counted_against_the_service() {
     add(Connection::Service, Outcome::Ok);
     add(Connection::New, Outcome::Failed);
     add(Connection::Reused, Outcome::Unknown);
-    assert_eq!(recorder.unanswered_through_service(), (1, vec![]));
+    assert_eq!(recorder.failed_through_service(), (1, vec![]));
     add(Connection::ServiceReused, Outcome::Unknown);
-    let (all, failed) = recorder.unanswered_through_service();
+    let (all, failed) = recorder.failed_through_service();
     assert_eq!((all, failed.len()), (2, 1));
 }

@@ -1,4 +1,4 @@
-//! A case: its kind, and what it runs.
+//! A case: its kind and its function.
 
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
@@ -7,15 +7,15 @@ pub use super::conclusion::Conclusion;
 use super::context::CaseContext;
 use suite::CaseKind;
 
-/// A case. One file of this folder's parent each.
+/// A case; each has its own file in the parent folder.
 pub struct Case {
-    /// What the suites' loader and the plan know about it.
+    /// What the loader of suite files and the plan need to know.
     pub kind: CaseKind,
-    /// Runs it. The first sentence of an error is for a tired person.
+    /// Runs the case. The first line of an error must name the object and the reason.
     pub run: for<'a> fn(&'a CaseContext) -> LocalBoxFuture<'a, anyhow::Result<Conclusion>>,
 }
 
-/// A case that passes, with a line for the summary, or fails.
+/// Wraps the function of a case that either passes, with a line for the summary, or fails.
 pub fn passing<'a>(
     run: impl Future<Output = anyhow::Result<String>> + 'a,
 ) -> LocalBoxFuture<'a, anyhow::Result<Conclusion>> {

@@ -1,10 +1,10 @@
-//! How a case ends.
+//! The conclusion of a case that did not fail.
 
-/// How a case ended that did not fail.
+/// The conclusion of a case that did not fail.
 #[derive(Debug)]
 pub enum Conclusion {
-    /// What it checks holds; a line for the summary.
+    /// It passed, with a line for the summary.
     Passed(String),
-    /// It has no meaning on this cluster, and why: nothing was checked.
+    /// It can't be checked on this cluster, with the reason.
     NotApplicable(String),
 }

@@ -1,4 +1,4 @@
-//! What a case is given: the run, the case's time, and the topology's place in the cluster.
+//! The context of a running case: the run, the time limit, and the deployed topology.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,17 +14,17 @@ use events::CaseName;
 use kubernetes::wait::Waiter;
 use suite::{CaseSpec, Variant};
 
-/// A case that runs.
+/// The context of a running case.
 pub struct CaseContext {
     /// The run.
     pub run: Arc<Run>,
     /// The case's name.
     pub name: CaseName,
-    /// The case's time, and where it says what it waits for.
+    /// Waits within the case's time limit, and reports what it waits for.
     pub wait: Waiter,
     /// Index of its suite's topology among the run's variants.
     pub variant: Option<usize>,
-    /// As its topology lists it.
+    /// The case as listed in its topology.
     pub spec: CaseSpec,
     /// See [`CaseContext::own`].
     pub own: Mutex<Vec<DeployedRelease>>,
@@ -33,25 +33,25 @@ pub struct CaseContext {
 }
 
 impl CaseContext {
-    /// The releases that it made for itself, as long as they are there.
+    /// Returns the releases that the case installed for itself and has not uninstalled yet.
     pub fn own(&self) -> MutexGuard<'_, Vec<DeployedRelease>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something outside of the run's own namespaces; returns false where nothing reaches it. However the case
-    /// ends, it is undone then at the latest.
+    /// Makes a change outside of the run's own namespaces; returns false if this cluster does not allow it. The change
+    /// is undone when the case ends, or earlier.
     ///
     /// # Errors
-    /// Where that fails.
+    /// If the change fails.
     pub async fn make(&self, change: Change) -> anyhow::Result<bool> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change.clone());
         self.run.cluster.make(&change).await
     }
 
-    /// Undoes all that [`CaseContext::make`] changed, the last first.
+    /// Undoes all changes of [`CaseContext::make`], in reverse order.
     ///
     /// # Errors
-    /// The first that can't be undone; all others are.
+    /// The first change that can't be undone; all others are undone.
     pub async fn undo_changes(&self) -> anyhow::Result<()> {
         let made = std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner));
         let mut undone = Ok(());
@@ -61,10 +61,10 @@ impl CaseContext {
         undone
     }
 
-    /// How the case ended, once what it changed is undone.
+    /// Undoes the case's changes, and returns its result.
     ///
     /// # Errors
-    /// As it ended, or what can't be undone.
+    /// The case's own error, or a change that can't be undone.
     pub async fn undone(&self, ended: anyhow::Result<Conclusion>) -> anyhow::Result<Conclusion> {
         match (ended, self.undo_changes().await) {
             (Ok(_), Err(left)) => Err(left),
@@ -76,22 +76,22 @@ impl CaseContext {
         }
     }
 
-    /// A prefix for what this case makes, which no other case of any run has.
+    /// Returns a prefix for names that is unique to this case and run.
     pub fn unique(&self) -> String {
         let parts: Vec<_> = self.name.split("::").skip(1).collect();
         format!("{}-{}", self.run.id, parts.join("-").replace('_', "-"))
     }
 
-    /// Its suite and topology.
+    /// Returns its suite and topology.
     ///
     /// # Errors
-    /// Where the case belongs to none.
+    /// If the case belongs to no topology.
     pub fn variant(&self) -> anyhow::Result<&Arc<Variant>> {
         let variant = self.variant.and_then(|index| self.run.subject.variants.get(index));
         variant.with_context(|| format!("case {} belongs to no topology", self.name))
     }
 
-    /// How many replicas its topology has.
+    /// Returns the number of replicas of its topology.
     ///
     /// # Errors
     /// As [`CaseContext::variant`].
@@ -99,28 +99,28 @@ impl CaseContext {
         Ok(self.variant()?.topology.replicas)
     }
 
-    /// The release that it is about, in its place.
+    /// Returns the deployed release that the case is about.
     ///
     /// # Errors
-    /// Where it is not deployed.
+    /// If the release is not deployed.
     pub fn deployed_release<'a>(&self, deployed: &'a DeployedTopology) -> anyhow::Result<&'a DeployedRelease> {
         deployed.deployed_release(self.spec.release.as_deref())
     }
 
-    /// Its parameters.
+    /// Returns its parameters.
     ///
     /// # Errors
-    /// Where the suite gives others; that is checked when it is read.
+    /// If the suite has other parameters, which the loader rejects.
     pub fn with<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         self.spec.with().map_err(|error| anyhow!("the parameters of case {}: {error}", self.name))
     }
 
-    /// The topology's place in the cluster.
+    /// Returns the deployed topology.
     ///
     /// # Errors
-    /// Where it is not installed.
+    /// If the topology is not deployed.
     pub fn deployed(&self) -> anyhow::Result<Arc<DeployedTopology>> {
         let deployed = self.variant.and_then(|index| self.run.deployed(index));
-        deployed.with_context(|| format!("case {}: its topology is not installed", self.name))
+        deployed.with_context(|| format!("case {}: its topology is not deployed", self.name))
     }
 }

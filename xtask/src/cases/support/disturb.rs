@@ -1,4 +1,5 @@
-//! A fault under load: clients at work, the fault, recovery, everything read back, judged.
+//! A fault under load: starts clients, waits for recovery after the fault, reads everything back, and checks the
+//! history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,35 +21,34 @@ use crate::workload::recorder::{self, Recorder};
 use kubernetes::http::Http;
 use kubernetes::watch::State;
 
-/// How many records later cases look for.
+/// The number of records that are kept for later cases.
 const RECORDS_KEPT: usize = 50;
 
-/// How long reads may go on being late where an application promises its records only in the end: pauses of 1, 2, 4, 8
-/// and 16 s between one look at all of them and the next.
+/// The pauses between reading everything back, if the application allows late reads.
 const LATE_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
 
 /// A case that disturbs the release while clients write and read.
 pub struct Disturbance<'a> {
     /// The case.
     pub cx: &'a CaseContext,
-    /// Its topology's place.
+    /// Its deployed topology.
     pub deployed: Arc<DeployedTopology>,
-    /// What was done.
+    /// Records operations and faults.
     pub recorder: Arc<Recorder>,
-    /// How many replicas there are.
+    /// The number of replicas.
     pub replicas: u32,
-    /// Whether clients in the cluster go through the Service as well.
+    /// Whether clients in the cluster also go through the Service.
     through_service: bool,
-    /// How often replicas had restarted before.
+    /// The restarts of replicas before the fault.
     pub restarts: Restarts,
     clients: Option<Clients>,
 }
 
 impl<'a> Disturbance<'a> {
-    /// Waits until all is settled, starts the clients, and lets them get going.
+    /// Waits until the replicas are ready and agree, starts the clients, and waits for acknowledged writes.
     ///
     /// # Errors
-    /// Where it does not settle, or no write is acknowledged.
+    /// If the replicas don't settle, or too few writes are acknowledged.
     pub async fn begin(cx: &'a CaseContext, replicas: u32) -> anyhow::Result<Self> {
         Self::begin_with(cx, replicas, true).await
     }
@@ -72,7 +72,7 @@ impl<'a> Disturbance<'a> {
         let restarts = Restarts::default();
         restarts.count(&deployed.replicas());
         let (through_service, each) = (inside.is_some(), deployed.suite.load.clients_per_replica);
-        // Pods of a Deployment get other names when they are replaced: their clients go through the Service.
+        // Pods of a Deployment get new names when they are replaced, so its clients only go through the Service.
         let lasting =
             if matches!(deployed.workload(), Ok(("StatefulSet", _))) { deployed.names(replicas) } else { Vec::new() };
         let clients = Clients::start(task, each, &deployed.http, &recorder, &lasting, inside);
@@ -81,50 +81,50 @@ impl<'a> Disturbance<'a> {
         Ok(disturbance)
     }
 
-    /// Kills a pod and waits until all is settled again.
+    /// Kills a pod and waits for recovery.
     ///
     /// # Errors
-    /// Where it can't be killed, or does not recover.
+    /// If the pod can't be killed, or the application does not recover.
     pub async fn kill(&self, name: &str, grace: Grace, why: &str) -> anyhow::Result<()> {
         self.restarts.none_since(&self.deployed.replicas())?;
         let killed = kill::kill(&self.deployed, &self.recorder, name, grace, why).await?;
         self.recovered(&killed).await
     }
 
-    /// Kills the leader and waits until another one is known and all is settled again.
+    /// Kills the leader, and waits for a new leader and for recovery.
     ///
     /// # Errors
-    /// As [`Disturbance::kill`], and where the leader stays.
+    /// As [`Disturbance::kill`], and if the leader does not change.
     pub async fn kill_leader(&self, leader: &str, grace: Grace) -> anyhow::Result<()> {
         self.restarts.none_since(&self.deployed.replicas())?;
         let killed = kill::kill(&self.deployed, &self.recorder, leader, grace, "the leader").await?;
         let old = killed.before.uid();
         let ask = async || match settled::leader(&self.deployed).await {
-            // Its successor may be elected: that is another process, too.
+            // The pod's successor may be elected: it is a new process.
             Some(now) if now != leader || self.deployed.pod(&now).and_then(|pod| pod.uid()) != old => Ok(()),
             Some(now) => Err(format!("{now} still leads")),
-            None => Err("no replica names a leader".to_owned()),
+            None => Err("no replica reports a leader".to_owned()),
         };
         self.cx.wait.ask_until(&self.deployed.watch, "another leader", ask).await?;
         self.recorder.new_leader(killed.fault);
         self.recovered(&killed).await
     }
 
-    /// Kills every replica that was not killed yet, one after another, and reads everything back after each: what was
-    /// read before may all have come from one of these.
+    /// Kills every replica that was not killed yet, one after another, and reads everything back after each kill:
+    /// earlier reads may all have been served by one of these.
     ///
     /// # Errors
     /// As [`Disturbance::kill`] and [`Disturbance::read_back`].
     pub async fn kill_the_rest(&self, killed: &[String]) -> anyhow::Result<()> {
         self.read_back().await?;
         for name in self.deployed.names(self.replicas).iter().filter(|name| !killed.contains(name)) {
-            self.kill(name, Grace::Default, "so that each was gone once").await?;
+            self.kill(name, Grace::Default, "remaining replica").await?;
             self.read_back().await?;
         }
         Ok(())
     }
 
-    /// Waits until the pod's successor is there and everything is ready and agreed again.
+    /// Waits until the pod has a successor, and the replicas are ready and agree again.
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
         let (name, workload) = (killed.before.name_any(), self.deployed.workload()?);
         let what = format!("a successor of Pod/{name}");
@@ -141,15 +141,15 @@ impl<'a> Disturbance<'a> {
     /// Reads every record known so far through every replica.
     ///
     /// # Errors
-    /// Where a replica does not answer.
+    /// If a replica does not respond.
     pub async fn read_back(&self) -> anyhow::Result<()> {
         self.reader()?.read_all(&self.deployed.names(self.replicas)).await.map(drop)
     }
 
-    /// Stops the clients, looks up what is unknown, reads everything back, and judges the history.
+    /// Stops the clients, looks up writes of unknown outcome, reads everything back, and checks the history.
     ///
     /// # Errors
-    /// What the checkers found, and where the history lies.
+    /// The findings of the checkers, with the path of the history.
     pub async fn end(mut self) -> anyhow::Result<String> {
         let recovered_ns = self.recorder.now_ns();
         self.acknowledged(recovered_ns, self.deployed.suite.load.after, "after recovery").await?;
@@ -166,7 +166,7 @@ impl<'a> Disturbance<'a> {
         self.judge(names).await
     }
 
-    /// Reads everything back again where reads may be late, until every replica has what was promised or has had its time.
+    /// If reads may be late, reads everything back again until every replica has all records, or the pauses are over.
     async fn await_late_reads(&self, names: &[String]) -> anyhow::Result<()> {
         if !self.deployed.suite.records()?.promise.allows_late_reads() {
             return Ok(());
@@ -177,7 +177,7 @@ impl<'a> Disturbance<'a> {
             let late = late.into_iter().find(|verdict| *verdict != Verdict::Holds);
             let pause = Duration::from_secs(pause_s);
             let Some(late) = late.filter(|_| pause * 2 < self.cx.wait.left()) else { return Ok(()) };
-            self.cx.wait.waiting(format!("every record as promised: {late}"));
+            self.cx.wait.waiting(format!("late reads: {late}"));
             tokio::time::sleep(pause).await;
             self.read_back().await?;
         }
@@ -201,21 +201,22 @@ impl<'a> Disturbance<'a> {
         }
         *self.deployed.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
-        let service = if self.through_service { "" } else { "; no client in the cluster: no node takes it" };
+        let service = if self.through_service { "" } else { "; no client in the cluster: no node can run it" };
         let strangers = self.strangers();
         Ok(format!("{}{service}{strangers}", note(&judgement.availability, self.recorder.known().len())))
     }
 
-    /// How many writes have to be acknowledged from a fault to recovery: with fewer than three replicas, no quorum stays
-    /// when one goes.
+    /// Returns how many writes must be acknowledged between a fault and recovery: none with fewer than three replicas,
+    /// since losing one breaks the quorum.
     fn during(&self) -> usize {
         if self.replicas > 2 { self.deployed.suite.load.during } else { 0 }
     }
 
-    /// Waits until all is settled again after a fault, and writes go through: only that is recovery.
+    /// Waits after a fault until the replicas are ready and agree again and writes are acknowledged, which is
+    /// recovery.
     ///
     /// # Errors
-    /// Where that does not come about in the case's time.
+    /// If this takes longer than the case's time limit.
     pub async fn settled_again(&self, fault: usize) -> anyhow::Result<()> {
         settled::settled(self.cx, &self.deployed, self.replicas).await?;
         let began_ns = self.recorder.began_ns(fault);
@@ -224,11 +225,11 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
-    /// Waits until so many writes were acknowledged since then, and one over each kind of connection through the
+    /// Waits until `wanted` writes were acknowledged since then, and one over each kind of connection through the
     /// Service.
     ///
     /// # Errors
-    /// Where that does not come about in the case's time.
+    /// If this takes longer than the case's time limit.
     pub async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
         self.acknowledged_over(None, since_ns, wanted, when).await?;
         for over in [Connection::Service, Connection::ServiceReused].into_iter().filter(|_| self.through_service) {
@@ -272,8 +273,8 @@ impl<'a> Disturbance<'a> {
     }
 }
 
-/// `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms (reused); 7 errors; new leader after 900 ms`: the
-/// worst of all faults.
+/// Formats the worst costs of all faults, such as `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms
+/// (reused); errors 7 (new), 5 (reused); new leader after 900 ms`.
 fn note(availability: &[Availability], kept: usize) -> String {
     let availability = availability::worst(availability);
     let mut parts = vec![format!("{kept} acknowledged writes kept")];

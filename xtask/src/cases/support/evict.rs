@@ -1,4 +1,4 @@
-//! An eviction, as a drain asks for it.
+//! The eviction of a pod, as by `kubectl drain`.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::EvictParams;
@@ -6,10 +6,10 @@ use kube::api::EvictParams;
 use crate::deployed_topology::DeployedTopology;
 use kubernetes::{Refused, call};
 
-/// Evicts a pod; answers why it was refused where the budget did.
+/// Evicts a pod; returns the reason if the disruption budget refuses it.
 ///
 /// # Errors
-/// What else the API server answers.
+/// If the request fails for any other reason.
 pub async fn evict(deployed: &DeployedTopology, name: &str) -> anyhow::Result<Option<String>> {
     let pods: kube::Api<Pod> = deployed.pods();
     match call(&format!("evicting Pod/{name}"), pods.evict(name, &EvictParams::default())).await {

@@ -1,5 +1,5 @@
-//! What to show below the first sentence of a failure: the object, its last events and log lines, the
-//! command to see more.
+//! The lines below the first sentence of a failure: the object, its last events and log lines, and the command that
+//! shows more.
 
 use kube::ResourceExt;
 
@@ -11,10 +11,10 @@ use kubernetes::watch::Watch;
 use kubernetes::{logs, objects};
 use process::{CommandError, quote_line};
 
-/// Events and log lines that are shown.
+/// The number of events and log lines that are shown.
 const LINES: usize = 8;
 
-/// The message of a failed case.
+/// Returns the message of a failed case.
 pub async fn message(cx: &CaseContext, error: &anyhow::Error) -> String {
     let mut first = format!("{error:#}");
     let Ok(deployed) = cx.deployed() else { return first };
@@ -37,13 +37,13 @@ pub async fn message(cx: &CaseContext, error: &anyhow::Error) -> String {
     std::iter::once(first).chain(about).collect::<Vec<_>>().join("\n")
 }
 
-/// The hook that made helm fail.
+/// Returns the hook that made helm fail, if any.
 async fn hook_behind(cx: &CaseContext, watch: &Watch, error: &anyhow::Error) -> Option<Sighting> {
     error.downcast_ref::<CommandError>()?;
     cx.wait.failed_hook(watch).await
 }
 
-/// The namespace in which a wait was given up; else that of the release under test.
+/// Returns the watch of the namespace in which a wait failed, or else that of the release under test.
 fn watch_of(deployed: &DeployedTopology, failed_wait: Option<&WaitFailed>) -> Watch {
     let of = |failed_wait: &WaitFailed| {
         deployed.watches().into_iter().find(|watch| watch.namespace() == failed_wait.namespace)
@@ -51,7 +51,7 @@ fn watch_of(deployed: &DeployedTopology, failed_wait: Option<&WaitFailed>) -> Wa
     failed_wait.and_then(of).unwrap_or_else(|| deployed.watch.clone())
 }
 
-/// The first replica that is not ready, and its application's container.
+/// Returns the first replica that is not ready, and its container that is not ready.
 fn unready(deployed: &DeployedTopology) -> Option<(String, Option<String>)> {
     let pod = deployed.replicas().into_iter().find(|pod| !objects::is_ready(pod))?;
     let waiting = objects::containers(&pod).find(|status| !status.ready && status.container_id.is_some());
@@ -75,7 +75,7 @@ async fn about(deployed: &DeployedTopology, watch: &Watch, object: &str, contain
         }
     }
     lines.push(format!(
-        "  see more, where --keep keeps it: {}",
+        "  for more, with --keep: {}",
         describe(deployed, watch.namespace(), &kind.to_lowercase(), name)
     ));
     lines

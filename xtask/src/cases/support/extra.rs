@@ -1,5 +1,5 @@
-//! A release beside those of the suite: made by one case for itself, and taken away by it; where the case failed, once its
-//! evidence is kept.
+//! A release beside those of the suite, which a case installs for itself. The case uninstalls it; if the case fails,
+//! this happens after evidence is collected.
 
 use std::path::PathBuf;
 
@@ -15,21 +15,21 @@ use kubernetes::{call, code};
 use process::CommandError;
 use tools::helm;
 
-/// What such a release is deployed with, on top of what the one beside it is.
+/// The values of such a release, applied after those of the original release.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Changes {
     /// Values files, relative to the chart.
     #[serde(default)]
     pub values: Vec<PathBuf>,
-    /// Values, as `--set` takes them, with `${namespace}` filled in.
+    /// Values in the syntax of `--set`, in which `${namespace}` is replaced.
     #[serde(default)]
     pub set: Vec<String>,
 }
 
-/// A release like `deployed_release`, called `NAME-suffix`, in the same namespace; nothing is installed yet.
+/// Returns a release like `deployed_release`, named `NAME-suffix`, in the same namespace, without installing it.
 ///
 /// # Errors
-/// Where helm does not render it.
+/// If helm can't render it.
 pub async fn beside(
     cx: &CaseContext,
     deployed_release: &DeployedRelease,
@@ -43,10 +43,10 @@ pub async fn beside(
     Ok(extra)
 }
 
-/// Puts changes on top of a release's values, and renders it again.
+/// Applies changes to a release's values, and renders it again.
 ///
 /// # Errors
-/// Where helm does not render it.
+/// If helm can't render it.
 pub async fn changed(
     cx: &CaseContext,
     deployed_release: &mut DeployedRelease,
@@ -63,10 +63,10 @@ pub async fn changed(
     Ok(())
 }
 
-/// Installs a release beside `deployed_release`, looks at it, and takes it away.
+/// Installs a release beside `deployed_release`, runs `look` on it, and uninstalls it.
 ///
 /// # Errors
-/// Where it can't be installed, what `look` found, or that it does not go.
+/// If it can't be installed or uninstalled, and the error of `look`.
 pub async fn with<T>(
     cx: &CaseContext,
     deployed_release: &DeployedRelease,
@@ -83,34 +83,34 @@ pub async fn with<T>(
     Ok(found)
 }
 
-/// Installs it; answers what helm said where that failed.
+/// Installs the release; returns helm's error, if any.
 pub async fn install(cx: &CaseContext, extra: &DeployedRelease) -> Option<CommandError> {
     cx.own().push(extra.clone());
     extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await.err()
 }
 
-/// Takes it away, with its hooks' Jobs, which helm leaves, and waits until its pods are gone.
+/// Uninstalls the release, deletes the Jobs of its hooks, which helm leaves, and waits until its pods are gone.
 ///
 /// # Errors
-/// Where helm fails, or pods stay.
+/// If helm fails, or pods remain.
 pub async fn uninstall(cx: &CaseContext, extra: &DeployedRelease) -> anyhow::Result<()> {
     cx.own().retain(|own| own.release.name != extra.release.name);
     extra.helm.cmd("uninstall").run().await?;
     let jobs: Api<Job> = Api::namespaced(cx.run.live()?.client.clone(), extra.watch.namespace());
     for job in extra.all_hook_jobs() {
         let deleted = call(&format!("deleting Job/{job}"), jobs.delete(job, &DeleteParams::background())).await;
-        // One that its hook's policy deleted is gone already.
+        // The hook's deletion policy may have deleted it already.
         deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
     let gone = |_: &_| match extra.pods().len() {
         0 => Ok(()),
         left => Err(format!("{left} pods left")),
     };
-    cx.wait.until(&extra.watch, &format!("release {} gone", extra.release.name), gone).await
+    cx.wait.until(&extra.watch, &format!("the pods of release {} are gone", extra.release.name), gone).await
 }
 
-/// Takes away what a case that failed left there: what comes after it has a namespace without it. After an interrupt the
-/// namespace goes with it.
+/// Uninstalls the releases that a failed case left, so that the following cases start without them. After an interrupt
+/// this is not needed, since the namespace is deleted.
 pub async fn clear(cx: &CaseContext) {
     let left = std::mem::take(&mut *cx.own());
     if cx.run.ending.cancel.is_cancelled() {

@@ -1,4 +1,4 @@
-//! Jobs of a release: whether all are complete, and why one failed.
+//! The Jobs of a release: whether all are complete, and why one failed.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,11 @@ use crate::deployed_release::DeployedRelease;
 use kubernetes::objects;
 use kubernetes::watch::State;
 
-/// Waits until every Job of a release is complete. One that goes before it was seen so counts as failed: nobody knows.
+/// Waits until every Job of a release is complete. A Job that is deleted before it was seen to complete counts as
+/// failed.
 ///
 /// # Errors
-/// Where one fails or goes, there is none, or one ran another image than was loaded.
+/// If a Job fails or is deleted, if there is none, or if one ran an image other than the loaded one.
 pub async fn completed(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<()> {
     let jobs = deployed_release.jobs();
     anyhow::ensure!(!jobs.is_empty(), "release {} has no Job", deployed_release.release.key());
@@ -32,7 +33,7 @@ pub async fn completed(cx: &CaseContext, deployed_release: &DeployedRelease) -> 
     }
 }
 
-/// A Job that was there and is no longer.
+/// Returns a Job that was deleted.
 fn gone<'a>(state: &State, jobs: &[&'a str], seen: &mut BTreeSet<&'a str>) -> Option<&'a str> {
     seen.extend(jobs.iter().filter(|job| state.jobs.contains_key(**job)));
     seen.iter().find(|job| !state.jobs.contains_key(**job)).copied()
@@ -40,7 +41,7 @@ fn gone<'a>(state: &State, jobs: &[&'a str], seen: &mut BTreeSet<&'a str>) -> Op
 
 fn all_complete(state: &State, jobs: &[&str]) -> Result<(), String> {
     let open = jobs.iter().filter_map(|name| match state.jobs.get(*name) {
-        None => Some(format!("Job/{name} is not there")),
+        None => Some(format!("Job/{name} does not exist")),
         Some(job) if has_condition(job, "Complete") => None,
         Some(job) => Some(format!("Job/{name} {}", objects::job_line(job))),
     });
@@ -53,7 +54,7 @@ pub fn has_condition(job: &Job, condition: &str) -> bool {
     reason(job, condition).is_some()
 }
 
-/// The reason of a Job's condition, where that is true.
+/// Returns the reason of a Job's condition, if the condition is true.
 pub fn reason(job: &Job, condition: &str) -> Option<String> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|one| one.type_ == condition && one.status == "True")?;
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_job_that_was_there_can_be_gone() {
+    fn only_a_job_that_was_seen_counts_as_deleted() {
         let with = |jobs: &[&str]| State {
             jobs: jobs.iter().map(|job| ((*job).to_owned(), Job::default())).collect(),
             ..State::default()

@@ -1,4 +1,4 @@
-//! Kills a pod, and sees to it that it really happened.
+//! Kills a pod, and proves that it was replaced.
 
 use std::collections::BTreeSet;
 
@@ -12,29 +12,29 @@ use crate::workload::recorder::Recorder;
 use kubernetes::watch::State;
 use kubernetes::{call, objects};
 
-/// How a pod is killed.
+/// The grace period of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grace {
-    /// At once, as a node that goes down would.
+    /// No grace period, as if its node went down.
     None,
-    /// As the pod's spec says.
+    /// The grace period in the pod's spec.
     Default,
 }
 
 /// A pod that was killed.
 pub struct Killed {
-    /// As it was before.
+    /// The pod before the kill.
     pub before: Pod,
-    /// The UIDs of all replicas that were there before.
+    /// The UIDs of all replicas before the kill.
     replicas: BTreeSet<String>,
     /// The fault's number in the recorder.
     pub fault: usize,
 }
 
-/// Deletes a pod; the one that is meant, and no other that has its name by now.
+/// Deletes a pod, unless another pod has its name by now.
 ///
 /// # Errors
-/// Where it is not there, or the API server refuses.
+/// If the pod does not exist, or the API server refuses.
 pub async fn kill(
     deployed: &DeployedTopology,
     recorder: &Recorder,
@@ -42,11 +42,11 @@ pub async fn kill(
     grace: Grace,
     why: &str,
 ) -> anyhow::Result<Killed> {
-    let before = deployed.pod(name).with_context(|| format!("Pod/{name} is not there to be killed"))?;
+    let before = deployed.pod(name).with_context(|| format!("Pod/{name} does not exist, so it can't be killed"))?;
     let replicas = deployed.replicas().iter().filter_map(ResourceExt::uid).collect();
     let seconds = if grace == Grace::None { Some(0) } else { None };
-    let told = if grace == Grace::None { "grace 0" } else { "its own grace" };
-    let fault = recorder.fault(format!("delete Pod/{name} ({why}), {told}"));
+    let period = if grace == Grace::None { "grace 0" } else { "default grace period" };
+    let fault = recorder.fault(format!("delete Pod/{name} ({why}), {period}"));
     let only = Preconditions { uid: before.uid(), resource_version: None };
     let params = DeleteParams { grace_period_seconds: seconds, preconditions: Some(only), ..DeleteParams::default() };
     call(&format!("deleting Pod/{name}"), deployed.pods().delete(name, &params)).await?;
@@ -54,10 +54,10 @@ pub async fn kill(
 }
 
 impl Killed {
-    /// The pod that came instead: of a `StatefulSet` the next one of the name, of a Deployment one that was not there.
+    /// Returns the pod's successor: for a `StatefulSet` the next pod with its name, for a Deployment a new pod.
     ///
     /// # Errors
-    /// How far its replacement is.
+    /// The state of the replacement.
     pub fn successor(&self, state: &State, (kind, name): (&str, &str)) -> Result<Pod, String> {
         let (killed, old) = (self.before.name_any(), self.before.uid());
         if let Some(pod) = state.pods.get(&killed).filter(|pod| pod.uid() == old) {
@@ -69,7 +69,7 @@ impl Killed {
         found.ok_or_else(|| "gone, no successor yet".to_owned())
     }
 
-    /// What shows that its successor is another pod.
+    /// Describes what shows that the successor is another pod.
     pub fn difference(&self, after: &Pod) -> String {
         let uid = |pod: &Pod| pod.uid().unwrap_or_default();
         let ip = |pod: &Pod| objects::ip(pod).unwrap_or("none").to_owned();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_successor_of_a_stateful_sets_pod_has_its_name() {
+    fn the_successor_of_a_stateful_sets_pod_has_the_same_name() {
         let (set, workload) = (owned_by("StatefulSet", "db"), ("StatefulSet", "db"));
         let old = pod("db-0", "a", &set);
         let killed = killed(std::slice::from_ref(&old));

@@ -1,4 +1,4 @@
-//! What several cases have in common.
+//! Code that several cases share.
 
 pub mod asking;
 pub mod case;

@@ -1,5 +1,5 @@
-//! How many replicas were ready at least while a case ran: what `never_below` of a topology demands of every case after
-//! `ready`.
+//! Checks the minimum number of ready replicas during a case, which a topology's `never_below` requires of every case
+//! after `ready`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use super::context::CaseContext;
 use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 
-/// Runs a case, and counts the ready replicas meanwhile where its topology demands that some always are.
+/// Runs a case and, if its topology sets `never_below`, counts the ready replicas meanwhile.
 ///
 /// # Errors
-/// What the case's are, and where fewer replicas were ready than there have to be.
+/// The case's error, or too few ready replicas.
 pub async fn watched(
     cx: &CaseContext,
     case: impl Future<Output = anyhow::Result<Conclusion>>,
@@ -29,7 +29,7 @@ pub async fn watched(
     counting.abort();
     let conclusion = outcome?;
     let least = least.load(Ordering::Relaxed);
-    ensure!(least >= needed as usize, "{least} replicas were ready at some moment, {needed} have to be at all times");
+    ensure!(least >= needed as usize, "the number of ready replicas fell to {least}; `never_below` requires {needed}");
     Ok(conclusion)
 }
 

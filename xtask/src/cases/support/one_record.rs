@@ -1,4 +1,4 @@
-//! One record: written through a replica, and read through a replica.
+//! Writes and reads a single record through a replica.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use super::context::CaseContext;
 use crate::deployed_topology::DeployedTopology;
 use crate::workload::recorder::Recorder;
 
-/// How long the answer to a write may take that is asked for only once: an election may come between.
+/// The time limit for a write, which is never retried; it leaves time for an election.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Writes a new record through a replica, for later cases to look for as well. A write that is not
-/// answered is never sent again.
+/// Writes a new record through a replica, and keeps it for later cases. A write without a response is never retried.
 ///
 /// # Errors
-/// Where it is not acknowledged.
+/// If the write is not acknowledged.
 pub async fn write(cx: &CaseContext, deployed: &DeployedTopology, replica: &str) -> anyhow::Result<Record> {
     let unique = format!("{}-{replica}", cx.unique());
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
@@ -45,10 +44,10 @@ pub async fn write(cx: &CaseContext, deployed: &DeployedTopology, replica: &str)
     Ok(record)
 }
 
-/// Reads a record through a replica until that answers, and wants it there with its value.
+/// Reads a record through a replica until it responds, and checks its value.
 ///
 /// # Errors
-/// Where it is absent or holds something else. A read that was answered is asked again only where reads may be late.
+/// If the record is missing or has another value. A read with a response is repeated only if reads may be late.
 pub async fn expect(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -60,13 +59,13 @@ pub async fn expect(
     let read = async || {
         let got = application::got(records, deployed.http.ask(replica, &records.read.request, record.fill()).await)?;
         let is_late = records.promise.allows_late_reads() && got.as_deref() != Some(&record.value);
-        if is_late { Err(format!("{} is there", got.as_deref().unwrap_or("nothing"))) } else { Ok(got) }
+        if is_late { Err(format!("found {}", got.as_deref().unwrap_or("nothing"))) } else { Ok(got) }
     };
     let got = cx.wait.ask_until(&deployed.watch, &what, read).await?;
     let shown = got.as_deref().unwrap_or("nothing");
     ensure!(
         got.as_deref() == Some(&record.value),
-        "{what}: it was acknowledged with {}, now {shown} is there",
+        "{what}: it was acknowledged with {}, but found {shown}",
         record.value
     );
     Ok(())

@@ -1,4 +1,4 @@
-//! Which nodes the replicas are on: what `spread_over_nodes` of a topology demands, and what `node_stop` chooses from.
+//! The nodes that the replicas run on, for a topology's `spread_over_nodes` and for `node_stop`.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::context::CaseContext;
 use crate::deployed_topology::DeployedTopology;
 use kubernetes::objects;
 
-/// Names of the replicas by that of their node.
+/// The names of the replicas, by node.
 pub type Placement = BTreeMap<String, Vec<String>>;
 
-/// Where these pods are; without those that have no node.
+/// Returns the placement of these pods, without those that have no node.
 pub fn of(pods: &[Pod]) -> Placement {
     let mut placement = Placement::new();
     for pod in pods {
@@ -23,16 +23,16 @@ pub fn of(pods: &[Pod]) -> Placement {
     placement
 }
 
-/// `caesium-0, caesium-2 on Node/worker; caesium-1 on Node/worker2`.
-pub fn told(placement: &Placement) -> String {
-    let told: Vec<_> = placement.iter().map(|(node, pods)| format!("{} on Node/{node}", pods.join(", "))).collect();
-    if told.is_empty() { "none has a node".to_owned() } else { told.join("; ") }
+/// Formats a placement, such as `caesium-0, caesium-2 on Node/worker; caesium-1 on Node/worker2`.
+pub fn describe(placement: &Placement) -> String {
+    let nodes: Vec<_> = placement.iter().map(|(node, pods)| format!("{} on Node/{node}", pods.join(", "))).collect();
+    if nodes.is_empty() { "no replica has a node".to_owned() } else { nodes.join("; ") }
 }
 
-/// Checks that the replicas are spread where the topology says so; returns a line for the summary.
+/// Checks that the replicas are spread, if the topology requires it; returns a line for the summary.
 ///
 /// # Errors
-/// Where a node runs more replicas than it has to, with where each is.
+/// If a node runs more replicas than necessary.
 pub fn check(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<String> {
     if !deployed.topology.spread_over_nodes {
         return Ok(String::new());
@@ -45,16 +45,16 @@ pub fn check(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<St
 fn spread(placement: &Placement, nodes: usize) -> Result<String, String> {
     let replicas: usize = placement.values().map(Vec::len).sum();
     if nodes < 2 {
-        return Ok("one node takes pods: nothing to spread over".to_owned());
+        return Ok("only one node accepts pods, so replicas can't spread".to_owned());
     }
     let most = replicas.div_ceil(nodes);
     match placement.values().find(|pods| pods.len() > most) {
         Some(_) => Err(format!(
-            "the replicas are not spread over the {nodes} nodes that take pods, at most {most} on each: {}; give the \
+            "the replicas are not spread over the {nodes} nodes that accept pods, at most {most} on each: {}; give the \
              chart topologySpreadConstraints or a podAntiAffinity, or leave out `spread_over_nodes`",
-            told(placement)
+            describe(placement)
         )),
-        None => Ok(told(placement)),
+        None => Ok(describe(placement)),
     }
 }
 
@@ -68,14 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn no_node_runs_more_replicas_than_it_has_to() {
+    fn no_node_runs_more_replicas_than_necessary() {
         for (counts, nodes) in [(vec![1, 1, 1], 3), (vec![2, 1], 2), (vec![2, 2, 1], 3), (vec![1], 3)] {
             spread(&placement(&counts), nodes).unwrap();
         }
         for (counts, nodes) in [(vec![3], 2), (vec![2, 1], 3), (vec![3, 1, 1], 3)] {
-            let told = spread(&placement(&counts), nodes).unwrap_err();
-            assert!(told.contains("w-0, w-1") && told.contains("topologySpreadConstraints"), "{told}");
+            let error = spread(&placement(&counts), nodes).unwrap_err();
+            assert!(error.contains("w-0, w-1") && error.contains("topologySpreadConstraints"), "{error}");
         }
-        assert!(spread(&placement(&[3]), 1).unwrap().starts_with("one node"), "said, and not failed");
+        assert!(spread(&placement(&[3]), 1).unwrap().starts_with("only one node"), "a note, not a failure");
     }
 }

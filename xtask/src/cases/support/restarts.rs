@@ -1,4 +1,4 @@
-//! Replicas that nobody touched have not restarted: one that crashes by itself while another is killed is no recovery.
+//! Checks that untouched replicas did not restart: if one crashes while another is killed, that is not recovery.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use kubernetes::objects;
 
-/// How often each container had restarted when it was first counted, by its pod's UID and its name.
+/// The restart count of each container when it was first counted, by its pod's UID and its name.
 #[derive(Default)]
 pub struct Restarts(Mutex<Counts>);
 
@@ -20,7 +20,7 @@ impl Restarts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts the containers of pods that were not counted yet: all at first, later those that came instead.
+    /// Counts the containers of pods that were not counted yet.
     pub fn count(&self, pods: &[Pod]) {
         let mut counts = self.counts();
         for (key, status) in pods.iter().flat_map(each) {
@@ -28,22 +28,22 @@ impl Restarts {
         }
     }
 
-    /// Counts anew.
+    /// Forgets all counts.
     pub fn forget(&self) {
         self.counts().clear();
     }
 
-    /// Allows a container one restart more.
+    /// Allows a container one more restart.
     pub fn allow(&self, pod_uid: &str, container: &str) {
         if let Some(count) = self.counts().get_mut(&(pod_uid.to_owned(), container.to_owned())) {
             *count += 1;
         }
     }
 
-    /// Compares with how it is now, pod by pod.
+    /// Compares the counts with the current ones.
     ///
     /// # Errors
-    /// The first container that restarted by itself, and how it had ended.
+    /// The first container that restarted on its own, and why.
     pub fn none_since(&self, pods: &[Pod]) -> anyhow::Result<()> {
         let counts = self.counts();
         for pod in pods {
@@ -53,7 +53,7 @@ impl Restarts {
                     let times = status.restart_count - before;
                     let (name, container) = (pod.name_any(), &status.name);
                     bail!(
-                        "Pod/{name} was not touched and its container {container} restarted {times} times{}",
+                        "container {container} of Pod/{name} restarted {times} times, although no fault touched it{}",
                         end(status)
                     );
                 }
@@ -68,7 +68,7 @@ fn each(pod: &Pod) -> impl Iterator<Item = ((String, String), &ContainerStatus)>
     objects::containers(pod).map(move |status| ((uid.clone(), status.name.clone()), status))
 }
 
-/// How the run before ended.
+/// Describes how the container's previous run ended.
 fn end(status: &ContainerStatus) -> String {
     let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.map_or_else(String::new, |ended| {
@@ -94,18 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_restarts_by_itself_is_named() {
+    fn a_replica_that_restarts_on_its_own_is_named() {
         let restarts = Restarts::default();
         restarts.count(&[pod("a", 1)]);
         assert!(restarts.none_since(&[pod("a", 1)]).is_ok());
         assert!(restarts.none_since(&[pod("b", 3)]).is_ok(), "another pod");
-        let words =
-            "Pod/caesium-1 was not touched and its container caesium restarted 1 times, last with exit code 1 (Error)";
+        let words = "container caesium of Pod/caesium-1 restarted 1 times, although no fault touched it, last with exit \
+                     code 1 (Error)";
         assert_eq!(restarts.none_since(&[pod("a", 2)]).unwrap_err().to_string(), words);
         restarts.allow("a", "caesium");
         assert!(restarts.none_since(&[pod("a", 2)]).is_ok());
         restarts.count(&[pod("b", 0)]);
-        assert!(restarts.none_since(&[pod("b", 1)]).is_err(), "what came instead of another counts from then on");
+        assert!(restarts.none_since(&[pod("b", 1)]).is_err(), "a new pod counts from then on");
         restarts.forget();
         assert!(restarts.none_since(&[pod("b", 1)]).is_ok());
     }

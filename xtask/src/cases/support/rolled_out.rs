@@ -1,5 +1,4 @@
-//! What several cases wait for: everything that a release made is as its chart means it, and what makes pods runs its
-//! current revision.
+//! Waits until everything that a release created is ready, and its workloads run their current revision.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,22 +17,24 @@ use kubernetes::call;
 use kubernetes::readiness::{Made, Readiness};
 use kubernetes::watch::{State, Watch};
 
-/// What a release made, by namespaces.
+/// The objects that a release created, by namespace.
 pub type ByNamespace = BTreeMap<String, Vec<Made>>;
 
-/// Waits until everything that a release has made when this begins is ready; returns what can't be judged, and why.
+/// Waits until everything that a release has created so far is ready; returns the objects that can't be judged, and
+/// why.
 ///
 /// # Errors
-/// Where that does not come about in the case's time, or can't any more, or another image runs than was loaded.
+/// If this takes longer than the case's time limit, a state is unrecoverable, or a pod runs an image other than the
+/// loaded one.
 pub async fn rolled_out(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<Vec<String>> {
     let made = made(cx, deployed_release).await?;
     all_ready(cx, deployed_release, made).await
 }
 
-/// Asks helm what a release made.
+/// Asks helm which objects a release created.
 ///
 /// # Errors
-/// Where helm or the API server does not tell.
+/// If helm or the API server fails.
 pub async fn made(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyhow::Result<ByNamespace> {
     let client = &cx.run.live()?.client;
     let objects = deployed_release.helm.made().await?;
@@ -51,7 +52,7 @@ pub async fn made(cx: &CaseContext, deployed_release: &DeployedRelease) -> anyho
     Ok(by_namespace)
 }
 
-/// As [`rolled_out`], for what [`made`] returned.
+/// As [`rolled_out`], for the result of [`made`].
 ///
 /// # Errors
 /// As [`rolled_out`].
@@ -67,7 +68,7 @@ pub async fn all_ready(
         let watch = watch(cx, deployed_release, client, &namespace, &made);
         established(cx, &watch, client, &made).await?;
         let began = Instant::now();
-        // On a cluster of the run's own nothing makes load balancers: none is waited for.
+        // A cluster of the run itself has no load balancers, so they are not waited for.
         let waited = || if cx.run.cluster.is_existing() { began.elapsed() } else { Duration::MAX };
         let judged = cx.wait.until(&watch, &what, |state| judge(state, &made, waited())).await?;
         not_judged.extend(judged);
@@ -76,11 +77,12 @@ pub async fn all_ready(
     Ok(not_judged)
 }
 
-/// Asked for: the watch may not have seen yet what helm wrote. None where the object is not there.
+/// Asks the API for an object's generation, since the watch may not have seen helm's change yet. Returns `None` if the
+/// object does not exist.
 async fn generation(client: &Client, namespace: &str, made: &Made) -> anyhow::Result<Option<i64>> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource(made));
     let found = call(&format!("getting {}", made.title()), api.get_metadata_opt(&made.name)).await?;
-    // Kinds without a generation are there all the same.
+    // Some kinds have no generation.
     Ok(found.map(|found| found.metadata.generation.unwrap_or(0)))
 }
 
@@ -88,7 +90,7 @@ fn resource(made: &Made) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(&made.group, &made.version, &made.kind))
 }
 
-/// Follows the kinds that have to be judged, in the release's namespace or in another one that a manifest names.
+/// Watches the kinds that are judged, in the release's namespace or in one that a manifest names.
 fn watch(
     cx: &CaseContext,
     deployed_release: &DeployedRelease,
@@ -114,7 +116,7 @@ fn watch(
     watch
 }
 
-/// Waits for what belongs to the whole cluster, which no watch of a namespace sees.
+/// Waits for cluster-scoped objects, which the watch of a namespace does not see.
 async fn established(cx: &CaseContext, watch: &Watch, client: &Client, made: &[Made]) -> anyhow::Result<()> {
     for (made, condition) in made.iter().filter_map(|made| Some((made, made.cluster_condition()?))) {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(made));
@@ -127,18 +129,18 @@ async fn established(cx: &CaseContext, watch: &Watch, client: &Client, made: &[M
     Ok(())
 }
 
-/// Whether an object's condition is true; else what it says.
+/// Checks that an object's condition is true; otherwise returns its message.
 fn has_condition(object: &DynamicObject, condition: &str) -> Result<(), String> {
     let conditions = object.data["status"]["conditions"].as_array();
     let found = conditions.and_then(|all| all.iter().find(|one| one["type"] == condition));
     match found {
         Some(found) if found["status"] == "True" => Ok(()),
         Some(found) => Err(found["message"].as_str().unwrap_or("no reason given").to_owned()),
-        None => Err("nothing is said of it yet".to_owned()),
+        None => Err("it has no such condition yet".to_owned()),
     }
 }
 
-/// What can't be judged, once all else is ready.
+/// Returns the objects that can't be judged, once all others are ready.
 fn judge(state: &State, made: &[Made], waited: Duration) -> Result<Vec<String>, String> {
     let (mut open, mut not_judged) = (Vec::new(), Vec::new());
     for made in made.iter().filter(|made| made.cluster_condition().is_none()) {
@@ -157,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// As a real API server shows a definition just after it was made, and then.
+    /// The conditions are those of a real API server.
     #[test]
     fn a_definition_is_ready_once_it_is_established() {
         let with = |conditions: serde_json::Value| -> DynamicObject {
@@ -165,7 +167,7 @@ mod tests {
                 "metadata": { "name": "things.example.com" }, "status": { "conditions": conditions } }))
             .unwrap()
         };
-        assert_eq!(has_condition(&with(json!([])), "Established").unwrap_err(), "nothing is said of it yet");
+        assert_eq!(has_condition(&with(json!([])), "Established").unwrap_err(), "it has no such condition yet");
         let conflict = json!([{ "type": "NamesAccepted", "status": "False", "reason": "ListKindConflict", "message": "\"ThingList\" is already in use" },
             { "type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted" }]);
         assert_eq!(has_condition(&with(conflict), "Established").unwrap_err(), "not all names are accepted");

@@ -1,5 +1,5 @@
-//! What several cases check once pods run: their images are those that were loaded or pulled for them, and the replicas
-//! run the image under test. Values, manifests and tags only say what should run; `imageID` is what does.
+//! Checks that running pods have the images that were loaded or pulled for them, and that the replicas run the image
+//! under test. Values, manifests and tags only state what should run; `imageID` is what does run.
 
 use std::collections::BTreeSet;
 
@@ -12,30 +12,30 @@ use crate::deployed_topology::DeployedTopology;
 use images::{self, Reference};
 use kubernetes::objects;
 
-/// A container that runs, or ran.
+/// A container that runs or has run.
 struct Running<'a> {
     pod: &'a Pod,
     container: &'a Container,
     status: &'a ContainerStatus,
 }
 
-/// What an `imageID` tells about the image that was loaded.
+/// How an `imageID` compares with the loaded image.
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
-    /// It is that one.
+    /// It is the loaded image.
     Same,
-    /// It is another one.
+    /// It is another image.
     Other,
-    /// The node pulled it, whatever was loaded: it is what the registry has.
+    /// The node pulled it from the registry, even though an image was loaded.
     Pulled,
-    /// Named by a digest of which nothing is known here.
+    /// Its digest can't be compared with the loaded image.
     Unknown,
 }
 
-/// Whether each container of these pods runs the image that was loaded for it.
+/// Checks that each container of these pods runs the image that was loaded for it.
 ///
 /// # Errors
-/// The first that does not: what it runs, and what it should.
+/// The first container that does not, with the image that it runs.
 pub async fn of_pods(cx: &CaseContext, pods: &[Pod]) -> anyhow::Result<()> {
     for running in pods.iter().flat_map(containers) {
         let image = running.container.image.as_deref().unwrap_or_default();
@@ -45,10 +45,10 @@ pub async fn of_pods(cx: &CaseContext, pods: &[Pod]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether every replica runs the image under test, and all of them the same.
+/// Checks that every replica runs the image under test, and that it is the same for all.
 ///
 /// # Errors
-/// The first that does not: what it runs, and what it should.
+/// The first replica that does not, with the image that it runs.
 pub async fn of_replicas(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<()> {
     let pods = deployed.replicas();
     of_pods(cx, &pods).await?;
@@ -61,7 +61,7 @@ pub async fn of_replicas(cx: &CaseContext, deployed: &DeployedTopology) -> anyho
     same_everywhere(&applications)
 }
 
-/// What the replicas run, for the case's line.
+/// Describes the image of the replicas for the case's line.
 pub fn note(cx: &CaseContext, deployed: &DeployedTopology) -> String {
     let pods = deployed.replicas();
     let Some(running) = applications(deployed, &pods).next() else { return String::new() };
@@ -69,21 +69,20 @@ pub fn note(cx: &CaseContext, deployed: &DeployedTopology) -> String {
     let id = &running.status.image_id;
     let loaded = image.parse::<Reference>().ok().and_then(|image| cx.run.ids_of_loaded(&image).cloned());
     let origin = match loaded.map(|ids| identity(id, running.container, &ids)) {
-        Some(Identity::Same) => "as it was loaded",
-        Some(Identity::Other | Identity::Pulled) => "pulled by the node",
-        Some(Identity::Unknown) => "whose digest can't be compared with what was loaded",
-        None => "as the node pulled it",
+        Some(Identity::Same) => "the loaded image",
+        Some(Identity::Other | Identity::Pulled) | None => "pulled by the node",
+        Some(Identity::Unknown) => "whose digest can't be compared with the loaded image",
     };
     format!("{image} is {id}, {origin}")
 }
 
-/// The application's containers.
+/// Returns the application's containers.
 fn applications<'a>(deployed: &DeployedTopology, pods: &'a [Pod]) -> impl Iterator<Item = Running<'a>> {
     let name = deployed.suite.workload.as_ref().map(|workload| workload.container.clone());
     pods.iter().flat_map(containers).filter(move |running| Some(&running.container.name) == name.as_ref())
 }
 
-/// The containers of a pod that is to stay, as far as they have an image yet.
+/// Returns the containers of a pod that already have an image, unless the pod is being deleted.
 fn containers(pod: &Pod) -> Vec<Running<'_>> {
     if pod.metadata.deletion_timestamp.is_some() {
         return Vec::new();
@@ -97,7 +96,7 @@ fn containers(pod: &Pod) -> Vec<Running<'_>> {
     with_status.collect()
 }
 
-/// One image for all: a tag that was moved between two pulls is two.
+/// Checks that all have the same image, since a tag may have been moved between two pulls.
 fn same_everywhere(applications: &[Running<'_>]) -> anyhow::Result<()> {
     let Some(first) = applications.first() else { return Ok(()) };
     let Some(other) = applications.iter().find(|other| other.status.image_id != first.status.image_id) else {
@@ -114,7 +113,7 @@ fn same_everywhere(applications: &[Running<'_>]) -> anyhow::Result<()> {
 }
 
 impl Running<'_> {
-    /// Whether it runs what was loaded as this image; nothing is known where nothing was.
+    /// Checks that it runs the image that was loaded under this name, if one was loaded.
     async fn is(&self, cx: &CaseContext, image: &Reference) -> anyhow::Result<()> {
         let Some(ids) = cx.run.ids_of_loaded(image) else { return Ok(()) };
         let same = match identity(&self.status.image_id, self.container, ids) {
@@ -125,7 +124,7 @@ impl Running<'_> {
         let loaded = ids.iter().map(String::as_str).collect::<Vec<_>>().join(" or ");
         ensure!(
             same,
-            "container {} of Pod/{} runs another image than was loaded as {image}: {}, not {loaded}; {}",
+            "container {} of Pod/{} does not run the loaded image {image}: it runs {}, not {loaded}; {}",
             self.container.name,
             self.pod.name_any(),
             self.status.image_id,
@@ -137,14 +136,14 @@ impl Running<'_> {
     fn is_under_test(&self, cx: &CaseContext, wanted: &Reference) -> anyhow::Result<()> {
         let image = self.container.image.as_deref().unwrap_or_default();
         let named = image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
-        // What admission renamed may be the same under the name of a mirror.
+        // Admission may have renamed the image to that of a mirror.
         let ids = cx.run.ids_of_loaded(wanted);
         let same =
             named || ids.is_some_and(|ids| identity(&self.status.image_id, self.container, ids) == Identity::Same);
         ensure!(
             same,
-            "container {} of Pod/{} runs {image}, not the image under test, {wanted}; what changed it is not the chart: \
-             look for a webhook",
+            "container {} of Pod/{} runs {image}, not the image under test, {wanted}; the chart did not change it: look \
+             for a webhook",
             self.container.name,
             self.pod.name_any(),
         );
@@ -152,9 +151,9 @@ impl Running<'_> {
     }
 }
 
-/// Compares what a node calls the image of a container with what was loaded. containerd names an image by the digest of
-/// its configuration, or by that of its manifest where it has one: after `repository@` for an image that it pulled, after
-/// `import-DATE@` for one of an archive.
+/// Compares a container's `imageID` with the ids of the loaded image. containerd uses the digest of the image's
+/// configuration or, if it has one, of its manifest: after `repository@` for a pulled image, after `import-DATE@` for
+/// one from an archive.
 fn identity(image_id: &str, container: &Container, loaded: &BTreeSet<String>) -> Identity {
     let image_id = image_id.split_once("://").map_or(image_id, |(_, id)| id);
     let (name, digest) = image_id.split_once('@').map_or((None, image_id), |(name, digest)| (Some(name), digest));
@@ -164,7 +163,7 @@ fn identity(image_id: &str, container: &Container, loaded: &BTreeSet<String>) ->
     match name {
         None => Identity::Other,
         Some(name) if name.rsplit('/').next().is_some_and(|last| last.starts_with("import-")) => {
-            // Configuration and manifest are known, and it is neither.
+            // It matches neither the configuration nor the manifest, if both are known.
             if loaded.len() > 1 { Identity::Other } else { Identity::Unknown }
         }
         Some(_) if container.image_pull_policy.as_deref() == Some("Always") => Identity::Pulled,
@@ -172,7 +171,7 @@ fn identity(image_id: &str, container: &Container, loaded: &BTreeSet<String>) ->
     }
 }
 
-/// Whether the image that was loaded came out of the registry as well, where Docker pulled it, and is the same.
+/// Whether the loaded image came from the registry too, pulled by Docker, and is the same.
 async fn pulled_by_docker(cx: &CaseContext, image: &Reference, image_id: &str) -> bool {
     let Some(docker) = cx.run.cluster.docker() else { return false };
     let known = images::repo_digests(&cx.run.launcher, docker, image).await.unwrap_or_default();
@@ -197,7 +196,7 @@ mod tests {
     #[test]
     fn every_form_of_an_image_id_is_compared_as_far_as_it_can_be() {
         let kind = |image_id: &str, loaded: &[&str]| identity_of(image_id, "IfNotPresent", loaded);
-        // As the runs on kind show it for archives of ours and of Docker's.
+        // As seen on kind for our archives and Docker's.
         assert_eq!(kind(CONFIG, &[CONFIG]), Identity::Same);
         assert_eq!(kind(OTHER, &[CONFIG]), Identity::Other);
         let imported = |digest: &str| format!("docker.io/library/import-2026-11-30@{digest}");
@@ -205,7 +204,7 @@ mod tests {
         assert_eq!(kind(&imported(OTHER), &[CONFIG, MANIFEST]), Identity::Other);
         assert_eq!(kind(&imported(MANIFEST), &[CONFIG]), Identity::Unknown, "containerd made the manifest");
         let pulled = format!("docker-pullable://docker.io/a/b@{MANIFEST}");
-        assert_eq!(kind(&pulled, &[CONFIG]), Identity::Unknown, "it was there before");
+        assert_eq!(kind(&pulled, &[CONFIG]), Identity::Unknown, "it existed before");
         assert_eq!(identity_of(&pulled, "Always", &[CONFIG]), Identity::Pulled);
         assert_eq!(identity_of(&pulled, "Always", &[CONFIG, MANIFEST]), Identity::Same);
     }

@@ -1,4 +1,4 @@
-//! The way through the Service: it leads to the replicas and nowhere else, and clients in the cluster go that way.
+//! Checks that the Service routes to the replicas and nowhere else, and starts the clients that use it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,13 +17,14 @@ use crate::workload::inside::Inside;
 use crate::workload::recorder::Recorder;
 use kubernetes::{call, objects};
 
-/// How much later than a pod's readiness its Service may learn of it.
+/// How long the Service may lag behind a pod's readiness.
 const LEARNT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts clients in the cluster that go through the Service; none where the nodes take no image of them.
+/// Starts clients in the cluster that go through the Service, or returns `None` if the nodes can't be given their
+/// image.
 ///
 /// # Errors
-/// Where the Service leads elsewhere than to the replicas, or the clients' pod does not come up.
+/// If the Service does not route exactly to the replicas, or the clients' pod does not start.
 pub async fn start(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -38,18 +39,18 @@ pub async fn start(
     let spec = service.spec.unwrap_or_default();
     leads_to_replicas(cx, deployed, name, &spec).await?;
     let through = format!("{name}:{}", port(&spec, http.port).context("the Service has no port")?);
-    // Requests from there cost little, and many are needed to see where the Service leads.
+    // Requests from inside are cheap, and many are needed to see where the Service routes.
     task.pause_ms /= 2;
     Inside::start((deployed, &cx.wait), recorder, image, task, through).await.map(Some)
 }
 
-/// The Service's port that is called like the pods', or else its first.
+/// Returns the Service's port with the same number as the pods', or else its first.
 fn port(spec: &ServiceSpec, wanted: u16) -> Option<i32> {
     let ports = spec.ports.as_deref().unwrap_or_default();
     ports.iter().find(|port| port.port == i32::from(wanted)).or(ports.first()).map(|port| port.port)
 }
 
-/// Waits until the Service leads to every ready replica and to nothing else: whoever selects wrongly does so for ever.
+/// Waits until the Service routes to every ready replica and to nothing else; a wrong selector never does.
 async fn leads_to_replicas(
     cx: &CaseContext,
     deployed: &DeployedTopology,
@@ -63,17 +64,17 @@ async fn leads_to_replicas(
         Ok(Some(how)) => Err(how),
         Err(error) => Err(format!("{error:#}")),
     };
-    match cx.wait.ask_until(&deployed.watch, &format!("Service/{name} leads to the replicas"), ask).await? {
+    match cx.wait.ask_until(&deployed.watch, &format!("Service/{name} routes to the replicas"), ask).await? {
         Ok(()) => Ok(()),
         Err(how) => {
             let selector = spec.selector.iter().flatten().map(|(key, value)| format!("{key}={value}"));
             let selector = selector.collect::<Vec<_>>().join(",");
-            bail!("Service/{name} {how}, though every replica is ready; its selector is {selector}")
+            bail!("Service/{name} {how}, although every replica is ready; its selector is {selector}")
         }
     }
 }
 
-/// How the Service's ready addresses differ from those of the replicas; none where they do not.
+/// Describes how the Service's ready addresses differ from those of the replicas, if they do.
 async fn leads_elsewhere(deployed: &DeployedTopology, name: &str) -> anyhow::Result<Option<String>> {
     let slices: Api<EndpointSlice> = Api::namespaced(deployed.client.clone(), deployed.namespace());
     let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={name}"));
@@ -91,13 +92,11 @@ fn difference(found: &BTreeSet<String>, replicas: &BTreeSet<String>) -> Option<S
         (found.difference(replicas).collect(), replicas.difference(found).collect());
     match (strange.is_empty(), missing.is_empty()) {
         (true, true) => None,
-        (false, _) => Some(format!(
-            "leads to {}, which is none of the replicas ({})",
-            list(strange),
-            list(replicas.iter().collect())
-        )),
-        (true, false) if found.is_empty() => Some("leads to no replica".to_owned()),
-        (true, false) => Some(format!("does not lead to {}", list(missing))),
+        (false, _) => {
+            Some(format!("routes to {}, which is not a replica ({})", list(strange), list(replicas.iter().collect())))
+        }
+        (true, false) if found.is_empty() => Some("routes to no replica".to_owned()),
+        (true, false) => Some(format!("does not route to {}", list(missing))),
     }
 }
 
@@ -110,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn a_service_leads_to_every_replica_and_nowhere_else() {
+    fn a_service_routes_to_every_replica_and_nowhere_else() {
         let replicas = ips(&["10.0.0.1", "10.0.0.2"]);
         assert_eq!(difference(&replicas, &replicas), None);
-        assert_eq!(difference(&ips(&[]), &replicas).unwrap(), "leads to no replica");
-        assert_eq!(difference(&ips(&["10.0.0.1"]), &replicas).unwrap(), "does not lead to 10.0.0.2");
-        let words = "leads to 10.0.0.9, which is none of the replicas (10.0.0.1, 10.0.0.2)";
+        assert_eq!(difference(&ips(&[]), &replicas).unwrap(), "routes to no replica");
+        assert_eq!(difference(&ips(&["10.0.0.1"]), &replicas).unwrap(), "does not route to 10.0.0.2");
+        let words = "routes to 10.0.0.9, which is not a replica (10.0.0.1, 10.0.0.2)";
         assert_eq!(difference(&ips(&["10.0.0.1", "10.0.0.9"]), &replicas).unwrap(), words);
     }
 }

@@ -1,4 +1,4 @@
-//! What several cases wait for: every replica ready, every replica a voter, a leader known.
+//! Waits until every replica is ready, and every replica is a voter; finds the leader.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use kubernetes::objects;
 use kubernetes::watch::State;
 use suite::Members;
 
-/// Waits until exactly `replicas` pods run the current revision and are ready, with the image under test; pods that have
-/// ended don't count.
+/// Waits until exactly `replicas` pods run the current revision with the image under test, and are ready; pods that
+/// have ended don't count.
 ///
 /// # Errors
-/// Where that does not come about in the case's time, or can't any more, or another image runs.
+/// If this takes longer than the case's time limit, a state is unrecoverable, or another image runs.
 pub async fn ready(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
     let workload = deployed.workload()?;
     let what = format!("{replicas} replicas ready");
@@ -41,17 +41,18 @@ fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result
     Err(format!("{ready}/{replicas} ready; {}", seen.join("; ")).trim_end_matches("; ").to_owned())
 }
 
-/// A pod that waits for its claim says nothing of it itself.
+/// Lists unbound claims, since a pod that waits for its claim does not mention it.
 fn unbound(state: &State) -> impl Iterator<Item = String> {
     let line = |(name, claim)| (name, objects::claim_line(claim));
     let lines = state.claims.iter().map(line).filter(|(_, line)| line != "Bound");
     lines.map(|(name, line)| format!("PersistentVolumeClaim/{name} {line}"))
 }
 
-/// Waits until all replicas name the same voters, one each. Does nothing where the application does not tell.
+/// Waits until all replicas report the same voters, one for each replica. Does nothing if the suite has no
+/// `[members]`.
 ///
 /// # Errors
-/// Where that does not come about in the case's time, or one of them is in a cluster of its own.
+/// If this takes longer than the case's time limit, or a replica forms a cluster of its own.
 pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
     let Some(members) = &deployed.suite.members else { return Ok(()) };
     let names = deployed.names(replicas);
@@ -59,7 +60,7 @@ pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32
     let what = format!("{replicas} voters agreed on by all replicas");
     let ask = async || match agreement(deployed, members, &names).await {
         Ok(Agreement::Agreed) => Ok(Ok(())),
-        // Seen twice: a replica that is just being told about the others is not taken for one of its own.
+        // It must be seen twice, since a replica that is just joining may know only itself for a moment.
         Ok(Agreement::Split(why)) => match split.replace(why.clone()) {
             Some(_) => Ok(Err(why)),
             None => Err(why),
@@ -77,7 +78,7 @@ pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32
 
 async fn agreement(deployed: &DeployedTopology, members: &Members, names: &[String]) -> Result<Agreement, String> {
     let views = views(deployed, members, names).await?;
-    // As many voters as replicas may still be the dead ones' entries.
+    // The number of voters can be right while dead members still count.
     Ok(match members::compare(&views, names.len()) {
         Agreement::Agreed => {
             members::without_vote(&views, &deployed.replicas()).map_or(Agreement::Agreed, Agreement::Open)
@@ -91,11 +92,11 @@ async fn views(
     members: &Members,
     names: &[String],
 ) -> Result<BTreeMap<String, View>, String> {
-    let asked = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
-    futures::future::try_join_all(asked).await.map(|views| views.into_iter().collect())
+    let views = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
+    futures::future::try_join_all(views).await.map(|views| views.into_iter().collect())
 }
 
-/// The pod that leads, as any replica tells; none where the application does not tell.
+/// Returns the leader's pod as reported by any replica, or `None` if the application does not report a leader.
 pub async fn leader(deployed: &DeployedTopology) -> Option<String> {
     let leader = deployed.suite.leader.as_ref()?;
     let pods = deployed.replicas();
@@ -124,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// A Deployment of one replica that is rolled out, and these pods of it.
+    /// Returns a Deployment with one replica that is rolled out, and these pods.
     fn state(pods: &[Pod]) -> State {
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": { "name": "web", "generation": 1 },
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_was_evicted_stays_and_is_no_replica() {
+    fn an_evicted_pod_does_not_count_as_a_replica() {
         let settled = |pods: &[Pod]| all_ready(&state(pods), ("Deployment", "web"), 1);
         let (ready, evicted) = (pod("web-1-b", "Running", "True"), pod("web-1-a", "Failed", "False"));
         settled(std::slice::from_ref(&ready)).unwrap();

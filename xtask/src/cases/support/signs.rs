@@ -1,6 +1,6 @@
-//! What a release shows of why it does not run, to look for words in: what helm prints, states, events and logs of its
-//! pods. Names and command lines are shown with it and never searched: the words may stand there because somebody has
-//! just passed them.
+//! Signs of why a release does not run, to search for words in: helm's output, and the states, events and logs of its
+//! pods. Names and command lines are shown but never searched, since they may contain the words that the case itself
+//! passed.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
@@ -9,10 +9,10 @@ use crate::deployed_release::DeployedRelease;
 use kubernetes::{logs, objects};
 use process::CommandError;
 
-/// Log lines of each container that are looked at.
+/// The number of log lines of each container that are searched.
 const LINES: i64 = 50;
 
-/// One line, and whose it is.
+/// One line, and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign {
     by: String,
@@ -25,7 +25,8 @@ impl std::fmt::Display for Sign {
     }
 }
 
-/// The sign that has these words, in what `helm` printed or the release shows; all signs where none has.
+/// Returns the first sign with these words, in helm's output or from the release; otherwise returns all signs as an
+/// error.
 pub async fn find(
     client: &kube::Client,
     deployed_release: &DeployedRelease,
@@ -42,17 +43,17 @@ pub async fn find(
     }
 }
 
-/// Whether one of them has these words.
-pub fn say(signs: &[Sign], words: &str) -> bool {
+/// Whether a sign contains these words.
+pub fn contain(signs: &[Sign], words: &str) -> bool {
     signs.iter().any(|sign| sign.line.contains(words))
 }
 
-/// All of them, for people.
+/// Formats all signs, one per line.
 pub fn list(signs: &[Sign]) -> String {
     signs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Everything about all pods of a release, and about what was to make them.
+/// Returns all signs of a release: those of its pods and of the objects that create them.
 async fn of_release(client: &kube::Client, deployed_release: &DeployedRelease) -> Vec<Sign> {
     let mut signs = Vec::new();
     for pod in deployed_release.pods() {
@@ -62,7 +63,7 @@ async fn of_release(client: &kube::Client, deployed_release: &DeployedRelease) -
     let own = |kind: &str, name: &str| {
         let about = state.events.values().filter(|event| {
             let object = objects::involved(event);
-            // A ReplicaSet is called after its Deployment.
+            // A ReplicaSet is named after its Deployment.
             object == format!("{kind}/{name}") || object.starts_with(&format!("ReplicaSet/{name}-"))
         });
         about.flat_map(of_event).collect::<Vec<_>>()
@@ -71,7 +72,7 @@ async fn of_release(client: &kube::Client, deployed_release: &DeployedRelease) -
     signs
 }
 
-/// Everything about a pod.
+/// Returns all signs of a pod.
 pub async fn of_pod(client: &kube::Client, deployed_release: &DeployedRelease, pod: &Pod) -> Vec<Sign> {
     let name = pod.name_any();
     let mut signs = states(pod);
@@ -81,7 +82,7 @@ pub async fn of_pod(client: &kube::Client, deployed_release: &DeployedRelease, p
     }
     let begun = |status: &&ContainerStatus| status.container_id.is_some() || status.restart_count > 0;
     for status in objects::containers(pod).filter(begun) {
-        // A container that is just being replaced has no log to read; the next look finds it.
+        // A container that is being replaced has no log; the next attempt finds it.
         if let Ok(log) = logs::tail(client, deployed_release.watch.namespace(), &name, &status.name, LINES).await {
             signs.extend(of(&format!("log of {name}, {}", status.name), &log));
         }
@@ -89,7 +90,7 @@ pub async fn of_pod(client: &kube::Client, deployed_release: &DeployedRelease, p
     signs
 }
 
-/// What a pod's status says, and what those of its containers say.
+/// Returns the signs in the status of a pod and of its containers.
 fn states(pod: &Pod) -> Vec<Sign> {
     let (name, status) = (format!("Pod/{}", pod.name_any()), pod.status.clone().unwrap_or_default());
     let words = [status.phase, status.reason, status.message].into_iter().flatten().collect::<Vec<_>>();
@@ -106,13 +107,13 @@ fn of_event(event: &Event) -> Vec<Sign> {
     of(&objects::involved(event), &objects::event_line(event))
 }
 
-/// A sign for each line.
+/// Returns a sign for each line.
 fn of(by: &str, text: &str) -> Vec<Sign> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.map(|line| Sign { by: by.to_owned(), line: line.to_owned() }).collect()
 }
 
-/// What a container's states say.
+/// Returns the messages in a container's states.
 fn messages(status: &ContainerStatus) -> Vec<String> {
     let of = |state: &ContainerState| {
         let waiting = state.waiting.as_ref().and_then(|waiting| waiting.message.clone());
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_says_its_state_and_not_its_names() {
+    fn a_pods_state_is_searched_but_not_its_names() {
         let pod: Pod = serde_json::from_value(json!({
             "metadata": { "name": "server-absent" },
             "status": {
@@ -143,10 +144,10 @@ mod tests {
         .unwrap();
         let signs = states(&pod);
         for words in ["Evicted", "low on memory", "CreateContainerConfigError", "secret \"db\" not found"] {
-            assert!(say(&signs, words), "{words}");
+            assert!(contain(&signs, words), "{words}");
         }
-        assert!(!say(&signs, "absent"), "the pod's name");
-        assert!(!say(&signs, "lost"), "the container's name");
+        assert!(!contain(&signs, "absent"), "the pod's name");
+        assert!(!contain(&signs, "lost"), "the container's name");
         assert!(list(&signs).contains("Pod/server-absent, container lost: CreateContainerConfigError"));
     }
 }

@@ -1,4 +1,4 @@
-//! The pods of a release that has to go on: which they are, and whether one of them stops being ready.
+//! The ready pods of a release that must keep running, and whether one of them stops being ready.
 
 use std::collections::BTreeSet;
 
@@ -14,30 +14,30 @@ pub struct Untouched {
 }
 
 impl Untouched {
-    /// Its ready pods now.
+    /// Returns the current ready pods of a release.
     pub fn of(deployed_release: &DeployedRelease) -> Self {
         Self { deployed_release: deployed_release.clone(), uids: ready(deployed_release) }
     }
 
-    /// Refuses to watch over none: whatever happens, none of them would be touched.
+    /// Fails if there are no ready pods, since then nothing would be checked.
     ///
     /// # Errors
-    /// Where no pod of the release was ready.
+    /// If no pod of the release was ready.
     pub fn some(self) -> anyhow::Result<Self> {
         anyhow::ensure!(
             self.count() > 0,
-            "release {} has no ready pod that has to go on",
+            "release {} has no ready pod that must keep running",
             self.deployed_release.release.key()
         );
         Ok(self)
     }
 
-    /// How many there were.
+    /// Returns the number of pods.
     pub fn count(&self) -> usize {
         self.uids.len()
     }
 
-    /// Does something; answers what came of it, and how fewer pods were ready meanwhile, if that ever was so.
+    /// Runs an action; returns its result, and a message if fewer pods were ready at any time meanwhile.
     pub async fn while_doing<T>(&self, doing: impl Future<Output = T>) -> (T, Option<String>) {
         let mut changes = self.deployed_release.watch.changes();
         let mut lost = None;
@@ -55,16 +55,16 @@ impl Untouched {
         }
     }
 
-    /// Whether they are still the same, and ready.
+    /// Checks that the same pods still exist and are ready.
     ///
     /// # Errors
-    /// Where one is gone or not ready.
+    /// If a pod is gone or not ready.
     pub fn check(&self) -> anyhow::Result<()> {
         let now = ready(&self.deployed_release);
         let gone = self.uids.difference(&now).count();
         anyhow::ensure!(
             gone == 0,
-            "{gone} of {} pods of release {} were touched",
+            "{gone} of {} pods of release {} are gone or not ready",
             self.uids.len(),
             self.deployed_release.release.key()
         );
@@ -73,7 +73,7 @@ impl Untouched {
 
     fn lost(&self) -> Option<String> {
         let now = ready(&self.deployed_release).len();
-        (now < self.uids.len()).then(|| format!("{now} of {} pods were ready", self.uids.len()))
+        (now < self.uids.len()).then(|| format!("only {now} of {} pods were ready", self.uids.len()))
     }
 }
 

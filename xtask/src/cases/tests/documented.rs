@@ -1,4 +1,5 @@
-//! What `docs/suite.md` and `docs/suite.schema.json` say of the cases is generated: `UPDATE_DOCS=1 cargo test --lib documented`.
+//! What `docs/suite.md` and `docs/suite.schema.json` say of the cases is generated: `UPDATE_DOCS=1 cargo test --lib
+//! documented`.
 
 use std::path::Path;
 
@@ -7,12 +8,12 @@ use serde_json::{Value, json};
 use crate::cases;
 use suite::CaseKind;
 
-/// What stands around the table in `docs/suite.md`.
+/// The comments around the table in `docs/suite.md`.
 const BEGIN: &str = "<!-- The table of cases, by `UPDATE_DOCS=1 cargo test --lib documented`. -->\n";
 const END: &str = "<!-- End of the table of cases. -->\n";
 
 #[test]
-fn the_table_of_cases_is_that_of_the_cases() {
+fn the_table_of_cases_is_up_to_date() {
     compare("suite.md", |document| {
         let (before, rest) = document.split_once(BEGIN).expect("the table's beginning");
         let (_, after) = rest.split_once(END).expect("the table's end");
@@ -21,7 +22,7 @@ fn the_table_of_cases_is_that_of_the_cases() {
 }
 
 #[test]
-fn the_schema_of_cases_is_that_of_the_cases() {
+fn the_schema_of_cases_is_up_to_date() {
     compare("suite.schema.json", |document| {
         let mut schema: Value = serde_json::from_str(document).unwrap();
         let of_topologies = || cases::kinds().into_iter().filter(|kind| kind.has_topology());
@@ -31,19 +32,19 @@ fn the_schema_of_cases_is_that_of_the_cases() {
     });
 }
 
-/// Compares a file in docs/ with what it should be, or makes it so.
-fn compare(name: &str, meant: impl Fn(&str) -> String) {
+/// Compares a file in docs/ with its generated content, or updates it.
+fn compare(name: &str, generate: impl Fn(&str) -> String) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     let found = std::fs::read_to_string(&file).unwrap();
-    let meant = meant(&found);
+    let generated = generate(&found);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, meant).unwrap();
+        std::fs::write(&file, generated).unwrap();
         return;
     }
-    assert!(found == meant, "docs/{name} is stale: run UPDATE_DOCS=1 cargo test --lib documented");
+    assert!(found == generated, "docs/{name} is stale: run UPDATE_DOCS=1 cargo test --lib documented");
 }
 
-/// The part of the schema for a kind that takes parameters.
+/// Returns the part of the schema for a kind that takes parameters.
 fn branch(kind: &CaseKind) -> Option<Value> {
     let schema = (kind.parameters.schema?)();
     let required = schema.get("required").map(|required| ("required".to_owned(), required.clone()));

@@ -1,4 +1,4 @@
-//! Errors in suite files: each names file, line and fix.
+//! Tests that errors in suite files name file, line and fix.
 
 use std::path::Path;
 
@@ -19,19 +19,19 @@ fn line_at(text: &str, offset: usize) -> usize {
     text[..offset].lines().count().max(1) + usize::from(text[..offset].ends_with('\n'))
 }
 
-/// The error that a change to the good suite makes.
+/// Returns the error that a change to the valid suite causes.
 fn error(from: &str, to: &str) -> String {
     let text = GOOD.replacen(from, to, 1);
-    assert_ne!(text, GOOD, "{from:?} stands in the suite");
+    assert_ne!(text, GOOD, "{from:?} is in the suite");
     parse(Path::new("e2e.toml"), &text).unwrap_err().to_string()
 }
 
 fn line_of(part: &str) -> usize {
-    line_at(GOOD, GOOD.find(part).expect("the part stands in the suite"))
+    line_at(GOOD, GOOD.find(part).expect("the part is in the suite"))
 }
 
 #[test]
-fn the_suite_of_the_repository_is_good() {
+fn the_suite_of_the_repository_is_valid() {
     let suite = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
     assert_eq!(suite.under_test().name, "caesium");
     assert_eq!(suite.topologies.len(), 3);
@@ -40,7 +40,7 @@ fn the_suite_of_the_repository_is_good() {
 }
 
 #[test]
-fn a_suite_that_is_not_there_says_what_to_name() {
+fn a_missing_suite_is_an_error_with_a_fix() {
     let error = read(Path::new("no/such.toml")).unwrap_err().to_string();
     assert_eq!(
         error,
@@ -88,11 +88,11 @@ fn a_case_that_belongs_to_no_topology_is_refused() {
 }
 
 #[test]
-fn a_case_whose_table_is_missing_says_which() {
+fn a_case_whose_table_is_missing_names_the_table() {
     let budget = error("disruption_budget = \"caesium\"\n", "");
     assert!(
         budget.ends_with(
-            "case `disruption_budget` needs the budget's name: add `disruption_budget = \"NAME\"` to [workload]"
+            "case `disruption_budget` needs the name of the budget: add `disruption_budget = \"NAME\"` to [workload]"
         ),
         "{budget}"
     );
@@ -109,7 +109,7 @@ fn an_id_that_is_never_learnt_is_refused() {
 }
 
 #[test]
-fn a_bad_pointer_is_written_out_right() {
+fn a_wrong_pointer_is_corrected() {
     let error = error("role = \"/role\"", "role = \"role\"");
     assert_eq!(
         error,
@@ -121,7 +121,7 @@ fn a_bad_pointer_is_written_out_right() {
 }
 
 #[test]
-fn topologies_need_names_of_their_own() {
+fn topologies_need_unique_names() {
     let error = error("name = \"r3-ephemeral\"", "name = \"r3\"");
     assert_eq!(
         error,
@@ -136,7 +136,7 @@ fn topologies_need_names_of_their_own() {
 }
 
 #[test]
-fn a_timeout_for_no_case_is_refused() {
+fn a_timeout_for_an_unknown_case_is_refused() {
     let error = error("ready = 300", "raedy = 300");
     assert!(
         error.starts_with(&format!(
@@ -149,7 +149,7 @@ fn a_timeout_for_no_case_is_refused() {
 
 const DOCUMENT: &str = include_str!("../../../../docs/suite.md");
 
-/// The example of the documentation, put together.
+/// Returns the example in the documentation, put together.
 pub fn documented() -> String {
     blocks("```toml\n")
 }
@@ -176,7 +176,7 @@ fn several_releases_are_documented() {
 }
 
 #[test]
-fn every_parameter_of_a_case_has_an_example_that_is_good() {
+fn every_parameter_of_a_case_has_a_valid_example() {
     let kinds = cases::kinds();
     for line in blocks("```toml cases\n").lines() {
         let table: toml::Table = toml::from_str(&format!("case = {line}")).unwrap();
@@ -191,7 +191,7 @@ fn every_parameter_of_a_case_has_an_example_that_is_good() {
 }
 
 #[test]
-fn a_case_takes_no_parameter_that_its_kind_does_not_know() {
+fn an_unknown_parameter_of_a_case_is_refused() {
     let error = error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { case = \"uninstall\", fast = true }]");
     assert!(error.ends_with("case `uninstall`: it has no parameter `fast`"), "{error}");
     let error = self::error("\"scale_up\", \"uninstall\"]", "\"scale_up\", { name = \"uninstall\" }]");
@@ -199,7 +199,7 @@ fn a_case_takes_no_parameter_that_its_kind_does_not_know() {
 }
 
 #[test]
-fn what_would_prove_nothing_is_refused() {
+fn numbers_and_lists_that_test_nothing_are_refused() {
     let text = documented().replace("to = 3 ", "to = 1 ");
     let error = parse(Path::new("e2e.toml"), &text).unwrap_err().to_string();
     assert!(error.contains("`to` is 1: write a number from 2 to 100"), "{error}");
@@ -215,7 +215,7 @@ fn the_example_of_the_documentation_is_a_suite() {
 }
 
 #[test]
-fn every_key_and_every_case_stands_in_the_documentation() {
+fn every_key_and_every_case_is_in_the_documentation() {
     let tables = [
         "",
         "[image]",
@@ -233,7 +233,7 @@ fn every_key_and_every_case_stands_in_the_documentation() {
         "[[verify]]",
     ];
     for table in tables {
-        // What serde expects instead of an unknown key are the known ones.
+        // serde's error for an unknown key lists the known ones.
         let example = documented();
         let at = if table.is_empty() { 0 } else { example.find(table).unwrap() + table.len() };
         let text = format!("{}\nunknown_key = 1\n#{}", &example[..at], &example[at..]);
@@ -252,7 +252,7 @@ fn every_key_and_every_case_stands_in_the_documentation() {
 }
 
 #[test]
-fn a_release_is_refused_where_it_would_be_ignored() {
+fn a_release_is_refused_if_the_case_would_ignore_it() {
     let text = blocks("```toml several\n");
     for case in ["ready", "helm_test", "health", "uninstall", "fits"] {
         let with = "{ case = \"uninstall\", name = \"gone\", release = \"infra/db\" }";
@@ -269,7 +269,7 @@ fn a_release_is_refused_where_it_would_be_ignored() {
 }
 
 #[test]
-fn what_proves_nothing_is_refused() {
+fn cases_that_test_nothing_are_refused() {
     let end = "\"scale_up\", \"uninstall\"]";
     for (from, to, message) in [
         ("replicas = 1", "replicas = 0", "`replicas` is 0: write a number from 1 to 100"),
@@ -281,7 +281,7 @@ fn what_proves_nothing_is_refused() {
         (
             "replicas = 1",
             "replicas = 3",
-            "case `scale_up`: `to = 3` of [scale] adds no replica to `replicas = 3`: make it 4 or more",
+            "case `scale_up`: `to = 3` in [scale] adds no replica to `replicas = 3`: write 4 or more",
         ),
         (
             "replicas = 1",
@@ -291,7 +291,7 @@ fn what_proves_nothing_is_refused() {
         (
             end,
             "{ case = \"disruption_budget\", keeps = 2 }, \"uninstall\"]",
-            "case `disruption_budget`: `keeps = 2` is more than `replicas = 1`: write 1 or fewer",
+            "case `disruption_budget`: `keeps = 2` is greater than `replicas = 1`: write 1 or less",
         ),
         (
             end,
@@ -307,7 +307,7 @@ fn what_proves_nothing_is_refused() {
         (
             end,
             "{ case = \"rollback_alone\", set = [\"a=b\"] }, \"uninstall\"]",
-            "case `rollback_alone`: there is no other release to be left alone: add one, or leave this case out",
+            "case `rollback_alone`: there is no other release: add one, or remove this case",
         ),
         (end, "{ case = \"stays_out\", set = [\"a=${namespace:b}\"], says = \"x\" }]", "`${namespace:b}` is unknown"),
         ("absent = 404", "absent = 200", "`absent` is the status of a record that is there"),
@@ -320,7 +320,7 @@ fn what_proves_nothing_is_refused() {
 }
 
 #[test]
-fn a_name_leads_out_of_no_folder() {
+fn a_name_can_not_leave_its_folder() {
     let text = blocks("```toml several\n").replacen("name = \"shop\"", "name = \"../../x\"", 1);
     let error = parse(Path::new("x"), &text).unwrap_err().to_string();
     assert!(
@@ -337,7 +337,7 @@ fn a_namespace_has_at_most_63_characters() {
         let text = text.replace("name = \"all\"", "name = \"topology10\"").replace("\"infra\"", "\"part-of-twelve\"");
         text.replace("infra/db", "part-of-twelve/db").replace("namespace:infra", "namespace:part-of-twelve")
     };
-    // chartproof- and 10 and 14 characters, 8 of the run, and three dashes.
+    // `chartproof-`, then 17, 10 and 14 characters, 8 for the run, and three dashes.
     parse(Path::new("x"), &name(17)).unwrap();
     let text = name(18);
     let error = parse(Path::new("x"), &text).unwrap_err().to_string();
@@ -352,7 +352,7 @@ fn a_namespace_has_at_most_63_characters() {
 }
 
 #[test]
-fn a_limit_of_no_state_or_of_no_time_is_refused() {
+fn a_limit_without_a_state_or_a_time_is_refused() {
     let with = |limit: &str| {
         let text = GOOD.replacen("[timeouts_s]", &format!("[limits_s]\n{limit}\n\n[timeouts_s]"), 1);
         let line = text.lines().position(|line| line == limit).unwrap() + 1;
@@ -362,7 +362,7 @@ fn a_limit_of_no_state_or_of_no_time_is_refused() {
     assert_eq!(read.unwrap().limits_s["unschedulable"], 600);
     let (read, line) = with("unscheduled = 600");
     let error = read.unwrap_err().to_string();
-    // The line of its table.
+    // The error names the line of the table.
     let line = line - 1;
     let start = format!("e2e.toml:{line}: `limits_s` has the key \"unscheduled\": write one of ");
     let keys = kubernetes::unrecoverable::keys().collect::<Vec<_>>();

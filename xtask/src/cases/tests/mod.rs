@@ -1,4 +1,4 @@
-//! What holds for all cases; and suite files, which list them: how they are loaded, and what is refused.
+//! Tests of all cases, and of loading the suite files that list them.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ fn needs_come_first() {
     }
 }
 
-/// The case's own file says whether it looks at the release that it is given.
+/// The source of a case shows whether it uses the `release` parameter.
 #[test]
-fn a_case_takes_a_release_where_its_file_looks_at_it() {
+fn a_case_takes_a_release_if_its_source_uses_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cases");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let texts: Vec<_> =
@@ -29,15 +29,15 @@ fn a_case_takes_a_release_where_its_file_looks_at_it() {
         assert_eq!(case.kind.takes_release, looks, "{}", case.kind.name);
     }
     let of_a_case = texts.iter().filter(|text| text.contains("pub static CASE: Case = ")).count();
-    assert_eq!(of_a_case, super::ALL.len(), "a case is missing in the list");
+    assert_eq!(of_a_case, super::ALL.len(), "a case is missing from the list");
 }
 
 #[test]
-fn where_other_kinds_of_clusters_have_budgets_it_is_said_that_this_one_has_none() {
+fn a_missing_budget_is_reported_if_other_providers_have_one() {
     let mut suite = suite::load::read(Path::new("../helm/caesium"), &super::kinds()).unwrap();
     assert_eq!(suite.not_compared("embedded"), None);
-    let told = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
-    assert_eq!(suite.not_compared("kind").unwrap(), told);
+    let note = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
+    assert_eq!(suite.not_compared("kind").unwrap(), note);
     suite.budgets.clear();
-    assert_eq!(suite.not_compared("kind"), None, "nothing is compared anywhere");
+    assert_eq!(suite.not_compared("kind"), None, "there are no budgets at all");
 }

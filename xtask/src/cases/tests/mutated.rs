@@ -1,5 +1,5 @@
-//! Every key of a suite file, with every kind of value that it should not have: refused with file and line, or listed
-//! below as fine, with the reason. The keys are those of `docs/suite.md`, and a test says that none is missing there.
+//! Tests every key of a suite file with every kind of unusual value: it must be refused with file and line, or be
+//! listed below as accepted, with the reason. The keys are those of `docs/suite.md`, which has all of them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use console::exit::UsageError;
 use suite::load::{self, Step};
 use suite::{CaseSpec, Suite};
 
-/// What is put in the place of a value.
+/// The kinds of unusual values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     WrongType,
@@ -32,83 +32,84 @@ enum Kind {
 
 use Kind::{BeyondInteger, Control, Duplicate, Empty, Huge, Negative, OverLong, Unicode, WrongType, Zero};
 
-/// Stands in a text for a number that no TOML value can hold.
+/// Placeholder for a number that no TOML value can hold.
 const BEYOND: &str = "a number of more than 64 bits";
 /// More characters than a text may have.
 const TOO_LONG: usize = 11_000;
-/// More characters than a content may have; every text of that length takes a debug build a while.
+/// More characters than a content may have; it is used only where needed, since such texts are slow in a debug build.
 const TOO_LONG_CONTENT: usize = 70_000;
-/// The keys of contents.
+/// The keys with contents.
 const CONTENTS: [&str; 3] = [".body", "cases(output).is", "secret[].data.*"];
 /// More than any list or map may have.
 const MANY: usize = 1001;
 
-/// What is fine, and why: the end of the key, where `*` is a key of a map and `[]` an entry of a list.
+/// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
+/// entry of a list.
 const FINE: [(&str, Kind, &str); 48] = [
-    (".set", Empty, "an empty list is one that was left out"),
-    (".values", Empty, "an empty list is one that was left out"),
-    (".needs", Empty, "an empty list is one that was left out"),
-    ("members.roles", Empty, "an empty list is one that was left out"),
-    ("headers", Empty, "an empty table is one that was left out"),
+    (".set", Empty, "an empty list is the same as none"),
+    (".values", Empty, "an empty list is the same as none"),
+    (".needs", Empty, "an empty list is the same as none"),
+    ("members.roles", Empty, "an empty list is the same as none"),
+    ("headers", Empty, "an empty table is the same as none"),
     ("timeouts_s", Empty, "the default is for every case"),
     ("limits_s", Empty, "every state has a limit of its own"),
-    ("scale", Empty, "the defaults are left"),
-    ("parts.*", Empty, "a part may need no other"),
-    ("verify[].by", Empty, "`not_proven` says why nothing is"),
+    ("scale", Empty, "the defaults remain"),
+    ("parts.*", Empty, "a part may need no others"),
+    ("verify[].by", Empty, "`not_proven` gives the reason"),
     ("secret[].namespaces[]", Empty, "it is the topology's first namespace"),
     ("headers.*", Empty, "a header may be empty"),
-    ("secret[].data.*", Empty, "a Secret may hold anything"),
-    ("secret[].data.*", Unicode, "a Secret may hold anything"),
-    ("secret[].data.*", Control, "a Secret may hold anything"),
-    ("leader.leader", Empty, "the pointer to the whole answer"),
-    ("leader.own", Empty, "the pointer to the whole answer"),
-    ("members.items", Empty, "the pointer to the whole answer"),
+    ("secret[].data.*", Empty, "a Secret may contain anything"),
+    ("secret[].data.*", Unicode, "a Secret may contain anything"),
+    ("secret[].data.*", Control, "a Secret may contain anything"),
+    ("leader.leader", Empty, "the pointer to the whole response"),
+    ("leader.own", Empty, "the pointer to the whole response"),
+    ("members.items", Empty, "the pointer to the whole response"),
     ("members.name", Empty, "the pointer to the whole item"),
     ("members.role", Empty, "the pointer to the whole item"),
-    ("write.id", Empty, "the pointer to the whole answer"),
-    ("read.value", Empty, "the pointer to the whole answer"),
-    ("find.items", Empty, "the pointer to the whole answer"),
+    ("write.id", Empty, "the pointer to the whole response"),
+    ("read.value", Empty, "the pointer to the whole response"),
+    ("find.items", Empty, "the pointer to the whole response"),
     ("find.value", Empty, "the pointer to the whole item"),
     ("find.id", Empty, "the pointer to the whole item"),
-    ("cases(answers).value", Empty, "the pointer to the whole answer"),
-    (").pod", Empty, "the pointer to the whole answer"),
-    ("load.during", Zero, "the default: without a quorum nothing is acknowledged meanwhile"),
-    ("members.demotion_s", Zero, "the default: a dead member counts no longer at once"),
-    (").reserve", Zero, "the default: no connection is for others"),
-    ("cases(replicas_are).replicas.*", Zero, "a workload may be scaled to nothing"),
-    ("note", Unicode, "words for people"),
-    (".asks", Unicode, "words for people"),
-    (".not_proven", Unicode, "words for people"),
+    ("cases(answers).value", Empty, "the pointer to the whole response"),
+    (").pod", Empty, "the pointer to the whole response"),
+    ("load.during", Zero, "the default: without a quorum no write is acknowledged meanwhile"),
+    ("members.demotion_s", Zero, "the default: a dead member stops counting at once"),
+    (").reserve", Zero, "the default: no connection is reserved"),
+    ("cases(replicas_are).replicas.*", Zero, "a workload may be scaled to zero"),
+    ("note", Unicode, "text for people"),
+    (".asks", Unicode, "text for people"),
+    (".not_proven", Unicode, "text for people"),
     (".says", Unicode, "programs speak any language"),
-    (".reason", Unicode, "what it is compared with decides"),
-    (".is", Unicode, "what it is compared with decides"),
-    ("cases(output).is", Control, "a file may hold anything"),
-    (".placeholder", Unicode, "what it is looked for in decides"),
-    ("cases(output).file", Unicode, "a file may be called so"),
+    (".reason", Unicode, "it is compared as it is"),
+    (".is", Unicode, "it is compared as it is"),
+    ("cases(output).is", Control, "a file may contain anything"),
+    (".placeholder", Unicode, "it is searched as it is"),
+    ("cases(output).file", Unicode, "a file may have such a name"),
     (".body", Unicode, "it is sent as it is"),
     (".body", Control, "it is sent as it is"),
-    ("members.voter", Unicode, "what it is compared with decides"),
-    ("members.roles[]", Unicode, "what it is compared with decides"),
-    ("image.repository", Unicode, "a chart may call its values so"),
-    ("image.tag", Unicode, "a chart may call its values so"),
-    ("image.registry", Unicode, "a chart may call its values so"),
-    ("scale.value", Unicode, "a chart may call its values so"),
+    ("members.voter", Unicode, "it is compared as it is"),
+    ("members.roles[]", Unicode, "it is compared as it is"),
+    ("image.repository", Unicode, "a chart's values may have such names"),
+    ("image.tag", Unicode, "a chart's values may have such names"),
+    ("image.registry", Unicode, "a chart's values may have such names"),
+    ("scale.value", Unicode, "a chart's values may have such names"),
 ];
 
-/// What only the loader knows to be wrong: the schema, which sees one value at a time, can't say it.
+/// Values that only the loader can refuse, since the schema checks one value at a time.
 const ONLY_THE_LOADER: [(&str, Kind, &str); 9] = [
-    ("chart", Unicode, "whether there is such a folder"),
-    (".values[]", Unicode, "whether there is such a file"),
-    ("release", Duplicate, "whether another one has the name"),
-    ("topology", Duplicate, "whether another one has the name"),
-    ("topology[].cases", Duplicate, "whether another one has the name"),
-    ("release[].namespace", Empty, "whether others need it where it was"),
-    ("parts.*[]", Unicode, "whether there is such a part"),
-    ("upgrade", Empty, "whether a case has something to upgrade"),
-    ("upgrade.set", Empty, "whether a case has something to upgrade"),
+    ("chart", Unicode, "whether the folder exists"),
+    (".values[]", Unicode, "whether the file exists"),
+    ("release", Duplicate, "whether the name is used twice"),
+    ("topology", Duplicate, "whether the name is used twice"),
+    ("topology[].cases", Duplicate, "whether the name is used twice"),
+    ("release[].namespace", Empty, "whether others need it in its namespace"),
+    ("parts.*[]", Unicode, "whether the part exists"),
+    ("upgrade", Empty, "whether a case needs it"),
+    ("upgrade.set", Empty, "whether a case needs it"),
 ];
 
-/// The schema as editors get it.
+/// The schema as editors use it.
 const SCHEMA: &str = include_str!("../../../../docs/suite.schema.json");
 
 /// The schema, compiled.
@@ -139,23 +140,23 @@ enum To {
 
 /// One value of an example, replaced.
 struct Mutant {
-    /// The key, as people write it: `topology[].cases(job_fails).says`.
+    /// The key, such as `topology[].cases(job_fails).says`.
     key: String,
     kind: Kind,
     way: Vec<To>,
     document: Table,
 }
 
-/// What came of a mutant.
+/// The result of loading a mutant.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
+enum Loaded {
     Accepted,
     RefusedByBoth,
     RefusedByTheLoader(String),
     Broken(&'static str, String),
 }
 
-/// Both ways to write a suite: with one chart, and with releases and every parameter of every case.
+/// Returns two suites: one with a single chart, and one with releases and every parameter of every case.
 fn examples() -> Vec<Table> {
     let one: Table = toml::from_str(&documented()).unwrap();
     let mut several: Table = toml::from_str(&blocks("```toml several\n")).unwrap();
@@ -179,7 +180,7 @@ fn examples() -> Vec<Table> {
     vec![one, several]
 }
 
-/// A folder with the charts and values files that the examples name.
+/// Returns a folder with the charts and values files of the examples.
 fn charts() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for chart in ["suite", "database", "suite/server"].map(|chart| folder.path().join(chart)) {
@@ -254,25 +255,25 @@ fn find_mut<'a>(document: &'a mut Table, way: &[To]) -> &'a mut Value {
     })
 }
 
-/// `release[].name`; a case is told by its kind, and the keys of a map are `*`.
+/// Returns a key such as `release[].name`; a case is named by its kind, and the keys of a map are `*`.
 fn key(example: &Table, way: &[To]) -> String {
-    let mut told = String::new();
+    let mut name = String::new();
     for (depth, step) in way.iter().enumerate() {
         match step {
-            To::Key(_) if depth > 0 && is_map(&told) => told += ".*",
-            To::Key(key) => told.extend([if told.is_empty() { "" } else { "." }, key]),
-            To::At(_) if told == "topology[].cases" => {
+            To::Key(_) if depth > 0 && is_map(&name) => name += ".*",
+            To::Key(key) => name.extend([if name.is_empty() { "" } else { "." }, key]),
+            To::At(_) if name == "topology[].cases" => {
                 let case = find(example, &way[..=depth]);
                 let kind = case.get("case").or(Some(case)).and_then(Value::as_str).unwrap();
-                told.extend(["(", kind, ")"]);
+                name.extend(["(", kind, ")"]);
             }
-            To::At(_) => told += "[]",
+            To::At(_) => name += "[]",
         }
     }
-    told
+    name
 }
 
-/// Whether the keys of the table there are the suite's own words.
+/// Whether the keys of this table are chosen by the suite.
 fn is_map(key: &str) -> bool {
     ["headers", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
         .iter()
@@ -310,7 +311,7 @@ fn instead(key: &str, value: &Value) -> Vec<(Kind, Value)> {
     }
 }
 
-/// A map with one of its keys called otherwise.
+/// Returns a map with one of its keys renamed.
 fn renamed(example: &Table, way: &[To]) -> Vec<(Kind, Table)> {
     let Some((To::Key(name), parent)) = way.split_last() else { return Vec::new() };
     if parent.is_empty() || !is_map(&key(example, parent)) {
@@ -328,52 +329,53 @@ fn renamed(example: &Table, way: &[To]) -> Vec<(Kind, Table)> {
     names.map(with).collect()
 }
 
-/// Loads a mutant: it has to be refused with file and line, or not at all.
-fn load_mutant(folder: &Path, schema: &Schema, mutant: &Mutant) -> Came {
+/// Loads a mutant, which must be refused with file and line, or accepted.
+fn load_mutant(folder: &Path, schema: &Schema, mutant: &Mutant) -> Loaded {
     let text = text(&mutant.document);
     let json: Option<Json> = toml::from_str(&text).ok();
     let fits = json.is_some_and(|json| schema.takes(&json));
     let error = match load(folder, &text) {
-        Ok(_) if fits => return Came::Accepted,
-        Ok(_) => return Came::Broken("the schema refuses what the loader takes", String::new()),
+        Ok(_) if fits => return Loaded::Accepted,
+        Ok(_) => return Loaded::Broken("the loader accepts what the schema refuses", String::new()),
         Err(error) => error,
     };
     let message = format!("{error:#}");
     let behind = message.strip_prefix(&format!("{}:", folder.join("suite/e2e.toml").display()));
     let line: Option<usize> = behind.and_then(|rest| rest.split(':').next()?.parse().ok());
     match (error.is::<UsageError>(), line, message.chars().count()) {
-        (false, ..) => Came::Broken("it is no usage error", message),
-        (_, None, _) => Came::Broken("it names no line", message),
-        // What only the loader knows may be the fault of another line.
+        (false, ..) => Loaded::Broken("it is not a usage error", message),
+        (_, None, _) => Loaded::Broken("it names no line", message),
+        // If only the loader refuses it, the fault may be on another line.
         (_, Some(line), _) if !fits && !lines(mutant, &text).contains(&line) => {
-            Came::Broken("it names another line", message)
+            Loaded::Broken("it names another line", message)
         }
-        (.., 4000..) => Came::Broken("it is too long to be read", message.chars().take(300).collect()),
-        _ if fits => Came::RefusedByTheLoader(message),
-        _ => Came::RefusedByBoth,
+        (.., 4000..) => Loaded::Broken("it is too long", message.chars().take(300).collect()),
+        _ if fits => Loaded::RefusedByTheLoader(message),
+        _ => Loaded::RefusedByBoth,
     }
 }
 
-/// The lines of a mutant's value, and of the lists and tables around it.
+/// Returns the lines of a mutant's value, and of the lists and tables around it.
 fn lines(mutant: &Mutant, text: &str) -> BTreeSet<usize> {
     let steps = mutant.way.iter().map(|step| match step {
         To::Key(key) => Step::Key(key),
         To::At(index) => Step::At(*index),
     });
     let steps: Vec<_> = steps.collect();
-    // A number that TOML does not have, or a key that is there twice, is no document: then the text itself is looked at.
+    // A number that TOML does not have, or a key that is there twice, is no document: then the text itself is looked
+    // at.
     let around = (1..=steps.len()).filter_map(|length| load::line_of(text, &steps[..length]));
     let beyond = text.lines().position(|line| line.contains("18446744073709551616")).map(|line| line + 1);
     around.chain(beyond).collect()
 }
 
-/// The row of a list that a mutant is about.
+/// Returns the row of a list that matches a mutant.
 fn row(list: &[(&'static str, Kind, &'static str)], mutant: &Mutant) -> Option<usize> {
     list.iter().position(|(key, kind, _)| mutant.key.ends_with(key) && *kind == mutant.kind)
 }
 
 #[test]
-fn every_wrong_value_is_refused_with_its_line_or_known_to_be_fine() {
+fn every_unusual_value_is_refused_with_its_line_or_listed() {
     let (folder, schema) = (charts(), Schema::compiled());
     let (mut fine, mut only_the_loader) = (BTreeSet::new(), BTreeSet::new());
     let (mut tried, mut wrong) = (BTreeSet::new(), BTreeSet::new());
@@ -383,12 +385,12 @@ fn every_wrong_value_is_refused_with_its_line_or_known_to_be_fine() {
             if !tried.insert((mutant.key.clone(), mutant.kind)) {
                 continue;
             }
-            let told = format!("{:?}, {:?}", mutant.key, mutant.kind);
+            let name = format!("{:?}, {:?}", mutant.key, mutant.kind);
             match (load_mutant(folder.path(), &schema, &mutant), row(&FINE, &mutant), row(&ONLY_THE_LOADER, &mutant)) {
-                (Came::Accepted, Some(row), _) => drop(fine.insert(row)),
-                (Came::RefusedByTheLoader(_), _, Some(row)) => drop(only_the_loader.insert(row)),
-                (Came::RefusedByBoth, ..) => {}
-                (came, ..) => drop(wrong.insert(format!("{told}: {came:?}"))),
+                (Loaded::Accepted, Some(row), _) => drop(fine.insert(row)),
+                (Loaded::RefusedByTheLoader(_), _, Some(row)) => drop(only_the_loader.insert(row)),
+                (Loaded::RefusedByBoth, ..) => {}
+                (came, ..) => drop(wrong.insert(format!("{name}: {came:?}"))),
             }
         }
     }
@@ -397,7 +399,7 @@ fn every_wrong_value_is_refused_with_its_line_or_known_to_be_fine() {
     assert!(wrong.is_empty(), "{} are neither refused by both nor listed:\n{}", wrong.len(), wrong.join("\n"));
     for (list, seen) in [(&FINE[..], fine), (&ONLY_THE_LOADER[..], only_the_loader)] {
         let stale: Vec<_> = (0..list.len()).filter(|row| !seen.contains(row)).map(|row| list[row]).collect();
-        assert!(stale.is_empty(), "listed, and not so: {stale:?}");
+        assert!(stale.is_empty(), "rows that match no value: {stale:?}");
     }
 }
 
@@ -414,7 +416,7 @@ fn the_examples_have_every_key_of_the_schema() {
     assert!(missing.is_empty(), "docs/suite.md has no example of {missing:?}");
 }
 
-/// Notes every key of the schema that a document uses, by its place in the schema.
+/// Collects every key of the schema that a document uses, by its place in the schema.
 fn mark(schema: &Json, at: &str, value: &Json, seen: &mut BTreeSet<String>) {
     let node = schema.pointer(at).unwrap();
     if let Some(to) = node["$ref"].as_str() {
@@ -442,7 +444,7 @@ fn mark(schema: &Json, at: &str, value: &Json, seen: &mut BTreeSet<String>) {
     }
 }
 
-/// Every key that the schema has, by its place.
+/// Collects every key of the schema, by its place.
 fn properties(schema: &Json, at: &str, all: &mut BTreeSet<String>) {
     match schema.pointer(at).unwrap() {
         Json::Object(node) => {
@@ -459,7 +461,7 @@ fn properties(schema: &Json, at: &str, all: &mut BTreeSet<String>) {
     }
 }
 
-/// What serde expects instead of an unknown parameter are the known ones.
+/// serde's error for an unknown parameter lists the known ones.
 #[test]
 fn the_schema_has_every_parameter_of_every_case() {
     let schema: Json = serde_json::from_str(SCHEMA).unwrap();

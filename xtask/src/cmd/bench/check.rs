@@ -1,4 +1,4 @@
-//! `cargo xtask bench check`: how long 100,000 operations take to be judged.
+//! `cargo xtask bench check`: measures how long it takes to judge 100,000 operations.
 
 use std::process::ExitCode;
 
@@ -10,28 +10,28 @@ use super::{seconds, show};
 use crate::cmd::ranges;
 use console::exit::Exit;
 
-/// The size that has to be judged in time.
+/// The size of the history.
 const OPERATIONS: u64 = 100_000;
-/// The most that the middle one of several measurements may take.
+/// The budget for the median.
 const LIMIT_S: f64 = 1.0;
-/// Distance of two operations of the history.
+/// The time between the starts of two operations.
 const APART_NS: u64 = 1_000_000;
 const REPLICAS: u64 = 3;
-/// Keys of registers, each written again and again.
+/// The number of registers; each is written many times.
 const REGISTERS: u64 = 100;
 
-/// Its flags.
+/// The flags of `cargo xtask bench check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often each is measured
+    /// Number of measurements of each
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = ranges::count())]
     runs: usize,
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench check`.
 ///
 /// # Errors
-/// Where it takes too long, or a history that has nothing wrong with it does not hold.
+/// If it takes too long, or a checker rejects this correct history.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for (promise, what) in [(Promise::Set, "records"), (Promise::Register, "registers")] {
         let history = history(promise);
@@ -42,12 +42,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         };
         let spread = seconds(args.runs, judged).await?;
         show(&format!("{OPERATIONS} operations on {what} judged"), &spread, "s");
-        ensure!(spread.median < LIMIT_S, "the median is {:.2} s, {LIMIT_S} s are the limit", spread.median);
+        ensure!(spread.median < LIMIT_S, "the median is {:.2} s, over the budget of {LIMIT_S} s", spread.median);
     }
     Ok(Exit::Passed.into())
 }
 
-/// Writes, each read once through another replica, a fault in the middle, everything read back through all: all well.
+/// Returns a correct history: writes, each followed by a read through the same replica, a fault in the middle, and
+/// everything read back through all replicas.
 fn history(promise: Promise) -> History {
     let writes = OPERATIONS / (2 + REPLICAS);
     let is_set = promise == Promise::Set;
@@ -60,7 +61,7 @@ fn history(promise: Promise) -> History {
     }
     let end_ns = writes * 2 * APART_NS;
     for number in 0..writes {
-        // A register holds its last value in the end.
+        // In the end a register holds its last value.
         let last = if is_set { number } else { writes - REGISTERS + number % REGISTERS };
         let value = last - if is_set { 0 } else { (last + REGISTERS - number % REGISTERS) % REGISTERS };
         for replica in 0..REPLICAS {
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_judged_is_as_large_as_it_says_and_holds() {
+    fn the_history_has_the_size_and_is_correct() {
         for promise in [Promise::Set, Promise::Register] {
             let history = history(promise);
             assert_eq!(history.operations.len() as u64, OPERATIONS);

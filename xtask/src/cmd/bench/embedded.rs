@@ -1,4 +1,4 @@
-//! `cargo xtask bench embedded`: the embedded cluster against its budgets of time and memory.
+//! `cargo xtask bench embedded`: compares the embedded cluster with its budgets of time and memory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use crate::cmd::ranges;
 use console::exit::Exit;
 
 const SUITE: &str = "helm/caesium";
-/// How often memory is looked at.
+/// The interval at which memory is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 const API_BUDGET_S: f64 = 1.0;
@@ -22,24 +22,24 @@ const R1_BUDGET_S: f64 = 15.0;
 const SUITE_BUDGET_S: f64 = 90.0;
 const MEMORY_BUDGET_MB: f64 = 300.0;
 
-/// Its flags.
+/// The flags of `cargo xtask bench embedded`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often each run is measured; starts of a cluster three times as often
+    /// Number of measurements of each run; starts of a cluster are measured three times as often
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench embedded`.
 ///
 /// # Errors
-/// Where a cluster does not start or a run is not green.
+/// If a cluster does not start or a run fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let run = BenchRun::prepare(args.verbose).await?;
-    against("the API answers", &starts(&run.node, args.runs * 3).await?, "s", API_BUDGET_S);
+    against("start until the API responds", &starts(&run.node, args.runs * 3).await?, "s", API_BUDGET_S);
     let r1 = seconds(args.runs, async || run.e2e(SUITE, &["--replicas", "1"]).await).await?;
     against("the suite's r1", &r1, "s", R1_BUDGET_S);
     let mut memory = Vec::new();
@@ -49,11 +49,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let whole = seconds(args.runs, whole).await?;
     against("the whole suite", &whole, "s", SUITE_BUDGET_S);
-    against("most memory meanwhile", &Spread::of(memory), "MB", MEMORY_BUDGET_MB);
+    against("peak memory of the whole suite", &Spread::of(memory), "MB", MEMORY_BUDGET_MB);
     Ok(Exit::Passed.into())
 }
 
-/// How long a cluster takes from nothing until its API answers, in seconds.
+/// Measures how long a cluster takes to start until its API responds, in seconds.
 async fn starts(program: &Path, times: usize) -> anyhow::Result<Spread> {
     let mut taken = Vec::new();
     for _ in 0..times {
@@ -68,7 +68,7 @@ async fn starts(program: &Path, times: usize) -> anyhow::Result<Spread> {
     Ok(Spread::of(taken))
 }
 
-/// Runs something and answers the most memory that clusters had meanwhile, in MB.
+/// Runs something and returns the peak memory of clusters meanwhile, in MB.
 async fn most_memory(program: &Path, run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
     let program = fs::metadata(program)?;
     let (mut run, mut looks) = (pin!(run), tokio::time::interval(LOOK_EVERY));
@@ -81,8 +81,8 @@ async fn most_memory(program: &Path, run: impl Future<Output = anyhow::Result<()
     }
 }
 
-/// What the processes of clusters of this program have of the machine's memory: the node, and what holds each pod and
-/// container. Programs of containers have become others.
+/// Returns the memory of all processes of this program: the node, and the process that holds each pod and container.
+/// The programs in the containers don't count.
 fn memory_kb(program: &fs::Metadata) -> u64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let is_ours = |process: &Path| {
@@ -92,7 +92,7 @@ fn memory_kb(program: &fs::Metadata) -> u64 {
     clusters.filter_map(|process| proportional_kb(&fs::read_to_string(process.join("smaps_rollup")).ok()?)).sum()
 }
 
-/// What is shared counts in parts.
+/// Returns a process's memory, with its share of what several processes share.
 fn proportional_kb(rollup: &str) -> Option<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_memory_counts_in_parts() {
+    fn shared_memory_counts_proportionally() {
         let rollup = "55d0c0000000-7ffc rollup\nRss:  9000 kB\nPss:     1234 kB\nPss_Dirty:  1 kB\n";
         assert_eq!(proportional_kb(rollup), Some(1234));
         assert_eq!(proportional_kb("Rss: 1 kB\n"), None);
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_fails_has_no_number() {
         let own = std::env::current_exe().unwrap();
-        let failed = most_memory(&own, async { anyhow::bail!("red") }).await;
-        assert_eq!(failed.unwrap_err().to_string(), "red");
+        let failed = most_memory(&own, async { anyhow::bail!("broken") }).await;
+        assert_eq!(failed.unwrap_err().to_string(), "broken");
     }
 }

@@ -1,8 +1,8 @@
-//! The machine that was measured on.
+//! The machine that a benchmark runs on.
 
 use std::fs;
 
-/// In one line: model of the processor, how many, memory, kernel, and how this binary was built.
+/// Describes the machine in one line: processor, number of cores, memory, kernel, and the build of this binary.
 pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_files_are_understood() {
+    fn the_kernels_files_are_parsed() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.8GHz\n\nprocessor\t: 1\nmodel name\t: Some CPU\n";
         assert_eq!(model(cpuinfo).as_deref(), Some("Some CPU @ 2.8GHz"));
         assert_eq!(memory_kb("MemTotal:       24689124 kB\nMemFree: 1 kB\n"), Some(24_689_124));

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measurements, one file each, and what they share: how often, which numbers, which machine.
+//! `cargo xtask bench`: benchmarks, one file each, and what they share.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,30 +21,30 @@ pub mod suites;
 pub use machine::machine;
 pub use spread::Spread;
 
-/// Far more than all suites take.
+/// The time limit for a run of all suites, with a wide margin.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// What can be measured.
+/// The benchmarks.
 #[derive(Subcommand)]
 pub enum Bench {
-    /// The whole run, and what the same steps take one after another
+    /// Compare a whole run with the same steps in a plain shell script
     E2e(e2e::Args),
-    /// The embedded cluster against its budgets of time and memory
+    /// Compare the embedded cluster with its budgets of time and memory
     Embedded(embedded::Args),
-    /// What reports cost a run in CPU time and memory
+    /// Measure what reports cost a run in CPU time and memory
     Reports(reports::Args),
-    /// How long 100,000 operations take to be judged
+    /// Measure how long it takes to judge 100,000 operations
     Check(check::Args),
-    /// Whole runs without a fault, one after another, every second one with another core busy
+    /// Repeat whole runs to find false alarms, every second one with one core busy
     Soak(soak::Args),
-    /// All suites side by side against the longest of them alone
+    /// Compare all suites in parallel with the longest of them alone
     Suites(suites::Args),
 }
 
-/// Measures.
+/// Runs a benchmark.
 ///
 /// # Errors
-/// Where what is measured fails: no number comes of a broken run.
+/// If the measured action fails: a failed run has no number.
 pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     console::out(format_args!("{}", machine()));
     match bench {
@@ -57,10 +57,10 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Does something `times` times and answers how many seconds it took.
+/// Runs an action `times` times, and returns how many seconds it took.
 ///
 /// # Errors
-/// The first error of what is done.
+/// The first error of the action.
 pub async fn seconds(times: usize, mut action: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<Spread> {
     let mut taken = Vec::new();
     for _ in 0..times.max(1) {
@@ -71,14 +71,14 @@ pub async fn seconds(times: usize, mut action: impl AsyncFnMut() -> anyhow::Resu
     Ok(Spread::of(taken))
 }
 
-/// Prints a measurement and what its median may be.
+/// Prints a measurement and the budget for its median.
 pub fn against(name: &str, spread: &Spread, unit: &str, budget: f64) {
     show(name, spread, unit);
     let verdict = if spread.median <= budget { "kept" } else { "exceeded" };
     console::out(format_args!("{:<40} {budget:.2} {unit}: {verdict}", "  budget"));
 }
 
-/// A run of this program on the embedded cluster, whose reports nobody reads.
+/// Starts runs of this program on the embedded cluster.
 pub struct BenchRun {
     launcher: Launcher,
     xtask: PathBuf,
@@ -87,10 +87,10 @@ pub struct BenchRun {
 }
 
 impl BenchRun {
-    /// Builds and packs what is so once, and is no part of a run.
+    /// Builds the stand-in's image and the node, so that they don't count as part of a run.
     ///
     /// # Errors
-    /// Where that fails.
+    /// If a build fails.
     pub async fn prepare(verbose: bool) -> anyhow::Result<Self> {
         let (launcher, xtask) = (Launcher::light(verbose), std::env::current_exe().context("the running program")?);
         launcher.cmd(&xtask).arg("image").timeout(TIMEOUT).run().await?;
@@ -101,7 +101,7 @@ impl BenchRun {
     /// Runs a suite to its end.
     ///
     /// # Errors
-    /// Where it is not green.
+    /// If the run fails.
     pub async fn e2e(&self, suite: &str, more: &[&str]) -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let command =
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn something_is_done_as_often_as_asked_and_an_error_ends_it() {
+    async fn an_action_is_repeated_until_it_fails() {
         let mut done = 0;
         let spread = seconds(3, async || {
             done += 1;

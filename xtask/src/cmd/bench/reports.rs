@@ -1,5 +1,5 @@
-//! `cargo xtask bench reports`: what reports cost a run in CPU time and memory. A real run is watched from outside, and
-//! then its events are reported again, alone and as ten minutes of them.
+//! `cargo xtask bench reports`: measures what reports cost a run in CPU time and memory. It watches a real run from
+//! outside, then reports its events again, as they are and stretched to ten minutes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,30 +16,30 @@ use process::Launcher;
 use report::terminal::Terminal;
 use report::{Reports, json};
 
-/// Far more than a run takes.
+/// The time limit for a run, with a wide margin.
 const TIMEOUT: Duration = Duration::from_secs(1800);
-/// How often the run is looked at; what it uses after the last look is not counted.
+/// The interval at which the run is measured; what it uses after the last measurement is not counted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long a run the memory is measured for.
+/// The length of the run for which memory is measured.
 const LONG_MS: u64 = 600_000;
 /// Ticks of `/proc/PID/stat` in a second, on every Linux.
 const TICKS: f64 = 100.0;
 
-/// Its flags.
+/// The flags of `cargo xtask bench reports`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often the reports are written again
+    /// Number of times that the reports are written again
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = ranges::count())]
     times: usize,
-    /// Parts of cases' names [default: all cases]
+    /// Run only cases whose name contains one of these words [default: all cases]
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// What a process has used so far.
+/// CPU time and memory of a process so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
     cpu_s: f64,
@@ -47,23 +47,23 @@ struct Used {
 }
 
 impl Used {
-    /// The most of both looks: of a process that has ended and is not yet waited for, no memory is told.
+    /// Returns the maximum of both: a process that has ended but was not waited for reports no memory.
     fn and(self, later: Option<Self>) -> Self {
         let later = later.unwrap_or(self);
         Self { cpu_s: later.cpu_s.max(self.cpu_s), peak_mb: later.peak_mb.max(self.peak_mb) }
     }
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench reports`.
 ///
 /// # Errors
-/// Where the run is not green, or its events can't be reported again.
+/// If the run fails, or its events can't be reported again.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::tempdir().context("making a folder for the run")?;
+    let folder = tempfile::tempdir().context("creating a folder for the run")?;
     let harness = watched_run(&args, &folder.path().join("run")).await?;
     let events = json::read(&folder.path().join("run/events.jsonl"))?;
     show("harness, CPU time", &Spread::of(vec![harness.cpu_s]), "s");
-    show("harness, peak of memory", &Spread::of(vec![harness.peak_mb]), "MB");
+    show("harness, peak memory", &Spread::of(vec![harness.peak_mb]), "MB");
     let before = used(std::process::id())?;
     for _ in 0..args.times {
         report_apart(folder.path().join("run"), events.clone().into_iter()).await?;
@@ -72,16 +72,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::cast_precision_loss, reason = "it is at most 1000")]
     let reports_s = (spent.cpu_s - before.cpu_s) / args.times as f64;
     show("reports of its events, CPU time", &Spread::of(vec![reports_s]), "s");
-    show("reports, part of the harness's CPU time", &Spread::of(vec![100.0 * reports_s / harness.cpu_s]), "%");
+    show("reports, share of the harness's CPU time", &Spread::of(vec![100.0 * reports_s / harness.cpu_s]), "%");
     let count = stretched(events.clone()).count();
     console::out(format_args!(
-        "{} events in a run of {} s, {count} in one of ten minutes",
+        "{} events in a run of {} s, {count} in ten minutes",
         events.len(),
         took_ms(&events) / 1000
     ));
     report_apart(folder.path().join("run"), stretched(events)).await?;
     let grown = used(std::process::id())?.peak_mb - spent.peak_mb;
-    show("reports of ten minutes, more memory", &Spread::of(vec![grown]), "MB");
+    show("reports of ten minutes, added memory", &Spread::of(vec![grown]), "MB");
     show("harness with reports of ten minutes", &Spread::of(vec![harness.peak_mb + grown]), "MB");
     Ok(Exit::Passed.into())
 }
@@ -96,7 +96,7 @@ async fn watched_run(args: &Args, folder: &Path) -> anyhow::Result<Used> {
     loop {
         tokio::select! {
             ended = &mut run => {
-                ended.context("the run to be measured is not green")?;
+                ended.context("the measured run failed")?;
                 return Ok(seen);
             }
             () = tokio::time::sleep(LOOK_EVERY) => seen = seen.and(child().and_then(|id| used(id).ok())),
@@ -104,17 +104,17 @@ async fn watched_run(args: &Args, folder: &Path) -> anyhow::Result<Used> {
     }
 }
 
-/// The only child of this process.
+/// Returns the only child of this process.
 fn child() -> Option<u32> {
     let ids = std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let is_ours = |id: &u32| fields(*id).is_ok_and(|fields| fields.get(1) == Some(&std::process::id().to_string()));
     ids.into_iter().find(is_ours)
 }
 
-/// The fields of `/proc/PID/stat` behind the program's name: state, parent, …
+/// Returns the fields of `/proc/PID/stat` after the program's name: state, parent, …
 fn fields(id: u32) -> anyhow::Result<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).context("this needs Linux")?;
-    let (_, behind) = stat.rsplit_once(") ").context("a process has a name")?;
+    let (_, behind) = stat.rsplit_once(") ").context("/proc/PID/stat has no program name")?;
     Ok(behind.split(' ').map(str::to_owned).collect())
 }
 
@@ -127,8 +127,8 @@ fn used(id: u32) -> anyhow::Result<Used> {
     Ok(Used { cpu_s: (ticks(11) + ticks(12)) / TICKS, peak_mb: peak_kb / 1000.0 })
 }
 
-/// Reports events as a run does, into its folder: the evidence is there. On one thread of its own, where each event is
-/// consumed before the next is made: what waits in the channel of a run is next to nothing.
+/// Reports events as a run does, into its folder, which has the evidence. It uses one thread, so that each event is
+/// consumed before the next is sent, since the channel of a real run is almost empty too.
 async fn report_apart(folder: PathBuf, events: impl Iterator<Item = Event> + Send + 'static) -> anyhow::Result<()> {
     let reporting = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().context("starting a runtime")?;
@@ -149,16 +149,16 @@ async fn report(folder: &Path, events: impl Iterator<Item = Event>) -> anyhow::R
     }
     drop(sender);
     let last = last.context("the run has no events")?;
-    let mut told = reports.ended(|_| last).await;
-    told.write(folder, None);
-    told.trouble.map_or(Ok(()), Err)
+    let mut report = reports.ended(|_| last).await;
+    report.write(folder, None);
+    report.trouble.map_or(Ok(()), Err)
 }
 
 fn took_ms(events: &[Event]) -> u64 {
     events.last().map_or(1, |event| event.at_ms.max(1))
 }
 
-/// The same again and again, until ten minutes are full; one beginning and one end.
+/// Repeats the events until they fill ten minutes, with one start and one end.
 fn stretched(events: Vec<Event>) -> impl Iterator<Item = Event> + Send {
     let took_ms = took_ms(&events);
     let is_start = |event: &Event| matches!(event.what, What::RunStarted { .. });
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_uses_is_read() {
+    fn cpu_time_and_memory_of_a_process_are_read() {
         let used = used(std::process::id()).unwrap();
         assert!(used.peak_mb > 1.0 && used.cpu_s >= 0.0, "{used:?}");
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench soak`: whole runs without a fault, one after another, every second one with another core busy.
-//! A single red one is a false alarm.
+//! `cargo xtask bench soak`: repeats whole runs of a correct chart, every second one with one core busy. Any failure
+//! is a false alarm.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use cluster::Choice;
 use console::exit::Exit;
 use process::Launcher;
 
-/// Far more than a run takes.
+/// The time limit for a run, with a wide margin.
 const TIMEOUT: Duration = Duration::from_secs(1200);
 
-/// Its flags.
+/// The flags of `cargo xtask bench soak`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many runs
+    /// Number of runs
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = ranges::count())]
     runs: usize,
-    /// The cluster: kind or embedded
+    /// Where to run: kind or embedded
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     cluster: Choice,
-    /// Parts of cases' names [default: all cases]
+    /// Run only cases whose name contains one of these words [default: all cases]
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// A core that is kept busy, until this is dropped.
+/// Keeps a core busy until it is dropped.
 struct Busy(Arc<AtomicBool>);
 
 impl Busy {
@@ -56,10 +56,10 @@ impl Drop for Busy {
     }
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench soak`.
 ///
 /// # Errors
-/// The first run that is not green, with where its evidence lies.
+/// The first failed run, with the path of its evidence.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
@@ -70,19 +70,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let busy = is_loaded.then(Busy::start);
         let started = Instant::now();
         let run = launcher.cmd(&xtask).args(["e2e", "--cluster", &cluster]).args(&args.words).timeout(TIMEOUT);
-        run.run().await.with_context(|| format!("run {number} of {} is not green: a false alarm", args.runs))?;
+        run.run().await.with_context(|| format!("run {number} of {} failed: a false alarm", args.runs))?;
         drop(busy);
         let taken = started.elapsed().as_secs_f64();
         console::out(format_args!(
-            "run {number} of {}: green, {taken:.1} s{}",
+            "run {number} of {}: passed in {taken:.1} s{}",
             args.runs,
-            if is_loaded { ", a core busy" } else { "" }
+            if is_loaded { ", with one core busy" } else { "" }
         ));
         if is_loaded { loaded.push(taken) } else { quiet.push(taken) }
     }
-    console::out(format_args!("{} of {} runs green", quiet.len() + loaded.len(), args.runs));
+    console::out(format_args!("{} of {} runs passed", quiet.len() + loaded.len(), args.runs));
     show("whole run", &Spread::of(quiet), "s");
-    show("whole run, another core busy", &Spread::of(loaded), "s");
+    show("whole run, one core busy", &Spread::of(loaded), "s");
     Ok(Exit::Passed.into())
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_core_is_busy_until_it_is_let_go() {
+    fn a_core_is_busy_until_it_is_dropped() {
         let busy = Busy::start();
         let stop = busy.0.clone();
         assert!(!stop.load(Ordering::Relaxed));

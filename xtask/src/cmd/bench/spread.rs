@@ -1,22 +1,22 @@
-//! Least, median and greatest of a number that was measured several times.
+//! Minimum, median and maximum of a repeated measurement.
 
 use std::fmt;
 
-/// What came of measuring a number several times.
+/// Minimum, median and maximum of a repeated measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
-    /// How often it was measured.
+    /// The number of measurements.
     pub count: usize,
-    /// The least.
+    /// The minimum.
     pub min: f64,
-    /// The middle one; of an even number, the mean of the two in the middle.
+    /// The median; for an even number of measurements, the mean of the two in the middle.
     pub median: f64,
-    /// The greatest.
+    /// The maximum.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of these; of none, no number.
+    /// Returns the spread of these numbers, or NaN if there are none.
     pub fn of(mut measured: Vec<f64>) -> Self {
         measured.sort_by(f64::total_cmp);
         let at = |index: usize| measured.get(index).copied().unwrap_or(f64::NAN);
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_in_one_line() {
+    fn it_is_printed_in_one_line() {
         assert_eq!(Spread::of(vec![1.0, 2.25, 3.0]).to_string(), "min 1.00  median 2.25  max 3.00  of 3");
     }
 }

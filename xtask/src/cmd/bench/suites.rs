@@ -1,4 +1,4 @@
-//! `cargo xtask bench suites`: what all suites side by side on one cluster take, against the longest of them alone.
+//! `cargo xtask bench suites`: compares all suites in parallel on one cluster with the longest of them alone.
 
 use std::process::ExitCode;
 
@@ -9,24 +9,24 @@ use crate::cmd::ranges;
 use console::exit::Exit;
 use suite::load;
 
-/// How much longer than the longest one all together may take.
+/// The budget for the time of all suites together, relative to the longest one alone.
 const RATIO_BUDGET: f64 = 2.5;
 
-/// Its flags.
+/// The flags of `cargo xtask bench suites`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often each is measured
+    /// Number of measurements of each
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench suites`.
 ///
 /// # Errors
-/// Where a run is not green.
+/// If a run fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suites = load::all().context("the suites below helm/")?;
     let run = BenchRun::prepare(args.verbose).await?;
@@ -38,9 +38,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         longest = longest.max(alone.median);
     }
     let together = seconds(args.runs, async || run.e2e("all", &[]).await).await?;
-    show("all of them side by side", &together, "s");
+    show("all suites in parallel", &together, "s");
     let ratio = together.median / longest;
     let verdict = if ratio <= RATIO_BUDGET { "kept" } else { "exceeded" };
-    console::out(format_args!("{:<40} {ratio:.2}; budget {RATIO_BUDGET}: {verdict}", "against the longest one"));
+    console::out(format_args!("{:<40} {ratio:.2}; budget {RATIO_BUDGET}: {verdict}", "relative to the longest one"));
     Ok(Exit::Passed.into())
 }

@@ -10,16 +10,16 @@ use super::up;
 use cluster::{lease, sweep};
 use console::exit::Exit;
 
-/// How long stopping a cluster may take.
+/// The time limit for stopping a cluster.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whether a process waits for nothing but to be told to end: one of `up`, or of a run that kept its cluster.
+/// Whether a process only waits for a signal: one of `up`, or of a run that kept its cluster.
 fn stays(record: &lease::LeaseRecord) -> bool {
     let embedded = |resource: &lease::Resource| matches!(resource, lease::Resource::EmbeddedCluster(_));
     record.run_id.starts_with(up::PREFIX) || (record.kept && record.resources.iter().any(embedded))
 }
 
-/// Runs it.
+/// Runs `cargo xtask cluster down`.
 ///
 /// # Errors
 /// If a process doesn't end in time.
@@ -32,22 +32,22 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     }
     for run in running {
         let pid = Pid::from_raw(run.record.owner.pid).context("a lease without a process")?;
-        kill_process(pid, Signal::TERM).with_context(|| format!("asking process {} to end", run.record.owner.pid))?;
+        kill_process(pid, Signal::TERM).with_context(|| format!("stopping process {}", run.record.owner.pid))?;
         let gone = async {
             while lease::is_running(&run.record.owner) {
-                // Another process's end can't be watched without being its parent.
+                // Only the parent of a process can wait for its end.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         if tokio::time::timeout(DOWN_TIMEOUT, gone).await.is_err() {
             bail!(
-                "{}: process {} is still there after {} s",
+                "{}: process {} still runs after {} s",
                 run.record.run_id,
                 run.record.owner.pid,
                 DOWN_TIMEOUT.as_secs()
             );
         }
-        console::out(format_args!("{} is down", run.record.run_id));
+        console::out(format_args!("stopped {}", run.record.run_id));
     }
     Ok(Exit::Passed.into())
 }

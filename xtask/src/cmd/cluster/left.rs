@@ -1,4 +1,4 @@
-//! What earlier runs left behind: clusters of this host's leases, kind clusters without a lease, and namespaces on an
+//! Leftovers of earlier runs: clusters in this host's leases, kind clusters without a lease, and namespaces on an
 //! existing cluster.
 
 use std::path::PathBuf;
@@ -15,25 +15,25 @@ use tools::Name;
 /// The flags of `list` and `sweep`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also look for namespaces of runs on the existing cluster of this kubeconfig context
+    /// Also look for namespaces on the existing cluster of this kubeconfig context
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// The kubeconfig that has the context [default: where kubectl looks]
+    /// Kubeconfig with this context [default: kubectl's]
     #[arg(long, value_name = "FILE", requires = "context")]
     kubeconfig: Option<PathBuf>,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
 impl Args {
-    /// Starts kind and docker.
+    /// Returns the launcher for kind and docker.
     pub(super) fn launcher(&self) -> Launcher {
         Launcher::light(self.verbose)
     }
 }
 
-/// Prints a line for each.
+/// Prints one line for each leftover.
 ///
 /// # Errors
 /// If the leases or the namespaces can't be read.
@@ -41,7 +41,8 @@ pub(super) async fn print(launcher: &Launcher, client: Option<&kube::Client>) ->
     let runs = sweep::runs(&lease::folder()?)?;
     let mut left: Vec<_> = runs.iter().flat_map(of_run).collect();
     left.extend(strangers(launcher, &runs).await.iter().map(|name| {
-        format!("{:<15} kind cluster {name}: not of this host; `kind delete cluster --name {name}`", "without a lease")
+        let fix = format!("if nobody uses it, run `kind delete cluster --name {name}`");
+        format!("{:<15} kind cluster {name}: not created by this host; {fix}", "without a lease")
     }));
     if let Some(client) = client {
         left.extend(namespaces::all(client).await?.iter().map(namespace));
@@ -50,12 +51,12 @@ pub(super) async fn print(launcher: &Launcher, client: Option<&kube::Client>) ->
         console::out(line);
     }
     if left.is_empty() {
-        console::out("nothing is left of any run");
+        console::out("earlier runs left nothing behind");
     }
     Ok(())
 }
 
-/// To the cluster that was named.
+/// Returns a client for the existing cluster of `--context`.
 pub(super) async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
     let Some(context) = &args.context else { return Ok(None) };
     let file = match &args.kubeconfig {
@@ -79,13 +80,13 @@ fn namespace(found: &namespaces::Found) -> String {
 fn word(state: Option<State>) -> &'static str {
     match state {
         Some(State::Held) => "in use",
-        Some(State::Kept) => "left on purpose",
+        Some(State::Kept) => "kept",
         Some(State::Abandoned) => "abandoned",
         None => "without a lease",
     }
 }
 
-/// Clusters with a name of ours that no lease of this host knows: another host's on the same Docker, perhaps in use.
+/// Returns kind clusters of Chartproof without a lease on this host: another host with the same Docker may use them.
 async fn strangers(launcher: &Launcher, runs: &[sweep::LeasedRun]) -> Vec<String> {
     let Ok(docker) = tools::Docker::find(launcher).await else { return vec![] };
     drop(docker);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::left::{self, Args};
 use console::exit::Exit;
 
-/// Runs it.
+/// Runs `cargo xtask cluster list`.
 ///
 /// # Errors
 /// If the leases or the named cluster can't be read.

@@ -10,27 +10,30 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-/// Its flags.
+use super::examples;
+
+/// The flags of `cargo xtask cluster`.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
 }
 
-/// What to do.
+/// The subcommands of `cargo xtask cluster`.
 #[derive(Subcommand)]
 enum Command {
-    /// Start an embedded cluster, print how to reach it, and keep it until Ctrl-C or `cargo xtask cluster down`
+    /// Start an embedded cluster for helm and kubectl; it runs until Ctrl-C or `cluster down`
+    #[command(after_help = examples::CLUSTER_UP)]
     Up(up::Args),
-    /// Stop every cluster that `up` started, and every embedded cluster that a run kept
+    /// Stop all embedded clusters that `cluster up` started or a run kept
     Down,
-    /// List what earlier runs left behind
+    /// List clusters and namespaces that earlier runs left behind
     List(left::Args),
-    /// Delete what earlier runs left behind and no living run needs, also what was kept on purpose
+    /// Delete what `cluster list` shows, including kept clusters, unless it is in use
     Sweep(left::Args),
 }
 
-/// Runs it.
+/// Runs `cargo xtask cluster`.
 ///
 /// # Errors
 /// If a cluster can't be started, loaded or stopped, or the leases can't be read.

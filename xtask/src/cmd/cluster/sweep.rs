@@ -6,10 +6,10 @@ use super::left::{self, Args};
 use cluster::{lease, namespaces, sweep};
 use console::exit::Exit;
 
-/// Runs it.
+/// Runs `cargo xtask cluster sweep`.
 ///
 /// # Errors
-/// If the leases can't be read. If something can't be deleted, the exit code is 3, after everything was tried.
+/// If the leases can't be read. If something can't be deleted, the exit code is 3 after everything was tried.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (launcher, client) = (args.launcher(), left::client(args).await?);
     let mut lines = sweep::sweep(&launcher, &lease::folder()?, true).await?;

@@ -1,4 +1,4 @@
-//! `cargo xtask cluster up`: an embedded cluster for helm and kubectl, until it is stopped.
+//! `cargo xtask cluster up`: runs an embedded cluster for helm and kubectl until it is stopped.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,18 +10,18 @@ use console::exit::Exit;
 use console::interrupt::Interrupt;
 use process::{Launcher, quote};
 
-/// The first part of the ids of what this command starts.
+/// The prefix of the ids of these clusters.
 pub(super) const PREFIX: &str = "up-";
 
-/// Its flags.
+/// The flags of `cargo xtask cluster up`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Load this image archive; can be repeated
+    /// Image archive to load; can be repeated
     #[arg(long = "image", value_name = "ARCHIVE")]
     images: Vec<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `cargo xtask cluster up`.
 ///
 /// # Errors
 /// If the cluster can't be started, loaded or stopped.
@@ -30,9 +30,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let leases = lease::folder()?;
     let id = format!("{PREFIX}{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let folder = leases.with_file_name("clusters").join(&id);
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let told = format!("what is left is in {}", folder.display());
-    let interrupt = Interrupt::listen(move || told.clone())?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let message = format!("the files of the cluster are in {}", folder.display());
+    let interrupt = Interrupt::listen(move || message.clone())?;
     let cluster = prepare(&id, &folder, &leases).await?;
     let kept = serve(&cluster, &archives, &interrupt).await;
     cluster.delete().await?;
@@ -54,14 +54,17 @@ async fn prepare(id: &str, folder: &Path, leases: &Path) -> anyhow::Result<Clust
     cluster.context("preflight found neither a problem nor a cluster")
 }
 
-/// Starts it, says how to reach it, and waits for a signal.
+/// Starts the cluster, prints how to reach it, and waits for a signal.
 async fn serve(cluster: &Cluster, archives: &[images::Archive], interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
     let access = cluster.create().await?;
     cluster.load_images(archives).await?;
-    // From now on, `--reuse` may work on it.
+    // From now on, `--reuse` may use it.
     cluster.keep().await?;
     console::out(format_args!("export KUBECONFIG={}", quote(&access.kubeconfig.display().to_string())));
-    console::err(format_args!("context {}; Ctrl-C or `cargo xtask cluster down` ends it", access.context));
+    console::err(format_args!(
+        "context {}; stop the cluster with Ctrl-C or `cargo xtask cluster down`",
+        access.context
+    ));
     interrupt.cancel.cancelled().await;
     Ok(Exit::Passed.into())
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench e2e`: the plain sequence of a shell script, our same steps and our whole run, in turn; with the
-//! usual values, with those of the topologies, and the ratios.
+//! `cargo xtask bench e2e`: measures a plain shell script, the same steps in Chartproof, and a whole run, in turn. It
+//! uses the usual values and those of the topologies, and prints the ratios.
 
 mod ours;
 mod plain;
@@ -27,31 +27,31 @@ use tools::{self, Name};
 
 /// The usual values, relative to the chart.
 const USUAL: &str = "ci/usual-values.yaml";
-/// Name of the image under test in the plain sequence.
+/// The name of the image under test in the plain script.
 const IMAGE: &str = "chartproof/stand-in:dev";
 
 fn image() -> anyhow::Result<Reference> {
     IMAGE.parse().map_err(|error| anyhow::anyhow!("{IMAGE}: {error}"))
 }
 
-/// Its flags.
+/// The flags of `cargo xtask bench e2e`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often each is measured
+    /// Number of measurements of each
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = ranges::count())]
     runs: usize,
-    /// The cluster: kind or embedded
+    /// Where to run: kind or embedded
     #[arg(long, value_name = "CLUSTER", default_value_t = Choice::Kind)]
     cluster: Choice,
-    /// The suite file, or a chart's folder that has an e2e.toml
+    /// Suite file, or folder with an e2e.toml
     #[arg(long, value_name = "PATH", default_value = load::DEFAULT)]
     suite: PathBuf,
-    /// Show every command line
+    /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// What is deployed, out of the suite.
+/// The parts of the suite that are deployed.
 pub struct Subject {
     chart: PathBuf,
     release: String,
@@ -63,11 +63,11 @@ pub struct Subject {
     three: Topology,
     scale: String,
     image: Vec<String>,
-    /// Our cases that do what the plain sequence does.
+    /// The cases that match the steps of the plain script.
     cases: Vec<String>,
 }
 
-/// Seconds of what is measured, run by run.
+/// The measured seconds, run by run.
 #[derive(Default)]
 struct Taken {
     plain_usual: Vec<Vec<Step>>,
@@ -78,13 +78,13 @@ struct Taken {
     whole_cases: Vec<Vec<Timed>>,
 }
 
-/// Runs it.
+/// Runs `cargo xtask bench e2e`.
 ///
 /// # Errors
-/// Where a run is not green: it is no measurement.
+/// If a run fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !matches!(args.cluster, Choice::Kind | Choice::Embedded) {
-        return Err(usage(format!("--cluster {}: it is kind or embedded that can be measured", args.cluster)));
+        return Err(usage(format!("--cluster {}: only kind and embedded can be measured", args.cluster)));
     }
     let suite = load::read(&args.suite, &cases::kinds())?;
     let subject = Subject::of(&suite)?;
@@ -106,11 +106,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         taken.whole.push(seconds);
         taken.whole_cases.push(cases);
     }
-    taken.tell(&args.cluster);
+    taken.print(&args.cluster);
     Ok(Exit::Passed.into())
 }
 
-/// The tools, and on kind the images in Docker: a CI job has them from the job that built them.
+/// Finds the tools and, for kind, gets the images into Docker, so that they don't count: in CI, an earlier job builds
+/// them.
 async fn prepare<'a>(
     launcher: &'a Launcher,
     cluster: &'a Choice,
@@ -141,7 +142,8 @@ async fn prepare<'a>(
 
 impl Subject {
     /// # Errors
-    /// Where the suite has nothing like the plain sequence: a StatefulSet, HTTP, a topology with a kill of each size.
+    /// If the suite lacks a part of the plain script: a StatefulSet, HTTP, a topology with `pod_kill` and one with
+    /// `pod_kill_leader`.
     fn of(suite: &Suite) -> anyhow::Result<Self> {
         let http = suite.http.as_ref().context("the suite has no [http]")?;
         let workload = suite.workload.as_ref().context("the suite has no [workload]")?;
@@ -170,12 +172,12 @@ impl Subject {
         })
     }
 
-    /// The chart's own values, with the usual ones on top.
+    /// Returns the usual values on top of the chart's own.
     fn usual(&self, topology: &Topology) -> Values {
         self.values(vec![self.chart.join(USUAL)], vec![format!("{}={}", self.scale, topology.replicas)])
     }
 
-    /// Those of a topology.
+    /// Returns the values of a topology.
     fn own(&self, topology: &Topology) -> Values {
         self.values(topology.values.iter().map(|file| self.chart.join(file)).collect(), topology.set.clone())
     }
@@ -186,30 +188,30 @@ impl Subject {
 }
 
 impl Taken {
-    fn tell(&self, cluster: &Choice) {
+    fn print(&self, cluster: &Choice) {
         let total =
             |runs: &[Vec<Step>]| Spread::of(runs.iter().map(|steps| steps.iter().map(|step| step.1).sum()).collect());
         let (plain_usual, plain_ours) = (total(&self.plain_usual), total(&self.plain_ours));
         let of = |seconds: &[f64]| Spread::of(seconds.to_vec());
         let (steps_usual, steps_ours, whole) = (of(&self.steps_usual), of(&self.steps_ours), of(&self.whole));
         console::out(format_args!("on {cluster}"));
-        show("plain sequence, usual values", &plain_usual, "s");
-        show("plain sequence, our values", &plain_ours, "s");
-        show("our same steps, usual values", &steps_usual, "s");
-        show("our same steps, our values", &steps_ours, "s");
-        show("our whole run", &whole, "s");
+        show("plain script, usual values", &plain_usual, "s");
+        show("plain script, topology's values", &plain_ours, "s");
+        show("same steps, usual values", &steps_usual, "s");
+        show("same steps, topology's values", &steps_ours, "s");
+        show("whole run", &whole, "s");
         let ratio = |name: &str, ours: &Spread, plain: &Spread| {
             console::out(format_args!("{name:<40} {:.2}", ours.median / plain.median));
         };
-        ratio("same steps, usual values on both sides", &steps_usual, &plain_usual);
-        ratio("same steps, our values on both sides", &steps_ours, &plain_ours);
-        ratio("same steps, each with its own values", &steps_ours, &plain_usual);
-        ratio("whole run to plain sequence", &whole, &plain_usual);
-        table("plain sequence, usual values, step by step", &self.plain_usual);
-        table("plain sequence, our values, step by step", &self.plain_ours);
+        ratio("ratio of same steps, usual values", &steps_usual, &plain_usual);
+        ratio("ratio of same steps, topology's values", &steps_ours, &plain_ours);
+        ratio("ratio of same steps, each its own values", &steps_ours, &plain_usual);
+        ratio("ratio of whole run to plain script", &whole, &plain_usual);
+        table("plain script, usual values, step by step", &self.plain_usual);
+        table("plain script, topology's values, step by step", &self.plain_ours);
         let cases =
             self.whole_cases.iter().map(|run| run.iter().map(|timed| (timed.case.clone(), timed.took())).collect());
-        table("our whole run, case by case", &cases.collect::<Vec<_>>());
+        table("whole run, case by case", &cases.collect::<Vec<_>>());
         console::out(format_args!("critical path of the last whole run"));
         for timed in critical_path(self.whole_cases.last().map_or(&[], Vec::as_slice)) {
             console::out(format_args!(
@@ -223,7 +225,7 @@ impl Taken {
     }
 }
 
-/// The median of each step over all runs, in the first run's order.
+/// Prints the median of each step over all runs, in the order of the first run.
 fn table(title: &str, runs: &[Vec<Step>]) {
     let mut seconds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, took) in runs.iter().flatten() {

@@ -1,4 +1,4 @@
-//! Our runs: the binary itself, and what its events tell of where the time went.
+//! Runs of Chartproof: starts the binary, and reads from its events where the time went.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use events::{Event, What};
 use process::Launcher;
 use report::json;
 
-/// Far more than it takes.
+/// The time limit for a run, with a wide margin.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Starts runs.
@@ -21,7 +21,7 @@ pub struct Ours<'a> {
     pub suite: &'a Path,
 }
 
-/// A case, when it began and when it ended, in seconds since the start of its run.
+/// A case with its start and end, in seconds since the start of its run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timed {
     pub case: String,
@@ -30,14 +30,14 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// How long it took.
+    /// Returns how many seconds it took.
     pub fn took(&self) -> f64 {
         self.ended - self.began
     }
 }
 
 impl Ours<'_> {
-    /// Runs these cases, or all of them; answers the seconds of the whole run and of each case.
+    /// Runs these cases, or all if none is given; returns the seconds of the whole run and the times of each case.
     pub async fn run(&self, cases: &[String], values: Option<&Path>) -> anyhow::Result<(f64, Vec<Timed>)> {
         let dir = tempfile::tempdir()?;
         let mut cmd = self.launcher.cmd(&self.xtask).args(["e2e", "--cluster", &self.cluster.to_string()]);
@@ -55,7 +55,7 @@ impl Ours<'_> {
     }
 }
 
-/// The cases of a run, in the order in which they ended.
+/// Returns the cases of a run, in the order in which they ended.
 pub fn timed(events: &[Event]) -> Vec<Timed> {
     let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
     let mut began = BTreeMap::new();
@@ -74,8 +74,8 @@ pub fn timed(events: &[Event]) -> Vec<Timed> {
     cases
 }
 
-/// The chain of cases that decided how long the run took: from the one that ended last back, each time to the one that
-/// had ended last when it began.
+/// Returns the chain of cases that determined the duration of the run. It goes back from the case that ended last,
+/// each time to the case that was the last to end before that one began.
 pub fn critical_path(cases: &[Timed]) -> Vec<&Timed> {
     let mut path: Vec<&Timed> = Vec::new();
     let mut before = f64::INFINITY;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_leads_through_what_was_waited_for() {
+    fn the_path_follows_the_cases_that_others_waited_for() {
         let mut events: Vec<_> = [
             case("create", 0, 20_000),
             case("load", 100, 9_000),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_that_took_no_time_does_not_go_round_for_ever() {
+    fn a_case_that_took_no_time_causes_no_endless_loop() {
         let events = [case("a", 0, 0), case("b", 0, 5)].concat();
         assert_eq!(critical_path(&timed(&events)).len(), 1);
     }

@@ -1,4 +1,4 @@
-//! The plain sequence: a shell script of kind, helm, kubectl and curl, each step timed by the script.
+//! The plain script: kind, helm, kubectl and curl in a shell script that times each step.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use tools::helm::Values;
 use tools::{Tool, pins};
 
 const SCRIPT: &str = include_str!("plain.sh");
-/// Far more than it takes.
+/// The time limit for the script, with a wide margin.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// What the script works with.
+/// The inputs of the script.
 pub struct Plain<'a> {
     pub launcher: &'a Launcher,
     pub subject: &'a Subject,
@@ -28,7 +28,7 @@ pub struct Plain<'a> {
     pub images: Vec<String>,
     pub helm: Tool,
     pub kubectl: Tool,
-    /// None where the cluster is not kind's.
+    /// Set only for a kind cluster.
     pub kind: Option<Tool>,
     /// This program.
     pub xtask: PathBuf,
@@ -38,9 +38,9 @@ pub struct Plain<'a> {
 pub type Step = (String, f64);
 
 impl Plain<'_> {
-    /// Runs it with these values; answers its steps.
+    /// Runs the script with these values; returns its steps.
     pub async fn run(&self, one: &Values, three: &Values) -> anyhow::Result<Vec<Step>> {
-        let dir = tempfile::tempdir().context("making a folder")?;
+        let dir = tempfile::tempdir().context("creating a folder for the script")?;
         let script = dir.path().join("plain.sh");
         std::fs::write(&script, SCRIPT).with_context(|| format!("writing {}", script.display()))?;
         let mut cmd = self.launcher.cmd("sh").arg(&script).timeout(TIMEOUT);
@@ -78,19 +78,19 @@ impl Plain<'_> {
     }
 }
 
-/// A port that nobody listens on right now.
+/// Returns a port that is free at the moment.
 fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?.port())
 }
 
-/// The script's lines: `install-one 12345`.
-fn steps(told: &str) -> anyhow::Result<Vec<Step>> {
+/// Parses the script's lines, such as `install-one 12345`.
+fn steps(output: &str) -> anyhow::Result<Vec<Step>> {
     let step = |line: &str| {
         let (name, ms) = line.split_once(' ')?;
         Some((name.to_owned(), ms.parse::<f64>().ok()? / 1000.0))
     };
-    told.lines().map(|line| step(line).with_context(|| format!("the plain sequence says {line:?}"))).collect()
+    output.lines().map(|line| step(line).with_context(|| format!("unexpected output of plain.sh: {line:?}"))).collect()
 }
 
 #[cfg(test)]
@@ -100,6 +100,6 @@ mod tests {
     #[test]
     fn steps_are_read_as_seconds() {
         assert_eq!(steps("create 29100\nload 50\n").unwrap(), [("create".to_owned(), 29.1), ("load".to_owned(), 0.05)]);
-        assert_eq!(steps("oops\n").unwrap_err().to_string(), "the plain sequence says \"oops\"");
+        assert_eq!(steps("oops\n").unwrap_err().to_string(), "unexpected output of plain.sh: \"oops\"");
     }
 }
