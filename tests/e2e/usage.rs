@@ -124,7 +124,7 @@ fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback(
     let scene = Scene { env, ..Scene::new() };
     let ended = scene.run(&scene.command(&["--suite", &suite().display().to_string(), "chart::lint"]));
     assert_eq!(ended.code, 3, "{}", ended.told());
-    assert!(ended.stderr.contains("docker does not answer"), "{}", ended.told());
+    assert!(ended.stderr.contains("docker is unavailable"), "{}", ended.told());
 }
 
 #[test]

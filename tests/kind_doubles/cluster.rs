@@ -262,7 +262,7 @@ async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
     drop(scene.cluster().await);
     assert_eq!(scene.doubles.count("node-image-pull"), 1);
     let notes = scene.notes().join("\n");
-    assert!(notes.contains("docker does not have it yet, and pulls it"), "{notes}");
+    assert!(notes.contains("not in docker yet, pulling"), "{notes}");
 }
 
 #[tokio::test]
@@ -416,7 +416,7 @@ async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
     let mut problems = Problems::default();
     assert!(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap().is_none());
     let message = problems.into_result().unwrap_err().to_string();
-    assert!(message.contains("docker does not answer: Cannot connect to the Docker daemon"), "{message}");
+    assert!(message.contains("docker is unavailable: Cannot connect to the Docker daemon"), "{message}");
     assert!(message.contains("fix: start its daemon, or use `--cluster embedded`"), "{message}");
 
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
@@ -424,7 +424,7 @@ async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
     let cluster = cluster::prepare(&scene.launcher, &auto, &mut problems).await.unwrap().unwrap();
     assert_eq!(cluster.name(), "embedded");
     let said = cluster.describe();
-    assert!(said.starts_with("the embedded cluster, because docker does not answer: Cannot connect"), "{said}");
+    assert!(said.starts_with("the embedded cluster, because docker is unavailable: Cannot connect"), "{said}");
 
     let ci = cluster::Request { ci: true, ..auto };
     let mut problems = Problems::default();

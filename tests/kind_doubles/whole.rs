@@ -310,7 +310,7 @@ fn without_docker_nothing_is_created_and_the_exit_code_is_3() {
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert!(ended.stderr.contains("one thing is in the way, and nothing was created"), "{}", ended.told());
-    assert!(ended.stderr.contains("docker does not answer: Cannot connect to the Docker daemon"), "{}", ended.told());
+    assert!(ended.stderr.contains("docker is unavailable: Cannot connect to the Docker daemon"), "{}", ended.told());
     assert_eq!(user.doubles.lines(), ["docker --version", "docker version --format json", "kind version"]);
 }
 

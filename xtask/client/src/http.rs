@@ -80,7 +80,7 @@ impl Connection {
         let not_sent = |why: String| Failure::NotSent(format!("connecting to {to}: {why}"));
         let stream = match tokio::time::timeout(timeout, TcpStream::connect(to)).await {
             Ok(stream) => stream.map_err(|error| not_sent(error.to_string()))?,
-            Err(_) => return Err(not_sent(format!("not within {} ms", timeout.as_millis()))),
+            Err(_) => return Err(not_sent(format!("timed out after {} ms", timeout.as_millis()))),
         };
         stream.set_nodelay(true).map_err(|error| not_sent(error.to_string()))?;
         let peer = stream.peer_addr().map_or_else(|_| to.to_owned(), |address| address.to_string());

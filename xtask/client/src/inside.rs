@@ -122,7 +122,7 @@ fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
 async fn ask(to: &str, request: Option<&Request>, timeout: Duration) -> Result<String, String> {
     let Some(request) = request else {
         let connecting = tokio::time::timeout(timeout, TcpStream::connect(to)).await;
-        let connected = connecting.map_err(|_| format!("{to}: not within {} ms", timeout.as_millis()))?;
+        let connected = connecting.map_err(|_| format!("{to}: timed out after {} ms", timeout.as_millis()))?;
         return connected.map(|_| String::new()).map_err(|error| format!("{to}: {error}"));
     };
     let mut connection = Connection::open(to, timeout).await.map_err(|failure| failure.to_string())?;

@@ -96,7 +96,7 @@ pub async fn prepare(
         (Choice::Auto | Choice::Kind, Some(Ok(docker))) => with_kind(launcher, request, docker, lease, problems).await,
         (Choice::Auto, Some(Err(reason))) if !request.ci => instead(launcher, request, &reason, lease, problems),
         (Choice::Auto | Choice::Kind, Some(Err(NoDocker { reason, fix }))) => {
-            problems.add(format!("docker does not answer: {reason}"), fix);
+            problems.add(format!("docker is unavailable: {reason}"), fix);
             drop(kind_tool(launcher, problems).await);
             Ok(None)
         }
@@ -246,10 +246,10 @@ fn instead(
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
     if request.kind_config.is_some() || request.node_image.is_some() {
-        problems.add(format!("docker does not answer: {}", reason.reason), reason.fix.clone());
+        problems.add(format!("docker is unavailable: {}", reason.reason), reason.fix.clone());
         return Ok(None);
     }
-    in_process(launcher, request, format!(", because docker does not answer: {}", reason.reason), lease, problems)
+    in_process(launcher, request, format!(", because docker is unavailable: {}", reason.reason), lease, problems)
 }
 
 fn in_process(

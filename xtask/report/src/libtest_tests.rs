@@ -32,7 +32,7 @@ fn events() -> Vec<Event> {
     let blocked_by = "caesium::r1::ready";
     let verdict = |name: &str| match name {
         "caesium::r1::ready" => {
-            Verdict::Failed { message: "1 replicas ready: not within 9 s\n  event: Unhealthy".to_owned() }
+            Verdict::Failed { message: "1 replicas ready: timed out after 9 s\n  event: Unhealthy".to_owned() }
         }
         "caesium::r1::health" => Verdict::NotRun { blocked_by: blocked_by.to_owned() },
         _ => Verdict::Passed { note: "a note".to_owned() },

@@ -154,7 +154,7 @@ impl Run {
             Some(docker) => docker.clone(),
             None => Docker::find(&self.launcher).await.map_err(|none| {
                 let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                anyhow::anyhow!("{names}: in no archive, and docker does not answer: {}; {}", none.reason, none.fix)
+                anyhow::anyhow!("{names}: in no archive, and docker is unavailable: {}; {}", none.reason, none.fix)
             })?,
         };
         let into = self.folder.join("images.tar");
