@@ -107,7 +107,7 @@ async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
     created.unwrap();
     assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
     let notes = scene.notes().join("\n");
-    assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
+    assert!(notes.contains("loading images early failed, trying again now that the cluster exists"), "{notes}");
     assert!(notes.contains("containerd.sock: timeout"), "{notes}");
     assert_eq!((scene.doubles.count("kind-load-archive-fails"), scene.doubles.count("kind-load-archive")), (1, 1));
     cluster.delete().await.unwrap();
@@ -134,8 +134,7 @@ async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
     created.unwrap();
     assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
     let notes = scene.notes().join("\n");
-    let told =
-        "again now that the cluster is there: busybox:1.36.1 was loaded without an error, but chartproof-ab12-worker";
+    let told = "again now that the cluster exists: busybox:1.36.1 was loaded without an error, but is missing on chartproof-ab12-worker";
     assert!(notes.contains(told), "{notes}");
     assert_eq!(scene.doubles.count("kind-load-archive"), 2);
     cluster.delete().await.unwrap();
@@ -171,7 +170,7 @@ async fn images_that_do_not_arrive_are_noticed() {
     let cluster = scene.cluster().await;
     cluster.create().await.unwrap();
     let message = cluster.load_images(&[scene.archive()]).await.unwrap_err().to_string();
-    let expected = "busybox:1.36.1 was loaded without an error, but chartproof-ab12-control-plane does not have it";
+    let expected = "busybox:1.36.1 was loaded without an error, but is missing on chartproof-ab12-control-plane";
     assert_eq!(message, expected);
     cluster.delete().await.unwrap();
 }
@@ -235,7 +234,7 @@ async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_take
         let mut problems = Problems::default();
         drop(cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap());
         let message = problems.into_result().unwrap_err().to_string();
-        assert!(message.starts_with("one thing is in the way") && message.contains(&lacking), "{message}");
+        assert!(message.starts_with("1 problem found before the run") && message.contains(&lacking), "{message}");
     }
     let unused = cluster::Request { unused: true, ..scene.request() };
     let mut problems = Problems::default();
@@ -281,7 +280,7 @@ async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_
     for (request, image, fix) in [
         (cluster::Request { ci: true, ..auto.clone() }, "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
         (scene.request(), "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
-        (auto, "registry.test/app:1", "`--cluster embedded` has to get it, too"),
+        (auto, "registry.test/app:1", "`--cluster embedded` needs it, too"),
     ] {
         let mut problems = Problems::default();
         assert!(
@@ -303,8 +302,8 @@ async fn docker_says_whether_the_cluster_is_still_there() {
     assert_eq!(cluster.health().await, Health::Runs);
     for words in [
         "the kind cluster chartproof-ab12 has stopped: its node chartproof-ab12-control-plane is exited",
-        "the kind cluster chartproof-ab12 is gone: Docker has no container chartproof-ab12-control-plane any more",
-        "the kind cluster chartproof-ab12 is gone with its Docker: Cannot connect to the Docker daemon",
+        "the kind cluster chartproof-ab12 is gone: docker no longer has the container chartproof-ab12-control-plane",
+        "the kind cluster chartproof-ab12 is gone, because docker has stopped: Cannot connect to the Docker daemon",
     ] {
         let Health::Gone(how) = cluster.health().await else { panic!("it is {words}") };
         assert!(how.starts_with(words), "{how}");

@@ -166,7 +166,7 @@ async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
     cluster.stop().await.unwrap();
     assert_eq!(ended.code, 0, "{}", ended.told());
     assert!(
-        ended.stderr.contains("loading images early failed, again now that the cluster is there"),
+        ended.stderr.contains("loading images early failed, trying again now that the cluster exists"),
         "{}",
         ended.told()
     );
@@ -309,7 +309,7 @@ fn without_docker_nothing_is_created_and_the_exit_code_is_3() {
     let user = User::new(&[rule("docker--version"), rule("docker-version-gone"), rule("kind-version")]);
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
-    assert!(ended.stderr.contains("one thing is in the way, and nothing was created"), "{}", ended.told());
+    assert!(ended.stderr.contains("1 problem found before the run, nothing was created"), "{}", ended.told());
     assert!(ended.stderr.contains("docker is unavailable: Cannot connect to the Docker daemon"), "{}", ended.told());
     assert_eq!(user.doubles.lines(), ["docker --version", "docker version --format json", "kind version"]);
 }

@@ -173,7 +173,7 @@ fn is_asked_again_where_a_load_failed_early(tokio: &Runtime, real: &Path) {
         created.unwrap();
         assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
         let notes = scene.notes().join("\n");
-        assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
+        assert!(notes.contains("loading images early failed, trying again now that the cluster exists"), "{notes}");
         cluster.delete().await.unwrap();
     });
     assert_eq!(scene.doubles.refused(), [""; 0]);
