@@ -81,7 +81,7 @@ fn a_health_endpoint_that_hangs_is_told_as_hanging() {
         .collect();
     let flags: Vec<&str> = tcp.iter().map(String::as_str).chain(["r1::health", "--timeout", "20"]).collect();
     let ended = with("health-hangs", &flags);
-    only(&ended, "caesium::r1::health", &["caesium-0 says that it is healthy", "no answer within 2000 ms"]);
+    only(&ended, "caesium::r1::health", &["caesium-0 says that it is healthy", "no response within 2000 ms"]);
 }
 
 #[test]

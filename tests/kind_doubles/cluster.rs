@@ -184,13 +184,16 @@ async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
     let archives = [scene.archive()];
     let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
     let message = format!("{:#}", created.unwrap_err());
-    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(
+        message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+        "{message}"
+    );
     assert!(
         message.contains("exit code 1 after") && message.contains("timed out waiting for the condition"),
         "{message}"
     );
     let message = loaded.unwrap_err().to_string();
-    assert!(message.starts_with("the cluster was not created: the control plane did not come up"), "{message}");
+    assert!(message.starts_with("the cluster was not created: the control plane did not start"), "{message}");
     cluster.export_logs(&scene.path("run/logs")).await.unwrap();
     cluster.delete().await.unwrap();
     let last = ["kind-export-logs", "kind-delete", "kind-get-clusters-none"];

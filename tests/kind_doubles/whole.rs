@@ -128,7 +128,7 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     assert!(ended.stderr.contains(kind), "{}", ended.told());
     let image = "with caesiumcloud/caesium:dev on kind";
     assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
-    let budgets = "budgets.kind.toml: what faults cost is told, and compared with nothing";
+    let budgets = "budgets.kind.toml: fault costs are reported but not checked against a budget";
     assert!(ended.stderr.contains(budgets), "{}", ended.told());
     assert_eq!(user.doubles.refused(), [""; 0]);
     assert_eq!(user.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
@@ -270,7 +270,10 @@ fn a_creation_that_fails_half_way_is_a_red_cluster_create_with_its_logs_and_exit
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), ["cluster::create"], "{}", ended.told());
     let message = ended.message("cluster::create");
-    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(
+        message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+        "{message}"
+    );
     assert!(message.contains("kind create cluster") && message.contains("exit code 1 after"), "{message}");
     for blocked in ["images::load", "caesium::r1::install"] {
         assert_eq!(ended.verdict(blocked), Some("not_run"), "{blocked}: {}", ended.told());

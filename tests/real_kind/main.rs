@@ -144,7 +144,10 @@ fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path
     tokio.block_on(async {
         let cluster = scene.cluster().await;
         let message = format!("{:#}", cluster.create().await.unwrap_err());
-        assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+        assert!(
+            message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+            "{message}"
+        );
         assert_eq!(scene.doubles.count("under-rm"), 0, "the node is there for its logs");
         cluster.export_logs(&scene.path("run/logs")).await.unwrap();
         cluster.delete().await.unwrap();

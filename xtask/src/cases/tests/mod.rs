@@ -35,7 +35,8 @@ fn a_case_takes_a_release_where_its_file_looks_at_it() {
 fn where_other_kinds_of_clusters_have_budgets_it_is_said_that_this_one_has_none() {
     let mut suite = suite::load::read(Path::new("../helm/caesium"), &super::kinds()).unwrap();
     assert_eq!(suite.not_compared("embedded"), None);
-    let told = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
+    let told =
+        "there is no ../helm/caesium/budgets.kind.toml: fault costs are reported but not checked against a budget";
     assert_eq!(suite.not_compared("kind").unwrap(), told);
     suite.budgets.clear();
     assert_eq!(suite.not_compared("kind"), None, "nothing is compared anywhere");
