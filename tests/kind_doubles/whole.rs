@@ -234,7 +234,7 @@ async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() 
     assert!(stopped.elapsed() < Duration::from_secs(40), "no case waits out its time: {}", ended.told());
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), [""; 0], "no case is to blame: {}", ended.told());
-    let told = "the run ends here: the kind cluster chartproof-";
+    let told = "ending the run: the kind cluster chartproof-";
     assert!(ended.stderr.contains(told) && ended.stderr.contains("is gone with its Docker"), "{}", ended.told());
     assert!(user.clusters().contains("kind cluster chartproof-"), "{}", user.clusters());
 }
