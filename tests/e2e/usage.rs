@@ -46,7 +46,7 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
 /// As CI leaves them behind where a variable is not set. What remains must not be a run of nothing that passes.
 #[test]
 fn empty_flags_and_filters_that_leave_nothing_are_refused() {
-    refused(&["--image", ""], "--image: it is empty");
+    refused(&["--image", ""], "--image: the value is empty");
     refused(&["--set", ""], "--set : write KEY=VALUE");
     refused(&["--set", "=x"], "--set =x: write KEY=VALUE");
     refused(&["--values", ""], "--values");

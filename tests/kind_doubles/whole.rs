@@ -235,7 +235,11 @@ async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() 
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), [""; 0], "no case is to blame: {}", ended.told());
     let told = "ending the run: the kind cluster chartproof-";
-    assert!(ended.stderr.contains(told) && ended.stderr.contains("is gone with its Docker"), "{}", ended.told());
+    assert!(
+        ended.stderr.contains(told) && ended.stderr.contains("is gone, because docker has stopped"),
+        "{}",
+        ended.told()
+    );
     assert!(user.clusters().contains("kind cluster chartproof-"), "{}", user.clusters());
 }
 
@@ -340,9 +344,9 @@ fn a_kind_that_is_too_old_is_not_used() {
     user.scene.env.push(("XDG_CACHE_HOME", shown(&user.scene.folder.path().join("cache"))));
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
-    let told = "/bin/kind is v0.27.0, which is not 0.33 or newer";
+    let told = "/bin/kind is v0.27.0, but 0.33 or newer is required";
     assert!(
-        ended.stderr.contains(told) && ended.stderr.contains("fix: or use `--cluster embedded`"),
+        ended.stderr.contains(told) && ended.stderr.contains("fix: install it, or use `--cluster embedded`"),
         "{}",
         ended.told()
     );
@@ -432,6 +436,6 @@ fn a_kept_cluster_that_is_gone_is_usage() {
     lease::write(&leases.join("ab12.json"), &record).unwrap();
     let ended = user.run(&["--reuse", "cluster::create"]);
     assert_eq!(ended.code, 2, "{}", ended.told());
-    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone: `cargo xtask cluster sweep`";
+    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone; `cargo xtask cluster sweep`";
     assert!(ended.stderr.contains(told), "{}", ended.told());
 }

@@ -161,7 +161,7 @@ fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     tokio.block_on(async {
         let cluster = scene.cluster().await;
         let message = format!("{:#}", cluster.create().await.unwrap_err());
-        assert!(message.starts_with("the node image can't be pulled: check the network, name one"), "{message}");
+        assert!(message.starts_with("the node image can't be pulled; check the network, pass one"), "{message}");
         assert!(message.contains("no such host"), "{message}");
         cluster.delete().await.unwrap();
     });

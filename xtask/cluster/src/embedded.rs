@@ -119,7 +119,7 @@ impl Embedded {
         self.lease.keep()?;
         let kubeconfig = quote(&self.dir.join("kubeconfig").display().to_string());
         Ok(format!(
-            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `cargo xtask cluster down` stops it"
+            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `cargo xtask cluster down` ends it"
         ))
     }
 

@@ -204,7 +204,7 @@ pub fn without_images(
 }
 
 async fn kind_tool(launcher: &Launcher, problems: &mut Problems) -> Option<tools::Tool> {
-    problems.take(tools::resolve(launcher, Name::Kind).await, "or use `--cluster embedded`")
+    problems.take(tools::resolve(launcher, Name::Kind).await, "install it, or use `--cluster embedded`")
 }
 
 /// Checks disk space and kernel limits, if Docker runs on this machine.

@@ -1,3 +1,5 @@
+//! Tests of image references: full and short forms, precedence of digests, malformed references.
+
 use super::*;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
