@@ -148,7 +148,7 @@ fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), ["cluster::create"], "{}", ended.told());
     let message = ended.message("cluster::create");
-    assert!(message.contains("asking the cluster for its version"), "{message}");
+    assert!(message.contains("getting the cluster's version"), "{message}");
     assert!(!scene.report().join("kubeconfig").exists() && leases(&scene).is_empty());
 }
 

@@ -59,7 +59,7 @@ fn a_replica_that_is_never_ready_is_told_with_what_it_says() {
     only(
         &ended,
         case,
-        &["1 replicas ready: not within 20 s", "0/1 ready", "Startup probe failed", "describe pod caesium-0"],
+        &["1 replicas ready: timed out after 20 s", "0/1 ready", "Startup probe failed", "describe pod caesium-0"],
     );
     assert_eq!(ended.verdict("caesium::r1::health"), Some("not_run"));
     assert!(
@@ -81,7 +81,7 @@ fn a_health_endpoint_that_hangs_is_told_as_hanging() {
         .collect();
     let flags: Vec<&str> = tcp.iter().map(String::as_str).chain(["r1::health", "--timeout", "20"]).collect();
     let ended = with("health-hangs", &flags);
-    only(&ended, "caesium::r1::health", &["caesium-0 reports itself healthy", "no answer within 2000 ms"]);
+    only(&ended, "caesium::r1::health", &["caesium-0 reports itself healthy", "no response within 2000 ms"]);
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_second_signal_ends_at_once_and_names_what_is_left() {
     let ended = scene.ended(output.status.code());
     assert_eq!(ended.code, 130, "{}", ended.told());
     let cluster = scene.report().join("cluster").display().to_string();
-    assert!(ended.stderr.contains("ending at once; left behind: embedded cluster in "), "{}", ended.told());
+    assert!(ended.stderr.contains("exiting at once; left behind: embedded cluster in "), "{}", ended.told());
     assert!(ended.stderr.contains(&cluster) && ended.stderr.contains("xtask cluster sweep"), "{}", ended.told());
     assert!(ended.verdict("cluster::delete").is_none(), "it did not wait: {}", ended.told());
     until("its processes are gone", || !left_behind(&scene).iter().any(|left| left.starts_with("process")));

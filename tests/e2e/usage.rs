@@ -28,25 +28,25 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     refused(&["--replicas", "0"], "'0' for '--replicas <N,N>': 0 is not in 1..=100");
     refused(&["--timeout", "18446744073709551615"], "18446744073709551615 is not in 1..=86400");
     refused(&["--jobs", "18446744073709551615"], "18446744073709551615 is not in 1..=1000");
-    refused(&["--cluster", "k3s"], "a cluster is one of auto, kind, embedded, context:NAME");
+    refused(&["--cluster", "k3s"], "not a cluster; expected auto, kind, embedded or context:NAME");
     refused(&["--set", "replicaCount"], "--set replicaCount: expected KEY=VALUE");
     refused(&["--values", "none.yaml"], "--values none.yaml: no such file");
     refused(&["--image", "Not A Reference"], "--image Not A Reference");
     refused(&["--image", "missing.tar"], "missing.tar");
     refused(&["r1::ready", "r1::raedy"], "no case matches \"r1::raedy\"");
-    refused(&["--reuse", "--cluster", "embedded"], "no run of this user has kept such a cluster: `cargo xtask cluster");
+    refused(&["--reuse", "--cluster", "embedded"], "no run of this user has kept such a cluster; `cargo xtask cluster");
     refused(
         &["--reuse", "--cluster", "context:x", "--allow-context", "x"],
-        "--reuse: the cluster of context:x is there",
+        "--reuse: context:x is an existing cluster; omit --reuse",
     );
-    refused(&["--reuse", "--node-image", "kindest/node:v1.36.4"], "a cluster that was kept is as it was made");
+    refused(&["--reuse", "--node-image", "kindest/node:v1.36.4"], "a kept cluster can't be changed");
     refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
 }
 
 /// As CI leaves them behind where a variable is not set. What remains must not be a run of nothing that passes.
 #[test]
 fn empty_flags_and_filters_that_leave_nothing_are_refused() {
-    refused(&["--image", ""], "--image: it is empty");
+    refused(&["--image", ""], "--image: the value is empty");
     refused(&["--set", ""], "--set : expected KEY=VALUE");
     refused(&["--set", "=x"], "--set =x: expected KEY=VALUE");
     refused(&["--values", ""], "--values");
@@ -124,7 +124,7 @@ fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback(
     let scene = Scene { env, ..Scene::new() };
     let ended = scene.run(&scene.command(&["--suite", &suite().display().to_string(), "chart::lint"]));
     assert_eq!(ended.code, 3, "{}", ended.told());
-    assert!(ended.stderr.contains("docker does not answer"), "{}", ended.told());
+    assert!(ended.stderr.contains("docker is unavailable"), "{}", ended.told());
 }
 
 #[test]

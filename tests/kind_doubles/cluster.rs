@@ -107,7 +107,7 @@ async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
     created.unwrap();
     assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
     let notes = scene.notes().join("\n");
-    assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
+    assert!(notes.contains("loading images early failed, trying again now that the cluster exists"), "{notes}");
     assert!(notes.contains("containerd.sock: timeout"), "{notes}");
     assert_eq!((scene.doubles.count("kind-load-archive-fails"), scene.doubles.count("kind-load-archive")), (1, 1));
     cluster.delete().await.unwrap();
@@ -134,8 +134,7 @@ async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
     created.unwrap();
     assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
     let notes = scene.notes().join("\n");
-    let told =
-        "again now that the cluster is there: busybox:1.36.1 was loaded without an error, but chartproof-ab12-worker";
+    let told = "again now that the cluster exists: busybox:1.36.1 was loaded without an error, but is missing on chartproof-ab12-worker";
     assert!(notes.contains(told), "{notes}");
     assert_eq!(scene.doubles.count("kind-load-archive"), 2);
     cluster.delete().await.unwrap();
@@ -171,7 +170,7 @@ async fn images_that_do_not_arrive_are_noticed() {
     let cluster = scene.cluster().await;
     cluster.create().await.unwrap();
     let message = cluster.load_images(&[scene.archive()]).await.unwrap_err().to_string();
-    let expected = "busybox:1.36.1 was loaded without an error, but chartproof-ab12-control-plane does not have it";
+    let expected = "busybox:1.36.1 was loaded without an error, but is missing on chartproof-ab12-control-plane";
     assert_eq!(message, expected);
     cluster.delete().await.unwrap();
 }
@@ -185,13 +184,16 @@ async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
     let archives = [scene.archive()];
     let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
     let message = format!("{:#}", created.unwrap_err());
-    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(
+        message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+        "{message}"
+    );
     assert!(
         message.contains("exit code 1 after") && message.contains("timed out waiting for the condition"),
         "{message}"
     );
     let message = loaded.unwrap_err().to_string();
-    assert!(message.starts_with("the cluster was not created: the control plane did not come up"), "{message}");
+    assert!(message.starts_with("the cluster was not created: the control plane did not start"), "{message}");
     cluster.export_logs(&scene.path("run/logs")).await.unwrap();
     cluster.delete().await.unwrap();
     let last = ["kind-export-logs", "kind-delete", "kind-get-clusters-none"];
@@ -235,7 +237,7 @@ async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_take
         let mut problems = Problems::default();
         drop(cluster::prepare(&scene.launcher, &request, &mut problems).await.unwrap());
         let message = problems.into_result().unwrap_err().to_string();
-        assert!(message.starts_with("one thing is in the way") && message.contains(&lacking), "{message}");
+        assert!(message.starts_with("1 problem found before the run") && message.contains(&lacking), "{message}");
     }
     let unused = cluster::Request { unused: true, ..scene.request() };
     let mut problems = Problems::default();
@@ -262,7 +264,7 @@ async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
     drop(scene.cluster().await);
     assert_eq!(scene.doubles.count("node-image-pull"), 1);
     let notes = scene.notes().join("\n");
-    assert!(notes.contains("docker does not have it yet, and pulls it"), "{notes}");
+    assert!(notes.contains("not in docker yet, pulling"), "{notes}");
 }
 
 #[tokio::test]
@@ -281,7 +283,7 @@ async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_
     for (request, image, fix) in [
         (cluster::Request { ci: true, ..auto.clone() }, "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
         (scene.request(), "busybox:1.36.1", "or use `--cluster embedded`, which has it"),
-        (auto, "registry.test/app:1", "`--cluster embedded` has to get it, too"),
+        (auto, "registry.test/app:1", "`--cluster embedded` needs it, too"),
     ] {
         let mut problems = Problems::default();
         assert!(
@@ -303,8 +305,8 @@ async fn docker_says_whether_the_cluster_is_still_there() {
     assert_eq!(cluster.health().await, Health::Runs);
     for words in [
         "the kind cluster chartproof-ab12 has stopped: its node chartproof-ab12-control-plane is exited",
-        "the kind cluster chartproof-ab12 is gone: Docker has no container chartproof-ab12-control-plane any more",
-        "the kind cluster chartproof-ab12 is gone with its Docker: Cannot connect to the Docker daemon",
+        "the kind cluster chartproof-ab12 is gone: docker no longer has the container chartproof-ab12-control-plane",
+        "the kind cluster chartproof-ab12 is gone, because docker has stopped: Cannot connect to the Docker daemon",
     ] {
         let Health::Gone(how) = cluster.health().await else { panic!("it is {words}") };
         assert!(how.starts_with(words), "{how}");
@@ -416,7 +418,7 @@ async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
     let mut problems = Problems::default();
     assert!(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap().is_none());
     let message = problems.into_result().unwrap_err().to_string();
-    assert!(message.contains("docker does not answer: Cannot connect to the Docker daemon"), "{message}");
+    assert!(message.contains("docker is unavailable: Cannot connect to the Docker daemon"), "{message}");
     assert!(message.contains("fix: start its daemon, or use `--cluster embedded`"), "{message}");
 
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
@@ -424,7 +426,7 @@ async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
     let cluster = cluster::prepare(&scene.launcher, &auto, &mut problems).await.unwrap().unwrap();
     assert_eq!(cluster.name(), "embedded");
     let said = cluster.describe();
-    assert!(said.starts_with("the embedded cluster, because docker does not answer: Cannot connect"), "{said}");
+    assert!(said.starts_with("the embedded cluster, because docker is unavailable: Cannot connect"), "{said}");
 
     let ci = cluster::Request { ci: true, ..auto };
     let mut problems = Problems::default();

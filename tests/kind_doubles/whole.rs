@@ -128,7 +128,7 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     assert!(ended.stderr.contains(kind), "{}", ended.told());
     let image = "with caesiumcloud/caesium:dev on kind";
     assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
-    let budgets = "budgets.kind.toml: what faults cost is told, and compared with nothing";
+    let budgets = "budgets.kind.toml: fault costs are reported but not checked against a budget";
     assert!(ended.stderr.contains(budgets), "{}", ended.told());
     assert_eq!(user.doubles.refused(), [""; 0]);
     assert_eq!(user.doubles.played().last_chunk().unwrap(), &["kind-delete", "kind-get-clusters-none"]);
@@ -166,7 +166,7 @@ async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
     cluster.stop().await.unwrap();
     assert_eq!(ended.code, 0, "{}", ended.told());
     assert!(
-        ended.stderr.contains("loading images early failed, again now that the cluster is there"),
+        ended.stderr.contains("loading images early failed, trying again now that the cluster exists"),
         "{}",
         ended.told()
     );
@@ -234,8 +234,12 @@ async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() 
     assert!(stopped.elapsed() < Duration::from_secs(40), "no case waits out its time: {}", ended.told());
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), [""; 0], "no case is to blame: {}", ended.told());
-    let told = "the run ends here: the kind cluster chartproof-";
-    assert!(ended.stderr.contains(told) && ended.stderr.contains("is gone with its Docker"), "{}", ended.told());
+    let told = "ending the run: the kind cluster chartproof-";
+    assert!(
+        ended.stderr.contains(told) && ended.stderr.contains("is gone, because docker has stopped"),
+        "{}",
+        ended.told()
+    );
     assert!(user.clusters().contains("kind cluster chartproof-"), "{}", user.clusters());
 }
 
@@ -270,7 +274,10 @@ fn a_creation_that_fails_half_way_is_a_red_cluster_create_with_its_logs_and_exit
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), ["cluster::create"], "{}", ended.told());
     let message = ended.message("cluster::create");
-    assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+    assert!(
+        message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+        "{message}"
+    );
     assert!(message.contains("kind create cluster") && message.contains("exit code 1 after"), "{message}");
     for blocked in ["images::load", "caesium::r1::install"] {
         assert_eq!(ended.verdict(blocked), Some("not_run"), "{blocked}: {}", ended.told());
@@ -306,8 +313,8 @@ fn without_docker_nothing_is_created_and_the_exit_code_is_3() {
     let user = User::new(&[rule("docker--version"), rule("docker-version-gone"), rule("kind-version")]);
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
-    assert!(ended.stderr.contains("one thing is in the way, and nothing was created"), "{}", ended.told());
-    assert!(ended.stderr.contains("docker does not answer: Cannot connect to the Docker daemon"), "{}", ended.told());
+    assert!(ended.stderr.contains("1 problem found before the run, nothing was created"), "{}", ended.told());
+    assert!(ended.stderr.contains("docker is unavailable: Cannot connect to the Docker daemon"), "{}", ended.told());
     assert_eq!(user.doubles.lines(), ["docker --version", "docker version --format json", "kind version"]);
 }
 
@@ -334,9 +341,9 @@ fn a_kind_that_is_too_old_is_not_used() {
     user.scene.env.push(("XDG_CACHE_HOME", shown(&user.scene.folder.path().join("cache"))));
     let ended = user.run(&["cluster::create"]);
     assert_eq!(ended.code, 3, "{}", ended.told());
-    let told = "/bin/kind is v0.27.0, which is not 0.33 or newer";
+    let told = "/bin/kind is v0.27.0, but 0.33 or newer is required";
     assert!(
-        ended.stderr.contains(told) && ended.stderr.contains("fix: or use `--cluster embedded`"),
+        ended.stderr.contains(told) && ended.stderr.contains("fix: install it, or use `--cluster embedded`"),
         "{}",
         ended.told()
     );
@@ -426,6 +433,6 @@ fn a_kept_cluster_that_is_gone_is_usage() {
     lease::write(&leases.join("ab12.json"), &record).unwrap();
     let ended = user.run(&["--reuse", "cluster::create"]);
     assert_eq!(ended.code, 2, "{}", ended.told());
-    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone: `cargo xtask cluster sweep`";
+    let told = "--reuse: the kind cluster chartproof-ab12 that run ab12 kept is gone; `cargo xtask cluster sweep`";
     assert!(ended.stderr.contains(told), "{}", ended.told());
 }

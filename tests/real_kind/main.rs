@@ -144,7 +144,10 @@ fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path
     tokio.block_on(async {
         let cluster = scene.cluster().await;
         let message = format!("{:#}", cluster.create().await.unwrap_err());
-        assert!(message.starts_with("the control plane did not come up: the exported logs hold"), "{message}");
+        assert!(
+            message.starts_with("the control plane did not start; see the kubelet's journal in the exported logs"),
+            "{message}"
+        );
         assert_eq!(scene.doubles.count("under-rm"), 0, "the node is there for its logs");
         cluster.export_logs(&scene.path("run/logs")).await.unwrap();
         cluster.delete().await.unwrap();
@@ -158,7 +161,7 @@ fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     tokio.block_on(async {
         let cluster = scene.cluster().await;
         let message = format!("{:#}", cluster.create().await.unwrap_err());
-        assert!(message.starts_with("the node image can't be pulled: check the network, name one"), "{message}");
+        assert!(message.starts_with("the node image can't be pulled; check the network, pass one"), "{message}");
         assert!(message.contains("no such host"), "{message}");
         cluster.delete().await.unwrap();
     });
@@ -173,7 +176,7 @@ fn is_asked_again_where_a_load_failed_early(tokio: &Runtime, real: &Path) {
         created.unwrap();
         assert_eq!(loaded.unwrap(), Loaded::OnNodes(scene.archive().references));
         let notes = scene.notes().join("\n");
-        assert!(notes.contains("loading images early failed, again now that the cluster is there"), "{notes}");
+        assert!(notes.contains("loading images early failed, trying again now that the cluster exists"), "{notes}");
         cluster.delete().await.unwrap();
     });
     assert_eq!(scene.doubles.refused(), [""; 0]);

@@ -78,7 +78,7 @@ fn shows(text: &str, words: &[&str]) {
 fn a_green_run_shows_every_lane(browser: &Browser) {
     let (scene, _) = ran(&["r1::pod_kill"], 0);
     let text = text(browser, &scene);
-    assert!(!text.contains("First cause"), "{text}");
+    assert!(!text.contains("First failure"), "{text}");
     shows(&text, &[" passed, 0 failed", "caesium::r1\n", "pod_kill", "faults", "caesium-0", "client caesium-0-new-0"]);
     shows(&text, &["caesium-0/caesium", "delete Pod/caesium-0", "logs of caesium-r1"]);
 }
@@ -87,7 +87,7 @@ fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
     let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=crash-loop"];
     let (scene, _) = ran(&[&["r1::health"], fault.as_slice()].concat(), 101);
     let text = text(browser, &scene);
-    shows(&text, &["1 failed", "First cause", "caesium::r1::ready", "container caesium ended 3 times"]);
+    shows(&text, &["1 failed", "First failure", "caesium::r1::ready", "container caesium ended 3 times"]);
     shows(
         &text,
         &[

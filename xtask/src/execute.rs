@@ -94,7 +94,7 @@ async fn bounded(case: &PlannedCase, cx: &CaseContext, timeout: Duration) -> any
         ended = tokio::time::timeout(timeout + OVERRUN, run) => match ended {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(anyhow!("the harness panicked: {}", panic_message(&*panic))),
-            Err(_) => Err(anyhow!("not within {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
+            Err(_) => Err(anyhow!("timed out after {} s; last seen: {}", timeout.as_secs(), cx.wait.last_state())),
         },
         () = cx.run.ending.cancel.cancelled(), if !case.spec.kind.tears_down => {
             Err(anyhow!("interrupted; last seen: {}", cx.wait.last_state()))

@@ -86,6 +86,6 @@ async fn a_node_is_started_again_also_where_a_second_interrupt_ends_the_run_at_o
     let ended = user.scene.ended(output.status.code());
     assert_eq!(ended.code, 130, "{}", ended.told());
     assert_eq!(user.doubles.count("docker-start-node"), 1, "{}", ended.told());
-    let left = "ending at once; left behind: kind cluster chartproof-";
+    let left = "exiting at once; left behind: kind cluster chartproof-";
     assert!(ended.stderr.contains(left), "no node is left stopped: {}", ended.told());
 }

@@ -1,4 +1,4 @@
-//! What an application's answers say about a record: written, read, found. Pure.
+//! What an application's responses mean for a record: written, read, found. Pure functions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,26 +8,27 @@ use crate::http::{Failure, Response};
 use crate::records::{Encoding, Find, Read, Records, Request, Write};
 use crate::template::Fill;
 
-/// Statuses that say that a write had no effect. All others leave that open, of the 4xx above all 408 (it was being
-/// worked on when time was over), 409 (a retry on the way may have found what the first try wrote) and 499.
+/// Statuses that mean that a write had no effect. All others leave that open; among 4xx these are mainly 408 (the write
+/// may have been in progress at the time-out), 409 (a retry in between may have met the result of the first attempt)
+/// and 499.
 const REFUSALS: [u16; 21] =
     [400, 401, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451];
 
 /// A record that was, or may have been, written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// What the client called it.
+    /// The key that the client chose.
     pub key: String,
-    /// What it holds.
+    /// The value.
     pub value: String,
-    /// What the application called it, once it said so.
+    /// The ID that the application assigned, once it is known.
     pub id: Option<String>,
 }
 
 /// How a write ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// Acknowledged, with the id that the application gave.
+    /// Acknowledged, with the ID that the application assigned.
     Acknowledged(Option<String>),
     /// Refused, or never sent: it had no effect.
     Failed(String),
@@ -35,103 +36,107 @@ pub enum Written {
     Unknown(String),
 }
 
-/// How a read ended: the value, none where there is no such record, or why it is not known.
+/// How a read ended: the value, none if there is no such record, or why it is unknown.
 pub type Got = Result<Option<String>, String>;
 
 impl Record {
-    /// A record that is still to be written.
+    /// Returns a record that is not written yet.
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.into(), id: None }
     }
 
-    /// What fills the requests about it.
+    /// Returns the values for the placeholders of its requests.
     pub fn fill(&self) -> Fill<'_> {
         Fill { key: &self.key, value: &self.value, id: self.id.as_deref().unwrap_or_default() }
     }
 }
 
-/// How a write ended that got this answer, or none.
-pub fn written(records: &Records, answer: Result<Response, Failure>) -> Written {
-    match answer {
-        Ok(answer) => judge_write(&records.write, &answer),
+/// Returns how a write with this response, or none, ended.
+pub fn written(records: &Records, response: Result<Response, Failure>) -> Written {
+    match response {
+        Ok(response) => judge_write(&records.write, &response),
         Err(Failure::NotSent(why)) => Written::Failed(why),
         Err(Failure::TimedOut(why) | Failure::Unanswered(why)) => Written::Unknown(why),
     }
 }
 
-/// How a read ended that got this answer, or none.
+/// Returns how a read with this response, or none, ended.
 ///
 /// # Errors
 /// Why nothing is known.
-pub fn got(records: &Records, answer: Result<Response, Failure>) -> Got {
-    judge_read(&records.read, &answer.map_err(|failure| failure.to_string())?)
+pub fn got(records: &Records, response: Result<Response, Failure>) -> Got {
+    judge_read(&records.read, &response.map_err(|failure| failure.to_string())?)
 }
 
-/// What to ask where a write was not answered.
+/// Returns the request that looks up a record whose write got no response.
 pub fn lookup(records: &Records) -> &Request {
     records.find.as_ref().map_or(&records.read.request, |find| &find.request)
 }
 
-/// The record as a [`lookup`] found it; none where it is not there.
+/// Returns the record that a [`lookup`] found; none if it does not exist.
 ///
 /// # Errors
 /// Why nothing is known.
-pub fn found(records: &Records, answer: Result<Response, Failure>, record: &Record) -> Result<Option<Record>, String> {
+pub fn found(
+    records: &Records,
+    response: Result<Response, Failure>,
+    record: &Record,
+) -> Result<Option<Record>, String> {
     let Some(find) = &records.find else {
-        return Ok(got(records, answer)?.map(|value| Record { value, ..record.clone() }));
+        return Ok(got(records, response)?.map(|value| Record { value, ..record.clone() }));
     };
-    let id = judge_find(find, &answer.map_err(|failure| failure.to_string())?, &record.value)?;
+    let id = judge_find(find, &response.map_err(|failure| failure.to_string())?, &record.value)?;
     Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
 }
 
-/// Whether the application under test can't have given this answer to a write: it says that there is no such request
-/// where it was sent, or not for us, or it is a success without what the suite says that there is in one. Something
-/// else has taken the connection.
-pub fn is_strange_to_write(write: &Write, answer: &Response) -> bool {
-    if answer.status == write.request.status {
-        return matches!(judge_write(write, answer), Written::Unknown(_));
+/// Returns whether the application under test can't have sent this response to a write: the server does not know or
+/// permit the request, or reports a success without the content that the suite defines. Something else has accepted
+/// the connection.
+pub fn is_strange_to_write(write: &Write, response: &Response) -> bool {
+    if response.status == write.request.status {
+        return matches!(judge_write(write, response), Written::Unknown(_));
     }
-    is_not_there(answer.status)
+    is_not_there(response.status)
 }
 
-/// The same for an answer to a read. That there is no such record is what others may say, too: see
-/// [`Team`](crate::team::Team).
-pub fn is_strange_to_read(read: &Read, answer: &Response) -> bool {
-    if answer.status == read.request.status {
-        return answer.json().is_err();
+/// Like [`is_strange_to_write`], for a response to a read. Another server may also report that there is no such record:
+/// see [`Team`](crate::team::Team).
+pub fn is_strange_to_read(read: &Read, response: &Response) -> bool {
+    if response.status == read.request.status {
+        return response.json().is_err();
     }
-    read.absent != Some(answer.status) && is_not_there(answer.status)
+    read.absent != Some(response.status) && is_not_there(response.status)
 }
 
-/// Statuses by which a server says that it does not know the request, or that it is not for whoever asks. Others are
-/// about the state that an application is in, and may come from it at any time: a conflict, no leader, too many requests.
+/// Returns whether a server with this status does not know or permit the request. Other statuses are about the
+/// application's state, which may return them at any time: a conflict, no leader, too many requests.
 fn is_not_there(status: u16) -> bool {
     matches!(status, 400 | 401 | 403 | 404 | 405 | 410 | 421 | 501)
 }
 
-fn judge_write(write: &Write, answer: &Response) -> Written {
-    match answer.status {
+fn judge_write(write: &Write, response: &Response) -> Written {
+    match response.status {
         status if status == write.request.status => match &write.id {
             None => Written::Acknowledged(None),
-            Some(pointer) => match answer.json().map(|body| pointer.text(&body)) {
+            Some(pointer) => match response.json().map(|body| pointer.text(&body)) {
                 Ok(Some(id)) => Written::Acknowledged(Some(id)),
-                Ok(None) => Written::Unknown(format!("the answer to the write has no {}", pointer.as_str())),
+                Ok(None) => Written::Unknown(format!("the response to the write has no {}", pointer.as_str())),
                 Err(why) => Written::Unknown(why),
             },
         },
-        // Whoever returns this is not the application: what that one did is not known.
-        status if is_not_there(status) => Written::Unknown(format!("status {status}: {}", answer.beginning())),
-        status if REFUSALS.contains(&status) => Written::Failed(format!("status {status}: {}", answer.beginning())),
-        status => Written::Unknown(format!("status {status}: {}", answer.beginning())),
+        // This is not the application's response, so the effect of the write is unknown.
+        status if is_not_there(status) => Written::Unknown(format!("status {status}: {}", response.beginning())),
+        status if REFUSALS.contains(&status) => Written::Failed(format!("status {status}: {}", response.beginning())),
+        status => Written::Unknown(format!("status {status}: {}", response.beginning())),
     }
 }
 
-fn judge_read(read: &Read, answer: &Response) -> Got {
-    if read.absent == Some(answer.status) {
+fn judge_read(read: &Read, response: &Response) -> Got {
+    if read.absent == Some(response.status) {
         return Ok(None);
     }
-    let answer = answer.clone().require(read.request.status)?;
-    let Some(value) = read.value.text(&answer.json()?) else {
+    let response = response.clone().require(read.request.status)?;
+    let Some(value) = read.value.text(&response.json()?) else {
         return Ok(None);
     };
     match read.encoding {
@@ -143,10 +148,10 @@ fn judge_read(read: &Read, answer: &Response) -> Got {
     }
 }
 
-fn judge_find(find: &Find, answer: &Response, value: &str) -> Result<Option<String>, String> {
-    let body = answer.clone().require(find.request.status)?.json()?;
+fn judge_find(find: &Find, response: &Response, value: &str) -> Result<Option<String>, String> {
+    let body = response.clone().require(find.request.status)?.json()?;
     let items = find.items.get(&body).and_then(serde_json::Value::as_array);
-    let items = items.ok_or_else(|| format!("the answer has no list at \"{}\"", find.items.as_str()))?;
+    let items = items.ok_or_else(|| format!("the response has no list at \"{}\"", find.items.as_str()))?;
     let found = items.iter().find(|item| find.value.text(item).as_deref() == Some(value));
     Ok(found.and_then(|item| find.id.text(item)))
 }
@@ -155,7 +160,7 @@ fn judge_find(find: &Find, answer: &Response, value: &str) -> Result<Option<Stri
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Response {
+    fn response(status: u16, body: &str) -> Response {
         Response { status, body: body.to_owned().into() }
     }
 
@@ -167,37 +172,37 @@ mod tests {
     #[test]
     fn a_write_is_acknowledged_refused_or_unknown() {
         let write = records().write;
-        assert_eq!(judge_write(&write, &answer(201, r#"{"id":"7"}"#)), Written::Acknowledged(Some("7".to_owned())));
-        assert!(matches!(judge_write(&write, &answer(422, "no")), Written::Failed(why) if why == "status 422: no"));
+        assert_eq!(judge_write(&write, &response(201, r#"{"id":"7"}"#)), Written::Acknowledged(Some("7".to_owned())));
+        assert!(matches!(judge_write(&write, &response(422, "no")), Written::Failed(why) if why == "status 422: no"));
         for status in [408, 409, 425, 499, 500, 502, 503, 504] {
-            let written = judge_write(&write, &answer(status, ""));
+            let written = judge_write(&write, &response(status, ""));
             assert!(matches!(written, Written::Unknown(_)), "{status}: it may have had an effect");
         }
         for status in [412, 413, 415, 422, 429] {
-            assert!(matches!(judge_write(&write, &answer(status, "")), Written::Failed(_)), "{status}: it had none");
+            assert!(matches!(judge_write(&write, &response(status, "")), Written::Failed(_)), "{status}: it had none");
         }
         for status in [400, 401, 403, 404, 405] {
-            let written = judge_write(&write, &answer(status, ""));
+            let written = judge_write(&write, &response(status, ""));
             assert!(matches!(written, Written::Unknown(_)), "{status}: this is not the application");
         }
-        assert!(matches!(judge_write(&write, &answer(200, r#"{"id":"7"}"#)), Written::Unknown(_)));
+        assert!(matches!(judge_write(&write, &response(200, r#"{"id":"7"}"#)), Written::Unknown(_)));
         assert!(
-            matches!(judge_write(&write, &answer(201, "{}")), Written::Unknown(_)),
-            "without its id it can't be read"
+            matches!(judge_write(&write, &response(201, "{}")), Written::Unknown(_)),
+            "without its ID it can't be read"
         );
     }
 
     #[test]
     fn a_read_finds_the_value_or_that_there_is_none_or_fails() {
         let mut read = records().read;
-        assert_eq!(judge_read(&read, &answer(200, r#"{"alias":"a"}"#)), Ok(Some("a".to_owned())));
-        assert_eq!(judge_read(&read, &answer(404, "")), Ok(None));
+        assert_eq!(judge_read(&read, &response(200, r#"{"alias":"a"}"#)), Ok(Some("a".to_owned())));
+        assert_eq!(judge_read(&read, &response(404, "")), Ok(None));
         assert_eq!(
-            judge_read(&read, &answer(503, "no leader")),
+            judge_read(&read, &response(503, "no leader")),
             Err("status 503 instead of 200: no leader".to_owned())
         );
         read.encoding = Encoding::Base64;
-        assert_eq!(judge_read(&read, &answer(200, r#"{"alias":"YQ=="}"#)), Ok(Some("a".to_owned())));
+        assert_eq!(judge_read(&read, &response(200, r#"{"alias":"YQ=="}"#)), Ok(Some("a".to_owned())));
     }
 
     #[test]
@@ -215,21 +220,21 @@ mod tests {
             (500, "", false),
             (503, "no leader", false),
         ] {
-            assert_eq!(is_strange_to_write(&write, &answer(status, body)), strange, "{status} {body}");
+            assert_eq!(is_strange_to_write(&write, &response(status, body)), strange, "{status} {body}");
         }
         for (status, body, strange) in
             [(200, "{}", false), (200, "<html>", true), (404, "", false), (405, "", true), (503, "no leader", false)]
         {
-            assert_eq!(is_strange_to_read(&read, &answer(status, body)), strange, "{status} {body}");
+            assert_eq!(is_strange_to_read(&read, &response(status, body)), strange, "{status} {body}");
         }
     }
 
     #[test]
     fn a_lost_answer_is_found_by_its_value() {
         let find = records().find.unwrap();
-        let list = answer(200, r#"[{"id":"1","alias":"a"},{"id":"2","alias":"b"}]"#);
+        let list = response(200, r#"[{"id":"1","alias":"a"},{"id":"2","alias":"b"}]"#);
         assert_eq!(judge_find(&find, &list, "b"), Ok(Some("2".to_owned())));
         assert_eq!(judge_find(&find, &list, "c"), Ok(None));
-        assert!(judge_find(&find, &answer(200, "{}"), "a").is_err());
+        assert!(judge_find(&find, &response(200, "{}"), "a").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! One HTTP connection, and what is known of a request that was not answered.
+//! One HTTP connection, and what is known about a request without a response.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use crate::records::Request;
 use crate::template::Fill;
 
-/// How much later than the end of a stream its reason may come.
+/// How much later than the end of a stream its reason may arrive.
 const REASON_WITHIN: Duration = Duration::from_millis(50);
 
-/// An answer, of whatever status.
+/// A response with any status.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The HTTP status.
@@ -27,14 +27,14 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The request never left: it had no effect.
+    /// The request was never sent: it had no effect.
     NotSent(String),
-    /// The request left and no answer came in time: it may have had an effect.
+    /// The request was sent, and no response arrived in time: it may have had an effect.
     TimedOut(String),
-    /// The request left and the connection ended without an answer: it may have had an effect.
+    /// The request was sent, and the connection ended without a response: it may have had an effect.
     Unanswered(String),
 }
 
@@ -56,11 +56,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Speaks HTTP over a stream to `to`. `refused` tells, at any time, why the stream was never taken by the
-    /// other end; `held` lives as long as the connection.
+    /// Opens an HTTP connection over a stream to `to`. `refused` receives the reason if the other end never accepts the
+    /// stream; `held` lives as long as the connection.
     ///
     /// # Errors
-    /// Where the stream is closed already.
+    /// If the stream is already closed.
     pub async fn over(
         to: &str,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -72,15 +72,15 @@ impl Connection {
         Ok(Self { to: to.to_owned(), peer: to.to_owned(), sender, refused, _held: held })
     }
 
-    /// Connects to `host:port` by itself.
+    /// Connects to `host:port`.
     ///
     /// # Errors
-    /// Where nobody takes the connection in time: nothing was sent.
+    /// If the connection is not accepted in time: nothing was sent.
     pub async fn open(to: &str, timeout: Duration) -> Result<Self, Failure> {
         let not_sent = |why: String| Failure::NotSent(format!("connecting to {to}: {why}"));
         let stream = match tokio::time::timeout(timeout, TcpStream::connect(to)).await {
             Ok(stream) => stream.map_err(|error| not_sent(error.to_string()))?,
-            Err(_) => return Err(not_sent(format!("not within {} ms", timeout.as_millis()))),
+            Err(_) => return Err(not_sent(format!("timed out after {} ms", timeout.as_millis()))),
         };
         stream.set_nodelay(true).map_err(|error| not_sent(error.to_string()))?;
         let peer = stream.peer_addr().map_or_else(|_| to.to_owned(), |address| address.to_string());
@@ -89,41 +89,41 @@ impl Connection {
         Ok(Self { peer, ..connection })
     }
 
-    /// The address that it is connected to, or the pod.
+    /// Returns the address or the pod to which it is connected.
     pub fn peer(&self) -> &str {
         &self.peer
     }
 
-    /// Whether another request can be sent.
+    /// Returns whether another request can be sent.
     pub fn is_open(&self) -> bool {
         !self.sender.is_closed() && self.refused.borrow().is_none()
     }
 
-    /// Sends one request and reads the whole answer.
+    /// Sends one request and reads the complete response.
     ///
     /// # Errors
-    /// Where no answer came in time.
+    /// If no response arrives in time.
     pub async fn ask(&mut self, request: &Request, fill: Fill<'_>, timeout: Duration) -> Result<Response, Failure> {
         let line = format!("{} {} of {}", request.method, request.path.fill(fill), self.to);
         let http = build(request, fill).map_err(|why| Failure::NotSent(format!("{line}: {why}")))?;
         self.sender.ready().await.map_err(|error| Failure::NotSent(format!("{line}: {error}")))?;
         match tokio::time::timeout(timeout, self.exchange(http)).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(why)) => Err(self.failure(&line, &why).await),
-            Err(_) => Err(Failure::TimedOut(format!("{line}: no answer within {} ms", timeout.as_millis()))),
+            Err(_) => Err(Failure::TimedOut(format!("{line}: no response within {} ms", timeout.as_millis()))),
         }
     }
 
     async fn exchange(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Response, String> {
-        let answer = self.sender.send_request(request).await.map_err(|error| chain(&error))?;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
+        let response = self.sender.send_request(request).await.map_err(|error| chain(&error))?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
         Ok(Response { status, body })
     }
 
-    /// Where the pod's port was closed nothing was delivered. Otherwise nobody knows.
+    /// Returns the kind of failure: nothing was sent if the pod's port was closed, otherwise it is unknown.
     async fn failure(&mut self, line: &str, why: &str) -> Failure {
-        // The reason comes on a channel of its own, and may come a little later than the end of the stream.
+        // The reason comes over a separate channel, possibly a little later than the end of the stream.
         drop(tokio::time::timeout(REASON_WITHIN, self.refused.wait_for(Option::is_some)).await);
         match self.refused.borrow().as_deref() {
             Some(reason) if reason.contains("connect") => Failure::NotSent(format!("{line}: {}", reason.trim())),
@@ -147,18 +147,18 @@ fn chain(error: &hyper::Error) -> String {
 }
 
 impl Response {
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Errors
-    /// Where it is none; the text has its beginning.
+    /// If it is not JSON, with the beginning of the body.
     pub fn json(&self) -> Result<Value, String> {
-        serde_json::from_slice(&self.body).map_err(|error| format!("{error} in the answer {}", self.beginning()))
+        serde_json::from_slice(&self.body).map_err(|error| format!("{error} in the response {}", self.beginning()))
     }
 
-    /// Refuses another status than the wanted one.
+    /// Returns the response if it has this status.
     ///
     /// # Errors
-    /// Status and beginning of the body.
+    /// Otherwise the status and the beginning of the body.
     pub fn require(self, status: u16) -> Result<Self, String> {
         if self.status == status {
             return Ok(self);
@@ -166,7 +166,7 @@ impl Response {
         Err(format!("status {} instead of {status}: {}", self.status, self.beginning()))
     }
 
-    /// The beginning of the body, for people.
+    /// Returns the beginning of the body, for messages.
     pub fn beginning(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let text = text.trim();

@@ -1,6 +1,7 @@
-//! The team inside the cluster, and what it and the harness say to each other over one connection: JSON lines.
+//! The team inside the cluster, and its protocol with the harness: JSON lines over one connection.
 //!
-//! The harness asks for the time as often as it likes, begins once, and ends with [`ClientRequest::Stop`] or by going away. The team answers with its clock, and tells each operation when it has ended, in its own time.
+//! The harness may ask for the time at any time, begins once, and ends with [`ClientRequest::Stop`] or by disconnecting.
+//! The team replies with its clock, and reports each completed operation, with times of its own clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,59 +20,59 @@ use crate::records::Request;
 use crate::team::{CompletedOperation, Task, Team};
 use crate::template::Fill;
 
-/// Where the program listens.
+/// The port on which the program listens.
 pub const PORT: u16 = 7070;
 
-/// What the harness says.
+/// A message from the harness.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientRequest {
-    /// Once: write and read there, `host:port`.
+    /// Starts writing and reading; sent once.
     Begin {
-        /// What to do.
+        /// The task.
         task: Box<Task>,
-        /// Through what.
+        /// The address to use, `host:port`.
         through: String,
     },
-    /// What time is it?
+    /// Asks for the team's time.
     Clock,
-    /// Connect to `host:port`, and make a request there where there is one.
+    /// Connects to `host:port` and sends a request, if there is one.
     Ask {
-        /// Where.
+        /// The address.
         to: String,
-        /// What; nothing is sent without it.
+        /// The request; without it, nothing is sent.
         request: Option<Request>,
-        /// After which it is given up, in milliseconds.
+        /// The time limit, in milliseconds.
         timeout_ms: u64,
     },
-    /// Finish what is under way.
+    /// Finishes the operations in progress and stops.
     Stop,
 }
 
-/// What the team answers.
+/// A message from the team.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientResponse {
     /// The team's time, in nanoseconds.
     Clock(u64),
-    /// The body of the answer, or why there is none.
+    /// The body of the response, or why there is none.
     Answered(Result<String, String>),
     /// An operation ended.
     CompletedOperation(Box<CompletedOperation>),
-    /// All have ended; nothing comes after this.
+    /// All operations have ended; this is the last message.
     Ended,
 }
 
-/// Serves one harness: works until it says stop, or is gone.
+/// Serves one harness until it sends a stop or disconnects.
 ///
 /// # Errors
-/// Where the harness says what nobody understands.
+/// If the harness sends a malformed message.
 pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result<()> {
     let began = Instant::now();
     let (read, mut write) = tokio::io::split(stream);
     let mut lines = BufReader::new(read).lines();
     let stop = CancellationToken::new();
-    // Whatever becomes of this connection, nobody goes on working for it.
+    // However this connection ends, its clients stop.
     let _stopped = stop.clone().drop_guard();
     let (sender, mut done) = mpsc::unbounded_channel();
     let mut sender = Some(sender);
@@ -80,19 +81,19 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
         tokio::select! {
             said = next(&mut lines) => match (said?, sender.take()) {
                 (Some(ClientRequest::Begin { task, through }), Some(sender)) => {
-                    // Nobody listening is no reason to stop in the middle: the team is being stopped.
+                    // A missing receiver is no error: the team is being stopped.
                     let sink = move |ended| drop(sender.send(ended));
                     start(&mut working, &Team::new(*task, began, stop.clone(), sink), &through);
                 }
-                (Some(ClientRequest::Begin { .. }), None) => bail!("begun already"),
+                (Some(ClientRequest::Begin { .. }), None) => bail!("already started"),
                 (Some(ClientRequest::Clock), unused) => {
                     sender = unused;
                     tell(&mut write, &ClientResponse::Clock(elapsed_ns(began))).await?;
                 }
                 (Some(ClientRequest::Ask { to, request, timeout_ms }), unused) => {
                     sender = unused;
-                    let answered = ask(&to, request.as_ref(), Duration::from_millis(timeout_ms)).await;
-                    tell(&mut write, &ClientResponse::Answered(answered)).await?;
+                    let result = ask(&to, request.as_ref(), Duration::from_millis(timeout_ms)).await;
+                    tell(&mut write, &ClientResponse::Answered(result)).await?;
                 }
                 (Some(ClientRequest::Stop), _) => stop.cancel(),
                 (None, _) => return Ok(()),
@@ -106,7 +107,7 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
     }
 }
 
-/// One client with a connection for each request, and one that keeps its own.
+/// Starts one client with a new connection for each request, and one that keeps its connection.
 fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
     for (name, over) in [("service", Over::Service), ("service-kept", Over::ServiceReused)] {
         let (through, timeout) = (through.to_owned(), team.timeout());
@@ -118,35 +119,35 @@ fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
     }
 }
 
-/// Connects, and asks where there is something to be asked.
+/// Connects, and sends the request if there is one.
 async fn ask(to: &str, request: Option<&Request>, timeout: Duration) -> Result<String, String> {
     let Some(request) = request else {
         let connecting = tokio::time::timeout(timeout, TcpStream::connect(to)).await;
-        let connected = connecting.map_err(|_| format!("{to}: not within {} ms", timeout.as_millis()))?;
+        let connected = connecting.map_err(|_| format!("{to}: timed out after {} ms", timeout.as_millis()))?;
         return connected.map(|_| String::new()).map_err(|error| format!("{to}: {error}"));
     };
     let mut connection = Connection::open(to, timeout).await.map_err(|failure| failure.to_string())?;
-    let answer = connection.ask(request, Fill::default(), timeout).await.map_err(|failure| failure.to_string())?;
-    let answer = answer.require(request.status)?;
-    Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    let response = connection.ask(request, Fill::default(), timeout).await.map_err(|failure| failure.to_string())?;
+    let response = response.require(request.status)?;
+    Ok(String::from_utf8_lossy(&response.body).into_owned())
 }
 
-/// The next message; none where the other end is gone.
+/// Returns the next message; none if the other end has disconnected.
 ///
 /// # Errors
-/// Where it is none.
+/// If it is malformed.
 pub async fn next<T: for<'de> Deserialize<'de>>(
     lines: &mut Lines<impl AsyncBufRead + Unpin>,
 ) -> anyhow::Result<Option<T>> {
-    // Gone in the middle of a line is gone.
+    // A line that breaks off counts as a disconnect.
     let Ok(Some(line)) = lines.next_line().await else { return Ok(None) };
-    serde_json::from_str(&line).with_context(|| format!("nobody understands {line:?}")).map(Some)
+    serde_json::from_str(&line).with_context(|| format!("malformed message {line:?}")).map(Some)
 }
 
 /// Sends a message.
 ///
 /// # Errors
-/// Where the other end is gone.
+/// If the other end has disconnected.
 pub async fn tell(write: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
@@ -154,7 +155,7 @@ pub async fn tell(write: &mut (impl AsyncWrite + Unpin), message: &impl Serializ
     Ok(write.flush().await?)
 }
 
-/// Nanoseconds since then.
+/// Returns the nanoseconds since then.
 fn elapsed_ns(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

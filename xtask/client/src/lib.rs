@@ -1,7 +1,7 @@
-//! How an application is asked for its records: requests filled in, sent over any connection, their answers judged.
+//! Writing and reading an application's records: fills in requests, sends them over any connection, judges the responses.
 //!
-//! The harness asks pods over port-forwards; the program `chartproof-client` of this crate asks from inside the
-//! cluster, through the Service. Both are the same [`team`]. Knows nothing of Kubernetes.
+//! The harness reaches pods over port-forwards; the program `chartproof-client` in this crate reaches the Service from
+//! inside the cluster. Both use the same [`team`]. It knows nothing about Kubernetes.
 
 pub mod application;
 pub mod http;

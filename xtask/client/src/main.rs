@@ -1,4 +1,4 @@
-//! `chartproof-client`: writes and reads from inside the cluster, for whoever connects and says what.
+//! `chartproof-client`: writes and reads from inside the cluster, for a harness that connects to it.
 
 use std::fmt;
 use std::io::Write;
@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
                 tokio::spawn(async move {
                     note(format_args!("{from} connected"));
                     match inside::serve(stream).await {
-                        Ok(()) => note(format_args!("{from} is done")),
+                        Ok(()) => note(format_args!("{from} disconnected")),
                         Err(error) => note(format_args!("{from}: {error:#}")),
                     }
                 });
@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Prints a line to the container's log; one that can't be written is no reason to stop.
+/// Prints a line to the container's log. Failing to write is no reason to stop.
 fn note(line: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }

@@ -1,4 +1,4 @@
-//! How records are written, read and found again, as the suite file says.
+//! How records are written, read and looked up, as the suite file defines it.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use crate::template::Template;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// The method; GET unless said.
+    /// The method; by default GET.
     #[serde(default = "default_method")]
     pub method: String,
-    /// Path and query.
+    /// The path and query.
     pub path: Template,
-    /// Headers, by their names.
+    /// The headers, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// The body, sent as JSON; none unless said.
+    /// The body, sent as JSON; by default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Template>,
-    /// The status that means success; 200 unless said.
+    /// The status that means success; by default 200.
     #[serde(default = "default_status")]
     pub status: u16,
 }
 
 impl Request {
-    /// A plain GET of a path.
+    /// Returns a plain GET of a path.
     pub fn get(path: &Template) -> Self {
         Self {
             method: default_method(),
@@ -40,7 +40,7 @@ impl Request {
     }
 }
 
-/// How a record is written, read and found again.
+/// How a record is written, read and looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
@@ -50,7 +50,7 @@ pub struct Records {
     pub write: Write,
     /// Reads the record `${id}` or `${key}`.
     pub read: Read,
-    /// Finds a record by its value where the write's answer never came; `read` does, unless said.
+    /// Looks up a record by its value if its write got no response; by default, `read` does this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub find: Option<Find>,
 }
@@ -61,7 +61,7 @@ pub struct Records {
 pub struct Write {
     /// The request.
     pub request: Request,
-    /// JSON pointer to the id that the application gave the record.
+    /// JSON pointer to the ID that the application assigned to the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Pointer>,
 }
@@ -72,38 +72,38 @@ pub struct Write {
 pub struct Read {
     /// The request.
     pub request: Request,
-    /// The status that says that there is no such record; without it, an answer without the value does.
+    /// The status that means that there is no such record; without it, a response without the value means that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<u16>,
     /// JSON pointer to the value.
     pub value: Pointer,
-    /// How the value is encoded in the answer.
+    /// How the value is encoded in the response.
     #[serde(default)]
     pub encoding: Encoding,
 }
 
-/// How a record is found by its value in a list.
+/// How a record is looked up by its value in a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Find {
     /// The request.
     pub request: Request,
-    /// JSON pointer to the list in the answer; empty where the answer is the list.
+    /// JSON pointer to the list in the response; empty if the response is the list.
     pub items: Pointer,
     /// JSON pointer to the value in an item.
     pub value: Pointer,
-    /// JSON pointer to the id in an item.
+    /// JSON pointer to the ID in an item.
     pub id: Pointer,
 }
 
-/// How a value stands in an answer.
+/// How a value is encoded in a response.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// As it was written.
+    /// Unchanged.
     #[default]
     Plain,
-    /// In base64.
+    /// As base64.
     Base64,
 }
 
@@ -124,12 +124,12 @@ impl TryFrom<String> for Pointer {
 }
 
 impl Pointer {
-    /// What it points to.
+    /// Returns the value to which it points.
     pub fn get<'a>(&self, document: &'a Value) -> Option<&'a Value> {
         document.pointer(&self.0)
     }
 
-    /// What it points to, as text: strings without their quotes, other scalars as JSON writes them.
+    /// Returns the value to which it points as text: strings without quotes, other scalars as in JSON.
     pub fn text(&self, document: &Value) -> Option<String> {
         match self.get(document)? {
             Value::String(text) => Some(text.clone()),
@@ -138,7 +138,7 @@ impl Pointer {
         }
     }
 
-    /// The pointer as it is written.
+    /// Returns the pointer as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,11 +1,11 @@
-//! Clients of one application that write and read side by side, each one operation at a time, and tell what became
-//! of each.
+//! Clients of one application that write and read concurrently, each one operation at a time, and report the outcome of
+//! each.
 //!
-//! A connection through a Service may lead to something that is not the application: one that was made while the
-//! Service had no endpoint, and that the node let out as it was. A client that keeps such a one would never come back.
-//! So after an answer that the application can't have given, a client connects anew, and what became of the operation is
-//! not known. That there is no such record is what another server may say, too: it counts once the same connection has
-//! shown that the application is at its other end.
+//! A connection through a Service may lead to something other than the application: while the Service has no endpoint,
+//! the node may let the connection leave untranslated. A client that keeps such a connection would never recover. So after
+//! a response that the application can't have sent, a client reconnects, and the outcome of the operation is unknown.
+//! Another server may also report that there is no such record; this counts once the same connection has shown that the
+//! application is at its other end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,23 +19,23 @@ use crate::application::{self, Record, Written};
 use crate::http::{Connection, Failure, Response};
 use crate::records::{Records, Request};
 
-/// Keys that registers are written under, again and again.
+/// The number of keys of registers, which are written again and again.
 const REGISTERS: u64 = 5;
 
-/// What all clients of a team have in common.
+/// The common settings of all clients of a team.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
     /// How records are written and read.
     pub records: Records,
-    /// What the name of every client begins with; no other team has it.
+    /// The prefix of every client's name, unique to the team.
     pub prefix: String,
-    /// Between two operations of a client, in milliseconds.
+    /// The pause between two operations of a client, in milliseconds.
     pub pause_ms: u64,
-    /// After which a request is given up, in milliseconds.
+    /// The time limit of a request, in milliseconds.
     pub timeout_ms: u64,
 }
 
-/// An operation that ended, and for a write the record that is or may be there now.
+/// An operation that ended, and, for a write, the record that exists or may exist now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompletedOperation {
     /// The operation.
@@ -43,12 +43,12 @@ pub struct CompletedOperation {
     /// What it wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
-    /// The address of what gave an answer that the application can't have given.
+    /// The address of the server that sent a response that the application can't have sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stranger: Option<String>,
 }
 
-/// Where a team's operations go, each when it has ended.
+/// Receives a team's operations, each when it has ended.
 type Sink = Box<dyn Fn(CompletedOperation) + Send + Sync>;
 
 /// The clients of one task.
@@ -73,27 +73,27 @@ struct Client<F> {
     proven: bool,
 }
 
-/// What became of a request.
-struct Asked {
-    answer: Result<Response, Failure>,
-    /// Whether it went over the connection of the request before.
+/// The result of a request.
+struct Exchange {
+    response: Result<Response, Failure>,
+    /// Whether it used the connection of the previous request.
     over_kept: bool,
-    /// Whether a new connection was refused: nobody took it, or it ended without an answer, which is how a proxy on the
-    /// way refuses.
+    /// Whether a new connection was refused: it was not accepted, or it ended without a response, which is how a proxy
+    /// refuses connections.
     refused: bool,
-    /// The address that was connected to.
+    /// The address of the connection.
     peer: String,
 }
 
-impl Asked {
-    /// The address of whoever gave an answer that `is_strange`.
+impl Exchange {
+    /// Returns the address of the server if its response `is_strange`.
     fn stranger(&self, is_strange: impl FnOnce(&Response) -> bool) -> Option<String> {
-        self.answer.as_ref().is_ok_and(is_strange).then(|| self.peer.clone())
+        self.response.as_ref().is_ok_and(is_strange).then(|| self.peer.clone())
     }
 }
 
 impl Team {
-    /// A team that hands over what became of its operations to `sink`, by the clock that stood at zero at `began`.
+    /// Returns a team that passes its completed operations to `sink`, with times since `began`.
     pub fn new(
         task: Task,
         began: Instant,
@@ -103,12 +103,12 @@ impl Team {
         Arc::new(Self { task, began, stop, sink: Box::new(sink), numbers: AtomicU64::new(0), last: Mutex::default() })
     }
 
-    /// How long a request may take.
+    /// Returns the time limit of a request.
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.task.timeout_ms)
     }
 
-    /// Lets a client write and read until the team is stopped; the operation under way is finished.
+    /// Runs a client that writes and reads until the team is stopped; the operation in progress is finished.
     pub async fn work<F, C>(self: Arc<Self>, name: String, replica: Option<String>, over: Over, connect: F)
     where
         F: Fn() -> C + Send + Sync,
@@ -129,7 +129,7 @@ impl Team {
         }
     }
 
-    /// The last record that any of the team knows to be there.
+    /// Returns the last record that any client of the team knows to exist.
     fn last_known(&self) -> Option<Record> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -148,7 +148,7 @@ where
     F: Fn() -> C + Send + Sync,
     C: Future<Output = Result<Connection, Failure>> + Send,
 {
-    /// A record of which no other client knows; a register's key is shared, its value is not.
+    /// Returns a record that is unique to this client; for a register, only the value is unique.
     fn next(&self) -> Record {
         let number = self.team.numbers.fetch_add(1, Ordering::Relaxed);
         let unique = format!("{}-{number}", self.name);
@@ -160,18 +160,18 @@ where
         }
     }
 
-    /// Returns whether the answer came over the connection of the request before, and from the application.
+    /// Returns whether the response came from the application over the connection of the previous request.
     async fn write(&mut self) -> bool {
         let record = self.next();
         let start_ns = self.team.now_ns();
         let team = self.team.clone();
         let records = &team.task.records;
-        let asked = self.ask(&records.write.request, &record).await;
-        let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, asked.refused);
+        let exchange = self.ask(&records.write.request, &record).await;
+        let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, exchange.refused);
         operation.value = Some(record.value.clone());
-        let stranger = asked.stranger(|answer| application::is_strange_to_write(&records.write, answer));
-        let is_proof = asked.over_kept && asked.answer.is_ok() && stranger.is_none();
-        let record = match application::written(records, asked.answer) {
+        let stranger = exchange.stranger(|response| application::is_strange_to_write(&records.write, response));
+        let is_proof = exchange.over_kept && exchange.response.is_ok() && stranger.is_none();
+        let record = match application::written(records, exchange.response) {
             Written::Acknowledged(id) => {
                 self.proven = true;
                 let record = Record { id, ..record };
@@ -197,18 +197,19 @@ where
         let start_ns = self.team.now_ns();
         let team = self.team.clone();
         let records = &team.task.records;
-        let asked = self.ask(&records.read.request, record).await;
-        let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, asked.refused);
-        let stranger = asked.stranger(|answer| application::is_strange_to_read(&records.read, answer));
-        match application::got(records, asked.answer) {
+        let exchange = self.ask(&records.read.request, record).await;
+        let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, exchange.refused);
+        let stranger = exchange.stranger(|response| application::is_strange_to_read(&records.read, response));
+        match application::got(records, exchange.response) {
             Ok(Some(value)) => {
                 self.proven = true;
                 operation.value = Some(value);
             }
             Ok(None) => {
-                // What becomes of a write over the same connection shows who is at its other end.
+                // A write over the same connection shows whether the application is at its other end.
                 if !self.proven && !self.write().await {
-                    let why = format!("no such record, says {}, which need not be the application", asked.peer);
+                    let why =
+                        format!("no such record according to {}, which may not be the application", exchange.peer);
                     (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
                 }
             }
@@ -220,8 +221,9 @@ where
         (self.team.sink)(CompletedOperation { operation, record: None, stranger });
     }
 
-    /// Asks over the connection that is kept, or a new one. Whoever judges the answer [lets it go](Self::let_go).
-    async fn ask(&mut self, request: &Request, record: &Record) -> Asked {
+    /// Sends a request over the kept connection, or a new one. The caller judges the response and then calls
+    /// [`Self::let_go`].
+    async fn ask(&mut self, request: &Request, record: &Record) -> Exchange {
         let kept = self.kept.take().filter(Connection::is_open);
         let over_kept = kept.is_some();
         let connected = match kept {
@@ -230,26 +232,26 @@ where
         };
         let mut connection = match connected {
             Ok(connection) => connection,
-            Err(failure) => return Asked { answer: Err(failure), over_kept, refused: true, peer: String::new() },
+            Err(failure) => return Exchange { response: Err(failure), over_kept, refused: true, peer: String::new() },
         };
         if !over_kept {
             // A port-forward ends in its pod.
             self.proven = self.replica.is_some();
         }
-        let answer = connection.ask(request, record.fill(), self.team.timeout()).await;
+        let response = connection.ask(request, record.fill(), self.team.timeout()).await;
         let peer = connection.peer().to_owned();
-        // Over one that failed an answer may still come, to a question that nobody asks any more.
-        self.kept = Some(connection).filter(|_| answer.is_ok());
-        let refused = !over_kept && matches!(answer, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
-        Asked { answer, over_kept, refused, peer }
+        // A failed connection may still deliver the response to an abandoned request.
+        self.kept = Some(connection).filter(|_| response.is_ok());
+        let refused = !over_kept && matches!(response, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
+        Exchange { response, over_kept, refused, peer }
     }
 
-    /// Keeps the connection for the next request only where the client keeps any, and where it does not lead elsewhere.
+    /// Keeps the connection for the next request only if the client keeps connections and it does not lead elsewhere.
     fn let_go(&mut self, leads_elsewhere: bool) {
         self.kept = self.kept.take().filter(|_| self.over.is_kept() && !leads_elsewhere);
     }
 
-    /// An operation that ended now, well.
+    /// Returns an operation that ended now, successfully.
     fn operation(&self, kind: OperationKind, key: &str, start_ns: u64, refused: bool) -> Operation {
         let (replica, connection) = (self.replica.clone(), self.over);
         let ended = Operation::new(self.name.clone(), kind, key, (start_ns, self.team.now_ns()));
@@ -257,7 +259,7 @@ where
     }
 }
 
-/// An error, with the address of whoever is not the application.
+/// Returns an error, with the address of the server that is not the application.
 fn from(error: String, stranger: Option<&str>) -> String {
     match stranger {
         Some(address) => format!("{error} (from {address}, which is not the application)"),

@@ -1,4 +1,4 @@
-//! Clients whose connections may lead to something that is not the application.
+//! Tests of clients whose connections may lead to something other than the application.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,14 +17,14 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// What a connection leads to.
+/// The other end of a connection.
 #[derive(Clone)]
 enum End {
     /// The application, with its records.
     Application(Arc<Mutex<BTreeMap<String, Value>>>),
     /// The application, which has lost every record.
     Forgetful,
-    /// Something that knows none of the requests.
+    /// Another server, which knows none of the requests.
     Stranger,
 }
 
@@ -49,7 +49,7 @@ impl End {
     }
 }
 
-/// Serves on loopback; `end` says what each connection leads to, by its number.
+/// Starts a server on loopback. `end` returns the other end of each connection, by its number.
 async fn serve(end: impl Fn(usize) -> End + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -72,7 +72,7 @@ async fn serve(end: impl Fn(usize) -> End + Send + 'static) -> SocketAddr {
     address
 }
 
-/// What one client through the Service did until it had done what is wanted.
+/// Returns the operations of one client through the Service, up to one that is `found`.
 async fn until(
     address: SocketAddr,
     over: Over,
@@ -93,7 +93,7 @@ async fn until(
         }
     };
     let ended = tokio::time::timeout(LONG, enough).await;
-    assert!(ended.is_ok(), "it never came to that: {:#?}", all.last());
+    assert!(ended.is_ok(), "no such operation: {:#?}", all.last());
     stop.cancel();
     working.await.unwrap();
     all
@@ -104,7 +104,7 @@ fn is(done: &CompletedOperation, kind: OperationKind, outcome: Outcome) -> bool 
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_leads_elsewhere_is_left_and_what_became_of_the_write_is_unknown() {
+async fn a_kept_connection_that_leads_elsewhere_is_dropped_and_the_outcome_of_the_write_is_unknown() {
     let application = End::Application(Arc::default());
     let address = serve(move |number| if number == 0 { End::Stranger } else { application.clone() }).await;
     let found =
@@ -114,12 +114,12 @@ async fn a_kept_connection_that_leads_elsewhere_is_left_and_what_became_of_the_w
     assert_eq!(all[0].stranger, Some(address.to_string()));
     let error = all[0].operation.error.as_deref().unwrap();
     assert!(error.contains("status 404") && error.contains(&address.to_string()), "{error}");
-    assert!(all[0].record.is_some(), "it is to be looked up");
+    assert!(all[0].record.is_some(), "it has to be looked up");
     assert!(all[1..].iter().all(|done| done.operation.outcome == Outcome::Ok && done.stranger.is_none()), "{all:#?}");
 }
 
 #[tokio::test]
-async fn that_there_is_no_such_record_counts_only_from_the_application() {
+async fn a_missing_record_counts_only_if_the_application_reports_it() {
     let application = End::Application(Arc::default());
     // The first write reaches the application, the first read does not.
     let address = serve(move |number| if number == 1 { End::Stranger } else { application.clone() }).await;
@@ -128,7 +128,7 @@ async fn that_there_is_no_such_record_counts_only_from_the_application() {
     assert_eq!(all.last().unwrap().operation.value.as_deref(), Some("p-c-2"), "{all:#?}");
     let read = all.iter().find(|done| done.operation.kind == OperationKind::Read).unwrap();
     assert!(is(read, OperationKind::Read, Outcome::Failed), "{read:#?}");
-    assert!(read.operation.error.as_deref().unwrap().contains("need not be the application"), "{read:#?}");
+    assert!(read.operation.error.as_deref().unwrap().contains("may not be the application"), "{read:#?}");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! Texts with holes: `${key}`, `${value}`, `${id}`, each also as `${key|base64}`.
+//! Texts with placeholders: `${key}`, `${value}`, `${id}`, each also as `${key|base64}`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// A parsed text with holes.
+/// A parsed text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template {
@@ -25,14 +25,14 @@ enum Name {
     Id,
 }
 
-/// What fills the holes. A value that is not known fills its hole with nothing.
+/// The values of the placeholders. An unknown value is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fill<'a> {
     /// The key that the client chose.
     pub key: &'a str,
     /// The value that the client chose.
     pub value: &'a str,
-    /// The id that the application gave.
+    /// The ID that the application assigned.
     pub id: &'a str,
 }
 
@@ -66,7 +66,7 @@ fn parse_hole(text: &str) -> Result<Part, String> {
         "key" => Name::Key,
         "value" => Name::Value,
         "id" => Name::Id,
-        _ => return Err(format!("`${{{text}}}` is unknown: there are ${{key}}, ${{value}} and ${{id}}")),
+        _ => return Err(format!("`${{{text}}}` is unknown: expected ${{key}}, ${{value}} or ${{id}}")),
     };
     match filter {
         "" | "base64" => Ok(Part::Hole { name, base64: filter == "base64" }),
@@ -75,12 +75,12 @@ fn parse_hole(text: &str) -> Result<Part, String> {
 }
 
 impl Template {
-    /// The text with its holes filled.
+    /// Returns the text with its placeholders replaced.
     pub fn fill(&self, fill: Fill<'_>) -> String {
         self.parts.iter().map(|part| part.fill(fill)).collect()
     }
 
-    /// Whether the id is asked for.
+    /// Returns whether the text contains the ID.
     pub fn needs_id(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Hole { name: Name::Id, .. }))
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holes_are_filled_also_in_base64() {
+    fn placeholders_are_replaced_also_as_base64() {
         let template = Template::try_from("/a/${id}?k=${key|base64}&v=${value}$".to_owned()).unwrap();
         let filled = template.fill(Fill { key: "kk", value: "vv", id: "7" });
         assert_eq!(filled, "/a/7?k=a2s=&v=vv$");
@@ -111,9 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_hole_says_what_there_is() {
+    fn a_wrong_placeholder_is_reported_with_the_valid_ones() {
         let error = Template::try_from("${name}".to_owned()).unwrap_err();
-        assert_eq!(error, "`${name}` is unknown: there are ${key}, ${value} and ${id}");
+        assert_eq!(error, "`${name}` is unknown: expected ${key}, ${value} or ${id}");
         assert_eq!(Template::try_from("${id".to_owned()).unwrap_err(), "`${id` is not closed: add a `}`");
         assert_eq!(Template::try_from("${id|hex}".to_owned()).unwrap_err(), "`${id|hex}`: the only filter is `base64`");
     }

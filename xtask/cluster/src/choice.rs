@@ -1,19 +1,19 @@
-//! What `--cluster` asks for.
+//! The value of `--cluster`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The cluster that a person wants.
+/// The requested cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// kind where Docker answers and has its images, else embedded; where `CI` is set, kind.
+    /// kind if Docker is available and has its images, otherwise embedded; always kind if `CI` is set.
     #[default]
     Auto,
     /// Created by kind in Docker.
     Kind,
-    /// Our own small Kubernetes.
+    /// The embedded cluster.
     Embedded,
-    /// An existing cluster by the name of its context.
+    /// An existing cluster, by the name of its context.
     Context(String),
 }
 
@@ -26,7 +26,7 @@ impl FromStr for Choice {
             None if text == "kind" => Ok(Self::Kind),
             None if text == "embedded" => Ok(Self::Embedded),
             Some(("context", name)) if !name.is_empty() => Ok(Self::Context(name.to_owned())),
-            _ => Err("a cluster is one of auto, kind, embedded, context:NAME".to_owned()),
+            _ => Err("not a cluster; expected auto, kind, embedded or context:NAME".to_owned()),
         }
     }
 }

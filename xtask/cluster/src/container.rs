@@ -1,4 +1,4 @@
-//! A container as the node that runs it knows it.
+//! A container as its node knows it.
 
 /// A running container.
 #[derive(Debug, Clone)]
@@ -9,6 +9,6 @@ pub struct RunningContainer {
     pub pod_uid: String,
     /// Its name in the pod.
     pub container: String,
-    /// Its id, as the pod's status has it: `containerd://1b…`.
+    /// Its ID in the pod's status: `containerd://1b…`.
     pub id: String,
 }

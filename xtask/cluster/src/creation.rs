@@ -1,26 +1,26 @@
-//! How far the creation of a cluster is; cases that run beside it wait for what they need.
+//! The progress of a cluster's creation; cases that run meanwhile wait for what they need.
 
 use anyhow::bail;
 use tokio::sync::watch;
 
 use super::Access;
 
-/// How far it is.
+/// The state of the creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CreationState {
-    /// Nothing was created.
+    /// Nothing has been created.
     Absent,
     /// It is being created.
     Creating,
-    /// It answers.
+    /// The cluster responds.
     Created(Access),
-    /// It could not be created; something may be left of it.
+    /// The creation failed; parts of the cluster may exist.
     Failed(String),
-    /// It is gone, or was left behind on purpose.
+    /// The cluster is deleted, or was kept on purpose.
     Ended,
 }
 
-/// The stage, shared.
+/// The state, shared between cases.
 pub(super) struct Creation(watch::Sender<CreationState>);
 
 impl Creation {
@@ -28,15 +28,15 @@ impl Creation {
         Self(watch::Sender::new(CreationState::Absent))
     }
 
-    pub fn set(&self, stage: CreationState) {
-        self.0.send_replace(stage);
+    pub fn set(&self, state: CreationState) {
+        self.0.send_replace(state);
     }
 
     pub fn now(&self) -> CreationState {
         self.0.borrow().clone()
     }
 
-    /// Notes how the creation went.
+    /// Records the result of the creation.
     pub fn finish(&self, result: &anyhow::Result<Access>) {
         self.set(match result {
             Ok(access) => CreationState::Created(access.clone()),
@@ -44,16 +44,16 @@ impl Creation {
         });
     }
 
-    /// Waits until the creation is over; its own limit bounds this.
+    /// Waits until the creation has finished; it has its own time limit.
     pub async fn created(&self) -> anyhow::Result<Access> {
-        let mut stages = self.0.subscribe();
-        let over = |stage: &CreationState| !matches!(stage, CreationState::Absent | CreationState::Creating);
-        match &*stages.wait_for(over).await? {
+        let mut states = self.0.subscribe();
+        let over = |state: &CreationState| !matches!(state, CreationState::Absent | CreationState::Creating);
+        match &*states.wait_for(over).await? {
             CreationState::Created(access) => Ok(access.clone()),
             CreationState::Failed(reason) => {
                 bail!("the cluster was not created: {}", reason.lines().next().unwrap_or_default())
             }
-            other => bail!("the cluster is not there: {other:?}"),
+            other => bail!("the cluster does not exist: {other:?}"),
         }
     }
 }

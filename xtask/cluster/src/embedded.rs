@@ -1,4 +1,4 @@
-//! The embedded cluster as the harness sees it.
+//! The embedded cluster as a provider.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ use console::exit;
 use images::{self, Archive, Reference};
 use process::{Launcher, quote};
 
-/// The context's name in the cluster's kubeconfig.
+/// The name of the context in the cluster's kubeconfig.
 pub(super) const CONTEXT: &str = "chartproof";
 
-/// The program that the cluster is a process of.
+/// The program that runs the cluster.
 const PROGRAM: &str = "embedded-node";
 
-/// An embedded cluster, from its plan to its end.
+/// An embedded cluster, from plan to deletion.
 pub struct Embedded {
     launcher: Launcher,
     dir: PathBuf,
@@ -35,7 +35,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A plan; nothing is started. `because` says why it is this one where nobody asked for it.
+    /// Returns a planned cluster; nothing is started. `because` says why it was chosen, if it was not requested.
     pub(super) fn new(launcher: Launcher, run_dir: &Path, because: String, lease: Arc<Lease>) -> anyhow::Result<Self> {
         let (creation, running) = (Creation::new(), Mutex::new(None));
         Ok(Self { launcher, dir: run_dir.join("cluster"), because, faults: planted()?, lease, creation, running })
@@ -75,7 +75,7 @@ impl Embedded {
         cluster.kill_container(&container.pod_uid, &container.container).await
     }
 
-    /// Whether the node's process runs. What holds the cluster for long does so by asking that process.
+    /// Returns whether the node's process is running. Long waits for the cluster check that process.
     pub(super) async fn health(&self) -> Health {
         match self.running.lock().await.as_mut().and_then(Cluster::ended) {
             Some(how) => Health::Gone(format!("the process of the embedded cluster has ended ({how})")),
@@ -91,7 +91,7 @@ impl Embedded {
         }
     }
 
-    /// The node's own log; everything else of it is in the run's directory already.
+    /// Copies the node's own log; everything else is already in the run's directory.
     pub(super) fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(into).with_context(|| format!("making {}", into.display()))?;
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok);
@@ -114,7 +114,7 @@ impl Embedded {
         self.lease.release(&self.resource())
     }
 
-    /// Says that others may use it as long as this process runs, and how.
+    /// Makes the cluster available to others as long as this process runs, and returns how to use it.
     pub(super) fn keep(&self) -> anyhow::Result<String> {
         self.lease.keep()?;
         let kubeconfig = quote(&self.dir.join("kubeconfig").display().to_string());
@@ -128,17 +128,17 @@ impl Embedded {
     }
 }
 
-/// Returns the program of the embedded cluster, which cargo compiles where its sources have changed.
+/// Returns the program of the embedded cluster, which cargo compiles if its sources have changed.
 ///
 /// # Errors
-/// Where it does not compile, or there is no cargo.
+/// If it does not compile, or there is no cargo.
 pub async fn node_program(launcher: &Launcher) -> anyhow::Result<PathBuf> {
-    launcher.note(format!("{PROGRAM}: cargo compiles it if it has changed"));
+    launcher.note(format!("{PROGRAM}: compiling if it has changed"));
     let binary = images::compile(launcher, PROGRAM).await;
-    Ok(binary.context("the embedded cluster's program can't be built")?.executable)
+    Ok(binary.context("building the embedded cluster's program")?.executable)
 }
 
-/// Returns whether an embedded cluster on this host has an image that nobody loads.
+/// Returns whether an embedded cluster on this host provides an image without loading.
 pub(super) fn has(image: &Reference) -> bool {
     image.digest.is_none() && host_serves(&format!("{}/{}", image.registry, image.repository))
 }
@@ -152,20 +152,20 @@ pub(super) async fn load(cluster: &Cluster, archives: &[Archive]) -> anyhow::Res
     Ok(Loaded::on_nodes(archives))
 }
 
-/// What an embedded cluster has to say about results on it.
+/// Returns what limits the significance of results on an embedded cluster.
 pub(super) async fn remarks(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     let report = cluster.report().await?;
     let lines = [
-        ("stored, but nothing acts on it", report.inert),
-        ("accepted, makes no difference on one node", report.ignored_fields),
-        ("served by this machine's own programs instead of an image", report.host_images),
+        ("stored, but has no effect", report.inert),
+        ("accepted, but has no effect on one node", report.ignored_fields),
+        ("provided by programs of this machine instead of an image", report.host_images),
         ("not enforced", report.not_enforced),
     ];
-    let told = |(what, of)| together(of).into_iter().map(move |one| format!("{what}: {one}"));
-    Ok(lines.into_iter().flat_map(told).collect())
+    let lines_of = |(what, of)| together(of).into_iter().map(move |one| format!("{what}: {one}"));
+    Ok(lines.into_iter().flat_map(lines_of).collect())
 }
 
-/// Fields, each once: `Job a/b spec.x`, `Job a/c spec.x` are `spec.x of 2 objects`. Other lines stay as they are.
+/// Groups fields: `Job a/b spec.x` and `Job a/c spec.x` become `spec.x of 2 objects`. Other lines are unchanged.
 fn together(lines: Vec<String>) -> Vec<String> {
     let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in lines {
@@ -175,15 +175,15 @@ fn together(lines: Vec<String>) -> Vec<String> {
             .or_default()
             .push(object.to_owned());
     }
-    let told = |(line, of): (String, Vec<String>)| match of.as_slice() {
+    let lines_of = |(line, of): (String, Vec<String>)| match of.as_slice() {
         [one] if *one == line => line,
         [one] => format!("{line} of {one}"),
         several => format!("{line} of {} objects", several.len()),
     };
-    objects.into_iter().map(told).collect()
+    objects.into_iter().map(lines_of).collect()
 }
 
-/// Removes the folder of a cluster whose process is gone.
+/// Removes the folder of a cluster whose process has ended.
 pub(super) fn remove(dir: &Path) -> anyhow::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -193,7 +193,7 @@ pub(super) fn remove(dir: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Faults that a test planted through the environment.
+/// Returns the faults that a test planted through the environment.
 fn planted() -> anyhow::Result<Faults> {
     match std::env::var(VARIABLE) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| exit::usage(format!("{VARIABLE}: {error}"))),
@@ -206,10 +206,10 @@ mod tests {
     use super::together;
 
     #[test]
-    fn a_field_of_several_objects_is_told_once() {
+    fn a_field_of_several_objects_is_reported_once() {
         let lines =
             ["Job a/b spec.x", "Job a/c spec.x", "Pod a/d spec.y", "CPU limits are not enforced"].map(str::to_owned);
-        let told = ["CPU limits are not enforced", "spec.x of 2 objects", "spec.y of Pod a/d"];
-        assert_eq!(together(lines.to_vec()), told);
+        let lines_of = ["CPU limits are not enforced", "spec.x of 2 objects", "spec.y of Pod a/d"];
+        assert_eq!(together(lines.to_vec()), lines_of);
     }
 }

@@ -1,5 +1,5 @@
-//! A cluster that was there before: opted in to by name, used through a copy of its entry in the kubeconfig, and
-//! only the run's own namespaces are deleted.
+//! An existing cluster: opted in to by name, used through a copy of its kubeconfig entry. Only the run's own namespaces
+//! are deleted.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,19 +18,19 @@ use kubernetes::{call, client};
 use process::Launcher;
 use tools::Docker;
 
-/// What an existing cluster is used with.
+/// The options for an existing cluster.
 pub struct Options {
-    /// The context's name in the user's kubeconfig.
+    /// The name of the context in the user's kubeconfig.
     pub name: String,
-    /// Where that is, if not where kubectl looks.
+    /// The user's kubeconfig, if not kubectl's default.
     pub kubeconfig: Option<PathBuf>,
-    /// Names the namespaces.
+    /// The run's ID, part of the namespaces' names.
     pub run_id: String,
-    /// Where the copy goes.
+    /// The folder for the copy of the kubeconfig.
     pub run_dir: PathBuf,
-    /// What reaches its nodes.
+    /// How its nodes can be reached.
     pub node_access: NodeAccess,
-    /// Whose it is, where an earlier run of ours kept it.
+    /// The earlier run that kept it, if any.
     pub kept_by: Option<String>,
 }
 
@@ -39,15 +39,15 @@ pub struct Existing {
     launcher: Launcher,
     options: Options,
     lease: Arc<Lease>,
-    /// Renews the lease that the namespaces carry.
+    /// Renews the lease in the namespaces' annotations.
     renewal: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Existing {
-    /// Copies the context's entry for the run; nothing is asked of the cluster.
+    /// Copies the context's entry for the run, without a request to the cluster.
     ///
     /// # Errors
-    /// Where the user's kubeconfig can't be read or has no such context.
+    /// If the user's kubeconfig can't be read or has no such context.
     pub(super) fn new(launcher: Launcher, options: Options, lease: Arc<Lease>) -> anyhow::Result<Self> {
         let existing = Self { launcher, options, lease, renewal: Mutex::default() };
         let Options { name, kubeconfig, .. } = &existing.options;
@@ -59,7 +59,7 @@ impl Existing {
         &self.options.name
     }
 
-    /// What reaches its nodes.
+    /// How its nodes can be reached.
     pub(super) fn node_access(&self) -> &NodeAccess {
         &self.options.node_access
     }
@@ -76,27 +76,27 @@ impl Existing {
         self.options.node_access.docker()
     }
 
-    /// Whether its nodes have to pull what they lack.
+    /// Returns whether its nodes have to pull missing images.
     pub(super) fn pulls(&self) -> bool {
         matches!(self.options.node_access, NodeAccess::None)
     }
 
-    /// Whether it is an embedded cluster.
+    /// Returns whether it is an embedded cluster.
     pub(super) fn is_embedded(&self) -> bool {
         matches!(self.options.node_access, NodeAccess::Embedded(_))
     }
 
     pub(super) fn describe(&self) -> String {
         let Options { name, kept_by, .. } = &self.options;
-        let which = kept_by.as_ref().map_or_else(String::new, |run| format!(", which run {run} kept"));
-        format!("the existing cluster of context {name}{which}, in namespaces of the run's own")
+        let which = kept_by.as_ref().map_or_else(String::new, |run| format!(", kept by run {run}"));
+        format!("the existing cluster of context {name}{which}, in the run's own namespaces")
     }
 
-    /// Asks whether it answers, and deletes what runs that are gone left on it.
+    /// Checks that it responds, and deletes what dead runs left on it.
     pub(super) async fn create(&self) -> anyhow::Result<Access> {
         let access = self.access();
         let client = client(&access.kubeconfig, &access.context).await?;
-        call("asking the cluster for its version", client.apiserver_version()).await?;
+        call("getting the cluster's version", client.apiserver_version()).await?;
         for line in namespaces::sweep(&client, false).await? {
             self.launcher.note(line);
         }
@@ -106,7 +106,7 @@ impl Existing {
         Ok(access)
     }
 
-    /// What has to be known about results on it.
+    /// Returns what limits the significance of results on it.
     pub(super) async fn remarks(&self) -> anyhow::Result<Vec<String>> {
         match &self.options.node_access {
             NodeAccess::Embedded(cluster) => embedded::remarks(cluster).await,
@@ -114,7 +114,7 @@ impl Existing {
         }
     }
 
-    /// Loads images where something can.
+    /// Loads images if its nodes can be reached.
     pub(super) async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
         self.options.node_access.load(&self.launcher, &self.options.name, archives).await
     }
@@ -122,7 +122,7 @@ impl Existing {
     pub(super) async fn delete(&self) -> anyhow::Result<()> {
         let Access { kubeconfig, context } = self.access();
         if !self.lease.holds(&self.resource()) {
-            // It did not answer: nothing was made on it.
+            // It did not respond, so nothing was created on it.
             return kubeconfig::forget(&kubeconfig);
         }
         drop(self.renewal().take());
@@ -157,18 +157,18 @@ impl Existing {
     }
 }
 
-/// Renews the lease of the run's namespaces: others who share the cluster see nothing else of the run.
+/// Renews the lease of the run's namespaces, the only sign of the run that other users of the cluster can see.
 async fn renew(client: kube::Client, run_id: String, launcher: Launcher) {
     let mut beat = tokio::time::interval(RENEWED_EVERY);
     loop {
         beat.tick().await;
         if let Err(error) = namespaces::annotate(&client, &run_id, false).await {
-            launcher.note(format!("the lease of the run's namespaces can't be renewed: {error:#}"));
+            launcher.note(format!("renewing the lease of the run's namespaces: {error:#}"));
         }
     }
 }
 
-/// Whether a context is one of kind's, which take image archives; not one of our own runs'.
+/// Returns whether a context belongs to a kind cluster, which accepts image archives, but not to a cluster of a run.
 pub(super) fn is_kinds(context: &str) -> bool {
     context.strip_prefix("kind-").is_some_and(|name| !name.starts_with(PREFIX))
 }

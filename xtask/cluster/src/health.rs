@@ -1,4 +1,4 @@
-//! Whether a cluster whose API server is silent is still there: its provider knows.
+//! Whether a cluster whose API server does not respond still exists, according to its provider.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use super::{Cluster, kind};
 use process::{CommandError, Launcher};
 use tools::Docker;
 
-/// Docker says at once how a container is, or does not answer at all.
+/// Docker reports the state of a container at once, or does not respond at all.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What a cluster's provider says of it.
+/// The state of a cluster according to its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It runs: the API server may come back.
+    /// It is running: the API server may come back.
     Runs,
-    /// It is gone, and how that is known.
+    /// It is gone, and how this was detected.
     Gone(String),
-    /// Nobody can say, which is added to what the API server said: `; docker does not answer`, or nothing.
+    /// Unknown. The text is appended to the API server's error: `; docker does not report …`, or nothing.
     Unknown(String),
 }
 
 impl Cluster {
-    /// Asks the provider whether the cluster still runs.
+    /// Queries the provider whether the cluster is still running.
     pub async fn health(&self) -> Health {
         match self {
             Self::Kind(kind) => of_node(kind.launcher(), kind.docker(), &kind.cluster_name()).await,
@@ -38,7 +38,7 @@ impl Cluster {
     }
 }
 
-/// How the container is that runs the API server of one of kind's clusters.
+/// Returns the state of the container that runs the API server of a kind cluster.
 async fn of_node(launcher: &Launcher, docker: &Docker, cluster: &str) -> Health {
     let node = kind::control_plane(cluster);
     let inspect = launcher.cmd(&docker.tool.path).args(["inspect", "--format", "{{.State.Status}}", &node]);
@@ -52,13 +52,13 @@ async fn of_node(launcher: &Launcher, docker: &Docker, cluster: &str) -> Health 
 }
 
 fn without_node(error: &CommandError, cluster: &str, node: &str) -> Health {
-    let said = error.tail.to_ascii_lowercase();
-    if said.contains("no such object") || said.contains("no such container") {
-        return Health::Gone(format!("the kind cluster {cluster} is gone: Docker has no container {node} any more"));
+    let message = error.tail.to_ascii_lowercase();
+    if message.contains("no such object") || message.contains("no such container") {
+        return Health::Gone(format!("the kind cluster {cluster} is gone: docker no longer has the container {node}"));
     }
     let last = error.tail.lines().last().unwrap_or_default();
-    if said.contains("cannot connect to the docker daemon") || said.contains("error during connect") {
-        return Health::Gone(format!("the kind cluster {cluster} is gone with its Docker: {last}"));
+    if message.contains("cannot connect to the docker daemon") || message.contains("error during connect") {
+        return Health::Gone(format!("the kind cluster {cluster} is gone, because docker has stopped: {last}"));
     }
-    Health::Unknown(format!("; docker does not say how {node} is: {last}"))
+    Health::Unknown(format!("; docker does not report the state of {node}: {last}"))
 }

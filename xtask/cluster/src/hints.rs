@@ -1,38 +1,38 @@
-//! What to do about the words with which kind fails.
+//! Advice for known error messages of kind.
 
-/// Words of kind or Docker, and what they ask for.
+/// Parts of messages of kind or Docker, and the advice for them.
 const TABLE: [(&[&str], &str); 9] = [
     (
         &["failed to pull image"],
-        "the node image can't be pulled: check the network, name one that Docker has with `--node-image`, or use \
+        "the node image can't be pulled; check the network, pass one that Docker has with `--node-image`, or use \
          `--cluster embedded`",
     ),
     (
         &["unable to decode config"],
-        "the file of `--kind-config` is not one of kind's: see https://kind.sigs.k8s.io/docs/user/configuration",
+        "the file of `--kind-config` is not a kind configuration; see https://kind.sigs.k8s.io/docs/user/configuration",
     ),
     (
         &["already exist for a cluster"],
-        "a cluster of that name is there: `cargo xtask cluster list` shows what is left of earlier runs",
+        "a cluster with this name exists; `cargo xtask cluster list` lists what earlier runs left behind",
     ),
-    (&["port is already allocated", "address already in use"], "a port of `--kind-config` is taken by something else"),
-    (&["no space left on device"], "the disk is full: `docker system df` shows what takes it"),
+    (&["port is already allocated", "address already in use"], "a port of `--kind-config` is already in use"),
+    (&["no space left on device"], "the disk is full; `docker system df` shows what uses it"),
     (
         &["too many open files", "could not find a log line that matches"],
-        "the node did not boot, mostly for want of inotify instances: sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
+        "the node did not boot, usually because of too few inotify instances; run sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
     ),
-    (&["permission denied while trying to connect"], "add the user to the group docker"),
-    (&["cannot connect to the docker daemon"], "Docker went away: start its daemon"),
+    (&["permission denied while trying to connect"], "permission denied; add the user to the group docker"),
+    (&["cannot connect to the docker daemon"], "docker has stopped; start its daemon"),
     (
         &["timed out waiting for the condition", "context deadline exceeded"],
-        "the control plane did not come up: the exported logs hold the kubelet's journal",
+        "the control plane did not start; see the kubelet's journal in the exported logs",
     ),
 ];
 
-/// The advice for what a command said; empty where it is new to us.
-pub fn of(said: &str) -> &'static str {
-    let said = said.to_ascii_lowercase();
-    let found = TABLE.iter().find(|(words, _)| words.iter().any(|word| said.contains(word)));
+/// Returns the advice for a command's output; empty if the message is unknown.
+pub fn of(output: &str) -> &'static str {
+    let output = output.to_ascii_lowercase();
+    let found = TABLE.iter().find(|(words, _)| words.iter().any(|word| output.contains(word)));
     found.map_or("", |(_, advice)| advice)
 }
 

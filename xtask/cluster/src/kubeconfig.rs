@@ -1,4 +1,4 @@
-//! The run's own copy of the one entry of the user's kubeconfig that a run may use.
+//! The run's copy of the one entry in the user's kubeconfig that it may use.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use kube::config::Kubeconfig;
 
-/// Copies a context's entry into a file of the run's own; nothing is asked of the cluster.
+/// Copies a context's entry into a file of the run, without a request to the cluster.
 ///
 /// # Errors
 /// If the user's kubeconfig can't be read or has no such context.
@@ -19,7 +19,7 @@ pub(super) fn copy(context: &str, from: Option<&PathBuf>, to: &Path) -> anyhow::
     write_private(to, &only(whole, context)?)
 }
 
-/// Removes the copy of a kubeconfig: the user's own credentials do not stay among the evidence.
+/// Removes the copy of a kubeconfig, so that the user's credentials don't remain in the evidence.
 pub(super) fn forget(kubeconfig: &Path) -> anyhow::Result<()> {
     match std::fs::remove_file(kubeconfig) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -29,7 +29,7 @@ pub(super) fn forget(kubeconfig: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// A kubeconfig with nothing but one context, its cluster and its user.
+/// Returns a kubeconfig with only one context, its cluster and its user.
 fn only(mut whole: Kubeconfig, name: &str) -> anyhow::Result<Kubeconfig> {
     let names = whole.contexts.iter().map(|context| context.name.clone()).collect::<Vec<_>>().join(", ");
     whole.contexts.retain(|context| context.name == name);
@@ -43,7 +43,7 @@ fn only(mut whole: Kubeconfig, name: &str) -> anyhow::Result<Kubeconfig> {
     Ok(whole)
 }
 
-/// Writes a kubeconfig that only its owner can read. JSON is YAML, too.
+/// Writes a kubeconfig that only its owner can read. JSON is also YAML.
 fn write_private(path: &Path, kubeconfig: &Kubeconfig) -> anyhow::Result<()> {
     let write = || -> anyhow::Result<()> {
         let mut options = std::fs::OpenOptions::new();

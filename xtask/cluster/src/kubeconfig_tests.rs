@@ -1,4 +1,4 @@
-//! The copy of a kubeconfig that a run works with.
+//! Tests of a run's copy of a kubeconfig.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -31,20 +31,20 @@ fn the_copy_has_one_context_and_is_private() {
     assert!(text.contains("desktop-secret") && text.contains("https://127.0.0.1:6443"), "{text}");
     assert!(!text.contains("production") && !text.contains("big") && !text.contains("admin"), "{text}");
     let ca = dir.path().join("ca.crt");
-    assert!(text.contains(&ca.display().to_string()), "relative paths have to stay right: {text}");
+    assert!(text.contains(&ca.display().to_string()), "relative paths have to stay valid: {text}");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(Kubeconfig::read_from(&copy).unwrap().current_context.as_deref(), Some("desktop"));
-    assert_eq!(std::fs::read_to_string(&users).unwrap(), USERS, "the user's own is never written");
+    assert_eq!(std::fs::read_to_string(&users).unwrap(), USERS, "the user's kubeconfig is never written");
 }
 
 #[test]
-fn a_context_that_is_not_there_is_named_with_those_that_are() {
+fn a_missing_context_is_reported_with_the_existing_ones() {
     let error = only(Kubeconfig::from_yaml(USERS).unwrap(), "nosuch").unwrap_err().to_string();
     assert_eq!(error, "the kubeconfig has no context nosuch; it has: production, desktop");
 }
 
 #[test]
-fn kinds_contexts_take_archives() {
+fn contexts_of_kind_accept_archives() {
     assert!(is_kinds("kind-dev"));
     assert!(!is_kinds("docker-desktop") && !is_kinds("kind-chartproof-ab12"));
 }

@@ -1,6 +1,6 @@
-//! Providers of clusters: kind, the embedded cluster, and existing ones; their leases, and how images get onto their nodes.
+//! Cluster providers: kind, the embedded cluster and existing clusters; their leases, and how images get onto their nodes.
 //!
-//! Only this crate knows that there are several providers. It must not know suites, charts or cases.
+//! Only this crate knows how providers differ. It must not know suites, charts or cases.
 
 mod choice;
 mod container;
@@ -38,43 +38,43 @@ use tokio_util::sync::CancellationToken;
 use images::{Archive, Reference};
 use tools::Docker;
 
-/// How helm, kubectl and clients reach the cluster.
+/// How helm, kubectl and API clients reach the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// The run's own kubeconfig, readable by its owner only.
     pub kubeconfig: PathBuf,
-    /// The context in it.
+    /// The context in the kubeconfig.
     pub context: String,
 }
 
-/// What became of images that a chart needs.
+/// Whether the images of a chart were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
     /// They are on every node.
     OnNodes(Vec<Reference>),
-    /// The cluster takes no archives: its nodes have to be able to pull, for this reason.
+    /// The cluster accepts no archives, for this reason: its nodes have to be able to pull.
     HaveToBePulled(String),
 }
 
 impl Loaded {
-    /// What archives hold is on every node.
+    /// Returns that the images of these archives are on every node.
     fn on_nodes(archives: &[Archive]) -> Self {
         Self::OnNodes(archives.iter().flat_map(|archive| archive.references.clone()).collect())
     }
 }
 
-/// A cluster, from its plan to its end. Shared by all cases; no method needs it for itself alone.
+/// A cluster, from plan to deletion. Shared by all cases; no method needs exclusive access.
 pub enum Cluster {
-    /// One of kind's, in Docker.
+    /// A kind cluster in Docker.
     Kind(Kind),
-    /// Our own small Kubernetes.
+    /// The embedded cluster.
     Embedded(Embedded),
-    /// An existing one.
+    /// An existing cluster.
     Existing(Existing),
 }
 
 impl Cluster {
-    /// `kind`, `embedded`, `context:NAME`.
+    /// Returns `kind`, `embedded` or `context:NAME`.
     pub fn name(&self) -> String {
         match self {
             Self::Kind(_) => "kind".to_owned(),
@@ -83,10 +83,10 @@ impl Cluster {
         }
     }
 
-    /// Every [`Cluster::provider`].
+    /// All values of [`Cluster::provider`].
     pub const PROVIDERS: [&str; 3] = ["kind", "embedded", "context"];
 
-    /// What provides it: one of [`Cluster::PROVIDERS`].
+    /// Returns its provider: one of [`Cluster::PROVIDERS`].
     pub fn provider(&self) -> &'static str {
         let [kind, embedded, context] = Self::PROVIDERS;
         match self {
@@ -96,12 +96,12 @@ impl Cluster {
         }
     }
 
-    /// Whether it was there before the run.
+    /// Returns whether it existed before the run.
     pub fn is_existing(&self) -> bool {
         matches!(self, Self::Existing(_))
     }
 
-    /// Which cluster it is and why, in one sentence for the run's first and last line.
+    /// Returns one sentence on which cluster this is and why, for the first and last line of a run.
     pub fn describe(&self) -> String {
         match self {
             Self::Kind(kind) => kind.describe(),
@@ -110,7 +110,7 @@ impl Cluster {
         }
     }
 
-    /// Creates it; one that is there already is only asked whether it answers.
+    /// Creates it, or, if it exists, checks that it responds.
     ///
     /// # Errors
     /// With the command that failed and what to do.
@@ -122,10 +122,10 @@ impl Cluster {
         }
     }
 
-    /// Gets images onto its nodes, as soon as these take them: this may be called while it is being created.
+    /// Loads images onto its nodes as soon as these accept them. May be called while the cluster is being created.
     ///
     /// # Errors
-    /// Where the cluster could not be created, or does not take them.
+    /// If the cluster could not be created, or does not accept them.
     pub async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
         match self {
             Self::Kind(kind) => kind.load_images(archives).await,
@@ -134,8 +134,8 @@ impl Cluster {
         }
     }
 
-    /// The Docker that images can be pulled with for it. The embedded node serves a few images itself, and
-    /// takes others from here where Docker answers.
+    /// Returns the Docker with which images for it can be pulled. The embedded node provides a few images itself, and gets
+    /// others from Docker if that is available.
     pub fn docker(&self) -> Option<&Docker> {
         match self {
             Self::Kind(kind) => Some(kind.docker()),
@@ -144,18 +144,18 @@ impl Cluster {
         }
     }
 
-    /// Whether its nodes pull what is not loaded, and nothing can be loaded.
+    /// Returns whether its nodes pull their images because none can be loaded.
     pub fn pulls(&self) -> bool {
         matches!(self, Self::Existing(existing) if existing.pulls())
     }
 
-    /// Whether its nodes have to pull an image themselves: an archive of Docker's does not name what is asked for by
-    /// digest, and containerd would not find it.
+    /// Returns whether its nodes have to pull this image: Docker's archives contain no digest references, so containerd
+    /// would not find it.
     pub fn pulls_by_digest(&self, reference: &Reference) -> bool {
         reference.digest.is_some() && self.docker_of_nodes().is_some()
     }
 
-    /// Whether its nodes have an image without our doing.
+    /// Returns whether its nodes have an image that nothing has loaded.
     pub fn serves(&self, reference: &Reference) -> bool {
         let is_embedded = match self {
             Self::Kind(_) => false,
@@ -165,10 +165,10 @@ impl Cluster {
         is_embedded && embedded::has(reference)
     }
 
-    /// What a person has to know about a result on this cluster: inert kinds, limits that are not enforced.
+    /// Returns what limits the significance of results on this cluster: inert kinds, limits that are not enforced.
     ///
     /// # Errors
-    /// Where the cluster does not say.
+    /// If the cluster does not respond.
     pub async fn remarks(&self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Kind(_) => Ok(vec![]),
@@ -177,10 +177,10 @@ impl Cluster {
         }
     }
 
-    /// Puts the cluster's own logs below a folder; works after a failed creation, too.
+    /// Exports the cluster's own logs to a folder, also after a failed creation.
     ///
     /// # Errors
-    /// Where there are none to be had.
+    /// If the logs are not available.
     pub async fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
         match self {
             Self::Kind(kind) => kind.export_logs(into).await,
@@ -189,7 +189,7 @@ impl Cluster {
         }
     }
 
-    /// Deletes what the run created of it, also after an interrupt, and sees to it that it is gone.
+    /// Deletes what the run created, also after an interrupt, and checks that it is gone.
     ///
     /// # Errors
     /// With what is left behind.
@@ -201,11 +201,11 @@ impl Cluster {
         }
     }
 
-    /// Leaves it behind on purpose; answers how to use it and how to delete it. An embedded cluster lives as long as
-    /// the process does: see [`Cluster::stay`].
+    /// Keeps the cluster after the run, and returns how to use and delete it. An embedded cluster lives as long as its
+    /// process: see [`Cluster::stay`].
     ///
     /// # Errors
-    /// Where that can't be written down.
+    /// If that can't be recorded.
     pub async fn keep(&self) -> anyhow::Result<String> {
         match self {
             Self::Kind(kind) => kind.keep(),
@@ -214,7 +214,7 @@ impl Cluster {
         }
     }
 
-    /// Keeps what dies with the process until `end`, and then takes it away; returns at once where nothing does.
+    /// Keeps an embedded cluster alive until `end`, then deletes it. Returns at once for other clusters.
     ///
     /// # Errors
     /// With what is left behind.

@@ -1,5 +1,5 @@
-//! The namespaces of runs on clusters that were there before: labelled with the run, and with its lease as an
-//! annotation, so that any later run finds them, also one that does not share our leases' folder.
+//! The namespaces of runs on existing clusters. They carry the run as a label and its lease as an annotation, so that any
+//! later run finds them, even without access to the folder of leases.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use tokio::time::Instant;
 use super::lease::{LeaseRecord, Owner, State, is_running};
 use kubernetes::{call, code, contents};
 
-/// Label of every namespace of ours; its value is the run's id.
+/// The label of every namespace of a run; its value is the run's ID.
 pub const RUN_LABEL: &str = "chartproof/run";
-/// Annotation of every namespace of ours: the run's lease.
+/// The annotation of every namespace of a run: its lease.
 const LEASE: &str = "chartproof/lease";
-/// How long the deletion of namespaces may take: their pods have to end first.
+/// How long the deletion of namespaces may take: their pods have to terminate first.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long the same finalizers, unless they are Kubernetes' own, or a group that is not served may hold namespaces:
-/// who takes finalizers off does so at once.
+/// How long the same foreign finalizers, or an API group that is not served, may block the deletion of namespaces: a
+/// running controller removes its finalizers at once.
 const HELD_MAX: Duration = Duration::from_secs(30);
 
-/// In the names of Kubernetes' own finalizers: what they wait for comes to an end by itself.
+/// Parts of the names of Kubernetes' own finalizers, which are removed eventually.
 const OWN: [&str; 3] = ["kubernetes.io/", "foregroundDeletion", "orphan"];
 
 /// A namespace of a run.
@@ -32,16 +32,16 @@ const OWN: [&str; 3] = ["kubernetes.io/", "foregroundDeletion", "orphan"];
 pub struct Found {
     /// Its name.
     pub name: String,
-    /// The run's id.
+    /// The run's ID.
     pub run_id: String,
-    /// Whether its run still needs it; none where it has no lease that can be read.
+    /// Whether its run still needs it; none without a readable lease.
     pub state: Option<State>,
 }
 
-/// The annotations of a namespace that a run of this process makes.
+/// Returns the annotations for a namespace of a run in this process.
 ///
 /// # Errors
-/// None that is known: a lease can be written down.
+/// If the lease can't be serialized.
 pub fn annotations(run_id: &str) -> anyhow::Result<serde_json::Value> {
     Ok(annotation(&serde_json::to_string(&LeaseRecord::of_this_process(run_id, "".as_ref()))?))
 }
@@ -50,10 +50,10 @@ fn annotation(lease: &str) -> serde_json::Value {
     json!({ LEASE: lease })
 }
 
-/// All namespaces of runs on a cluster.
+/// Returns all namespaces of runs on a cluster.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server returns an error.
 pub async fn all(client: &Client) -> anyhow::Result<Vec<Found>> {
     let ours = ListParams::default().labels(RUN_LABEL);
     let found = call("listing the namespaces of runs", api(client).list(&ours)).await?;
@@ -66,11 +66,10 @@ pub async fn all(client: &Client) -> anyhow::Result<Vec<Found>> {
     Ok(found.iter().map(of).collect())
 }
 
-/// Deletes the namespaces that nobody is going to delete, and with `kept` also those that were left on purpose.
-/// Answers a line for each.
+/// Deletes abandoned namespaces and, if `kept`, also those that were kept on purpose. Returns a line for each.
 ///
 /// # Errors
-/// Where they can't be listed, or one is still there at the limit.
+/// If they can't be listed, or one still exists after the time limit.
 pub async fn sweep(client: &Client, kept: bool) -> anyhow::Result<Vec<String>> {
     let mut found = all(client).await?;
     found.retain(|one| one.state == Some(State::Abandoned) || (kept && one.state == Some(State::Kept)));
@@ -79,19 +78,19 @@ pub async fn sweep(client: &Client, kept: bool) -> anyhow::Result<Vec<String>> {
     Ok(found.into_iter().map(line).collect())
 }
 
-/// Deletes the namespaces that a run labelled as its own, and waits until they are gone.
+/// Deletes the namespaces with the label of a run, and waits until they are gone.
 ///
 /// # Errors
-/// Where one is still there at the limit, with its name.
+/// If one still exists after the time limit, with its name.
 pub async fn delete_of_run(client: &Client, run_id: &str) -> anyhow::Result<()> {
     delete(client, of_run(client, run_id).await?).await
 }
 
-/// Renews the lease that the namespaces of a run of this process carry, and with `kept` writes down that the run leaves
-/// them behind on purpose.
+/// Renews the lease in the annotations of a run in this process and, if `kept`, records that the run keeps them on
+/// purpose.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server returns an error.
 pub async fn annotate(client: &Client, run_id: &str, kept: bool) -> anyhow::Result<()> {
     let record = LeaseRecord { kept, ..LeaseRecord::of_this_process(run_id, "".as_ref()) };
     let patch = Patch::Merge(json!({ "metadata": { "annotations": annotation(&serde_json::to_string(&record)?) } }));
@@ -99,7 +98,7 @@ pub async fn annotate(client: &Client, run_id: &str, kept: bool) -> anyhow::Resu
         let what = format!("annotating Namespace/{name}");
         match call(&what, api(client).patch_metadata(&name, &PatchParams::default(), &patch)).await {
             Err(error) if code(&error) != Some(404) => return Err(error),
-            // One that is gone meanwhile needs no lease.
+            // A namespace that is gone needs no lease.
             _ => {}
         }
     }
@@ -133,46 +132,46 @@ async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
         if is_stuck || Instant::now() >= deadline {
             bail!(still_there(client, &there, if is_stuck { HELD_MAX } else { DELETE_TIMEOUT }).await);
         }
-        // A namespace is kept by what is in it: nothing announces the last of all at once.
+        // Polling, because there is no single event for the removal of the last content of all namespaces.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-/// What holds a namespace, in its own words; nothing where that comes to an end by itself.
+/// Returns what blocks the deletion of a namespace, from its conditions; none if it resolves by itself.
 fn holds(namespace: &Namespace) -> Option<String> {
     let words = [finalizers(namespace), undiscovered(namespace)].into_iter().flatten().collect::<Vec<_>>();
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// What a namespace says of finalizers that hold its content; nothing where they are Kubernetes' own.
+/// Returns the condition about finalizers that block its content; none if they are Kubernetes' own.
 fn finalizers(namespace: &Namespace) -> Option<String> {
     let message = condition(namespace, "NamespaceFinalizersRemaining")?;
     let holds = |finalizer: &str| !OWN.iter().any(|own| finalizer.contains(own));
     message.split(", ").any(holds).then_some(message)
 }
 
-/// What a namespace says of groups that nobody serves now: it stays until someone does, since there may be objects of
-/// theirs in it.
+/// Returns the condition about API groups that are not served: the namespace may contain their objects, so it stays
+/// until they are served again.
 fn undiscovered(namespace: &Namespace) -> Option<String> {
     condition(namespace, "NamespaceDeletionDiscoveryFailure")
 }
 
-/// The message of a condition that is true.
+/// Returns the message of a condition if it is true.
 fn condition(namespace: &Namespace, name: &str) -> Option<String> {
     let mut conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.find(|one| one.type_ == name && one.status == "True")?.message.clone()
 }
 
-/// The namespaces that do not go, and what holds them.
+/// Returns the namespaces that still exist, and what blocks them.
 async fn still_there(client: &Client, there: &[Namespace], waited: Duration) -> String {
     let names: Vec<_> = there.iter().map(ResourceExt::name_any).collect();
-    let mut lines = vec![format!("after {} s still there: Namespace/{}", waited.as_secs(), names.join(", Namespace/"))];
-    let apiservices = "start what serves it, or delete its APIService (`kubectl get apiservices` shows it)";
+    let mut lines = vec![format!("not deleted after {} s: Namespace/{}", waited.as_secs(), names.join(", Namespace/"))];
+    let apiservices = "start the server of this API, or delete its APIService (see `kubectl get apiservices`)";
     lines.extend(there.iter().filter_map(undiscovered).map(|why| format!("{why}: {apiservices}")));
     for name in &names {
         match contents::held(client, name).await {
             Ok(held) => lines.extend(held),
-            Err(error) => lines.push(format!("what holds Namespace/{name} can't be told: {error:#}")),
+            Err(error) => lines.push(format!("finding out what blocks Namespace/{name}: {error:#}")),
         }
     }
     lines.join("\n")
@@ -190,26 +189,28 @@ fn api(client: &Client) -> Api<Namespace> {
 mod tests {
     use super::*;
 
-    /// What is told of a namespace whose content has these finalizers.
-    fn told(held: &str) -> Option<String> {
+    /// Returns what is reported about a namespace whose content has these finalizers.
+    fn reported(held: &str) -> Option<String> {
         let message = format!("Some content in the namespace has finalizers remaining: {held}");
         let condition = json!({ "type": "NamespaceFinalizersRemaining", "status": "True", "message": message });
         finalizers(&serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap())
     }
 
     #[test]
-    fn kubernetes_own_finalizers_wait_for_pods_and_others_hold() {
+    fn only_foreign_finalizers_block_a_namespace() {
         assert_eq!(
-            told("foregroundDeletion in 1 resource instances, kubernetes.io/pvc-protection in 1 resource instances"),
+            reported(
+                "foregroundDeletion in 1 resource instances, kubernetes.io/pvc-protection in 1 resource instances"
+            ),
             None
         );
         let both = "example.com/never in 2 resource instances, kubernetes.io/pvc-protection in 1 resource instances";
-        assert!(told(both).unwrap().contains("example.com/never in 2"));
+        assert!(reported(both).unwrap().contains("example.com/never in 2"));
         assert_eq!(finalizers(&Namespace::default()), None);
     }
 
     #[test]
-    fn a_group_that_is_not_served_holds_a_namespace() {
+    fn a_group_that_is_not_served_blocks_a_namespace() {
         let with = |status: &str| -> Namespace {
             let condition = json!({ "type": "NamespaceDeletionDiscoveryFailure", "status": status,
                 "message": "Discovery failed for some groups, 1 failing: metrics.k8s.io/v1beta1: stale GroupVersion discovery" });

@@ -1,5 +1,5 @@
-//! What a person on a node could do and Kubernetes' API can't: kill a container, stop the node. What does not come back
-//! by itself is a [`Change`], and undone.
+//! Actions on a node that the Kubernetes API does not offer: killing a container, stopping the node. An action that needs
+//! to be undone is a [`Change`].
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use super::node_access::NodeAccess;
 use process::Launcher;
 use tools::Docker;
 
-/// A container is killed at once; a node takes a while to come back.
+/// Long enough for a node to start; a container is killed at once.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Cluster {
-    /// Kills a container, and leaves its pod. Answers false where nothing reaches the node's container runtime.
+    /// Kills a container, but not its pod. Returns false if the node's container runtime can't be reached.
     ///
     /// # Errors
-    /// Where that fails.
+    /// If that fails.
     pub async fn kill_container(&self, container: &RunningContainer) -> anyhow::Result<bool> {
         if let Some((launcher, docker)) = self.docker_of_nodes() {
             let id = container.id.rsplit("://").next().unwrap_or(&container.id);
-            // The first limit is crictl's own for the runtime's answer, two seconds unless said.
+            // The first time-out is for the runtime's response (two seconds by default).
             let args = ["exec", &container.node, "crictl", "--timeout", "30s", "stop", "--timeout", "0", id];
             launcher.cmd(&docker.tool.path).args(args).timeout(TIMEOUT).run().await?;
             return Ok(true);
@@ -41,11 +41,11 @@ impl Cluster {
         Ok(true)
     }
 
-    /// Makes a change; returns false where nothing reaches the machine. The lease has it before: whoever sweeps after
-    /// a run that was killed undoes it. A case goes through its context, which undoes it.
+    /// Makes a change; returns false if the machine can't be reached. The change is recorded in the lease first, so that the
+    /// sweep after a killed run undoes it. Cases use their context, which undoes it.
     ///
     /// # Errors
-    /// Where that fails.
+    /// If that fails.
     pub async fn make(&self, change: &Change) -> anyhow::Result<bool> {
         let (Some((launcher, docker)), Some(lease)) = (self.docker_of_nodes(), self.lease()) else { return Ok(false) };
         lease.note_change(change)?;
@@ -57,7 +57,7 @@ impl Cluster {
     /// Undoes a change, also after an interrupt.
     ///
     /// # Errors
-    /// Where that fails; the lease keeps it.
+    /// If that fails; the change stays in the lease.
     pub async fn undo(&self, change: &Change) -> anyhow::Result<()> {
         let (Some((launcher, docker)), Some(lease)) = (self.docker_of_nodes(), self.lease()) else { return Ok(()) };
         undo(&launcher.stopped_by(CancellationToken::new()), docker, change).await?;
@@ -72,7 +72,7 @@ impl Cluster {
         }
     }
 
-    /// The Docker whose containers are the nodes: kind's.
+    /// Returns the Docker whose containers are the nodes, for kind.
     pub(super) fn docker_of_nodes(&self) -> Option<(&Launcher, &Docker)> {
         match self {
             Self::Kind(kind) => Some((kind.launcher(), kind.docker())),
@@ -85,12 +85,13 @@ impl Cluster {
     }
 }
 
-/// Undoes a change. A node that is gone needs no start.
+/// Undoes a change. A node that is gone need not be started.
 pub(super) async fn undo(launcher: &Launcher, docker: &Docker, change: &Change) -> anyhow::Result<()> {
     let Change::NodeStopped(node) = change;
     let output = launcher.cmd(&docker.tool.path).args(["start", node]).timeout(TIMEOUT).output().await?;
     if output.success() || output.stderr.contains("No such container") {
         return Ok(());
     }
-    Err(anyhow::Error::from(output.into_error()).context(format!("Node/{node} is stopped: `docker start {node}`")))
+    Err(anyhow::Error::from(output.into_error())
+        .context(format!("Node/{node} is still stopped; run `docker start {node}`")))
 }

@@ -1,4 +1,4 @@
-//! How the nodes of an existing cluster are reached beside its API, and how images get onto them.
+//! How the nodes of an existing cluster are reached without its API, and how images get onto them.
 
 use images::Archive;
 use process::Launcher;
@@ -6,18 +6,18 @@ use tools::{Docker, Tool};
 
 use super::{Loaded, embedded, kind};
 
-/// What reaches the nodes of an existing cluster.
+/// How the nodes of an existing cluster can be reached.
 pub enum NodeAccess {
-    /// Nothing: they have to pull their images.
+    /// Not at all: they have to pull their images.
     None,
-    /// kind and the Docker that its nodes run in.
+    /// Through kind and the Docker that runs its nodes.
     Kind(Tool, Docker),
-    /// The embedded cluster itself.
+    /// Through the embedded cluster.
     Embedded(::embedded::cluster::Cluster),
 }
 
 impl NodeAccess {
-    /// Loads archives into every node of the cluster of `context`, if something can.
+    /// Loads archives into every node of the cluster of `context`, if possible.
     pub(super) async fn load(
         &self,
         launcher: &Launcher,
@@ -26,7 +26,7 @@ impl NodeAccess {
     ) -> anyhow::Result<Loaded> {
         match self {
             Self::None => Ok(Loaded::HaveToBePulled(format!(
-                "nothing can load images into the nodes of context {context}: they have to be able to pull them"
+                "images can't be loaded into the nodes of context {context}: they have to pull them"
             ))),
             Self::Embedded(cluster) => embedded::load(cluster, archives).await,
             Self::Kind(kind, docker) => {

@@ -1,4 +1,4 @@
-//! Preflight of the cluster: which it is going to be, and all that is in its way. Nothing is created.
+//! Preflight of the cluster: which provider is used, and all problems. Nothing is created.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,59 +11,58 @@ use images::{self, Reference};
 use process::Launcher;
 use tools::{self, Docker, Name, NoDocker, pins};
 
-/// Free disk space that a node image, its cluster and a few images take.
+/// The disk space for a node image, its cluster and a few images.
 const DISK_FREE_BYTES: u64 = 4_000_000_000;
-/// Kernel limits below which a single node is known not to boot.
+/// Kernel limits: the minimum at which a single node boots, and the recommended value.
 const INOTIFY_LIMITS: [(&str, u64, u64); 2] =
     [("fs.inotify.max_user_instances", 128, 512), ("fs.inotify.max_user_watches", 8_192, 524_288)];
-/// Where Docker keeps everything, on a machine that runs it itself.
+/// The folder of Docker's data, if Docker runs on this machine.
 const DOCKER_ROOT: &str = "/var/lib/docker";
 
-/// What a person asks for, and the run that asks.
+/// The requested cluster, and the run that requests it.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Which cluster.
+    /// The requested cluster.
     pub choice: Choice,
     /// Contexts that may be used.
     pub allowed_contexts: Vec<String>,
-    /// Another kubeconfig than kubectl's to find a context in.
+    /// The kubeconfig with the context, if not kubectl's default.
     pub kubeconfig: Option<PathBuf>,
     /// A configuration for kind.
     pub kind_config: Option<PathBuf>,
-    /// Another node image than the pinned one.
+    /// The node image, if not the pinned one.
     pub node_image: Option<String>,
-    /// The run's id.
+    /// The run's ID.
     pub run_id: String,
     /// The run's directory.
     pub run_dir: PathBuf,
-    /// Where leases are kept; see [`super::lease::folder`].
+    /// The folder of leases; see [`super::lease::folder`].
     pub leases: PathBuf,
-    /// Whether it is to be one that an earlier run kept.
+    /// Whether to use a cluster that an earlier run kept.
     pub reuse: bool,
-    /// Whether no case is going to create it: then nothing is pulled for it.
+    /// Whether no case creates it: then nothing is pulled for it.
     pub unused: bool,
-    /// Whether this is a CI machine, where falling back would hide a broken environment.
+    /// Whether this is a CI machine, where a fallback would hide a broken environment.
     pub ci: bool,
 }
 
 impl Request {
-    /// Whether the embedded cluster will do where kind can't be used: nobody asked for kind, and no broken environment of
-    /// a CI machine is hidden by it.
+    /// Returns whether the embedded cluster may replace kind: kind was not requested, and this is not a CI machine.
     fn may_fall_back(&self) -> bool {
         let names_kind = self.kind_config.is_some() || self.node_image.is_some();
         self.choice == Choice::Auto && !self.ci && !self.reuse && !names_kind && cfg!(target_os = "linux")
     }
 
-    /// How often a pull is tried again whose error passes: where another cluster serves as well, it is not worth the wait.
+    /// Returns how often a pull is retried after a temporary error: not at all if there is a fallback.
     pub fn pull_retries(&self) -> usize {
         if self.may_fall_back() { 1 } else { images::RETRIES }
     }
 }
 
-/// The cluster that a request leads to, not created yet; none where `problems` says why.
+/// Returns the cluster for a request, not created yet; none if there are `problems`.
 ///
 /// # Errors
-/// Usage errors: a context that was not opted in to or is not there, a file that is not there, a malformed image.
+/// Usage errors: a missing context or one that was not opted in to, a missing file, a malformed image reference.
 pub async fn prepare(
     launcher: &Launcher,
     request: &Request,
@@ -72,7 +71,7 @@ pub async fn prepare(
     check_flags(request)?;
     let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
     let noted = launcher.clone();
-    lease.keep_renewed(move |error| noted.note(format!("the run's lease can't be renewed: {error:#}")));
+    lease.keep_renewed(move |error| noted.note(format!("renewing the run's lease: {error:#}")));
     if request.reuse {
         return reuse::kept(launcher, request, lease).await.map(Some);
     }
@@ -96,7 +95,7 @@ pub async fn prepare(
         (Choice::Auto | Choice::Kind, Some(Ok(docker))) => with_kind(launcher, request, docker, lease, problems).await,
         (Choice::Auto, Some(Err(reason))) if !request.ci => instead(launcher, request, &reason, lease, problems),
         (Choice::Auto | Choice::Kind, Some(Err(NoDocker { reason, fix }))) => {
-            problems.add(format!("docker does not answer: {reason}"), fix);
+            problems.add(format!("docker is unavailable: {reason}"), fix);
             drop(kind_tool(launcher, problems).await);
             Ok(None)
         }
@@ -107,18 +106,20 @@ pub async fn prepare(
     }
 }
 
-/// Flags that go with another cluster than the chosen one, or name what is not there.
+/// Rejects flags that don't apply to the chosen cluster, or that name missing files or contexts.
 fn check_flags(request: &Request) -> anyhow::Result<()> {
     let Request { choice, kind_config, node_image, .. } = request;
     let kinds = matches!(choice, Choice::Auto | Choice::Kind);
     if !kinds && (kind_config.is_some() || node_image.is_some()) {
-        return Err(exit::usage(format!("--kind-config and --node-image go with kind, not with --cluster {choice}")));
+        return Err(exit::usage(format!(
+            "--kind-config and --node-image apply to kind only, not to --cluster {choice}"
+        )));
     }
     if request.reuse && matches!(choice, Choice::Context(_)) {
-        return Err(exit::usage(format!("--reuse: the cluster of {choice} is there anyway: leave out --reuse")));
+        return Err(exit::usage(format!("--reuse: {choice} is an existing cluster; omit --reuse")));
     }
     if request.reuse && (kind_config.is_some() || node_image.is_some()) {
-        let why = "a cluster that was kept is as it was made: leave out --kind-config and --node-image";
+        let why = "a kept cluster can't be changed; omit --kind-config and --node-image";
         return Err(exit::usage(format!("--reuse: {why}")));
     }
     if let Some(config) = kind_config.as_ref().filter(|path| !path.is_file()) {
@@ -130,8 +131,8 @@ fn check_flags(request: &Request) -> anyhow::Result<()> {
     if let Choice::Context(name) = choice
         && !request.allowed_contexts.contains(name)
     {
-        let how = format!("the run would work on a cluster that was there before: say --allow-context {name}, too");
-        return Err(exit::usage(format!("--cluster {choice}: {how}")));
+        let why = format!("refusing to use an existing cluster; pass --allow-context {name}");
+        return Err(exit::usage(format!("--cluster {choice}: {why}")));
     }
     Ok(())
 }
@@ -155,7 +156,7 @@ async fn with_kind(
     Ok(Some(Cluster::Kind(Kind::new(launcher.clone(), options, lease))))
 }
 
-/// Sees to it that Docker has the node image: kind would find out only when it creates the cluster.
+/// Ensures that Docker has the node image; kind would only notice when it creates the cluster.
 async fn provide_node_image(
     launcher: &Launcher,
     request: &Request,
@@ -167,59 +168,60 @@ async fn provide_node_image(
     if let Err(error) = images::provide(launcher, docker, &reference, request.pull_retries()).await {
         let what = format!("docker does not have the node image {image} and can't pull it: {}", error.words());
         problems
-            .add(what, "check the network, name one that Docker has with `--node-image`, or use `--cluster embedded`");
+            .add(what, "check the network, pass one that Docker has with `--node-image`, or use `--cluster embedded`");
     }
     Ok(())
 }
 
-/// The cluster in place of kind's where Docker can't provide these images that the charts need, each with why; none where
-/// `problems` says why not.
+/// Returns the cluster to use instead of kind if Docker can't provide these images, each with the reason; none if there
+/// are `problems`.
 ///
 /// # Errors
-/// Where the embedded cluster can't be planned.
+/// If the embedded cluster can't be planned.
 pub fn without_images(
     launcher: &Launcher,
     request: &Request,
-    lacking: &[(Reference, String)],
+    missing: &[(Reference, String)],
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
     let serves = |reference: &Reference| embedded::has(reference);
-    let told = |(image, why): &(Reference, String)| format!("docker does not have {image} and can't pull it: {why}");
-    if request.may_fall_back() && lacking.iter().all(|(reference, _)| serves(reference)) {
-        let because = lacking.iter().map(told).collect::<Vec<_>>().join("; ");
+    let describe =
+        |(image, why): &(Reference, String)| format!("docker does not have {image} and can't pull it: {why}");
+    if request.may_fall_back() && missing.iter().all(|(reference, _)| serves(reference)) {
+        let because = missing.iter().map(describe).collect::<Vec<_>>().join("; ");
         let lease = Arc::new(Lease::new(&request.leases, &request.run_id, &request.run_dir));
         return in_process(launcher, request, format!(", because {because}"), lease, problems);
     }
-    for lack in lacking {
-        let fix = if serves(&lack.0) {
+    for image in missing {
+        let fix = if serves(&image.0) {
             "check the network, `docker load` an archive of it, or use `--cluster embedded`, which has it"
         } else {
-            "check its name and the network, or `docker load` an archive of it; `--cluster embedded` has to get it, too"
+            "check its name and the network, or `docker load` an archive of it; `--cluster embedded` needs it, too"
         };
-        problems.add(told(lack), fix);
+        problems.add(describe(image), fix);
     }
     Ok(None)
 }
 
 async fn kind_tool(launcher: &Launcher, problems: &mut Problems) -> Option<tools::Tool> {
-    problems.take(tools::resolve(launcher, Name::Kind).await, "or use `--cluster embedded`")
+    problems.take(tools::resolve(launcher, Name::Kind).await, "install it, or use `--cluster embedded`")
 }
 
-/// Disk space and kernel limits, where Docker runs on this machine.
+/// Checks disk space and kernel limits, if Docker runs on this machine.
 fn check_machine(problems: &mut Problems) {
     if let Ok(root) = rustix::fs::statvfs(DOCKER_ROOT) {
         let free = root.f_bavail.saturating_mul(root.f_frsize);
         if free < DISK_FREE_BYTES {
             let what =
-                format!("{DOCKER_ROOT} has {} MB free, a cluster takes up to {} MB", mb(free), mb(DISK_FREE_BYTES));
-            problems.add(what, "`docker system df` shows what takes it, `docker system prune` frees it");
+                format!("{DOCKER_ROOT} has {} MB free, but a cluster needs up to {} MB", mb(free), mb(DISK_FREE_BYTES));
+            problems.add(what, "`docker system df` shows what uses it, `docker system prune` frees it");
         }
     }
     for (name, least, better) in INOTIFY_LIMITS {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         let limit = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
         if let Some(limit) = limit.filter(|limit| *limit < least) {
-            problems.add(format!("{name} is {limit}, nodes need {least}"), format!("sudo sysctl {name}={better}"));
+            problems.add(format!("{name} is {limit}, but nodes need {least}"), format!("sudo sysctl {name}={better}"));
         }
     }
 }
@@ -228,16 +230,16 @@ fn mb(bytes: u64) -> u64 {
     bytes / 1_000_000
 }
 
-/// cgroup v1 still works, but not for long: said, not refused.
+/// Adds a note if Docker uses cgroup v1, which is deprecated but still works.
 async fn note_cgroups(launcher: &Launcher, docker: &Docker) {
     let format = "{{json .ServerVersion}} {{json .CgroupVersion}} {{json .NCPU}} {{json .MemTotal}}";
-    let said = launcher.cmd(&docker.tool.path).args(["info", "--format", format]).run().await.unwrap_or_default();
-    if said.split(' ').nth(1) == Some("\"1\"") {
-        launcher.note("docker uses cgroup v1, which newer versions of Kubernetes do not run on");
+    let info = launcher.cmd(&docker.tool.path).args(["info", "--format", format]).run().await.unwrap_or_default();
+    if info.split(' ').nth(1) == Some("\"1\"") {
+        launcher.note("docker uses cgroup v1, which newer versions of Kubernetes do not support");
     }
 }
 
-/// The embedded cluster in place of kind's.
+/// Returns the embedded cluster as a replacement for kind.
 fn instead(
     launcher: &Launcher,
     request: &Request,
@@ -246,10 +248,10 @@ fn instead(
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
     if request.kind_config.is_some() || request.node_image.is_some() {
-        problems.add(format!("docker does not answer: {}", reason.reason), reason.fix.clone());
+        problems.add(format!("docker is unavailable: {}", reason.reason), reason.fix.clone());
         return Ok(None);
     }
-    in_process(launcher, request, format!(", because docker does not answer: {}", reason.reason), lease, problems)
+    in_process(launcher, request, format!(", because docker is unavailable: {}", reason.reason), lease, problems)
 }
 
 fn in_process(
@@ -260,7 +262,7 @@ fn in_process(
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
     if !cfg!(target_os = "linux") {
-        problems.add("the embedded cluster needs Linux's namespaces", "install Docker and use `--cluster kind`");
+        problems.add("the embedded cluster requires Linux", "install Docker and use `--cluster kind`");
         return Ok(None);
     }
     Ok(Some(Cluster::Embedded(Embedded::new(launcher.clone(), &request.run_dir, because, lease)?)))

@@ -1,5 +1,5 @@
-//! `--reuse`: the newest cluster that an earlier run kept, or that `cargo xtask cluster up` started. It is worked on
-//! as any cluster that was there before: in namespaces of the run's own, which are all that is deleted.
+//! `--reuse`: uses the newest cluster that an earlier run kept or that `cargo xtask cluster up` started. It is treated like
+//! any existing cluster: the run works in its own namespaces and deletes nothing else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use console::exit::usage;
 use process::Launcher;
 use tools::{self, Docker, Name};
 
-/// That cluster, if there is one of the kind that is asked for.
+/// Returns the kept cluster of the requested provider.
 pub(super) async fn kept(launcher: &Launcher, request: &Request, lease: Arc<Lease>) -> anyhow::Result<Cluster> {
     let runs = sweep::runs(&request.leases)?;
     let mut kept: Vec<_> = runs.iter().filter_map(|run| Some((&run.record, usable(run, &request.choice)?))).collect();
@@ -26,8 +26,8 @@ pub(super) async fn kept(launcher: &Launcher, request: &Request, lease: Arc<Leas
     Ok(Cluster::Existing(Existing::new(launcher.clone(), options, lease)?))
 }
 
-/// The cluster of a run that others may use: one of kind's that was left on purpose, or an embedded one whose process
-/// stays for that.
+/// Returns the cluster of a run that others may use: a kind cluster that was kept on purpose, or an embedded cluster whose
+/// process keeps running.
 fn usable<'a>(run: &'a sweep::LeasedRun, choice: &Choice) -> Option<&'a Resource> {
     let wanted = |resource: &&Resource| match resource {
         Resource::KindCluster(_) => run.state == State::Kept && matches!(choice, Choice::Auto | Choice::Kind),
@@ -46,15 +46,15 @@ fn none(choice: &Choice) -> String {
         Choice::Kind => "run once with --keep",
         Choice::Auto | Choice::Context(_) => "run once with --keep, or start one with `cargo xtask cluster up`",
     };
-    format!("--reuse with --cluster {choice}: no run of this user has kept such a cluster: {how}")
+    format!("--reuse with --cluster {choice}: no run of this user has kept such a cluster; {how}")
 }
 
 async fn of_kind(launcher: &Launcher, request: &Request, record: &LeaseRecord, name: &str) -> anyhow::Result<Options> {
     let docker = Docker::find(launcher).await.map_err(|none| anyhow::anyhow!("{}; {}", none.reason, none.fix))?;
     let tool = tools::resolve(launcher, Name::Kind).await?;
     if !kind::clusters(launcher, &tool).await?.iter().any(|found| found == name) {
-        let how = "`cargo xtask cluster sweep` forgets it";
-        return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone: {how}", record.run_id)));
+        let how = "`cargo xtask cluster sweep` removes its lease";
+        return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone; {how}", record.run_id)));
     }
     let kubeconfig = record.run_dir.join("kubeconfig");
     Ok(options(request, record, format!("kind-{name}"), &kubeconfig, NodeAccess::Kind(tool, docker)))

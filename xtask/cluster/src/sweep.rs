@@ -1,4 +1,4 @@
-//! Sweeps what runs that are gone have left behind.
+//! Deletes what dead runs have left behind.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use super::{embedded, kind, kubeconfig, node};
 use process::Launcher;
 use tools::{self, Docker, Name};
 
-/// How long a run that ends at once may take to undo what it has changed.
+/// How long a run that exits at once may take to undo its changes.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A run that holds something, and whether it still needs it.
+/// A run that has resources, and whether it still needs them.
 #[derive(Debug)]
 pub struct LeasedRun {
     /// Its lease.
     pub record: LeaseRecord,
-    /// Whether it needs what it holds.
+    /// Whether it still needs its resources.
     pub state: State,
     path: std::path::PathBuf,
 }
 
-/// All runs that hold something.
+/// Returns all runs that have resources.
 ///
 /// # Errors
-/// Where the leases can't be read.
+/// If the leases can't be read.
 pub fn runs(folder: &Path) -> anyhow::Result<Vec<LeasedRun>> {
     let (here, now) = (Owner::this_process(), Utc::now());
     let leases = lease::all(folder)?;
@@ -37,7 +37,7 @@ pub fn runs(folder: &Path) -> anyhow::Result<Vec<LeasedRun>> {
     Ok(leases.into_iter().map(run).collect())
 }
 
-/// What a run that ends at once leaves behind, in words, and how to remove it.
+/// Describes what a run that exits at once leaves behind, and how to remove it.
 pub fn left_behind(folder: &Path, run_id: &str) -> String {
     let runs = runs(folder).unwrap_or_default();
     let names: Vec<_> =
@@ -48,13 +48,13 @@ pub fn left_behind(folder: &Path, run_id: &str) -> String {
     format!("left behind: {}; the next run sweeps it, or `cargo xtask cluster sweep`", names.join(", "))
 }
 
-/// What a run has changed and holds, in words.
+/// Describes the changes and resources of a run.
 pub fn left(record: &LeaseRecord) -> Vec<String> {
     record.changes.iter().map(name_change).chain(record.resources.iter().map(name)).collect()
 }
 
-/// Ends a run without its clean-up: undoes in a moment what it has changed outside of its own cluster and namespaces.
-/// Returns what stays behind, in words.
+/// Ends a run without its clean-up, but quickly undoes its changes outside of its own cluster and namespaces. Returns a
+/// description of what is left behind.
 pub fn abandon(folder: &Path, run_id: &str) -> String {
     let undo = async {
         for mut run in runs(folder)?.into_iter().filter(|run| run.record.run_id == run_id) {
@@ -68,11 +68,11 @@ pub fn abandon(folder: &Path, run_id: &str) -> String {
     left_behind(folder, run_id)
 }
 
-/// Sweeps all that is abandoned, and with `kept` also what was left on purpose. Answers a line for each thing that
-/// was found: what became of it.
+/// Deletes all abandoned resources and, if `kept`, also those that were kept on purpose. Returns a line with the result
+/// for each.
 ///
 /// # Errors
-/// Where the leases can't be read; what can't be deleted is a line, and stays leased.
+/// If the leases can't be read. A resource that can't be deleted is reported in its line, and keeps its lease.
 pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     for mut run in runs(folder)? {
@@ -88,7 +88,7 @@ pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Re
     Ok(lines)
 }
 
-/// Undoes what the faults of a run have changed, the last first.
+/// Undoes the changes of a run's faults, the last first.
 async fn undo_all(launcher: &Launcher, run: &mut LeasedRun) -> Vec<String> {
     let mut lines = Vec::new();
     for change in run.record.changes.clone().iter().rev() {
@@ -106,7 +106,7 @@ async fn sweep_one(launcher: &Launcher, run: &mut LeasedRun, resource: &Resource
     swept(run, &name(resource), deleted, |record| record.forget(resource))
 }
 
-/// What became of one thing that was to be swept; where it is gone, the lease forgets it.
+/// Returns the line for one resource or change; if it is gone, it is removed from the lease.
 fn swept(run: &mut LeasedRun, what: &str, done: anyhow::Result<()>, forget: impl FnOnce(&mut LeaseRecord)) -> String {
     let whose = format!("{what} of run {}, whose process {} is gone", run.record.run_id, run.record.owner.pid);
     if let Err(error) = done {
@@ -119,12 +119,12 @@ fn swept(run: &mut LeasedRun, what: &str, done: anyhow::Result<()>, forget: impl
     }
 }
 
-/// A change in words.
+/// Describes a change.
 fn name_change(Change::NodeStopped(node): &Change) -> String {
     format!("stopped Node/{node} (`docker start {node}`)")
 }
 
-/// A resource in words.
+/// Describes a resource.
 pub fn name(resource: &Resource) -> String {
     match resource {
         Resource::KindCluster(name) => format!("kind cluster {name}"),
@@ -137,7 +137,7 @@ async fn delete(launcher: &Launcher, record: &LeaseRecord, resource: &Resource) 
     match resource {
         Resource::KindCluster(name) => {
             if !name.starts_with(kind::PREFIX) {
-                bail!("{name} is no name of ours");
+                bail!("{name} is not the name of a cluster that a run created");
             }
             let tool = tools::resolve(launcher, Name::Kind).await?;
             kind::delete(launcher, &tool, name, &record.run_dir.join("kubeconfig")).await
@@ -152,7 +152,7 @@ async fn delete(launcher: &Launcher, record: &LeaseRecord, resource: &Resource) 
             let client = kubernetes::client(kubeconfig, context).await?;
             let deleted = namespaces::delete_of_run(&client, &record.run_id).await;
             deleted.with_context(|| format!("the namespaces labelled {RUN_LABEL}={}", record.run_id))?;
-            // Only the run's own copy is one of ours to remove.
+            // Only remove the run's own copy.
             if kubeconfig.starts_with(&record.run_dir) { kubeconfig::forget(kubeconfig) } else { Ok(()) }
         }
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_nobody_needs_is_swept() {
+    async fn only_abandoned_resources_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         let leases = dir.path().join("leases");
         let (alive, dead) = (Owner::this_process(), Owner { pid: i32::MAX, ..Owner::this_process() });
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lease_can_not_make_us_delete_what_is_not_ours() {
+    async fn a_lease_can_not_cause_the_deletion_of_foreign_resources() {
         let dir = tempfile::tempdir().unwrap();
         let (run_dir, other) = (dir.path().join("run"), dir.path().join("other"));
         std::fs::create_dir_all(&other).unwrap();
@@ -216,7 +216,7 @@ mod tests {
         lease::write(&dir.path().join("bad.json"), &record).unwrap();
         let lines = sweep(&Launcher::light(false), dir.path(), false).await.unwrap();
         assert!(lines[0].ends_with("is not in the run's directory"), "{lines:?}");
-        assert!(lines[1].ends_with("prod is no name of ours"), "{lines:?}");
+        assert!(lines[1].ends_with("prod is not the name of a cluster that a run created"), "{lines:?}");
         assert!(other.exists());
     }
 }

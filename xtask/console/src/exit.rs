@@ -21,7 +21,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number.
+    /// Returns the exit code.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error of whoever wrote the flag, the suite or the reference: exit 2, nothing created.
+/// A mistake in a flag, a suite file or an image reference: exit code 2, nothing created.
 #[derive(Debug)]
 pub struct UsageError(String);
 
@@ -45,18 +45,18 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// A usage error with its one helpful message.
+/// Returns a usage error with this message.
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
     UsageError(message.into()).into()
 }
 
-/// Prints an error that ended a subcommand, and answers its exit code: 2 for a usage error, else 3.
+/// Prints the error that ended a subcommand and returns its exit code: 2 for a usage error, otherwise 3.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     crate::err(format_args!("error: {error:#}"));
     of(error).into()
 }
 
-/// The exit code of a subcommand that did its work: another one where what it printed did not arrive.
+/// Returns the exit code of a subcommand that succeeded, or an error's code if its output could not be written.
 pub fn printed(code: ExitCode) -> ExitCode {
     match crate::lost() {
         Some(error) if code == ExitCode::SUCCESS => report(&anyhow::Error::from(error).context("writing to stdout")),
@@ -64,7 +64,7 @@ pub fn printed(code: ExitCode) -> ExitCode {
     }
 }
 
-/// The exit code of an error.
+/// Returns the exit code for an error.
 pub fn of(error: &anyhow::Error) -> Exit {
     if error.is::<UsageError>() { Exit::Usage } else { Exit::Environment }
 }

@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and a closed terminal: the first stops the run, which then collects and tears down; the second ends
-//! at once.
+//! Ctrl-C, SIGTERM and a closed terminal: the first signal stops the run, which then collects evidence and tears down;
+//! the second exits at once.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
-/// How long a second signal may wait for its last words: what reads stderr may have stopped, and not be gone.
+/// How long the exit after a second signal waits for its message: the reader of stderr may be stopped but not gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What interrupted the run.
@@ -19,7 +19,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub enum Signal {
     /// SIGINT, Ctrl-C.
     Interrupt,
-    /// SIGTERM, or SIGHUP of a terminal that was closed.
+    /// SIGTERM, or SIGHUP from a closed terminal.
     Terminate,
 }
 
@@ -41,10 +41,10 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on; `left_behind` says what a second signal leaves when it comes, and is quick about it.
+    /// Starts listening. `left_behind` describes what would be left behind if the process exited now; it must return quickly.
     ///
     /// # Errors
-    /// Where signals can't be listened for.
+    /// If a signal handler can't be installed.
     pub fn listen(left_behind: impl Fn() -> String + Send + Sync + 'static) -> anyhow::Result<Self> {
         let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminates = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
@@ -64,7 +64,7 @@ impl Interrupt {
         Ok(this)
     }
 
-    /// The first signal, where there was one.
+    /// Returns the first signal, if any.
     pub fn signal(&self) -> Option<Signal> {
         self.first.get().copied()
     }
@@ -72,27 +72,27 @@ impl Interrupt {
     async fn got(&self, signal: Signal, left_behind: &Arc<impl Fn() -> String + Send + Sync + 'static>) {
         if self.first.set(signal).is_ok() {
             self.cancel.cancel();
-            let told = "\ninterrupted: collecting evidence and cleaning up; once more ends at once";
-            drop(aside(move || crate::err(told)));
+            let message = "\ninterrupted: collecting evidence and cleaning up; press Ctrl-C again to exit at once";
+            drop(aside(move || crate::err(message)));
             return;
         }
         let left_behind = left_behind.clone();
         let left = aside(move || left_behind()).await.unwrap_or_default();
-        let told = aside(move || crate::err(format_args!("\ninterrupted again, ending at once; {left}")));
-        drop(tokio::time::timeout(LAST_WORDS, told).await);
+        let message = aside(move || crate::err(format_args!("\ninterrupted again, exiting at once; {left}")));
+        drop(tokio::time::timeout(LAST_WORDS, message).await);
         std::process::exit(i32::from(signal.exit().code()));
     }
 }
 
-/// Does what may block on a thread that nothing waits for at the end: where whoever reads stderr has stopped, a second
-/// signal has to be noticed all the same.
-fn aside<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+/// Runs what may block on a thread that the process task not wait for when it exits: a second signal must be noticed
+/// even if the reader of stderr has stopped.
+fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (sender, done) = oneshot::channel();
-    std::thread::spawn(move || drop(sender.send(does())));
+    std::thread::spawn(move || drop(sender.send(task())));
     done
 }
 
-/// Hang-ups, where they are not ignored: `nohup` has a run go on without its terminal.
+/// Listens for SIGHUP unless it is ignored: under `nohup`, a run continues without its terminal.
 fn hangups() -> anyhow::Result<Option<Listener>> {
     if is_ignored(SignalKind::hangup()) {
         return Ok(None);
@@ -107,7 +107,7 @@ async fn next(listener: Option<&mut Listener>) {
     }
 }
 
-/// Whether this process was started with a signal ignored, where the system says so.
+/// Returns whether this process was started with a signal ignored; false if the system does not report that.
 fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

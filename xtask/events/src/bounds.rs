@@ -1,30 +1,33 @@
-//! How much evidence a run may write: bounded per file and in total, and what is cut is said.
+//! How much evidence a run may write: limited per file and in total. Each cut is marked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most that is kept of one log or of one command's output.
+/// The limit for one log or the output of one command.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
-/// The most that is kept of all logs, outputs and dumps together.
+/// The limit for all logs, outputs and dumps together.
 const TOTAL_BYTES_MAX: u64 = 512 << 20;
 
-/// What may still be written; a process drives one run.
+/// How much may still be written; global, because a process drives only one run.
 static LEFT: AtomicU64 = AtomicU64::new(TOTAL_BYTES_MAX);
 
-/// What one file may still take.
+/// How much may still be written to one file.
 pub struct Room(usize);
 
 impl Room {
-    /// For a new file.
+    /// Returns the room of a new file.
     pub fn new() -> Self {
         Self(FILE_BYTES_MAX)
     }
 
-    /// How much of `text` fits, cut at a line's end where it does not fit as a whole.
+    /// Returns as much of `text` as fits, cut at the end of a line, and the mark to write if it was cut.
     pub fn take<'a>(&mut self, text: &'a str) -> (&'a str, Option<&'static str>) {
         let left = usize::try_from(LEFT.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let most = self.0.min(left);
-        let why =
-            if self.0 <= left { "--- cut: a file holds 8 MiB\n" } else { "--- cut: a run's evidence holds 512 MiB\n" };
+        let why = if self.0 <= left {
+            "--- cut: limit of 8 MiB per file\n"
+        } else {
+            "--- cut: limit of 512 MiB of evidence per run\n"
+        };
         let kept = if text.len() <= most { text } else { cut(text, most) };
         self.0 -= kept.len();
         LEFT.fetch_sub(kept.len() as u64, Ordering::Relaxed);
@@ -38,13 +41,13 @@ impl Default for Room {
     }
 }
 
-/// The whole lines of the first `most` bytes.
+/// Returns the complete lines in the first `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
     let end = text.as_bytes()[..most].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     &text[..end]
 }
 
-/// A file's content, bounded.
+/// Returns a file's content, cut to the limits.
 pub fn bounded(text: &str) -> String {
     match Room::new().take(text) {
         (kept, Some(why)) => format!("{kept}{why}"),
@@ -57,11 +60,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_cut_at_a_line_and_says_so() {
+    fn a_file_is_cut_at_a_line_and_marked() {
         let line = "x".repeat(1023) + "\n";
         let text = bounded(&line.repeat(9 << 10));
         assert!(text.len() <= FILE_BYTES_MAX + 64);
-        assert!(text.ends_with("x\n--- cut: a file holds 8 MiB\n"));
+        assert!(text.ends_with("x\n--- cut: limit of 8 MiB per file\n"));
         assert_eq!(bounded("short\n"), "short\n");
     }
 }

@@ -1,7 +1,7 @@
-//! The one stream of events of a run, and the bounds of what a run writes down.
+//! A run's single stream of events, and limits on what a run writes.
 //!
-//! Cases send; reports only consume. This crate knows the types of events and when they happened. It must not know who
-//! sends them, or what a report makes of them.
+//! Cases send events; reports only consume them. This crate knows the types of events and when they happened. It must not
+//! know who sends them or how a report shows them.
 
 pub mod bounds;
 pub mod log_file;
@@ -12,29 +12,29 @@ use history::{OperationKind, Outcome};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-/// Name of a case: `caesium::r3::pod_kill_leader`, `cluster::create`.
+/// The name of a case: `caesium::r3::pod_kill_leader`, `cluster::create`.
 pub type CaseName = String;
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
-    /// It was checked and holds.
+    /// The property was checked and holds.
     Passed {
-        /// One line for the summary: figures, what was measured; may be empty.
+        /// One line for the summary, such as measurements; may be empty.
         note: String,
     },
-    /// It was checked and does not hold, or could not be checked.
+    /// The property does not hold, or could not be checked.
     Failed {
-        /// The first sentence is for a tired person; evidence follows on lines of its own.
+        /// The first line must be understandable on its own; evidence follows on separate lines.
         message: String,
     },
-    /// It has no meaning on this cluster, and nothing was checked.
+    /// The case does not apply to this cluster; nothing was checked.
     NotApplicable {
-        /// What would have to be there: `the cluster has one node, several are needed`.
+        /// The unmet requirement: `the cluster has one node, several are needed`.
         why: String,
     },
-    /// It did not run because `blocked_by` failed.
+    /// The case did not run because `blocked_by` failed.
     NotRun {
         /// The case that failed first.
         #[serde(alias = "culprit")]
@@ -42,10 +42,10 @@ pub enum Verdict {
     },
 }
 
-/// One event; times are measured from the start of the run by one monotonic clock.
+/// One event. Times are measured from the start of the run with one monotonic clock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// Since the start of the run.
+    /// Time since the start of the run.
     pub at_ms: u64,
     /// What happened.
     #[serde(flatten)]
@@ -56,68 +56,68 @@ pub struct Event {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum What {
-    /// The run began: what is tested, on what.
+    /// The run started: what is tested, and on what.
     RunStarted {
-        /// Names the run's directory and everything it creates.
+        /// The run's ID, part of the name of its directory and of everything it creates.
         run_id: String,
         /// `kind`, `embedded` or `context:NAME`.
         cluster: String,
-        /// The image under test, and whether it is the stand-in.
+        /// The image under test, including whether it is the stand-in.
         image: String,
-        /// All cases that were selected, in order.
+        /// All selected cases, in order.
         cases: Vec<CaseName>,
-        /// When the clock of `at_ms` stood at zero, in milliseconds since 1970: places what other clocks say.
+        /// The time when `at_ms` was zero, in milliseconds since 1970, to relate it to other clocks.
         #[serde(default)]
         began_unix_ms: u64,
-        /// The command that asks for the same; `--exact CASE` behind it runs one case again.
+        /// The command that repeats this run; with `--exact CASE` appended it runs one case again.
         #[serde(default, alias = "again")]
         rerun_command: String,
     },
-    /// Which of the cases were asked for; the others run because these need them.
+    /// The cases that were requested; all others run because these depend on them.
     Selected {
-        /// In order.
+        /// The cases, in order.
         cases: Vec<CaseName>,
     },
-    /// The cluster went away, or its nodes can't become ready: the run ends, and what the cases say is not about the chart.
+    /// The cluster went away, or its nodes can't become ready. The run ends, and its verdicts are not about the chart.
     ClusterLost {
-        /// How that is known.
+        /// How this was detected.
         why: String,
     },
-    /// A case began.
+    /// A case started.
     CaseStarted {
-        /// Which.
+        /// The case.
         case: CaseName,
     },
-    /// What a case is waiting for right now: `2/3 ready, caesium-2 pulling`.
+    /// What a case is currently waiting for: `2/3 ready, caesium-2 pulling`.
     Waiting {
-        /// Which case.
+        /// The case.
         case: CaseName,
-        /// For what.
+        /// The state it waits for.
         state: String,
     },
     /// A case ended.
     CaseEnded {
-        /// Which.
+        /// The case.
         case: CaseName,
-        /// Its own time, without waiting for its turn.
+        /// How long it ran, without the time it was queued.
         took_ms: u64,
-        /// How.
+        /// The verdict.
         verdict: Verdict,
     },
     /// A command line of a tool ended.
     Command {
-        /// Quoted as a shell takes it, secrets redacted.
+        /// Quoted for a shell, secrets redacted.
         line: String,
-        /// Exit code; none where a signal or the deadline ended it.
+        /// The exit code; none if a signal or the deadline ended it.
         code: Option<i32>,
         /// How long it took.
         took_ms: u64,
-        /// The file with all of its output, relative to the run's directory.
+        /// The file with its complete output, relative to the run's directory.
         output: String,
     },
-    /// A watch event of the cluster, shortened to what a reader needs.
+    /// A watch event from the cluster, shortened for the reader.
     Object {
-        /// Namespace, empty for cluster-wide objects.
+        /// The namespace; empty for cluster-wide objects.
         namespace: String,
         /// `Pod/caesium-0`.
         object: String,
@@ -126,53 +126,53 @@ pub enum What {
     },
     /// A fault was injected.
     Fault {
-        /// By which case.
+        /// The case that injected it.
         case: CaseName,
-        /// What: `deleted Pod/caesium-1 with grace 0`.
+        /// The fault: `deleted Pod/caesium-1 with grace 0`.
         what: String,
     },
-    /// A client's operation ended; the histories hold the rest.
+    /// A client operation ended; the histories contain the details.
     Operation {
-        /// Which case's workload.
+        /// The case whose workload sent it.
         case: CaseName,
-        /// Which client.
+        /// The client.
         client: String,
-        /// What was asked.
+        /// The operation.
         operation: OperationKind,
-        /// How it ended.
+        /// The outcome.
         outcome: Outcome,
         /// How long it took.
         took_ms: u64,
     },
     /// Evidence of a failed case was written.
     Evidence {
-        /// Which case.
+        /// The case.
         case: CaseName,
-        /// File or folder, relative to the run's directory.
+        /// The file or folder, relative to the run's directory.
         path: String,
     },
-    /// Something worth a line that belongs to no case.
+    /// A message that belongs to no case.
     Note {
-        /// The line.
+        /// The message.
         text: String,
     },
-    /// Something that belongs to what was named on the command line does not run.
+    /// Something that was requested on the command line does not run.
     LeftOut {
-        /// What, and by which flag.
+        /// What does not run, and the flag that excluded it.
         what: String,
     },
     /// The run ended.
     RunEnded {
         /// How long it took.
         took_ms: u64,
-        /// The process's exit code.
+        /// The exit code of the process.
         exit_code: i32,
     },
 }
 
 impl What {
-    /// What others said, in which a secret may stand. Command lines and verdicts come without.
-    fn told(&mut self) -> Option<&mut String> {
+    /// Returns the text from outside the harness, which may contain secrets. Command lines and verdicts are already redacted.
+    fn unredacted(&mut self) -> Option<&mut String> {
         match self {
             Self::Waiting { state, .. } | Self::Object { state, .. } => Some(state),
             Self::Fault { what, .. } => Some(what),
@@ -183,13 +183,13 @@ impl What {
 }
 
 impl Event {
-    /// An event at `at` from the start of the run.
+    /// Returns an event at `at` from the start of the run.
     pub fn new(at: Duration, what: What) -> Self {
         Self { at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), what }
     }
 }
 
-/// The sending end of the stream. Cheap to clone; sending never blocks and never fails.
+/// The sender of the stream. Cheap to clone; sending never blocks and never fails.
 #[derive(Debug, Clone)]
 pub struct Events {
     started: Instant,
@@ -198,38 +198,38 @@ pub struct Events {
 }
 
 impl Events {
-    /// A stream whose clock starts now, and its receiving end, which closes when the last sender is dropped.
+    /// Returns a sender whose clock starts now, and its receiver, which closes when the last sender is dropped.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self { started: Instant::now(), began: SystemTime::now(), sender }, receiver)
     }
 
-    /// Sends one event with the time that it is now, without secrets.
+    /// Sends one event with the current time, without secrets.
     pub fn send(&self, mut what: What) {
-        if let Some(told) = what.told() {
-            *told = redact::text(told);
+        if let Some(unredacted) = what.unredacted() {
+            *unredacted = redact::text(unredacted);
         }
-        // Nobody listening is no reason for a case to fail.
+        // A missing receiver must not fail a case.
         drop(self.sender.send(Event::new(self.elapsed(), what)));
     }
 
-    /// Sends a line that belongs to no case.
+    /// Sends a message that belongs to no case.
     pub fn note(&self, text: impl Into<String>) {
         self.send(What::Note { text: text.into() });
     }
 
-    /// When the run's clock stood at zero.
+    /// Returns the start of the run.
     pub fn began(&self) -> Instant {
         self.started
     }
 
-    /// When the run's clock stood at zero, in milliseconds since 1970.
+    /// Returns the start of the run in milliseconds since 1970.
     pub fn began_unix_ms(&self) -> u64 {
         let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Since the start of the run, by the run's one monotonic clock.
+    /// Returns the time since the start of the run, measured with its monotonic clock.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }

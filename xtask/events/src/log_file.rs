@@ -1,4 +1,4 @@
-//! A container's log as it is kept: whole lines, bounded, without what Secrets hold.
+//! A stored container log: whole lines, limited in size, without the values of Secrets.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::bounds::Room;
 
-/// A line that is longer is written in pieces.
+/// A longer line is written in pieces.
 const LINE_BYTES_MAX: usize = 64 << 10;
-/// A log file that is being written.
+/// A log file being written.
 pub struct LogFile {
     file: File,
     pending: Vec<u8>,
@@ -18,20 +18,20 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Begins a file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// Where it can't be made.
+    /// If the file can't be created.
     pub async fn create(folder: &Path, name: &str) -> std::io::Result<Self> {
         tokio::fs::create_dir_all(folder).await?;
         let file = File::create(folder.join(name)).await?;
         Ok(Self { file, pending: Vec::new(), room: Room::new(), full: false })
     }
 
-    /// Adds what came. Every whole line is on the disk when this returns: a run that is killed leaves what was said.
+    /// Appends bytes. When this returns, all complete lines are in the file, so a run that is killed leaves its logs.
     ///
     /// # Errors
-    /// What the disk says.
+    /// If the file can't be written.
     pub async fn add(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.pending.extend_from_slice(bytes);
         let whole = self.pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
@@ -45,16 +45,16 @@ impl LogFile {
         }
     }
 
-    /// Writes what is left without a line's end.
+    /// Writes the last line if it has no newline.
     ///
     /// # Errors
-    /// What the disk says.
+    /// If the file can't be written.
     pub async fn finish(mut self) -> std::io::Result<()> {
         let rest = std::mem::take(&mut self.pending);
         self.write(&rest).await
     }
 
-    /// Whether nothing more is kept.
+    /// Returns whether the file has reached its limit.
     pub fn is_full(&self) -> bool {
         self.full
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_secrets_hold_is_in_no_log_also_where_it_comes_in_pieces() {
+    async fn no_log_contains_values_of_secrets_even_if_they_arrive_in_pieces() {
         redact::known::learn("hunter2!");
         let dir = tempfile::tempdir().unwrap();
         let mut log = LogFile::create(dir.path(), "a.log").await.unwrap();

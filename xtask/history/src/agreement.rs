@@ -1,11 +1,11 @@
-//! Final agreement: after recovery every replica answers the same for every key.
+//! Final agreement: after recovery, every replica returns the same value for every key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{History, Operation, OperationKind, Outcome, Stage, Verdict};
 
-/// Compares the final read of every key through every replica of the header. Every key of which a write was acknowledged
-/// has to be among them.
+/// Compares the final reads of every key through every replica in the header. Every key with an acknowledged write must
+/// be among them.
 pub fn check(history: &History) -> Verdict {
     let reads = final_reads(history);
     if reads.is_empty() {
@@ -17,7 +17,7 @@ pub fn check(history: &History) -> Verdict {
     Verdict::of(findings.collect())
 }
 
-/// By key and replica, the last read that began after recovery and was answered.
+/// Returns, by key and replica, the last successful read that began after recovery.
 pub(crate) fn final_reads(history: &History) -> BTreeMap<&str, BTreeMap<&str, &Operation>> {
     let recovered_ns = history.faults.iter().filter_map(|fault| fault.recovered_ns).max().unwrap_or_default();
     let is_final = |o: &&Operation| o.stage == Stage::ReadBack && o.is_answered_read() && o.start_ns >= recovered_ns;
@@ -32,7 +32,7 @@ pub(crate) fn final_reads(history: &History) -> BTreeMap<&str, BTreeMap<&str, &O
     last
 }
 
-/// The keys of which a write was acknowledged, but for those that were deleted or may have been: nobody reads them back.
+/// Returns the keys with an acknowledged write, except those that were or may have been deleted, which are not read back.
 fn acknowledged(operations: &[Operation]) -> impl Iterator<Item = &str> {
     let is_deleted = |o: &&Operation| o.kind == OperationKind::Delete && o.outcome != Outcome::Failed;
     let deleted: BTreeSet<_> = operations.iter().filter(is_deleted).map(|o| o.key.as_str()).collect();
@@ -41,17 +41,17 @@ fn acknowledged(operations: &[Operation]) -> impl Iterator<Item = &str> {
 }
 
 fn disagreement(history: &History, key: &str, by_replica: &BTreeMap<&str, &Operation>) -> Option<String> {
-    let silent: Vec<_> = history.header.replicas.iter().filter(|r| !by_replica.contains_key(r.as_str())).collect();
-    if let Some(replica) = silent.first() {
+    let missing: Vec<_> = history.header.replicas.iter().filter(|r| !by_replica.contains_key(r.as_str())).collect();
+    if let Some(replica) = missing.first() {
         return Some(format!("key {key} was not read back through {replica}"));
     }
     let values: BTreeSet<_> = by_replica.values().map(|read| &read.value).collect();
     if values.len() < 2 {
         return None;
     }
-    let told: Vec<_> = by_replica
+    let values_by_replica: Vec<_> = by_replica
         .iter()
         .map(|(replica, read)| format!("{replica} has {}", read.value.as_deref().unwrap_or("nothing")))
         .collect();
-    Some(format!("replicas disagree on key {key}: {}", told.join(", ")))
+    Some(format!("replicas disagree on key {key}: {}", values_by_replica.join(", ")))
 }

@@ -1,4 +1,4 @@
-//! Availability around each fault: figures, not a verdict; the suite's budget judges them.
+//! Availability around each fault: measurements without a verdict; the suite's budget judges them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{Connection, Fault, History, Operation, Outcome, Stage};
 
-/// What clients of one kind of connection met.
+/// The measurements for one kind of connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// The longest time without any acknowledged operation.
@@ -17,20 +17,20 @@ pub struct Figures {
     pub acknowledged: usize,
 }
 
-/// The figures of one fault: from its beginning to that of the next, or to the last operation.
+/// The measurements for one fault, from its start to that of the next, or to the last operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Availability {
     /// The fault.
     pub fault: String,
-    /// By kind of connection; kinds that were not used are absent.
+    /// By kind of connection; unused kinds are absent.
     pub by_connection: BTreeMap<Connection, Figures>,
-    /// To the first sight of another leader, where the application tells and the leader went.
+    /// The time until another leader was first seen, if the leader was lost and the application reports its leader.
     pub new_leader_ms: Option<u64>,
-    /// To everything ready again.
+    /// The time until everything was ready again.
     pub recovered_ms: Option<u64>,
 }
 
-/// Measures a history: the figures of each fault, in order.
+/// Measures a history. Returns the measurements for each fault, in order.
 pub fn measure(history: &History) -> Vec<Availability> {
     let mut faults: Vec<_> = history.faults.iter().collect();
     faults.sort_by_key(|fault| fault.start_ns);
@@ -38,7 +38,7 @@ pub fn measure(history: &History) -> Vec<Availability> {
     faults.iter().zip(ends).map(|(fault, to_ns)| of(fault, to_ns, &history.operations)).collect()
 }
 
-/// The worst of each figure.
+/// Returns the worst value of each measurement.
 pub fn worst(all: &[Availability]) -> Availability {
     let mut worst = Availability::default();
     for one in all {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Fault, Header, History, Operation, OperationKind};
 
-/// The format and its version, as the header carries it.
+/// The format and its version, as in the header.
 pub const FORMAT: &str = "chartproof.history/1";
 
 #[derive(Serialize, Deserialize)]
@@ -21,7 +21,7 @@ enum Line {
 /// Reads a history.
 ///
 /// # Errors
-/// The first bad line, by number, with what is wrong with it.
+/// The number of the first bad line, and what is wrong with it.
 pub fn read(input: impl BufRead) -> Result<History> {
     let mut history = None;
     let mut last_number = 0;
@@ -57,7 +57,7 @@ fn checked(operation: Operation) -> Result<Operation> {
 /// Writes a history.
 ///
 /// # Errors
-/// What the writer answers.
+/// If the writer fails.
 pub fn write(history: &History, mut output: impl Write) -> Result<()> {
     let faults = history.faults.iter().cloned().map(Line::Fault);
     let operations = history.operations.iter().cloned().map(Line::Operation);

@@ -1,4 +1,4 @@
-//! All checkers that a history's promise asks for, in the order in which a person wants to read them.
+//! Runs all checkers that a history's promise requires, the most important first.
 
 use serde::Serialize;
 
@@ -6,28 +6,28 @@ use crate::availability::{self, Availability};
 use crate::model::{History, Promise, Verdict};
 use crate::{agreement, last_write, monotonic, register, service, set, vacuity};
 
-/// What came of a history.
+/// The result for a history.
 #[derive(Debug, Clone, Serialize)]
 pub struct Judgement {
-    /// Property and verdict.
+    /// The properties and their verdicts.
     pub verdicts: Vec<(&'static str, Verdict)>,
-    /// The figures of each fault.
+    /// The measurements for each fault.
     pub availability: Vec<Availability>,
 }
 
 impl Judgement {
-    /// Whether every property holds. Undecided is no.
+    /// Returns whether every property holds. An undecided property doesn't.
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Holds)
     }
 
-    /// Whether this property holds.
+    /// Returns whether this property holds.
     pub fn has(&self, property: &str) -> bool {
         self.verdicts.iter().any(|(name, verdict)| *name == property && *verdict == Verdict::Holds)
     }
 }
 
-/// Judges what the application promises of its records, whether or not a fault was injected meanwhile.
+/// Judges the application's promises about its records, whether or not a fault was injected.
 pub fn judge_records(history: &History) -> Judgement {
     Judgement { verdicts: records(history), availability: Vec::new() }
 }
@@ -35,8 +35,8 @@ pub fn judge_records(history: &History) -> Judgement {
 /// Judges a history.
 pub fn judge(history: &History) -> Judgement {
     let mut verdicts = records(history);
-    verdicts.push(("nobody sent to a replica that is not ready", service::check(history)));
-    verdicts.push(("enough at stake", vacuity::check(history)));
+    verdicts.push(("no traffic to unready replicas", service::check(history)));
+    verdicts.push(("enough activity", vacuity::check(history)));
     Judgement { verdicts, availability: availability::measure(history) }
 }
 
@@ -48,7 +48,7 @@ fn records(history: &History) -> Vec<(&'static str, Verdict)> {
     ]
 }
 
-/// The property that is the promise itself, and whether it holds.
+/// Returns the property that is the promise itself, and its verdict.
 pub fn kept(history: &History) -> (&'static str, Verdict) {
     let operations = &history.operations;
     match history.header.promise {

@@ -1,14 +1,14 @@
-//! Eventual registers: in the end every replica returns the last acknowledged value of a key, or one that was written at
-//! the same time or later.
+//! Eventual registers: in the end, every replica returns the last acknowledged value of a key, or one that was written
+//! concurrently or later.
 //!
-//! Reads during the workload may be late and say nothing here. A final read is explained by a write of its value that no
-//! other one overwrote for certain: none began after it had ended and was acknowledged before the read. A write of
-//! unknown outcome may take effect at any time after its start, so nothing ever overwrites it for certain.
+//! Reads during the workload may be late and are ignored here. A final read is explained by a write of its value that was
+//! not certainly overwritten: no write began after it had ended and was acknowledged before the read. A write with an
+//! unknown outcome may take effect at any time after its start, so it is never certainly overwritten.
 
 use crate::agreement::final_reads;
 use crate::model::{History, Operation, OperationKind, Outcome, Verdict};
 
-/// Judges the final read of every key through every replica. That all of them were read is [`crate::agreement`]'s.
+/// Judges the final read of every key through every replica. [`crate::agreement`] checks that all of them were read.
 pub fn check(history: &History) -> Verdict {
     let mut findings = Vec::new();
     for (key, by_replica) in final_reads(history) {
@@ -19,12 +19,12 @@ pub fn check(history: &History) -> Verdict {
     Verdict::of(findings)
 }
 
-/// Whether an operation set the key, or may have.
+/// Returns whether an operation set the key, or may have.
 fn changes(operation: &Operation) -> bool {
     operation.kind != OperationKind::Read && operation.outcome != Outcome::Failed
 }
 
-/// What is wrong with a final read; none where some write explains it.
+/// Returns what is wrong with a final read; none if a write explains it.
 fn finding(replica: &str, read: &Operation, writes: &[&Operation]) -> Option<String> {
     let acknowledged = writes.iter().filter(|w| w.outcome == Outcome::Ok && w.end_ns < read.start_ns);
     let last = acknowledged.max_by_key(|w| w.start_ns);
@@ -34,7 +34,7 @@ fn finding(replica: &str, read: &Operation, writes: &[&Operation]) -> Option<Str
         return None;
     }
     if read.value.is_some() && written.peek().is_none() {
-        return Some(format!("{replica} returns {returned}, which nobody wrote"));
+        return Some(format!("{replica} returns {returned}, which was never written"));
     }
     let is_overwritten = |w: &&Operation| w.outcome == Outcome::Ok && last.is_some_and(|l| l.start_ns > w.end_ns);
     if written.any(|w| !is_overwritten(w)) {

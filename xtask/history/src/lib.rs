@@ -1,9 +1,9 @@
 //! Histories of client operations around a fault, and the checkers that judge them.
 //!
-//! Everything here is pure: a history goes in, verdicts come out. One file per property:
+//! All functions are pure: they take a history and return verdicts. One file per property:
 //! [`set`] for records that are created once, [`register`] for keys that are written again,
-//! [`last_write`] for such keys where reads may be late, [`monotonic`], [`agreement`], [`service`], [`vacuity`] and
-//! [`availability`]. [`judge()`] picks those that the history's promise asks for, and [`failures`] tells what they found.
+//! [`last_write`] for such keys if reads may be late, [`monotonic`], [`agreement`], [`service`], [`vacuity`] and
+//! [`availability`]. [`judge()`] selects those that the history's promise requires, and [`failures`] describes the findings.
 //! [`file`](mod@file) reads and writes the JSON lines documented in
 //! `docs/history.md`.
 

@@ -1,38 +1,38 @@
-//! What a history is made of. All times are nanoseconds of one monotonic clock since the run began.
+//! The data of a history. All times are nanoseconds since the start of the run, measured with one monotonic clock.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What the application promises about its records; the suite says which.
+/// What the application promises about its records, as the suite declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Promise {
-    /// Records are created once under a unique key; a read sees all that was acknowledged before it began.
+    /// Records are created once under a unique key; a read sees everything that was acknowledged before it began.
     Set,
-    /// As `Set`, but a read may be late: it must see every acknowledged record in the end.
+    /// Like `Set`, but a read may be late: it must see every acknowledged record in the end.
     EventualSet,
-    /// Keys are written again, values are unique; every operation takes effect at one instant.
+    /// Keys are written repeatedly, values are unique; every operation takes effect at one instant.
     Register,
-    /// As `Register`, but a read may be late; it never goes back in time for one client, and in the end every replica
-    /// returns the last acknowledged value, or one written at the same time or later.
+    /// Like `Register`, but a read may be late; it never goes back in time for one client, and in the end every replica
+    /// returns the last acknowledged value, or one written concurrently or later.
     EventualRegister,
 }
 
 impl Promise {
-    /// Whether a read may return an older state than it has to in the end.
+    /// Returns whether a read may return an outdated state before the end.
     pub fn allows_late_reads(self) -> bool {
         matches!(self, Self::EventualSet | Self::EventualRegister)
     }
 }
 
-/// What was asked.
+/// The kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Write `value` under `key`.
     Write,
-    /// Read `key`; `value` is what came back, none where it is absent.
+    /// Read `key`; `value` is the result, none if it is absent.
     Read,
     /// Delete `key`; sets only.
     Delete,
@@ -46,26 +46,26 @@ pub enum Outcome {
     Ok,
     /// It certainly had no effect: it was refused, or never sent.
     Failed,
-    /// It may or may not have had an effect, now or later: a time-out, a broken connection.
+    /// It may have an effect, now or later: a time-out, a broken connection.
     Unknown,
 }
 
-/// Over what a request went.
+/// The connection of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Connection {
-    /// A connection of its own, to a pod.
+    /// A new connection to a pod.
     New,
-    /// A connection kept from the request before, to a pod.
+    /// A connection to a pod, kept from the previous request.
     Reused,
-    /// From inside the cluster, through the Service, a connection of its own.
+    /// A new connection through the Service, from inside the cluster.
     Service,
-    /// From inside the cluster, through the Service, a connection kept from the request before.
+    /// A connection through the Service, from inside the cluster, kept from the previous request.
     ServiceReused,
 }
 
 impl Connection {
-    /// Whether a connection is kept from one request to the next.
+    /// Returns whether a connection is kept from one request to the next.
     pub fn is_kept(self) -> bool {
         matches!(self, Self::Reused | Self::ServiceReused)
     }
@@ -82,16 +82,16 @@ impl fmt::Display for Connection {
     }
 }
 
-/// Which part of a case an operation belongs to.
+/// The part of a case to which an operation belongs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Concurrent with the fault.
     #[default]
     Workload,
-    /// Before this case: a record that an earlier one left, and that has to be there still.
+    /// Before this case: a record from an earlier case that must still exist.
     Earlier,
-    /// Looks up what became of an operation that ended unknown.
+    /// Looks up the effect of an operation with an unknown outcome.
     Lookup,
     /// Reads everything back after recovery; the last such read through each replica is its final state.
     ReadBack,
@@ -101,40 +101,40 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// The client; one client has one operation under way at a time.
+    /// The client; each client has one operation in progress at a time.
     pub client: String,
-    /// The replica that was asked, `caesium-1`; none where the Service chose.
+    /// The replica that received the request, `caesium-1`; none if the Service chose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<String>,
-    /// Over what the request went.
+    /// The connection of the request.
     pub connection: Connection,
-    /// Which part of the case.
+    /// The part of the case.
     #[serde(default)]
     pub stage: Stage,
-    /// What was asked.
+    /// The kind of operation.
     pub kind: OperationKind,
     /// The record.
     pub key: String,
-    /// Written, or read; none for a read that found nothing.
+    /// The value written or read; none for a read that found nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// When it was sent.
     pub start_ns: u64,
-    /// When its end was known.
+    /// When its result was known.
     pub end_ns: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not end ok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// A new connection that nobody took, or that ended without an answer.
+    /// Whether a new connection was not accepted, or ended without a response.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
 }
 
 impl Operation {
-    /// An operation that ended ok: concurrent with the fault, over a connection of its own, without a value and a
-    /// replica that is known.
+    /// Returns an operation that ended ok: concurrent with the fault, over a new connection, without a value or a known
+    /// replica.
     pub fn new(
         client: impl Into<String>,
         kind: OperationKind,
@@ -157,13 +157,13 @@ impl Operation {
         }
     }
 
-    /// Whether this is a read that was answered.
+    /// Returns whether this is a successful read.
     pub fn is_answered_read(&self) -> bool {
         self.kind == OperationKind::Read && self.outcome == Outcome::Ok
     }
 }
 
-/// A fault that was injected, and what shows that it happened.
+/// An injected fault, and the evidence that it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -171,16 +171,16 @@ pub struct Fault {
     pub what: String,
     /// When it was injected.
     pub start_ns: u64,
-    /// When everything was ready again; none if it never was.
+    /// When everything was ready again; none if that never happened.
     pub recovered_ns: Option<u64>,
-    /// When another leader was first seen, where the application tells.
+    /// When another leader was first seen, if the application reports its leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_leader_ns: Option<u64>,
-    /// What changed: `UID 1b… → 77…`, `restartCount 0 → 1`. None: nothing shows that it happened.
+    /// What changed: `UID 1b… → 77…`, `restartCount 0 → 1`. None if nothing shows that it happened.
     pub evidence: Option<String>,
 }
 
-/// The least that makes a history worth judging.
+/// The lowest numbers of writes with which a history proves something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Minimum {
@@ -198,20 +198,20 @@ pub struct Minimum {
 pub struct Header {
     /// Always [`file::FORMAT`](crate::file::FORMAT).
     pub format: String,
-    /// The case that made it.
+    /// The case that recorded it.
     pub case: String,
     /// What the application promises.
     pub promise: Promise,
-    /// Every replica that has to agree in the end.
+    /// Every replica that must agree in the end.
     pub replicas: Vec<String>,
-    /// The least that makes it worth judging.
+    /// The required numbers of writes.
     pub minimum: Minimum,
 }
 
-/// Everything that was done around the faults of one case.
+/// All operations around the faults of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// What it is, and what is promised.
+    /// The header.
     pub header: Header,
     /// In any order.
     pub operations: Vec<Operation>,
@@ -219,20 +219,20 @@ pub struct History {
     pub faults: Vec<Fault>,
 }
 
-/// What a checker found.
+/// The verdict of a checker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict", content = "why")]
 pub enum Verdict {
     /// The property holds.
     Holds,
-    /// It does not; one line per finding, the first the clearest.
+    /// The property is violated; one line per finding, the clearest first.
     Violated(Vec<String>),
-    /// It can't be decided, which counts as red.
+    /// It can't be decided, which counts as failed.
     Undecided(String),
 }
 
 impl Verdict {
-    /// `Holds` where there is no finding.
+    /// Returns `Holds` if there are no findings.
     pub fn of(findings: Vec<String>) -> Self {
         if findings.is_empty() { Self::Holds } else { Self::Violated(findings) }
     }

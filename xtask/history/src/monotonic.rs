@@ -1,13 +1,13 @@
-//! Monotonic reads: one client never goes back in time, through whichever replica it reads.
+//! Monotonic reads: a client never goes back in time, whichever replicas it reads through.
 
 use std::collections::HashMap;
 
 use crate::model::{Operation, OperationKind, Outcome, Verdict};
 
-/// Judges every client by itself, key by key.
+/// Judges every client separately, key by key.
 ///
-/// A read goes back where an earlier read of the same client saw a value whose write began after the
-/// write of the value now read had ended, or saw a value where now there is none and nobody deleted it.
+/// A read goes back if an earlier read of the same client returned a value whose write began after the write of the
+/// current value had ended, or returned a value that is now missing although it was not deleted.
 pub fn check(operations: &[Operation]) -> Verdict {
     let writes: HashMap<(&str, &str), &Operation> = operations
         .iter()

@@ -4,14 +4,14 @@
 //! Per key, a write and the reads of its value form a cluster. With `s` its latest start and `f` its
 //! earliest finish, `f < s` makes a forward zone: between them the key must hold this value and no
 //! other. Otherwise `[s, f]` is a backward zone: some instant in it is enough. The history is
-//! linearizable where no two forward zones overlap and no backward zone lies inside a forward one.
-//! Compare-and-set, deletes and values written twice are outside of what this decides.
+//! linearizable if no two forward zones overlap and no backward zone lies inside a forward one.
+//! This can't judge compare-and-set, deletes and values that are written twice.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Operation, OperationKind, Outcome, Verdict};
 
-/// Judges every key by itself: linearizability is a local property.
+/// Judges every key separately: linearizability is a local property.
 pub fn check(operations: &[Operation]) -> Verdict {
     let mut by_key: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
     for operation in operations {
@@ -33,8 +33,8 @@ enum Problem {
     Undecidable(String),
 }
 
-/// A write with the reads of its value. Times are signed: the initial state was "written" at −1, and
-/// a write of unknown end finishes at `i128::MAX`.
+/// A write with the reads of its value. Times are signed: the initial state was "written" at −1, and a write with an
+/// unknown end finishes at `i128::MAX`.
 struct Cluster<'a> {
     value: Option<&'a str>,
     write_start: i128,
@@ -58,7 +58,7 @@ fn check_key(operations: &[&Operation]) -> Result<(), Problem> {
     for read in operations.iter().filter(|o| o.is_answered_read()) {
         add_read(&mut clusters, read)?;
     }
-    // A write that may never have happened and that nobody saw says nothing.
+    // A write that may never have happened and was never read is irrelevant.
     let zones = clusters.into_values().filter(|c| c.reads > 0 || c.earliest_finish < i128::MAX);
     let (mut forward, backward): (Vec<_>, Vec<_>) = zones.partition(Cluster::is_forward);
     forward.sort_by_key(|zone| zone.earliest_finish);
@@ -71,7 +71,7 @@ fn clusters_of_writes<'a>(operations: &[&'a Operation]) -> Result<BTreeMap<Optio
     let mut clusters = BTreeMap::from([(None, initial)]);
     for write in operations.iter().filter(|o| o.kind != OperationKind::Read && o.outcome != Outcome::Failed) {
         let Some(value) = write.value.as_deref().filter(|_| write.kind == OperationKind::Write) else {
-            return Err(Problem::Undecidable("deletes are outside of what zones decide".to_owned()));
+            return Err(Problem::Undecidable("deletes can't be judged".to_owned()));
         };
         let start = i128::from(write.start_ns);
         let finish = if write.outcome == Outcome::Ok { i128::from(write.end_ns) } else { i128::MAX };
@@ -87,7 +87,7 @@ fn clusters_of_writes<'a>(operations: &[&'a Operation]) -> Result<BTreeMap<Optio
 fn add_read<'a>(clusters: &mut BTreeMap<Option<&'a str>, Cluster<'a>>, read: &'a Operation) -> Result<(), Problem> {
     let Some(cluster) = clusters.get_mut(&read.value.as_deref()) else {
         let value = read.value.as_deref().unwrap_or_default();
-        return Err(Problem::Violation(format!("{} read {value}, which nobody wrote", read.client)));
+        return Err(Problem::Violation(format!("{} read {value}, which was never written", read.client)));
     };
     if i128::from(read.end_ns) < cluster.write_start {
         let why = format!("{} read {} before its write began", read.client, cluster.name());
@@ -99,23 +99,23 @@ fn add_read<'a>(clusters: &mut BTreeMap<Option<&'a str>, Cluster<'a>>, read: &'a
     Ok(())
 }
 
-/// `forward` is sorted by the earliest finish, so neighbours are enough while no two overlap.
+/// Checks neighbours only, which is enough because `forward` is sorted by the earliest finish.
 fn forward_zones_are_apart(forward: &[Cluster]) -> Result<(), Problem> {
     for pair in forward.windows(2) {
         if pair[1].earliest_finish < pair[0].latest_start {
-            let why = format!("{} and {} were both the current one at once", pair[0].name(), pair[1].name());
+            let why = format!("{} and {} were current at the same time", pair[0].name(), pair[1].name());
             return Err(Problem::Violation(why));
         }
     }
     Ok(())
 }
 
-/// Forward zones are apart and sorted here, so only the last that begins before `zone` can hold it.
+/// Forward zones are disjoint and sorted here, so only the last that begins before `zone` can contain it.
 fn not_inside(zone: &Cluster, forward: &[Cluster]) -> Result<(), Problem> {
     let begun = forward.partition_point(|f| f.earliest_finish < zone.latest_start);
     match forward[..begun].last() {
         Some(holder) if zone.earliest_finish < holder.latest_start => {
-            let why = format!("{} came and went while {} was the current one", zone.name(), holder.name());
+            let why = format!("{} came and went while {} was current", zone.name(), holder.name());
             Err(Problem::Violation(why))
         }
         _ => Ok(()),

@@ -7,20 +7,20 @@ use serde::Serialize;
 
 use crate::model::{Operation, OperationKind, Outcome, Verdict};
 
-/// What became of the records, by key. A record stands in the first list that fits.
+/// The fate of the records, by key. A record is in the first list that applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SetReport {
     /// Acknowledged or seen, and seen by every read that began afterwards.
     pub stable: Vec<String>,
     /// Acknowledged or seen, but the last read through some replica did not find it.
     pub lost: Vec<String>,
-    /// Missed by a read that began after it was acknowledged or seen, but found by the last ones.
+    /// Missed by a read that began after it was acknowledged or seen, but found by the last reads.
     pub stale: Vec<String>,
-    /// Acknowledged, but no read asked for it afterwards: nothing is known of it.
+    /// Acknowledged, but not read afterwards: nothing is known about it.
     pub never_read: Vec<String>,
-    /// Deleted, acknowledged, and seen by a read that began afterwards.
+    /// Seen by a read that began after its deletion was acknowledged.
     pub resurrected: Vec<String>,
-    /// Seen though nobody wrote it, its write had failed for certain, or with another value.
+    /// Seen although it was never written, its write certainly failed, or it had another value.
     pub phantom: Vec<String>,
 }
 
@@ -39,27 +39,33 @@ pub fn classify(operations: &[Operation]) -> SetReport {
     report
 }
 
-/// Judges the report: `late_reads` says whether the application promises no more than that a read
-/// finds everything in the end.
+/// Judges the report. With `late_reads`, the application only promises that a read finds everything in the end.
 pub fn check(operations: &[Operation], late_reads: bool) -> Verdict {
     let report = classify(operations);
     let mut findings = Vec::new();
-    let mut find = |what: &str, keys: &[String]| {
+    let mut find = |[one, several]: [&str; 2], keys: &[String]| {
         if !keys.is_empty() {
+            let what = if keys.len() == 1 { one } else { several };
             findings.push(format!("{} {what}: {}", keys.len(), sample(keys)));
         }
     };
-    find("acknowledged records lost", &report.lost);
-    find("deleted records came back", &report.resurrected);
-    find("records that nobody wrote were read", &report.phantom);
-    find("acknowledged records never read back", &report.never_read);
+    find(["acknowledged record lost", "acknowledged records lost"], &report.lost);
+    find(["deleted record reappeared", "deleted records reappeared"], &report.resurrected);
+    find(["record read that was never written", "records read that were never written"], &report.phantom);
+    find(["acknowledged record never read back", "acknowledged records never read back"], &report.never_read);
     if !late_reads {
-        find("acknowledged records missed by a later read (stale)", &report.stale);
+        find(
+            [
+                "acknowledged record missed by a later read (stale)",
+                "acknowledged records missed by a later read (stale)",
+            ],
+            &report.stale,
+        );
     }
     Verdict::of(findings)
 }
 
-/// The first few of many.
+/// Returns the first few keys.
 pub(crate) fn sample(keys: &[String]) -> String {
     let shown = keys.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     if keys.len() > 3 { format!("{shown} and {} more", keys.len() - 3) } else { shown }
@@ -72,7 +78,7 @@ enum Fate {
     NeverRead,
     Resurrected,
     Phantom,
-    /// Never acknowledged and never seen, or deleted in the end: nothing to say.
+    /// Never acknowledged and never seen, or deleted in the end: not in the report.
     Nothing,
 }
 
@@ -101,7 +107,7 @@ fn fate(operations: &[&Operation]) -> Fate {
         let came_back = reads.iter().any(|read| read.value.is_some() && read.start_ns > deleted_ns);
         return if came_back { Fate::Resurrected } else { Fate::Nothing };
     }
-    // A delete that may have worked explains any absence, so nothing can be said against the record.
+    // A delete that may have worked explains any absence.
     if deletes.iter().any(|o| o.outcome == Outcome::Unknown) {
         return Fate::Nothing;
     }
@@ -111,7 +117,7 @@ fn fate(operations: &[&Operation]) -> Fate {
     }
 }
 
-/// From when on the record is there for certain: its write was acknowledged, or a read had found it.
+/// Returns the time from which on the record certainly exists: its write was acknowledged, or a read found it.
 fn known_ns(operations: &[&Operation]) -> Option<u64> {
     let shows = |o: &&&Operation| match o.kind {
         OperationKind::Write => o.outcome == Outcome::Ok,
@@ -127,7 +133,7 @@ fn fate_of_known(reads: &[&Operation], known_ns: u64) -> Fate {
     if later.is_empty() && !seen {
         return Fate::NeverRead;
     }
-    // The Service is no replica: a late read through it is stale, and says nothing of what is there in the end.
+    // The Service is not a replica: a late read through it is stale, and says nothing about the final state.
     let mut last_by_replica: BTreeMap<&str, &Operation> = BTreeMap::new();
     for read in &later {
         let Some(replica) = read.replica.as_deref() else { continue };

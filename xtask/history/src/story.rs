@@ -1,4 +1,4 @@
-//! What broke, as a person would tell it: the lost writes first, then each property with a count and one example.
+//! Describes violated properties: lost writes first, then each property with a count and one example.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use crate::judge::{Judgement, judge_records};
 use crate::model::{Fault, History, Operation, OperationKind, Outcome, Promise, Verdict};
 use crate::set;
 
-/// The properties that a judgement of a history found broken, a line each; empty if all hold.
+/// Returns a line for each property that is violated according to a judgement; empty if all hold.
 ///
-/// A lost record breaks other properties, too: a client that had read it goes back in time, and replicas disagree while it
-/// is being lost. Such consequences are left out; whatever is broken without the lost records is listed.
+/// A lost record also violates other properties: a client that has read it goes back in time, and replicas disagree while
+/// it is being lost. Such consequences are left out; properties that are violated without the lost records are listed.
 pub fn failures(history: &History, judgement: &Judgement) -> Vec<String> {
     let lost = lost_keys(history);
     if lost.is_empty() {
@@ -20,14 +20,14 @@ pub fn failures(history: &History, judgement: &Judgement) -> Vec<String> {
         ..history.clone()
     };
     let by_record = |property: &str| BY_RECORD.contains(&property);
-    let mut told = Loss { history, keys: &lost }.lines();
+    let mut lines_of_loss = Loss { history, keys: &lost }.lines();
     // A property that holds with the lost records may be undecided without them.
-    told.extend(lines(&judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
-    told.extend(lines(judgement, |property| !by_record(property)));
-    told
+    lines_of_loss.extend(lines(&judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
+    lines_of_loss.extend(lines(judgement, |property| !by_record(property)));
+    lines_of_loss
 }
 
-/// The properties that are decided record by record, so that leaving some out says nothing of the others.
+/// The properties that are judged record by record, so that some records can be left out without affecting others.
 const BY_RECORD: [&str; 3] = ["no acknowledged record lost", "monotonic reads", "final agreement"];
 
 fn lost_keys(history: &History) -> BTreeSet<&str> {
@@ -38,7 +38,7 @@ fn lost_keys(history: &History) -> BTreeSet<&str> {
     history.operations.iter().map(|o| o.key.as_str()).filter(|key| lost.contains(*key)).collect()
 }
 
-/// A line for each property that does not hold and that is wanted.
+/// Returns a line for each wanted property that does not hold.
 fn lines(judgement: &Judgement, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let verdicts = judgement.verdicts.iter().filter(|(property, _)| wanted(property));
     verdicts.filter_map(|(property, verdict)| line(property, verdict)).collect()
@@ -62,7 +62,7 @@ struct Loss<'a> {
 }
 
 impl Loss<'_> {
-    /// How many were lost, after which fault and through whom they had been acknowledged; and one of them in full.
+    /// Returns how many were lost, after which fault and through which replicas they had been acknowledged; and one example.
     fn lines(&self) -> Vec<String> {
         let operations = &self.history.operations;
         let is_acknowledged = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
@@ -70,11 +70,11 @@ impl Loss<'_> {
         let mut writes: Vec<_> =
             operations.iter().filter(is_acknowledged).filter(|o| self.keys.contains(o.key.as_str())).collect();
         writes.sort_by_key(|o| o.start_ns);
-        // A record can be known by a read alone: its write may have ended without an answer.
+        // A record may be known from a read only, if its write got no response.
         let count =
             format!("{} of {} acknowledged writes lost", self.keys.len(), acknowledged.len().max(self.keys.len()));
         let Some(first) = writes.first() else {
-            return vec![format!("{count}; none of the lost was acknowledged to its writer")];
+            return vec![format!("{count}; their writers got no response, but reads had found them")];
         };
         let through: BTreeSet<_> = writes.iter().map(|o| through(o)).collect();
         let fault = self.fault_before_loss(first).map(|fault| format!(" after {}", fault.what)).unwrap_or_default();
@@ -84,7 +84,7 @@ impl Loss<'_> {
         ]
     }
 
-    /// The reads that missed a record after it was acknowledged, or found it, in order.
+    /// Returns the reads of a record after it was acknowledged, in order.
     fn reads_after<'a>(&'a self, write: &'a Operation) -> Vec<&'a Operation> {
         let later = |o: &&Operation| o.is_answered_read() && o.key == write.key && o.start_ns > write.end_ns;
         let mut reads: Vec<_> = self.history.operations.iter().filter(later).collect();
@@ -92,14 +92,14 @@ impl Loss<'_> {
         reads
     }
 
-    /// The last fault before a record was first missed.
+    /// Returns the last fault before a record was first missing.
     fn fault_before_loss(&self, write: &Operation) -> Option<&Fault> {
         let missed_ns = self.reads_after(write).into_iter().find(|read| read.value.is_none())?.start_ns;
         self.history.faults.iter().filter(|fault| fault.start_ns <= missed_ns).max_by_key(|fault| fault.start_ns)
     }
 
-    /// `w-17: written through caesium-0 at 12.3 s, acknowledged after 3 ms; delete Pod/caesium-0 at 12.4 s; absent through
-    /// caesium-1 from 19.0 s`.
+    /// Describes one lost write: `w-17: written through caesium-0 at 12.3 s, acknowledged after 3 ms; delete Pod/caesium-0
+    /// at 12.4 s; absent through caesium-1 from 19.0 s`.
     fn tell(&self, write: &Operation) -> String {
         let took_ms = write.end_ns.saturating_sub(write.start_ns) / 1_000_000;
         let mut parts = vec![format!(
@@ -133,13 +133,13 @@ fn through(operation: &Operation) -> &str {
     operation.replica.as_deref().unwrap_or("the Service")
 }
 
-/// `12.3 s` since the run began.
+/// Returns the time since the start of the run: `12.3 s`.
 fn seconds(ns: u64) -> String {
     let tenths = ns / 100_000_000;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// `a, b and c`.
+/// Returns `a, b and c`.
 fn list(names: BTreeSet<&str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
     match names.split_last() {
@@ -179,7 +179,7 @@ mod tests {
     const FAULT: &str = r#"{"fault":{"what":"delete Pod/a, grace 0","start_ns":12400000000,"recovered_ns":18000000000,"evidence":"UID 1 → 2"}}"#;
 
     #[test]
-    fn a_lost_write_is_told_with_its_times_and_its_consequences_are_left_out() {
+    fn a_lost_write_is_reported_with_its_times_and_without_its_consequences() {
         let operations = [
             operation("write", "a", "w-1", true, 12_300),
             operation("write", "b", "w-2", true, 12_350),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_without_a_loss_is_counted_with_an_example() {
+    fn violations_without_a_loss_are_counted_with_an_example() {
         let operations = [
             operation("write", "a", "w-1", true, 1_000),
             operation("write", "a", "w-2", true, 1_100),
@@ -217,15 +217,15 @@ mod tests {
         assert_eq!(
             failures_of(&history("set", &lines)),
             [
-                "no acknowledged record lost: 1 records that nobody wrote were read: w-3",
+                "no acknowledged record lost: 1 record read that was never written: w-3",
                 "final agreement: 2 violations, the first: key w-1 was not read back through b",
-                "enough at stake: no operation overlapped the fault: delete Pod/a, grace 0",
+                "enough activity: no operation overlapped the fault: delete Pod/a, grace 0",
             ]
         );
     }
 
     #[test]
-    fn a_history_without_faults_in_it_tells_nothing() {
+    fn a_good_history_reports_nothing() {
         let operations = [
             operation("write", "a", "w-1", true, 12_399),
             operation("read", "a", "w-1", true, 19_000),

@@ -1,9 +1,9 @@
-//! Non-vacuity: a history in which nothing was at stake proves nothing.
+//! Non-vacuity: a history without a real fault or enough operations proves nothing.
 
 use crate::model::{Fault, History, Operation, OperationKind, Outcome, Stage, Verdict};
 
-/// Asks that every fault shows, that clients' operations overlapped each, that each was recovered from, and that enough
-/// was acknowledged before, during and after.
+/// Checks that there is evidence of every fault, that client operations overlapped it, that the application recovered
+/// from it, and that enough writes were acknowledged before, during and after.
 pub fn check(history: &History) -> Verdict {
     let (Some(first), Some(last)) = (history.faults.first(), history.faults.last()) else {
         return Verdict::Violated(vec!["no fault was injected".to_owned()]);
@@ -17,7 +17,7 @@ pub fn check(history: &History) -> Verdict {
         ("after recovery", acknowledged(history, recovered_ns, u64::MAX), minimum.after),
     ] {
         if seen < wanted {
-            findings.push(format!("{seen} writes were acknowledged {when}, at least {wanted} are needed"));
+            findings.push(format!("{seen} writes were acknowledged {when}, but at least {wanted} are required"));
         }
     }
     Verdict::of(findings)
@@ -26,10 +26,10 @@ pub fn check(history: &History) -> Verdict {
 fn of_fault(fault: &Fault, history: &History) -> Vec<String> {
     let mut findings = Vec::new();
     if fault.evidence.is_none() {
-        findings.push(format!("nothing shows that the fault happened: {}", fault.what));
+        findings.push(format!("no evidence that the fault happened: {}", fault.what));
     }
     match fault.recovered_ns {
-        None => findings.push(format!("never recovered from: {}", fault.what)),
+        None => findings.push(format!("no recovery from the fault: {}", fault.what)),
         Some(recovered_ns) => {
             let overlaps = |o: &&Operation| o.start_ns <= recovered_ns && o.end_ns >= fault.start_ns;
             if !workload(history).any(|operation| overlaps(&operation)) {
@@ -45,7 +45,7 @@ fn acknowledged(history: &History, from_ns: u64, to_ns: u64) -> usize {
     workload(history).filter(counts).filter(|o| (from_ns..to_ns).contains(&o.end_ns)).count()
 }
 
-/// What clients did in this case, around its faults.
+/// Returns the clients' operations around the faults of this case.
 fn workload(history: &History) -> impl Iterator<Item = &Operation> {
     history.operations.iter().filter(|operation| operation.stage == Stage::Workload)
 }

@@ -1,5 +1,5 @@
-//! Histories known to be bad, one file per way in which a system loses or bends data, and the words
-//! in which each has to be refused; and good twins that must hold.
+//! Histories known to be bad, one file per way in which a system loses or corrupts data, with the message that each must
+//! cause; and good twins that must pass.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -20,7 +20,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The words that a bad history must be refused with, first.
+/// The beginning of the message that each bad history must cause.
 const REFUSALS: [(&str, &str); 19] = [
     ("agreement-differs", "final agreement: replicas disagree on key a: r0 has 1, r1 has nothing"),
     ("agreement-not-read", "final agreement: key a was not read back through r1"),
@@ -34,25 +34,29 @@ const REFUSALS: [(&str, &str); 19] = [
         "eventual-register-overwritten",
         "no acknowledged write lost: key a: r1 returns 1, though 2 was written later and acknowledged (lost)",
     ),
-    ("eventual-register-unwritten", "no acknowledged write lost: key a: r1 returns 9, which nobody wrote"),
+    ("eventual-register-unwritten", "no acknowledged write lost: key a: r1 returns 9, which was never written"),
     ("eventual-set-lost", "1 of 1 acknowledged writes lost"),
-    ("register-both-current", "linearizability: key a: value 1 and value 2 were both the current one at once"),
-    ("register-came-and-went", "linearizability: key a: value 2 came and went while value 1 was the current one"),
+    ("register-both-current", "linearizability: key a: value 1 and value 2 were current at the same time"),
+    ("register-came-and-went", "linearizability: key a: value 2 came and went while value 1 was current"),
     ("register-read-before-write", "linearizability: key a: c1 read value 1 before its write began"),
-    ("register-unwritten", "linearizability: key a: c1 read 9, which nobody wrote"),
+    ("register-unwritten", "linearizability: key a: c1 read 9, which was never written"),
     ("register-written-twice", "linearizability: undecided: key a: value 1 was written twice"),
     ("set-lost", "1 of 1 acknowledged writes lost"),
-    ("set-never-read", "no acknowledged record lost: 1 acknowledged records never read back: b"),
-    ("set-phantom", "no acknowledged record lost: 1 records that nobody wrote were read: b"),
-    ("set-resurrected", "no acknowledged record lost: 1 deleted records came back: b"),
-    ("set-stale", "no acknowledged record lost: 1 acknowledged records missed by a later read (stale): a"),
-    ("vacuous", "enough at stake: nothing shows that the fault happened: delete Pod/r0"),
+    ("set-never-read", "no acknowledged record lost: 1 acknowledged record never read back: b"),
+    ("set-phantom", "no acknowledged record lost: 1 record read that was never written: b"),
+    ("set-resurrected", "no acknowledged record lost: 1 deleted record reappeared: b"),
+    ("set-stale", "no acknowledged record lost: 1 acknowledged record missed by a later read (stale): a"),
+    ("vacuous", "enough activity: no evidence that the fault happened: delete Pod/r0"),
 ];
 
 #[test]
-fn every_bad_history_is_refused_in_the_right_words() {
+fn every_bad_history_causes_the_right_message() {
     let names: Vec<_> = files("bad").iter().map(|f| f.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(names, REFUSALS.map(|(name, _)| name.to_owned()), "a file without words, or words without a file");
+    assert_eq!(
+        names,
+        REFUSALS.map(|(name, _)| name.to_owned()),
+        "a file without a message, or a message without a file"
+    );
     for (file, (name, words)) in files("bad").iter().zip(REFUSALS) {
         let failures = judged(file);
         assert!(failures.iter().any(|line| line.starts_with(words)), "{name}: {failures:#?}");

@@ -1,4 +1,4 @@
-//! The checker of eventual registers against a search that tries every order of the writes.
+//! Compares the checker of eventual registers with a search that tries every order of the writes.
 
 mod random;
 
@@ -9,7 +9,7 @@ use random::Random;
 const HISTORIES: u64 = 100_000;
 const WRITES_MAX: u64 = 5;
 
-/// Writes and deletes of one key, and one final read of a value that was written, or of nothing.
+/// Returns writes and deletes of one key, and one final read of a written value or of nothing.
 fn random_history(random: &mut Random) -> (Vec<Operation>, Operation) {
     let count = random.below(WRITES_MAX + 1);
     let writes: Vec<_> = (0..count).map(|id| random_write(random, id)).collect();
@@ -20,7 +20,7 @@ fn random_history(random: &mut Random) -> (Vec<Operation>, Operation) {
     (writes, Operation { stage: Stage::ReadBack, ..read })
 }
 
-/// Values are written twice now and then: three ids share one.
+/// Returns a random write. Some values are written twice: three IDs share one.
 fn random_write(random: &mut Random, id: u64) -> Operation {
     let start_ns = random.below(12);
     let outcome = match random.below(8) {
@@ -39,8 +39,8 @@ fn operation(kind: OperationKind, value: Option<String>, times: (u64, u64), outc
     Operation { replica, value, outcome, ..Operation::new("c", kind, "k", times) }
 }
 
-/// Whether some order of the writes that may have had an effect leaves what was read: it holds every write that was
-/// acknowledged before the read, and none stands before one that had ended when it began.
+/// Returns whether some order of the writes that may have had an effect results in the value read. The order must contain
+/// every write that was acknowledged before the read, and no write may precede one that had ended when it began.
 fn some_order_leaves(order: &mut Vec<usize>, writes: &[Operation], read: &Operation) -> bool {
     let must = |w: &Operation| w.outcome == Outcome::Ok && w.end_ns < read.start_ns;
     let is_whole = (0..writes.len()).all(|i| order.contains(&i) || !must(&writes[i]));

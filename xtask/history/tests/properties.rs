@@ -1,4 +1,4 @@
-//! What the remaining checkers and the file format have to tell apart.
+//! Tests of the remaining checkers and the file format.
 
 use history::{
     Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict, availability, file,
@@ -68,7 +68,7 @@ fn too_few_writes_at_any_time_are_named() {
         fewer.remove(missing);
         fewer.push(read("c", None, 5, 15));
         let verdict = vacuity::check(&history(fewer, vec![fault(10, Some(20))])).to_string();
-        assert_eq!(verdict, format!("violated: 0 writes were acknowledged {when}, at least 1 are needed"));
+        assert_eq!(verdict, format!("violated: 0 writes were acknowledged {when}, but at least 1 are required"));
     }
 }
 
@@ -77,14 +77,14 @@ fn a_history_without_fault_or_recovery_or_overlap_is_vacuous() {
     let writes = vec![write("1", 0, 1), write("3", 31, 32)];
     let verdict = |faults| vacuity::check(&history(writes.clone(), faults)).to_string();
     assert_eq!(verdict(vec![]), "violated: no fault was injected");
-    assert_eq!(verdict(vec![fault(10, None)]), "violated: never recovered from: delete Pod/r0");
+    assert_eq!(verdict(vec![fault(10, None)]), "violated: no recovery from the fault: delete Pod/r0");
     assert!(verdict(vec![fault(10, Some(20))]).contains("no operation overlapped the fault: delete Pod/r0"));
     let second = verdict(vec![fault(1, Some(20)), fault(22, Some(30))]);
     assert!(second.contains("no operation overlapped the fault"), "every fault needs its own: {second}");
 }
 
 #[test]
-fn what_is_no_clients_work_puts_nothing_at_stake() {
+fn operations_outside_of_the_workload_do_not_count() {
     let faults = vec![fault(10, Some(20))];
     for stage in [Stage::Earlier, Stage::Lookup, Stage::ReadBack] {
         let enough = [write("1", 0, 1), write("2", 11, 12), write("3", 31, 32)];
@@ -94,10 +94,10 @@ fn what_is_no_clients_work_puts_nothing_at_stake() {
     }
 }
 
-/// New connections through the Service every 100 ms from 0 to 6 s, of which these are refused.
+/// Judges new connections through the Service, every 100 ms from 0 to 6 s, of which these are refused.
 fn through_service(replicas: usize, refused: impl Fn(u64) -> bool) -> String {
     const TENTH_NS: u64 = 100_000_000;
-    let asked = (0..60).map(|tenth| {
+    let attempts = (0..60).map(|tenth| {
         let start_ns = tenth * TENTH_NS;
         let is_refused = refused(tenth);
         Operation {
@@ -109,25 +109,29 @@ fn through_service(replicas: usize, refused: impl Fn(u64) -> bool) -> String {
             ..read("c", None, start_ns, start_ns + 1)
         }
     });
-    let mut history = history(asked.collect(), vec![]);
+    let mut history = history(attempts.collect(), vec![]);
     history.header.replicas = (0..replicas).map(|ordinal| format!("r{ordinal}")).collect();
     service::check(&history).to_string()
 }
 
 #[test]
-fn a_service_that_leads_to_a_replica_that_is_not_ready_is_found() {
-    let words = "violated: 20 of 58 connections through the Service were refused over 5700 ms, the others were taken: it \
-                 leads to a replica that is not ready; connection refused";
+fn a_service_that_sends_traffic_to_an_unready_replica_is_found() {
+    let words = "violated: 20 of 58 connections through the Service were refused over 5700 ms while others were accepted: \
+                 it sends traffic to an unready replica; connection refused";
     assert_eq!(through_service(3, |tenth| tenth % 3 == 0), words);
 }
 
 #[test]
-fn a_service_may_be_behind_and_one_replica_may_be_gone() {
+fn a_service_may_lag_behind_and_a_single_replica_may_be_gone() {
     assert_eq!(through_service(3, |tenth| (10..35).contains(&tenth) && tenth % 3 == 0), "holds", "behind");
     let rolling = |tenth| tenth % 20 < 3;
-    assert_eq!(through_service(3, rolling), "holds", "one after the other goes");
-    assert_eq!(through_service(3, |tenth| tenth > 10), "holds", "nobody is ready: that is availability's");
-    assert_eq!(through_service(1, |tenth| tenth % 3 == 0), "holds", "the only one comes and goes");
+    assert_eq!(through_service(3, rolling), "holds", "one after another is replaced");
+    assert_eq!(
+        through_service(3, |tenth| tenth > 10),
+        "holds",
+        "no replica is ready: the availability check covers that"
+    );
+    assert_eq!(through_service(1, |tenth| tenth % 3 == 0), "holds", "a single replica comes and goes");
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn the_longest_gap_is_measured_from_the_fault_to_the_last_operation() {
 }
 
 #[test]
-fn every_fault_has_figures_of_its_own_and_the_worst_are_the_cases() {
+fn every_fault_has_its_own_measurements_and_the_worst_count_for_the_case() {
     const MS: u64 = 1_000_000;
     let operations = [(11, 12), (13, 14), (31, 32), (50, 60)].map(|(from, to)| write("v", from * MS, to * MS));
     let leader = Fault { new_leader_ns: Some(12 * MS), ..fault(10 * MS, Some(14 * MS)) };

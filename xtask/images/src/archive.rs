@@ -1,4 +1,4 @@
-//! Checks an image archive before anything is created for it.
+//! Checks an image archive before anything is created.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,13 +13,13 @@ use super::{Archive, Reference};
 use console::exit;
 use tools::sha256;
 
-/// Larger JSON files than this are not ours to read.
+/// The limit for JSON files in an archive.
 const JSON_MAX_BYTES: u64 = 4_000_000;
 
-/// Reads an archive's table of contents: whether it can be loaded here, and what it holds.
+/// Reads an archive's table of contents, checks that it can be loaded here and returns what it contains.
 ///
 /// # Errors
-/// Usage errors that say what is wrong with the file and what makes a good one.
+/// Usage errors with what is wrong with the file and how to create a valid one.
 pub fn check(path: &Path) -> anyhow::Result<Archive> {
     inspect(path).map_err(|error| exit::usage(format!("{}: {error:#}", path.display())))
 }
@@ -30,26 +30,26 @@ fn inspect(path: &Path) -> anyhow::Result<Archive> {
         anyhow::bail!(no_manifest(&names));
     }
     let images: Vec<SavedImage> = json(path, "manifest.json")?;
-    anyhow::ensure!(!images.is_empty(), "its manifest.json names no image; {MAKE_ONE}");
+    anyhow::ensure!(!images.is_empty(), "its manifest.json lists no image; {MAKE_ONE}");
     let mut references = Vec::new();
     for image in images {
-        if let Some(lost) = image.layers.iter().chain([&image.config]).find(|name| !names.contains(name.as_str())) {
-            anyhow::bail!("{lost} is named in its manifest.json but not there: the file was cut short; {MAKE_ONE}");
+        if let Some(missing) = image.layers.iter().chain([&image.config]).find(|name| !names.contains(name.as_str())) {
+            anyhow::bail!("{missing} is listed in its manifest.json but missing: the file is truncated; {MAKE_ONE}");
         }
         check_platform(&json(path, &image.config)?)?;
         for tag in image.repo_tags.unwrap_or_default() {
             references.push(tag.parse::<Reference>().map_err(|error| anyhow::anyhow!("its tag {tag:?}: {error}"))?);
         }
     }
-    anyhow::ensure!(!references.is_empty(), "its images have no tag, so no chart can name them; {MAKE_ONE}");
+    anyhow::ensure!(!references.is_empty(), "its images have no tag, so no chart can refer to them; {MAKE_ONE}");
     Ok(Archive { path: path.to_owned(), references })
 }
 
-/// What a node calls each image of an archive once it is loaded: the digest of its configuration and, where the archive
-/// has an index, that of its manifest.
+/// Returns the IDs that a node uses for each image of an archive: the digest of its configuration and, if the archive has
+/// an index, that of its manifest.
 ///
 /// # Errors
-/// Where the archive can't be read.
+/// If the archive can't be read.
 pub fn ids(path: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
     let images: Vec<SavedImage> = json(path, "manifest.json")?;
     let index: Index = if names(path)?.contains("index.json") { json(path, "index.json")? } else { Index::default() };
@@ -65,7 +65,7 @@ pub fn ids(path: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
     Ok(ids)
 }
 
-/// The manifests that are called so in full: with a tag alone, nobody knows of which repository.
+/// Returns the digests of the manifests with this full name: a tag alone does not identify the repository.
 fn digests_of(index: &Index, reference: &Reference) -> impl Iterator<Item = String> {
     let is_it = |one: &&Descriptor| {
         let name = one.annotations.get(oci::NAME_ANNOTATION).and_then(|name| name.parse::<Reference>().ok());
@@ -78,17 +78,17 @@ const MAKE_ONE: &str = "make one with `docker save -o FILE.tar NAME:TAG`";
 
 fn no_manifest(names: &BTreeSet<String>) -> String {
     if names.contains("oci-layout") {
-        return format!("is an OCI layout without the manifest.json that Docker's tools need; {MAKE_ONE}");
+        return format!("is an OCI layout without the manifest.json that Docker's tools require; {MAKE_ONE}");
     }
-    format!("is a tar archive of {} files but none of images; {MAKE_ONE}", names.len())
+    format!("is a tar archive of {} files, but not an image archive; {MAKE_ONE}", names.len())
 }
 
-/// The names of all files in the archive.
+/// Returns the names of all files in the archive.
 fn names(path: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut archive = open(path)?;
     for entry in archive.entries_with_seek().context("can't be read")? {
-        let entry = entry.context("is no tar archive, or was cut short").context(MAKE_ONE)?;
+        let entry = entry.context("is not a tar archive, or is truncated").context(MAKE_ONE)?;
         names.insert(entry.path()?.to_string_lossy().trim_start_matches("./").to_owned());
     }
     anyhow::ensure!(!names.is_empty(), "is empty; {MAKE_ONE}");
@@ -97,7 +97,7 @@ fn names(path: &Path) -> anyhow::Result<BTreeSet<String>> {
 
 fn open(path: &Path) -> anyhow::Result<tar::Archive<File>> {
     let mut file = File::open(path).context("can't be read")?;
-    anyhow::ensure!(file.metadata()?.is_file(), "is no file");
+    anyhow::ensure!(file.metadata()?.is_file(), "is not a file");
     let mut start = Vec::new();
     file.by_ref().take(4).read_to_end(&mut start).context("can't be read")?;
     let compressed = start.starts_with(&[0x1f, 0x8b]) || start == [0x28, 0xb5, 0x2f, 0xfd];
@@ -107,10 +107,10 @@ fn open(path: &Path) -> anyhow::Result<tar::Archive<File>> {
 
 fn json<T: for<'de> Deserialize<'de>>(path: &Path, name: &str) -> anyhow::Result<T> {
     let parsed = serde_json::from_slice(&bytes(path, name)?);
-    parsed.with_context(|| format!("its {name} is no valid JSON of an image; {MAKE_ONE}"))
+    parsed.with_context(|| format!("its {name} is not valid JSON for an image; {MAKE_ONE}"))
 }
 
-/// The content of a small file in the archive.
+/// Returns the content of a small file in the archive.
 fn bytes(path: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     let mut archive = open(path)?;
     for entry in archive.entries_with_seek()? {
@@ -121,13 +121,18 @@ fn bytes(path: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    anyhow::bail!("{name} is not in it; {MAKE_ONE}")
+    anyhow::bail!("it contains no {name}; {MAKE_ONE}")
 }
 
 fn check_platform(config: &Config) -> anyhow::Result<()> {
     let here = oci::architecture();
     let fits = config.os == "linux" && config.architecture == here;
-    anyhow::ensure!(fits, "is for {}/{}, the node is linux/{here}; {MAKE_ONE} there", config.os, config.architecture);
+    anyhow::ensure!(
+        fits,
+        "is for {}/{}, but the node is linux/{here}; {MAKE_ONE} on linux/{here}",
+        config.os,
+        config.architecture
+    );
     Ok(())
 }
 

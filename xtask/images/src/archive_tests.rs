@@ -1,4 +1,4 @@
-//! Archives that can be loaded, and all the ways in which one can't.
+//! Tests with valid archives, and with archives that can't be loaded.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ impl Files {
         self.dir.path().join("image.tar")
     }
 
-    /// A tar archive of text files.
+    /// Writes a tar archive of text files.
     fn tar(&self, files: &[(&str, &str)]) -> PathBuf {
         let mut builder = tar::Builder::new(File::create(self.path()).unwrap());
         for (name, text) in files {
@@ -60,7 +60,7 @@ fn message(path: &Path) -> String {
 }
 
 #[test]
-fn an_archive_of_ours_is_good_and_always_the_same() {
+fn our_archives_are_valid_and_reproducible() {
     let (one, two) = (Files::new(), Files::new());
     let tags = ["caesiumcloud/caesium:dev", "caesiumcloud/caesium:next"];
     let found = check(&one.image(&tags)).unwrap();
@@ -69,7 +69,7 @@ fn an_archive_of_ours_is_good_and_always_the_same() {
 }
 
 #[test]
-fn every_blob_has_the_digest_that_it_is_named_by() {
+fn every_blob_is_named_by_its_digest() {
     let files = Files::new();
     let mut archive = tar::Archive::new(File::open(files.image(&["a:1"])).unwrap());
     let mut blobs = 0;
@@ -87,40 +87,40 @@ fn every_blob_has_the_digest_that_it_is_named_by() {
 }
 
 #[test]
-fn what_is_no_archive_is_said() {
+fn a_file_that_is_not_an_archive_is_reported() {
     let files = Files::new();
     assert!(message(Path::new("/no/such.tar")).starts_with("FILE: can't be read: No such file"));
-    assert!(message(files.dir.path()).contains("is no file"));
+    assert!(message(files.dir.path()).contains("is not a file"));
     assert!(message(&files.bytes(b"")).contains("is empty; make one with `docker save"));
-    assert!(message(&files.bytes(&b"hello ".repeat(200))).contains("is no tar archive"));
+    assert!(message(&files.bytes(&b"hello ".repeat(200))).contains("is not a tar archive"));
     assert!(message(&files.bytes(&[0x1f, 0x8b, 8, 0])).contains("gunzip"));
 }
 
 #[test]
-fn an_archive_of_something_else_is_said() {
+fn an_archive_without_images_is_reported() {
     let files = Files::new();
-    assert!(message(&files.tar(&[("a", "1"), ("b", "2")])).contains("archive of 2 files but none of images"));
+    assert!(message(&files.tar(&[("a", "1"), ("b", "2")])).contains("archive of 2 files, but not an image archive"));
     assert!(message(&files.tar(&[("oci-layout", "{}")])).contains("OCI layout without the manifest.json"));
-    assert!(message(&files.tar(&[("manifest.json", "{")])).contains("its manifest.json is no valid JSON"));
-    assert!(message(&files.tar(&[("manifest.json", "[]")])).contains("names no image"));
+    assert!(message(&files.tar(&[("manifest.json", "{")])).contains("its manifest.json is not valid JSON"));
+    assert!(message(&files.tar(&[("manifest.json", "[]")])).contains("lists no image"));
 }
 
 #[test]
-fn an_image_that_is_cut_short_or_foreign_is_said() {
+fn an_image_that_is_truncated_or_for_another_platform_is_reported() {
     let files = Files::new();
     let manifest = r#"[{"Config":"c.json","RepoTags":["a:1"],"Layers":["l.tar"]}]"#;
     let foreign = r#"{"architecture":"s390x","os":"linux"}"#;
     let cut = files.tar(&[("manifest.json", manifest), ("c.json", foreign)]);
-    assert!(message(&cut).contains("l.tar is named in its manifest.json but not there"));
+    assert!(message(&cut).contains("l.tar is listed in its manifest.json but missing"));
     let other = files.tar(&[("manifest.json", manifest), ("c.json", foreign), ("l.tar", "")]);
-    assert!(message(&other).contains("is for linux/s390x, the node is linux/"));
+    assert!(message(&other).contains("is for linux/s390x, but the node is linux/"));
     let truncated = std::fs::read(files.image(&["a:1"])).unwrap();
     assert!(message(&files.bytes(&truncated[..truncated.len() / 3])).starts_with("FILE: "));
     assert!(message(&files.image(&[])).contains("have no tag"));
 }
 
 #[test]
-fn a_node_calls_an_image_by_its_configuration_or_its_manifest() {
+fn a_node_identifies_an_image_by_its_configuration_or_its_manifest() {
     let files = Files::new();
     let path = files.image(&["a/b:1", "c.example/d:2"]);
     let ids = ids(&path).unwrap();
@@ -131,7 +131,7 @@ fn a_node_calls_an_image_by_its_configuration_or_its_manifest() {
     let manifest = index["manifests"][0]["digest"].as_str().unwrap();
     let wanted = BTreeSet::from([format!("sha256:{config}"), manifest.to_owned()]);
     assert_eq!(ids["docker.io/a/b:1"], wanted);
-    // As Docker saved it before it had an index.
+    // An archive from a Docker version that wrote no index.
     let config = format!(r#"{{"os":"linux","architecture":"{}"}}"#, oci::architecture());
     let listed = r#"[{"Config":"c.json","RepoTags":["busybox:1"],"Layers":[]}]"#;
     let old = super::ids(&files.tar(&[("manifest.json", listed), ("c.json", &config)])).unwrap();

@@ -1,4 +1,4 @@
-//! The image of the client in the cluster: `chartproof-client`, its libraries, and nothing else.
+//! The image of the client that runs in the cluster: `chartproof-client` and its libraries, nothing else.
 
 use anyhow::Context;
 
@@ -7,11 +7,11 @@ use super::program::Image;
 use super::{Archive, Reference};
 use process::Launcher;
 
-/// Builds the image and answers its archive. Its name holds the digest of what is in it, so that no node takes an older
-/// one for it; the same is packed once.
+/// Builds the image and returns its archive. Its tag is the digest of its content, so that no node uses an older image
+/// instead. Unchanged content is packed only once.
 ///
 /// # Errors
-/// Where it does not compile or can't be packed.
+/// If it does not compile or can't be packed.
 pub async fn build(launcher: &Launcher) -> anyhow::Result<Archive> {
     let binary = compile(launcher, "chartproof-client").await?;
     let image = Image::of(launcher, &binary.executable).await?;

@@ -1,14 +1,14 @@
-//! Finds the images that rendered manifests ask for.
+//! Finds the images in rendered manifests.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Lists of containers in a pod's specification.
+/// The lists of containers in a pod specification.
 const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
-/// All images of all pods, wherever a manifest keeps its pod specification: a pod itself, a template, a job's
-/// template in a cron job, a hook.
+/// Returns all images of all pods, wherever a manifest contains a pod specification: a pod, a template, the job template
+/// of a cron job, a hook.
 pub fn in_manifests<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for manifest in manifests {
@@ -17,7 +17,7 @@ pub fn in_manifests<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> BTree
     found
 }
 
-/// The images of a workload's containers, by the containers' names.
+/// Returns the images of a workload's containers, with the containers' names.
 pub fn of_containers(workload: &Value) -> Vec<(&str, &str)> {
     let containers = workload.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let containers = containers.into_iter().flatten();
@@ -43,7 +43,7 @@ fn walk(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A volume can be an image, too.
+/// Adds the images of image volumes.
 fn images_of_volumes(name: &str, field: &Value, found: &mut BTreeSet<String>) {
     if name == "volumes" {
         let volumes = field.as_array().into_iter().flatten();
@@ -57,7 +57,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_place_of_a_pod_specification_is_seen() {
+    fn pod_specifications_are_found_everywhere() {
         let pod = json!({"initContainers": [{"image": "init:1"}], "containers": [{"image": "main:1"}]});
         let manifests = [
             json!({"kind": "StatefulSet", "spec": {"template": {"spec": pod}}}),

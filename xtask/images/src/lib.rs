@@ -1,6 +1,6 @@
-//! Container images: which a chart needs, where they come from, and archives of them that a node can load.
+//! Container images: which ones a chart needs, where they come from, and archives that a node can load.
 //!
-//! It knows references, archives and how Docker pulls and saves them. It must not know which cluster loads them.
+//! It knows references, archives, and how Docker pulls and saves images. It must not know which cluster loads them.
 
 mod archive;
 pub mod client;
@@ -23,35 +23,35 @@ pub use values::{ImageValues, in_values};
 
 use console::exit;
 
-/// An archive of images, as `docker save` writes it, and the references in it.
+/// An image archive, as `docker save` writes it, and its references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
     /// The file.
     pub path: PathBuf,
-    /// What it holds; empty where the images have no names.
+    /// The references of its images; empty if they have none.
     pub references: Vec<Reference>,
 }
 
 /// The image under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnderTest {
-    /// The stand-in that is built here.
+    /// The stand-in, built from this workspace.
     StandIn,
-    /// A reference, local or to be pulled.
+    /// A reference to an image that is present locally or has to be pulled.
     Reference(Reference),
-    /// An archive that was checked.
+    /// A checked archive.
     Archive(Archive),
 }
 
 impl UnderTest {
-    /// What `--image` asks for. Nothing is created: archives are read, references only parsed.
+    /// Parses the value of `--image`. Nothing is created: archives are read, references are only parsed.
     ///
     /// # Errors
-    /// Usage errors: what is neither a reference nor a readable archive of an image for this machine.
+    /// A usage error if it is neither a reference nor a readable archive of an image for this platform.
     pub fn parse(image: Option<&str>) -> anyhow::Result<Self> {
         let Some(text) = image else { return Ok(Self::StandIn) };
         if text.is_empty() {
-            let why = "it is empty: name an image, or leave it out for the stand-in or the chart's own";
+            let why = "the value is empty; name an image, or omit the flag for the stand-in or the chart's own image";
             return Err(exit::usage(format!("--image: {why}")));
         }
         if looks_like_a_file(text) {
@@ -59,14 +59,14 @@ impl UnderTest {
         }
         let reference: Reference = text.parse().map_err(|error| exit::usage(format!("--image {text}: {error}")))?;
         if reference.digest.is_some() {
-            let hint = "a chart sets repository and tag: name a tag, or give an archive";
+            let hint = "a chart sets repository and tag; add a tag, or pass an archive";
             return Err(exit::usage(format!("--image {text}: {hint}")));
         }
         Ok(Self::Reference(reference))
     }
 }
 
-/// Whether a person who wrote this meant a file.
+/// Returns whether the value is meant to be a file.
 fn looks_like_a_file(text: &str) -> bool {
     let path = Path::new(text);
     let archive = [".tar", ".tar.gz", ".tgz"].iter().any(|ending| text.ends_with(ending));
@@ -84,18 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn references_and_the_stand_in_are_told_apart() {
+    fn references_and_the_stand_in_are_distinguished() {
         assert_eq!(UnderTest::parse(None).unwrap(), UnderTest::StandIn);
         let reference = "caesiumcloud/caesium:dev".parse().unwrap();
         assert_eq!(UnderTest::parse(Some("caesiumcloud/caesium:dev")).unwrap(), UnderTest::Reference(reference));
     }
 
     #[test]
-    fn what_is_neither_is_usage() {
+    fn anything_else_is_a_usage_error() {
         assert!(message("Caesium:dev").starts_with("--image Caesium:dev: "));
-        assert!(message("").starts_with("--image: it is empty"), "as an unset variable leaves it");
+        assert!(message("").starts_with("--image: the value is empty"), "the result of an unset variable");
         assert!(message("nosuch.tar").starts_with("nosuch.tar: "));
         assert!(message("/no/such").starts_with("/no/such: "));
-        assert!(message(&format!("a@sha256:{}", "0".repeat(64))).contains("name a tag"));
+        assert!(message(&format!("a@sha256:{}", "0".repeat(64))).contains("add a tag"));
     }
 }

@@ -1,4 +1,4 @@
-//! A program of this machine, with the libraries that it needs, as an image that needs nothing else.
+//! Makes an image from a program on this machine and the libraries that it needs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use tools::{sha256, sha256_of_file};
 /// The user that applications run as.
 const USER: &str = "10001";
 
-/// What goes into an image, and what it starts.
+/// The content of an image, and what it starts.
 pub struct Image {
     entries: Vec<Entry>,
     config: Config,
 }
 
 impl Image {
-    /// An image of these files that starts `entrypoint`.
+    /// Returns an image of these files that starts `entrypoint`.
     pub(super) fn new(files: BTreeMap<String, EntryKind>, entrypoint: &str, command: &[&str]) -> Self {
         let config = Config {
             user: USER.to_owned(),
@@ -31,28 +31,28 @@ impl Image {
         Self { entries: layer(files), config }
     }
 
-    /// A program, linked statically or not, with its libraries, as an image that starts it as `/bin/<its name>`.
+    /// Returns an image with a program and its shared libraries, if any, that starts it as `/bin/<its name>`.
     ///
     /// # Errors
-    /// Where it can't be told which those are.
+    /// If the libraries can't be determined.
     pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
         let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
         let path = format!("bin/{name}");
         Ok(Self::new(program(launcher, &path, executable).await?, &format!("/{path}"), &[]))
     }
 
-    /// What tells it from one of other files, or that is made otherwise.
+    /// Returns a digest of its content and of `made`, which describes how the image is made.
     ///
     /// # Errors
-    /// Where a program can't be read.
+    /// If a program can't be read.
     pub(super) fn digest(&self, made: &str) -> anyhow::Result<String> {
         digest(&self.entries, made)
     }
 
-    /// Writes its archive.
+    /// Writes the image's archive.
     ///
     /// # Errors
-    /// Where the archive can't be written.
+    /// If the archive can't be written.
     pub async fn pack(self, archive: &Path, references: &[Reference]) -> anyhow::Result<Archive> {
         let (path, references) = (archive.to_owned(), references.to_vec());
         let pack = move || write::archive(&path, &self.entries, &self.config, &references);
@@ -60,7 +60,7 @@ impl Image {
     }
 }
 
-/// A program's files in an image, the program itself at `path`.
+/// Returns a program's files in an image, the program itself at `path`.
 pub(super) async fn program(
     launcher: &Launcher,
     path: &str,
@@ -75,25 +75,25 @@ pub(super) async fn program(
     Ok(std::iter::once(program).chain(libraries.into_iter().map(named)).collect())
 }
 
-/// The loader and the shared libraries that a program needs; none where it is static.
+/// Returns the loader and the shared libraries that a program needs; empty for a static program.
 pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C");
-    // What the user adds for other programs is nowhere in the image.
+    // Libraries that the user preloads into other programs don't belong into the image.
     let ldd = ldd.env_remove("LD_LIBRARY_PATH").env_remove("LD_PRELOAD").output().await?;
-    let said = format!("{}{}", ldd.stdout, ldd.stderr);
-    match parse_ldd(&said) {
+    let output = format!("{}{}", ldd.stdout, ldd.stderr);
+    match parse_ldd(&output) {
         Some(libraries) => Ok(libraries),
-        None => bail!("ldd can't tell what {} needs: {said}", program.display()),
+        None => bail!("can't determine which libraries {} needs: {output}", program.display()),
     }
 }
 
-/// What `ldd` says: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`. Where the
-/// loader leads elsewhere (`/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2`), programs name the left one.
-fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
-    if said.contains("not a dynamic executable") || said.contains("statically linked") {
+/// Parses the output of `ldd`: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+/// If the loader is a link (`/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2`), programs use the left path.
+fn parse_ldd(output: &str) -> Option<Vec<PathBuf>> {
+    if output.contains("not a dynamic executable") || output.contains("statically linked") {
         return Some(vec![]);
     }
-    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
+    let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("linux-vdso"));
     lines
         .map(|line| {
             let path =
@@ -104,7 +104,7 @@ fn parse_ldd(said: &str) -> Option<Vec<PathBuf>> {
         .collect()
 }
 
-/// All entries, folders before what is in them.
+/// Returns all entries, folders before their content.
 fn layer(mut files: BTreeMap<String, EntryKind>) -> Vec<Entry> {
     let users = format!("root:x:0:0::/:/bin/sh\napp:x:{USER}:{USER}::/:/bin/sh\n");
     files.insert("etc/passwd".to_owned(), EntryKind::File(0o644, users.into_bytes()));
@@ -120,10 +120,10 @@ fn parents(path: &str) -> Vec<String> {
     path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect()
 }
 
-/// What tells an image from one of other files, or that is made otherwise.
+/// Returns a digest of an image's content and of `made`.
 ///
 /// # Errors
-/// Where a program can't be read.
+/// If a program can't be read.
 fn digest(entries: &[Entry], made: &str) -> anyhow::Result<String> {
     let line = |Entry { path, kind }: &Entry| {
         Ok(match kind {
@@ -144,9 +144,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ldd_says_is_understood() {
-        let said = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
-        assert_eq!(parse_ldd(said).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
+    fn the_output_of_ldd_is_parsed() {
+        let output = "\tlinux-vdso.so.1 (0x00007f)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 (0x7f)\n";
+        assert_eq!(parse_ldd(output).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), "/lib64/ld.so.2".into()]);
         let arch = "\tlibc.so.6 => /usr/lib/libc.so.6 (0x7f)\n\t/lib64/ld.so.2 => /usr/lib64/ld.so.2 (0x7f)\n";
         assert_eq!(parse_ldd(arch).unwrap(), [PathBuf::from("/usr/lib/libc.so.6"), "/lib64/ld.so.2".into()]);
         assert_eq!(parse_ldd("\tstatically linked\n").unwrap(), [] as [PathBuf; 0]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_what_programs_hold() {
+    fn the_digest_depends_on_the_content_of_programs() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app");
         let of = |content: &str| {

@@ -1,4 +1,4 @@
-//! Images that Docker has or can pull, saved into one archive.
+//! Saves images that Docker has or can pull into one archive.
 
 use std::fmt;
 use std::path::Path;
@@ -10,49 +10,49 @@ use super::{Archive, Reference};
 use process::{CommandError, Launcher};
 use tools::Docker;
 
-/// A pull of a large image on a slow line.
+/// Enough for a large image on a slow connection.
 const PULL_TIMEOUT: Duration = Duration::from_secs(600);
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
-/// Waits between the attempts of a pull whose error passes.
+/// The waits between attempts of a pull after a temporary error.
 const RETRY_AFTER: [Duration; RETRIES] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
-/// How often a pull whose error passes is tried again, at most.
+/// How often a pull is retried at most after a temporary error.
 pub const RETRIES: usize = 3;
-/// How often a pull that goes on says so.
+/// How often a running pull is reported.
 const STILL_EVERY: Duration = Duration::from_secs(15);
 
-/// Why an image can't be had.
+/// Why an image is not available.
 #[derive(Debug)]
 pub struct ImageError {
-    /// Which; all of them where saving failed.
+    /// The image; all of them if saving failed.
     pub image: String,
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: Failure,
     /// The command that failed.
     pub error: CommandError,
 }
 
-/// What kind of failure a pull or a save met.
+/// Why a pull or a save failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The registry has no such image, or does not show it to us.
+    /// The registry has no such image, or hides it from us.
     NotFound,
-    /// The registry asks who we are.
+    /// The registry requires authentication.
     Denied,
-    /// The registry has served us enough.
+    /// The registry's rate limit is exceeded.
     RateLimited,
-    /// Not for the node's platform.
+    /// The image does not exist for the node's platform.
     Platform,
     /// The disk is full.
     NoSpace,
-    /// Name service, connection, a server in trouble: it may pass.
+    /// DNS, the connection or the registry failed; possibly temporary.
     Passing,
     /// Anything else.
     Other,
 }
 
 impl Failure {
-    /// What Docker's words mean.
-    pub fn of(said: &str) -> Self {
+    /// Classifies an error message from Docker.
+    pub fn of(message: &str) -> Self {
         const TABLE: [(Failure, &[&str]); 6] = [
             (Failure::NoSpace, &["no space left on device"]),
             (Failure::RateLimited, &["toomanyrequests", "rate limit"]),
@@ -90,29 +90,29 @@ impl Failure {
                 ],
             ),
         ];
-        let said = said.to_ascii_lowercase();
-        let found = TABLE.iter().find(|(_, words)| words.iter().any(|word| said.contains(word)));
+        let message = message.to_ascii_lowercase();
+        let found = TABLE.iter().find(|(_, words)| words.iter().any(|word| message.contains(word)));
         found.map_or(Self::Other, |(failure, _)| *failure)
     }
 
     fn advice(self) -> &'static str {
         match self {
-            Self::NotFound => "no such image; check its name, or `docker login` if it is private",
-            Self::Denied => "the registry asks who we are; `docker login` there first",
-            Self::RateLimited => "the registry has served this address enough; `docker login`, or give an archive",
-            Self::Platform => "it is not made for this machine's architecture",
-            Self::NoSpace => "the disk is full; `docker system df` shows what takes it",
-            Self::Passing => "the registry can't be reached; check the network, or give `--image FILE.tar`",
-            Self::Other => "docker could not do it",
+            Self::NotFound => "no such image; check its name, or run `docker login` if it is private",
+            Self::Denied => "the registry requires authentication; run `docker login` first",
+            Self::RateLimited => "the registry's rate limit is exceeded; run `docker login`, or pass an archive",
+            Self::Platform => "the image does not exist for this machine's architecture",
+            Self::NoSpace => "the disk is full; `docker system df` shows what uses it",
+            Self::Passing => "the registry can't be reached; check the network, or pass `--image FILE.tar`",
+            Self::Other => "docker failed",
         }
     }
 }
 
 impl ImageError {
-    /// Docker's last line, for a sentence.
+    /// Returns the last line of Docker's output, for use in a message.
     pub fn words(&self) -> &str {
-        let said = self.error.tail.lines().last().unwrap_or(self.kind.advice());
-        said.trim_start_matches("Error response from daemon: ").trim_end_matches('.')
+        let message = self.error.tail.lines().last().unwrap_or(self.kind.advice());
+        message.trim_start_matches("Error response from daemon: ").trim_end_matches('.')
     }
 }
 
@@ -124,10 +124,10 @@ impl fmt::Display for ImageError {
 
 impl std::error::Error for ImageError {}
 
-/// Pulls what Docker does not have yet, and saves all into one archive.
+/// Pulls the images that Docker does not have yet, and saves all of them into one archive.
 ///
 /// # Errors
-/// With the image, what kind of failure it was and what to do.
+/// With the image, the kind of failure and what to do.
 pub async fn save(
     launcher: &Launcher,
     docker: &Docker,
@@ -144,7 +144,8 @@ pub async fn save(
     Ok(Archive { path: into.to_owned(), references: references.to_vec() })
 }
 
-/// With Docker's containerd store an image may lack the layers of other platforms, and saving all of them fails.
+/// Returns the arguments of `docker save`. In Docker's containerd store an image may lack the layers of other platforms,
+/// and saving all platforms fails.
 fn save_args(docker: &Docker, references: &[Reference], into: &Path) -> Vec<String> {
     let mut args = vec!["save".to_owned()];
     if docker.saves_one_platform() {
@@ -155,10 +156,10 @@ fn save_args(docker: &Docker, references: &[Reference], into: &Path) -> Vec<Stri
     args
 }
 
-/// Sees to it that Docker has an image for its own platform; a pull whose error passes is tried so many times again.
+/// Ensures that Docker has an image for its platform. A pull is retried up to `retries` times after a temporary error.
 ///
 /// # Errors
-/// With the image, what kind of failure it was and what to do.
+/// With the image, the kind of failure and what to do.
 pub async fn provide(
     launcher: &Launcher,
     docker: &Docker,
@@ -168,14 +169,18 @@ pub async fn provide(
     if is_local(launcher, docker, reference).await? {
         return Ok(());
     }
-    launcher.note(format!("{reference}: docker does not have it yet, and pulls it"));
+    launcher.note(format!("{reference}: not in docker yet, pulling"));
     let mut waits = RETRY_AFTER.iter().take(retries);
     loop {
         let Err(error) = pull(launcher, docker, reference).await else { return Ok(()) };
         let kind = if error.is_cancelled() { Failure::Other } else { Failure::of(&error.tail) };
         match waits.next() {
             Some(wait) if kind == Failure::Passing => {
-                launcher.note(format!("{reference}: the pull failed, again in {} s: {}", wait.as_secs(), error.tail));
+                launcher.note(format!(
+                    "{reference}: the pull failed, next attempt in {} s: {}",
+                    wait.as_secs(),
+                    error.tail
+                ));
                 tokio::time::sleep(*wait).await;
             }
             _ => return Err(ImageError { image: reference.to_string(), kind, error }),
@@ -183,17 +188,18 @@ pub async fn provide(
     }
 }
 
-/// What registries call an image that Docker pulled: `docker.io/library/busybox@sha256:…`; empty for one that it built.
+/// Returns the registry digests of an image that Docker pulled: `docker.io/library/busybox@sha256:…`; empty for an image
+/// that it built.
 ///
 /// # Errors
-/// Where Docker does not have it.
+/// If Docker does not have it.
 pub async fn repo_digests(launcher: &Launcher, docker: &Docker, reference: &Reference) -> anyhow::Result<Vec<String>> {
     let args = ["image", "inspect", &reference.to_string(), "--format", "{{json .RepoDigests}}"];
     let listed = launcher.cmd(&docker.tool.path).args(args).run().await?;
     Ok(serde_json::from_str::<Option<Vec<String>>>(&listed)?.unwrap_or_default())
 }
 
-/// Pulls an image, and says now and then that this goes on.
+/// Pulls an image, and regularly reports that the pull is still running.
 async fn pull(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<(), CommandError> {
     let cmd = launcher.cmd(&docker.tool.path).args(["pull", &reference.to_string()]).timeout(PULL_TIMEOUT);
     let (mut pulled, began) = (std::pin::pin!(cmd.run()), Instant::now());
@@ -201,13 +207,13 @@ async fn pull(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Re
         tokio::select! {
             pulled = &mut pulled => return pulled.map(drop),
             () = tokio::time::sleep(STILL_EVERY) => {
-                launcher.note(format!("{reference}: still being pulled after {} s", began.elapsed().as_secs()));
+                launcher.note(format!("{reference}: still pulling after {} s", began.elapsed().as_secs()));
             }
         }
     }
 }
 
-/// Whether Docker has the image, for the platform that its containers run on.
+/// Returns whether Docker has the image for the platform of its containers.
 async fn is_local(launcher: &Launcher, docker: &Docker, reference: &Reference) -> Result<bool, ImageError> {
     let format = "{{.Id}} {{.Os}}/{{.Architecture}} {{.Size}}";
     let inspect =
@@ -226,7 +232,7 @@ mod tests {
     use tools::{Name, Source, Tool};
 
     #[test]
-    fn dockers_words_are_told_apart() {
+    fn docker_errors_are_classified() {
         let cases = [
             ("dial tcp: lookup registry-1.docker.io: no such host", Failure::Passing),
             ("net/http: TLS handshake timeout", Failure::Passing),
@@ -244,8 +250,8 @@ mod tests {
             ("Error response from daemon: reference does not exist", Failure::NotFound),
             ("something new", Failure::Other),
         ];
-        for (said, failure) in cases {
-            assert_eq!(Failure::of(said), failure, "{said}");
+        for (message, failure) in cases {
+            assert_eq!(Failure::of(message), failure, "{message}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! Builds the stand-in's image: the program, a shell and a few tools of this machine, each with the libraries that it
-//! needs, packed without Docker.
+//! Builds the stand-in's image without Docker: the program, a shell and a few tools of this machine, each with the
+//! libraries that it needs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,14 +14,14 @@ use process::Launcher;
 
 /// Changes whenever the layout of the image does.
 const LAYOUT: &str = "1";
-/// What else than a shell the image has to have, where there is no busybox with all of it.
+/// The tools that go into the image if there is no busybox.
 const PROGRAMS: [&str; 2] = ["sh", "tr"];
 
-/// Builds the image and answers its archive, under all of these names. Nothing is written where the same
-/// input has been packed before.
+/// Builds the image and returns its archive, with all of these references. Nothing is written if the same input has
+/// been packed before.
 ///
 /// # Errors
-/// Where it does not compile, or a tool that goes into it is missing.
+/// If it does not compile, or a tool that goes into it is missing.
 pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
     let binary = compile(launcher, "caesium").await?;
     let mut files = userland(launcher).await?;
@@ -35,7 +35,7 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
     image.pack(&path, references).await.context("packing the stand-in's image")
 }
 
-/// A shell and the few tools that the chart expects in the image.
+/// Returns a shell and the few tools that the chart expects in the image.
 async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     if let Some(busybox) = launcher.find("busybox")
         && libraries(launcher, &busybox).await?.is_empty()
@@ -44,13 +44,15 @@ async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryK
     }
     let mut files = BTreeMap::new();
     for name in PROGRAMS {
-        let path = launcher.find(name).with_context(|| format!("{name} goes into the image and is not on PATH"))?;
+        let path = launcher
+            .find(name)
+            .with_context(|| format!("{name}, which goes into the stand-in's image, is not on PATH; install it"))?;
         files.extend(program(launcher, &format!("bin/{name}"), &path).await?);
     }
     Ok(files)
 }
 
-/// A static busybox, and a link for everything that it can be.
+/// Returns a static busybox, and a link for each of its applets.
 async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     let applets = launcher.cmd(busybox).arg("--list").run().await?;
     let link = |name: &str| (format!("bin/{name}"), EntryKind::Symlink("busybox".to_owned()));

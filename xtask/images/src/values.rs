@@ -1,21 +1,21 @@
-//! Finds what in a chart's values looks like an image: what a suite's `[image]` may have meant.
+//! Finds values of a chart that look like an image, as candidates for a suite's `[image]`.
 
 use serde_json::{Map, Value};
 
-/// Values that together name an image, by their paths.
+/// The paths of values that together name an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageValues {
-    /// The repository, or the whole reference where there is no tag: `container.image.repository`.
+    /// The repository, or the whole reference if there is no tag: `container.image.repository`.
     pub repository: String,
     /// The tag: `container.image.tag`.
     pub tag: Option<String>,
-    /// The registry, where that is a value of its own.
+    /// The registry, if it is a separate value.
     pub registry: Option<String>,
-    /// What the chart has there.
+    /// The chart's default.
     pub default: String,
 }
 
-/// Every image in a chart's values, in their order.
+/// Returns every image in a chart's values, in their order.
 pub fn in_values(values: &Value) -> Vec<ImageValues> {
     let mut found = Vec::new();
     walk("", values, &mut found);
@@ -36,7 +36,7 @@ fn walk(path: &str, value: &Value, found: &mut Vec<ImageValues>) {
     }
 }
 
-/// A table with the parts of an image.
+/// Returns the image if these fields are its parts.
 fn parts(path: &str, fields: &Map<String, Value>) -> Option<ImageValues> {
     let default = fields.get("repository")?.as_str()?;
     let there = |name: &str| fields.contains_key(name).then(|| join(path, name));
@@ -49,7 +49,7 @@ fn parts(path: &str, fields: &Map<String, Value>) -> Option<ImageValues> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    // As `--set` takes a name with a dot in it.
+    // `--set` requires dots in a name to be escaped.
     let name = name.replace('.', "\\.");
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
@@ -60,7 +60,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn images_are_found_wherever_values_keep_them() {
+    fn images_are_found_everywhere_in_the_values() {
         let values = json!({
             "container": { "image": { "repository": "a/b", "tag": "", "pullPolicy": "Always" } },
             "sidecar": { "image": { "registry": "quay.io", "repository": "c/d" } },

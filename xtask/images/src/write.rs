@@ -1,5 +1,4 @@
-//! Writes an image archive without Docker: one layer, in Docker's and OCI's layout at once, the same bytes for
-//! the same input.
+//! Writes an image archive without Docker: one layer, in both Docker's and OCI's layout, reproducible byte for byte.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -10,45 +9,45 @@ use serde_json::{Value, json};
 use super::{Archive, Reference};
 use tools::{sha256, sha256_of};
 
-/// What goes into an image's only layer.
+/// An entry in an image's only layer.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Without a leading slash.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone)]
 pub enum EntryKind {
-    /// With its permissions.
+    /// A folder with these permissions.
     Folder(u32),
-    /// With its permissions.
+    /// A file with these permissions and this content.
     File(u32, Vec<u8>),
-    /// A file of this machine, for everyone to execute. It is read where it is needed: programs are large.
+    /// A file on this machine, executable by everyone. It is read only when it is written: programs are large.
     Program(PathBuf),
-    /// To this path.
+    /// A link to this path.
     Symlink(String),
 }
 
-/// How the image is run.
+/// The image's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `10001`.
     pub user: String,
     /// The program.
     pub entrypoint: Vec<String>,
-    /// Its arguments where nobody gives others.
+    /// Its default arguments.
     pub command: Vec<String>,
     /// `PATH=/bin`.
     pub env: Vec<String>,
 }
 
-/// Writes the archive; it is there whole or not at all.
+/// Writes the archive atomically.
 ///
 /// # Errors
-/// Where the file can't be written.
+/// If the file can't be written.
 pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Reference]) -> io::Result<Archive> {
     let layer = Blob::file(layer(path, entries)?)?;
     let config = Blob::json(&image_config(config, &layer));
@@ -72,7 +71,7 @@ pub fn archive(path: &Path, entries: &[Entry], config: &Config, references: &[Re
     Ok(Archive { path: path.to_owned(), references: references.to_vec() })
 }
 
-/// What is named by its digest.
+/// Content that is named by its digest.
 struct Blob {
     hex: String,
     size: u64,
@@ -119,7 +118,7 @@ impl Blob {
     }
 }
 
-/// The layer, in a file beside the archive that nobody else sees.
+/// Returns the layer in an unnamed file in the archive's folder.
 fn layer(archive: &Path, entries: &[Entry]) -> io::Result<File> {
     let mut builder = tar::Builder::new(begin(archive)?.into_file());
     for Entry { path, kind } in entries {
@@ -153,7 +152,7 @@ fn append_file<W: Write>(
     builder.append_data(&mut header(tar::EntryType::Regular, mode, size), path, content)
 }
 
-/// An entry that looks the same whenever and wherever it is made: root's, of the epoch.
+/// Returns a reproducible header: owned by root, dated at the epoch.
 fn header(entry_type: tar::EntryType, mode: u32, bytes: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(entry_type);
@@ -191,7 +190,7 @@ fn manifest(config: &Blob, layer: &Blob) -> Value {
     })
 }
 
-/// OCI's table of contents; containerd takes the images' names from the annotations.
+/// Returns OCI's table of contents; containerd takes the images' names from the annotations.
 fn index(manifest: &Blob, references: &[Reference]) -> Value {
     let named = references.iter().map(|reference| {
         let mut descriptor = manifest.descriptor("application/vnd.oci.image.manifest.v1+json");
@@ -207,20 +206,20 @@ fn index(manifest: &Blob, references: &[Reference]) -> Value {
     })
 }
 
-/// Docker's table of contents.
+/// Returns Docker's table of contents.
 fn docker_manifest(config: &Blob, layer: &Blob, references: &[Reference]) -> Value {
     let tags: Vec<_> = references.iter().map(ToString::to_string).collect();
     json!([{"Config": config.path(), "RepoTags": tags, "Layers": [layer.path()]}])
 }
 
-/// The file that becomes `path` once it is whole.
+/// Returns the temporary file that replaces `path` once it is complete.
 fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
     tempfile::NamedTempFile::new_in(dir)
 }
 
-/// Temporary files are the owner's alone; an archive is for everyone.
+/// Makes the archive readable for everyone; temporary files are readable for their owner only.
 fn use_default_mode(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))

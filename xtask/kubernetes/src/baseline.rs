@@ -1,4 +1,4 @@
-//! What a namespace holds though no release put it there: service accounts, certificates, pull secrets.
+//! Objects in a namespace that do not come from a release: service accounts, certificates, pull secrets.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,15 @@ use super::contents;
 /// The annotation of a token or a pull secret that names its service account.
 const ACCOUNT: &str = "kubernetes.io/service-account.name";
 
-/// Kind and name of all that a namespace without a release holds.
+/// The kinds and names of all objects in a namespace without a release.
 #[derive(Debug, Default)]
 pub struct Baseline(BTreeSet<(String, String)>);
 
 impl Baseline {
-    /// What a namespace holds now, of these kinds.
+    /// Lists the objects of these kinds that are in a namespace now.
     ///
     /// # Errors
-    /// What the API server answers.
+    /// If the API server returns an error.
     pub async fn of(client: &kube::Client, namespace: &str, kinds: &[ApiResource]) -> anyhow::Result<Self> {
         let lists = kinds.iter().map(async |kind| {
             let objects = contents::list(client, namespace, kind).await?.into_iter();
@@ -29,7 +29,7 @@ impl Baseline {
         Ok(Self(try_join_all(lists).await?.into_iter().flatten().collect()))
     }
 
-    /// Whether an object is one of these, also where it was deleted and put back, or belongs to one of them.
+    /// Returns whether an object is one of these, even if it was recreated, or belongs to one of them.
     pub fn covers(&self, kind: &str, object: &PartialObjectMeta<DynamicObject>) -> bool {
         let has = |kind: &str, name: &str| self.0.contains(&(kind.to_owned(), name.to_owned()));
         let account = object.annotations().get(ACCOUNT);
@@ -56,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_is_known_by_its_name_and_by_what_it_belongs_to() {
-        assert!(covers("ConfigMap", &json!({ "name": "openshift-service-ca.crt", "uid": "put back" })));
+    fn objects_of_the_baseline_are_recognised_by_name_and_by_owner() {
+        assert!(covers("ConfigMap", &json!({ "name": "openshift-service-ca.crt", "uid": "recreated" })));
         assert!(!covers("Secret", &json!({ "name": "openshift-service-ca.crt" })), "another kind");
         assert!(!covers("ConfigMap", &json!({ "name": "left" })));
         let token = json!({ "name": "default-dockercfg-x7k2l", "annotations": { ACCOUNT: "default" } });
-        assert!(covers("Secret", &token), "a pull secret that came later, with a name that nobody knows before");
+        assert!(covers("Secret", &token), "a pull secret that was created later, with a random name");
         let owner = |name: &str| json!([{ "apiVersion": "v1", "kind": "ServiceAccount", "name": name, "uid": "1" }]);
         assert!(covers("Secret", &json!({ "name": "token", "ownerReferences": owner("default") })));
         assert!(!covers("Secret", &json!({ "name": "token", "ownerReferences": owner("caesium") })));

@@ -1,4 +1,4 @@
-//! What a namespace holds, of every kind that the API server knows, and what keeps it from going.
+//! The objects in a namespace, of every kind that the API server serves, and the finalizers that block its deletion.
 
 use futures::future::{try_join, try_join_all};
 use kube::api::{Api, DynamicObject, ListParams};
@@ -11,25 +11,25 @@ use super::{call, code};
 /// The kinds of an API server's objects.
 #[derive(Debug, Default)]
 pub struct Kinds {
-    /// Every kind that a namespace can hold and that can be listed, in the preferred version of its group.
+    /// Every namespaced kind that can be listed, in the preferred version of its group.
     pub listable: Vec<ApiResource>,
-    /// The group versions that can't be served now, for example because metrics-server is down: nobody can say
-    /// whether there are objects of theirs.
+    /// The group versions that are unavailable, for example because metrics-server is down: whether they have objects is
+    /// unknown.
     pub unavailable: Vec<String>,
 }
 
-/// Every kind that a namespace can hold, by aggregated discovery: two requests, each with its own limit, and neither
-/// fails because the server behind an `APIService` does.
+/// Returns every namespaced kind, from aggregated discovery: two requests, each with its own limit. Neither fails if the
+/// server behind an `APIService` is down.
 ///
 /// # Errors
-/// Where the API server does not tell.
+/// If the API server returns an error or has no aggregated discovery.
 pub async fn kinds(client: &Client) -> anyhow::Result<Kinds> {
     let core = call("getting the kinds of /api", client.list_core_api_versions_aggregated());
     let groups = call("getting the kinds of /apis", client.list_api_groups_aggregated());
     let (core, groups) = try_join(core, groups).await?;
     let all: Vec<_> = core.items.into_iter().chain(groups.items).collect();
-    // What a server before 1.27 sends has no items.
-    anyhow::ensure!(!all.is_empty(), "the api server has no aggregated discovery: it needs Kubernetes 1.27 or later");
+    // Servers before 1.27 respond without items.
+    anyhow::ensure!(!all.is_empty(), "the api server has no aggregated discovery; use Kubernetes 1.27 or later");
     Ok(of_groups(&all))
 }
 
@@ -40,7 +40,7 @@ fn of_groups(groups: &[APIGroupDiscovery]) -> Kinds {
         let is_stale = |version: &&APIVersionDiscovery| version.freshness.as_deref() == Some("Stale");
         let stale = group.versions.iter().filter(is_stale).filter_map(|version| version.version.as_deref());
         kinds.unavailable.extend(stale.map(|version| format!("{name}/{version}")));
-        // The versions come in the group's order of preference.
+        // The versions are in the group's order of preference.
         let Some(version) = group.versions.iter().find(|version| !is_stale(version)) else { continue };
         let number = version.version.as_deref().unwrap_or_default();
         kinds.listable.extend(version.resources.iter().filter_map(|resource| of_resource(name, number, resource)));
@@ -48,23 +48,23 @@ fn of_groups(groups: &[APIGroupDiscovery]) -> Kinds {
     kinds
 }
 
-/// A kind that a namespace can hold and that can be listed.
+/// Returns the kind if it is namespaced and can be listed.
 fn of_resource(group: &str, version: &str, resource: &APIResourceDiscovery) -> Option<ApiResource> {
     let listable = resource.verbs.iter().any(|verb| verb == "list");
     if resource.scope.as_deref() != Some("Namespaced") || !listable {
         return None;
     }
-    // Old versions name a kind of another group here; an empty group or version is that of the list.
+    // Older servers name a kind of another group here; an empty group or version means that of the list.
     let kind = resource.response_kind.as_ref().and_then(|kind| kind.kind.clone())?;
     let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let (group, version) = (group.to_owned(), version.to_owned());
     Some(ApiResource { group, version, api_version, kind, plural: resource.resource.clone()? })
 }
 
-/// The objects of a kind in a namespace; none where the kind went meanwhile, with its definition.
+/// Returns the objects of a kind in a namespace; none if the kind's definition has been deleted meanwhile.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server returns an error.
 pub async fn list(
     client: &Client,
     namespace: &str,
@@ -78,7 +78,7 @@ pub async fn list(
     }
 }
 
-/// `ConfigMap/stuck`, and the finalizers that keep it though it was deleted.
+/// Returns `ConfigMap/stuck`, with the finalizers that block its deletion.
 pub fn line(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> String {
     let name = format!("{}/{}", kind.kind, object.name_any());
     let finalizers = object.finalizers().join(", ");
@@ -86,10 +86,10 @@ pub fn line(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> St
     if held { format!("{name} (deleted, held by finalizer {finalizers})") } else { name }
 }
 
-/// The lines of what was deleted and is held by a finalizer, with the command that takes it off.
+/// Returns a line for each deleted object that is held by a finalizer, with the command that removes the finalizer.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server returns an error.
 pub async fn held(client: &Client, namespace: &str) -> anyhow::Result<Vec<String>> {
     let kinds = kinds(client).await?;
     let lists = kinds.listable.iter().map(async |kind| {
@@ -97,13 +97,13 @@ pub async fn held(client: &Client, namespace: &str) -> anyhow::Result<Vec<String
         let held = objects.filter(|object| {
             object.metadata.deletion_timestamp.is_some() && !object.finalizers().is_empty()
         });
-        let told = |object: PartialObjectMeta<_>| {
+        let with_advice = |object: PartialObjectMeta<_>| {
             let (line, plural, name) = (line(kind, &object), &kind.plural, object.name_any());
             format!(
-                "{line}: start what takes it off, or take it off with `kubectl --namespace {namespace} patch {plural} {name} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`"
+                "{line}: start the controller that removes it, or remove it with `kubectl --namespace {namespace} patch {plural} {name} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`"
             )
         };
-        anyhow::Ok(held.map(told).collect::<Vec<_>>())
+        anyhow::Ok(held.map(with_advice).collect::<Vec<_>>())
     });
     Ok(try_join_all(lists).await?.concat())
 }
@@ -114,9 +114,9 @@ mod tests {
 
     use super::*;
 
-    /// As an API server sends it while nothing serves metrics.k8s.io, nor one version of another group.
+    /// A response of an API server while metrics.k8s.io and one version of another group are unavailable.
     #[test]
-    fn what_is_unavailable_is_named_and_the_rest_is_there() {
+    fn unavailable_versions_are_named_and_the_rest_is_listed() {
         let kind = |plural: &str, kind: &str, scope: &str, verbs: &[&str]| {
             json!({ "resource": plural, "scope": scope, "verbs": verbs,
                 "responseKind": { "group": "", "version": "", "kind": kind } })

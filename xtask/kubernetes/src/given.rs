@@ -1,4 +1,4 @@
-//! What a cluster gives each namespace a moment after its creation, and without which it refuses pods.
+//! Objects that a cluster creates in each new namespace, and without which it rejects pods.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use super::pause::Pause;
 use super::wait::Waiter;
 use super::watch::Watch;
 
-/// How long the cluster may take.
+/// How long the cluster may take to create them.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// In the messages of refusals that end by themselves: a controller is a moment behind.
+/// Parts of the messages of temporary rejections: a controller is a moment behind.
 const PASSING: [&str; 2] = ["error looking up service account", "status unknown for quota"];
 
-/// Waits until a new namespace has its service account and the cluster's certificate, which every pod is given.
+/// Waits until a new namespace has its service account and the cluster's certificate, which every pod mounts.
 ///
 /// # Errors
-/// What did not come in time.
+/// If one of them does not appear in time.
 pub async fn arrived(client: &Client, namespace: &str) -> anyhow::Result<()> {
     let account = appears::<ServiceAccount>(client, namespace, "default");
     let certificate = appears::<ConfigMap>(client, namespace, "kube-root-ca.crt");
@@ -44,7 +44,7 @@ where
         while let Some(found) = objects.next().await {
             match found {
                 Ok(Some(_)) => return,
-                Ok(None) => "it is not there".clone_into(&mut seen),
+                Ok(None) => "it does not exist".clone_into(&mut seen),
                 Err(error) => seen = error.to_string(),
             }
         }
@@ -60,10 +60,10 @@ where
     Ok(())
 }
 
-/// Creates a pod, as soon as the namespace has what admission looks for.
+/// Creates a pod as soon as the namespace has the objects that admission requires.
 ///
 /// # Errors
-/// Where the API server refuses it for another reason, or still does at the end of the case's time.
+/// If the API server rejects it for another reason, or still rejects it when the case's time is up.
 pub async fn create_pod((wait, watch): (&Waiter, &Watch), pods: &Api<Pod>, pod: &Pod) -> anyhow::Result<()> {
     let what = format!("creating Pod/{}", pod.name_any());
     let create = async || match call(&what, pods.create(&PostParams::default(), pod)).await {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_that_end_by_themselves_are_told_from_others() {
+    fn temporary_rejections_are_distinguished_from_others() {
         let account = "pods \"a\" is forbidden: error looking up service account b/default: serviceaccount \"default\" \
                        not found";
         assert!(passes(account));

@@ -1,4 +1,4 @@
-//! HTTP to pods, over kube's port-forward. A port-forward dies with its pod: the next request connects anew.
+//! HTTP to pods over kube's port-forward. A port-forward ends with its pod; the next request connects again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use client::records::Request;
 use client::template::Fill;
 
-/// Asks the pods of one namespace on one port.
+/// A client for one port of the pods in one namespace.
 pub struct Http {
     pods: Api<Pod>,
     port: u16,
@@ -20,20 +20,20 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client for a port of the pods of a namespace.
+    /// Returns a client for a port of the pods in a namespace.
     pub fn new(client: kube::Client, namespace: &str, port: u16, timeout: Duration) -> Self {
         Self { pods: Api::namespaced(client, namespace), port, timeout, kept: Mutex::default() }
     }
 
-    /// Asks a pod, over the connection kept from the last time where it still stands.
+    /// Sends a request to a pod, over the previous connection if it is still open.
     ///
     /// # Errors
-    /// Where no answer came; whether the request left is told apart.
+    /// If there is no response; the error distinguishes whether the request was sent.
     pub async fn ask(&self, pod: &str, request: &Request, fill: Fill<'_>) -> Result<Response, Failure> {
         self.ask_within(pod, request, fill, self.timeout).await
     }
 
-    /// As [`Http::ask`], with a limit of its own.
+    /// Like [`Http::ask`], with its own limit.
     ///
     /// # Errors
     /// As [`Http::ask`].
@@ -49,18 +49,18 @@ impl Http {
             Some(connection) => connection,
             None => self.connect_within(pod, limit).await?,
         };
-        let answer = connection.ask(request, fill, limit).await?;
-        // One that gave another answer than the wanted one may lead elsewhere: the next request connects anew.
-        if answer.status == request.status {
+        let response = connection.ask(request, fill, limit).await?;
+        // A connection with an unexpected response may lead elsewhere, so the next request connects again.
+        if response.status == request.status {
             self.kept.lock().await.insert(pod.to_owned(), connection);
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Connects to a pod.
     ///
     /// # Errors
-    /// Where the pod or its port can't be reached in time.
+    /// If the pod or its port can't be reached in time.
     pub async fn connect(&self, pod: &str) -> Result<Connection, Failure> {
         self.connect_within(pod, self.timeout).await
     }
@@ -68,11 +68,11 @@ impl Http {
     async fn connect_within(&self, pod: &str, limit: Duration) -> Result<Connection, Failure> {
         match tokio::time::timeout(limit, connect(&self.pods, pod, self.port)).await {
             Ok(connected) => connected.map_err(|why| Failure::NotSent(format!("connecting to {pod}: {why}"))),
-            Err(_) => Err(Failure::NotSent(format!("connecting to {pod}: not within {} ms", limit.as_millis()))),
+            Err(_) => Err(Failure::NotSent(format!("connecting to {pod}: timed out after {} ms", limit.as_millis()))),
         }
     }
 
-    /// After which a request is given up.
+    /// Returns the time limit of a request.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }

@@ -1,6 +1,7 @@
-//! Everything that is asked of a Kubernetes API: watches, waits, unrecoverable states, HTTP to pods, logs.
+//! Access to the Kubernetes API: watches, waits, unrecoverable states, HTTP to pods, logs.
 //!
-//! It knows objects and when they are ready. It must not know who made the cluster, which suite is tested, or what a case is.
+//! It knows objects and when they are ready. It must not know who made the cluster, which suite is tested, or what a case
+//! is.
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,51 +34,51 @@ mod watched;
 /// How long one call to the API server may take; watches, logs and port-forwards have no such limit.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Requests that wait for their turn; more than any run makes at once.
+/// The number of queued requests; more than any run makes at once.
 const BUFFERED: usize = 1024;
 
-/// A client for one context of one kubeconfig; the user's own is never looked at.
+/// Returns a client for one context of one kubeconfig. The user's own kubeconfig is never read.
 ///
 /// # Errors
-/// Where the file can't be read or has no such context.
+/// If the file can't be read or has no such context.
 pub async fn client(kubeconfig: &Path, context: &str) -> anyhow::Result<kube::Client> {
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("reading the kubeconfig {}", kubeconfig.display()))?;
     client_of(file, context).await.with_context(|| kubeconfig.display().to_string())
 }
 
-/// The same from a kubeconfig that was read.
+/// Returns a client for one context of a kubeconfig that has been read.
 ///
 /// # Errors
-/// Where there is no such context in it.
+/// If it has no such context.
 pub async fn client_of(kubeconfig: Kubeconfig, context: &str) -> anyhow::Result<kube::Client> {
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
     let names_proxy = kubeconfig.clusters.iter().flat_map(|named| &named.cluster).any(|own| own.proxy_url.is_some());
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.with_context(|| format!("context {context}"))?;
-    // kube would take the machine's proxy for the cluster on this machine as well: it knows no NO_PROXY.
+    // kube would use the machine's proxy even for a cluster on this machine: it ignores NO_PROXY.
     config.proxy_url = config.proxy_url.filter(|_| names_proxy);
-    // kube would retry for minutes out of sight; here every wait has its own deadline and says what it saw.
+    // kube would retry silently for minutes; here every wait has its own deadline and reports what it saw.
     config.default_retry = false;
     config.connect_timeout = Some(CALL_TIMEOUT);
     let plain = ClientBuilder::try_from(config).with_context(|| format!("a client for context {context}"))?;
     Ok(plain.with_layer(&BufferLayer::new(BUFFERED)).with_layer(&RetryLayer::new(retry::Retry::new()?)).build())
 }
 
-/// Makes a call to the API server with its limit; `what` names it: `deleting Pod/caesium-0`.
+/// Makes a call to the API server, with a time limit. `what` describes it: `deleting Pod/caesium-0`.
 ///
 /// # Errors
-/// What the API server answers, or that it does not.
+/// If the API server returns an error or does not respond.
 pub async fn call<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(kube::Error::Api(status))) => Err(Refused { what: what.to_owned(), status }.into()),
         Ok(Err(error)) => Err(error).with_context(|| what.to_owned()),
-        Err(_) => anyhow::bail!("{what}: the api server did not answer within {} s", CALL_TIMEOUT.as_secs()),
+        Err(_) => anyhow::bail!("{what}: the api server did not respond within {} s", CALL_TIMEOUT.as_secs()),
     }
 }
 
-/// With which code the API server refused a call; none where it is another error.
+/// Returns the status code with which the API server refused a call; none for other errors.
 pub fn code(error: &anyhow::Error) -> Option<u16> {
     error.downcast_ref::<Refused>().map(|refused| refused.status.code)
 }
@@ -87,7 +88,7 @@ pub fn code(error: &anyhow::Error) -> Option<u16> {
 pub struct Refused {
     /// The call.
     pub what: String,
-    /// The answer.
+    /// The response.
     pub status: Box<kube::core::Status>,
 }
 
@@ -114,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// Gets a namespace from a server that refuses with this status so often, and then has it.
+    /// Gets a namespace from a server that refuses the first `times` requests with this status.
     async fn got(status: u16, times: u64) -> anyhow::Result<Namespace> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -124,7 +125,7 @@ mod tests {
 
     fn serve(listener: TcpListener, status: u16, times: u64) {
         let refused = Arc::new(AtomicU64::new(0));
-        let answer = move || {
+        let response = move || {
             let refuses = refused.fetch_add(1, Ordering::Relaxed) < times;
             let refusal =
                 json!({ "kind": "Status", "code": status, "message": "not now", "reason": "", "status": "Failure" });
@@ -132,7 +133,7 @@ mod tests {
                 if refuses { (status, refusal) } else { (200, json!({ "metadata": { "name": "a" } })) };
             async move { (StatusCode::from_u16(status).unwrap(), Json(body)) }
         };
-        tokio::spawn(axum::serve(listener, axum::Router::new().fallback(get(answer))).into_future());
+        tokio::spawn(axum::serve(listener, axum::Router::new().fallback(get(response))).into_future());
     }
 
     async fn get_from(server: &str) -> anyhow::Result<Namespace> {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_never_sent_is_sent_again_once_the_server_is_back() {
+    async fn unsent_requests_are_sent_once_the_server_is_back() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         drop(taken);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_passes_is_asked_again_and_what_does_not_is_told() {
+    async fn temporary_refusals_are_retried_and_others_are_reported() {
         got(503, 2).await.unwrap();
         got(429, 1).await.unwrap();
         let error = got(503, 100).await.unwrap_err().to_string();

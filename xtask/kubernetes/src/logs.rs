@@ -1,4 +1,4 @@
-//! Container logs: every one is kept from its start, also those of containers and pods that go.
+//! Container logs: each is stored from its start, including those of containers and pods that are deleted.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,11 +22,11 @@ struct Source {
     uid: String,
     container: String,
     restart: i32,
-    /// Whether a later one runs already.
+    /// Whether a later one is already running.
     previous: bool,
 }
 
-/// Keeps the log of every container of a namespace below `folder`, until it is dropped.
+/// Stores the logs of all containers in a namespace below `folder`, until it is dropped.
 pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), watch.namespace());
     let mut changes = watch.changes();
@@ -49,10 +49,10 @@ pub async fn keep(client: kube::Client, watch: Watch, folder: PathBuf) {
     }
 }
 
-/// The last lines of a container's log, of the one before where that crashed.
+/// Returns the last lines of a container's log, or of its previous run if that crashed.
 ///
 /// # Errors
-/// What the API server answers.
+/// If the API server returns an error.
 pub async fn tail(
     client: &kube::Client,
     namespace: &str,
@@ -101,9 +101,9 @@ fn of_container(pod: &str, uid: &str, status: &ContainerStatus) -> Vec<Source> {
     sources
 }
 
-/// Keeps a container's log; a disk that takes no more of it is told, so that nobody takes the file for all there was.
+/// Stores a container's log. If the file can't be written, a note says that it is incomplete.
 async fn kept(pods: Api<Pod>, source: Source, folder: PathBuf, events: Events) {
-    let what = format!("keeping the log of Pod/{}, container {}", source.pod, source.container);
+    let what = format!("storing the log of Pod/{}, container {}", source.pod, source.container);
     if let Err(error) = copy(pods, source, folder).await {
         events.note(format!("{what}: {error}"));
     }
@@ -117,7 +117,7 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) -> std::io::Resul
         timestamps: true,
         ..LogParams::default()
     };
-    // A pod that is gone by now has no log to keep; whatever failed for it says more than this would.
+    // A pod that is already gone has no log; the failure itself is reported elsewhere.
     let Ok(mut log) = pods.log_stream(&source.pod, &params).await else { return Ok(()) };
     let short = source.uid.split('-').next().unwrap_or_default();
     let name = format!("{}.{short}.{}.{}.log", source.pod, source.container, source.restart);
@@ -132,10 +132,10 @@ async fn copy(pods: Api<Pod>, source: Source, folder: PathBuf) -> std::io::Resul
     file.finish().await
 }
 
-/// Learns what the namespace's Secrets hold now: a container can only have been given what was there before it.
+/// Learns the current values of the namespace's Secrets: a container can only have values that existed before it.
 pub async fn learn_secrets(client: &kube::Client, namespace: &str) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    // Who may not list them has logs with what is plainly a secret hidden only.
+    // Without permission to list them, only values that are recognisable as secrets are hidden.
     if let Ok(found) = super::call("listing Secrets", secrets.list(&ListParams::default())).await {
         secrets::learn_all(&found.items);
     }

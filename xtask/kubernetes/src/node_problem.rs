@@ -1,14 +1,14 @@
-//! What a node does to the pods that wait for it.
+//! A problem with a node that blocks pods.
 
 use std::time::Duration;
 
-/// What keeps the pods of a namespace from running.
+/// A problem with a node that prevents pods of a namespace from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeProblem {
     /// `Node/worker`.
     pub object: String,
-    /// In the node's own words, with the system pod behind it where one is seen.
+    /// The node's own message, with the system pod that causes it, if known.
     pub sentence: String,
-    /// How long this may last before it is final; none where another node takes pods.
+    /// How long this may last before it counts as unrecoverable; none if another node accepts pods.
     pub final_after: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! The cluster's nodes as waits see them: which of them take pods, and why one does not.
+//! The cluster's nodes, for waits: which of them accept pods, and why others do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,18 +18,18 @@ use super::state::State;
 use super::unrecoverable::cannot_start;
 use super::{call, objects};
 
-/// Where the pods are that make a node ready: its network, its proxy.
+/// The namespace of the pods that make a node ready: its network, its proxy.
 const SYSTEM: &str = "kube-system";
-/// How often the system pods of a node that is not ready are listed.
+/// How often the system pods of an unready node are listed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long no node may be ready while a system pod can't start: it had its restarts by then.
+/// How long all nodes may be unready while a system pod can't start: by then it has been restarted several times.
 const BROKEN_AFTER: Duration = Duration::from_secs(20);
-/// How long no node may be ready without a visible cause. One of kind's takes 16 s after its API on a quiet machine.
+/// How long all nodes may be unready without a visible cause. A kind node takes 16 s after its API on an idle machine.
 const UNREADY_AFTER: Duration = Duration::from_secs(120);
-/// How many nodes that are not ready are named.
+/// How many unready nodes are named at most.
 const NAMED_MAX: usize = 3;
 
-/// The nodes, watched until the last clone is dropped. The default sees none.
+/// The nodes, watched until the last clone is dropped. The default contains no nodes.
 #[derive(Clone, Default)]
 pub struct Nodes {
     seen: Arc<RwLock<Seen>>,
@@ -39,47 +39,47 @@ pub struct Nodes {
 #[derive(Default)]
 struct Seen {
     nodes: BTreeMap<String, Node>,
-    /// Pods of `kube-system` on nodes that are not ready.
+    /// The pods of `kube-system` on unready nodes.
     system: Vec<Pod>,
 }
 
 impl Nodes {
-    /// Watches the nodes of a cluster. Whoever may not see them sees none.
+    /// Watches the nodes of a cluster. Without permission to list nodes, there are none.
     pub fn start(client: &Client) -> Self {
         let seen = Arc::new(RwLock::default());
         let task = tokio::spawn(follow(client.clone(), Arc::clone(&seen)));
         Self { seen, _task: Some(Arc::new(AbortOnDropHandle::new(task))) }
     }
 
-    /// Nodes that do not change, and their system pods: for tests.
+    /// Returns nodes that do not change, and their system pods, for tests.
     #[cfg(test)]
     pub fn still(nodes: Vec<Node>, system: Vec<Pod>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name_any(), node)).collect();
         Self { seen: Arc::new(RwLock::new(Seen { nodes, system })), _task: None }
     }
 
-    /// What keeps pods of a namespace from running; none where its pods have their nodes, and these are ready.
+    /// Returns the problem that prevents pods of a namespace from running; none if its pods are on ready nodes.
     pub fn trouble(&self, state: &State) -> Option<NodeProblem> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         seen.trouble(state)
     }
 
-    /// How many nodes are seen.
+    /// Returns the number of nodes.
     pub fn count(&self) -> usize {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).nodes.len()
     }
 
-    /// How many nodes take pods that tolerate no taint.
+    /// Returns the number of nodes that accept pods without tolerations.
     pub fn that_take_pods(&self) -> usize {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         seen.nodes.values().filter(|node| is_ready(node) && !keeps_out(node)).count()
     }
 
-    /// The nodes that are not ready, in their own words; empty where all are.
+    /// Returns the problems of the unready nodes; empty if all are ready.
     pub fn unready(&self) -> Vec<NodeProblem> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         let unready = seen.nodes.values().filter(|node| !is_ready(node));
-        unready.map(|node| seen.told(node)).collect()
+        unready.map(|node| seen.problem(node)).collect()
     }
 }
 
@@ -93,44 +93,45 @@ impl Seen {
         let none_ready = !unready.is_empty() && unready.len() == self.nodes.len();
         let theirs: BTreeSet<&str> = waiting.iter().filter_map(|pod| objects::node(pod)).collect();
         let concerned = |node: &&Node| none_ready || theirs.contains(node.name_any().as_str());
-        let mut told: Vec<NodeProblem> =
-            unready.into_iter().filter(concerned).take(NAMED_MAX).map(|node| self.told(node)).collect();
-        // The one whose cause is seen comes first.
-        told.sort_by_key(|trouble| trouble.final_after);
-        let sentence = told.iter().map(|trouble| trouble.sentence.as_str()).collect::<Vec<_>>().join("; ");
-        let first = told.into_iter().next()?;
+        let mut problems: Vec<NodeProblem> =
+            unready.into_iter().filter(concerned).take(NAMED_MAX).map(|node| self.problem(node)).collect();
+        // A node whose cause is known comes first.
+        problems.sort_by_key(|trouble| trouble.final_after);
+        let sentence = problems.iter().map(|trouble| trouble.sentence.as_str()).collect::<Vec<_>>().join("; ");
+        let first = problems.into_iter().next()?;
         Some(NodeProblem { sentence, final_after: first.final_after.filter(|_| none_ready), ..first })
     }
 
-    /// What is wrong with a node that is not ready.
-    fn told(&self, node: &Node) -> NodeProblem {
+    /// Returns the problem of an unready node.
+    fn problem(&self, node: &Node) -> NodeProblem {
         let name = node.name_any();
         let on_node = |pod: &&Pod| objects::node(pod) == Some(&name);
-        // One that only waits for the network, as the chart's own do, is in no state that counts here.
+        // A pod that only waits for the network, as the chart's own do, is not the cause.
         let system: Vec<Pod> = self.system.iter().filter(on_node).cloned().collect();
         let broken = cannot_start(&system);
-        let limping = || system.iter().find(|pod| is_limping(pod)).map(pod_sentence);
-        let cause = broken.clone().or_else(limping).map(|cause| format!("; in {SYSTEM}, {cause}")).unwrap_or_default();
+        let unhealthy = || system.iter().find(|pod| is_unhealthy(pod)).map(pod_sentence);
+        let cause =
+            broken.clone().or_else(unhealthy).map(|cause| format!("; in {SYSTEM}, {cause}")).unwrap_or_default();
         let sentence = format!("Node/{name} is not ready: {}{cause}", reason(node));
         let final_after = if broken.is_some() { BROKEN_AFTER } else { UNREADY_AFTER };
         NodeProblem { object: format!("Node/{name}"), sentence, final_after: Some(final_after) }
     }
 }
 
-/// Whether the node's `Ready` condition is true.
+/// Returns whether the node's `Ready` condition is true.
 pub fn is_ready(node: &Node) -> bool {
     condition(node).is_some_and(|(status, _)| status == "True")
 }
 
-/// The status of the node's `Ready` condition, and its words.
+/// Returns the status of the node's `Ready` condition, and its message.
 fn condition(node: &Node) -> Option<(&str, &str)> {
     let conditions = node.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
     let words = ready.message.as_deref().filter(|words| !words.is_empty()).or(ready.reason.as_deref());
-    Some((&ready.status, words.unwrap_or("it gives no reason")))
+    Some((&ready.status, words.unwrap_or("no reason given")))
 }
 
-/// Whether it is cordoned or tainted.
+/// Returns whether the node is cordoned or tainted.
 fn keeps_out(node: &Node) -> bool {
     let Some(spec) = &node.spec else { return false };
     let taints = spec.taints.iter().flatten().any(|taint| taint.effect != "PreferNoSchedule");
@@ -141,14 +142,14 @@ fn reason(node: &Node) -> &str {
     condition(node).map_or("its kubelet has not reported yet", |(_, words)| words)
 }
 
-/// Whether a pod has no node yet, or is not ready on the one that it has.
+/// Returns whether a pod has no node yet, or is not ready on its node.
 fn waits(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     !matches!(phase, Some("Succeeded" | "Failed")) && !objects::is_ready(pod)
 }
 
-/// Whether a pod that ought to run does not: one that is only being created is left out.
-fn is_limping(pod: &Pod) -> bool {
+/// Returns whether a pod should be running but is not. A pod that is still being created doesn't count.
+fn is_unhealthy(pod: &Pod) -> bool {
     let waiting =
         objects::containers(pod).filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
     waits(pod) && waiting.into_iter().any(|reason| !matches!(reason, "ContainerCreating" | "PodInitializing"))
@@ -158,7 +159,7 @@ fn pod_sentence(pod: &Pod) -> String {
     format!("Pod/{}: {}", pod.name_any(), objects::pod_line(pod))
 }
 
-/// Keeps what is seen up to date.
+/// Keeps the nodes up to date.
 async fn follow(client: Client, seen: Arc<RwLock<Seen>>) {
     let mut stream =
         watcher(Api::<Node>::all(client.clone()), watcher::Config::default()).backoff(Pause::default()).boxed();
@@ -193,13 +194,13 @@ fn change(seen: &RwLock<Seen>, change: impl FnOnce(&mut Seen)) {
     change(&mut seen.write().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// Names of the nodes that are not ready, as many as are told.
+/// Returns the names of unready nodes, up to the limit.
 fn unready_names(seen: &RwLock<Seen>) -> Vec<String> {
     let seen = seen.read().unwrap_or_else(PoisonError::into_inner);
     seen.nodes.values().filter(|node| !is_ready(node)).take(NAMED_MAX).map(ResourceExt::name_any).collect()
 }
 
-/// The system pods on these nodes; none where the API does not say.
+/// Returns the system pods on these nodes; none if the API server returns an error.
 async fn system_pods(client: &Client, nodes: &[String]) -> Vec<Pod> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
     let mut found = Vec::new();

@@ -1,11 +1,11 @@
-//! How long a watch that broke pauses before it begins again.
+//! The pause before a broken watch is restarted.
 
 use std::time::Duration;
 
 use kube::runtime::utils::Backoff;
 
-/// The pause before a watch that broke is begun again: doubled each time, within what a wait can afford
-/// (kube's own goes up to 30 s).
+/// The pause before a broken watch is restarted: doubled each time, but shorter than kube's own (up to 30 s), which is
+/// too long for a wait.
 pub(super) struct Pause(Duration);
 
 impl Pause {

@@ -1,4 +1,4 @@
-//! Whether an object of a release is as its chart means it: what `ready` waits for, kind by kind.
+//! Whether an object of a release is ready: the conditions that `ready` waits for, kind by kind.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::objects;
 use super::state::State;
 
-/// How long a load balancer's provider may take to say that it sees a Service.
+/// How long a load-balancer provider may take to show that it handles a Service.
 const PROVIDER_SHOWS_UP: Duration = Duration::from_secs(20);
 
-/// API groups of which no object has to become ready.
+/// API groups whose objects need not become ready.
 const PLAIN_GROUPS: [&str; 2] = ["rbac.authorization.k8s.io", "admissionregistration.k8s.io"];
-/// Kinds that are what they are once they are stored, each with its API group.
+/// Kinds that are ready as soon as they are stored, each with its API group.
 const PLAIN: [(&str, &str); 17] = [
     ("", "ConfigMap"),
     ("", "Secret"),
@@ -36,20 +36,20 @@ const PLAIN: [(&str, &str); 17] = [
     ("storage.k8s.io", "StorageClass"),
 ];
 
-/// How ready an object is.
+/// Whether an object is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// It is as its chart means it.
+    /// It is ready.
     Ready,
-    /// What it still lacks.
+    /// It is not ready yet, for this reason.
     NotYet(String),
-    /// Nobody can say, and why.
+    /// Its readiness is unknown, for this reason.
     NotJudged(&'static str),
 }
 
 use Readiness::{NotJudged, NotYet, Ready};
 
-/// An object that a release made.
+/// An object that a release created.
 #[derive(Debug, Clone, Default)]
 pub struct Made {
     /// Its kind.
@@ -60,16 +60,16 @@ pub struct Made {
     pub version: String,
     /// Its name.
     pub name: String,
-    /// The namespace that its manifest names, if it does.
+    /// The namespace in its manifest, if any.
     pub namespace: Option<String>,
-    /// The change of its spec that counts at least; none where it was not there.
+    /// The lowest generation of its spec that counts; none if it did not exist.
     pub generation: Option<i64>,
-    /// Its spec as the chart has it.
+    /// Its spec in the manifest.
     pub spec: Value,
 }
 
 impl Made {
-    /// An object of a manifest; none where that lacks kind or name.
+    /// Returns the object of a manifest; none if it has no kind or name.
     pub fn of(object: &Value) -> Option<Self> {
         let api_version = object["apiVersion"].as_str().unwrap_or("v1");
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
@@ -84,7 +84,7 @@ impl Made {
         })
     }
 
-    /// `Deployment/web`.
+    /// Returns kind and name: `Deployment/web`.
     pub fn title(&self) -> String {
         format!("{}/{}", self.kind, self.name)
     }
@@ -93,7 +93,7 @@ impl Made {
         (self.group.as_str(), self.kind.as_str()) == (group, kind)
     }
 
-    /// Whether it makes pods, or is one.
+    /// Returns whether it creates pods or is one.
     pub fn has_pods(&self) -> bool {
         match self.group.as_str() {
             "" => matches!(self.kind.as_str(), "Pod" | "ReplicationController"),
@@ -103,12 +103,12 @@ impl Made {
         }
     }
 
-    /// Whether it is a Service that a load balancer is to be made for.
+    /// Returns whether it is a Service of type `LoadBalancer`.
     pub fn wants_load_balancer(&self) -> bool {
         self.is("", "Service") && self.spec["type"] == "LoadBalancer"
     }
 
-    /// The condition that a kind of the whole cluster has to have.
+    /// Returns the condition that a cluster-wide object of this kind must have.
     pub fn cluster_condition(&self) -> Option<&'static str> {
         match (self.group.as_str(), self.kind.as_str()) {
             ("apiextensions.k8s.io", "CustomResourceDefinition") => Some("Established"),
@@ -117,7 +117,7 @@ impl Made {
         }
     }
 
-    /// How ready it is in a namespace as it was seen after so long a wait.
+    /// Returns whether it is ready in this state of the namespace, after a wait of this length.
     pub fn readiness(&self, state: &State, waited: Duration) -> Readiness {
         match self.kind.as_str() {
             "Pod" if self.has_pods() => self.found(state.pods.get(&self.name), pod),
@@ -131,8 +131,8 @@ impl Made {
             }
             "Service" if self.group.is_empty() => Ready,
             kind if PLAIN.contains(&(&self.group, kind)) || PLAIN_GROUPS.contains(&self.group.as_str()) => Ready,
-            "CronJob" => NotJudged("it makes pods on its schedule only"),
-            _ => NotJudged("what its status means is not known"),
+            "CronJob" => NotJudged("it creates pods only on its schedule"),
+            _ => NotJudged("the meaning of its status is unknown"),
         }
     }
 
@@ -140,13 +140,13 @@ impl Made {
         match object.map(judge) {
             Some(NotYet(why)) => NotYet(format!("{} {why}", self.title())),
             Some(other) => other,
-            None => NotYet(format!("{} is not there", self.title())),
+            None => NotYet(format!("{} does not exist", self.title())),
         }
     }
 
     fn rollout(&self, state: &State) -> Readiness {
         let Some(rollout) = state.rollout(&self.kind, &self.name) else {
-            return NotYet(format!("{} is not there", self.title()));
+            return NotYet(format!("{} does not exist", self.title()));
         };
         if !rollout.done || rollout.generation.unwrap_or(0) < self.generation.unwrap_or(0) {
             return NotYet(format!("{} {}/{} ready", self.title(), rollout.ready, rollout.wanted));
@@ -157,12 +157,12 @@ impl Made {
         Ready
     }
 
-    /// A Job has to complete, unless its pods say themselves when they are ready.
+    /// A Job must complete, unless its pods have readiness probes.
     fn job(&self, state: &State) -> Readiness {
-        // Asked for when the wait began: what its time to live took away is gone for good.
+        // The Job existed when the wait began, so its time to live has expired.
         let expires = !self.spec["ttlSecondsAfterFinished"].is_null();
         if self.generation.is_none() && expires && !state.jobs.contains_key(&self.name) {
-            return NotJudged("it is gone, as its ttlSecondsAfterFinished says");
+            return NotJudged("it was deleted after its ttlSecondsAfterFinished");
         }
         self.found(state.jobs.get(&self.name), |found| job(found, &state.pods_of_job(&self.name)))
     }
@@ -171,16 +171,17 @@ impl Made {
 fn pod(pod: &Pod) -> Readiness {
     let succeeded = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Succeeded"));
     let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
-    let runs_on = policy.is_none_or(|policy| policy == "Always") || has_readiness_probe(pod);
-    if succeeded || (runs_on && objects::is_ready(pod)) {
+    let keeps_running = policy.is_none_or(|policy| policy == "Always") || has_readiness_probe(pod);
+    if succeeded || (keeps_running && objects::is_ready(pod)) {
         return Ready;
     }
     let line = objects::pod_line(pod);
-    NotYet(if runs_on { line } else { format!("{ENDS_OR_IS_PROBED}: {line}") })
+    NotYet(if keeps_running { line } else { format!("{ENDS_OR_IS_PROBED}: {line}") })
 }
 
-/// What has to come of a pod that is not restarted for ever.
-const ENDS_OR_IS_PROBED: &str = "has to complete, or to be ready by a readinessProbe, if it is meant to run on";
+/// The requirement for a pod that is not restarted forever.
+const ENDS_OR_IS_PROBED: &str =
+    "has to complete, or to have a readinessProbe and be ready if it is meant to keep running";
 
 fn job(job: &Job, pods: &[&Pod]) -> Readiness {
     let (spec, status) = (job.spec.clone().unwrap_or_default(), job.status.clone().unwrap_or_default());
@@ -198,13 +199,14 @@ fn job(job: &Job, pods: &[&Pod]) -> Readiness {
     NotYet(format!("{ENDS_OR_IS_PROBED}: {line}"))
 }
 
-/// Without a probe a container is ready as soon as it runs: that says nothing of a program that is to end.
+/// Returns whether a container has a readiness probe. Without one, a container is ready as soon as it runs, which means
+/// nothing for a program that is to end.
 fn has_readiness_probe(pod: &Pod) -> bool {
     let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
     containers.iter().any(|container| container.readiness_probe.is_some())
 }
 
-/// A claim that nobody uses is bound at once, or never, as its class says.
+/// Judges a claim. A claim that no pod uses is bound at once or never, depending on its class.
 fn claim(state: &State, claim: &PersistentVolumeClaim) -> Readiness {
     let (name, line) = (claim.name_any(), objects::claim_line(claim));
     let uses = |pod: &Pod| {
@@ -218,7 +220,7 @@ fn claim(state: &State, claim: &PersistentVolumeClaim) -> Readiness {
     let events = state.events_about(&format!("PersistentVolumeClaim/{name}"));
     let waits = events.last().is_some_and(|event| event.reason.as_deref() == Some("WaitForFirstConsumer"));
     if waits && !state.pods.values().any(uses) {
-        return NotJudged("no pod uses it, and its class binds it for the first that does");
+        return NotJudged("no pod uses it, and its storage class waits for the first one");
     }
     NotYet(line)
 }
@@ -228,7 +230,7 @@ fn load_balancer(state: &State, service: &Service, waited: Duration) -> Readines
     if status.and_then(|balancer| balancer.ingress.as_ref()).is_some_and(|ingress| !ingress.is_empty()) {
         return Ready;
     }
-    // Each provider says something about a Service that it takes: EnsuringLoadBalancer, IPAllocated, AppliedDaemonSet.
+    // Each provider emits an event for a Service that it handles: EnsuringLoadBalancer, IPAllocated, AppliedDaemonSet.
     let events = state.events_about(&format!("Service/{}", service.name_any()));
     match events.last() {
         Some(event) => NotYet(format!("has no load balancer yet: {}", objects::event_line(event))),

@@ -1,4 +1,4 @@
-//! Each kind, ready and not: as API servers show them.
+//! Each kind, ready and not ready, as API servers return it.
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ fn ready_pod(probe: bool, job: Option<&str>) -> Pod {
 #[test]
 fn a_bare_pod_is_waited_for() {
     let pod = made("", "Pod", "p", Value::Null);
-    assert_eq!(judged(&pod, &State::default()), not_yet("Pod/p is not there"));
+    assert_eq!(judged(&pod, &State::default()), not_yet("Pod/p does not exist"));
     let with = |found: Pod| State { pods: [("p".to_owned(), found)].into(), ..State::default() };
     assert_eq!(judged(&pod, &with(ready_pod(true, None))), Ready);
     let unready = json!({ "metadata": { "name": "p" }, "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "False" }] } });
@@ -49,7 +49,7 @@ fn a_bare_pod_is_waited_for() {
     for pod in [&mut once, &mut probed] {
         pod.spec.as_mut().unwrap().restart_policy = Some("Never".to_owned());
     }
-    let NotYet(why) = judged(&pod, &with(once)) else { panic!("it may fail yet") };
+    let NotYet(why) = judged(&pod, &with(once)) else { panic!("it may still fail") };
     assert!(why.starts_with("Pod/p has to complete"), "{why}");
     assert_eq!(judged(&pod, &with(probed)), Ready);
     let done = json!({ "metadata": { "name": "p" }, "status": { "phase": "Succeeded" } });
@@ -71,7 +71,11 @@ fn a_daemon_set_is_ready_on_every_node_that_it_matches() {
     assert_eq!(judged(&agent, &with("OnDelete", [2, 0, 2])), Ready);
     assert_eq!(judged(&agent, &with("RollingUpdate", [0, 0, 0])), NotJudged("no node matches it"));
     agent.generation = Some(3);
-    assert_eq!(judged(&agent, &with("RollingUpdate", [2, 2, 2])), not_yet("DaemonSet/agent 2/2 ready"), "not seen yet");
+    assert_eq!(
+        judged(&agent, &with("RollingUpdate", [2, 2, 2])),
+        not_yet("DaemonSet/agent 2/2 ready"),
+        "the change is not observed yet"
+    );
 }
 
 #[test]
@@ -91,12 +95,12 @@ fn replica_sets_and_replication_controllers_are_waited_for() {
         let made = made(group, kind, "r", Value::Null);
         assert_eq!(judged(&made, &with(2)), Ready);
         assert_eq!(judged(&made, &with(1)), not_yet(&format!("{kind}/r 1/2 ready")));
-        assert_eq!(judged(&made, &State::default()), not_yet(&format!("{kind}/r is not there")));
+        assert_eq!(judged(&made, &State::default()), not_yet(&format!("{kind}/r does not exist")));
     }
 }
 
 #[test]
-fn a_job_has_to_complete_unless_its_pods_say_that_they_are_ready() {
+fn a_job_has_to_complete_unless_its_pods_have_readiness_probes() {
     let with = |spec: Value, status: Value, pod: Option<Pod>| {
         let job = json!({ "metadata": { "name": "j" }, "spec": spec, "status": status });
         let pods = pod.map(|pod| ("p".to_owned(), pod)).into_iter().collect();
@@ -109,7 +113,7 @@ fn a_job_has_to_complete_unless_its_pods_say_that_they_are_ready() {
     assert_eq!(judged(&job, &with(spec(), complete, None)), Ready);
     assert_eq!(judged(&job, &with(spec(), active(), Some(ready_pod(true, Some("j"))))), Ready);
     let NotYet(why) = judged(&job, &with(spec(), active(), Some(ready_pod(false, Some("j"))))) else {
-        panic!("it may fail yet")
+        panic!("it may still fail")
     };
     assert!(why.starts_with("Job/j has to complete"), "{why}");
     let suspended = json!({ "conditions": [{ "type": "Suspended", "status": "True" }] });
@@ -119,15 +123,15 @@ fn a_job_has_to_complete_unless_its_pods_say_that_they_are_ready() {
 }
 
 #[test]
-fn a_job_that_its_time_to_live_took_away_is_not_judged() {
+fn a_job_that_was_deleted_after_its_time_to_live_is_not_judged() {
     let mut job = made("batch", "Job", "j", json!({ "ttlSecondsAfterFinished": 0 }));
     assert!(matches!(judged(&job, &State::default()), NotJudged(_)));
     job.generation = Some(1);
-    assert_eq!(judged(&job, &State::default()), not_yet("Job/j is not there"), "the watch is late");
+    assert_eq!(judged(&job, &State::default()), not_yet("Job/j does not exist"), "the watch is late");
 }
 
 #[test]
-fn a_claim_that_no_pod_uses_is_no_failure_where_its_class_waits_for_one() {
+fn an_unused_claim_does_not_fail_if_its_class_waits_for_a_pod() {
     let claim = made("", "PersistentVolumeClaim", "data", Value::Null);
     let with = |phase: &str| {
         let claim = json!({ "metadata": { "name": "data" }, "status": { "phase": phase } });
@@ -144,7 +148,7 @@ fn a_claim_that_no_pod_uses_is_no_failure_where_its_class_waits_for_one() {
 }
 
 #[test]
-fn a_load_balancer_is_waited_for_where_a_provider_takes_the_service() {
+fn a_load_balancer_is_awaited_if_a_provider_handles_the_service() {
     let service = made("", "Service", "web", json!({ "type": "LoadBalancer" }));
     let with = |status: Value| {
         let service = json!({ "metadata": { "name": "web" }, "status": status });
@@ -161,14 +165,14 @@ fn a_load_balancer_is_waited_for_where_a_provider_takes_the_service() {
 }
 
 #[test]
-fn what_is_not_known_is_not_judged_and_what_is_plain_is_ready() {
+fn unknown_kinds_are_not_judged_and_plain_kinds_are_ready() {
     let of = |group: &str, kind: &str| judged(&made(group, kind, "x", Value::Null), &State::default());
     assert_eq!(of("", "ConfigMap"), Ready);
     assert_eq!(of("rbac.authorization.k8s.io", "RoleBinding"), Ready);
-    assert_eq!(of("batch", "CronJob"), NotJudged("it makes pods on its schedule only"));
+    assert_eq!(of("batch", "CronJob"), NotJudged("it creates pods only on its schedule"));
     for (group, kind) in
         [("autoscaling", "HorizontalPodAutoscaler"), ("serving.knative.dev", "Service"), ("example.com", "ConfigMap")]
     {
-        assert_eq!(of(group, kind), NotJudged("what its status means is not known"), "{group} {kind}");
+        assert_eq!(of(group, kind), NotJudged("the meaning of its status is unknown"), "{group} {kind}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which requests are made again when the API server throttles them or can't serve them now.
+//! Retries of requests that the API server throttles or can't serve at the moment.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use kube::client::retry::RetryPolicy;
 use tower::BoxError;
 use tower::retry::Policy;
 
-/// How often a request is made again that is answered with 429, 503 or 504.
+/// How often a request is retried after a 429, 503 or 504.
 const RETRIES: u32 = 3;
-/// The first pause before that, and the longest.
+/// The first and the longest pause before such a retry.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// How often a request is made again that could not even be sent, since nothing took the connection: an API server that
-/// restarts is back within seconds.
+/// How often a request is retried that could not be sent because the connection was refused: an API server that restarts
+/// is back within seconds.
 const REFUSALS_MAX: u32 = 20;
-/// The pause before that.
+/// The pause before such a retry.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
-/// kube's policy, but for evictions: there 429 is the disruption budget's answer, and the next try a question of its own.
-/// What was never sent is sent again, whatever it is.
+/// kube's policy, except for evictions: there, 429 is the decision of the disruption budget, and another attempt is a new
+/// request. Requests that were never sent are always retried.
 #[derive(Clone)]
 pub struct Retry {
     policy: RetryPolicy,
@@ -30,10 +30,10 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// With the pauses and the number of tries of the harness.
+    /// Returns the policy with the harness's pauses and number of retries.
     ///
     /// # Errors
-    /// Where kube does not take them.
+    /// If kube rejects them.
     pub fn new() -> anyhow::Result<Self> {
         let (first, longest) = PAUSES;
         let policy = RetryPolicy::new(first, longest, RETRIES, false).context("the pauses between retries")?;
@@ -47,16 +47,16 @@ impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Retry {
     fn retry(
         &mut self,
         request: &mut Request<Body>,
-        answer: &mut Result<Response<Answer>, BoxError>,
+        response: &mut Result<Response<Answer>, BoxError>,
     ) -> Option<Self::Future> {
-        if let Err(error) = answer
+        if let Err(error) = response
             && was_refused(error)
             && self.refusals < REFUSALS_MAX
         {
             self.refusals += 1;
             return Some(tokio::time::sleep(AFTER_REFUSAL));
         }
-        if request.uri().path().ends_with("/eviction") { None } else { self.policy.retry(request, answer) }
+        if request.uri().path().ends_with("/eviction") { None } else { self.policy.retry(request, response) }
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
@@ -64,7 +64,7 @@ impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Retry {
     }
 }
 
-/// Whether there was no connection to send a request on.
+/// Returns whether the connection was refused.
 fn was_refused(error: &BoxError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
     while let Some(error) = cause {
@@ -84,12 +84,12 @@ mod tests {
 
     fn again(path: &str, status: StatusCode) -> bool {
         let mut request = Request::post(path).body(Body::empty()).unwrap();
-        let mut answer: Result<_, BoxError> = Ok(Response::builder().status(status).body(()).unwrap());
-        Retry::new().unwrap().retry(&mut request, &mut answer).is_some()
+        let mut response: Result<_, BoxError> = Ok(Response::builder().status(status).body(()).unwrap());
+        Retry::new().unwrap().retry(&mut request, &mut response).is_some()
     }
 
     #[tokio::test]
-    async fn a_refused_eviction_is_an_answer_and_throttling_is_not() {
+    async fn a_refused_eviction_is_final_and_throttling_is_not() {
         let pod = "/api/v1/namespaces/demo/pods/demo-0";
         assert!(!again(&format!("{pod}/eviction"), StatusCode::TOO_MANY_REQUESTS));
         assert!(again(pod, StatusCode::TOO_MANY_REQUESTS));

@@ -1,4 +1,4 @@
-//! How far a workload is: the same questions to every kind that keeps pods running.
+//! The progress of a workload, in the same form for every kind that keeps pods running.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, ReplicationController};
@@ -6,23 +6,23 @@ use k8s_openapi::api::core::v1::{Pod, ReplicationController};
 use super::objects;
 use super::state::State;
 
-/// How far a workload is.
+/// The progress of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
-    /// How many replicas it was told to have.
+    /// The number of replicas in its spec.
     pub wanted: i32,
-    /// How many are ready.
+    /// The number of ready replicas.
     pub ready: i32,
-    /// Which change of its spec this is about.
+    /// The generation of its spec.
     pub generation: Option<i64>,
-    /// Whether its controller has seen the current spec, and every replica follows it and is ready.
+    /// Whether its controller has observed the current spec, and every replica is up to date and ready.
     pub done: bool,
-    /// The template of its pods, as JSON.
+    /// Its pod template, as JSON.
     pub template: String,
 }
 
 impl State {
-    /// How far a workload is; none where it is not there.
+    /// Returns the progress of a workload; none if it does not exist.
     pub fn rollout(&self, kind: &str, name: &str) -> Option<Rollout> {
         match kind {
             "StatefulSet" => self.stateful_sets.get(name).map(of_stateful_set),
@@ -34,7 +34,7 @@ impl State {
         }
     }
 
-    /// The pods of a workload, in order of their ordinals, or the newest last.
+    /// Returns the pods of a workload, in order of their ordinals, or the newest last.
     pub fn pods_of(&self, kind: &str, name: &str) -> Vec<&Pod> {
         match kind {
             "StatefulSet" => self.replicas(name),
@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// Those of them that have not ended: a Deployment replaces pods that were evicted or failed, and they stay.
+    /// Returns the pods of a workload that have not ended. A Deployment replaces evicted and failed pods but keeps them.
     pub fn live_pods_of(&self, kind: &str, name: &str) -> Vec<&Pod> {
         self.pods_of(kind, name).into_iter().filter(|pod| !objects::has_ended(pod)).collect()
     }
@@ -59,7 +59,7 @@ fn of_stateful_set(set: &StatefulSet) -> Rollout {
     Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
 }
 
-/// As `kubectl rollout status` judges it.
+/// Follows the rules of `kubectl rollout status`.
 fn of_deployment(deployment: &Deployment) -> Rollout {
     let (spec, status) = (deployment.spec.clone().unwrap_or_default(), deployment.status.clone().unwrap_or_default());
     let (wanted, ready) = (spec.replicas.unwrap_or(1), status.ready_replicas.unwrap_or(0));
@@ -70,7 +70,7 @@ fn of_deployment(deployment: &Deployment) -> Rollout {
     Rollout { wanted, ready, generation: deployment.metadata.generation, done, template: json(&spec.template) }
 }
 
-/// As `kubectl rollout status` judges it; with `OnDelete` nothing replaces pods of an earlier revision.
+/// Follows the rules of `kubectl rollout status`. With `OnDelete`, pods of an earlier revision are not replaced.
 fn of_daemon_set(set: &DaemonSet) -> Rollout {
     let (spec, status) = (set.spec.clone().unwrap_or_default(), set.status.clone().unwrap_or_default());
     let seen = status.observed_generation == set.metadata.generation;
@@ -95,7 +95,7 @@ fn of_replication_controller(controller: &ReplicationController) -> Rollout {
     of_replicas(spec.replicas, counts, (seen, controller.metadata.generation), json(&spec.template))
 }
 
-/// Of what has pods of one revision only.
+/// The progress of a controller whose pods have a single revision.
 fn of_replicas(
     wanted: Option<i32>,
     counts: [Option<i32>; 3],

@@ -1,4 +1,4 @@
-//! A namespace as a watch saw it last.
+//! The last state of a namespace that a watch saw.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use super::objects;
 
-/// A namespace as it was last seen, by name of the object.
+/// The last state of a namespace, with objects by name.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// Its pods.
@@ -27,54 +27,54 @@ pub struct State {
     pub claims: BTreeMap<String, PersistentVolumeClaim>,
     /// Its jobs.
     pub jobs: BTreeMap<String, Job>,
-    /// Its daemon sets, where they are followed, too.
+    /// Its daemon sets, if they are watched.
     pub daemon_sets: BTreeMap<String, DaemonSet>,
-    /// Its replication controllers, where they are followed, too.
+    /// Its replication controllers, if they are watched.
     pub replication_controllers: BTreeMap<String, ReplicationController>,
-    /// Its services, where they are followed, too.
+    /// Its services, if they are watched.
     pub services: BTreeMap<String, Service>,
     /// Its disruption budgets.
     pub budgets: BTreeMap<String, PodDisruptionBudget>,
-    /// The last thing that went wrong with watching, until it works again.
+    /// The last error of the watch, until it works again.
     pub trouble: Option<String>,
 }
 
 impl State {
-    /// The pods of a stateful set, in order of their ordinals.
+    /// Returns the pods of a stateful set, in order of their ordinals.
     pub fn replicas(&self, stateful_set: &str) -> Vec<&Pod> {
         let mut pods = self.controlled("StatefulSet", |name| name == stateful_set);
         pods.sort_by_key(|pod| objects::ordinal(&pod.name_any()));
         pods
     }
 
-    /// The pods of a deployment, of all its revisions, the newest last.
+    /// Returns the pods of a deployment, of all its revisions, the newest last.
     pub fn pods_of_deployment(&self, deployment: &str) -> Vec<&Pod> {
         let owned = |set: &ReplicaSet| objects::controller(set, "Deployment") == Some(deployment);
         self.controlled("ReplicaSet", |name| self.replica_sets.get(name).is_some_and(owned))
     }
 
-    /// The pods of a job, the newest last.
+    /// Returns the pods of a job, the newest last.
     pub fn pods_of_job(&self, job: &str) -> Vec<&Pod> {
         self.pods_of_controller("Job", job)
     }
 
-    /// The pods that this object controls itself, the newest last.
+    /// Returns the pods that this object controls directly, the newest last.
     pub fn pods_of_controller(&self, kind: &str, name: &str) -> Vec<&Pod> {
         self.controlled(kind, |controller| controller == name)
     }
 
-    /// The events about an object, `Pod/caesium-0`, the latest last.
+    /// Returns the events about an object such as `Pod/caesium-0`, the latest last.
     pub fn events_about(&self, object: &str) -> Vec<&Event> {
         let mut about: Vec<_> = self.events.values().filter(|event| objects::involved(event) == object).collect();
-        // Most times have seconds only; versions grow with every change.
+        // Most timestamps have a resolution of one second; resource versions grow with every change.
         let version = |event: &Event| event.resource_version().and_then(|version| version.parse::<u64>().ok());
-        about.sort_by_key(|event| (objects::last_told_s(event), version(event)));
+        about.sort_by_key(|event| (objects::last_seen_s(event), version(event)));
         about
     }
 
-    /// The pods with such a controller, the newest last.
-    fn controlled(&self, kind: &str, is_it: impl Fn(&str) -> bool) -> Vec<&Pod> {
-        let pods = self.pods.values().filter(|pod| objects::controller(*pod, kind).is_some_and(&is_it));
+    /// Returns the pods with a matching controller, the newest last.
+    fn controlled(&self, kind: &str, matches: impl Fn(&str) -> bool) -> Vec<&Pod> {
+        let pods = self.pods.values().filter(|pod| objects::controller(*pod, kind).is_some_and(&matches));
         let mut pods: Vec<_> = pods.collect();
         pods.sort_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), pod.name_any()));
         pods

@@ -1,4 +1,4 @@
-//! Waits: each has a deadline, says what it waits for, and ends early on a state that can't recover.
+//! Waits: each has a deadline, reports what it waits for, and ends early on an unrecoverable state.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use super::unrecoverable::{Limits, Sighting, Tracker};
 use super::watch::{State, Watch};
 use events::{CaseName, Events, What};
 
-/// How often a wait looks even though nothing changed: for states that become final by their age.
+/// How often a wait checks without a change: some states become unrecoverable with time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Pause between two questions to an application, which can't be watched.
+/// The pause between two requests to an application, which can't be watched.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long the watch may need to see what helm has seen already.
+/// How long the watch may lag behind what helm has seen.
 const WATCH_LAGS_MOST: Duration = Duration::from_secs(2);
 
-/// The time that a case has, and where it says what it waits for.
+/// The deadline of a case, and where it reports what it waits for.
 pub struct Waiter {
     case: CaseName,
     events: Events,
@@ -37,9 +37,9 @@ pub struct Waiter {
 pub struct WaitFailed {
     /// One sentence.
     pub sentence: String,
-    /// Where.
+    /// The namespace.
     pub namespace: String,
-    /// The object in a final state; none where time ran out.
+    /// The object in an unrecoverable state; none after a time-out.
     pub sighting: Option<Sighting>,
 }
 
@@ -52,7 +52,7 @@ impl std::fmt::Display for WaitFailed {
 impl std::error::Error for WaitFailed {}
 
 impl Waiter {
-    /// The waiter of a case whose time starts now.
+    /// Returns the waiter of a case whose time starts now.
     pub fn new(case: CaseName, events: Events, timeout: Duration) -> Self {
         Self {
             case,
@@ -66,28 +66,28 @@ impl Waiter {
         }
     }
 
-    /// With other limits than those of a cluster of the run's own.
+    /// Replaces the limits, which by default are those for a cluster that the run created.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// From now on, states that can't recover end no wait: the case is about one.
+    /// From now on, unrecoverable states don't end a wait: the case expects one.
     pub fn expect_failure(&self) {
         self.expects_failure.store(true, Ordering::Relaxed);
     }
 
-    /// When the case's time is over.
+    /// Returns when the case's time is up.
     pub fn deadline(&self) -> Instant {
         self.started + self.timeout
     }
 
-    /// What is left of the case's time.
+    /// Returns how much of the case's time is left.
     pub fn left(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())
     }
 
-    /// Says what the case waits for now.
+    /// Reports what the case is waiting for.
     pub fn waiting(&self, state: impl Into<String>) {
         let state = state.into();
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -97,16 +97,15 @@ impl Waiter {
         }
     }
 
-    /// What the case last waited for.
+    /// Returns what the case last waited for.
     pub fn last_state(&self) -> String {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Waits until `check` is content with what is seen of the namespace; until then it answers what
-    /// it sees, for people.
+    /// Waits until `check` returns `Ok` for the state of the namespace. Its `Err` describes the current state for messages.
     ///
     /// # Errors
-    /// [`WaitFailed`], with the last state seen.
+    /// [`WaitFailed`] with the last state seen.
     pub async fn until<T>(
         &self,
         watch: &Watch,
@@ -116,8 +115,8 @@ impl Waiter {
         let mut changes = watch.changes();
         loop {
             changes.borrow_and_update();
-            let looked = check(&watch.state());
-            let seen = match looked {
+            let checked = check(&watch.state());
+            let seen = match checked {
                 Ok(found) => return Ok(found),
                 Err(seen) => with_nodes(watch, &seen),
             };
@@ -130,18 +129,18 @@ impl Waiter {
         }
     }
 
-    /// Asks until `ask` is content; until then it answers what it got, for people. Ends early like
+    /// Calls `ask` until it returns `Ok`. Its `Err` describes the last response for messages. Ends early like
     /// [`Waiter::until`].
     ///
     /// # Errors
-    /// [`WaitFailed`], with the last answer.
+    /// [`WaitFailed`] with the last response.
     pub async fn ask_until<T>(
         &self,
         watch: &Watch,
         what: &str,
         mut ask: impl AsyncFnMut() -> Result<T, String>,
     ) -> anyhow::Result<T> {
-        let mut got = "no answer yet".to_owned();
+        let mut got = "no response yet".to_owned();
         loop {
             match tokio::time::timeout(self.left(), ask()).await {
                 Ok(Ok(found)) => return Ok(found),
@@ -155,17 +154,17 @@ impl Waiter {
         }
     }
 
-    /// Lets `what`, a command of helm's, go on as long as nothing in the namespace is in a state that can't recover.
+    /// Lets `what`, a helm command, run as long as nothing in the namespace is in an unrecoverable state.
     ///
     /// # Errors
-    /// [`WaitFailed`] where something is, or time is over.
+    /// [`WaitFailed`] if something is, or if the time is up.
     pub async fn unless_hopeless<T>(
         &self,
         watch: &Watch,
         what: &str,
-        going_on: impl Future<Output = T>,
+        running: impl Future<Output = T>,
     ) -> anyhow::Result<T> {
-        let mut going_on = std::pin::pin!(going_on);
+        let mut running = std::pin::pin!(running);
         let mut changes = watch.changes();
         self.trackers
             .lock()
@@ -175,20 +174,20 @@ impl Waiter {
             .begin_hooks(&watch.state());
         loop {
             tokio::select! {
-                done = &mut going_on => {
+                done = &mut running => {
                     self.trackers.lock().await.entry(watch.namespace().to_owned()).or_insert_with(|| self.tracker()).end_hooks();
                     return Ok(done);
                 }
                 news = changes.changed() => news.map_err(|_| anyhow!("the watch ended"))?,
                 () = tokio::time::sleep(LOOK_EVERY.min(self.left())) => {}
             }
-            let seen = with_nodes(watch, "it still goes on");
+            let seen = with_nodes(watch, "still running");
             self.give_up_if_hopeless(watch, what, &seen).await?;
         }
     }
 
-    /// A hook that failed since [`Waiter::unless_hopeless`] began: what helm says of it is longer and tells less. helm
-    /// may have seen it first, so the watch is given a moment after helm's end, once for all who ask.
+    /// Returns a hook that failed since [`Waiter::unless_hopeless`] began: helm's own message is longer and says less. helm
+    /// may have seen the failure first, so the watch gets a moment after helm's end, once for all callers.
     pub async fn failed_hook(&self, watch: &Watch) -> Option<Sighting> {
         let ended = self.trackers.lock().await.get(watch.namespace())?.hooks_ended()?;
         let mut changes = watch.changes();
@@ -231,7 +230,7 @@ impl Waiter {
         }
         if self.left().is_zero() {
             let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
-            let sentence = format!("{what}: not within {} s; last seen: {seen}{trouble}", self.timeout.as_secs());
+            let sentence = format!("{what}: timed out after {} s; last seen: {seen}{trouble}", self.timeout.as_secs());
             bail!(WaitFailed { sentence, namespace, sighting: None });
         }
         Ok(())
@@ -239,13 +238,13 @@ impl Waiter {
 }
 
 impl WaitFailed {
-    /// Whether the cluster itself is to blame, and not what was deployed on it.
+    /// Returns whether the cluster itself is the cause, and not what was deployed on it.
     pub fn blames_node(&self) -> bool {
         self.sighting.as_ref().is_some_and(|sighting| sighting.object.starts_with("Node/"))
     }
 }
 
-/// What is seen, with what is wrong with the nodes that it waits for.
+/// Returns the state, with the problem of the nodes that it waits for.
 fn with_nodes(watch: &Watch, seen: &str) -> String {
     watch.node_trouble().map_or_else(|| seen.to_owned(), |trouble| format!("{seen}; {}", trouble.sentence))
 }

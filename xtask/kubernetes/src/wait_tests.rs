@@ -1,4 +1,4 @@
-//! Waits end on success, on their deadline with the last state seen, and early on a state that can't recover.
+//! Waits end on success, on their deadline with the last state seen, and early on an unrecoverable state.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn never_pulled() -> State {
 }
 
 #[tokio::test]
-async fn success_is_seen_also_when_it_comes_later() {
+async fn a_later_success_is_seen() {
     let watch = Watch::still(State::default());
     let waiter = waiter(10_000);
     let seen = waiter.until(&watch, "a pod", |state| state.pods.keys().next().cloned().ok_or("none".to_owned()));
@@ -32,18 +32,18 @@ async fn success_is_seen_also_when_it_comes_later() {
 }
 
 #[tokio::test]
-async fn the_deadline_tells_the_last_state_seen_and_what_went_wrong_with_watching() {
+async fn the_deadline_reports_the_last_state_seen_and_errors_of_the_watch() {
     let state = State { trouble: Some("watching pods: connection refused".to_owned()), ..State::default() };
     let error =
         waiter(20).until(&Watch::still(state), "3 replicas ready", |_| Err::<(), _>("2/3 ready".to_owned())).await;
     assert_eq!(
         error.unwrap_err().to_string(),
-        "3 replicas ready: not within 0 s; last seen: 2/3 ready; watching pods: connection refused"
+        "3 replicas ready: timed out after 0 s; last seen: 2/3 ready; watching pods: connection refused"
     );
 }
 
 #[tokio::test]
-async fn a_state_that_can_not_recover_ends_the_wait_at_once() {
+async fn an_unrecoverable_state_ends_the_wait_at_once() {
     let started = Instant::now();
     let waiter = waiter(600_000);
     let error =
@@ -58,7 +58,7 @@ async fn a_state_that_can_not_recover_ends_the_wait_at_once() {
 }
 
 #[tokio::test]
-async fn it_ends_what_goes_on_beside_it_too() {
+async fn it_also_ends_a_command_that_runs_meanwhile() {
     let error = waiter(600_000)
         .unless_hopeless(&Watch::still(never_pulled()), "installing", std::future::pending::<()>())
         .await;
@@ -68,11 +68,14 @@ async fn it_ends_what_goes_on_beside_it_too() {
 }
 
 #[tokio::test]
-async fn an_application_that_never_answers_ends_at_the_deadline() {
+async fn a_wait_for_an_application_that_never_responds_ends_at_the_deadline() {
     let watch = Watch::still(State::default());
     let ask = async || std::future::pending::<Result<(), String>>().await;
-    let error = waiter(30).ask_until(&watch, "caesium-0 says that it is healthy", ask).await.unwrap_err();
-    assert_eq!(error.to_string(), "caesium-0 says that it is healthy: not within 0 s; last seen: no answer yet");
+    let error = waiter(30).ask_until(&watch, "caesium-0 reports that it is healthy", ask).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "caesium-0 reports that it is healthy: timed out after 0 s; last seen: no response yet"
+    );
 }
 
 #[tokio::test]
@@ -92,28 +95,28 @@ async fn a_hook_that_helm_saw_fail_before_the_watch_did_is_found() {
 }
 
 #[tokio::test]
-async fn where_no_hook_failed_the_watch_is_given_its_moment_once() {
+async fn the_watch_gets_its_moment_only_once_if_no_hook_failed() {
     let watch = Watch::still(State::default());
     let waiter = waiter(10_000);
     waiter.unless_hopeless(&watch, "helm install", async {}).await.unwrap();
-    let asked = Instant::now();
+    let started = Instant::now();
     for _ in 0..20 {
         assert_eq!(waiter.failed_hook(&watch).await, None);
     }
-    assert!(asked.elapsed() < WATCH_LAGS_MOST * 10, "not once for each who asks");
+    assert!(started.elapsed() < WATCH_LAGS_MOST * 10, "not once per caller");
 }
 
 #[tokio::test]
-async fn a_check_may_look_at_the_watch_that_changes_meanwhile() {
+async fn a_check_may_read_the_watch_while_it_changes() {
     let watch = Watch::still(State::default());
     let check = |_: &State| {
-        let (changed, told) = std::sync::mpsc::channel();
+        let (changed, done) = std::sync::mpsc::channel();
         let changing = watch.clone();
         std::thread::spawn(move || {
             changing.replace(with_pod(&json!({})));
             changed.send(()).ok();
         });
-        told.recv_timeout(Duration::from_secs(10)).map_err(|_| "the state is locked".to_owned())?;
+        done.recv_timeout(Duration::from_secs(10)).map_err(|_| "the state is locked".to_owned())?;
         Ok(watch.state().pods.len())
     };
     assert_eq!(waiter(100).until(&watch, "a pod", check).await.unwrap(), 1);

@@ -1,4 +1,4 @@
-//! One watcher per namespace, over everything that waits and evidence look at.
+//! One watcher per namespace, over everything that waits and evidence need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -30,7 +30,7 @@ pub struct Watch {
     followers: Arc<Mutex<Followers>>,
 }
 
-/// What follows each kind, by the kinds' plural names.
+/// The tasks that watch each kind, by plural name.
 #[derive(Default)]
 struct Followers {
     kinds: BTreeSet<&'static str>,
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Watch {
-    /// Starts to watch a namespace.
+    /// Starts watching a namespace.
     pub fn start(client: &kube::Client, namespace: &str, events: Events) -> Self {
         let shared = Arc::new(Shared {
             namespace: namespace.to_owned(),
@@ -65,13 +65,13 @@ impl Watch {
         watch
     }
 
-    /// The same, with what is seen of the cluster's nodes.
+    /// Adds the state of the cluster's nodes.
     #[must_use]
     pub fn on(self, nodes: &Nodes) -> Self {
         Self { nodes: nodes.clone(), ..self }
     }
 
-    /// Follows a kind, too, from the first call on: one that not every cluster serves, or that few waits look at.
+    /// Also watches a kind, from the first call on: one that not every cluster serves, or that few waits need.
     pub fn follow<K>(&self, client: &kube::Client)
     where
         K: Watched + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -82,7 +82,7 @@ impl Watch {
         }
     }
 
-    /// A watcher that sees only what it is given: for tests of waits.
+    /// Returns a watcher with a fixed state, for tests of waits.
     #[cfg(test)]
     pub fn still(state: State) -> Self {
         let (events, _) = Events::channel();
@@ -95,33 +95,33 @@ impl Watch {
         Self { shared: Arc::new(shared), nodes: Nodes::default(), followers: Arc::default() }
     }
 
-    /// Shows another state: for tests of waits.
+    /// Replaces the state, for tests of waits.
     #[cfg(test)]
     pub fn replace(&self, state: State) {
         self.shared.change(|old| *old = state);
     }
 
-    /// The namespace.
+    /// Returns the namespace.
     pub fn namespace(&self) -> &str {
         &self.shared.namespace
     }
 
-    /// Where what is seen is told.
+    /// Returns the stream to which changes are sent.
     pub fn events(&self) -> &Events {
         &self.shared.events
     }
 
-    /// What was last seen. It holds no lock: whoever looks at one state may look at the next before it lets go of this.
+    /// Returns the last state. It holds no lock: a caller may get the next state while it still holds this one.
     pub fn state(&self) -> Arc<State> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is wrong with the nodes that the namespace's pods wait for.
+    /// Returns the problem of the nodes that the namespace's pods wait for.
     pub fn node_trouble(&self) -> Option<NodeProblem> {
         self.nodes.trouble(&self.state())
     }
 
-    /// Wakes its holder at every change.
+    /// Returns a receiver that is notified of every change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.version.subscribe()
     }
@@ -140,7 +140,7 @@ impl Shared {
     }
 }
 
-/// Keeps the objects of one kind up to date, also after the watch broke or expired.
+/// Keeps the objects of one kind up to date, even if the watch breaks or expires.
 async fn follow<K>(client: kube::Client, shared: Arc<Shared>)
 where
     K: Watched + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,

@@ -1,4 +1,4 @@
-//! The kinds that can be watched: where a state keeps their objects, and the line that an event of the run shows.
+//! The kinds that can be watched: where a state stores their objects, and the line that a run's events show.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,15 +14,15 @@ use serde::de::DeserializeOwned;
 use super::objects;
 use super::state::State;
 
-/// A kind that can be watched: where its objects go, and the line that says how one is.
+/// A kind that can be watched: where its objects are stored, and a one-line status.
 pub trait Watched:
     Resource<Scope = NamespaceResourceScope> + Metadata<Ty = kube::core::ObjectMeta> + Clone + Debug
 where
     Self: DeserializeOwned + Send + 'static,
 {
-    /// Where a state has its objects.
+    /// Returns the map of its objects in a state.
     fn store(state: &mut State) -> &mut BTreeMap<String, Self>;
-    /// The object, and how it is; none where it is not worth telling.
+    /// Returns the object and its status; none if it is not worth reporting.
     fn line(&self) -> Option<(String, String)>;
 }
 

@@ -1,52 +1,52 @@
-//! The documents of an image archive: OCI's index, manifest and configuration, and the table that `docker save` writes.
+//! The documents in an image archive: OCI index, manifest and configuration, and the list that `docker save` writes.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The annotation that names an image in full; containerd writes and reads it.
+/// The annotation with an image's full name; containerd writes and reads it.
 pub const NAME_ANNOTATION: &str = "io.containerd.image.name";
-/// The annotation for an image's tag, in which some tools write its full name.
+/// The annotation for an image's tag; some tools write the full name into it.
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 
 /// An index: `index.json`, or a blob that lists one image for several platforms.
 #[derive(Debug, Default, Deserialize)]
 pub struct Index {
-    /// What it lists.
+    /// The entries.
     pub manifests: Vec<Descriptor>,
 }
 
-/// What refers to a blob.
+/// A reference to a blob.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Empty where nothing is said.
+    /// The media type; empty if missing.
     #[serde(default)]
     pub media_type: String,
     /// `sha256:…`, unchecked.
     pub digest: String,
-    /// Names, among others.
+    /// Annotations, such as the image's name.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    /// Of an index's entries.
+    /// The platform; set in the entries of an index.
     #[serde(default)]
     pub platform: Option<Platform>,
 }
 
 impl Descriptor {
-    /// Returns whether it refers to an index, OCI's or Docker's.
+    /// Returns whether it refers to an index, in OCI's or Docker's format.
     pub fn is_index(&self) -> bool {
         self.media_type.contains("index") || self.media_type.contains("manifest.list")
     }
 
-    /// Returns whether it is an attestation and the like: those stand for no platform.
+    /// Returns whether it is not an image but, for example, an attestation, which has no platform.
     pub fn is_no_image(&self) -> bool {
         self.platform.as_ref().is_some_and(|one| one.os == "unknown" || one.architecture == "unknown")
     }
 }
 
-/// What an index's entry runs on.
+/// The platform of an entry in an index.
 #[derive(Debug, Deserialize)]
 pub struct Platform {
     /// `linux`.
@@ -78,7 +78,7 @@ pub struct Config {
     /// `v8`; empty for most.
     #[serde(default)]
     pub variant: String,
-    /// What to run.
+    /// The process to run.
     #[serde(default, rename = "config")]
     pub process: Option<Process>,
     /// Its layers, unpacked.
@@ -86,7 +86,7 @@ pub struct Config {
     pub rootfs: RootFs,
 }
 
-/// What to run.
+/// The process to run.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Process {
@@ -96,46 +96,46 @@ pub struct Process {
     pub env: Option<Vec<String>>,
     /// Program and arguments.
     pub entrypoint: Option<Vec<String>>,
-    /// Further arguments, or the program where there is no entrypoint.
+    /// Further arguments, or the program if there is no entrypoint.
     pub cmd: Option<Vec<String>>,
-    /// Where it starts.
+    /// The working directory.
     pub working_dir: Option<String>,
-    /// By path.
+    /// Volumes by path.
     pub volumes: Option<Map<String, Value>>,
     /// `SIGQUIT`, `3`.
     pub stop_signal: Option<String>,
 }
 
-/// The unpacked layers' digests.
+/// The digests of the unpacked layers.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RootFs {
-    /// Bottom first.
+    /// Digests, bottom first.
     #[serde(default)]
     pub diff_ids: Vec<String>,
 }
 
 impl Config {
-    /// Returns `linux/arm64`, with the variant where there is one.
+    /// Returns the platform, with the variant if there is one: `linux/arm64/v8`.
     pub fn platform(&self) -> String {
         let variant = if self.variant.is_empty() { String::new() } else { format!("/{}", self.variant) };
         format!("{}/{}{variant}", self.os, self.architecture)
     }
 
-    /// Returns whether this machine runs it.
+    /// Returns whether this machine can run it.
     pub fn runs_here(&self) -> bool {
         format!("{}/{}", self.os, self.architecture) == super::platform()
     }
 }
 
-/// One image of `manifest.json`, the table that `docker save` writes.
+/// One image in `manifest.json`, the list that `docker save` writes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SavedImage {
-    /// Its configuration's file.
+    /// The file with its configuration.
     pub config: String,
-    /// References; null for an image without.
+    /// Its references; null for an image without.
     #[serde(default)]
     pub repo_tags: Option<Vec<String>>,
-    /// Its layers' files, bottom first.
+    /// The files of its layers, bottom first.
     pub layers: Vec<String>,
 }

@@ -1,7 +1,7 @@
-//! Container images as the harness and the embedded node both read them: references, and the documents of an archive.
+//! Image references and the documents in an image archive, shared by the harness and the embedded node.
 //!
-//! Own code rather than the crate `oci-spec`: that one adds 14 crates, mostly of macros, takes half a second in a debug
-//! build to parse its first reference, calls every wrong one "invalid reference format", and refuses documents that
+//! This replaces the crate `oci-spec`, which adds 14 crates, mostly macros, takes half a second to parse its first
+//! reference in a debug build, reports every malformed one as "invalid reference format", and rejects documents that
 //! Docker writes (a layer without a media type).
 
 mod document;
@@ -10,7 +10,7 @@ mod reference;
 pub use document::{Config, Descriptor, Index, Manifest, NAME_ANNOTATION, Process, REF_NAME_ANNOTATION, SavedImage};
 pub use reference::{Invalid, Reference, is_digest};
 
-/// Returns this machine's architecture as images name it: `amd64`.
+/// Returns this machine's architecture as image platforms name it: `amd64`.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

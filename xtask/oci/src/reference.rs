@@ -1,4 +1,4 @@
-//! References of images: `busybox:1.36.1` is `docker.io/library/busybox:1.36.1`.
+//! Image references: `busybox:1.36.1` is `docker.io/library/busybox:1.36.1`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,27 +15,27 @@ pub struct Reference {
     pub registry: String,
     /// `library/busybox`.
     pub repository: String,
-    /// `latest` where neither tag nor digest was given.
+    /// `latest` if neither tag nor digest was given.
     pub tag: Option<String>,
     /// `sha256:…`.
     pub digest: Option<String>,
 }
 
-/// Why a text is no reference.
+/// Why a text is not an image reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invalid {
-    /// The registry is no host, with or without a port.
+    /// The registry is not a host with an optional port.
     Registry(String),
     /// A part of the name is empty.
     EmptyPart,
-    /// The repository has capital letters.
+    /// The repository contains upper-case letters.
     UpperCase {
         /// `library/Busybox`.
         repository: String,
     },
-    /// This part of the name has something that names lack.
+    /// This part of the name contains invalid characters.
     Part(String),
-    /// Registry and repository are this long together, in bytes.
+    /// The length of registry and repository together, in bytes.
     TooLong(usize),
     /// The tag.
     Tag(String),
@@ -49,29 +49,32 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: &str = "only lower-case letters, digits and . _ - between them";
         match self {
-            Self::Registry(registry) => write!(f, "{registry:?} is no registry: a host, with :PORT if it needs one"),
+            Self::Registry(registry) => write!(f, "{registry:?} is not a registry: expected HOST or HOST:PORT"),
             Self::EmptyPart => {
-                f.write_str("a part of its name is empty; an image is named such as caesiumcloud/caesium:dev")
+                f.write_str("a part of the name is empty; expected a name such as caesiumcloud/caesium:dev")
             }
             Self::UpperCase { repository: part } | Self::Part(part) => {
-                write!(f, "{part:?} is no name of an image: {NAMES}")
+                write!(f, "{part:?} is not a valid image name: {NAMES}")
             }
-            Self::TooLong(bytes) => write!(f, "its name has {bytes} bytes: {NAME_BYTES_MAX} at most"),
+            Self::TooLong(bytes) => write!(f, "the name has {bytes} bytes; at most {NAME_BYTES_MAX} are allowed"),
             Self::Tag(tag) => {
-                write!(f, "{tag:?} is no tag: up to {TAG_BYTES_MAX} letters, digits and . _ -, no . or - first")
+                write!(
+                    f,
+                    "{tag:?} is not a tag: up to {TAG_BYTES_MAX} letters, digits and . _ -, not starting with . or -"
+                )
             }
-            Self::Digest(digest) => write!(f, "{digest:?} is no digest: sha256: and 64 hexadecimal digits"),
+            Self::Digest(digest) => write!(f, "{digest:?} is not a digest: expected sha256: and 64 hexadecimal digits"),
         }
     }
 }
 
 impl Reference {
-    /// Returns the reference in full: with registry, `library/` for Docker's own, and all that was written.
+    /// Returns the full reference: with registry, `library/` for Docker's own images, tag and digest.
     pub fn canonical(&self) -> String {
         format!("{}{}", self.full_repository(), self.suffix())
     }
 
-    /// Returns the name under which a node looks the image up, as containerd does: a digest outweighs a tag.
+    /// Returns the name by which a node looks up the image, as containerd does: a digest takes precedence over a tag.
     pub fn lookup_name(&self) -> String {
         match &self.digest {
             Some(digest) => format!("{}@{digest}", self.full_repository()),
@@ -100,7 +103,7 @@ impl Reference {
 }
 
 impl fmt::Display for Reference {
-    /// As a person writes it.
+    /// The short form that people write.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.name(), self.suffix())
     }
@@ -128,7 +131,7 @@ impl FromStr for Reference {
     }
 }
 
-/// The registry and the repository in it; Docker Hub's where none is named.
+/// Returns the registry and the repository in it; Docker Hub if no registry is named.
 fn split_registry(name: &str) -> (String, String) {
     let (registry, path) = match name.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
@@ -162,7 +165,7 @@ fn is_registry(registry: &str) -> bool {
     host.split('.').all(is_label) && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Lower-case letters and digits, with `.`, `_`, `__` or any number of `-` between them.
+/// Returns whether this is lower-case letters and digits, separated by `.`, `_`, `__` or any number of `-`.
 fn is_part(part: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_separator =
@@ -175,7 +178,7 @@ fn is_tag(tag: &str) -> bool {
     tag.starts_with(is_word) && tag.len() <= TAG_BYTES_MAX && tag.chars().all(|c| is_word(c) || ".-".contains(c))
 }
 
-/// Returns whether this is `sha256:` and 64 hexadecimal digits.
+/// Returns whether this is `sha256:` followed by 64 hexadecimal digits.
 pub fn is_digest(text: &str) -> bool {
     let hex = text.strip_prefix("sha256:").unwrap_or_default();
     hex.len() == 64 && hex.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))

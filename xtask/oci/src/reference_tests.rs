@@ -1,3 +1,5 @@
+//! Tests of image references: full and short forms, precedence of digests, malformed references.
+
 use super::*;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -7,7 +9,7 @@ fn parse(text: &str) -> Result<Reference, Invalid> {
 }
 
 #[test]
-fn each_reference_has_one_full_name_and_one_that_a_person_writes() {
+fn each_reference_has_a_full_and_a_short_form() {
     for (written, canonical, short) in [
         ("busybox", "docker.io/library/busybox:latest", "busybox:latest"),
         ("busybox:1.36.1", "docker.io/library/busybox:1.36.1", "busybox:1.36.1"),
@@ -30,25 +32,25 @@ fn each_reference_has_one_full_name_and_one_that_a_person_writes() {
     ] {
         let reference = parse(written).unwrap();
         assert_eq!(reference.canonical(), canonical, "{written}");
-        assert_eq!(reference.lookup_name(), canonical, "{written}: no digest outweighs its tag");
+        assert_eq!(reference.lookup_name(), canonical, "{written}: without a digest, the tag counts");
         assert_eq!(reference.to_string(), short, "{written}");
-        assert_eq!(parse(short).unwrap(), reference, "{short}: what a person reads names the same image");
+        assert_eq!(parse(short).unwrap(), reference, "{short}: the short form names the same image");
     }
 }
 
 #[test]
-fn a_digest_outweighs_a_tag_where_a_node_looks_it_up() {
+fn a_digest_takes_precedence_over_a_tag_when_a_node_looks_it_up() {
     let both = parse(&format!("kindest/node:v1@{DIGEST}")).unwrap();
     assert_eq!(both.canonical(), format!("docker.io/kindest/node:v1@{DIGEST}"));
     assert_eq!(both.lookup_name(), format!("docker.io/kindest/node@{DIGEST}"));
     let alone = parse(&format!("busybox@{DIGEST}")).unwrap();
-    assert_eq!(alone.tag, None, "nothing is the latest where a digest stands");
+    assert_eq!(alone.tag, None, "a reference with a digest has no default tag");
     assert_eq!(alone.canonical(), format!("docker.io/library/busybox@{DIGEST}"));
     assert_eq!(parse(&format!("localhost:5000/a:1@{DIGEST}")).unwrap().full_repository(), "localhost:5000/a");
 }
 
 #[test]
-fn malformed_references_say_what_is_wrong() {
+fn malformed_references_are_reported_with_the_cause() {
     for (written, why) in [
         ("Caesium", "lower-case"),
         ("Foo/bar", "lower-case"),
@@ -57,20 +59,20 @@ fn malformed_references_say_what_is_wrong() {
         ("a//b", "empty"),
         ("/app", "empty"),
         ("localhost:5000/", "empty"),
-        ("a:", "no tag"),
-        ("a:b c", "no tag"),
-        ("app:.x", "no tag"),
-        ("a@sha256:12", "no digest"),
-        ("a@", "no digest"),
-        ("a_:1", "no name"),
-        ("-app", "no name"),
-        ("a b", "no name"),
-        ("app..x", "no name"),
-        ("a___b", "no name"),
-        ("x/app-", "no name"),
-        ("host.example:/a", "no registry"),
-        ("host.example:http/a", "no registry"),
-        ("-host.example/a", "no registry"),
+        ("a:", "not a tag"),
+        ("a:b c", "not a tag"),
+        ("app:.x", "not a tag"),
+        ("a@sha256:12", "not a digest"),
+        ("a@", "not a digest"),
+        ("a_:1", "not a valid image name"),
+        ("-app", "not a valid image name"),
+        ("a b", "not a valid image name"),
+        ("app..x", "not a valid image name"),
+        ("a___b", "not a valid image name"),
+        ("x/app-", "not a valid image name"),
+        ("host.example:/a", "not a registry"),
+        ("host.example:http/a", "not a registry"),
+        ("-host.example/a", "not a registry"),
     ] {
         let error = parse(written).unwrap_err().to_string();
         assert!(error.contains(why), "{written}: {error}");

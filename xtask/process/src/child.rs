@@ -1,4 +1,4 @@
-//! One child process: started in a group of its own, waited for, asked to end and then killed.
+//! One child process: started in its own process group, awaited, terminated and then killed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cmd, Ended};
 
-/// More output than this ends the child.
+/// The child is stopped if it writes more than this.
 const OUTPUT_MAX_BYTES: u64 = 256_000_000;
-/// Of each stream, no more than this is read into memory.
+/// At most this much of each stream is read into memory.
 const READ_MAX_BYTES: u64 = 32_000_000;
 
 /// How long a child may take.
@@ -24,7 +24,7 @@ pub(super) struct Bounds {
     pub grace: Duration,
 }
 
-/// A child that is gone.
+/// A child that has ended.
 pub(super) struct Finished {
     pub ended: Ended,
     pub stdout: String,
@@ -37,7 +37,7 @@ impl Finished {
     }
 }
 
-/// Runs a command to its end, whichever comes.
+/// Runs a command until it exits, times out or is cancelled.
 pub(super) async fn run(cmd: &Cmd, bounds: &Bounds, cancel: &CancellationToken) -> Finished {
     // Files, not pipes: a grandchild that keeps a pipe open would keep us reading.
     let streams = tempfile::tempfile().and_then(|stdout| Ok((stdout, tempfile::tempfile()?)));
@@ -52,8 +52,8 @@ pub(super) async fn run(cmd: &Cmd, bounds: &Bounds, cancel: &CancellationToken) 
     Finished { ended, stdout: read(&mut stdout), stderr: read(&mut stderr) }
 }
 
-/// A running child, the leader of its group. One that nobody waits for any more is asked to end, and killed
-/// when it has had its grace.
+/// A running child, the leader of its process group. When it is dropped, it gets SIGTERM, and SIGKILL after its grace
+/// period.
 struct Child {
     group: Option<Group>,
     status: Option<oneshot::Receiver<io::Result<ExitStatus>>>,
@@ -65,7 +65,7 @@ impl Drop for Child {
         let (Some(group), Some(status)) = (self.group.take(), self.status.take()) else { return };
         group.signal(Signal::TERM);
         let grace = self.grace;
-        // Without a runtime, and where this one ends first, the group is killed as it is dropped.
+        // Without a runtime, or if the runtime ends first, dropping the group kills it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 drop(tokio::time::timeout(grace, status).await);
@@ -75,12 +75,12 @@ impl Drop for Child {
     }
 }
 
-/// A process group; what is left of it when this is dropped is killed.
+/// A process group; its remaining processes are killed when this is dropped.
 struct Group(Pid);
 
 impl Group {
     fn signal(&self, signal: Signal) {
-        // A group that is gone already is what is wanted.
+        // A group that is already gone is fine.
         let _ = kill_process_group(self.0, signal);
     }
 }
@@ -91,8 +91,8 @@ impl Drop for Group {
     }
 }
 
-/// Starts the child on a thread that lives as long as the child does: the signal that the kernel sends
-/// when a parent dies follows the thread that forked.
+/// Starts the child on a thread that lives as long as the child: the kernel sends the parent-death signal when the
+/// thread that forked ends.
 async fn start(cmd: &Cmd, grace: Duration, stdout: &File, stderr: &File) -> io::Result<Child> {
     let expression = expression(cmd, stdout.try_clone()?, stderr.try_clone()?);
     let (send_group, group) = oneshot::channel();
@@ -133,7 +133,7 @@ fn expression(cmd: &Cmd, stdout: File, stderr: File) -> duct::Expression {
     })
 }
 
-/// Has the kernel kill the child when the harness dies, even of SIGKILL.
+/// Makes the kernel kill the child when the harness dies, even by SIGKILL.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "pre_exec is unsafe; the hook makes two system calls and allocates nothing")]
 fn die_with_parent(command: &mut std::process::Command) {
@@ -151,12 +151,12 @@ fn die_with_parent(command: &mut std::process::Command) {
 #[cfg(not(target_os = "linux"))]
 fn die_with_parent(_command: &mut std::process::Command) {}
 
-/// Waits until the child ends by itself, or has to be stopped.
+/// Waits until the child exits or has to be stopped.
 async fn wait(mut child: Child, timeout: Duration, cancel: &CancellationToken, outputs: [&File; 2]) -> Ended {
     let Some(status) = &mut child.status else { return Ended::NotStarted("it has no status".to_owned()) };
     let stopped = tokio::select! {
         status = status => {
-            // What it left running in its group was meant to outlive it.
+            // Processes that it left running in its group were meant to outlive it.
             std::mem::forget(child.group.take());
             return by_itself(status);
         }
@@ -175,24 +175,24 @@ fn by_itself(status: Result<io::Result<ExitStatus>, oneshot::error::RecvError>) 
             (None, signal) => Ended::Signal(signal.unwrap_or_default()),
         },
         Ok(Err(error)) => Ended::NotStarted(error.to_string()),
-        Err(_) => Ended::NotStarted("the thread that waited for it is gone".to_owned()),
+        Err(_) => Ended::NotStarted("the thread that waits for it is gone".to_owned()),
     }
 }
 
-/// Asks the group to end, waits for its leader, kills what is left.
+/// Terminates the group, waits for its leader, then kills the rest.
 async fn stop(child: &mut Child) {
     let Some(group) = child.group.take() else { return };
     group.signal(Signal::TERM);
     let Some(status) = &mut child.status else { return };
-    let asked = tokio::time::timeout(child.grace, &mut *status).await;
+    let terminated = tokio::time::timeout(child.grace, &mut *status).await;
     drop(group);
-    if asked.is_err() {
-        // Killed children end; one in an uninterruptible call of the kernel is not waited for.
+    if terminated.is_err() {
+        // A killed child ends; one in an uninterruptible system call is not awaited.
         drop(tokio::time::timeout(child.grace, status).await);
     }
 }
 
-/// Ends when a child has written too much. Nothing tells when a file grows: it is looked at.
+/// Returns when a child has written too much. There is no notification for a growing file, so its size is polled.
 async fn too_much(outputs: [&File; 2]) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -204,7 +204,7 @@ async fn too_much(outputs: [&File; 2]) {
     }
 }
 
-/// What a stream holds: its end where it is more than fits.
+/// Returns the content of a stream, or its last part if it is larger than the limit.
 fn read(file: &mut File) -> String {
     let mut bytes = Vec::new();
     let length = file.metadata().map_or(0, |data| data.len());

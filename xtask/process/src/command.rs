@@ -10,14 +10,14 @@ use redact::{secrets, values};
 
 use super::{CommandError, Ended, Launcher, quote_line};
 
-/// How long a command may take where nothing else is said.
+/// The default time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a child that was asked to end is waited for before it is killed.
+/// The default grace period between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
-/// Lines of output that an error shows.
+/// How many lines of output an error shows.
 const TAIL_LINES: usize = 12;
 
-/// A command to be run; see [`Launcher::cmd`].
+/// A command to run; see [`Launcher::cmd`].
 #[derive(Debug, Clone)]
 #[must_use = "a command does nothing until it is run"]
 pub struct Cmd {
@@ -31,12 +31,12 @@ pub struct Cmd {
     bounds: Bounds,
 }
 
-/// What a command that ended by itself left.
+/// The result of a command that exited.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Its exit code.
     pub code: i32,
-    /// Its standard output; what is no UTF-8 is replaced.
+    /// Its standard output; invalid UTF-8 is replaced.
     pub stdout: String,
     /// Its standard error.
     pub stderr: String,
@@ -46,12 +46,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Whether it says that it did what it was asked.
+    /// Returns whether the exit code is 0.
     pub fn success(&self) -> bool {
         self.code == 0
     }
 
-    /// The error that this output is where another code than 0 is none of those expected.
+    /// Returns this output as an error, for an exit code that is not expected.
     pub fn into_error(self) -> CommandError {
         self.error
     }
@@ -63,61 +63,61 @@ impl Cmd {
         Self { launcher, program, args: vec![], env: vec![], dir: None, stdin: None, secrets: vec![], bounds }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// Sets a variable of the environment, which otherwise is the harness's own.
+    /// Sets an environment variable; all others are inherited from the harness.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
         self
     }
 
-    /// Removes a variable of the environment.
+    /// Removes an environment variable.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), None));
         self
     }
 
-    /// The folder to run in.
+    /// Sets the folder to run in.
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// What it reads; without this, nothing.
+    /// Sets its standard input; empty by default.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
         self
     }
 
-    /// The longest that it may take (60 s where nothing is said).
+    /// Sets its time limit (default: 60 s).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.bounds.timeout = timeout;
         self
     }
 
-    /// How long it is waited for between being asked to end and being killed (5 s where nothing is said).
+    /// Sets the grace period between SIGTERM and SIGKILL (default: 5 s).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.bounds.grace = grace;
         self
     }
 
-    /// A value that is to be shown nowhere.
+    /// Hides a value everywhere.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self
     }
 
-    /// The command line as a shell takes it, secrets redacted.
+    /// Returns the command line, quoted for a shell, secrets redacted.
     pub fn line(&self) -> String {
         self.hide(&quote_line(redact::words(&self.words())))
     }
@@ -126,19 +126,19 @@ impl Cmd {
         std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
-    /// Runs it; everything but exit code 0 is an error. Answers its standard output.
+    /// Runs the command and returns its standard output. Any exit code but 0 is an error.
     ///
     /// # Errors
-    /// With the whole command line, its end, its duration and the tail of what it said.
+    /// With the whole command line, how it ended, its duration and the tail of its output.
     pub async fn run(self) -> Result<String, CommandError> {
         let output = self.output().await?;
         if output.success() { Ok(output.stdout) } else { Err(output.error) }
     }
 
-    /// Runs it, whatever its exit code.
+    /// Runs the command, whatever its exit code.
     ///
     /// # Errors
-    /// Where it could not be started, was ended by a signal, or was stopped.
+    /// If it could not be started, was ended by a signal, or was stopped.
     pub async fn output(self) -> Result<Output, CommandError> {
         self.launcher.started(&self.line());
         let started = Instant::now();
@@ -147,7 +147,7 @@ impl Cmd {
         if self.name().starts_with("helm-template") && finished.ended == Ended::Code(0) {
             values::settle(&self.words(), &finished.stdout);
         }
-        // What was rendered may say of more values that they are no secrets.
+        // The rendered manifests may show that more values are not secret.
         let line = self.line();
         let stderr = self.hide(&secrets::hidden(&finished.stderr));
         let error = self.error(line, took, &finished, &stderr);
@@ -157,19 +157,19 @@ impl Cmd {
         }
     }
 
-    /// Records what happened; answers the error that it is where it is one.
+    /// Records how the command ended and returns that as an error.
     fn error(&self, line: String, took: Duration, finished: &Finished, stderr: &str) -> CommandError {
         let stdout = self.hide(&secrets::hidden(&finished.stdout));
         let code = if let Ended::Code(code) = finished.ended { Some(code) } else { None };
         let ended = finished.ended.to_string();
         let record = CommandRecord { line: &line, ended: &ended, code, took, stdout: &stdout, stderr };
         let output = self.launcher.ended(&self.name(), &record);
-        // Some tools say on stdout what is wrong, and on stderr only that something is: helm lint, helm test.
+        // Some tools print the cause on stdout, and only a summary on stderr: helm lint, helm test.
         let tail = tail(&format!("{stdout}\n{stderr}"));
         CommandError { line, ended: finished.ended.clone(), took, tail, output }
     }
 
-    /// `kind-create-cluster`: the program and its first plain words.
+    /// Returns the program and its first plain words: `kind-create-cluster`.
     fn name(&self) -> String {
         let program = Path::new(&self.program).file_name().unwrap_or_default().to_string_lossy();
         let words = self.args.iter().map(|arg| arg.to_string_lossy());
@@ -183,7 +183,7 @@ impl Cmd {
     }
 }
 
-/// The last lines that say something.
+/// Returns the last non-empty lines.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")

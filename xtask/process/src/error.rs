@@ -1,19 +1,19 @@
-//! How a command failed, in words that need no second look.
+//! How a command failed, as messages.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a child's life ended.
+/// How a child process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(i32),
-    /// By a signal that we did not send.
+    /// A signal ended it that the harness did not send.
     Signal(i32),
-    /// It was stopped after this long.
+    /// It was stopped after this time.
     TimedOut(Duration),
-    /// It was stopped because the run was.
+    /// It was stopped because the run was interrupted.
     Cancelled,
     /// It was stopped because it wrote more than this many bytes.
     TooMuchOutput(u64),
@@ -26,7 +26,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
-            Self::TimedOut(limit) => write!(f, "stopped at its limit of {} s", limit.as_secs_f64()),
+            Self::TimedOut(limit) => write!(f, "exceeded its time limit of {} s, stopped", limit.as_secs_f64()),
             Self::Cancelled => f.write_str("stopped because the run was interrupted"),
             Self::TooMuchOutput(bytes) => write!(f, "stopped after more than {} MB of output", bytes / 1_000_000),
             Self::NotStarted(reason) => write!(f, "could not be started: {reason}"),
@@ -34,23 +34,23 @@ impl fmt::Display for Ended {
     }
 }
 
-/// A command that did not end well: which, how, after how long, and what it said last.
+/// A failed command: its command line, how and when it ended, and its last output.
 #[derive(Debug, Clone)]
 pub struct CommandError {
-    /// Quoted as a shell takes it, secrets redacted.
+    /// Quoted for a shell, secrets redacted.
     pub line: String,
     /// How it ended.
     pub ended: Ended,
     /// How long it ran.
     pub took: Duration,
-    /// The last lines of its standard output and then of its standard error.
+    /// The last lines of its standard output, then of its standard error.
     pub tail: String,
-    /// All that it wrote, where the run keeps that.
+    /// The file with its complete output, if the run stores it.
     pub output: Option<PathBuf>,
 }
 
 impl CommandError {
-    /// Whether it ended because the whole run was stopped.
+    /// Returns whether it ended because the run was interrupted.
     pub fn is_cancelled(&self) -> bool {
         self.ended == Ended::Cancelled
     }
@@ -63,7 +63,7 @@ impl fmt::Display for CommandError {
             write!(f, "\n    {line}")?;
         }
         if let Some(output) = &self.output {
-            write!(f, "\n    all of its output: {}", output.display())?;
+            write!(f, "\n    complete output: {}", output.display())?;
         }
         Ok(())
     }

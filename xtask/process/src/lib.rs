@@ -1,7 +1,7 @@
-//! Starts every child process of the harness: each in a process group of its own, bounded in time and output, its command
-//! line in the run's events and its whole output in the run's directory.
+//! Starts every child process of the harness: each in its own process group, with limits on time and output. Its command
+//! line goes into the run's events, its complete output into the run's directory.
 //!
-//! It knows commands, their end and their output. It must not know which tools there are.
+//! It knows commands, how they end and their output. It must not know which tools there are.
 
 mod child;
 mod command;

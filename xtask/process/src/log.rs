@@ -1,4 +1,4 @@
-//! What all commands of a run share: the events, the folder for outputs, `-v`, and the end of the run.
+//! What all commands of a run share: events, the folder for output, `-v`, and cancellation.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,10 +12,10 @@ use super::Cmd;
 use events::bounds;
 use events::{Events, What};
 
-/// The folder of the run's directory that keeps the outputs of commands.
+/// The folder in the run's directory with the output of commands.
 const FOLDER: &str = "commands";
 
-/// Starts commands on behalf of a run. Cheap to clone.
+/// Starts commands for a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Launcher {
     run: Option<RunLog>,
@@ -24,7 +24,7 @@ pub struct Launcher {
     path: Option<OsString>,
 }
 
-/// Where commands of a run are recorded.
+/// Where the commands of a run are recorded.
 #[derive(Debug, Clone)]
 struct RunLog {
     events: Events,
@@ -33,35 +33,35 @@ struct RunLog {
 }
 
 impl Launcher {
-    /// For a run: commands are sent as events, their outputs kept below `run_dir`, and all of them are
-    /// stopped when `cancel` is cancelled.
+    /// Returns a launcher for a run: commands are sent as events, their output is stored below `run_dir`, and all are stopped
+    /// when `cancel` is cancelled.
     ///
     /// # Errors
-    /// Where the folder for the outputs can't be made.
+    /// If the folder for the output can't be created.
     pub fn for_run(events: Events, run_dir: &Path, verbose: bool, cancel: CancellationToken) -> io::Result<Self> {
         std::fs::create_dir_all(run_dir.join(FOLDER))?;
         let run = RunLog { events, dir: run_dir.to_owned(), next: Arc::new(AtomicU32::new(1)) };
         Ok(Self { run: Some(run), verbose, cancel, path: None })
     }
 
-    /// For a light subcommand, which keeps nothing.
+    /// Returns a launcher for a subcommand that stores nothing.
     pub fn light(verbose: bool) -> Self {
         Self { run: None, verbose, cancel: CancellationToken::new(), path: None }
     }
 
-    /// The same run, but stopped by `cancel`: a clean-up that has to work after an interrupt takes a fresh one.
+    /// Returns a launcher for the same run that is stopped by `cancel`: clean-up after an interrupt needs a new token.
     #[must_use]
     pub fn stopped_by(&self, cancel: CancellationToken) -> Self {
         Self { cancel, ..self.clone() }
     }
 
-    /// The same run, with another `PATH` to find tools on; its commands get it, too.
+    /// Returns a launcher for the same run that looks for tools on another `PATH`, which its commands also get.
     #[must_use]
     pub fn searching(&self, path: impl Into<OsString>) -> Self {
         Self { path: Some(path.into()), ..self.clone() }
     }
 
-    /// The executable that a shell would find.
+    /// Returns the executable that a shell would find.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         match &self.path {
             Some(path) => which::which_in(name, Some(path), Path::new("/")).ok(),
@@ -69,7 +69,7 @@ impl Launcher {
         }
     }
 
-    /// A command to be built up and run.
+    /// Returns a command without arguments.
     pub fn cmd(&self, program: impl Into<OsString>) -> Cmd {
         let cmd = Cmd::new(self.clone(), program.into());
         match &self.path {
@@ -78,7 +78,7 @@ impl Launcher {
         }
     }
 
-    /// Sends a line that belongs to no case.
+    /// Sends a message that belongs to no case.
     pub fn note(&self, text: impl Into<String>) {
         match &self.run {
             Some(run) => run.events.note(text),
@@ -96,7 +96,7 @@ impl Launcher {
         }
     }
 
-    /// Keeps a command's whole output and sends its event; answers the file.
+    /// Stores a command's complete output, sends its event and returns the file.
     pub(super) fn ended(&self, name: &str, record: &CommandRecord<'_>) -> Option<PathBuf> {
         let run = self.run.as_ref()?;
         let number = run.next.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl Launcher {
     }
 }
 
-/// What is kept of one command.
+/// What is stored of one command.
 pub(super) struct CommandRecord<'a> {
     pub line: &'a str,
     pub ended: &'a str,

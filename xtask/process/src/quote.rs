@@ -1,11 +1,11 @@
-//! Command lines as a POSIX shell takes them.
+//! Quoting of command lines for a POSIX shell.
 
-/// Characters that no shell gives a meaning.
+/// Returns whether a character has no special meaning in a shell.
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character)
 }
 
-/// One word, quoted where a shell would not take it as it is.
+/// Returns a word, quoted if the shell would change it.
 pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -13,7 +13,7 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A whole command line.
+/// Returns a command line, each word quoted if necessary.
 pub fn quote_line<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
     words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Children that behave and children that do not.
+//! Tests with well-behaved and misbehaving children.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ fn sh(script: &str) -> Cmd {
     Launcher::light(false).cmd("sh").arg("-c").arg(script)
 }
 
-/// Waits until a process is gone or a zombie; a bounded wait of a test on what nothing announces.
+/// Waits, within a bound, until a process is gone or a zombie; there is no notification for that.
 async fn is_gone(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -25,7 +25,7 @@ async fn is_gone(pid: &str) -> bool {
     false
 }
 
-/// The process id that a script writes to a file as soon as its grandchild runs.
+/// Returns the process ID that a script writes to a file as soon as its grandchild runs.
 async fn written(file: &Path) -> String {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -64,13 +64,13 @@ async fn an_error_shows_line_code_duration_and_tail() {
 }
 
 #[tokio::test]
-async fn an_error_shows_what_was_said_on_stdout_too() {
+async fn an_error_shows_stdout_too() {
     let error = sh("echo '[ERROR] the finding'; echo 'Error: 1 chart(s) failed' >&2; exit 1").run().await.unwrap_err();
     assert!(error.to_string().ends_with("\n    [ERROR] the finding\n    Error: 1 chart(s) failed"), "{error}");
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_named() {
+async fn a_missing_program_is_named() {
     let error = Launcher::light(false).cmd("/no/such/kind").arg("version").run().await.unwrap_err();
     assert!(error.to_string().starts_with("`/no/such/kind version`: could not be started: "), "{error}");
 }
@@ -83,18 +83,18 @@ async fn a_signal_is_not_an_exit_code() {
 }
 
 #[tokio::test]
-async fn a_time_out_says_its_limit_and_takes_grandchildren_along() {
+async fn a_time_out_shows_its_limit_and_ends_grandchildren() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
     let script = format!("(sleep 1000 & echo $! > {0}; wait); true", file.display());
     let error = sh(&script).timeout(Duration::from_secs(1)).run().await.unwrap_err();
     assert_eq!(error.ended, Ended::TimedOut(Duration::from_secs(1)));
-    assert!(error.to_string().contains("stopped at its limit of 1 s after 1."), "{error}");
+    assert!(error.to_string().contains("exceeded its time limit of 1 s, stopped after 1."), "{error}");
     assert!(is_gone(&written(&file).await).await);
 }
 
 #[tokio::test]
-async fn who_ignores_the_request_to_end_is_killed() {
+async fn a_child_that_ignores_sigterm_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
     let script = format!("trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > {}; sleep 1000; true'; true", file.display());

@@ -1,4 +1,4 @@
-//! Values that are known to be secret: wherever they turn up, they are hidden, also in base64.
+//! Known secret values: they are hidden wherever they appear, also in base64.
 
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
@@ -11,24 +11,24 @@ use crate::HIDDEN;
 /// Shorter values are too likely to be ordinary words.
 const BYTES_MIN: usize = 6;
 
-/// What is known so far; a process drives one run.
+/// What is known so far; global, because a process drives only one run.
 static KNOWN: RwLock<Known> = RwLock::new(Known { forms: Vec::new(), names: Vec::new(), public: Vec::new() });
 
 struct Known {
-    /// The values and what base64 makes of them, the longest first: one that contains another has to go first.
+    /// The values and their base64 forms, longest first: a value that contains another must be replaced first.
     forms: Vec<String>,
-    /// What is no secret although a Secret holds it.
+    /// Values that are not secret although a Secret contains them.
     names: Vec<String>,
-    /// Values of command lines that stand in manifests outside of Secrets.
+    /// Values from command lines that appear in manifests outside of Secrets.
     public: Vec<String>,
 }
 
-/// These names are in every report: a Secret that holds one of them, as a user or a host, does not hide it.
+/// Exempts names that are in every report: a Secret that contains one, as a user or a host, does not hide it.
 pub fn exempt(names: impl IntoIterator<Item = String>) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).names.extend(names);
 }
 
-/// Lets a value of a command line be shown there.
+/// Allows a value to be shown on command lines.
 pub fn publish(value: &str) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     if !known.public.iter().any(|public| public == value) {
@@ -36,7 +36,7 @@ pub fn publish(value: &str) {
     }
 }
 
-/// Whether a value of a command line may be shown there.
+/// Returns whether a value may be shown on command lines.
 pub fn is_public(value: &str) -> bool {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     known.public.iter().chain(&known.names).any(|public| public == value)
@@ -54,7 +54,7 @@ pub fn learn(value: &str) {
     known.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
 }
 
-/// A text without any of them.
+/// Returns the text with all known values hidden.
 pub fn hide(text: &str) -> Cow<'_, str> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let mut text = Cow::Borrowed(text);
@@ -66,7 +66,7 @@ pub fn hide(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// The value, and what is left of it in base64, at whichever of three places it stands in what was encoded.
+/// Returns the value and its base64 forms, one for each of the three alignments in the encoded text.
 fn forms(value: &str) -> Vec<String> {
     let mut forms = vec![value.to_owned(), STANDARD_NO_PAD.encode(value)];
     for (before, cut) in [("a", 2), ("aa", 3)] {

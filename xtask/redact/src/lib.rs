@@ -1,15 +1,15 @@
-//! Takes secrets out of command lines and outputs before anything is shown or stored.
+//! Removes secrets from command lines and output before anything is shown or stored.
 //!
-//! It knows names and shapes of secrets, and the values that were learnt during the run. It must not know who prints.
+//! It knows the names and formats of secrets and the values learnt during the run. It must not know who prints.
 
 pub mod known;
 pub mod secrets;
 pub mod values;
 
-/// What stands where a secret stood.
+/// The replacement for a secret.
 pub const HIDDEN: &str = "REDACTED";
 
-/// Parts of names whose values are secrets.
+/// A name that contains one of these has a secret value.
 const SECRET_NAMES: [&str; 15] = [
     "token",
     "password",
@@ -28,26 +28,26 @@ const SECRET_NAMES: [&str; 15] = [
     "cookiekey",
 ];
 
-/// Ends of names whose values are secrets: `auth.pass`, `DB_PWD`.
+/// A name that ends in one of these has a secret value: `auth.pass`, `DB_PWD`.
 const SECRET_ENDS: [&str; 3] = ["pass", "pwd", "dsn"];
 
-/// Fields of a kubeconfig whose names do not say it.
+/// Secret fields of a kubeconfig whose names match none of the above.
 const SECRET_FIELDS: [&str; 1] = ["client-key-data"];
 
-/// What charts call the value that names a Secret.
+/// How charts name the value that refers to a Secret by its name.
 const NAMES_OF_SECRETS: [&str; 3] = ["name", "existingsecret", "secretref"];
 
-/// Whether a value under this name has to be hidden. The name of a secret is not one.
+/// Returns whether a value with this name has to be hidden. The name of a Secret is not secret.
 pub fn is_secret_name(name: &str) -> bool {
     let flat: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect::<String>().to_ascii_lowercase();
     let last = flat.rsplit('.').next().unwrap_or_default();
-    let tells =
+    let is_secret =
         SECRET_NAMES.iter().any(|secret| flat.contains(secret)) || SECRET_ENDS.iter().any(|end| last.ends_with(end));
-    tells && !NAMES_OF_SECRETS.iter().any(|name| last.ends_with(name)) || SECRET_FIELDS.contains(&name)
+    is_secret && !NAMES_OF_SECRETS.iter().any(|name| last.ends_with(name)) || SECRET_FIELDS.contains(&name)
 }
 
-/// A command line's words without their secrets, which are known from then on, and without values of helm's of which
-/// nobody knows whether they are secret.
+/// Returns the words of a command line without secrets, which are known from then on, and without helm values that may
+/// be secret.
 pub fn words(words: &[String]) -> Vec<String> {
     let before = std::iter::once("").chain(words.iter().map(String::as_str));
     words.iter().zip(before).map(|(word, before)| without_secret(word, before)).collect()
@@ -67,12 +67,12 @@ fn without_secret(word: &str, before: &str) -> String {
     }
 }
 
-/// `--token`, whose value is the next word.
+/// Returns whether this is a flag such as `--token`, whose secret value is the next word.
 fn is_flag_of_secret(word: &str) -> bool {
     word.starts_with('-') && !word.contains('=') && is_secret_name(word.trim_start_matches('-'))
 }
 
-/// `--token=x`, `auth.password=x,replicas=3`, `https://user:x@host`, `Authorization: Bearer x`.
+/// Hides the secrets in `--token=x`, `auth.password=x,replicas=3`, `https://user:x@host`, `Authorization: Bearer x`.
 fn assignments(word: &str) -> String {
     let hidden = |part: &str| match part.split_once('=') {
         Some((name, value)) if is_secret_name(name.trim_start_matches('-')) => {
@@ -84,13 +84,13 @@ fn assignments(word: &str) -> String {
     text(&values::split(word).into_iter().map(hidden).collect::<Vec<_>>().join(","))
 }
 
-/// Text without what is known or can be told to be a secret: `name: value` lines, `name=value`, bearer tokens, JSON web
-/// tokens, passwords in addresses.
+/// Returns text without known or recognisable secrets: `name: value` lines, `name=value`, bearer tokens, JSON web
+/// tokens, passwords in URLs.
 pub fn text(text: &str) -> String {
     known::hide(text).split_inclusive('\n').map(line).collect()
 }
 
-/// Words without which a line holds no secret that could be told: most lines are spared the closer look.
+/// A line without any of these contains no recognisable secret. Most lines are ruled out this way.
 const SIGNS: [&str; 12] =
     ["token", "pass", "pwd", "dsn", "connection", "secret", "credential", "auth", "key", "bearer", "eyj", "://"];
 
@@ -101,7 +101,7 @@ fn line(line: &str) -> String {
     }
     if let Some((before, rest)) = line.split_once(": ")
         && let name = before.split(char::is_whitespace).next_back().unwrap_or_default()
-        // Neither an object's name nor a command's last word says anything of what is told of it.
+        // The name of an object, or the last word of a command, does not make what follows it secret.
         && !name.contains(['/', '(', '=', '`'])
         && is_secret_name(name.trim_matches(['-', '"', '\'']))
         && holds_something(rest.trim())
@@ -119,13 +119,13 @@ fn line(line: &str) -> String {
         .collect()
 }
 
-/// Whether a value can be a secret: a switch is none, nor is a reference to a variable.
+/// Returns whether a value can be a secret. A boolean can't, and neither can a reference to a variable.
 fn holds_something(value: &str) -> bool {
     let plain = value.trim_end_matches(',');
     !matches!(plain, "" | "true" | "false" | "null" | "{}" | "[]" | "|" | "|-" | ">") && !plain.starts_with('$')
 }
 
-/// Hides the value in `name=value`, `"name":"value"`, `{name: value}`, wherever it stands in the line.
+/// Hides the value in `name=value`, `"name":"value"` and `{name: value}` anywhere in the line.
 fn assigned(line: &str) -> String {
     let mut kept = String::new();
     let mut rest = line;
@@ -137,10 +137,10 @@ fn assigned(line: &str) -> String {
             continue;
         }
         let spaces = rest.len() - rest.trim_start_matches(' ').len();
-        // Quotes are escaped where one language stands in another.
+        // Quotes are escaped if one language is embedded in another.
         let value = rest[spaces..].trim_start_matches('\\');
         let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
-        // Prose goes on after a colon and a space.
+        // In prose, a colon and a space don't introduce a value.
         let is_prose = spaces > 0 && quote.is_none() && !in_braces(before);
         let inner = &value[quote.map_or(0, char::len_utf8)..];
         let end = match quote {
@@ -157,25 +157,25 @@ fn assigned(line: &str) -> String {
     kept + rest
 }
 
-/// `… "db.password":`, up to and with the sign.
+/// Returns whether text such as `… "db.password":`, up to and including the sign, ends with the name of a secret.
 fn names_a_secret(before: &str) -> bool {
     let name = before[..before.len() - 1].trim_end_matches(['"', '\'', '\\']);
     let start = name.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c))).map_or(0, |at| at + 1);
     name.is_char_boundary(start) && is_secret_name(name[start..].trim_start_matches('-'))
 }
 
-/// Whether a name stands first in braces, or after a comma.
+/// Returns whether the text ends with a name that follows a brace or a comma.
 fn in_braces(before: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || "_-.:\"'".contains(c);
     before.trim_end_matches(word).trim_end().ends_with(['{', ','])
 }
 
-/// A JSON web token: three parts of base64, the first a JSON object.
+/// Returns whether this is a JSON web token: three base64 parts, the first a JSON object.
 fn is_web_token(word: &str) -> bool {
     word.starts_with("eyJ") && word.len() > 40 && word.matches('.').count() == 2
 }
 
-/// `https://user:password@host` without the password.
+/// Returns `https://user:password@host` without the password.
 fn address(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let authority = rest.split('/').next().unwrap_or_default();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_tell_of_secrets_are_known() {
+    fn names_of_secrets_are_recognised() {
         for name in ["auth.pass", "encryptionKey", "DB_PWD", "database.dsn", "jwt.signing-key", "PGPASS"] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn other_words_stay() {
         for line in [
             vec!["docker", "pull", "localhost:5000/a:b@sha256:abc"],
             vec!["kubectl", "get", "secrets", "-n", "token"],
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_logs_lose_what_is_assigned_to_a_telling_name() {
+    fn log_lines_lose_values_assigned_to_secret_names() {
         for (said, kept) in [
             ("connecting password=hunter2 user=me", "connecting password=REDACTED user=me"),
             (r#"{"level":"info","dbPassword":"hunter 2","n":1}"#, r#"{"level":"info","dbPassword":"REDACTED","n":1}"#),

@@ -1,4 +1,4 @@
-//! What Secret objects hold, taken out of tools' outputs: manifests in YAML, answers in JSON.
+//! Removes the data of Secret objects from tools' output: manifests in YAML, API responses in JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::{HIDDEN, known};
 
-/// The fields of a Secret that hold what is secret.
+/// The fields of a Secret that contain its data.
 const FIELDS: [&str; 2] = ["data", "stringData"];
 
-/// A tool's output without secrets. What Secrets in it hold is known from then on, and hidden in the rest of it, too.
+/// Returns a tool's output without secrets. The data of Secrets in it is known from then on, and also hidden in the rest
+/// of the output.
 pub fn hidden(output: &str) -> String {
     if output.trim_start().starts_with(['{', '['])
         && let Ok(mut value) = serde_json::from_str::<Value>(output)
@@ -21,7 +22,7 @@ pub fn hidden(output: &str) -> String {
     crate::text(&variables(&manifests(output)))
 }
 
-/// YAML without the values of variables whose names say that they are secret: `name: DB_PASSWORD` and then `value: …`.
+/// Returns YAML without the values of secret environment variables: `name: DB_PASSWORD` followed by `value: …`.
 fn variables(text: &str) -> String {
     let mut is_named = false;
     let mut kept = String::new();
@@ -41,13 +42,13 @@ fn variables(text: &str) -> String {
     kept
 }
 
-/// Hides in an object what Secrets hold, wherever it stands, and whatever has a telling name.
+/// Hides the data of Secrets anywhere in an object, and all values whose names are those of secrets.
 pub fn hide(value: &mut Value) {
     take(value);
     clean(value);
 }
 
-/// Learns and hides what Secrets hold.
+/// Learns and hides the data of Secrets.
 fn take(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -70,7 +71,7 @@ fn take(value: &mut Value) {
     }
 }
 
-/// Hides what is known, and what has a telling name: a field, a flag, a variable of the environment.
+/// Hides known values, and fields, flags and environment variables with the name of a secret.
 fn clean(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -95,14 +96,14 @@ fn clean(value: &mut Value) {
     }
 }
 
-/// Learns a value of a Secret's field.
+/// Learns a value from a field of a Secret.
 fn learn(field: &str, value: &str) {
     if let Some(text) = plain(field, value) {
         known::learn(&text);
     }
 }
 
-/// A value of a Secret's field as a container gets it: `data` is in base64.
+/// Returns a value from a field of a Secret as a container gets it: `data` is in base64.
 fn plain(field: &str, value: &str) -> Option<String> {
     if field == "stringData" {
         return Some(value.to_owned());
@@ -110,7 +111,7 @@ fn plain(field: &str, value: &str) -> Option<String> {
     STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok())
 }
 
-/// What the Secrets in an object hold.
+/// Returns the values of the Secrets in an object.
 pub fn held(value: &Value) -> Vec<String> {
     let fields = match value {
         Value::Array(values) => return values.iter().flat_map(held).collect(),
@@ -124,17 +125,17 @@ pub fn held(value: &Value) -> Vec<String> {
     data.flat_map(|(field, data)| data.values().filter_map(|value| plain(field, value.as_str()?))).collect()
 }
 
-/// Learns what Secrets hold. helm's releases hold manifests, not values, and are never given to a container.
+/// Learns the values of Secrets. helm's release Secrets are skipped: they contain manifests, and no container mounts them.
 pub fn learn_all(secrets: &[Secret]) {
-    let told = secrets.iter().filter(|secret| secret.type_.as_deref() != Some("helm.sh/release.v1"));
-    for value in told.flat_map(|secret| secret.data.iter().flatten()) {
+    let learnt = secrets.iter().filter(|secret| secret.type_.as_deref() != Some("helm.sh/release.v1"));
+    for value in learnt.flat_map(|secret| secret.data.iter().flatten()) {
         if let Ok(text) = std::str::from_utf8(&value.1.0) {
             known::learn(text);
         }
     }
 }
 
-/// YAML documents without the data of those that are Secrets.
+/// Returns YAML documents with the data of Secrets hidden.
 fn manifests(text: &str) -> String {
     if !text.contains("kind: Secret") {
         return text.to_owned();
@@ -176,15 +177,15 @@ fn document(lines: &[&str]) -> String {
 /// The lines of `data` or `stringData`.
 struct Data {
     field: &'static str,
-    /// Its own indentation.
+    /// The indentation of the field.
     indent: usize,
-    /// That of the names in it, once one was seen.
+    /// The indentation of its keys, once one has been seen.
     inner: Option<usize>,
 }
 
 impl Data {
     fn hide(&mut self, line: &str, indent: usize, kept: &mut String) {
-        // What is further in is the rest of a value of several lines.
+        // A deeper indentation continues a multi-line value.
         if indent > *self.inner.get_or_insert(indent) {
             return learn("stringData", line);
         }
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_in_json_lose_them_too_also_within_strings() {
+    fn json_responses_lose_them_too_also_in_strings() {
         let answer = serde_json::json!({
             "manifest": MANIFEST,
             "config": { "auth": { "password": "hunter2" } },
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_secret_holds_is_hidden_beside_it_too_and_so_are_telling_variables_and_flags() {
+    fn the_values_of_a_secret_are_hidden_elsewhere_too_and_so_are_secret_variables_and_flags() {
         let manifests =
             "kind: Secret\nstringData:\n  dsn: \"swordfish-9\"\n---\nkind: Pod\nspec:\n  note: dsn is swordfish-9\n";
         let text = hidden(manifests);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_stays_as_it_is() {
+    fn other_text_stays_as_it_is() {
         assert_eq!(hidden("{ not json\n"), "{ not json\n");
     }
 }

@@ -1,19 +1,19 @@
-//! Values as helm's `--set` takes them. Each may be a secret, whatever its name, until what helm renders shows it outside
-//! of Secrets.
+//! Values as helm's `--set` takes them. Each may be secret, whatever its name, until rendered manifests show it outside of
+//! Secrets.
 
 use serde_json::Value;
 
 use crate::{HIDDEN, known, secrets};
 
-/// The flags that take them.
+/// The flags that take values.
 const FLAGS: [&str; 5] = ["--set", "--set-string", "--set-json", "--set-literal", "--set-file"];
 
-/// Whether a word is such a flag; the next one holds values.
+/// Returns whether a word is such a flag; the next word contains the values.
 pub fn is_flag(word: &str) -> bool {
     FLAGS.contains(&word)
 }
 
-/// `a.b=c,d=e` without values that may be secret.
+/// Returns `a.b=c,d=e` without values that may be secret.
 pub fn shown(assigned: &str) -> String {
     let shown = |part: &str| match part.split_once('=') {
         Some((name, value)) if is_hidden(name, value) => format!("{name}={HIDDEN}"),
@@ -32,7 +32,7 @@ fn is_hidden(name: &str, value: &str) -> bool {
     !split(inner).into_iter().all(is_harmless)
 }
 
-/// The parts between commas, but for those that are escaped or stand in braces or brackets.
+/// Splits at commas, except those that are escaped or inside braces or brackets.
 pub fn split(assigned: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth, mut is_escaped) = (Vec::new(), 0, 0_usize, false);
     for (at, character) in assigned.char_indices() {
@@ -52,7 +52,7 @@ pub fn split(assigned: &str) -> Vec<&str> {
     parts
 }
 
-/// A value without its escapes.
+/// Returns a value without its escapes.
 pub fn plain(value: &str) -> String {
     let mut kept = String::with_capacity(value.len());
     let mut characters = value.chars();
@@ -63,8 +63,8 @@ pub fn plain(value: &str) -> String {
     kept
 }
 
-/// Finds out from what `helm template` rendered which values on its command line are no secrets: those that stand outside
-/// of Secrets. What stands in Secrets only is known to be secret from then on.
+/// Finds out from the output of `helm template` which values on its command line are not secret: those that appear
+/// outside of Secrets. A value that appears only in Secrets is known to be secret from then on.
 pub fn settle(words: &[String], rendered: &str) {
     let flags = words.iter().zip(words.iter().skip(1)).filter(|(flag, _)| is_flag(flag));
     let parts = flags.flat_map(|(_, assigned)| split(assigned)).filter_map(|part| part.split_once('='));
@@ -99,7 +99,7 @@ fn scalars(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a value stands in a text as a word of its own: a tag in the name of an image.
+/// Returns whether a value appears in a text as a separate word, such as a tag in an image reference.
 fn stands_in(text: &str, value: &str) -> bool {
     let is_apart = |around: Option<char>| around.is_none_or(|around| !around.is_alphanumeric());
     text.match_indices(value)
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_decides_what_is_shown() {
+    fn the_rendered_manifests_decide_which_values_are_shown() {
         let rendered = "kind: Deployment\nspec:\n  image: \"registry/tool:v7-of-it\"\n  replicas: 41\n  env:\n  - name: \
                         DB_PASSWORD\n    value: owl-of-the-night\n---\nkind: Secret\nstringData:\n  url: db://me:heron,of-the-lake@host\n";
         let set =

@@ -1,4 +1,4 @@
-//! The files of a run's folder: their index for people, and the lines of the container logs.
+//! The files in a run's folder: their index for users, and the lines of the container logs.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,33 +9,33 @@ use chrono::DateTime;
 
 use super::html::{Evidence, LogLine};
 
-/// The file that a run holds locked as long as it lives; it names the process.
+/// The file that a run keeps locked as long as it lives; it contains the process ID.
 pub const LOCK: &str = "run.lock";
-/// The file that says what is where.
+/// The index of the folder.
 pub const INDEX: &str = "INDEX.txt";
-/// What is there from the first moment on, also if the run is killed and nobody writes the list.
+/// The first part of the index, written at the start, so that it exists even if the run is killed.
 const LAYOUT: &str = "\
-What is where. This file begins with the run; the list below comes at its end.
+A guide to the files of this run, written at its start. The list of all files is added at its end.
 
-events.jsonl                    every event of the run, one JSON object a line (docs/events.md)
+events.jsonl                    every event of the run, one JSON object per line (docs/events.md)
 report.html, junit.xml          the reports
-commands/                       every command line of a tool, with its output, end and duration
-histories/                      what clients did around faults; `cargo xtask check FILE` judges one again
-SUITE-TOPOLOGY/manifests.yaml   what helm renders, and in values.yaml from which values
-SUITE-TOPOLOGY/logs/            POD.UID.CONTAINER.RESTART.log: every container, also those that are gone
+commands/                       every command line of a tool, with its output, exit status and duration
+histories/                      client operations around faults; `cargo xtask check FILE` checks one again
+SUITE-TOPOLOGY/manifests.yaml   the manifests that helm renders; values.yaml contains the values
+SUITE-TOPOLOGY/logs/            POD.UID.CONTAINER.RESTART.log: every container, including deleted ones
 SUITE-TOPOLOGY/failed/CASE/     after a failure: describe.txt, every object of the namespace, the nodes
 cluster-logs/                   after a failure: the cluster's own logs
 
-Secrets are replaced by REDACTED; a file that was cut ends with a line that says so.
+Secrets are replaced by REDACTED. A truncated file ends with a line that says so.
 ";
 
-/// The newest lines that are taken of one log.
+/// How many of the newest lines of one log are read.
 const LINES_MAX: usize = 1000;
 
-/// Begins the index.
+/// Writes the first part of the index.
 ///
 /// # Errors
-/// Where it can't be written.
+/// If it can't be written.
 pub fn begin_index(folder: &Path) -> std::io::Result<()> {
     fs::write(folder.join(INDEX), LAYOUT)
 }
@@ -43,7 +43,7 @@ pub fn begin_index(folder: &Path) -> std::io::Result<()> {
 /// Completes the index with the list of all files.
 ///
 /// # Errors
-/// Where it can't be written.
+/// If it can't be written.
 pub fn write_index(folder: &Path, files: &[Evidence]) -> std::io::Result<()> {
     let mut text = LAYOUT.to_owned();
     for group in files.chunk_by(|a, b| a.title == b.title) {
@@ -55,7 +55,7 @@ pub fn write_index(folder: &Path, files: &[Evidence]) -> std::io::Result<()> {
     fs::write(folder.join(INDEX), text)
 }
 
-/// Every file of the folder that is evidence, by what it is. The cluster's own folder and its access are none.
+/// Returns all evidence files in the folder, by title. The cluster's own folder and its kubeconfig are not evidence.
 pub fn list(folder: &Path) -> Vec<Evidence> {
     let mut paths = Vec::new();
     walk(folder, &mut paths);
@@ -74,12 +74,12 @@ fn title(path: &str) -> Option<String> {
     match parts.as_slice() {
         ["cluster", ..] | ["kubeconfig" | "images.tar" | LOCK | INDEX] | [] => None,
         [_] => Some("reports".to_owned()),
-        ["commands", _] => Some("commands of tools".to_owned()),
-        ["histories", _] => Some("histories of clients".to_owned()),
-        ["cluster-logs", ..] => Some("logs of the cluster".to_owned()),
+        ["commands", _] => Some("tool commands".to_owned()),
+        ["histories", _] => Some("client histories".to_owned()),
+        ["cluster-logs", ..] => Some("cluster logs".to_owned()),
         [topology, "logs", _] => Some(format!("logs of {topology}")),
         [topology, "failed", case, ..] => Some(format!("state at the failure of {topology}::{case}")),
-        [topology, ..] => Some(format!("deployed as {topology}")),
+        [topology, ..] => Some(format!("manifests and values of {topology}")),
     }
 }
 
@@ -93,14 +93,14 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The newest lines of all container logs, on the clock of a run that began at `began_unix_ms`.
+/// Returns the newest lines of all container logs, with times since the start of the run at `began_unix_ms`.
 pub fn logs(folder: &Path, files: &[Evidence], began_unix_ms: u64) -> Vec<LogLine> {
     files.iter().flat_map(|file| log(folder, &file.path, began_unix_ms).unwrap_or_default()).collect()
 }
 
 fn log(folder: &Path, path: &str, began_unix_ms: u64) -> Option<Vec<LogLine>> {
     let (topology, name) = path.split_once("/logs/")?;
-    // POD.UID.CONTAINER.RESTART.log, and only a pod's name can have dots.
+    // POD.UID.CONTAINER.RESTART.log; only a pod's name can contain dots.
     let mut parts = name.strip_suffix(".log")?.rsplitn(4, '.');
     let (_restart, container, _uid, pod) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let source = format!("{pod}/{container}");
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logs_stand_on_the_runs_clock_and_the_index_names_every_file() {
+    fn log_times_are_relative_to_the_run_and_the_index_lists_every_file() {
         let dir = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = dir.path().join(path);

@@ -1,4 +1,4 @@
-//! Every event, one JSON object a line, as it comes: `events.jsonl`.
+//! `events.jsonl`: every event as it happens, one JSON object per line.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,19 +14,19 @@ pub struct Json {
 }
 
 impl Json {
-    /// Begins the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// Where it can't be made.
+    /// If it can't be created.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
         Ok(Self { file })
     }
 
-    /// Adds an event. Unbuffered: a run that is killed leaves what happened.
+    /// Writes an event. Unbuffered, so that a killed run leaves all events.
     ///
     /// # Errors
-    /// What the disk says.
+    /// If the file can't be written.
     pub fn add(&mut self, event: &Event) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
@@ -34,15 +34,15 @@ impl Json {
     }
 }
 
-/// Reads the events of a run. A last line that a kill cut short is left out.
+/// Reads the events of a run. An incomplete last line, left by a killed run, is skipped.
 ///
 /// # Errors
-/// Where the file can't be read, or another line is no event: names the line.
+/// If the file can't be read, or a line is not an event, with its number.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Event>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let line = |(index, line)| {
-        serde_json::from_str(line).with_context(|| format!("{}:{}: no event", path.display(), index + 1))
+        serde_json::from_str(line).with_context(|| format!("{}:{}: not an event", path.display(), index + 1))
     };
     whole.lines().enumerate().map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! Events and their documentation.
+//! Compares events with their documentation.
 
 #[path = "../../../tests/formats/events.rs"]
 mod schema;
@@ -6,7 +6,7 @@ mod schema;
 use serde_json::{Value, json};
 
 #[test]
-fn the_schema_takes_events_and_nothing_else() {
+fn the_schema_accepts_events_and_nothing_else() {
     let note = |text: Value| json!({ "at_ms": 1, "type": "note", "text": text });
     assert_eq!(schema::check(&[note(json!("a"))]), Ok(()));
     for wrong in
@@ -16,11 +16,11 @@ fn the_schema_takes_events_and_nothing_else() {
     }
     let mut more = note(json!("a"));
     more["more"] = json!(true);
-    assert!(schema::check(&[more]).is_err(), "what is not documented is not written");
+    assert!(schema::check(&[more]).is_err(), "undocumented fields are not allowed");
 }
 
 #[test]
-fn the_page_and_the_schema_name_the_same_types_and_fields() {
+fn the_page_and_the_schema_list_the_same_types_and_fields() {
     let page = include_str!("../../../docs/events.md");
     let schema: Value = serde_json::from_str(schema::SCHEMA).unwrap();
     let types = schema["oneOf"].as_array().unwrap();

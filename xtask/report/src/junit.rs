@@ -1,4 +1,4 @@
-//! The run as `JUnit`: a suite per topology, a case per case, times as the cases took.
+//! The run as `JUnit`: one test suite per topology, with the cases and their durations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use events::{Event, Verdict, What};
 /// Renders a run.
 ///
 /// # Errors
-/// Where it can't be written as XML.
+/// If it can't be written as XML.
 pub fn render(events: &[Event]) -> anyhow::Result<String> {
     let run = ReportedRun::of(events);
     let took = times(events);
@@ -43,7 +43,7 @@ pub fn render(events: &[Event]) -> anyhow::Result<String> {
     Ok(without_total_skipped(&xml))
 }
 
-/// Readers that go by Jenkins' schema know `skipped` of a suite, not of all suites together.
+/// Removes `skipped` from `testsuites`: readers that follow Jenkins' schema know it only for a single suite.
 fn without_total_skipped(xml: &str) -> String {
     let total = |tag: &str| {
         let start = tag.find(" skipped=\"")?;
@@ -60,7 +60,7 @@ fn empty() -> Verdict {
     Verdict::Passed { note: String::new() }
 }
 
-/// A case that has no verdict is an error, not a success.
+/// Returns a case's status. A case without a verdict is an error, not a success.
 fn status(case: &ReportedCase) -> TestCaseStatus {
     match &case.shown {
         CaseStatus::Passed => TestCaseStatus::success(),

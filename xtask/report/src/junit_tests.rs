@@ -1,4 +1,4 @@
-//! The report against what readers of `JUnit` files agree on.
+//! Checks the report against the common format of readers of `JUnit` files.
 
 #[path = "../../../tests/formats/junit.rs"]
 mod schema;
@@ -31,7 +31,7 @@ fn events() -> Vec<Event> {
 }
 
 #[test]
-fn red_blocked_and_interrupted_cases_are_junits() {
+fn failed_blocked_and_interrupted_cases_are_counted() {
     let suite = &schema::check(&render(&events()).unwrap()).unwrap().children[0];
     let counts = ["tests", "failures", "skipped", "errors"].map(|name| suite.attributes[name].as_str());
     assert_eq!(counts, ["4", "1", "1", "1"], "a case that was cut short is an error");
@@ -39,7 +39,7 @@ fn red_blocked_and_interrupted_cases_are_junits() {
 }
 
 #[test]
-fn a_case_has_its_phases_time_its_message_and_its_evidence() {
+fn a_case_has_its_time_its_message_and_its_evidence() {
     let suite = schema::check(&render(&events()).unwrap()).unwrap().children.remove(0);
     let case = |name: &str| suite.children.iter().find(|case| case.attributes["name"] == name).unwrap();
     let ready = case("ready");
@@ -50,7 +50,7 @@ fn a_case_has_its_phases_time_its_message_and_its_evidence() {
 }
 
 #[test]
-fn a_case_that_an_interrupt_kept_from_running_failed_as_it_does_for_libtest() {
+fn a_case_that_an_interrupt_prevented_has_failed_as_in_libtest() {
     let mut events = events();
     let verdict = Verdict::NotRun { blocked_by: "the interrupt".to_owned() };
     let what = What::CaseEnded { case: "caesium::r1::voters".to_owned(), took_ms: 0, verdict };
@@ -61,7 +61,7 @@ fn a_case_that_an_interrupt_kept_from_running_failed_as_it_does_for_libtest() {
 }
 
 #[test]
-fn what_is_no_junit_is_told() {
+fn invalid_junit_is_reported() {
     let good = render(&events()).unwrap();
     let wrong = |from: &str, to: &str| schema::check(&good.replacen(from, to, 1)).unwrap_err();
     assert_eq!(wrong("<skipped ", "<blocked "), "blocked in testcase");

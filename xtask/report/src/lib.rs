@@ -1,6 +1,6 @@
-//! The reports of a run, made from its events alone: terminal, libtest, `JUnit`, JSON, HTML, and the exit code.
+//! The reports of a run, made from its events only: terminal, libtest, `JUnit`, JSON, HTML, and the exit code.
 //!
-//! It knows events and the files of a run's directory. It must not know how a case is run, or ask a cluster anything.
+//! It knows events and the files in a run's directory. It must not know how a case is run, and never accesses a cluster.
 
 use std::path::Path;
 
@@ -24,13 +24,13 @@ pub mod pipe;
 pub mod run;
 pub mod terminal;
 
-/// The consumers of a run's events, at work until the run ends.
+/// The consumers of a run's events, which run until the run ends.
 pub struct Reports {
     consumer: JoinHandle<Consumer>,
     over: CancellationToken,
 }
 
-/// What a run told, and the first trouble with writing it down: a full disk costs the reports, not the verdict.
+/// The events of a run, and the first problem with writing reports: a full disk costs the reports, but not the verdict.
 #[derive(Default)]
 pub struct RunReport {
     /// Every event.
@@ -40,7 +40,7 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Writes the reports of the whole run, each whatever became of the others.
+    /// Writes the reports of the whole run, each even if another one fails.
     pub fn write(&mut self, folder: &Path, junit: Option<&Path>) {
         let written = guarded("junit.xml", || write_junit(folder, junit, &self.events));
         self.note(written);
@@ -56,12 +56,12 @@ impl RunReport {
         self.note(rendered);
     }
 
-    /// The run as its events tell it.
+    /// Returns the run according to its events.
     pub fn run(&self) -> run::ReportedRun<'_> {
         run::ReportedRun::of(&self.events)
     }
 
-    /// Takes the command that asks for the same once more: by now it is known which of its values are no secrets.
+    /// Replaces the command that repeats the run: by the end it is known which of its values are not secret.
     pub fn say_again(&mut self, command: String) {
         for event in &mut self.events {
             if let What::RunStarted { rerun_command, .. } = &mut event.what {
@@ -70,48 +70,48 @@ impl RunReport {
         }
     }
 
-    /// Notes how writing something went.
+    /// Records the result of writing a report.
     pub fn note(&mut self, written: anyhow::Result<()>) {
         if let Err(error) = written {
             self.trouble.get_or_insert(error);
         }
     }
 
-    /// The exit code, as the events so far and the trouble with them say.
+    /// Returns the exit code, from the events so far and the problems with reports.
     pub fn exit(&self, signal: Option<Signal>) -> Exit {
         outcome::despite(outcome::exit(&self.run(), signal), self.trouble.is_some())
     }
 }
 
 impl Reports {
-    /// Starts them; files go to the run's folder.
+    /// Starts the reports. Files are written to the run's folder.
     ///
     /// # Errors
-    /// Where the folder can't be written.
+    /// If the folder can't be written.
     pub fn start(folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
         Self::start_on(Terminal::new(), folder, receiver)
     }
 
-    /// Starts them on another terminal than stderr.
+    /// Starts the reports with this terminal instead of stderr.
     ///
     /// # Errors
-    /// Where the folder can't be written.
+    /// If the folder can't be written.
     pub fn start_on(terminal: Terminal, folder: &Path, receiver: UnboundedReceiver<Event>) -> anyhow::Result<Self> {
         let json = Some(json::Json::create(&folder.join("events.jsonl"))?);
         files::begin_index(folder).with_context(|| format!("writing the index of {}", folder.display()))?;
         let over = CancellationToken::new();
-        let consumer = Consumer { terminal, json, told: RunReport::default() };
+        let consumer = Consumer { terminal, json, report: RunReport::default() };
         Ok(Self { consumer: tokio::spawn(consumer.consume(receiver, over.clone())), over })
     }
 
-    /// Lets them end, with one event more: what it says may depend on all that came before.
+    /// Ends the reports with a final event, which may depend on all earlier ones.
     pub async fn ended(self, last: impl FnOnce(&mut RunReport) -> Event) -> RunReport {
         self.over.cancel();
         match self.consumer.await.context("the reports ended before the run") {
             Ok(mut consumer) => {
-                let last = last(&mut consumer.told);
+                let last = last(&mut consumer.report);
                 consumer.add(last);
-                consumer.told
+                consumer.report
             }
             Err(error) => RunReport { trouble: Some(error), ..RunReport::default() },
         }
@@ -121,9 +121,9 @@ impl Reports {
 /// Shows and stores events as they come.
 struct Consumer {
     terminal: Terminal,
-    /// None once the disk took no more.
+    /// None after a write has failed.
     json: Option<json::Json>,
-    told: RunReport,
+    report: RunReport,
 }
 
 impl Consumer {
@@ -135,13 +135,13 @@ impl Consumer {
                     None => return self,
                 },
                 () = self.terminal.silence() => self.terminal.break_silence(),
-                // What was sent before is still received.
+                // Events that were sent before are still received.
                 () = over.cancelled(), if !receiver.is_closed() => receiver.close(),
             }
         }
     }
 
-    /// Keeps an event whatever becomes of it elsewhere: all verdicts are made from what is kept.
+    /// Stores an event even if a report fails: the verdicts are made from the stored events.
     fn add(&mut self, event: Event) {
         let shown = guarded("the terminal", || {
             self.terminal.add(&event);
@@ -150,22 +150,22 @@ impl Consumer {
         if shown.is_err() {
             self.terminal = Terminal::Silent;
         }
-        self.told.note(shown);
+        self.report.note(shown);
         if let Some(json) = &mut self.json {
             let written = guarded("events.jsonl", || json.add(&event).context("writing events.jsonl"));
             if written.is_err() {
                 self.json = None;
             }
-            self.told.note(written);
+            self.report.note(written);
         }
-        self.told.events.push(event);
+        self.report.events.push(event);
     }
 }
 
-/// A report that panics costs itself, not the verdict.
+/// Makes a report. If it panics, only this report is lost, not the verdict.
 pub fn guarded<T>(what: &str, report: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(report));
-    made.unwrap_or_else(|_| Err(anyhow!("{what}: making it panicked")))
+    made.unwrap_or_else(|_| Err(anyhow!("{what}: creating the report panicked")))
 }
 
 fn write_junit(folder: &Path, besides: Option<&Path>, events: &[Event]) -> anyhow::Result<()> {
@@ -177,7 +177,7 @@ fn write_junit(folder: &Path, besides: Option<&Path>, events: &[Event]) -> anyho
 /// Writes the index of a run's folder and its HTML report.
 ///
 /// # Errors
-/// Where they can't be written.
+/// If they can't be written.
 pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
     let files = files::list(folder);
     files::write_index(folder, &files).with_context(|| format!("writing the index of {}", folder.display()))?;
@@ -185,13 +185,13 @@ pub fn write_html(folder: &Path, events: &[Event]) -> anyhow::Result<()> {
     write(&folder.join("report.html"), &html::render(events, &logs, &files))
 }
 
-/// Writes a report, and makes its folder.
+/// Writes a report, after creating its folder.
 ///
 /// # Errors
-/// Where it can't be written.
+/// If it can't be written.
 pub fn write(path: &Path, content: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
     std::fs::write(path, content).with_context(|| format!("writing {}", path.display()))
 }
@@ -212,13 +212,13 @@ mod tests {
         }
         let verdict = Verdict::Failed { message: "broken".to_owned() };
         events.send(What::CaseEnded { case: "c::r1::ready".to_owned(), took_ms: 1, verdict });
-        let last = |told: &mut RunReport| {
-            told.note(Err(anyhow!("the budgets can't be written")));
-            let exit_code = told.exit(None).code().into();
+        let last = |report: &mut RunReport| {
+            report.note(Err(anyhow!("the budgets can't be written")));
+            let exit_code = report.exit(None).code().into();
             Event::new(Duration::from_secs(1), What::RunEnded { took_ms: 1000, exit_code })
         };
-        let told = reports.ended(last).await;
-        assert_eq!((told.events.len(), told.exit(None)), (102, Exit::CaseFailed));
+        let report = reports.ended(last).await;
+        assert_eq!((report.events.len(), report.exit(None)), (102, Exit::CaseFailed));
         let kept = json::read(&folder.path().join("events.jsonl")).unwrap();
         let Some(What::RunEnded { exit_code: 101, .. }) = kept.last().map(|event| &event.what) else {
             panic!("{kept:?}")
@@ -226,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_panics_is_trouble_and_no_end() {
+    fn a_panic_in_a_report_is_an_error() {
         let error = guarded::<()>("report.html", || panic!("out of bounds")).unwrap_err();
-        assert_eq!(error.to_string(), "report.html: making it panicked");
+        assert_eq!(error.to_string(), "report.html: creating the report panicked");
     }
 }

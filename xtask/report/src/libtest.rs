@@ -1,4 +1,5 @@
-//! libtest's report of a run, by libtest-mimic: begun with the run and printed at its end, so that its time is the run's.
+//! libtest's report of a run, by libtest-mimic: started with the run and printed at its end, so that it shows the run's
+//! duration.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, PipeReader, Write, pipe};
@@ -12,7 +13,7 @@ use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, Trial};
 use super::run::{CaseStatus, ReportedRun};
 use events::CaseName;
 
-/// The report of a run that goes on: each trial waits for its case's verdict.
+/// The report of a current run: each trial waits for the verdict of its case.
 pub struct Libtest {
     verdicts: BTreeMap<CaseName, Sender<CaseStatus>>,
     text: PipeReader,
@@ -20,17 +21,18 @@ pub struct Libtest {
 }
 
 impl Libtest {
-    /// Begins the report of `all` cases, of which those `left_out` do not run. Nothing is printed yet: stdout may be the terminal on which the run is shown.
+    /// Starts the report of `all` cases, of which those in `left_out` do not run. Nothing is printed yet: stdout may be the
+    /// terminal that shows the run.
     ///
     /// # Errors
-    /// Where there can be no pipe.
+    /// If no pipe can be created.
     pub fn begin(flags: &Arguments, all: &[CaseName], left_out: Vec<CaseName>) -> anyhow::Result<Self> {
-        let (text, into) = pipe().context("making a pipe for libtest's report")?;
+        let (text, into) = pipe().context("creating a pipe for libtest's report")?;
         let arguments = Arguments {
             filter: None,
             exact: true,
             skip: left_out,
-            // Verdicts come all at once, at the end: threads would only disturb the order.
+            // All verdicts are known at the end: threads would only change the order.
             test_threads: flags.test_threads.or(Some(1)),
             logfile: Some(format!("/dev/fd/{}", into.as_raw_fd())),
             color: Some(color(flags.color)),
@@ -50,20 +52,20 @@ impl Libtest {
         Ok(Self { verdicts, text, printer })
     }
 
-    /// Prints the report of the run, which is over.
+    /// Prints the report of a completed run.
     ///
     /// # Errors
-    /// Where `out` takes no more.
+    /// If `out` can't be written.
     pub fn print(mut self, run: &ReportedRun, out: &mut impl Write) -> anyhow::Result<()> {
         for case in &run.cases {
             if let Some(verdict) = self.verdicts.get(case.name) {
                 drop(verdict.send(case.shown.clone()));
             }
         }
-        // Trials of cases that have no verdict learn that none will come.
+        // Ends the trials of cases without a verdict.
         self.verdicts.clear();
         let printed = std::io::copy(&mut self.text, out).and_then(|_| out.flush());
-        // Where nobody takes it any more, whoever writes it has to end all the same.
+        // The thread that writes the report must end even if the reader has gone.
         drop(std::io::copy(&mut self.text, &mut std::io::sink()));
         let ended = self.printer.join();
         printed.context("printing libtest's report")?;
@@ -79,7 +81,7 @@ pub fn list(flags: &Arguments, wanted: &[CaseName]) {
     render(arguments, wanted.collect());
 }
 
-/// Has libtest-mimic write to a file what is printed then: on a stdout that nobody reads any more, it would panic.
+/// Makes libtest-mimic write to a file, which is then printed: with a closed stdout, it would panic.
 fn render(mut arguments: Arguments, trials: Vec<Trial>) {
     if arguments.logfile.is_some() {
         let _ = libtest_mimic::run(&arguments, trials);
@@ -93,11 +95,11 @@ fn render(mut arguments: Arguments, trials: Vec<Trial>) {
     });
     match rendered {
         Ok(text) => console::out_text(&text),
-        Err(error) => console::err(format_args!("libtest's report can't be printed: {error}")),
+        Err(error) => console::err(format_args!("printing libtest's report: {error}")),
     }
 }
 
-/// Colours for a terminal whose user wants them.
+/// Returns whether stdout is a terminal that should be coloured.
 fn color_of_stdout() -> ColorSetting {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
@@ -109,13 +111,13 @@ fn trial(name: &str, verdict: Receiver<CaseStatus>) -> Trial {
         Ok(CaseStatus::Passed) => Ok(Completion::Completed),
         Ok(CaseStatus::Skipped(why)) => Ok(Completion::ignored_with(why)),
         Ok(CaseStatus::Failed(message) | CaseStatus::CutShort(message)) => Err(Failed::from(message)),
-        Err(_) => Err(Failed::from("it has no verdict")),
+        Err(_) => Err(Failed::from("no verdict")),
     })
 }
 
-/// libtest-mimic sees a pipe: whether stdout takes colours is found out here.
-fn color(asked: Option<ColorSetting>) -> ColorSetting {
-    asked.filter(|color| *color != ColorSetting::Auto).unwrap_or_else(color_of_stdout)
+/// Decides on colours here, because libtest-mimic only sees a pipe.
+fn color(requested: Option<ColorSetting>) -> ColorSetting {
+    requested.filter(|color| *color != ColorSetting::Auto).unwrap_or_else(color_of_stdout)
 }
 
 #[cfg(test)]

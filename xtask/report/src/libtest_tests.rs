@@ -1,4 +1,4 @@
-//! Exact output of the report, as libtest's own.
+//! The exact output of the report, in libtest's format.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +27,12 @@ fn all() -> Vec<CaseName> {
     RUNNING.iter().map(|&name| name.to_owned()).chain(left_out()).collect()
 }
 
-/// One case failed, those behind it did not run, the others passed.
+/// Returns the events of a run in which one case failed, those that depend on it did not run, and the others passed.
 fn events() -> Vec<Event> {
     let blocked_by = "caesium::r1::ready";
     let verdict = |name: &str| match name {
         "caesium::r1::ready" => {
-            Verdict::Failed { message: "1 replicas ready: not within 9 s\n  event: Unhealthy".to_owned() }
+            Verdict::Failed { message: "1 replicas ready: timed out after 9 s\n  event: Unhealthy".to_owned() }
         }
         "caesium::r1::health" => Verdict::NotRun { blocked_by: blocked_by.to_owned() },
         _ => Verdict::Passed { note: "a note".to_owned() },
@@ -41,7 +41,7 @@ fn events() -> Vec<Event> {
     RUNNING.iter().map(|case| Event::new(Duration::from_secs(1), ended(case))).collect()
 }
 
-/// The report, and the time that it says.
+/// Returns the report, and the duration in it.
 fn reported(format: Option<FormatSetting>, events: &[Event]) -> (String, f64) {
     let flags = Arguments { format, color: Some(ColorSetting::Never), ..Arguments::default() };
     let began = Instant::now();
@@ -77,14 +77,14 @@ fn json() {
 }
 
 #[test]
-fn the_time_is_that_of_the_run() {
+fn the_duration_is_that_of_the_run() {
     let events = events();
     let (_, seconds) = reported(None, &events);
-    assert!(seconds >= 0.03, "finished in {seconds} s, though the run took longer");
+    assert!(seconds >= 0.03, "finished in {seconds} s, but the run took longer");
 }
 
 #[test]
-fn a_reader_that_is_gone_is_an_error_and_no_panic() {
+fn a_closed_reader_is_an_error_and_not_a_panic() {
     struct Gone;
     impl Write for Gone {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -101,7 +101,7 @@ fn a_reader_that_is_gone_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn only_what_was_asked_for_is_listed() {
+fn only_the_requested_cases_are_listed() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let logfile = Some(file.path().display().to_string());
     list(&Arguments { logfile, ..Arguments::default() }, &["caesium::r1::health".to_owned()]);
@@ -113,5 +113,5 @@ fn a_case_without_a_verdict_fails() {
     let events: Vec<_> = events().into_iter().take(1).collect();
     let (text, _) = reported(None, &events);
     assert!(text.contains("running 7 tests\n") && text.contains("35 filtered out"), "{text}");
-    assert!(text.contains("it has no verdict") && text.contains("1 passed; 6 failed"), "{text}");
+    assert!(text.contains("no verdict") && text.contains("1 passed; 6 failed"), "{text}");
 }

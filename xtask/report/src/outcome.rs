@@ -1,33 +1,33 @@
-//! What came of a run, and what that means for its reports and the exit code.
+//! The outcome of a run, and its effect on reports and the exit code.
 //!
-//! | what | libtest | `JUnit` | exit code |
+//! | outcome | libtest | `JUnit` | exit code |
 //! |---|---|---|---|
 //! | passed | ok | a test case | 0 |
 //! | failed | FAILED | failure | 101 |
-//! | did not run, and the case that it is blocked by failed in the same report | ignored, "not run: CASE" | skipped | 101 |
-//! | did not run for another reason, as an interrupt | FAILED, "not run: why" | failure | 101 |
+//! | did not run, because a case in the same report failed | ignored, "not run: CASE" | skipped | 101 |
+//! | did not run for another reason, such as an interrupt | FAILED, "not run: why" | failure | 101 |
 //! | has no verdict | FAILED, "cut short" | error | 101 |
 //! | `cluster::create` failed | FAILED | failure | 3 |
-//! | the cluster went away, or its nodes can't become ready | "not run: how", but for the case that saw it | as libtest | 3 |
+//! | the cluster went away, or its nodes can't become ready | "not run: how", except the case that saw it | as libtest | 3 |
 //! | all passed, but a report could not be written | as above | as above | 3 |
-//! | has no meaning on this cluster | ignored, "not run: why" | skipped | 0 |
-//! | none of the selected cases has a meaning on this cluster | as above | as above | 3 |
+//! | does not apply to this cluster | ignored, "not run: why" | skipped | 0 |
+//! | none of the selected cases applies to this cluster | as above | as above | 3 |
 //! | interrupted by Ctrl-C, by SIGTERM | as above | as above | 130, 143 |
 
 use crate::run::{CaseStatus, ReportedCase, ReportedRun};
 use console::exit::Exit;
 use console::interrupt::Signal;
 
-/// The case that fails where there is no cluster to check anything on.
+/// The case that fails if there is no cluster.
 const CLUSTER_CREATE: &str = "cluster::create";
 
-/// Whether none of the selected cases was judged: whatever passed was only needed by them.
+/// Returns whether none of the selected cases was judged: only their dependencies have passed.
 pub fn proves_nothing(run: &ReportedRun) -> bool {
     let is_selected = |case: &&ReportedCase| run.selected.is_empty() || run.selected.contains(case.name);
     !run.cases.iter().filter(is_selected).any(|case| !matches!(case.shown, CaseStatus::Skipped(_)))
 }
 
-/// The exit code of a run, as its events say. A run of which nothing is known proved nothing.
+/// Returns the exit code of a run from its events. A run without events proves nothing.
 pub fn exit(run: &ReportedRun, signal: Option<Signal>) -> Exit {
     let failed = |case: &ReportedCase| !matches!(case.shown, CaseStatus::Passed | CaseStatus::Skipped(_));
     match signal {
@@ -41,7 +41,7 @@ pub fn exit(run: &ReportedRun, signal: Option<Signal>) -> Exit {
     }
 }
 
-/// The exit code once something beside the cases went wrong: a passed run whose reports are missing is none for CI.
+/// Returns the exit code after problems other than failed cases: without its reports, a passed run is no use to CI.
 pub fn despite(exit: Exit, trouble: bool) -> Exit {
     if trouble && exit == Exit::Passed { Exit::Environment } else { exit }
 }
@@ -88,19 +88,23 @@ mod tests {
         let alone = Event::new(Duration::ZERO, What::Selected { cases: vec!["c::r3::node_stop".to_owned()] });
         let unjudged = code(&[alone, passed(ready), elsewhere()]);
         assert_eq!(unjudged, Exit::Environment, "only what it needs passed");
-        assert_eq!(code(&[passed(ready), failed("cluster::delete")]), Exit::CaseFailed, "a failed clean-up is one");
+        assert_eq!(
+            code(&[passed(ready), failed("cluster::delete")]),
+            Exit::CaseFailed,
+            "a failed clean-up is a failed case"
+        );
         let begun = Event::new(Duration::ZERO, What::CaseStarted { case: "c::r1::health".to_owned() });
         assert_eq!(code(&[passed(ready), begun]), Exit::CaseFailed, "a case without a verdict");
-        assert_eq!(code(&[]), Exit::Environment, "events that are lost prove nothing");
+        assert_eq!(code(&[]), Exit::Environment, "lost events prove nothing");
         let lost = Event::new(Duration::ZERO, What::ClusterLost { why: "gone".to_owned() });
-        assert_eq!(code(&[lost, failed(ready)]), Exit::Environment, "what the cases say is not about the chart");
-        let (green, interrupted) = ([passed(ready)], Some(Signal::Interrupt));
-        assert_eq!(exit(&ReportedRun::of(&green), interrupted), Exit::Interrupted);
-        assert_eq!(exit(&ReportedRun::of(&green), Some(Signal::Terminate)), Exit::Terminated);
+        assert_eq!(code(&[lost, failed(ready)]), Exit::Environment, "the verdicts are not about the chart");
+        let (passed_run, interrupted) = ([passed(ready)], Some(Signal::Interrupt));
+        assert_eq!(exit(&ReportedRun::of(&passed_run), interrupted), Exit::Interrupted);
+        assert_eq!(exit(&ReportedRun::of(&passed_run), Some(Signal::Terminate)), Exit::Terminated);
     }
 
     #[test]
-    fn trouble_beside_the_cases_leaves_their_verdict() {
+    fn other_problems_keep_the_verdict_of_the_cases() {
         assert_eq!(despite(Exit::Passed, true), Exit::Environment);
         assert_eq!(despite(Exit::CaseFailed, true), Exit::CaseFailed);
         assert_eq!(despite(Exit::Passed, false), Exit::Passed);

@@ -1,4 +1,4 @@
-//! What goes to stderr where it is no terminal: plain lines, and what is waited for where nothing ended for a while.
+//! Output to a stderr that is not a terminal: plain lines, and, after a period of silence, what the run is waiting for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,38 +7,38 @@ use tokio::time::Instant;
 
 use events::{CaseName, Event, What};
 
-/// A run on a pipe says something at least this often: to compile takes minutes, and CI ends what is silent for long.
+/// A run on a pipe prints at least this often: compiling takes minutes, and CI kills jobs without output.
 const SILENCE_MOST: Duration = Duration::from_secs(15);
 
-/// What a pipe was told last, and what it could be told.
+/// When a pipe was last written to, and what could be written.
 pub struct Pipe {
-    /// The cases that run, and what each waits for.
+    /// The running cases, and what each waits for.
     running: BTreeMap<CaseName, String>,
-    /// When the run's clock stood at zero.
+    /// The start of the run.
     began: Instant,
-    said: Instant,
+    printed: Instant,
 }
 
 impl Pipe {
     pub(super) fn new() -> Self {
-        Self { running: BTreeMap::new(), began: Instant::now(), said: Instant::now() }
+        Self { running: BTreeMap::new(), began: Instant::now(), printed: Instant::now() }
     }
 
-    /// Writes an event's line, if it has one.
+    /// Prints an event's line, if it has one.
     pub(super) fn add(&mut self, event: &Event, line: Option<String>) {
         self.follow(event);
         self.say(line);
     }
 
-    /// Ends once nothing was said for too long while something runs.
+    /// Returns once nothing has been printed for too long while a case is running.
     pub(super) async fn silence(&self) {
         if self.running.is_empty() {
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep_until(self.said + SILENCE_MOST).await;
+        tokio::time::sleep_until(self.printed + SILENCE_MOST).await;
     }
 
-    /// Says what runs, and what it waits for.
+    /// Prints the running cases, and what they wait for.
     pub(super) fn break_silence(&mut self) {
         let lines = self.still(self.began.elapsed());
         self.say(lines);
@@ -66,14 +66,14 @@ impl Pipe {
     fn say(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             console::err(line);
-            self.said = Instant::now();
+            self.printed = Instant::now();
         }
     }
 }
 
-/// A line with the time since the run began.
-pub(super) fn stamped(at: Duration, told: &str) -> String {
-    format!("{:7.1}s {told}", at.as_secs_f64())
+/// Returns a line with the time since the start of the run.
+pub(super) fn stamped(at: Duration, text: &str) -> String {
+    format!("{:7.1}s {text}", at.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -92,24 +92,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_broken_with_what_is_waited_for() {
+    async fn silence_is_broken_with_what_the_run_waits_for() {
         let mut pipe = loading();
-        pipe.said = Instant::now().checked_sub(SILENCE_MOST).unwrap();
+        pipe.printed = Instant::now().checked_sub(SILENCE_MOST).unwrap();
         pipe.silence().await;
-        let told = pipe.still(Duration::from_millis(15_900));
-        assert_eq!(told, ["   15.9s caesium::images::load ... compiling the stand-in"]);
+        let lines = pipe.still(Duration::from_millis(15_900));
+        assert_eq!(lines, ["   15.9s caesium::images::load ... compiling the stand-in"]);
         pipe.break_silence();
-        assert!(pipe.said.elapsed() < SILENCE_MOST / 2, "it was said just now");
+        assert!(pipe.printed.elapsed() < SILENCE_MOST / 2, "it was printed just now");
     }
 
     #[tokio::test]
-    async fn where_nothing_runs_there_is_nothing_to_say() {
+    async fn nothing_is_printed_if_nothing_runs() {
         let mut pipe = loading();
         let verdict = Verdict::Passed { note: String::new() };
         let ended = What::CaseEnded { case: "caesium::images::load".to_owned(), took_ms: 1, verdict };
         pipe.follow(&Event::new(Duration::from_secs(1), ended));
         assert_eq!(pipe.still(Duration::from_secs(60)), [] as [&str; 0]);
-        pipe.said = Instant::now().checked_sub(SILENCE_MOST).unwrap();
+        pipe.printed = Instant::now().checked_sub(SILENCE_MOST).unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(50), pipe.silence()).await.is_err());
     }
 }

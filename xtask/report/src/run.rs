@@ -1,10 +1,10 @@
-//! A run as its events tell it, folded for the reports that show it as a whole.
+//! A run, collected from its events, for the reports that show it as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{Event, Verdict, What};
 
-/// Suite and topology of a case's name, or the group of those without one: `caesium::r3`, `cluster`.
+/// Returns the suite and topology in a case's name, or the group of a case without a topology: `caesium::r3`, `cluster`.
 pub fn group(case: &str) -> &str {
     case.rsplit_once("::").map_or(case, |(group, _)| group)
 }
@@ -12,73 +12,73 @@ pub fn group(case: &str) -> &str {
 /// A run, complete or cut short.
 #[derive(Debug, Default)]
 pub struct ReportedRun<'a> {
-    /// The run's id.
+    /// The run's ID.
     pub run_id: &'a str,
     /// `kind`, `embedded` or `context:NAME`.
     pub cluster: &'a str,
     /// The image under test.
     pub image: &'a str,
-    /// The selected cases in their order, with what became of them.
+    /// The selected cases in order, with their results.
     pub cases: Vec<ReportedCase<'a>>,
-    /// The cases that were asked for, without those that run because these need them. Empty: all were.
+    /// The requested cases, without those that run because these depend on them. Empty if all were requested.
     pub selected: BTreeSet<&'a str>,
-    /// Why the cluster was of no more use, where that ended the run.
+    /// Why the cluster was lost, if that ended the run.
     pub lost: Option<&'a str>,
-    /// What of the named suites does not run, and by which flag.
+    /// What does not run of the selected suites, and the flag that excludes it.
     pub left_out: Vec<&'a str>,
-    /// The command that asks for the same.
+    /// The command that repeats the run.
     pub rerun_command: &'a str,
-    /// When the run's clock stood at zero, in milliseconds since 1970.
+    /// The start of the run, in milliseconds since 1970.
     pub began_unix_ms: u64,
-    /// When the last event came.
+    /// The time of the last event.
     pub took_ms: u64,
-    /// None where the run was cut short.
+    /// None if the run was cut short.
     pub exit_code: Option<i32>,
 }
 
-/// How a case stands in every report: table in [`crate::outcome`].
+/// A case's status in every report: see the table in [`crate::outcome`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaseStatus {
-    /// It was checked and holds.
+    /// The property was checked and holds.
     Passed,
-    /// It was checked and does not hold, or could not be checked: its message.
+    /// The property does not hold, or could not be checked, with the message.
     Failed(String),
-    /// Nothing was checked: why. What it is blocked by failed in the same report, or there was nothing to check.
+    /// Nothing was checked, with the reason: a case on which it depends failed in the same report, or it does not apply.
     Skipped(String),
-    /// It has no verdict: what it was last seen doing.
+    /// It has no verdict, with what it was last seen doing.
     CutShort(String),
 }
 
-/// A case as far as its events tell.
+/// A case, collected from its events.
 #[derive(Debug)]
 pub struct ReportedCase<'a> {
     /// `caesium::r3::ready`.
     pub name: &'a str,
-    /// When it began; none where it never did.
+    /// When it started; none if it never did.
     pub start_ms: Option<u64>,
-    /// When it ended, and how; none where it never did.
+    /// When it ended, and how; none if it never did.
     pub end: Option<(u64, &'a Verdict)>,
-    /// The last thing that it was seen waiting for.
+    /// What it was last waiting for.
     pub waiting: Option<&'a str>,
-    /// Where its evidence was written, relative to the run's directory.
+    /// Its evidence, relative to the run's directory.
     pub evidence: Option<&'a str>,
-    /// How reports show it.
+    /// Its status in reports.
     pub shown: CaseStatus,
 }
 
 impl<'a> ReportedCase<'a> {
-    /// Suite and topology of a case, or the group of those without one: `caesium::r3`, `cluster`.
+    /// Returns the suite and topology of a case, or the group of a case without a topology: `caesium::r3`, `cluster`.
     pub fn group(&self) -> &'a str {
         group(self.name)
     }
 
-    /// The last part of its name.
+    /// Returns the last part of its name.
     pub fn short(&self) -> &'a str {
         self.name.rsplit_once("::").map_or(self.name, |(_, short)| short)
     }
 
-    /// Whether it failed, or was cut short.
-    pub fn is_red(&self) -> bool {
+    /// Returns whether it failed or was cut short.
+    pub fn is_failure(&self) -> bool {
         match self.shown {
             CaseStatus::Failed(_) => true,
             CaseStatus::CutShort(_) => self.start_ms.is_some(),
@@ -86,8 +86,8 @@ impl<'a> ReportedCase<'a> {
         }
     }
 
-    /// Whether it was checked and holds.
-    pub fn is_green(&self) -> bool {
+    /// Returns whether it passed.
+    pub fn has_passed(&self) -> bool {
         self.shown == CaseStatus::Passed
     }
 
@@ -110,7 +110,7 @@ impl<'a> ReportedCase<'a> {
 }
 
 impl<'a> ReportedRun<'a> {
-    /// Folds the events of one run.
+    /// Collects the events of one run.
     pub fn of(events: &'a [Event]) -> Self {
         let mut run = Self::default();
         let mut index = BTreeMap::new();
@@ -125,7 +125,7 @@ impl<'a> ReportedRun<'a> {
         run
     }
 
-    /// The failed case that ended first: most likely the cause of the others.
+    /// Returns the failed case that ended first, most likely the cause of other failures.
     pub fn first_cause(&self) -> Option<(&ReportedCase<'a>, &'a str)> {
         let failed = self.cases.iter().filter_map(|case| match case.end {
             Some((at_ms, Verdict::Failed { message })) => Some((at_ms, case, message.as_str())),
@@ -134,13 +134,13 @@ impl<'a> ReportedRun<'a> {
         failed.min_by_key(|(at_ms, ..)| *at_ms).map(|(_, case, message)| (case, message))
     }
 
-    /// The group of a topology by its label: `caesium::r3` of `caesium-r3`.
+    /// Returns the group of a topology by its label: `caesium::r3` for `caesium-r3`.
     pub fn group_with(&self, label: &str) -> String {
         let of = |case: &&ReportedCase| case.group().replace("::", "-") == label;
         self.cases.iter().find(of).map_or(label, |case| case.group()).to_owned()
     }
 
-    /// The group of a namespace of the run: `caesium::r3` of `chartproof-caesium-r3-RUN` and of
+    /// Returns the group of a namespace of the run: `caesium::r3` for `chartproof-caesium-r3-RUN` and
     /// `chartproof-caesium-r3-RUN-PART`.
     pub fn group_of(&self, namespace: &str) -> String {
         let own = namespace.strip_prefix("chartproof-").and_then(|rest| rest.split_once(&format!("-{}", self.run_id)));
@@ -204,6 +204,9 @@ mod tests {
         let interrupted = [passed, blocked("the interrupt")];
         let run = ReportedRun::of(&interrupted);
         assert_eq!(run.cases[1].shown, CaseStatus::Failed("not run: the interrupt".to_owned()));
-        assert!(run.cases[1].is_red() && run.first_cause().is_none(), "it failed, and is the cause of nothing");
+        assert!(
+            run.cases[1].is_failure() && run.first_cause().is_none(),
+            "it failed, but is not the cause of another failure"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a person sees while it runs, on stderr: a line per running case on a terminal, plain lines on a pipe.
+//! Progress on stderr: one line per running case on a terminal, plain lines on a pipe.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -11,24 +11,24 @@ use super::run::ReportedRun;
 use crate::outcome;
 use events::{Event, Verdict, What};
 
-/// Shows a run as it goes.
+/// Shows the progress of a run.
 pub enum Terminal {
     /// A terminal.
     Live(Live),
     /// Everything else.
     Pipe(Pipe),
-    /// Nobody looks: every line is made and none shown, for measurements.
+    /// Creates every line but shows none, for measurements.
     Silent,
 }
 
-/// The lines of a terminal that change.
+/// The changing lines on a terminal.
 pub struct Live {
     progress: MultiProgress,
     running: BTreeMap<String, ProgressBar>,
 }
 
 impl Terminal {
-    /// For stderr, whatever it is.
+    /// Returns the kind for stderr.
     pub fn new() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Pipe(Pipe::new());
@@ -46,7 +46,7 @@ impl Terminal {
         }
     }
 
-    /// Ends once nothing was said for too long; never on a terminal, which shows all the time what goes on.
+    /// Returns once nothing has been printed for too long; never on a terminal, which always shows the progress.
     pub async fn silence(&self) {
         match self {
             Self::Pipe(pipe) => pipe.silence().await,
@@ -54,7 +54,7 @@ impl Terminal {
         }
     }
 
-    /// Says what goes on.
+    /// Prints what is running.
     pub fn break_silence(&mut self) {
         if let Self::Pipe(pipe) = self {
             pipe.break_silence();
@@ -72,7 +72,7 @@ impl Live {
     fn add(&mut self, event: &Event, line: Option<String>) {
         self.follow(&event.what);
         if let Some(line) = line {
-            // A terminal that is gone is no reason to stop.
+            // A closed terminal is no reason to stop.
             drop(self.progress.println(line));
         }
     }
@@ -106,20 +106,20 @@ fn style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// The line that stays of an event; none for what is worth none.
+/// Returns the permanent line for an event, if it has one.
 fn line(event: &Event) -> Option<String> {
-    let told = match &event.what {
+    let text = match &event.what {
         What::RunStarted { run_id, cluster, image, cases, .. } => {
             format!("run {run_id}: {} cases with {image} on {cluster}", cases.len())
         }
         What::CaseStarted { case } => format!("{case} ..."),
         What::CaseEnded { case, took_ms, verdict } => format!("{case} {}", ended(*took_ms, verdict)),
         What::Fault { case, what } => format!("{case}: fault: {what}"),
-        What::ClusterLost { why } => format!("the run ends here: {why}"),
+        What::ClusterLost { why } => format!("ending the run: {why}"),
         What::Note { text } | What::LeftOut { what: text } => text.clone(),
         _ => return None,
     };
-    Some(stamped(Duration::from_millis(event.at_ms), &told))
+    Some(stamped(Duration::from_millis(event.at_ms), &text))
 }
 
 fn ended(took_ms: u64, verdict: &Verdict) -> String {
@@ -134,25 +134,25 @@ fn ended(took_ms: u64, verdict: &Verdict) -> String {
     }
 }
 
-/// The last words: the first cause first, and how to run that case again.
+/// Returns the summary: the first failure first, and how to run that case again.
 pub fn summary(events: &[Event], folder: &str) -> String {
     let run = ReportedRun::of(events);
     let seconds = Duration::from_millis(run.took_ms).as_secs_f64();
-    let green = run.cases.iter().filter(|case| case.is_green()).count();
+    let passed = run.cases.iter().filter(|case| case.has_passed()).count();
     let mut lines = Vec::new();
     if let Some((case, message)) = run.first_cause() {
         lines.push(format!("first failure: {}\n{}\n", case.name, message.trim_end()));
         lines.push(format!("run it again: {} --exact {}", run.rerun_command, case.name));
     }
     lines.push(format!(
-        "{green} of {} cases passed in {seconds:.1} s with {} on {}",
+        "{passed} of {} cases passed in {seconds:.1} s with {} on {}",
         run.cases.len(),
         run.image,
         run.cluster
     ));
     lines.extend(run.left_out.iter().map(|what| (*what).to_owned()));
     if outcome::proves_nothing(&run) {
-        lines.push("none of the selected cases could run: nothing is proven".to_owned());
+        lines.push("none of the selected cases could run, so nothing is proven".to_owned());
     }
     lines.push(format!("evidence: {folder}"));
     lines.join("\n")

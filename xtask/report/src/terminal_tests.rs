@@ -1,10 +1,10 @@
-//! Lines on a pipe, and the summary.
+//! Tests of the lines on a pipe and of the summary.
 
 use std::time::Duration;
 
 use super::*;
 
-/// A run with a green, a red and a blocked case.
+/// Returns the events of a run with a passed, a failed and a blocked case.
 fn events() -> Vec<Event> {
     let at = |ms, what| Event::new(Duration::from_millis(ms), what);
     let case = |name: &str| format!("caesium::r1::{name}");
@@ -36,12 +36,12 @@ fn a_pipe_gets_plain_lines() {
 }
 
 #[test]
-fn the_summary_begins_with_the_first_cause_and_ends_with_where_to_look() {
+fn the_summary_begins_with_the_first_failure_and_ends_with_the_evidence() {
     insta::assert_snapshot!(summary(&events(), "target/chartproof/0a1b2c3d"));
 }
 
 #[test]
-fn what_does_not_run_is_told_at_once_and_again_in_the_end() {
+fn what_does_not_run_is_reported_at_the_start_and_at_the_end() {
     let what = "left out by --replicas 1: caesium::r3 (3)";
     let left_out = Event::new(Duration::ZERO, What::LeftOut { what: what.to_owned() });
     assert!(line(&left_out).unwrap().ends_with(what));
@@ -75,7 +75,7 @@ fn every_event_is_a_line_of_json_that_reads_back() {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_costs_the_reports_and_not_the_verdict() {
+async fn a_full_disk_costs_the_reports_but_not_the_verdict() {
     let folder = tempfile::tempdir().unwrap();
     // Every write to this device fails as on a full disk.
     std::os::unix::fs::symlink("/dev/full", folder.path().join("events.jsonl")).unwrap();
@@ -86,10 +86,10 @@ async fn a_disk_that_is_full_costs_the_reports_and_not_the_verdict() {
     for event in sent {
         sender.send(event).unwrap();
     }
-    let mut told = reports.ended(|_| last).await;
-    told.write(folder.path(), None);
-    assert_eq!(told.events.len(), events().len());
-    let trouble = format!("{:#}", told.trouble.unwrap());
+    let mut report = reports.ended(|_| last).await;
+    report.write(folder.path(), None);
+    assert_eq!(report.events.len(), events().len());
+    let trouble = format!("{:#}", report.trouble.unwrap());
     assert!(trouble.starts_with("writing events.jsonl: No space left on device"), "{trouble}");
     assert!(folder.path().join("junit.xml").exists());
 }

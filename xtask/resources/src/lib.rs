@@ -1,4 +1,4 @@
-//! Resource quantities, and what a pod requests: for the harness and for the embedded node.
+//! Resource quantities, and what a pod requests; shared by the harness and the embedded node.
 
 pub mod pod_requests;
 pub mod quantity;

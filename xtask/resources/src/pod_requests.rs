@@ -1,4 +1,4 @@
-//! What a pod requests of its node, by the scheduler's formula (`PodRequests` of Kubernetes' component helpers).
+//! What a pod requests, by the scheduler's formula (`PodRequests` in Kubernetes' component helpers).
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::quantity;
 
-/// Thousandths of each resource.
+/// The amount of each resource, in thousandths.
 pub type Amounts = BTreeMap<String, i64>;
 
-/// The most that a pod needs at any time. Its containers and sidecars run all at once; before them, one init container
-/// after the other, each beside the sidecars that were started before it. What the pod requests as a whole counts instead
-/// of what its containers do, and the runtime's overhead comes on top.
+/// Returns the most that a pod needs at any time. Its containers and sidecars run together. Before that, init containers
+/// run one after another, each beside the sidecars started before it. A request of the pod as a whole replaces those of
+/// its containers, and the runtime's overhead is added.
 pub fn of(spec: &PodSpec) -> Amounts {
     let mut running = Amounts::new();
     spec.containers.iter().for_each(|container| add(&mut running, &of_container(container)));
@@ -33,12 +33,12 @@ pub fn of(spec: &PodSpec) -> Amounts {
     running
 }
 
-/// Whether an init container goes on running beside the others.
+/// Returns whether an init container is a sidecar, which keeps running beside the containers.
 pub fn is_sidecar(init: &Container) -> bool {
     init.restart_policy.as_deref() == Some("Always")
 }
 
-/// A limit without a request is the request.
+/// Returns a container's requests. A limit without a request is also the request.
 fn of_container(container: &Container) -> Amounts {
     let Some(resources) = &container.resources else { return Amounts::new() };
     let mut amounts = resources.limits.as_ref().map(parse).unwrap_or_default();
@@ -46,7 +46,7 @@ fn of_container(container: &Container) -> Amounts {
     amounts
 }
 
-/// What a pod requests as a whole; its limits only stand in for what neither it nor a container requests.
+/// Returns what a pod requests as a whole. Its limits count only for resources that neither it nor a container requests.
 fn of_pod(whole: &ResourceRequirements, containers: &Amounts) -> Amounts {
     let mut amounts = whole.limits.as_ref().map(parse).unwrap_or_default();
     amounts.retain(|name, _| !containers.contains_key(name));
@@ -69,7 +69,7 @@ fn raise(most: &mut Amounts, other: &Amounts) {
     }
 }
 
-/// Quantities in thousandths; what is none is left out, since the API server refuses it.
+/// Returns quantities in thousandths. Malformed ones are left out: the API server rejects them.
 pub fn parse(quantities: &BTreeMap<String, Quantity>) -> Amounts {
     quantities.iter().filter_map(|(name, quantity)| Some((name.clone(), quantity::milli(quantity)?))).collect()
 }
@@ -120,11 +120,11 @@ mod tests {
         assert_eq!(cpu(&json!({ "containers": [limited] })), 700, "a limit is a request");
         let both =
             json!({ "name": "c", "resources": { "limits": { "cpu": "700m" }, "requests": { "memory": "1Ki" } } });
-        assert_eq!(cpu(&json!({ "containers": [both] })), 700, "each resource by itself");
+        assert_eq!(cpu(&json!({ "containers": [both] })), 700, "each resource separately");
         let whole = json!({ "containers": [container("100m")], "resources": { "requests": { "cpu": "1" } } });
         assert_eq!(cpu(&whole), 1000);
         let whole = json!({ "containers": [container("100m")], "resources": { "limits": { "cpu": "1" } } });
-        assert_eq!(cpu(&whole), 100, "the limit leaves what the container requests");
+        assert_eq!(cpu(&whole), 100, "the limit does not replace the container's request");
         assert_eq!(cpu(&json!({ "containers": [container("100m")], "overhead": { "cpu": "250m" } })), 350);
     }
 }

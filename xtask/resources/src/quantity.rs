@@ -1,8 +1,8 @@
-//! Resource quantities (`250m`, `1Gi`, `1e3`): parsing, comparing, and the one way that the API writes them.
+//! Resource quantities (`250m`, `1Gi`, `1e3`): parsing, comparison, and the canonical form of the API.
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
-/// What the API server says of anything else.
+/// The API server's message for a malformed quantity.
 pub const MALFORMED: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
@@ -10,7 +10,7 @@ const BINARY: &[(&str, u32)] = &[("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30),
 const DECIMAL: &[(&str, i32)] =
     &[("E", 18), ("P", 15), ("T", 12), ("G", 9), ("M", 6), ("k", 3), ("", 0), ("m", -3), ("u", -6), ("n", -9)];
 
-/// A quantity in billionths, and how it was written.
+/// A quantity in billionths, and the format in which it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantity {
     nanos: i128,
@@ -18,17 +18,17 @@ pub struct Quantity {
     exponent: bool,
 }
 
-/// The quantity in thousandths, rounded up: what CPU is counted in.
+/// Returns the quantity in thousandths, rounded up: the unit for CPU.
 pub fn milli(quantity: &resource::Quantity) -> Option<i64> {
     saturated(scaled(parse(&quantity.0)?.nanos, -6)?)
 }
 
-/// The quantity in whole units, rounded up: what bytes are counted in.
+/// Returns the quantity in whole units, rounded up: the unit for bytes.
 pub fn whole(quantity: &resource::Quantity) -> Option<i64> {
     saturated(parse(&quantity.0)?.value())
 }
 
-/// The sum; a single quantity stays as it was written.
+/// Returns the sum; a single quantity keeps its format.
 pub fn sum(quantities: &[&resource::Quantity]) -> resource::Quantity {
     if let [single] = quantities {
         return (*single).clone();
@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Option<Quantity> {
     Some(Quantity { nanos: scaled(nanos, power)?, binary: false, exponent: true })
 }
 
-/// Billionths as the API writes them.
+/// Returns billionths in the API's canonical form.
 pub fn shown(nanos: i128) -> String {
     Quantity { nanos, binary: nanos % (1024 * 1_000_000_000) == 0, exponent: false }.canonical()
 }
@@ -77,7 +77,7 @@ fn nanos(number: &str) -> Option<i128> {
     Some(if negative { -joined } else { joined })
 }
 
-/// Times a power of ten; what is smaller than a billionth is rounded up.
+/// Returns the product with a power of ten; fractions of a billionth are rounded up.
 fn scaled(nanos: i128, power: i32) -> Option<i128> {
     let factor = 10_i128.checked_pow(power.unsigned_abs())?;
     if power >= 0 {
@@ -88,17 +88,17 @@ fn scaled(nanos: i128, power: i32) -> Option<i128> {
 }
 
 impl Quantity {
-    /// Rounded up to a whole number.
+    /// Returns the quantity rounded up to a whole number.
     pub fn value(self) -> i128 {
         scaled(self.nanos, -9).unwrap_or(0)
     }
 
-    /// In billionths, for comparing.
+    /// Returns the quantity in billionths, for comparisons.
     pub fn nanos(self) -> i128 {
         self.nanos
     }
 
-    /// As the API writes it: the largest suffix that leaves a whole number.
+    /// Returns the API's canonical form, with the largest suffix that leaves a whole number.
     pub fn canonical(self) -> String {
         let whole = self.nanos % 1_000_000_000 == 0;
         if self.binary && whole && self.nanos.abs() >= 1024 * 1_000_000_000 {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_written_shortly() {
+    fn sums_are_written_in_canonical_form() {
         let of = |text: &str| resource::Quantity(text.to_owned());
         assert_eq!(sum(&[&of("24Mi")]).0, "24Mi");
         assert_eq!(sum(&[&of("512Mi"), &of("512Mi")]).0, "1Gi");

@@ -34,7 +34,7 @@ pub async fn collect(case: &CaseName, deployed: &DeployedTopology, events: &Even
     let trouble = match collected {
         Ok(Ok(())) => return,
         Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => format!("not within {} s", TIMEOUT.as_secs()),
+        Err(_) => format!("timed out after {} s", TIMEOUT.as_secs()),
     };
     events.note(format!("collecting evidence of {case}: {trouble}"));
 }

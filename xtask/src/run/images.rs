@@ -156,11 +156,7 @@ impl Run {
             Some(docker) => docker.clone(),
             None => Docker::find(&self.launcher).await.map_err(|none| {
                 let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                anyhow::anyhow!(
-                    "{names}: not in an archive, and docker does not respond: {}; {}",
-                    none.reason,
-                    none.fix
-                )
+                anyhow::anyhow!("{names}: not in an archive, and docker is unavailable: {}; {}", none.reason, none.fix)
             })?,
         };
         let into = self.folder.join("images.tar");

@@ -1,6 +1,6 @@
-//! What a fault may cost: `budgets.CLUSTER.toml` beside the suite file, by topology and case. Written by
-//! `cargo xtask e2e --update-budgets`. Each kind of cluster has a file of its own: one starts pods in tenths of a second,
-//! another in seconds.
+//! What a fault may cost: `budgets.CLUSTER.toml` beside the suite file, by topology and case, written by
+//! `cargo xtask e2e --update-budgets`. Each cluster provider has its own file, because one starts pods in tenths of a
+//! second, another in seconds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::Suite;
 use console::exit::usage;
 
-/// How much more than was measured is allowed: machines are noisy, and so are elections.
+/// The allowed multiple of what was measured: machines are noisy, and so are elections.
 const FACTOR: u64 = 4;
-/// The least that is allowed, whatever was measured: a machine that stalls for a moment is no regression.
+/// The lowest limit, whatever was measured: a machine that stalls for a moment is not a regression.
 const LEAST_MS: u64 = 30_000;
-/// The same for errors: what the clients of three replicas that pause for 200 ms run into in that time.
+/// The lowest limit for errors: as many as the clients of three replicas, pausing for 200 ms, meet in that time.
 const LEAST_ERRORS: usize = 1000;
 /// [`FACTOR`] for errors.
 const ERRORS_FACTOR: usize = 4;
@@ -34,25 +34,25 @@ pub struct Budgets {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// The longest time to everything ready again, in milliseconds.
+    /// The longest time until everything is ready again, in milliseconds.
     pub recovered_ms: u64,
-    /// The longest time to another leader, where a leader goes and the application tells.
+    /// The longest time until another leader is seen, if a leader is lost and the application reports its leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_leader_ms: Option<u64>,
     /// The longest time without an acknowledged operation, by kind of connection.
     pub longest_gap_ms: BTreeMap<Connection, u64>,
-    /// The most operations that end failed or unknown, by kind of connection.
+    /// The highest number of operations that end failed or unknown, by kind of connection.
     pub errors: BTreeMap<Connection, usize>,
 }
 
-/// The providers of clusters, each of which has a file of budgets of its own.
+/// The cluster providers, each with its own budget file.
 pub const PROVIDERS: [&str; 3] = ["kind", "embedded", "context"];
 
 impl Budgets {
-    /// The budgets beside a suite file, for each kind of cluster that has such a file.
+    /// Returns the budgets beside a suite file, for each cluster provider that has such a file.
     ///
     /// # Errors
-    /// A usage error where one can't be read.
+    /// A usage error if one can't be read.
     pub fn beside(folder: &Path) -> anyhow::Result<BTreeMap<&'static str, Self>> {
         let mut all = BTreeMap::new();
         for provider in PROVIDERS {
@@ -72,23 +72,23 @@ impl Budgets {
         Ok(Some(Self { path, cases }))
     }
 
-    /// What a case's faults cost more than its budget allows: figure, budget and how to change it, a line each.
+    /// Returns a line for each cost of a case's faults that exceeds its budget: figure, budget and how to change it.
     pub fn exceeded(&self, (topology, case): (&str, &str), measured: &[Availability]) -> Vec<String> {
         let file = self.path.display();
-        let update = "if that is as it has to be: cargo xtask e2e --update-budgets";
+        let update = "if this is expected, run cargo xtask e2e --update-budgets";
         let Some(budget) = self.cases.get(topology).and_then(|cases| cases.get(case)) else {
             return vec![format!(
-                "{file} has no budget [{topology}.{case}]: write one with cargo xtask e2e --update-budgets"
+                "{file} has no budget [{topology}.{case}]; write one with cargo xtask e2e --update-budgets"
             )];
         };
         let excess = measured.iter().flat_map(|one| budget.exceeded_by(one));
-        excess.map(|excess| format!("{excess} by [{topology}.{case}] of {file}; {update}")).collect()
+        excess.map(|excess| format!("{excess} by [{topology}.{case}] in {file}; {update}")).collect()
     }
 
-    /// Writes the budgets that these measurements on a cluster ask for over what stands in the file; other cases stay.
+    /// Replaces the budgets of these cases with ones derived from the measurements on a cluster; other cases are unchanged.
     ///
     /// # Errors
-    /// Where the file can't be written.
+    /// If the file can't be written.
     pub fn update(
         folder: &Path,
         cluster: &str,
@@ -105,7 +105,7 @@ impl Budgets {
 }
 
 impl Budget {
-    /// What is allowed where the worst was this.
+    /// Returns the budget for these worst measurements.
     pub fn of(worst: &Availability) -> Self {
         let allowed = |ms: u64| (ms * FACTOR).div_ceil(1000).max(LEAST_MS / 1000) * 1000;
         let each = worst.by_connection.iter();
@@ -123,7 +123,7 @@ impl Budget {
         let after = &measured.fault;
         let time = |what: String, ms: u64, allowed: Option<u64>| {
             let allowed = allowed.unwrap_or_default();
-            (ms > allowed).then(|| format!("after {after}: {what} {ms} ms, {allowed} ms are allowed"))
+            (ms > allowed).then(|| format!("after {after}: {what} {ms} ms, but {allowed} ms are allowed"))
         };
         let recovered = measured.recovered_ms.map(|ms| ("ready again after".to_owned(), ms, Some(self.recovered_ms)));
         let leader = measured.new_leader_ms.map(|ms| ("another leader after".to_owned(), ms, self.new_leader_ms));
@@ -135,28 +135,30 @@ impl Budget {
         let times = times.filter_map(|(what, ms, allowed)| time(what, ms, allowed));
         let errors = measured.by_connection.iter().filter_map(|(over, figures)| {
             let (errors, allowed) = (figures.errors, self.errors.get(over).copied().unwrap_or_default());
-            let told = || format!("after {after}: {errors} errors over {over} connections, {allowed} are allowed");
-            (errors > allowed).then(told)
+            let line = || format!("after {after}: {errors} errors over {over} connections, but {allowed} are allowed");
+            (errors > allowed).then(line)
         });
         times.chain(errors).collect()
     }
 }
 
 impl Suite {
-    /// What to say where there are budgets, and none for this kind of cluster.
+    /// Returns a note if there are budgets, but none for this cluster provider.
     pub fn not_compared(&self, cluster: &str) -> Option<String> {
         let others = !self.budgets.is_empty() && !self.budgets.contains_key(cluster);
         let path = self.folder.join(file(cluster));
-        others.then(|| format!("there is no {}: what faults cost is told, and compared with nothing", path.display()))
+        others.then(|| {
+            format!("there is no {}: fault costs are reported but not checked against a budget", path.display())
+        })
     }
 }
 
-/// Lies beside the suite file.
+/// Returns the name of a budget file, which is beside the suite file.
 fn file(cluster: &str) -> String {
     format!("budgets.{cluster}.toml")
 }
 
-/// The whole file: a table a case, in order.
+/// Returns the content of a budget file: one table per case, in order.
 fn text(cases: &BTreeMap<String, BTreeMap<String, Budget>>) -> anyhow::Result<String> {
     let mut text = format!(
         "# What each fault of a case may cost. Written by `cargo xtask e2e --update-budgets`: {FACTOR} times what one run\n\
@@ -170,7 +172,7 @@ fn text(cases: &BTreeMap<String, BTreeMap<String, Budget>>) -> anyhow::Result<St
     Ok(text)
 }
 
-/// A budget with its tables on a line each.
+/// Returns a budget with each of its tables on one line.
 fn inline(budget: &Budget) -> anyhow::Result<String> {
     let table = toml::Table::try_from(budget)?;
     let lines = table.into_iter().map(|(key, value)| format!("{key} = {value}\n"));

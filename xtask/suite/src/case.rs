@@ -1,4 +1,4 @@
-//! A case as a topology lists it: the name of its kind, or a table with the kind's parameters.
+//! A case in a topology's list: the name of its kind, or a table with the kind's parameters.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,21 +10,21 @@ use super::CaseKind;
 /// A case of a topology: `"ready"`, or `{ case = "job_fails", name = "no_dates", reason = "BackoffLimitExceeded" }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseSpec {
-    /// What it does.
+    /// The kind of case.
     pub kind: &'static CaseKind,
-    /// Last part of its name: the kind's, unless the suite gives another.
+    /// The last part of its name: that of its kind, unless the suite sets another.
     pub name: String,
-    /// Key of the release that it is about; the one under test unless said.
+    /// The key of the release that it is about; by default the one under test.
     pub release: Option<String>,
     /// The kind's parameters.
     pub with: toml::Table,
 }
 
 impl CaseSpec {
-    /// Its parameters, as its kind knows them.
+    /// Returns its parameters in the form that its kind expects.
     ///
     /// # Errors
-    /// Which parameter is wrong, missing or unknown.
+    /// If a parameter is wrong, missing or unknown.
     pub fn with<T: DeserializeOwned>(&self) -> Result<T, String> {
         self.with.clone().try_into().map_err(|error| error.message().to_owned())
     }
@@ -36,7 +36,7 @@ impl From<&'static CaseKind> for CaseSpec {
     }
 }
 
-/// A case before its kind is looked up.
+/// A case in the file, before its kind is looked up.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
     case: String,
@@ -49,10 +49,10 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// The case, where there is such a kind.
+    /// Looks up the kind of the case.
     ///
     /// # Errors
-    /// The nearest names, and all that there are.
+    /// If there is no such kind, with the most similar name and all names.
     pub(super) fn look_up(&self, kinds: &[&'static CaseKind]) -> Result<CaseSpec, String> {
         let Some(kind) = kinds.iter().find(|kind| kind.name == self.case) else { return Err(self.unknown(kinds)) };
         let name = self.name.clone().unwrap_or_else(|| self.case.clone());
@@ -71,7 +71,7 @@ impl Written {
     }
 }
 
-// By hand, since an untagged enum would say of any mistake only that it fits neither way of writing a case.
+// By hand, because the error of an untagged enum would not say what is wrong with the case.
 impl<'de> Deserialize<'de> for Listed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Either)

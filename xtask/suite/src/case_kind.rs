@@ -1,4 +1,4 @@
-//! A kind of case: what the loader, the plan and the documentation have to know about it. Each case's own file says it.
+//! A kind of case: what the loader, the plan and the documentation need to know about it. Each case's file defines its own.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,51 +11,48 @@ use serde_json::Value;
 
 use super::{CaseSpec, Suite, Topology, missing};
 
-/// A kind of case. Two with the same name are the same.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a property of its own, which a case's file states or leaves out"
-)]
+/// A kind of case. Kinds with the same name are equal.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate property, which a case's file sets or omits")]
 pub struct CaseKind {
-    /// Last part of a case's name, unless the suite gives another.
+    /// The last part of a case's name, unless the suite sets another.
     pub name: &'static str,
-    /// What has to hold, for `docs/suite.md`.
+    /// The property that must hold, for `docs/suite.md`.
     pub summary: &'static str,
-    /// The kinds that must have passed before.
+    /// The kinds that must pass before it runs.
     pub needs: &'static [&'static CaseKind],
-    /// The kinds that must pass, too, but beside which it runs.
+    /// The kinds that must pass as well, but may run at the same time.
     pub beside: &'static [&'static CaseKind],
-    /// First part of the name of a case that belongs to no topology: it always runs, and no suite lists it.
+    /// The first part of the name of a case that belongs to no topology: it always runs, and suites don't list it.
     pub group: Option<&'static str>,
-    /// Whether it changes the release: what comes after it in its topology does not run if it fails, since nobody knows
-    /// in which state it left things.
+    /// Whether it changes the release: if it fails, later cases of its topology don't run, because the release is in an
+    /// unknown state.
     pub disturbs: bool,
     /// Whether a client in the cluster takes part.
     pub asks_inside: bool,
-    /// Whether the topology's `never_below` holds while it runs.
+    /// Whether the topology's `never_below` applies while it runs.
     pub keeps_replicas: bool,
-    /// Whether it cleans up: it runs whatever became of the cases before it.
+    /// Whether it cleans up: it runs even if earlier cases failed.
     pub cleans_up: bool,
-    /// Whether it takes away what the kinds that it needs made: it runs after an interrupt as well.
+    /// Whether it deletes what the kinds that it needs created: it runs even after an interrupt.
     pub tears_down: bool,
-    /// With how many replicas it begins to prove something.
+    /// The lowest number of replicas with which it proves something.
     pub fewest_replicas: u32,
     /// Whether `release` can name another release than the one under test.
     pub takes_release: bool,
-    /// Images that it needs beside the chart's.
+    /// Images that it needs in addition to the chart's.
     pub images: &'static [&'static str],
-    /// What the suite would have to say for it to run, and does not.
+    /// Returns what the suite lacks for it to run.
     pub missing: fn(&Suite) -> Option<&'static str>,
     /// Its parameters.
     pub parameters: Parameters,
-    /// Why it can't stand in a topology, or would prove nothing there.
+    /// Returns an error if it can't be in this topology, or would prove nothing there.
     pub check: fn(&CaseSpec, &Topology, &Suite) -> Result<(), String>,
-    /// What it deploys beside what the suite does.
+    /// Returns what it deploys in addition to the suite's releases.
     pub deploys: fn(&CaseSpec) -> Vec<Deploys>,
 }
 
 impl CaseKind {
-    /// What most kinds have in common: a file states only what differs.
+    /// The defaults of most kinds: a file sets only what differs.
     pub const DEFAULT: Self = Self {
         name: "",
         summary: "",
@@ -76,10 +73,10 @@ impl CaseKind {
         deploys: |case| vec![Deploys::of(case)],
     };
 
-    /// What the kinds have in common that disturb the release while clients write and read.
+    /// The defaults of the kinds that disturb the release while clients write and read.
     pub const UNDER_LOAD: Self = Self { disturbs: true, asks_inside: true, missing: missing::records, ..Self::DEFAULT };
 
-    /// Whether it runs once per topology.
+    /// Returns whether it runs once per topology.
     pub fn has_topology(&self) -> bool {
         self.group.is_none()
     }
@@ -97,28 +94,28 @@ impl PartialEq for CaseKind {
     }
 }
 
-/// A kind's parameters: how they are checked, and their JSON schema.
+/// A kind's parameters: their check and their JSON schema.
 pub struct Parameters {
-    /// Why these are wrong.
+    /// Returns an error if they are wrong.
     pub check: fn(&CaseSpec) -> Result<(), String>,
-    /// The schema; none where there is no parameter.
+    /// The schema; none if there are no parameters.
     pub schema: Option<fn() -> Value>,
 }
 
 impl Parameters {
-    /// No parameter.
+    /// No parameters.
     pub const NONE: Self = Self {
         check: |case| case.with.keys().next().map_or(Ok(()), |key| Err(format!("it has no parameter `{key}`"))),
         schema: None,
     };
 
-    /// The fields of a struct. Their doc comments are the schema's descriptions.
+    /// Returns the fields of a struct as parameters. Their doc comments become the descriptions in the schema.
     pub const fn of<T: DeserializeOwned + JsonSchema>() -> Self {
         Self { check: |case| case.with::<T>().map(drop), schema: Some(schema::<T>) }
     }
 }
 
-/// A release that a case deploys: what it puts on top of the values that the suite gives it.
+/// A release that a case deploys, with the values that it adds to those of the suite.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Deploys {
@@ -126,12 +123,12 @@ pub struct Deploys {
     pub release: Option<String>,
     /// Values files, relative to its chart.
     pub values: Vec<PathBuf>,
-    /// Values as `--set` takes them, with `${namespace}` to be filled in.
+    /// Values for `--set`, with `${namespace}` as a placeholder.
     pub set: Vec<String>,
 }
 
 impl Deploys {
-    /// What a case's parameters `values` and `set` say of the release that it is about.
+    /// Returns the release that a case is about, with the case's parameters `values` and `set`.
     pub fn of(case: &CaseSpec) -> Self {
         Self { release: case.release.clone(), ..case.with().unwrap_or_default() }
     }
@@ -144,7 +141,7 @@ fn schema<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Leaves out what a suite file can't have, and writes descriptions as the rest of the schema does.
+/// Removes what a suite file can't contain, and formats descriptions like the rest of the schema.
 fn plain(schema: &mut Value) {
     let Value::Object(map) = schema else {
         return schema.as_array_mut().into_iter().flatten().for_each(plain);
@@ -160,7 +157,7 @@ fn plain(schema: &mut Value) {
     map.values_mut().for_each(plain);
 }
 
-/// `The pod's port.` as `the pod's port`.
+/// Turns `The pod's port.` into `the pod's port`.
 fn fragment(sentence: &str) -> String {
     let sentence = sentence.trim_end_matches('.').replace('\n', " ");
     let mut letters = sentence.chars();

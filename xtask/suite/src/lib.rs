@@ -1,7 +1,7 @@
-//! The suite file: everything that is a chart's own, documented key by key in `docs/suite.md`.
+//! The suite file: everything that is specific to a chart, documented key by key in `docs/suite.md`.
 //!
-//! It knows suites, charts, releases, values, and what a kind of case is described by. It must not know which kinds of
-//! cases there are (the loader is given them), how one runs, or any cluster.
+//! It knows suites, charts, releases, values, and how a kind of case is described. It must not know which kinds of cases
+//! there are (the loader gets them as an argument), how one runs, or any cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,95 +34,96 @@ pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
 pub use verify::Question;
 
-/// A chart, or several, and what has to hold for them.
+/// One or several charts, and the properties that must hold for them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
-    /// First part of every case's name.
+    /// The first part of every case's name.
     pub name: String,
-    /// The chart's folder, relative to the suite file, where there is one release, called as the suite is.
+    /// The chart's folder, relative to the suite file, if there is only one release, which has the suite's name.
     #[serde(default)]
     chart: Option<PathBuf>,
-    /// The releases of every topology. The last one is under test: topologies' values and upgrades are its.
+    /// The releases of every topology. The last one is under test: the values of topologies and upgrades apply to it.
     #[serde(default, rename = "release")]
     pub releases: Vec<Release>,
     /// The Secrets of every topology.
     #[serde(default, rename = "secret")]
     pub secrets: Vec<SecretSpec>,
-    /// Something to know before reading the results; printed with the first line.
+    /// A remark about the results, printed with the first line.
     #[serde(default)]
     pub note: String,
     /// The image under test.
     pub image: ImageUnderTest,
-    /// What runs the replicas.
+    /// The workload that runs the replicas.
     #[serde(default)]
     pub workload: Option<Workload>,
-    /// How the application is asked.
+    /// The application's HTTP interface.
     #[serde(default)]
     pub http: Option<Http>,
     /// How a record is written, read and found again.
     #[serde(default)]
     records: Option<Records>,
-    /// How the application tells who its members are, where it does.
+    /// How the application lists its members, if it does.
     #[serde(default)]
     pub members: Option<Members>,
-    /// How the application tells who leads, where it does.
+    /// How the application reports its leader, if it does.
     #[serde(default)]
     pub leader: Option<Leader>,
     /// The Pod Security Standard of its namespaces, if neither a topology nor a release has its own.
     #[serde(default)]
     pod_security: Option<PodSecurity>,
-    /// What an upgrade changes.
+    /// The change that an upgrade makes.
     #[serde(default)]
     pub upgrade: Upgrade,
     /// How the number of replicas is set.
     #[serde(default)]
     pub scale: Scale,
-    /// How long each case may take, by its name; `default` for the others.
+    /// The time limit of each case, by its name; `default` for the others.
     #[serde(default)]
     pub timeouts_s: BTreeMap<String, u64>,
-    /// How long states may last before a wait takes them for final, by their keys in the table of final states.
+    /// How long states may last before they count as unrecoverable, by their keys in the table of these states.
     #[serde(default)]
     pub limits_s: BTreeMap<String, u64>,
-    /// How many clients write and read around a fault, and how many writes make it worth judging.
+    /// The number of clients that write and read around a fault, and the number of writes that are required.
     #[serde(default)]
     pub load: Load,
-    /// What the system's owners want to know, and who answers it.
+    /// What the system's owners want to know, and the cases that answer it.
     #[serde(default, rename = "verify")]
     pub questions: Vec<Question>,
-    /// The ways in which the chart is deployed.
+    /// The variants in which the chart is deployed.
     #[serde(rename = "topology")]
     pub topologies: Vec<Topology>,
-    /// Folder of the suite file; the other paths are relative to it.
+    /// The folder of the suite file; the other paths are relative to it.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// What faults may cost, where that is committed beside the suite file.
+    /// What faults may cost, if such a file is beside the suite file.
     #[serde(skip)]
     pub budgets: BTreeMap<&'static str, budgets::Budgets>,
 }
 
-/// How the image under test gets into the chart's values, and what stands in for it.
+/// How the image under test is set in the chart's values, and its stand-in.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageUnderTest {
-    /// Path of the value that takes the repository: `image.repository`. Without a `tag` it takes the whole reference.
+    /// The path of the value for the repository: `image.repository`. Without a `tag`, it is set to the whole reference.
     pub repository: String,
-    /// Path of the value that takes the tag: `image.tag`.
+    /// The path of the value for the tag: `image.tag`.
     #[serde(default)]
     pub tag: Option<String>,
-    /// Path of the value that takes the registry, where the chart puts one before the repository: `image.registry`.
+    /// The path of the value for the registry, if the chart prepends one to the repository: `image.registry`.
     #[serde(default)]
     pub registry: Option<String>,
-    /// The stand-in's program in its image: `/bin/caesium`. None: there is no stand-in, the chart's own image is tested.
+    /// The stand-in's program in its image: `/bin/caesium`. If not set, there is no stand-in, and the chart's own image is
+    /// tested.
     #[serde(default)]
     pub stand_in: Option<String>,
-    /// Where the suite says this: `helm/caesium/e2e.toml:7`.
+    /// The place in the suite file: `helm/caesium/e2e.toml:7`.
     #[serde(skip)]
     pub place: String,
 }
 
 impl ImageUnderTest {
-    /// The values that bring an image into the chart, as `--set-string` takes them.
+    /// Returns the values that set an image in the chart, for `--set-string`.
     pub fn values(&self, image: &Reference) -> Vec<String> {
         let tag = image.tag.clone().unwrap_or_default();
         let name = if self.registry.is_some() { image.repository.clone() } else { image.name() };
@@ -133,27 +134,27 @@ impl ImageUnderTest {
     }
 }
 
-/// What runs the replicas.
+/// The workload that runs the replicas.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Name of the `StatefulSet`, where it is one; the replicas are the pods that it controls.
+    /// The name of the `StatefulSet`, if it is one; the replicas are the pods that it controls.
     #[serde(default)]
     pub stateful_set: Option<String>,
-    /// Name of the `Deployment`, where it is one; the replicas are the pods of its current revision.
+    /// The name of the `Deployment`, if it is one; the replicas are the pods of its current revision.
     #[serde(default)]
     pub deployment: Option<String>,
-    /// Name of the container that is the application.
+    /// The name of the application's container.
     pub container: String,
-    /// Name of the Service that clients use.
+    /// The name of the Service that clients use.
     pub service: String,
-    /// Name of the `PodDisruptionBudget`, where there is one.
+    /// The name of the `PodDisruptionBudget`, if there is one.
     #[serde(default)]
     pub disruption_budget: Option<String>,
 }
 
 impl Workload {
-    /// Kind and name of what controls the replicas.
+    /// Returns the kind and name of the workload that controls the replicas.
     pub fn object(&self) -> (&'static str, &str) {
         match (&self.stateful_set, &self.deployment) {
             (Some(name), _) => ("StatefulSet", name),
@@ -166,7 +167,7 @@ impl Workload {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upgrade {
-    /// Values set on top, as `--set` takes them: something that makes every pod be replaced.
+    /// Additional values, for `--set`, that cause every pod to be replaced.
     #[serde(default)]
     pub set: Vec<String>,
 }
@@ -175,10 +176,10 @@ pub struct Upgrade {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// Path of the value: `replicaCount`.
+    /// The path of the value: `replicaCount`.
     #[serde(default = "default_scale_value")]
     pub value: String,
-    /// How many replicas `scale_up` goes to.
+    /// The number of replicas to which `scale_up` scales.
     #[serde(default = "default_scale_to")]
     pub to: u32,
 }
@@ -193,15 +194,15 @@ impl Default for Scale {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// Clients per replica that keep their connection, and as many that don't.
+    /// The number of clients per replica that keep their connection, and of those that don't.
     pub clients_per_replica: u32,
-    /// Pause of a client between two operations, in milliseconds.
+    /// The pause of a client between two operations, in milliseconds.
     pub pause_ms: u64,
-    /// Fewest acknowledged writes before the fault.
+    /// The required number of acknowledged writes before the fault.
     pub before: usize,
-    /// Fewest acknowledged writes from the fault to recovery.
+    /// The required number of acknowledged writes from the fault to recovery.
     pub during: usize,
-    /// Fewest acknowledged writes after recovery.
+    /// The required number of acknowledged writes after recovery.
     pub after: usize,
 }
 
@@ -211,30 +212,30 @@ impl Default for Load {
     }
 }
 
-/// One way in which the chart is deployed, and what is checked there.
+/// One variant in which the chart is deployed, and the cases that check it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
-    /// Second part of its cases' names.
+    /// The second part of its cases' names.
     pub name: String,
-    /// How many replicas it has.
+    /// The number of replicas.
     pub replicas: u32,
     /// Values files, relative to the chart.
     #[serde(default)]
     pub values: Vec<PathBuf>,
-    /// Values on top, as `--set` takes them.
+    /// Additional values, for `--set`.
     #[serde(default)]
     pub set: Vec<String>,
     /// The Pod Security Standard of its namespaces, instead of the suite's.
     #[serde(default)]
     pod_security: Option<PodSecurity>,
-    /// How many replicas have to be ready at every moment of every case after `ready`.
+    /// The number of replicas that must be ready at any time during each case after `ready`.
     #[serde(default)]
     pub never_below: Option<u32>,
-    /// Whether `ready` demands that the replicas are spread over the nodes.
+    /// Whether `ready` requires that the replicas are spread over the nodes.
     #[serde(default)]
     pub spread_over_nodes: bool,
-    /// As the file lists its cases; the loader looks their kinds up.
+    /// The cases as the file lists them; the loader looks up their kinds.
     #[serde(rename = "cases")]
     listed: Vec<case::Listed>,
     /// Its cases, in the order in which they run.
@@ -243,30 +244,30 @@ pub struct Topology {
 }
 
 impl Suite {
-    /// The release under test: the last one.
+    /// Returns the release under test: the last one.
     ///
     /// # Panics
-    /// Never: a suite without a release is refused when it is read.
+    /// Never: a suite without a release is rejected when it is read.
     pub fn under_test(&self) -> &Release {
         &self.releases[self.releases.len() - 1]
     }
 
-    /// The folder of the chart under test.
+    /// Returns the folder of the chart under test.
     pub fn chart(&self) -> PathBuf {
         self.chart_of(self.under_test())
     }
 
-    /// The folder of a release's chart.
+    /// Returns the folder of a release's chart.
     pub fn chart_of(&self, release: &Release) -> PathBuf {
         clean(&self.folder.join(&release.chart))
     }
 
-    /// The folders of all charts, each once.
+    /// Returns the folders of all charts, without duplicates.
     pub fn charts(&self) -> BTreeSet<PathBuf> {
         self.releases.iter().map(|release| self.chart_of(release)).collect()
     }
 
-    /// The values files that releases, topologies and cases name, each once.
+    /// Returns the values files of releases, topologies and cases, without duplicates.
     pub fn values_files(&self) -> BTreeSet<PathBuf> {
         let of_release = |release: &Release| {
             let chart = self.chart_of(release);
@@ -283,42 +284,42 @@ impl Suite {
         self.releases.iter().flat_map(of_release).chain(of_topology).chain(cases.flat_map(of_case)).collect()
     }
 
-    /// The parts that its topologies are made of, a namespace each; the first one is called by no name.
+    /// Returns the parts of its topologies, each with its own namespace; the name of the first part is empty.
     pub fn parts(&self) -> BTreeSet<&str> {
         let parts = self.releases.iter().map(|release| release.namespace.as_str());
         parts.chain(self.secrets.iter().flat_map(|secret| secret.namespaces.iter().map(String::as_str))).collect()
     }
 
-    /// A release by its key; none means the one under test.
+    /// Returns a release by its key; none means the one under test.
     ///
     /// # Errors
-    /// Where there is none, with those that there are.
+    /// If there is no such release, with the existing ones.
     pub fn release(&self, key: Option<&str>) -> Result<&Release, String> {
         let Some(key) = key else { return Ok(self.under_test()) };
         let known = || self.releases.iter().map(Release::key).collect::<Vec<_>>().join(", ");
         let found = self.releases.iter().find(|release| release.key() == key);
-        found.ok_or_else(|| format!("there is no release `{key}`: there are {}", known()))
+        found.ok_or_else(|| format!("unknown release `{key}`: expected one of {}", known()))
     }
 
-    /// Whether every `${namespace:PART}` in these texts names a part that there is.
+    /// Checks that every `${namespace:PART}` in these texts names an existing part.
     ///
     /// # Errors
-    /// The first that does not, with those that there are.
+    /// The first that does not, with the existing parts.
     pub fn check_holes(&self, texts: &[String]) -> Result<(), String> {
         let namespaces = self.parts().into_iter().map(|part| (part.to_owned(), String::new()));
         let namespaces = Namespaces(namespaces.collect());
         texts.iter().try_for_each(|text| namespaces.fill(text).map(drop))
     }
 
-    /// How records are written and read.
+    /// Returns how records are written and read.
     ///
     /// # Errors
-    /// Where the suite does not say; cases that need it can't be listed then.
+    /// If the suite does not define it; then no case that needs it can be listed.
     pub fn records(&self) -> anyhow::Result<&Records> {
         self.records.as_ref().context("the suite has no [records]")
     }
 
-    /// How long a case may take.
+    /// Returns the time limit of a case.
     pub fn timeout(&self, case: &CaseSpec) -> Duration {
         let names = [case.name.as_str(), case.kind.name, "default"];
         let seconds = names.into_iter().find_map(|name| self.timeouts_s.get(name));
@@ -326,10 +327,10 @@ impl Suite {
     }
 }
 
-/// The chart's `ci/*.yaml`, in order.
+/// Returns the chart's `ci/*.yaml`, in order.
 ///
 /// # Errors
-/// Where the folder can't be read.
+/// If the folder can't be read.
 pub fn ci_values(chart: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let folder = chart.join("ci");
     if !folder.is_dir() {
@@ -342,7 +343,7 @@ pub fn ci_values(chart: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A path without the `.` that a relative path in the suite file leaves in it.
+/// Removes the `.` components that come from relative paths in the suite file.
 fn clean(path: &Path) -> PathBuf {
     path.components().collect()
 }

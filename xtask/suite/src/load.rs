@@ -1,4 +1,4 @@
-//! Reads a suite file. An error names file and line, and what to write instead.
+//! Reads a suite file. An error contains file and line, and what to write instead.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,14 +17,14 @@ mod cases;
 mod releases;
 mod schema;
 
-/// Where the suite lies that runs unless another is named.
+/// The default suite.
 pub const DEFAULT: &str = "helm/caesium/e2e.toml";
-/// The most characters of a message: some name every kind of case.
+/// The limit for a message, in characters: some list every kind of case.
 const LONGEST_MESSAGE: usize = 3000;
-/// Where the charts with their suites lie.
+/// The folder of the charts with their suites.
 const CHARTS: &str = "helm";
 
-/// A step on the way to a key: its name, or the index in an array.
+/// A step in the path to a key: its name, or the index in an array.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     /// A key of a table.
@@ -35,16 +35,16 @@ pub enum Step<'a> {
 
 use Step::{At, Key};
 
-/// A file under inspection.
+/// A file that is being read.
 struct Source<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-/// Reads the suite file, or the `e2e.toml` of a folder; `kinds` are the kinds of cases that it may list.
+/// Reads a suite file, or the `e2e.toml` in a folder. `kinds` are the kinds of cases that it may list.
 ///
 /// # Errors
-/// A usage error that names file and line.
+/// A usage error with file and line.
 pub fn read(path: &Path, kinds: &[&'static CaseKind]) -> anyhow::Result<Suite> {
     let file = if path.is_dir() { path.join("e2e.toml") } else { path.to_owned() };
     let text = fs::read_to_string(&file).map_err(|error| {
@@ -56,10 +56,10 @@ pub fn read(path: &Path, kinds: &[&'static CaseKind]) -> anyhow::Result<Suite> {
     Ok(suite)
 }
 
-/// Reads several suites; `all` stands for every one below `helm/`.
+/// Reads several suites; `all` means every suite below `helm/`.
 ///
 /// # Errors
-/// As [`read`], and where two are called the same or have another stand-in.
+/// As [`read`], or if two have the same name or different stand-ins.
 pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Result<Vec<Arc<Suite>>> {
     let mut suites: Vec<Arc<Suite>> = Vec::new();
     for path in paths {
@@ -67,7 +67,11 @@ pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Resul
         for path in paths {
             let suite = read(&path, kinds)?;
             if suites.iter().any(|other| other.name == suite.name) {
-                return Err(usage(format!("suite {}: a second suite is called {}", path.display(), suite.name)));
+                return Err(usage(format!(
+                    "suite {}: another suite has the same name, {}",
+                    path.display(),
+                    suite.name
+                )));
             }
             suites.push(Arc::new(suite));
         }
@@ -76,19 +80,20 @@ pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Resul
     if programs.len() > 1 {
         let programs = programs.into_iter().collect::<Vec<_>>().join(", ");
         return Err(usage(format!(
-            "suites side by side share one stand-in, these have {programs}: run them one by one"
+            "suites that run side by side must share one stand-in, but these use {programs}: run them one by one"
         )));
     }
     Ok(suites)
 }
 
-/// The folders below `helm/` that have a suite file.
+/// Returns the folders below `helm/` that have a suite file.
 ///
 /// # Errors
-/// Where there is no such folder.
+/// If there is no such folder.
 pub fn all() -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(CHARTS)
-        .map_err(|error| usage(format!("--suite all: {CHARTS}: {error}; run it where the charts' folder lies")))?;
+    let entries = fs::read_dir(CHARTS).map_err(|error| {
+        usage(format!("--suite all: {CHARTS}: {error}; run it in the folder that contains {CHARTS}/"))
+    })?;
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<_> = folders.filter(|path| path.join("e2e.toml").is_file()).collect();
     found.sort();
@@ -100,7 +105,7 @@ pub fn all() -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Parses a suite, without a look at the files that it names.
+/// Parses a suite, without checking the files that it names.
 ///
 /// # Errors
 /// As [`read`].
@@ -128,7 +133,7 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
     Ok(suite)
 }
 
-/// A suite's one chart is a release that is called as the suite is.
+/// Turns a suite's `chart` into a release with the name of the suite.
 fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
     match (suite.chart.take(), suite.releases.is_empty()) {
         (Some(chart), true) => {
@@ -137,7 +142,8 @@ fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
         }
         (None, false) => Ok(()),
         (Some(_), false) => {
-            Err(source.error(&[Key("chart")], "`chart` goes without [[release]]: each has a chart of its own"))
+            Err(source
+                .error(&[Key("chart")], "`chart` can't be combined with [[release]]: each release has its own chart"))
         }
         (None, true) => {
             let here = if source.has("release") { "release" } else { "name" };
@@ -149,7 +155,7 @@ fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
 fn check_workload(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     let Some(workload) = &suite.workload else { return Ok(()) };
     if workload.stateful_set.is_some() == workload.deployment.is_some() {
-        let message = "name what runs the replicas: either `stateful_set` or `deployment`";
+        let message = "the workload that runs the replicas is unknown: set either `stateful_set` or `deployment`";
         return Err(source.error(&[Key("workload")], message));
     }
     Ok(())
@@ -159,17 +165,15 @@ fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyho
     for (index, topology) in suite.topologies.iter().enumerate() {
         let here = [Key("topology"), At(index), Key("name")];
         if suite.topologies[..index].iter().any(|other| other.name == topology.name) {
-            return Err(
-                source.error(&here, format!("a second topology `{}`: give each a name of its own", topology.name))
-            );
+            return Err(source.error(&here, format!("duplicate topology `{}`: give each its own name", topology.name)));
         }
     }
     let named = |name: &str| suite.topologies.iter().flat_map(|topology| &topology.cases).any(|case| case.name == name);
     let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
     let known = |name: &str| name == "default" || names.contains(&name) || named(name);
     if let Some(name) = suite.timeouts_s.keys().find(|name| !known(name)) {
-        let fix = format!("there are `default` and {}", names.join(", "));
-        return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("no case is called `{name}`: {fix}")));
+        let fix = format!("expected `default` or one of {}", names.join(", "));
+        return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("unknown case `{name}`: {fix}")));
     }
     Ok(())
 }
@@ -177,25 +181,25 @@ fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyho
 fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     let Ok(records) = suite.records() else { return Ok(()) };
     if records.read.absent == Some(records.read.request.status) {
-        let message = "`absent` is the status of a record that is there: give the one for \"no such record\"";
+        let message = "`absent` is the status of an existing record: set the status for \"no such record\"";
         return Err(source.error(&[Key("records"), Key("read"), Key("absent")], message));
     }
     if records.read.request.path.needs_id() && records.write.id.is_none() {
-        let message = "`${id}` is read but never learnt: add `id = \"/pointer\"` to [records.write]";
+        let message = "`${id}` is used but never set: add `id = \"/pointer\"` to [records.write]";
         return Err(source.error(&[Key("records"), Key("read")], message));
     }
     if records.read.request.path.needs_id() && records.find.is_none() {
         let message =
-            "a record is read by its id, so one whose write was not answered can't be looked up: add [records.find]";
+            "records are read by id, so one whose write got no response can't be looked up: add [records.find]";
         return Err(source.error(&[Key("records"), Key("read")], message));
     }
     Ok(())
 }
 
-/// Looks for the files that a suite names.
+/// Checks that the files that a suite names exist.
 ///
 /// # Errors
-/// A usage error that names the line of the first that is not there.
+/// A usage error with the line of the first missing file.
 pub fn check_files(path: &Path, text: &str, suite: &Suite) -> anyhow::Result<()> {
     let source = &Source { path, text };
     releases::check_files(source, suite)?;
@@ -210,27 +214,27 @@ fn check_values(source: &Source<'_>, chart: &Path, values: &[PathBuf], here: &[S
     let Some(position) = values.iter().position(|file| !chart.join(file).is_file()) else { return Ok(()) };
     let file = chart.join(&values[position]);
     let here: Vec<_> = here.iter().copied().chain([At(position)]).collect();
-    Err(source.error(&here, format!("{} is no file; values files are relative to the chart", file.display())))
+    Err(source.error(&here, format!("{} is not a file; values files are relative to the chart", file.display())))
 }
 
 impl Source<'_> {
-    /// A usage error at a key, or at the nearest table around it that there is.
+    /// Returns a usage error at a key, or at the nearest existing table around it.
     fn error(&self, way: &[Step<'_>], message: impl Display) -> anyhow::Error {
         usage(format!("{}: {}", self.place(way), shortened(&message.to_string())))
     }
 
-    /// File and line of a key: `helm/caesium/e2e.toml:7`.
+    /// Returns the file and line of a key: `helm/caesium/e2e.toml:7`.
     fn place(&self, way: &[Step<'_>]) -> String {
         format!("{}:{}", self.path.display(), line_of(self.text, way).unwrap_or(1))
     }
 
-    /// Whether the file has this key at its top.
+    /// Returns whether the file has this key at the top level.
     fn has(&self, key: &str) -> bool {
         DeTable::parse(self.text).is_ok_and(|table| table.get_ref().contains_key(key))
     }
 }
 
-/// A message that has a value of the file in it is as long as that is.
+/// Shortens a message: it may contain a value from the file of any length.
 fn shortened(message: &str) -> Cow<'_, str> {
     match message.char_indices().nth(LONGEST_MESSAGE) {
         Some((end, _)) => format!("{}…", &message[..end]).into(),
@@ -242,7 +246,7 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// The line of a key, or of the nearest table around it; none where the text is no TOML.
+/// Returns the line of a key, or of the nearest table around it; none if the text is not TOML.
 pub fn line_of(text: &str, way: &[Step<'_>]) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
     let mut at = table.span().start;

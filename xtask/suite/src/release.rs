@@ -1,4 +1,4 @@
-//! What a topology is made of: its releases in their namespaces, and the Secrets that have to be there first.
+//! The parts of a topology: its releases in their namespaces, and the Secrets that must exist first.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,33 +15,33 @@ pub struct Release {
     pub name: String,
     /// The chart's folder, relative to the suite file.
     pub chart: PathBuf,
-    /// The part of the topology that it is deployed to, a namespace of its own; the topology's first one unless said.
+    /// The part of the topology to which it is deployed, with its own namespace; by default the topology's first one.
     #[serde(default)]
     pub namespace: String,
-    /// Releases that have to be ready before this one is installed, as `name` or `namespace/name`.
+    /// Releases that must be ready before this one is installed, as `name` or `namespace/name`.
     #[serde(default)]
     pub needs: Vec<String>,
     /// Values files, relative to the chart.
     #[serde(default)]
     pub values: Vec<PathBuf>,
-    /// Values on top, as helm's `--set` takes them; `${namespace}` and `${namespace:PART}` are filled in.
+    /// Additional values, for helm's `--set`; `${namespace}` and `${namespace:PART}` are replaced.
     #[serde(default)]
     pub set: Vec<String>,
     /// The Pod Security Standard of its namespace, instead of the topology's.
     #[serde(default)]
     pub pod_security: Option<PodSecurity>,
-    /// Whether the image under test is none of its business.
+    /// Whether it does not use the image under test.
     #[serde(default)]
     pub own_image: bool,
 }
 
-/// A Secret that is made before anything is installed.
+/// A Secret that is created before anything is installed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretSpec {
     /// Its name.
     pub name: String,
-    /// The parts of the topology that it is made in; the topology's first namespace unless said.
+    /// The parts of the topology in which it is created; by default the topology's first namespace.
     #[serde(default = "first_namespace")]
     pub namespaces: Vec<String>,
     /// Its data, in plain text.
@@ -49,21 +49,21 @@ pub struct SecretSpec {
 }
 
 impl Release {
-    /// How cases and `needs` name it: `name`, or `namespace/name` outside of the topology's first namespace.
+    /// Returns its name in cases and `needs`: `name`, or `namespace/name` outside of the topology's first namespace.
     pub fn key(&self) -> String {
         if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
     }
 }
 
-/// The names of a topology's namespaces by their parts; the first one's part is empty.
+/// The names of a topology's namespaces, by part; the first part is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespaces(pub BTreeMap<String, String>);
 
 impl Namespaces {
-    /// A text with `${namespace}` and `${namespace:PART}` filled in.
+    /// Returns a text with `${namespace}` and `${namespace:PART}` replaced.
     ///
     /// # Errors
-    /// A hole that is not closed, is called otherwise, or names a part that no release is in.
+    /// If a placeholder is not closed, has another name, or names a part without a release.
     pub fn fill(&self, text: &str) -> Result<String, String> {
         let mut parts = text.split("${");
         let mut filled = parts.next().unwrap_or_default().to_owned();
@@ -83,7 +83,7 @@ impl Namespaces {
                 .0
                 .keys()
                 .map(|part| if part.is_empty() { "namespace".into() } else { format!("namespace:{part}") });
-            format!("`${{{hole}}}` is unknown: there are ${{{}}}", parts.collect::<Vec<_>>().join("}, ${"))
+            format!("`${{{hole}}}` is unknown: expected one of ${{{}}}", parts.collect::<Vec<_>>().join("}, ${"))
         })
     }
 }
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_hole_says_what_there_is() {
+    fn a_wrong_placeholder_is_reported_with_the_valid_ones() {
         let error = namespaces().fill("${namespace:inrfa}").unwrap_err();
-        assert_eq!(error, "`${namespace:inrfa}` is unknown: there are ${namespace}, ${namespace:infra}");
+        assert_eq!(error, "`${namespace:inrfa}` is unknown: expected one of ${namespace}, ${namespace:infra}");
         assert_eq!(namespaces().fill("${namespace").unwrap_err(), "`${namespace` is not closed: add a `}`");
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Namespaces, Release, Suite, Topology};
 
-/// How many characters the id of a run has.
+/// The length of a run's ID, in characters.
 pub const RUN_ID_LENGTH: usize = 8;
 
 /// A suite in one of its topologies.
@@ -17,19 +17,19 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// `caesium-r3`: names its namespaces and its folder.
+    /// Returns its label, `caesium-r3`, part of the names of its namespaces and its folder.
     pub fn label(&self) -> String {
         format!("{}-{}", self.suite.name, self.topology.name)
     }
 
-    /// Its namespaces in a run: `chartproof-caesium-r3-RUN`, and with a part at the end where releases ask for others.
+    /// Returns its namespaces in a run: `chartproof-caesium-r3-RUN`, with a suffix for every further part.
     pub fn namespaces(&self, run_id: &str) -> Namespaces {
         let name = |part: &str| namespace(&self.suite.name, &self.topology.name, run_id, part);
         let parts = self.suite.parts().into_iter().map(|part| (part.to_owned(), name(part)));
         Namespaces(parts.collect())
     }
 
-    /// Names that stand in every report of a run, although a Secret may hold them, too: as a user or a host.
+    /// Returns names that every report contains, although a Secret may also contain them, as a user or a host.
     pub fn names(&self, run_id: &str) -> Vec<String> {
         let workload = self.suite.workload.as_ref();
         let workload =
@@ -40,13 +40,13 @@ impl Variant {
         own.into_iter().chain(workload).chain(releases).chain(namespaces).collect()
     }
 
-    /// Whether topologies' values and flags are about this release.
+    /// Returns whether the values of topologies and flags apply to this release.
     pub fn is_under_test(&self, release: &Release) -> bool {
         release == self.suite.under_test()
     }
 }
 
-/// The name of a topology's namespace for a part; the first one's part is empty.
+/// Returns the name of a topology's namespace for a part; the first part is empty.
 pub fn namespace(suite: &str, topology: &str, run_id: &str, part: &str) -> String {
     let first = format!("chartproof-{suite}-{topology}-{run_id}");
     if part.is_empty() { first } else { format!("{first}-{part}") }

@@ -1,36 +1,38 @@
-//! What a system's owners want to know of a deployment, and which cases answer it. `docs/systems.md` is made of it.
+//! What a system's owners want to know about a deployment, and which cases answer it: the source of `docs/systems.md`.
 
 use serde::Deserialize;
 
 use super::Suite;
 
-/// Something that somebody has to verify.
+/// A question that has to be verified.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// What is to hold, in the owners' words.
+    /// The property that should hold, in the owners' words.
     pub asks: String,
-    /// The cases that answer it, as `topology::case`; those of no topology as `chart::lint`.
+    /// The cases that answer it, as `topology::case`, or `chart::lint` for those without a topology.
     #[serde(default)]
     pub by: Vec<String>,
-    /// Why it, or a part of it, is not proven.
+    /// Why it is not proven, or only in part.
     #[serde(default)]
     pub not_proven: Option<String>,
 }
 
 impl Question {
-    /// What is wrong with it in its suite.
+    /// Checks it against its suite.
     ///
     /// # Errors
-    /// A case that there is not, or no answer at all.
+    /// If it names an unknown case, or nothing answers it.
     pub fn check(&self, suite: &Suite) -> Result<(), String> {
         if self.by.is_empty() && self.not_proven.is_none() {
-            return Err("who answers it? name cases in `by`, or say in `not_proven` why it is not proven".to_owned());
+            return Err(
+                "no case answers it: list cases in `by`, or explain in `not_proven` why it is not proven".to_owned()
+            );
         }
         match self.by.iter().find(|case| !is_there(suite, case)) {
-            Some(case) => {
-                Err(format!("there is no case `{case}`: write `topology::case`, or `chart::lint` and the like"))
-            }
+            Some(case) => Err(format!(
+                "unknown case `{case}`: write `topology::case`, or one without a topology such as `chart::lint`"
+            )),
             None => Ok(()),
         }
     }

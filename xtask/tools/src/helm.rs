@@ -1,4 +1,4 @@
-//! helm's command lines: always with kubeconfig, context and namespace; its own waiting is not relied on.
+//! helm's command lines: always with kubeconfig, context and namespace. helm's own waiting is not used.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use serde_json::Value;
 use crate::Tool;
 use process::{Cmd, Launcher};
 
-/// How long helm may take for what needs no waiting.
+/// How long helm may take for commands that wait for nothing.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// helm for one release of one cluster.
+/// helm for one release on one cluster.
 #[derive(Debug, Clone)]
 pub struct Helm {
-    /// Starts it.
+    /// Starts the commands.
     pub launcher: Launcher,
-    /// Which helm.
+    /// The helm executable.
     pub tool: Tool,
-    /// The cluster's own kubeconfig.
+    /// The cluster's kubeconfig.
     pub kubeconfig: PathBuf,
-    /// The context in it.
+    /// The context in the kubeconfig.
     pub context: String,
     /// The release's namespace.
     pub namespace: String,
@@ -30,19 +30,19 @@ pub struct Helm {
     pub release: String,
 }
 
-/// The values that a chart is deployed with, in the order in which helm takes them.
+/// The values of a release, in the order in which helm applies them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values {
     /// Values files.
     pub files: Vec<PathBuf>,
-    /// As `--set` takes them.
+    /// Values for `--set`.
     pub set: Vec<String>,
-    /// As `--set-string` takes them: a tag that looks like a number is none.
+    /// Values for `--set-string`: a tag that looks like a number stays a string.
     pub set_string: Vec<String>,
 }
 
 impl Values {
-    /// These and more.
+    /// Returns these values with more `--set` values.
     #[must_use]
     pub fn and(&self, set: &[String]) -> Self {
         let mut more = self.clone();
@@ -50,7 +50,7 @@ impl Values {
         more
     }
 
-    /// The flags.
+    /// Returns the flags.
     pub fn args(&self) -> Vec<String> {
         let files = self.files.iter().map(|file| ("--values", file.display().to_string()));
         let strings = self.set_string.iter().map(|value| ("--set-string", value.clone()));
@@ -59,16 +59,16 @@ impl Values {
     }
 }
 
-/// The objects in what helm renders, also those inside a `List`, which helm makes one by one.
+/// Returns the objects in rendered manifests, including the items of a `List`, which helm creates one by one.
 ///
 /// # Errors
-/// Where that is no YAML.
+/// If the text is not YAML.
 pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
-    let objects: Vec<Value> = serde_saphyr::from_multiple(rendered).context("it is no YAML")?;
+    let objects: Vec<Value> = serde_saphyr::from_multiple(rendered).context("not YAML")?;
     Ok(objects.into_iter().filter(|object| !object.is_null()).flat_map(flat).collect())
 }
 
-/// An object, or those of a list; of a `ConfigMapList` the items need not name their kind.
+/// Returns an object, or the items of a list. The items of, say, a `ConfigMapList` need not have a kind.
 fn flat(object: Value) -> Vec<Value> {
     let kind = object["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
     let (api_version, mut object) = (object["apiVersion"].clone(), object);
@@ -91,19 +91,19 @@ fn flat(object: Value) -> Vec<Value> {
     }
 }
 
-/// The tests that `helm test` ran, as its standard output names them: a block for each, or `TEST SUITE: None`.
+/// Returns the tests that `helm test` ran, from its standard output: a block for each, or `TEST SUITE: None`.
 pub fn tests_run(output: &str) -> Vec<&str> {
-    // What follows is the tests' own words, and the chart's.
+    // These sections contain output of the tests and text from the chart.
     let rest = ["\nPOD LOGS:", "\nNOTES:"].iter().filter_map(|heading| output.find(heading)).min();
     let blocks = rest.map_or(output, |rest| &output[..rest]);
     let suites = blocks.lines().filter_map(|line| line.strip_prefix("TEST SUITE:"));
     suites.map(str::trim).filter(|suite| *suite != "None").collect()
 }
 
-/// A chart's own values, with those of its dependencies under the names that it gives them.
+/// Returns a chart's default values, with those of its dependencies under the names or aliases that it gives them.
 ///
 /// # Errors
-/// Where helm can't read the chart.
+/// If helm can't read the chart.
 pub async fn defaults(launcher: &Launcher, tool: &Tool, chart: &Path) -> anyhow::Result<Value> {
     let mut values = show(launcher, tool, "values", chart).await?;
     let Ok(dependencies) = std::fs::read_dir(chart.join("charts")) else { return Ok(values) };
@@ -121,21 +121,21 @@ pub async fn defaults(launcher: &Launcher, tool: &Tool, chart: &Path) -> anyhow:
     Ok(values)
 }
 
-/// `helm show WHAT` of a chart.
+/// Returns the output of `helm show WHAT` for a chart.
 async fn show(launcher: &Launcher, tool: &Tool, what: &str, chart: &Path) -> anyhow::Result<Value> {
     let text = launcher.cmd(&tool.path).args(["show", what]).arg(chart).timeout(TIMEOUT).run().await?;
     let value: Value = serde_saphyr::from_str(&text).with_context(|| format!("the {what} of {}", chart.display()))?;
     Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
 }
 
-/// What a chart calls a dependency: its aliases, if it has any.
+/// Returns the names of a dependency in a chart: its aliases, if it has any.
 fn names_of<'a>(chart: &'a Value, dependency: &'a str) -> Vec<&'a str> {
     let listed = chart["dependencies"].as_array().into_iter().flatten().filter(|one| one["name"] == dependency);
     let names: Vec<_> = listed.map(|one| one["alias"].as_str().unwrap_or(dependency)).collect();
     if names.is_empty() { vec![dependency] } else { names }
 }
 
-/// Adds defaults to values wherever these have nothing of their own.
+/// Adds defaults to values that are not set.
 fn beneath(values: &mut Value, defaults: &Value) {
     match (values, defaults) {
         (Value::Object(values), Value::Object(defaults)) => {
@@ -148,57 +148,57 @@ fn beneath(values: &mut Value, defaults: &Value) {
     }
 }
 
-/// `helm lint` of a chart with its own values, or with a values file on top.
+/// Returns `helm lint` for a chart with its default values, or with a values file on top.
 pub fn lint(launcher: &Launcher, tool: &Tool, chart: &Path, values: Option<&Path>) -> Cmd {
     let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
     launcher.cmd(&tool.path).args(["lint", "--strict"]).arg(chart).args(values)
 }
 
 impl Helm {
-    /// `helm VERB RELEASE …`
+    /// Returns `helm VERB RELEASE …`.
     pub fn cmd(&self, verb: &str) -> Cmd {
         self.anywhere(verb).arg(&self.release).timeout(TIMEOUT)
     }
 
-    /// `helm VERB …`, without the release.
+    /// Returns `helm VERB …`, without the release.
     fn anywhere(&self, verb: &str) -> Cmd {
         let cmd = self.launcher.cmd(&self.tool.path).arg(verb);
         let cmd = cmd.arg("--kubeconfig").arg(&self.kubeconfig).arg("--kube-context").arg(&self.context);
         cmd.arg("--namespace").arg(&self.namespace)
     }
 
-    /// `helm install` of a chart.
+    /// Returns `helm install` for a chart.
     pub fn install(&self, chart: &Path, values: &Values) -> Cmd {
         self.cmd("install").arg(chart).args(values.args())
     }
 
-    /// `helm upgrade` to a chart and values.
+    /// Returns `helm upgrade` to a chart and values.
     pub fn upgrade(&self, chart: &Path, values: &Values) -> Cmd {
         self.cmd("upgrade").arg(chart).args(values.args())
     }
 
-    /// The release's current revision.
+    /// Returns the release's current revision.
     ///
     /// # Errors
-    /// Where helm fails or says something else.
+    /// If helm fails or prints no revision.
     pub async fn revision(&self) -> anyhow::Result<u64> {
         let status = self.cmd("status").args(["--output", "json"]).run().await?;
         let status: Value = serde_json::from_str(&status)?;
         let version = status.get("version").and_then(Value::as_u64);
-        version.ok_or_else(|| anyhow::anyhow!("helm status of {} names no version", self.release))
+        version.ok_or_else(|| anyhow::anyhow!("helm status of {} contains no version", self.release))
     }
 
-    /// The objects that the release's last revision made: rendered with what the cluster has, which an offline
-    /// `helm template` can't know.
+    /// Returns the objects in the release's last revision, rendered against the cluster; an offline `helm template` may
+    /// differ.
     ///
     /// # Errors
-    /// Where helm fails, or prints what is no YAML.
+    /// If helm fails, or prints something that is not YAML.
     pub async fn made(&self) -> anyhow::Result<Vec<Value>> {
         let manifest = self.anywhere("get").arg("manifest").arg(&self.release).timeout(TIMEOUT).run().await?;
         objects(&manifest).with_context(|| format!("the manifest of release {}", self.release))
     }
 
-    /// The flag that makes a failed upgrade roll back by itself.
+    /// Returns the flag that makes helm roll back a failed upgrade.
     pub fn rollback_on_failure(&self) -> &'static str {
         if self.tool.version.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
     }
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// What a recorded `helm test` printed.
+    /// Returns the output of a recorded `helm test`.
     fn recorded(name: &str) -> String {
         let recordings = include_str!("../../../tests/fixtures/helm-test.jsonl");
         let recorded = recordings.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -227,8 +227,15 @@ mod tests {
         let block = |name: &str| format!("TEST SUITE:     {name}\nPhase:          Succeeded\n");
         assert_eq!(tests_run(&format!("{head}{}{}", block("a"), block("b"))), ["a", "b"]);
         assert!(tests_run(&format!("{head}TEST SUITE: None\n")).is_empty());
-        assert!(tests_run(&format!("{head}TEST SUITE: None\nNOTES:\n{}", block("a"))).is_empty(), "the chart says so");
-        assert_eq!(tests_run(&format!("{head}{}\nPOD LOGS: a\n{}", block("a"), block("b"))), ["a"], "a log says so");
+        assert!(
+            tests_run(&format!("{head}TEST SUITE: None\nNOTES:\n{}", block("a"))).is_empty(),
+            "these are the chart's notes"
+        );
+        assert_eq!(
+            tests_run(&format!("{head}{}\nPOD LOGS: a\n{}", block("a"), block("b"))),
+            ["a"],
+            "this is a pod's log"
+        );
     }
 
     #[test]
@@ -238,7 +245,7 @@ mod tests {
         ] });
         assert_eq!(names_of(&chart, "web"), ["api", "site"]);
         assert_eq!(names_of(&chart, "db"), ["db"]);
-        assert_eq!(names_of(&chart, "vendored"), ["vendored"], "not listed, and loaded all the same");
+        assert_eq!(names_of(&chart, "vendored"), ["vendored"], "not listed, but loaded");
     }
 
     #[test]

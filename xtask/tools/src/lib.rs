@@ -1,7 +1,7 @@
-//! The tools that the harness drives: found on the machine if their version fits, else downloaded in the pinned version and
-//! checked against the committed hashes; helm's command lines.
+//! The tools that the harness uses: found on PATH if their version is supported, otherwise downloaded in the pinned version
+//! and checked against the committed digests; helm's command lines.
 //!
-//! It knows versions, hashes and how helm and docker are called. It must not know suites or clusters.
+//! It knows versions, digests and how helm and docker are called. It must not know suites or clusters.
 
 mod cache;
 mod docker;
@@ -28,16 +28,16 @@ pub use version::{Version, accepted};
 pub enum Name {
     /// Installs the chart.
     Helm,
-    /// For a person at a cluster, and for the plain sequence of the benchmark.
+    /// For users, and for the baseline of the benchmark.
     Kubectl,
-    /// Creates a cluster in Docker.
+    /// Creates clusters in Docker.
     Kind,
-    /// Runs kind's nodes, pulls and saves images; never fetched.
+    /// Runs kind's nodes, and pulls and saves images. Never fetched.
     Docker,
 }
 
 impl Name {
-    /// As the command is called.
+    /// Returns the name of the command.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Helm => "helm",
@@ -47,7 +47,7 @@ impl Name {
         }
     }
 
-    /// What makes the tool say its version.
+    /// Returns the arguments that make the tool print its version.
     fn version_args(self) -> &'static [&'static str] {
         match self {
             Self::Helm => &["version", "--short"],
@@ -64,14 +64,14 @@ impl fmt::Display for Name {
     }
 }
 
-/// Where a tool was found.
+/// Where a tool comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// On the machine.
+    /// On PATH.
     Path,
     /// Fetched by an earlier run.
     Cache,
-    /// Fetched now, from here.
+    /// Fetched by this run, from this source.
     Fetched(String),
 }
 
@@ -85,32 +85,32 @@ impl fmt::Display for Source {
     }
 }
 
-/// A tool that can be used.
+/// A usable tool.
 #[derive(Debug, Clone)]
 pub struct Tool {
-    /// Which.
+    /// Its name.
     pub name: Name,
     /// The executable.
     pub path: PathBuf,
     /// Its version.
     pub version: Version,
-    /// Where it was found.
+    /// Where it comes from.
     pub source: Source,
 }
 
-/// A tool that can't be had: what was tried, and what to do.
+/// A tool that is not available: what was tried, and what to do.
 #[derive(Debug)]
 pub struct Missing {
-    /// Which.
+    /// Its name.
     pub name: Name,
-    /// What was tried, each with why it did not work.
+    /// Every source that was tried, with why it failed.
     pub tried: Vec<String>,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, tried } = self;
-        write!(f, "{name} can't be had: {}; install {name} {} on PATH", tried.join("; "), accepted(*name).words)
+        write!(f, "{name} is not available: {}; install {name} {} on PATH", tried.join("; "), accepted(*name).words)
     }
 }
 

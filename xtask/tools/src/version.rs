@@ -1,4 +1,4 @@
-//! Versions of tools, and which of those found on a machine are good enough.
+//! Versions of tools, and which versions are supported.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,15 +7,15 @@ use serde::Deserialize;
 
 use super::Name;
 
-/// A version without its suffixes.
+/// A version without suffixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Version {
-    /// Changes what is promised.
+    /// Incompatible changes.
     pub major: u32,
-    /// Adds to it.
+    /// New features.
     pub minor: u32,
-    /// Mends it.
+    /// Bug fixes.
     pub patch: u32,
 }
 
@@ -35,7 +35,7 @@ impl FromStr for Version {
         });
         match numbers.collect::<Option<Vec<_>>>().as_deref() {
             Some([major, minor, patch]) => Ok(Self { major: *major, minor: *minor, patch: *patch }),
-            _ => Err(format!("{text:?} is no version such as v1.2.3")),
+            _ => Err(format!("{text:?} is not a version such as v1.2.3")),
         }
     }
 }
@@ -48,13 +48,13 @@ impl TryFrom<String> for Version {
     }
 }
 
-/// The first version in what a tool says about itself: `kind v0.32.0 go1.27.2 linux/amd64`,
-/// `v4.1.4+g05fa379`, `"gitVersion": "v1.34.5-eks"`.
-pub fn find(said: &str) -> Option<Version> {
-    said.split(|c: char| c.is_whitespace() || c == '"').find_map(|word| word.parse().ok())
+/// Returns the first version in a tool's output: `kind v0.32.0 go1.27.2 linux/amd64`, `v4.1.4+g05fa379`,
+/// `"gitVersion": "v1.34.5-eks"`.
+pub fn find(output: &str) -> Option<Version> {
+    output.split(|c: char| c.is_whitespace() || c == '"').find_map(|word| word.parse().ok())
 }
 
-/// The versions that the harness works with, in words and as a check.
+/// A range of supported versions, for messages and as a check.
 pub struct Range {
     /// `3.14 or newer`.
     pub words: &'static str,
@@ -63,18 +63,18 @@ pub struct Range {
 }
 
 impl Range {
-    /// Whether a version is among them.
+    /// Returns whether a version is in the range.
     pub fn has(&self, version: Version) -> bool {
         (version.major, version.minor) >= self.least && version.major < self.below
     }
 }
 
-/// The versions of a tool that the harness works with.
+/// Returns the supported versions of a tool.
 pub fn accepted(name: Name) -> Range {
     match name {
         // The pinned node image was published with this version: an older kind may not know its layout.
         Name::Kind => Range { words: "0.33 or newer", least: (0, 33), below: 1 },
-        // `--take-ownership` and the like are not used: 3.14 is the first with all flags that are.
+        // 3.14 is the first version with all flags in use; `--take-ownership` and other newer ones are not used.
         Name::Helm => Range { words: "3.14 or newer, or 4", least: (3, 14), below: 5 },
         // kubectl supports servers within one minor version of its own; the clusters created here run 1.36.
         Name::Kubectl => Range { words: "1.35 or newer", least: (1, 35), below: 2 },
@@ -86,12 +86,12 @@ pub fn accepted(name: Name) -> Range {
 mod tests {
     use super::*;
 
-    fn found(said: &str) -> String {
-        find(said).map_or_else(|| "none".to_owned(), |version| version.to_string())
+    fn found(output: &str) -> String {
+        find(output).map_or_else(|| "none".to_owned(), |version| version.to_string())
     }
 
     #[test]
-    fn versions_are_found_in_what_tools_say() {
+    fn versions_are_found_in_the_output_of_tools() {
         assert_eq!(found("kind v0.33.0 go1.27.2 linux/amd64\n"), "0.33.0");
         assert_eq!(found("v4.1.4+g05fa379\n"), "4.1.4");
         assert_eq!(found("{\"clientVersion\": {\"gitVersion\": \"v1.32.4-dispatcher\"}}"), "1.32.4");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_take_what_works() {
+    fn ranges_contain_the_supported_versions() {
         let fits = |name, version: &str| accepted(name).has(version.parse().unwrap());
         assert!(fits(Name::Helm, "3.14.0") && fits(Name::Helm, "4.3.1"));
         assert!(!fits(Name::Helm, "3.13.3") && !fits(Name::Helm, "5.0.0"));

@@ -1,5 +1,5 @@
-//! Loads images into kind's nodes: early, while the cluster is still being created, as soon as the nodes' container
-//! runtime answers; and again afterwards where that failed.
+//! Loads images into kind's nodes: early, as soon as the nodes' container runtime responds, while the cluster is still
+//! being created; and again afterwards if that failed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use images::Archive;
 use process::{Cmd, Launcher};
 use tools::{Docker, Tool};
 
-/// How often a node is asked whether its runtime answers; nothing announces it.
+/// How often the nodes' runtimes are polled; there is no notification.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// One question to a node.
+/// The time limit of a request to a node.
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
-/// One archive.
+/// The time limit for one archive.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Loads into one cluster.
+/// Loads images into one cluster.
 pub struct Loader<'a> {
     pub launcher: &'a Launcher,
     pub kind: &'a Tool,
@@ -28,8 +28,8 @@ pub struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Loads all archives, early if it can be. Once the cluster is complete, each of its nodes is asked; where one lacks
-    /// an image, or came late, all is loaded again.
+    /// Loads all archives, early if possible. Once the cluster is complete, its nodes are checked; if one lacks an image,
+    /// or appeared late, all archives are loaded again.
     pub async fn load(&self, creation: &Creation, archives: &[Archive]) -> anyhow::Result<Loaded> {
         let early = match self.early_nodes(creation).await? {
             Some(nodes) => self.load_into(&nodes, archives).await.map(Some),
@@ -45,20 +45,20 @@ impl Loader<'_> {
             Ok(Some(loaded)) => return Ok(loaded),
             Ok(None) => {}
             Err(error) => {
-                let what = "loading images early failed, again now that the cluster is there";
+                let what = "loading images early failed, trying again now that the cluster exists";
                 self.launcher.note(format!("{what}: {error:#}"));
             }
         }
         self.load_into(&nodes, archives).await
     }
 
-    /// Loads all archives into a cluster that is complete.
+    /// Loads all archives into a complete cluster.
     pub async fn load_now(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
         self.load_into(&self.nodes().await?, archives).await
     }
 
-    /// The nodes, once the container runtime of each answers; none if the cluster was complete first. Bounded by
-    /// the creation itself.
+    /// Returns the nodes once the container runtime of each responds; none if the cluster was complete first. The creation's
+    /// time limit applies.
     async fn early_nodes(&self, creation: &Creation) -> anyhow::Result<Option<Vec<String>>> {
         loop {
             match creation.now() {
@@ -67,7 +67,7 @@ impl Loader<'_> {
                 CreationState::Absent => {}
                 CreationState::Creating => {
                     let nodes = self.nodes().await.unwrap_or_default();
-                    if !nodes.is_empty() && self.all_answer(&nodes).await {
+                    if !nodes.is_empty() && self.all_respond(&nodes).await {
                         return Ok(Some(nodes));
                     }
                 }
@@ -82,17 +82,17 @@ impl Loader<'_> {
     async fn nodes(&self) -> anyhow::Result<Vec<String>> {
         let cmd = self.launcher.cmd(&self.kind.path).args(["get", "nodes", "--name", self.name]);
         let listed = cmd.timeout(ASK_TIMEOUT).run().await?;
-        // With several control planes kind lists what balances between them, too; it runs no pods.
+        // With several control planes, kind also lists their load balancer, which runs no pods.
         let is_node = |name: &&str| !name.is_empty() && !name.ends_with("-external-load-balancer");
         Ok(listed.lines().map(str::trim).filter(is_node).map(str::to_owned).collect())
     }
 
-    async fn all_answer(&self, nodes: &[String]) -> bool {
-        let asked = futures::future::join_all(nodes.iter().map(|node| self.images_on(node))).await;
-        asked.iter().all(Result::is_ok)
+    async fn all_respond(&self, nodes: &[String]) -> bool {
+        let responses = futures::future::join_all(nodes.iter().map(|node| self.images_on(node))).await;
+        responses.iter().all(Result::is_ok)
     }
 
-    /// What the node's container runtime has.
+    /// Returns the images in the node's container runtime.
     async fn images_on(&self, node: &str) -> anyhow::Result<BTreeSet<String>> {
         let listed = self.docker_cmd(&["exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).run().await?;
         Ok(listed.lines().map(str::to_owned).collect())
@@ -102,7 +102,7 @@ impl Loader<'_> {
         self.launcher.cmd(&self.docker.tool.path).args(args).timeout(ASK_TIMEOUT)
     }
 
-    /// Loads every archive, and looks on every node whether its images have arrived.
+    /// Loads every archive, and checks on every node that its images have arrived.
     async fn load_into(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<Loaded> {
         for archive in archives {
             let cmd = self.launcher.cmd(&self.kind.path).args(["load", "image-archive"]);
@@ -117,13 +117,13 @@ impl Loader<'_> {
         Ok(Loaded::on_nodes(archives))
     }
 
-    /// Whether every node has what the archives hold.
+    /// Checks that every node has the images of the archives.
     async fn check(&self, nodes: &[String], archives: &[Archive]) -> anyhow::Result<()> {
         for node in nodes {
             let found = self.images_on(node).await?;
             let mut references = archives.iter().flat_map(|archive| &archive.references);
             if let Some(image) = references.find(|image| !found.contains(&image.canonical())) {
-                bail!("{image} was loaded without an error, but {node} does not have it");
+                bail!("{image} was loaded without an error, but is missing on {node}");
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A cluster of kind's: created with a kubeconfig of its own, never the user's.
+//! A kind cluster, created with its own kubeconfig, never the user's.
 
 mod load;
 
@@ -18,32 +18,32 @@ use images::Archive;
 use process::{Cmd, CommandError, Launcher};
 use tools::{Docker, Tool};
 
-/// What the names of all clusters of ours begin with.
+/// The prefix of the names of all clusters that runs create.
 pub const PREFIX: &str = "chartproof-";
-/// kind pulls the node image itself where Docker does not have it.
+/// Long, because kind pulls the node image if Docker does not have it.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(600);
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(120);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(120);
-/// A node that Docker was still starting when `kind create` was stopped can appear after a delete.
+/// More than one: a node that Docker was still starting when `kind create` was stopped can appear after a deletion.
 const DELETE_ATTEMPTS: u32 = 3;
 
-/// What a cluster of kind's is made with.
+/// The options for a kind cluster.
 pub struct Options {
-    /// kind itself.
+    /// The kind executable.
     pub kind: Tool,
-    /// The Docker that its nodes run in.
+    /// The Docker that runs its nodes.
     pub docker: Docker,
     /// The node image, by digest.
     pub node_image: String,
-    /// A configuration of the user's own.
+    /// The user's configuration file, if any.
     pub config: Option<PathBuf>,
-    /// Names the cluster.
+    /// The run's ID, part of the cluster's name.
     pub run_id: String,
-    /// Where its kubeconfig goes.
+    /// The folder for its kubeconfig.
     pub run_dir: PathBuf,
 }
 
-/// A cluster of kind's, from its plan to its end.
+/// A kind cluster, from plan to deletion.
 pub struct Kind {
     launcher: Launcher,
     options: Options,
@@ -52,12 +52,12 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// A plan; nothing is created.
+    /// Returns a planned cluster; nothing is created.
     pub fn new(launcher: Launcher, options: Options, lease: Arc<Lease>) -> Self {
         Self { launcher, options, lease, creation: Creation::new() }
     }
 
-    /// The cluster's name, which is also its nodes' prefix.
+    /// Returns the cluster's name, which is also the prefix of its nodes' names.
     pub fn cluster_name(&self) -> String {
         format!("{PREFIX}{}", self.options.run_id)
     }
@@ -79,11 +79,10 @@ impl Kind {
         &self.lease
     }
 
-    /// Creates the cluster, without waiting for its node to be ready: who needs that watches for it.
+    /// Creates the cluster, without waiting until its nodes are ready: cases that need that wait for it.
     ///
     /// # Errors
-    /// With kind's last words and what to do about them. The nodes are kept for their logs until
-    /// [`Kind::delete`].
+    /// With kind's last output and advice. The nodes are kept for their logs until [`Kind::delete`].
     pub async fn create(&self) -> anyhow::Result<Access> {
         self.lease.hold(self.resource())?;
         self.creation.set(CreationState::Creating);
@@ -106,20 +105,20 @@ impl Kind {
         Ok(access)
     }
 
-    /// Loads archives into all nodes, as soon as these take them.
+    /// Loads archives into all nodes, as soon as these accept them.
     ///
     /// # Errors
-    /// Where the cluster was not created, or an archive can't be loaded even once it was.
+    /// If the cluster was not created, or an archive can't be loaded into the complete cluster.
     pub async fn load_images(&self, archives: &[Archive]) -> anyhow::Result<Loaded> {
         let Options { kind, docker, .. } = &self.options;
         let loader = Loader { launcher: &self.launcher, kind, docker, name: &self.cluster_name() };
         loader.load(&self.creation, archives).await
     }
 
-    /// Has kind collect the logs of all nodes.
+    /// Exports the logs of all nodes with kind.
     ///
     /// # Errors
-    /// Where kind can't, with its words.
+    /// If kind fails, with its output.
     pub async fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
         if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return Ok(());
@@ -129,10 +128,10 @@ impl Kind {
         Ok(())
     }
 
-    /// Deletes the cluster, and asks kind whether it is gone.
+    /// Deletes the cluster, and checks that it is gone.
     ///
     /// # Errors
-    /// Where it is still there, with the command that deletes it.
+    /// If it still exists, with the command that deletes it.
     pub async fn delete(&self) -> anyhow::Result<()> {
         if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return Ok(());
@@ -140,7 +139,7 @@ impl Kind {
         let kubeconfig = self.access().kubeconfig;
         let launcher = self.launcher.stopped_by(CancellationToken::new());
         let deleted = delete(&launcher, &self.options.kind, &self.cluster_name(), &kubeconfig).await;
-        // Also where it failed: it was tried often enough, and the lease tells the next run.
+        // Also after a failure: it was tried often enough, and the lease leaves it to the next run.
         self.creation.set(CreationState::Ended);
         deleted?;
         self.lease.release(&self.resource())
@@ -171,23 +170,23 @@ impl Kind {
         self.launcher.cmd(&self.options.kind.path).args(args)
     }
 
-    /// A command that has to work after the run was interrupted, too.
+    /// Returns a command that must also work after the run was interrupted.
     fn last(&self, args: &[&str]) -> Cmd {
         self.launcher.stopped_by(CancellationToken::new()).cmd(&self.options.kind.path).args(args)
     }
 }
 
 impl Drop for Kind {
-    /// The last resort, for a panic on the way to the orderly end: deletes what is still there.
+    /// A last resort after a panic: deletes the cluster if the run did not.
     fn drop(&mut self) {
         if matches!(self.creation.now(), CreationState::Absent | CreationState::Ended) {
             return;
         }
         let name = self.cluster_name();
-        console::err(format_args!("deleting the kind cluster {name}, which the run did not get to"));
+        console::err(format_args!("deleting the kind cluster {name}, which the run did not delete"));
         let (launcher, kind) = (self.launcher.stopped_by(CancellationToken::new()), self.options.kind.clone());
         let kubeconfig = self.access().kubeconfig;
-        // A thread of its own: a runtime can't be started within another.
+        // In a separate thread: a runtime can't be started within another.
         let deleted = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(delete(&launcher, &kind, &name, &kubeconfig))
@@ -195,20 +194,20 @@ impl Drop for Kind {
         match deleted.join() {
             Ok(Ok(())) => drop(self.lease.release(&self.resource())),
             Ok(Err(error)) => console::err(format_args!("{error:#}")),
-            Err(_) => console::err("deleting it failed, too"),
+            Err(_) => console::err("deleting the kind cluster panicked"),
         }
     }
 }
 
-/// The node that runs the API server of a cluster of kind's.
+/// Returns the node that runs the API server of a kind cluster.
 pub(super) fn control_plane(cluster: &str) -> String {
     format!("{cluster}-control-plane")
 }
 
-/// Deletes a cluster of kind's, and asks whether it is gone. One that was never there counts as gone.
+/// Deletes a kind cluster, and checks that it is gone. A cluster that never existed counts as gone.
 ///
 /// # Errors
-/// Where it is still there, with the command that deletes it.
+/// If it still exists, with the command that deletes it.
 pub async fn delete(launcher: &Launcher, kind: &Tool, name: &str, kubeconfig: &Path) -> anyhow::Result<()> {
     let mut last = String::new();
     for _ in 0..DELETE_ATTEMPTS {
@@ -225,16 +224,16 @@ pub async fn delete(launcher: &Launcher, kind: &Tool, name: &str, kubeconfig: &P
     bail!("the kind cluster {name} is left behind; delete it with `kind delete cluster --name {name}`\n{last}")
 }
 
-/// The names of all of kind's clusters, ours and others'.
+/// Returns the names of all kind clusters, ours and others'.
 ///
 /// # Errors
-/// Where kind or Docker does not answer.
+/// If kind or Docker does not respond.
 pub async fn clusters(launcher: &Launcher, kind: &Tool) -> Result<Vec<String>, CommandError> {
     let listed = launcher.cmd(&kind.path).args(["get", "clusters"]).run().await?;
     Ok(listed.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
-/// A command's error with what to do about it in front.
+/// Prepends advice to a command's error.
 fn advised(error: CommandError) -> anyhow::Error {
     match hints::of(&error.tail) {
         "" => error.into(),
@@ -242,7 +241,7 @@ fn advised(error: CommandError) -> anyhow::Error {
     }
 }
 
-/// Makes a file its owner's alone.
+/// Makes a file accessible to its owner only.
 pub(super) fn restrict(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))

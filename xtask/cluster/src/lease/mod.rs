@@ -1,5 +1,5 @@
-//! Leases: who created a cluster or a namespace, so that what a killed run left behind can be told from what a
-//! living one needs. A run renews its leases as long as it lives: see [`Lease::keep_renewed`].
+//! Leases record who created a cluster or a namespace, which distinguishes what a killed run left behind from what a
+//! live run needs. A run renews its leases as long as it lives: see [`Lease::keep_renewed`].
 
 mod owner;
 
@@ -15,21 +15,21 @@ use serde::{Deserialize, Serialize};
 
 pub use owner::{Owner, is_running};
 
-/// After this long without a renewal, a lease of another host or container is void. Its clock may differ from ours by
-/// some minutes.
+/// A lease of another host or container expires after this time without a renewal. Its clock may differ from ours by a
+/// few minutes.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
-/// How often a living run renews its leases.
+/// How often a live run renews its leases.
 pub const RENEWED_EVERY: Duration = Duration::from_secs(60);
 
 /// Something that a run created and has to delete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
-    /// A cluster of kind's, by name.
+    /// A kind cluster, by name.
     KindCluster(String),
-    /// The folder of an embedded cluster, whose process dies with its run.
+    /// The folder of an embedded cluster, whose process ends with its run.
     EmbeddedCluster(PathBuf),
-    /// The namespaces of the run on a cluster that was there before, found by their label.
+    /// The namespaces of the run on an existing cluster, found by their label.
     Namespaces {
         /// The run's copy of the kubeconfig.
         kubeconfig: PathBuf,
@@ -38,49 +38,49 @@ pub enum Resource {
     },
 }
 
-/// Something outside of a run's own namespaces that a fault changed, and that is undone whatever becomes of its case.
+/// A change outside of the run's own namespaces, made by a fault and undone however its case ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// A node of a kind cluster is stopped: the container of this name.
+    /// A stopped node of a kind cluster: the container with this name.
     NodeStopped(String),
 }
 
-/// What is written down of a run.
+/// The record of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRecord {
-    /// Names the run.
+    /// The run's ID.
     pub run_id: String,
-    /// Where its evidence is.
+    /// The folder with its evidence.
     pub run_dir: PathBuf,
-    /// The process that is to clean up.
+    /// The process that is responsible for the clean-up.
     pub owner: Owner,
-    /// When another host, or another container of this one, may clean up instead.
+    /// When another host, or another container on this host, may clean up instead.
     pub expires: DateTime<Utc>,
-    /// Left behind on purpose: swept only when asked for.
+    /// Whether it was kept on purpose: it is swept only on request.
     #[serde(default)]
     pub kept: bool,
-    /// What is to be deleted.
+    /// The resources to delete.
     #[serde(default)]
     pub resources: Vec<Resource>,
-    /// What is to be undone before, the last first.
+    /// The changes to undo before that, the last first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
 
-/// Whether a run still needs what it holds.
+/// Whether a run still needs its resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its process runs; where that can't be seen from here, it was renewed lately.
+    /// Its process is running, or, if that can't be seen from here, it was renewed recently.
     Held,
-    /// It was left behind on purpose.
+    /// It was kept on purpose.
     Kept,
-    /// Nobody is going to clean up.
+    /// Nothing is going to clean up.
     Abandoned,
 }
 
 impl LeaseRecord {
-    /// A run of this process that holds nothing yet.
+    /// Returns the record of a run in this process that has no resources yet.
     pub fn of_this_process(run_id: &str, run_dir: &Path) -> Self {
         Self {
             run_id: run_id.to_owned(),
@@ -93,12 +93,12 @@ impl LeaseRecord {
         }
     }
 
-    /// Whether there is nothing to clean up after it.
+    /// Returns whether there is nothing to clean up.
     fn is_empty(&self) -> bool {
         self.resources.is_empty() && self.changes.is_empty()
     }
 
-    /// Forgets a resource that is gone; a cluster takes with it what was changed about its nodes.
+    /// Removes a resource that is gone. The changes to a cluster's nodes are gone with the cluster.
     pub fn forget(&mut self, resource: &Resource) {
         self.resources.retain(|held| held != resource);
         if matches!(resource, Resource::KindCluster(_)) {
@@ -106,13 +106,13 @@ impl LeaseRecord {
         }
     }
 
-    /// Whether what it holds dies with its process, so that keeping it means no more than that the process stays.
+    /// Returns whether its resources end with its process, so that keeping them means that the process stays.
     fn dies_with_its_process(&self) -> bool {
         !self.resources.is_empty() && self.resources.iter().all(|one| matches!(one, Resource::EmbeddedCluster(_)))
     }
 
-    /// Whether the run still needs what it holds, as seen from `here`. A host's name proves nothing: containers of CI
-    /// share it, and have process ids of their own.
+    /// Returns whether the run still needs its resources, as seen from `here`. A host's name proves nothing: CI containers
+    /// share it but have separate process IDs.
     pub fn state(&self, here: &Owner, now: DateTime<Utc>, is_running: impl Fn(&Owner) -> bool) -> State {
         let held = if self.owner.is_beside(here) { is_running(&self.owner) } else { now < self.expires };
         match (held, self.kept && !self.dies_with_its_process()) {
@@ -123,7 +123,7 @@ impl LeaseRecord {
     }
 }
 
-/// The lease of the running run. Its file is there as long as it holds something.
+/// The lease of the current run. Its file exists as long as the run has resources.
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
@@ -131,63 +131,63 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease for a run of this process; nothing is written before it holds something.
+    /// Returns a lease for a run in this process. Nothing is written until it has a resource.
     pub fn new(folder: &Path, run_id: &str, run_dir: &Path) -> Self {
         let record = Mutex::new(LeaseRecord::of_this_process(run_id, run_dir));
         Self { path: folder.join(format!("{run_id}.json")), record }
     }
 
-    /// Holds a resource from now on: call this before it is created.
+    /// Adds a resource. Call this before the resource is created.
     ///
     /// # Errors
-    /// Where the lease can't be written; then nothing should be created.
+    /// If the lease can't be written; then nothing should be created.
     pub fn hold(&self, resource: Resource) -> anyhow::Result<()> {
         self.change(|record| record.resources.push(resource))
     }
 
-    /// Holds a resource no longer: it is gone.
+    /// Removes a resource that is gone.
     ///
     /// # Errors
-    /// Where the lease can't be written.
+    /// If the lease can't be written.
     pub fn release(&self, resource: &Resource) -> anyhow::Result<()> {
         self.change(|record| record.forget(resource))
     }
 
-    /// Whether it holds a resource.
+    /// Returns whether it contains a resource.
     pub fn holds(&self, resource: &Resource) -> bool {
         self.record().resources.contains(resource)
     }
 
-    /// Writes a change down: call this before it is made.
+    /// Adds a change. Call this before the change is made.
     ///
     /// # Errors
-    /// Where the lease can't be written; then nothing should be changed.
+    /// If the lease can't be written; then nothing should be changed.
     pub fn note_change(&self, change: &Change) -> anyhow::Result<()> {
         self.change(|record| record.changes.push(change.clone()))
     }
 
-    /// Strikes a change out: it is undone.
+    /// Removes a change that is undone.
     ///
     /// # Errors
-    /// Where the lease can't be written.
+    /// If the lease can't be written.
     pub fn undone(&self, change: &Change) -> anyhow::Result<()> {
         self.change(|record| record.changes.retain(|made| made != change))
     }
 
-    /// Leaves everything behind on purpose.
+    /// Marks all resources as kept on purpose.
     ///
     /// # Errors
-    /// Where the lease can't be written.
+    /// If the lease can't be written.
     pub fn keep(&self) -> anyhow::Result<()> {
         self.change(|record| record.kept = true)
     }
 
-    /// Whether it was left behind on purpose.
+    /// Returns whether the resources are kept on purpose.
     pub fn is_kept(&self) -> bool {
         self.record().kept
     }
 
-    /// Renews it as long as it is there, by which others see that the run lives; `trouble` gets to know why that fails.
+    /// Renews the lease as long as it exists, which shows others that the run lives. Failures are passed to `trouble`.
     pub fn keep_renewed(self: &Arc<Self>, trouble: impl Fn(&anyhow::Error) + Send + 'static) {
         let lease = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -206,7 +206,7 @@ impl Lease {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whatever is written says at the same time that the run lives.
+    /// Changes the record. Every write also renews the lease.
     fn change(&self, change: impl FnOnce(&mut LeaseRecord)) -> anyhow::Result<()> {
         let mut record = self.record();
         change(&mut record);
@@ -215,21 +215,21 @@ impl Lease {
     }
 }
 
-/// `$XDG_STATE_HOME/chartproof/leases`, else below `~/.local/state`.
+/// Returns `$XDG_STATE_HOME/chartproof/leases`, otherwise the same below `~/.local/state`.
 ///
 /// # Errors
-/// Where neither is set.
+/// If neither `XDG_STATE_HOME` nor `HOME` is set.
 pub fn folder() -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
     Ok(state.context("neither XDG_STATE_HOME nor HOME is set: set one of them")?.join("chartproof/leases"))
 }
 
-/// All leases of a folder, with their files. One that can't be read is left alone: it may be being written by a
-/// newer version.
+/// Returns all leases in a folder, with their files. A lease that can't be read is skipped: it may come from a newer
+/// version.
 ///
 /// # Errors
-/// Where the folder can't be read.
+/// If the folder can't be read.
 pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, LeaseRecord)>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -244,10 +244,10 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<(PathBuf, LeaseRecord)>> {
     Ok(found)
 }
 
-/// Writes a lease whole, or removes it where it holds nothing.
+/// Writes a lease atomically, or removes it if it is empty.
 ///
 /// # Errors
-/// Where the file system refuses.
+/// If the file can't be written or removed.
 pub fn write(path: &Path, record: &LeaseRecord) -> anyhow::Result<()> {
     let written = || -> anyhow::Result<()> {
         if record.is_empty() {

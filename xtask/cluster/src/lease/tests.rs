@@ -1,4 +1,4 @@
-//! Who may clean up after whom.
+//! Tests of which run may clean up after which.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_lease_of_this_host_is_held_as_long_as_its_process_runs() {
     assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Abandoned);
 }
 
-/// Containers of CI with the same host name and no machine id, on one kernel or on two; and systems without `/proc`.
+/// CI containers with the same host name and no machine ID, on one kernel or on two; and systems without `/proc`.
 #[test]
 fn a_lease_whose_process_can_not_be_seen_from_here_is_held_until_it_expires() {
     let container = Owner { pid_namespace: "pid:[2]".to_owned(), ..here() };
@@ -54,11 +54,11 @@ async fn a_lease_is_renewed_as_long_as_it_is_there() {
         }
     };
     tokio::time::timeout(RENEWED_EVERY, renewed).await.unwrap();
-    assert!(2 * RENEWED_EVERY < LIFETIME.to_std().unwrap(), "one that fails costs nothing yet");
+    assert!(2 * RENEWED_EVERY < LIFETIME.to_std().unwrap(), "a single failure is harmless");
 }
 
 #[test]
-fn a_change_is_written_down_until_it_is_undone_or_its_cluster_is_gone() {
+fn a_change_is_recorded_until_it_is_undone_or_its_cluster_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let lease = Lease::new(dir.path(), "ab12", Path::new("/runs/ab12"));
     let (cluster, stopped) = (Resource::KindCluster("one".to_owned()), Change::NodeStopped("one-worker".to_owned()));
@@ -73,14 +73,14 @@ fn a_change_is_written_down_until_it_is_undone_or_its_cluster_is_gone() {
 }
 
 #[test]
-fn a_lease_of_another_host_ends_by_its_expiry_only() {
+fn a_lease_of_another_host_ends_only_when_it_expires() {
     let lease = record(Owner { host: "there".to_owned(), ..here() }, false);
     assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Held);
     assert_eq!(lease.state(&here(), Utc::now() + TimeDelta::hours(2), |_| true), State::Abandoned);
 }
 
 #[test]
-fn what_was_kept_on_purpose_is_not_abandoned() {
+fn kept_resources_are_not_abandoned() {
     let lease = record(here(), true);
     assert_eq!(lease.state(&here(), Utc::now(), |_| true), State::Held);
     assert_eq!(lease.state(&here(), Utc::now(), |_| false), State::Kept);
@@ -94,7 +94,7 @@ fn an_embedded_cluster_is_kept_only_as_long_as_its_process_runs() {
 }
 
 #[test]
-fn this_process_runs_and_one_that_took_its_id_is_another() {
+fn a_process_is_distinguished_from_another_with_the_same_id() {
     let me = Owner::this_process();
     assert!(is_running(&me));
     if cfg!(target_os = "linux") {
@@ -104,7 +104,7 @@ fn this_process_runs_and_one_that_took_its_id_is_another() {
 }
 
 #[test]
-fn the_file_is_there_as_long_as_something_is_held() {
+fn the_file_exists_as_long_as_there_are_resources() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("leases");
     assert_eq!(all(&folder).unwrap(), []);
@@ -122,7 +122,7 @@ fn the_file_is_there_as_long_as_something_is_held() {
 }
 
 #[test]
-fn a_file_that_is_no_lease_is_left_alone() {
+fn a_file_that_is_not_a_lease_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("x.json"), "{").unwrap();
     fs::write(dir.path().join("readme.txt"), "hello").unwrap();

@@ -1,24 +1,24 @@
-//! How long states may last before they are final: shorter on a cluster that a run made for itself, where nothing scales,
-//! attaches or provisions but what the run asked for; a suite may say otherwise.
+//! How long states may last before they are unrecoverable: shorter on a cluster that the run created, where nothing scales,
+//! attaches or provisions unless the run requested it. A suite can set its own limits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a state lasts, or how often it comes, before it is final.
+/// How long a state lasts, or how often it occurs, before it is unrecoverable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
-    /// Since it was first seen, on every cluster.
+    /// The time since it was first seen, on every cluster.
     Seconds(u64),
-    /// Since it was first seen.
+    /// The time since it was first seen.
     Adjustable {
         /// The key in a suite's `[limits_s]`.
         key: &'static str,
-        /// On a cluster of the run's own.
+        /// The default on a cluster that the run created.
         own_s: u64,
-        /// On an existing cluster.
+        /// The default on an existing cluster.
         existing_s: u64,
     },
-    /// The finder counts.
+    /// The number of occurrences, counted by the finder.
     Times(i32),
 }
 
@@ -30,7 +30,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits that a suite chose, by their keys, on an existing cluster or on one of the run's own.
+    /// Returns the limits, with those that a suite sets by key, for an existing cluster or one that the run created.
     pub fn new(existing: bool, chosen_s: BTreeMap<String, u64>) -> Self {
         Self { existing, chosen_s }
     }

@@ -1,4 +1,4 @@
-//! The states that can't recover: a wait that sees one ends at once.
+//! Unrecoverable states: a wait that sees one ends at once.
 
 mod limits;
 mod pods;
@@ -21,18 +21,18 @@ use self::view::View;
 pub use super::node_problem::NodeProblem;
 use super::state::State;
 
-/// A state as it was seen.
+/// A state that was seen on an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
-    /// Whose: `Pod/caesium-0`.
+    /// The object: `Pod/caesium-0`.
     pub object: String,
-    /// The pod that shows why, where that is another object.
+    /// The pod that shows the cause, if that is another object.
     pub pod: Option<String>,
-    /// Which container of the pod.
+    /// The container of the pod.
     pub container: Option<String>,
-    /// One sentence for a tired person.
+    /// One self-contained sentence.
     pub sentence: String,
-    /// Whether something newer gives it another chance: it is not final as long as that lasts, but its time goes on.
+    /// Whether something newer gives it another chance: meanwhile the wait does not end, but the time still counts.
     pub on_hold: bool,
 }
 
@@ -42,70 +42,69 @@ impl Sighting {
     }
 }
 
-/// A kind of state that can't recover.
+/// A kind of unrecoverable state.
 struct Row {
-    /// Names it in the documentation.
+    /// Its name in the documentation.
     name: &'static str,
     /// The kinds of objects that can be in it.
     #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
     object: &'static str,
-    /// By which reason it is told.
+    /// The reason that objects or events report.
     #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
     reason: &'static str,
-    /// When it is final.
+    /// When it is unrecoverable.
     limit: Limit,
-    /// What shows that it is over, or gives it another chance: an event counts only as long as nothing newer contradicts
-    /// it.
+    /// What ends it or gives it another chance: an event counts only as long as nothing newer contradicts it.
     #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
-    taken_back_by: &'static str,
-    /// What begins alike, recovers, and must not end a wait.
+    cleared_by: &'static str,
+    /// A state that begins alike, recovers, and must not end a wait.
     #[cfg_attr(not(test), expect(dead_code, reason = "a column of the documentation, which a test compares"))]
     twin: &'static str,
-    /// Every object that is in this state.
+    /// Finds every object in this state.
     find: fn(&View<'_>) -> Vec<Sighting>,
 }
 
-/// Watches for final states over the time of one wait.
+/// Looks for unrecoverable states during one wait.
 #[derive(Default)]
 pub struct Tracker {
     limits: Limits,
     since: BTreeMap<(usize, String), Instant>,
-    /// The objects of hooks that were there before; none where helm runs no hooks meanwhile.
+    /// The objects of hooks that existed before; none if helm is not running hooks.
     old_hooks: Option<BTreeSet<String>>,
-    /// When helm ended, the last time it did.
+    /// When helm last ended.
     hooks_ended: Option<Instant>,
-    /// The node that is in the way, how long it may be for that reason, and since when it is.
+    /// The node that blocks pods, how long it may do so for that reason, and since when it does.
     node: Option<(String, Duration, Instant)>,
 }
 
 impl Tracker {
-    /// A tracker that has seen nothing yet.
+    /// Returns a tracker that has seen nothing yet.
     pub fn new(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// From now on hooks count as well, those that are new: helm runs them, and would wait out its time-out. Where
-    /// several releases are installed side by side, new since the first.
+    /// From now on, new hooks count as well: helm runs them, and would wait for its full time-out. If several releases are
+    /// installed side by side, hooks are new since the first.
     pub fn begin_hooks(&mut self, state: &State) {
         self.old_hooks.get_or_insert_with(|| view::hooks(state));
     }
 
-    /// helm has ended: a hook that failed is one by now, or will be seen soon.
+    /// Records that helm has ended: a failed hook has been seen already, or will be soon.
     pub fn end_hooks(&mut self) {
         self.hooks_ended = Some(Instant::now());
     }
 
-    /// When helm ended; none where it did not yet.
+    /// Returns when helm ended; none if it has not yet.
     pub fn hooks_ended(&self) -> Option<Instant> {
         self.hooks_ended
     }
 
-    /// A hook that failed since [`Tracker::begin_hooks`].
+    /// Returns a hook that failed since [`Tracker::begin_hooks`].
     pub fn failed_hook(&self, state: &State) -> Option<Sighting> {
         workloads::failed_hooks(&View { state, old_hooks: self.old_hooks.as_ref() }).into_iter().next()
     }
 
-    /// The node that keeps pods from running and that nothing is going to make ready any more.
+    /// Returns the node that blocks pods and has not become ready within its limit.
     pub fn look_at_node(&mut self, trouble: Option<NodeProblem>, now: Instant) -> Option<Sighting> {
         let Some(NodeProblem { object, sentence, final_after: Some(limit) }) = trouble else {
             self.node = None;
@@ -117,7 +116,7 @@ impl Tracker {
         (now.duration_since(since) >= limit).then(|| Sighting::of(object, sentence))
     }
 
-    /// The first state that is final by now.
+    /// Returns the first state that is unrecoverable by now.
     pub fn look(&mut self, state: &State, now: Instant) -> Option<Sighting> {
         let view = View { state, old_hooks: self.old_hooks.as_ref() };
         let mut seen = BTreeMap::new();
@@ -129,7 +128,7 @@ impl Tracker {
                 seen.insert(key, since);
                 let is_over = now.duration_since(since) >= self.limits.lasts(row.limit);
                 if found.is_none() && is_over && !sighting.on_hold {
-                    tracing::debug!(state = row.name, object = sighting.object, "final");
+                    tracing::debug!(state = row.name, object = sighting.object, "unrecoverable");
                     found = Some(sighting);
                 }
             }
@@ -139,7 +138,7 @@ impl Tracker {
     }
 }
 
-/// Why one of these pods, which are no chart's, can't start; none where each may still.
+/// Returns why one of these pods, which belong to no chart, can't start; none if each may still start.
 pub fn cannot_start(pods: &[Pod]) -> Option<String> {
     let pods = pods.iter().map(|pod| (pod.name_any(), pod.clone())).collect();
     let state = State { pods, ..State::default() };
@@ -150,6 +149,6 @@ pub fn cannot_start(pods: &[Pod]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod taken_back_tests;
+mod cleared_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Final states of pods: images, containers, placement, the end of a pod that nothing replaces.
+//! Unrecoverable states of pods: images, containers, scheduling, the failure of a pod that nothing replaces.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::Sighting;
 use super::view::{self, View};
 use crate::objects;
 
-/// The end of a container that is final: it had its chances.
+/// The number of a container's exits after which it is unrecoverable.
 pub const ENDS: i32 = 3;
-/// A container that ran as long as this was up: what ended it is no failure to start, however often it ended before.
+/// A container that ran this long had started: its exit is not a failure to start, however often it exited before.
 const UP: Duration = Duration::from_secs(60);
 
 pub fn image_never_pulled(view: &View<'_>) -> Vec<Sighting> {
@@ -46,32 +46,32 @@ pub fn unschedulable(view: &View<'_>) -> Vec<Sighting> {
     let sight = |pod: &Pod| {
         let condition = objects::condition(pod, "PodScheduled").filter(|condition| condition.status == "False")?;
         let message = condition.message.as_deref().unwrap_or("");
-        // A young node has taints; since 1.35 the scheduler does not say which.
+        // A new node has taints; since 1.35 the scheduler does not name them.
         let passes = ["untolerated taint", "no nodes available", "unbound immediate PersistentVolumeClaims"];
         if condition.reason.as_deref() != Some("Unschedulable") || passes.iter().any(|word| message.contains(word)) {
             return None;
         }
         let object = format!("Pod/{}", pod.name_any());
-        // cluster-autoscaler's words, and Karpenter's.
+        // The reasons of cluster-autoscaler and of Karpenter.
         let autoscaler = view.last_event(pod, "Pod", &["TriggeredScaleUp", "Nominated", "NotTriggerScaleUp"]);
         let refuses = |event: &&Event| view::reason(event) == "NotTriggerScaleUp";
         let refused = autoscaler.filter(refuses).map(|event| format!("; autoscaler: {}", view::message(event)));
         let on_hold = autoscaler.is_some() && refused.is_none();
-        let sentence = format!("{object} fits on no node: {message}{}", refused.unwrap_or_default());
+        let sentence = format!("{object} can't be scheduled: {message}{}", refused.unwrap_or_default());
         Some(Sighting { on_hold, ..Sighting::of(object, sentence) })
     };
     view.pods().filter_map(sight).collect()
 }
 
-/// A pod of the release's that nothing makes again.
+/// A failed pod of the release that nothing recreates.
 pub fn ended(view: &View<'_>) -> Vec<Sighting> {
     let bare = |pod: &&Pod| pod.owner_references().is_empty() && !view::is_hook(*pod);
     let helms = |pod: &&Pod| pod.annotations().contains_key("meta.helm.sh/release-name");
     let sight = |pod: &Pod| {
         let object = format!("Pod/{}", pod.name_any());
-        let sentence = format!("{object} failed, and nothing makes it again: {}", objects::failure(pod)?);
-        let blamed = objects::containers(pod).find(|status| ended_badly(status)).map(|status| status.name.clone());
-        Some(Sighting { container: blamed, ..Sighting::of(object, sentence) })
+        let sentence = format!("{object} failed, and nothing recreates it: {}", objects::failure(pod)?);
+        let failed = objects::containers(pod).find(|status| ended_badly(status)).map(|status| status.name.clone());
+        Some(Sighting { container: failed, ..Sighting::of(object, sentence) })
     };
     view.pods().filter(bare).filter(helms).filter_map(sight).collect()
 }
@@ -81,7 +81,7 @@ fn ended_badly(status: &ContainerStatus) -> bool {
     ended.is_some_and(|ended| ended.exit_code != 0)
 }
 
-/// Pods of jobs may fail: the job counts how often.
+/// Skips pods of jobs, which may fail: the job counts how often.
 fn each_container<'a, I: Iterator<Item = &'a ContainerStatus>>(
     view: &View<'a>,
     containers: fn(&'a Pod) -> I,
@@ -103,9 +103,9 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
         objects::containers(pod).find_map(|status| {
             let waiting = status.state.as_ref()?.waiting.as_ref()?;
             let (reason, message) = cause(waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or(""));
-            let told = if message.is_empty() { reason.to_owned() } else { format!("{reason}, {message}") };
+            let cause = if message.is_empty() { reason.to_owned() } else { format!("{reason}, {message}") };
             let sentence =
-                format!("{object} can't start: container {} with image {}: {told}", status.name, status.image);
+                format!("{object} can't start: container {} with image {}: {cause}", status.name, status.image);
             let container = Some(status.name.clone());
             let on_hold = is_pull(reason) && is_pulling(view, pod, &status.name);
             matches(reason, message).then(|| Sighting { container, on_hold, ..Sighting::of(object.clone(), sentence) })
@@ -114,7 +114,7 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
     view.pods().filter_map(sight).collect()
 }
 
-/// Whether a container's image is being pulled again: its state keeps the last failure until that has ended.
+/// Returns whether a container's image is being pulled again: its state shows the last failure until the pull ends.
 fn is_pulling(view: &View<'_>, pod: &Pod, container: &str) -> bool {
     let field = format!("ontainers{{{container}}}");
     let of_container =
@@ -123,7 +123,7 @@ fn is_pulling(view: &View<'_>, pod: &Pod, container: &str) -> bool {
     last.rfind(|reason| matches!(*reason, "Pulling" | "Pulled" | "Failed" | "BackOff")) == Some("Pulling")
 }
 
-/// A back-off says what it backs off from: that is worth telling, and the same before and after.
+/// Returns the reason and the message of the error behind a back-off, which is the same before and after it.
 fn cause<'a>(reason: &'a str, message: &'a str) -> (&'a str, &'a str) {
     let behind = message.strip_prefix("Back-off pulling image").and_then(|rest| rest.split_once(": ErrImagePull: "));
     behind.map_or((reason, message), |(_, error)| ("ErrImagePull", error))
@@ -133,7 +133,7 @@ fn is_pull(reason: &str) -> bool {
     matches!(reason, "ErrImagePull" | "ImagePullBackOff")
 }
 
-/// Whether the registry answered, and the answer will not change.
+/// Returns whether the registry responded, and the response will not change.
 fn is_definite(message: &str) -> bool {
     let words =
         ["not found", "manifest unknown", "denied", "unauthorized", "no match for platform", "invalid reference"];
@@ -144,7 +144,7 @@ fn is_config_error(reason: &str) -> bool {
     matches!(reason, "CreateContainerConfigError" | "CreateContainerError")
 }
 
-/// A container that is starting again has its chance.
+/// Returns a description if a container has exited too often. A container that is starting again still has a chance.
 fn ended_often(status: &ContainerStatus) -> Option<String> {
     let state = status.state.as_ref()?;
     let backs_off = state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"));
@@ -162,7 +162,7 @@ fn ended_often(status: &ContainerStatus) -> Option<String> {
     Some(format!("container {} ended {} times{how}", status.name, status.restart_count + 1))
 }
 
-/// Whether a container had come up before it ended.
+/// Returns whether a container had started before it exited.
 fn was_up(ended: &ContainerStateTerminated) -> bool {
     let times = ended.finished_at.as_ref().zip(ended.started_at.as_ref());
     let ran_s = times.map(|(finished, started)| finished.0.as_second() - started.0.as_second());

@@ -1,5 +1,5 @@
-//! The one table of final states. Each row has a twin: the same beginning, which recovers and must stay green.
-//! docs/diagnosing.md shows the table; a test keeps both the same.
+//! The table of unrecoverable states. Each row has a twin, which begins alike, recovers and must pass. docs/diagnosing.md
+//! shows the table; a test compares them.
 
 use super::limits::Limit::{self, Seconds, Times};
 use super::{Row, pods, volumes, workloads};
@@ -8,24 +8,24 @@ const fn adjustable(key: &'static str, own_s: u64, existing_s: u64) -> Limit {
     Limit::Adjustable { key, own_s, existing_s }
 }
 
-/// In the order in which a wait believes them: what is nearest to the cause comes first.
+/// In order of precedence: the state closest to the root cause comes first.
 pub const TABLE: [Row; 19] = [
     Row {
         name: "image is never pulled",
         object: "Pod",
         reason: "`ErrImageNeverPull`, `InvalidImageName`",
         limit: Seconds(0),
-        taken_back_by: "another state of the container",
+        cleared_by: "another state of the container",
         twin: "an image that is loaded while its pod is still being scheduled",
         find: pods::image_never_pulled,
     },
     Row {
         name: "image does not exist",
         object: "Pod",
-        reason: "`ErrImagePull`, `ImagePullBackOff`: not found, denied, no such platform",
+        reason: "`ErrImagePull`, `ImagePullBackOff`: not found, denied, no matching platform",
         limit: adjustable("image_missing", 3, 10),
-        taken_back_by: "another state; a newer `Pulling` postpones the end until that pull has ended",
-        twin: "a registry that is overloaded once",
+        cleared_by: "another state; a newer `Pulling` postpones it until that pull has ended",
+        twin: "a registry that is overloaded for a moment",
         find: pods::image_missing,
     },
     Row {
@@ -33,8 +33,8 @@ pub const TABLE: [Row; 19] = [
         object: "Pod",
         reason: "`ErrImagePull`, `ImagePullBackOff`: anything else",
         limit: adjustable("image_pull", 60, 120),
-        taken_back_by: "another state; a newer `Pulling` postpones the end until that pull has ended",
-        twin: "a pull that fails on DNS, and then works",
+        cleared_by: "another state; a newer `Pulling` postpones it until that pull has ended",
+        twin: "a pull that fails on DNS at first",
         find: pods::image_unreachable,
     },
     Row {
@@ -42,8 +42,8 @@ pub const TABLE: [Row; 19] = [
         object: "Pod",
         reason: "`CrashLoopBackOff`, `Error` of an init container",
         limit: Times(pods::ENDS),
-        taken_back_by: "the container running again; a run of a minute or more",
-        twin: "an init container that fails twice, and then works",
+        cleared_by: "the container is running again; it ran for a minute or more",
+        twin: "an init container that fails twice, then succeeds",
         find: pods::init_fails,
     },
     Row {
@@ -51,7 +51,7 @@ pub const TABLE: [Row; 19] = [
         object: "Pod",
         reason: "`CrashLoopBackOff`, `Error`",
         limit: Times(pods::ENDS),
-        taken_back_by: "the container running again; a run of a minute or more",
+        cleared_by: "the container is running again; it ran for a minute or more",
         twin: "two crashes at the start",
         find: pods::crash_loop,
     },
@@ -60,26 +60,26 @@ pub const TABLE: [Row; 19] = [
         object: "Pod",
         reason: "`CreateContainerConfigError`: `runAsNonRoot`",
         limit: Seconds(0),
-        taken_back_by: "another state of the container",
+        cleared_by: "another state of the container",
         twin: "an image whose user is a number other than 0",
         find: pods::config_refused,
     },
     Row {
-        name: "container's configuration names what is not there",
+        name: "container's configuration refers to a missing object",
         object: "Pod",
         reason: "`CreateContainerConfigError`, `CreateContainerError`",
-        // kubelet looks again after 10 to 15 s.
+        // kubelet retries after 10 to 15 s.
         limit: adjustable("container_config", 20, 60),
-        taken_back_by: "another state of the container",
+        cleared_by: "another state of the container",
         twin: "a Secret that is created a moment after its pod",
         find: pods::config_missing,
     },
     Row {
         name: "unschedulable",
         object: "Pod",
-        reason: "`Unschedulable`, and not for a taint, which a young node has",
+        reason: "`Unschedulable`, unless because of a taint, which a new node has",
         limit: adjustable("unschedulable", 15, 120),
-        taken_back_by: "a node; a newer `TriggeredScaleUp` or `Nominated` of an autoscaler postpones the end until its `NotTriggerScaleUp`",
+        cleared_by: "a node; a newer `TriggeredScaleUp` or `Nominated` of an autoscaler postpones it until its `NotTriggerScaleUp`",
         twin: "a node that is not ready yet",
         find: pods::unschedulable,
     },
@@ -88,16 +88,16 @@ pub const TABLE: [Row; 19] = [
         object: "PersistentVolumeClaim",
         reason: "`FailedBinding`; `ProvisioningFailed`: no such class",
         limit: adjustable("claim_class", 5, 15),
-        taken_back_by: "`Bound`; any newer event of the binding or the provisioning",
+        cleared_by: "`Bound`; any newer event of the binding or the provisioning",
         twin: "a claim that waits for its first consumer",
         find: volumes::claim_without_class,
     },
     Row {
-        name: "claim that nobody provisions",
+        name: "claim that is not provisioned",
         object: "PersistentVolumeClaim",
         reason: "`ExternalProvisioning`, `ProvisioningFailed`",
         limit: adjustable("claim_provision", 60, 180),
-        taken_back_by: "`Bound`; a newer `Provisioning` postpones the end until its `ProvisioningFailed`",
+        cleared_by: "`Bound`; a newer `Provisioning` postpones it until its `ProvisioningFailed`",
         twin: "a provisioner that takes a while",
         find: volumes::claim_unprovisioned,
     },
@@ -105,19 +105,19 @@ pub const TABLE: [Row; 19] = [
         name: "volume that can't be attached",
         object: "Pod",
         reason: "`FailedAttachVolume`",
-        // A volume of a node that is gone is detached by force after six minutes.
+        // A volume of a lost node is force-detached after six minutes.
         limit: adjustable("volume_attach", 60, 420),
-        taken_back_by: "a newer `SuccessfulAttachVolume` of the volume; what takes back a mount",
+        cleared_by: "a newer `SuccessfulAttachVolume` of the volume; whatever clears a failed mount",
         twin: "a volume that is still attached to the node of a pod that was killed",
         find: volumes::unattached,
     },
     Row {
         name: "volume that can't be mounted",
         object: "Pod",
-        reason: "`FailedMount`, where no attachment is failing",
+        reason: "`FailedMount`, unless an attachment is failing",
         limit: adjustable("volume_mount", 30, 120),
-        taken_back_by: "a newer event of what comes after mounts (`Pulling`, `Created`, …); `PodReadyToStartContainers`",
-        twin: "a mount that fails, and then works",
+        cleared_by: "a newer event of a step after mounting (`Pulling`, `Created`, …); `PodReadyToStartContainers`",
+        twin: "a mount that fails at first",
         find: volumes::unmounted,
     },
     Row {
@@ -125,8 +125,8 @@ pub const TABLE: [Row; 19] = [
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
         reason: "`FailedCreate`: Pod Security, a webhook's denial",
         limit: adjustable("pods_refused", 3, 10),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
-        twin: "a level of Pod Security that is lowered a moment later",
+        cleared_by: "a newer `SuccessfulCreate`; the wanted number of pods; a change of the spec that is not observed yet",
+        twin: "a Pod Security level that is lowered a moment later",
         find: workloads::refused,
     },
     Row {
@@ -134,8 +134,8 @@ pub const TABLE: [Row; 19] = [
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
         reason: "`FailedCreate`: exceeded quota",
         limit: adjustable("quota", 15, 60),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
-        twin: "an old pod whose share of the quota becomes free as it ends",
+        cleared_by: "a newer `SuccessfulCreate`; the wanted number of pods; a change of the spec that is not observed yet",
+        twin: "an old pod that frees its share of the quota when it ends",
         find: workloads::over_quota,
     },
     Row {
@@ -143,16 +143,16 @@ pub const TABLE: [Row; 19] = [
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
         reason: "`FailedCreate`: anything else",
         limit: adjustable("pods_created", 20, 60),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
+        cleared_by: "a newer `SuccessfulCreate`; the wanted number of pods; a change of the spec that is not observed yet",
         twin: "a ServiceAccount that is created a moment after the workload",
         find: workloads::uncreated,
     },
     Row {
         name: "pod failed",
         object: "Pod",
-        reason: "`Failed` of a pod of the release that has no controller",
+        reason: "`Failed`, for a pod of the release without a controller",
         limit: Seconds(0),
-        taken_back_by: "another Pod under its name",
+        cleared_by: "another Pod with its name",
         twin: "a pod with `restartPolicy: OnFailure` whose container fails once",
         find: pods::ended,
     },
@@ -161,33 +161,33 @@ pub const TABLE: [Row; 19] = [
         object: "Job",
         reason: "`BackoffLimitExceeded`, `DeadlineExceeded`, `PodFailurePolicy`",
         limit: Seconds(0),
-        taken_back_by: "nothing: a failed Job stays so; of a CronJob, its next Job",
-        twin: "a job whose first pod failed",
+        cleared_by: "nothing, for a Job by itself; for a Job of a CronJob, the next Job",
+        twin: "a job whose first pod fails",
         find: workloads::failed_jobs,
     },
     Row {
         name: "hook failed",
         object: "Job, Pod",
-        reason: "as a failed job; `Failed` of a pod that is a hook",
-        // helm says it, too, with more words; a helm that does not is not waited for.
+        reason: "as for a failed job; `Failed`, for a pod that is a hook",
+        // helm reports this as well, but longer; the wait does not depend on it.
         limit: Seconds(3),
-        taken_back_by: "another Job or Pod under its name",
-        twin: "a hook's job whose first pod failed",
+        cleared_by: "another Job or Pod with its name",
+        twin: "a hook's job whose first pod fails",
         find: workloads::failed_hooks,
     },
     Row {
         name: "rollout past its progress deadline",
         object: "Deployment",
         reason: "`ProgressDeadlineExceeded`",
-        // A new rollout keeps the old one's condition until the first progress.
+        // A new rollout keeps the old rollout's condition until its first progress.
         limit: Seconds(2),
-        taken_back_by: "progress: the condition is true again; a change of the spec that is not observed yet",
+        cleared_by: "progress: the condition is true again; a change of the spec that is not observed yet",
         twin: "a rollout that is slow but within its deadline",
         find: workloads::stuck_rollout,
     },
 ];
 
-/// The keys that a suite's `[limits_s]` may have.
+/// Returns the valid keys of a suite's `[limits_s]`.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter_map(|row| match row.limit {
         Limit::Adjustable { key, .. } => Some(key),

@@ -34,7 +34,7 @@ pub(super) fn event(state: &mut State, object: (&str, &str), reason: &str, messa
     state.events.insert(event.name_any(), event);
 }
 
-/// What a wait that lasts so many seconds with this state ends with.
+/// Returns the sentence with which a wait ends after this state has lasted for so many seconds.
 pub(super) fn after(state: &State, seconds: u64) -> Option<String> {
     let mut tracker = Tracker::default();
     let start = Instant::now();
@@ -44,28 +44,28 @@ pub(super) fn after(state: &State, seconds: u64) -> Option<String> {
     tracker.look(state, start + Duration::from_secs(seconds)).map(|sighting| sighting.sentence)
 }
 
-/// An object as it is watched.
+/// Parses an object.
 pub(super) fn object<K: serde::de::DeserializeOwned>(object: Value) -> K {
     serde_json::from_value(object).unwrap()
 }
 
-/// The table as documentation shows it.
+/// Returns the table in the form in which the documentation shows it.
 fn shown() -> String {
     let seconds = |seconds: u64| if seconds == 0 { "at once".to_owned() } else { format!("{seconds} s") };
     let limit = |row: &Row| match row.limit {
         Limit::Seconds(all) => [seconds(all), seconds(all), String::new()],
         Limit::Adjustable { key, own_s, existing_s } => [seconds(own_s), seconds(existing_s), format!("`{key}`")],
-        Limit::Times(times) => [format!("end number {times}"), format!("end number {times}"), String::new()],
+        Limit::Times(times) => [format!("{times} exits"), format!("{times} exits"), String::new()],
     };
     let line = |row: &Row| {
         let cells = [
             vec![row.name.to_owned(), row.object.to_owned(), row.reason.to_owned()],
             limit(row).to_vec(),
-            vec![row.taken_back_by.to_owned(), row.twin.to_owned()],
+            vec![row.cleared_by.to_owned(), row.twin.to_owned()],
         ];
         format!("| {} |\n", cells.concat().join(" | "))
     };
-    let head = "| state | of | told by | final after | on an existing cluster | key in `[limits_s]` | taken back by | its twin, which recovers and is waited for |\n|---|---|---|---|---|---|---|---|\n";
+    let head = "| state | object | reported by | unrecoverable after | on an existing cluster | key in `[limits_s]` | cleared by | its twin, which recovers |\n|---|---|---|---|---|---|---|---|\n";
     std::iter::once(head.to_owned()).chain(TABLE.iter().map(line)).collect()
 }
 
@@ -105,13 +105,13 @@ fn the_third_crash_is_final_two_are_not() {
         after(&container(&crashed, 2), 0).unwrap(),
         "Pod/caesium-0 can't start: container caesium ended 3 times, last with exit code 3 (Error)"
     );
-    assert_eq!(after(&container(&json!({ "running": {} }), 2), 600), None, "it has its chance");
+    assert_eq!(after(&container(&json!({ "running": {} }), 2), 600), None, "it still has a chance");
 }
 
 #[test]
-fn a_configuration_that_can_change_has_twenty_seconds_one_that_can_not_has_none() {
+fn a_configuration_that_can_change_has_twenty_seconds_any_other_has_none() {
     let secret = waiting_for("CreateContainerConfigError", "secret \"none\" not found");
-    assert_eq!(after(&secret, 15), None, "kubelet looks again only now");
+    assert_eq!(after(&secret, 15), None, "kubelet retries only now");
     assert!(after(&secret, 20).unwrap().contains("secret \"none\" not found"));
     let root = waiting_for("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
     assert!(after(&root, 0).is_some());
@@ -124,7 +124,10 @@ fn a_pod_that_fits_nowhere_is_final_one_before_a_node_that_is_not_ready_is_not()
             { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message }] }))
     };
     let big = unschedulable("0/1 nodes are available: 1 Insufficient cpu.");
-    assert_eq!(after(&big, 15).unwrap(), "Pod/caesium-0 fits on no node: 0/1 nodes are available: 1 Insufficient cpu.");
+    assert_eq!(
+        after(&big, 15).unwrap(),
+        "Pod/caesium-0 can't be scheduled: 0/1 nodes are available: 1 Insufficient cpu."
+    );
     for taint in ["untolerated taint(s)", "untolerated taint {node.kubernetes.io/not-ready: }"] {
         let young = unschedulable(&format!("0/1 nodes are available: 1 node(s) had {taint}."));
         assert_eq!(after(&young, 600), None, "{taint}");
@@ -142,7 +145,7 @@ fn a_claim_without_class_is_final_one_that_waits_for_its_consumer_is_not() {
     let message = "no persistent volumes available for this claim and no storage class is set";
     event(&mut state, ("PersistentVolumeClaim", "data"), "FailedBinding", message);
     assert_eq!(after(&state, 3), None);
-    assert_eq!(after(&state, 5).unwrap(), format!("PersistentVolumeClaim/data is never provisioned: {message}"));
+    assert_eq!(after(&state, 5).unwrap(), format!("PersistentVolumeClaim/data is not provisioned: {message}"));
 }
 
 #[test]
@@ -155,10 +158,10 @@ fn pods_that_admission_refuses_are_final_a_late_service_account_is_not() {
     assert_eq!(after(&state, 15), None);
     assert!(after(&state, 20).unwrap().ends_with(late));
     event(&mut state, ("StatefulSet", "caesium"), "SuccessfulCreate", "create Pod caesium-0");
-    assert_eq!(after(&state, 600), None, "it was there in the end");
+    assert_eq!(after(&state, 600), None, "it was created in the end");
     let refused = "pods \"caesium-0\" is forbidden: violates PodSecurity \"restricted:latest\"";
     event(&mut state, ("StatefulSet", "caesium"), "FailedCreate", refused);
-    assert_eq!(after(&state, 3).unwrap(), format!("StatefulSet/caesium may not create its pods: {refused}"));
+    assert_eq!(after(&state, 3).unwrap(), format!("StatefulSet/caesium can't create its pods: {refused}"));
 }
 
 #[test]
@@ -181,20 +184,20 @@ fn a_failed_job_is_final_one_with_a_failed_pod_is_not() {
     assert_eq!(after(&with(json!({ "failed": 1, "active": 1 })), 600), None);
     let failed = json!({ "conditions": [{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
         "message": "Job has reached the specified backoff limit" }] });
-    let told = "Job/j failed: BackoffLimitExceeded, Job has reached the specified backoff limit";
-    assert_eq!(after(&with(failed), 0).unwrap(), told);
+    let expected = "Job/j failed: BackoffLimitExceeded, Job has reached the specified backoff limit";
+    assert_eq!(after(&with(failed), 0).unwrap(), expected);
 }
 
 #[test]
-fn a_crashing_init_container_is_told_as_one() {
+fn a_crashing_init_container_is_reported_as_one() {
     let crash = |restarts: i32| {
         pod(&json!({ "phase": "Pending", "initContainerStatuses": [{ "name": "migrate", "image": "i:1", "imageID": "",
             "ready": false, "restartCount": restarts, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
             "lastState": { "terminated": { "exitCode": 2, "reason": "Error" } } }] }))
     };
     assert_eq!(after(&crash(1), 600), None);
-    let told = "Pod/caesium-0 can't start: init container migrate ended 3 times, last with exit code 2 (Error)";
-    assert_eq!(after(&crash(2), 0).unwrap(), told);
+    let expected = "Pod/caesium-0 can't start: init container migrate ended 3 times, last with exit code 2 (Error)";
+    assert_eq!(after(&crash(2), 0).unwrap(), expected);
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn crashes_of_a_jobs_pod_are_the_jobs_to_count() {
     assert_eq!(after(&state, 600), None);
     let never = waiting_for("ErrImageNeverPull", "");
     state.pods.get_mut("caesium-0").unwrap().status.clone_from(&never.pods["caesium-0"].status);
-    assert!(after(&state, 0).is_some(), "nobody counts these");
+    assert!(after(&state, 0).is_some(), "the job does not count these");
 }
 
 #[test]
@@ -218,8 +221,8 @@ fn a_replica_set_beyond_its_quota_is_final_one_that_waits_for_an_old_pod_is_not(
         state
     };
     assert_eq!(after(&set(1), 10), None);
-    assert!(after(&set(1), 15).unwrap().starts_with("ReplicaSet/web-1 may not create its pods: Error creating"));
-    assert_eq!(after(&set(2), 600), None, "it became free");
+    assert!(after(&set(1), 15).unwrap().starts_with("ReplicaSet/web-1 can't create its pods: Error creating"));
+    assert_eq!(after(&set(2), 600), None, "quota became free");
 }
 
 #[test]
@@ -255,16 +258,17 @@ fn hooks_count_while_helm_runs_them_and_only_those_it_runs() {
                 "message": "Job was active longer than specified deadline" }] } }))
     };
     let mut state = State { jobs: [("old".to_owned(), hook("old"))].into(), ..State::default() };
-    assert_eq!(after(&state, 600), None, "helm runs nothing");
+    assert_eq!(after(&state, 600), None, "helm is not running");
     let mut tracker = Tracker::default();
     tracker.begin_hooks(&state);
-    assert_eq!(tracker.failed_hook(&state), None, "it was there before");
+    assert_eq!(tracker.failed_hook(&state), None, "it existed before");
     state.jobs.insert("migrate".to_owned(), hook("migrate"));
-    let told = "hook Job/migrate (pre-upgrade) failed: DeadlineExceeded, Job was active longer than specified deadline";
-    assert_eq!(tracker.failed_hook(&state).unwrap().sentence, told);
+    let expected =
+        "hook Job/migrate (pre-upgrade) failed: DeadlineExceeded, Job was active longer than specified deadline";
+    assert_eq!(tracker.failed_hook(&state).unwrap().sentence, expected);
     let start = Instant::now();
-    assert_eq!(tracker.look(&state, start), None, "helm says it itself");
-    assert_eq!(tracker.look(&state, start + Duration::from_secs(3)).unwrap().sentence, told);
+    assert_eq!(tracker.look(&state, start), None, "helm reports it itself");
+    assert_eq!(tracker.look(&state, start + Duration::from_secs(3)).unwrap().sentence, expected);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Final states of volumes: claims that are not provisioned, volumes that can't be attached or mounted.
+//! Unrecoverable states of volumes: claims that are not provisioned, volumes that can't be attached or mounted.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::Sighting;
 use super::view::{self, View};
 use crate::objects;
 
-/// What is said of a claim that waits; the last of these counts.
+/// The reasons of events about a pending claim; the last event counts.
 const OF_CLAIMS: [&str; 7] = [
     "FailedBinding",
     "ProvisioningFailed",
@@ -19,7 +19,7 @@ const OF_CLAIMS: [&str; 7] = [
     "Provisioning",
     "ProvisioningSucceeded",
 ];
-/// What kubelet says only once all volumes of a pod are mounted.
+/// The reasons of kubelet's events that occur only once all volumes of a pod are mounted.
 const AFTER_MOUNTS: [&str; 7] =
     ["Pulling", "Pulled", "Created", "Started", "Failed", "BackOff", "FailedCreatePodSandBox"];
 
@@ -33,7 +33,7 @@ pub fn claim_without_class(view: &View<'_>) -> Vec<Sighting> {
 pub fn claim_unprovisioned(view: &View<'_>) -> Vec<Sighting> {
     claims(view, |claim| {
         let last = view.last_event(claim, CLAIM, &OF_CLAIMS)?;
-        // While a provisioner is at work it says so once; that others wait for it is said again and again.
+        // A provisioner emits one event when it starts; those that wait for it emit theirs again and again.
         let provisioner =
             view.last_event(claim, CLAIM, &["Provisioning", "ProvisioningSucceeded", "ProvisioningFailed"]);
         let works = provisioner.is_some_and(|event| view::reason(event) != "ProvisioningFailed");
@@ -52,7 +52,7 @@ fn lacks_class(event: &Event) -> bool {
     view::reason(event) == "ProvisioningFailed" && view::message(event).contains("not found")
 }
 
-/// The pending claims of which `judge` names the event that says why, and whether they have another chance.
+/// Returns the pending claims for which `judge` returns an event with the cause, and whether they have another chance.
 fn claims<'a>(
     view: &View<'a>,
     judge: impl Fn(&'a PersistentVolumeClaim) -> Option<(&'a Event, bool)>,
@@ -60,7 +60,7 @@ fn claims<'a>(
     let sight = |claim: &'a PersistentVolumeClaim| {
         let (last, on_hold) = judge(claim).filter(|_| objects::claim_line(claim) == "Pending")?;
         let object = format!("{CLAIM}/{}", claim.name_any());
-        let sentence = format!("{object} is never provisioned: {}", view::message(last));
+        let sentence = format!("{object} is not provisioned: {}", view::message(last));
         Some(Sighting { on_hold, ..Sighting::of(object, sentence) })
     };
     view.state.claims.values().filter_map(sight).collect()
@@ -72,7 +72,7 @@ pub fn unattached(view: &View<'_>) -> Vec<Sighting> {
 
 pub fn unmounted(view: &View<'_>) -> Vec<Sighting> {
     let sight = |pod| {
-        // kubelet's mount fails, too, as long as a volume is not attached.
+        // The mount also fails while a volume is not attached.
         let is_attached = failing(view, pod, "FailedAttachVolume").is_none();
         cant_start(pod, failing(view, pod, "FailedMount").filter(|_| is_attached)?)
     };
@@ -85,7 +85,7 @@ fn cant_start(pod: &Pod, failed: &Event) -> Option<Sighting> {
         waiting.is_some_and(|w| matches!(w.reason.as_deref(), Some("ContainerCreating" | "PodInitializing")))
     });
     let started = objects::containers(pod).any(|status| status.container_id.is_some());
-    // The sandbox is made once everything is mounted.
+    // The sandbox is created once everything is mounted.
     let mounted = objects::condition(pod, "PodReadyToStartContainers").is_some_and(|ready| ready.status == "True");
     let object = format!("Pod/{}", pod.name_any());
     let sentence =
@@ -93,22 +93,22 @@ fn cant_start(pod: &Pod, failed: &Event) -> Option<Sighting> {
     (creating && !started && !mounted).then(|| Sighting::of(object, sentence))
 }
 
-/// The last failure of this kind that nothing newer contradicts: the volume was not attached since, and nothing was done
-/// that comes after mounts.
+/// Returns the last failure of this kind that nothing newer contradicts: since then, the volume has not been attached, and
+/// no step after mounting has been taken.
 fn failing<'a>(view: &View<'a>, pod: &Pod, reason: &str) -> Option<&'a Event> {
     let mut failing = BTreeMap::new();
     for (at, event) in view.events(pod, "Pod").enumerate() {
         match view::reason(event) {
-            told if told == reason => drop(failing.insert(volume(event), (at, event))),
+            other if other == reason => drop(failing.insert(volume(event), (at, event))),
             "SuccessfulAttachVolume" if reason == "FailedAttachVolume" => drop(failing.remove(&volume(event))),
-            told if AFTER_MOUNTS.contains(&told) => failing.clear(),
+            other if AFTER_MOUNTS.contains(&other) => failing.clear(),
             _ => {}
         }
     }
     failing.into_values().max_by_key(|(at, _)| *at).map(|(_, event)| event)
 }
 
-/// The volume that an event names: `AttachVolume.Attach failed for volume "pvc-1" : …`.
+/// Returns the volume named in an event: `AttachVolume.Attach failed for volume "pvc-1" : …`.
 fn volume(event: &Event) -> &str {
     let after = view::message(event).split_once("volume \"").map(|(_, after)| after);
     after.and_then(|after| after.split('"').next()).unwrap_or_default()

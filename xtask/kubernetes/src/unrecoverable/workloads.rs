@@ -1,4 +1,4 @@
-//! Final states of what makes pods.
+//! Unrecoverable states of workloads.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
@@ -10,15 +10,15 @@ use super::view::{self, View};
 use crate::objects;
 
 pub fn refused(view: &View<'_>) -> Vec<Sighting> {
-    lacking(view, is_refused)
+    lacking_pods(view, is_refused)
 }
 
 pub fn over_quota(view: &View<'_>) -> Vec<Sighting> {
-    lacking(view, is_over_quota)
+    lacking_pods(view, is_over_quota)
 }
 
 pub fn uncreated(view: &View<'_>) -> Vec<Sighting> {
-    lacking(view, |message| !is_refused(message) && !is_over_quota(message))
+    lacking_pods(view, |message| !is_refused(message) && !is_over_quota(message))
 }
 
 fn is_refused(message: &str) -> bool {
@@ -29,8 +29,8 @@ fn is_over_quota(message: &str) -> bool {
     message.contains("exceeded quota")
 }
 
-/// What lacks pods because they can't be created.
-fn lacking(view: &View<'_>, matches: fn(&str) -> bool) -> Vec<Sighting> {
+/// Returns the workloads that lack pods because these can't be created.
+fn lacking_pods(view: &View<'_>, matches: fn(&str) -> bool) -> Vec<Sighting> {
     let state = view.state;
     let sets = state.stateful_sets.values().filter_map(|set| {
         let (spec, status) = (set.spec.as_ref(), set.status.as_ref());
@@ -58,19 +58,19 @@ fn lacking(view: &View<'_>, matches: fn(&str) -> bool) -> Vec<Sighting> {
     sets.chain(replica_sets).chain(daemon_sets).chain(jobs).collect()
 }
 
-/// Whether fewer pods are there than wanted, by a status that is about the current spec: what is said of an earlier spec
-/// says nothing of this one.
+/// Returns whether there are fewer pods than wanted, according to a status for the current spec. A status for an earlier
+/// spec doesn't count.
 fn lacks((there, wanted): (Option<i32>, Option<i32>), (observed, object): (Option<i64>, &impl ResourceExt)) -> bool {
     let is_current = observed.is_none() || observed == object.meta().generation;
     is_current && there.unwrap_or(0) < wanted.unwrap_or(1)
 }
 
 fn uncreatable(view: &View<'_>, owner: &impl ResourceExt, kind: &str, matches: fn(&str) -> bool) -> Option<Sighting> {
-    // Once a pod could be made after all, the refusal is history.
+    // A refusal no longer counts once a pod was created.
     let last = view.last_event(owner, kind, &["FailedCreate", "SuccessfulCreate"])?;
     let message = last.message.as_deref().unwrap_or("");
     let object = format!("{kind}/{}", owner.name_any());
-    let sentence = format!("{object} may not create its pods: {message}");
+    let sentence = format!("{object} can't create its pods: {message}");
     (last.reason.as_deref() == Some("FailedCreate") && matches(message)).then(|| Sighting::of(object, sentence))
 }
 
@@ -79,7 +79,7 @@ pub fn failed_jobs(view: &View<'_>) -> Vec<Sighting> {
     jobs.filter_map(|job| failed_job(view, job, &format!("Job/{} failed", job.name_any()))).collect()
 }
 
-/// Whether its CronJob has made another Job since: that one counts.
+/// Returns whether its CronJob has created another Job since, which counts instead.
 fn was_followed(view: &View<'_>, job: &Job) -> bool {
     let Some(cron) = objects::controller(job, "CronJob") else { return false };
     let made = |job: &Job| job.creation_timestamp().map(|time| time.0);
@@ -95,7 +95,7 @@ pub fn failed_hooks(view: &View<'_>) -> Vec<Sighting> {
     jobs.chain(pods).collect()
 }
 
-/// `hook Job/migrate (pre-install) failed`; none where it is no hook.
+/// Returns `hook Job/migrate (pre-install) failed`; none if it is not a hook.
 fn hook_failed(object: &impl ResourceExt, kind: &str) -> Option<String> {
     let when = object.annotations().get("helm.sh/hook")?;
     Some(format!("hook {kind}/{} ({when}) failed", object.name_any()))
@@ -103,7 +103,7 @@ fn hook_failed(object: &impl ResourceExt, kind: &str) -> Option<String> {
 
 fn failed_job(view: &View<'_>, job: &Job, failed: &str) -> Option<Sighting> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    // The decision comes first, and `Failed` once its pods have ended.
+    // `FailureTarget` is set first, and `Failed` once its pods have ended.
     let decided = |c: &&JobCondition| matches!(c.type_.as_str(), "Failed" | "FailureTarget") && c.status == "True";
     let condition = conditions.iter().find(decided)?;
     let why = [condition.reason.as_deref(), condition.message.as_deref()].into_iter().flatten();
@@ -119,7 +119,7 @@ pub fn stuck_rollout(view: &View<'_>) -> Vec<Sighting> {
         let status = deployment.status.as_ref()?;
         let condition = status.conditions.as_ref()?.iter().find(|c| c.type_ == "Progressing")?;
         let stuck = condition.status == "False" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded");
-        // What is said of an earlier spec says nothing of this one.
+        // A status for an earlier spec doesn't count.
         if !stuck || status.observed_generation != deployment.metadata.generation {
             return None;
         }
@@ -137,8 +137,8 @@ pub fn stuck_rollout(view: &View<'_>) -> Vec<Sighting> {
     view.state.deployments.values().filter_map(sight).collect()
 }
 
-/// With the pod whose events and log say why, and the container that is to blame.
+/// Adds the pod whose events and log show the cause, and the failed container.
 fn shown_by(sighting: Sighting, pod: Option<&Pod>) -> Sighting {
-    let blamed = pod.and_then(|pod| objects::containers(pod).find(|status| !status.ready));
-    Sighting { pod: pod.map(ResourceExt::name_any), container: blamed.map(|status| status.name.clone()), ..sighting }
+    let failed = pod.and_then(|pod| objects::containers(pod).find(|status| !status.ready));
+    Sighting { pod: pod.map(ResourceExt::name_any), container: failed.map(|status| status.name.clone()), ..sighting }
 }

@@ -1,13 +1,13 @@
 //! A bar of the timeline.
 
-/// A coloured stretch of a lane, in milliseconds of the run.
+/// A coloured section of a lane, in milliseconds since the start of the run.
 pub struct Bar {
-    /// Where it begins.
+    /// Its start.
     pub from_ms: u64,
-    /// Where it ends.
+    /// Its end.
     pub to_ms: u64,
     /// Its colour.
     pub class: &'static str,
-    /// What it is, for whoever points at it or has it read out.
+    /// Its description, for tooltips and screen readers.
     pub title: String,
 }

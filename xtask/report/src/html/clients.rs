@@ -1,4 +1,4 @@
-//! What clients met: their operations folded into stretches, and the times at which none got through.
+//! Client operations, folded into sections, and the periods in which no client got through.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use super::super::run::{self, ReportedRun};
 use super::bar::Bar;
 use events::{Event, What};
 
-/// A pause between acknowledged operations that is worth shading, where somebody asked meanwhile.
+/// The shortest pause between acknowledged operations that is shaded, if a client sent requests meanwhile.
 const GAP_MS_MIN: u64 = 1000;
 
-/// A time at which no client of a case got through.
+/// A period in which no client of a case got through.
 pub struct Gap {
     /// The case.
     pub case: String,
     /// When the last operation before it was acknowledged.
     pub from_ms: u64,
-    /// When the first after it was.
+    /// When the first operation after it was acknowledged.
     pub to_ms: u64,
 }
 
@@ -29,7 +29,7 @@ struct Operation<'a> {
     end_ms: u64,
 }
 
-/// A lane per client of each group. Operations alike that follow each other are one bar: runs have tens of thousands.
+/// Returns a lane per client of each group. Similar consecutive operations form one bar: a run has tens of thousands.
 pub fn lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
     let apart_ms = run.took_ms / 300;
     let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
@@ -63,7 +63,7 @@ fn bar(case: &str, operations: &[&Operation]) -> Bar {
     }
 }
 
-/// A client's name without the prefix that makes it unique in the run.
+/// Returns a client's name without the prefix that makes it unique in the run.
 fn short(run: &ReportedRun, case: &str, client: &str) -> String {
     let parts: Vec<_> = case.split("::").skip(1).collect();
     let prefix = format!("{}-{}", run.run_id, parts.join("-").replace('_', "-"));
@@ -71,7 +71,7 @@ fn short(run: &ReportedRun, case: &str, client: &str) -> String {
     format!("client {}", if short.is_empty() { "of the case" } else { short })
 }
 
-/// The times at which operations were asked for and none was acknowledged, by group.
+/// Returns the periods in which operations were requested and none was acknowledged, by group.
 pub fn gaps(events: &[Event]) -> BTreeMap<String, Vec<Gap>> {
     let mut gaps: BTreeMap<String, Vec<Gap>> = BTreeMap::new();
     for (case, mut operations) in by_case(events) {
@@ -82,7 +82,7 @@ pub fn gaps(events: &[Event]) -> BTreeMap<String, Vec<Gap>> {
         let marks: Vec<u64> = first_ms.into_iter().chain(acknowledged).chain(last_ms).collect();
         for pair in marks.windows(2) {
             let (from_ms, to_ms) = (pair[0], pair[1]);
-            // Nobody got through only where somebody tried: in vain, or for that long.
+            // It is only a gap if a client tried: without success, or for that long.
             let tried = |o: &Operation| {
                 let failed = o.outcome != Outcome::Ok && o.end_ms > from_ms && o.start_ms < to_ms;
                 failed || (o.end_ms == to_ms && o.start_ms <= from_ms + GAP_MS_MIN / 2)
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_a_gap_only_where_somebody_asked() {
+    fn a_pause_is_a_gap_only_if_a_client_sent_requests() {
         let quiet = [operation(100, 10, Outcome::Ok), operation(5000, 10, Outcome::Ok)];
         assert_eq!(found(&quiet), []);
         let refused =
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_alike_are_one_bar_and_a_failure_stands_out() {
+    fn similar_operations_are_one_bar_and_a_failure_is_separate() {
         let mut events: Vec<_> = (1..=100).map(|n| operation(n * 10, 8, Outcome::Ok)).collect();
         events.push(operation(1010, 8, Outcome::Failed));
         events.push(operation(300_000, 8, Outcome::Ok));

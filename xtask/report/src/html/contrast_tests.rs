@@ -1,10 +1,10 @@
-//! The colours of style.css against WCAG 2.2: 4.5 for text, 3 for what has to be told apart.
+//! Checks the colours in style.css against WCAG 2.2: a contrast of 4.5 for text, 3 for graphics.
 
 use std::collections::BTreeMap;
 
 const CSS: &str = include_str!("style.css");
 
-/// Of each selector its properties; those of media queries are about layout only.
+/// Returns the properties of each selector. Media queries are skipped: they only change the layout.
 fn rules() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut rules: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let plain = CSS.split("@media").next().unwrap();

@@ -1,4 +1,4 @@
-//! The journal: of each topology faults, commands, objects and log lines side by side, in the order of time.
+//! The journal: the faults, commands, objects and log lines of each topology in chronological order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,23 +9,23 @@ use super::super::run::{self, ReportedRun};
 use super::seconds;
 use events::{Event, What};
 
-/// The newest lines that are shown of a topology; older ones stand in the evidence files.
+/// How many of the newest lines of a topology are shown; older ones are in the evidence files.
 const ROWS_MAX: usize = 1500;
-/// The most that is shown of one line.
+/// The longest line that is shown completely.
 const CHARS_MAX: usize = 600;
-/// Where stands what belongs to no topology.
+/// The group of everything that belongs to no topology.
 const WHOLE_RUN: &str = "the run";
 
 /// One line of a container's log.
 #[derive(Debug, Clone)]
 pub struct LogLine {
-    /// When, on the run's clock.
+    /// The time since the start of the run.
     pub at_ms: u64,
     /// The topology.
     pub topology: String,
     /// `pod/container`.
     pub source: String,
-    /// What it said.
+    /// The line.
     pub text: String,
 }
 
@@ -58,8 +58,8 @@ fn journal(name: &str, rows: &mut [Row<'_>]) -> Markup {
     let left_out = rows.len().saturating_sub(ROWS_MAX);
     html! {
         details {
-            summary { (name) ": " (rows.len()) " events and log lines, in the order of time" }
-            @if left_out > 0 { p { (left_out) " older lines stand in the evidence files" } }
+            summary { (name) ": " (rows.len()) " events and log lines, in chronological order" }
+            @if left_out > 0 { p { (left_out) " older lines are in the evidence files" } }
             ol.journal {
                 @for row in &rows[left_out..] {
                     li class=(row.class) {
@@ -92,7 +92,7 @@ fn row<'a>(run: &ReportedRun, event: &'a Event) -> Option<(String, Row<'a>)> {
     };
     let whole = |class: &'static str, text| (WHOLE_RUN.to_owned(), Row { at_ms, class, source: class.into(), text });
     Some(match &event.what {
-        What::CaseStarted { case } => of_case(case, "case", "began".into()),
+        What::CaseStarted { case } => of_case(case, "case", "started".into()),
         What::CaseEnded { case, took_ms, .. } => {
             of_case(case, "case", format!("ended after {}", seconds(*took_ms)).into())
         }
@@ -105,7 +105,7 @@ fn row<'a>(run: &ReportedRun, event: &'a Event) -> Option<(String, Row<'a>)> {
             let code = code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
             whole("command", format!("{line} ({code}, {})", seconds(*took_ms)).into())
         }
-        What::ClusterLost { why } => whole("note", format!("the run ends here: {why}").into()),
+        What::ClusterLost { why } => whole("note", format!("ending the run: {why}").into()),
         What::Note { text } | What::LeftOut { what: text } => whole("note", text.into()),
         _ => return None,
     })

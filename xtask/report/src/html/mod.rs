@@ -11,18 +11,18 @@ use super::run::{ReportedCase, ReportedRun};
 use events::{Event, Verdict};
 pub use journal::LogLine;
 
-/// A file of the run's directory that the report links to.
+/// A file in the run's directory to which the report links.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// Relative to the report.
     pub path: String,
-    /// What it is, for a person: `logs of r3`.
+    /// Its title: `logs of r3`.
     pub title: String,
-    /// How large it is.
+    /// Its size.
     pub bytes: u64,
 }
 
-/// Renders a run. `logs` are container log lines, with times of the run's own clock.
+/// Renders a run. `logs` are container log lines with times since the start of the run.
 pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> String {
     let run = ReportedRun::of(events);
     let page = html! {
@@ -50,11 +50,11 @@ pub fn render(events: &[Event], logs: &[LogLine], evidence: &[Evidence]) -> Stri
 }
 
 fn verdict_words(run: &ReportedRun) -> String {
-    let green = run.cases.iter().filter(|case| case.is_green()).count();
-    let red = run.cases.iter().filter(|case| case.is_red()).count();
-    let rest = run.cases.len() - green - red;
+    let passed = run.cases.iter().filter(|case| case.has_passed()).count();
+    let failed = run.cases.iter().filter(|case| case.is_failure()).count();
+    let rest = run.cases.len() - passed - failed;
     let not_run = if rest == 0 { String::new() } else { format!(", {rest} not run") };
-    format!("{green} passed, {red} failed{not_run}")
+    format!("{passed} passed, {failed} failed{not_run}")
 }
 
 fn header(run: &ReportedRun) -> Markup {
@@ -72,19 +72,19 @@ fn first_cause(run: &ReportedRun, case: &ReportedCase, message: &str) -> Markup 
     let (sentence, detail) = message.split_once('\n').unwrap_or((message, ""));
     html! {
         section #cause {
-            h2 { "First cause" }
+            h2 { "First failure" }
             p { strong { (case.name) } ": " (sentence) }
             @if !detail.is_empty() { pre { (detail) } }
             @if let Some(path) = case.evidence { p { "evidence: " (link(path)) } }
-            p { "Again: " code { (run.rerun_command) " --exact " (case.name) } }
+            p { "Run it again: " code { (run.rerun_command) " --exact " (case.name) } }
         }
     }
 }
 
-/// What is not green comes first: nobody should have to look for it.
+/// Renders the cases, those that have not passed first.
 fn cases(run: &ReportedRun) -> Markup {
     let mut cases: Vec<&ReportedCase> = run.cases.iter().collect();
-    cases.sort_by_key(|case| (!case.is_red(), case.is_green()));
+    cases.sort_by_key(|case| (!case.is_failure(), case.has_passed()));
     html! {
         section #cases {
             h2 { "Cases" }
@@ -136,7 +136,7 @@ fn evidence_list(evidence: &[Evidence]) -> Markup {
     }
 }
 
-/// A link to a file or folder beside the report.
+/// Returns a link to a file or folder beside the report.
 fn link(path: &str) -> Markup {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
     let byte = |byte: u8| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
@@ -148,9 +148,9 @@ fn kilobytes(bytes: u64) -> String {
 }
 
 fn class(case: &ReportedCase) -> &'static str {
-    if case.is_green() {
+    if case.has_passed() {
         "green"
-    } else if case.is_red() {
+    } else if case.is_failure() {
         "red"
     } else {
         "grey"

@@ -42,10 +42,10 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
 }
 
 #[test]
-fn a_red_run_puts_the_first_cause_first_and_says_how_to_run_it_again() {
+fn a_failed_run_shows_the_first_failure_first_and_how_to_run_it_again() {
     let message = "caesium-2 can't pull <image>\nlast event: Failed".to_owned();
     let page = render(&events(Verdict::Failed { message }, 101), &[], &[]);
-    let cause = page.find("First cause").unwrap();
+    let cause = page.find("First failure").unwrap();
     assert!(cause < page.find("Timeline").unwrap());
     assert!(page.contains("caesium-2 can't pull &lt;image&gt;"), "text is escaped");
     assert!(page.contains("cargo xtask e2e --suite helm/caesium --exact caesium::r3::ready"));
@@ -54,7 +54,7 @@ fn a_red_run_puts_the_first_cause_first_and_says_how_to_run_it_again() {
 }
 
 #[test]
-fn a_green_run_has_no_cause_and_shows_pods_faults_and_logs() {
+fn a_passed_run_has_no_failure_and_shows_pods_faults_and_logs() {
     let log = LogLine {
         at_ms: 160,
         topology: "caesium-r3".to_owned(),
@@ -63,7 +63,7 @@ fn a_green_run_has_no_cause_and_shows_pods_faults_and_logs() {
     };
     let evidence = Evidence { path: "r3/logs/caesium 0.log".to_owned(), title: "logs of r3".to_owned(), bytes: 1200 };
     let page = render(&events(Verdict::Passed { note: "in 0.8 s".to_owned() }, 0), &[log], &[evidence]);
-    assert!(!page.contains("First cause"));
+    assert!(!page.contains("First failure"));
     for words in [
         "<h3>caesium::r3</h3>",
         "caesium-0 from 0.1 s: Running, ready",
@@ -79,7 +79,7 @@ fn a_green_run_has_no_cause_and_shows_pods_faults_and_logs() {
 }
 
 #[test]
-fn a_run_that_was_cut_short_is_not_green() {
+fn a_run_that_was_cut_short_has_not_passed() {
     let mut cut = events(Verdict::Passed { note: String::new() }, 0);
     cut.truncate(3);
     let page = render(&cut, &[], &[]);
@@ -88,7 +88,7 @@ fn a_run_that_was_cut_short_is_not_green() {
 }
 
 #[test]
-fn nothing_is_loaded_from_elsewhere() {
+fn nothing_external_is_loaded() {
     let page = render(&events(Verdict::Passed { note: String::new() }, 0), &[], &[]);
     for outside in ["http://", "https://", "<script", "<link", "@import"] {
         assert!(!page.contains(outside), "{outside}");

@@ -1,4 +1,4 @@
-//! The timeline: for each topology a lane per case, fault, pod and client, all on one axis.
+//! The timeline: one lane per case, pod and client, and one for the faults of each topology, on a common axis.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::clients::{self, Gap};
 use super::{class, seconds};
 use events::{Event, What};
 
-/// The lanes of one topology, or of cases without one.
+/// The lanes of one topology, or of cases without a topology.
 #[derive(Default)]
 struct Group {
     lanes: Vec<(String, Vec<Bar>)>,
@@ -49,14 +49,14 @@ fn words(gap: &Gap) -> String {
     format!("{}: no client got through for {took}, from {} to {}", gap.case, seconds(gap.from_ms), seconds(gap.to_ms))
 }
 
-/// One lane: a label, and bars that stretch with the page's width.
+/// Renders one lane: a label, and bars that scale with the width of the page.
 fn lane(group: &str, label: &str, bars: &[Bar], gaps: &[Gap], total_ms: u64) -> Markup {
-    let told: Vec<_> = bars.iter().map(|bar| bar.title.as_str()).take(12).collect();
+    let titles: Vec<_> = bars.iter().map(|bar| bar.title.as_str()).take(12).collect();
     html! {
         div.lane {
             div.label { (label) }
             svg viewBox=(format!("0 0 {total_ms} 10")) preserveAspectRatio="none" role="img"
-                aria-label=(format!("{group} {label}: {}", told.join("; "))) {
+                aria-label=(format!("{group} {label}: {}", titles.join("; "))) {
                 @for gap in gaps {
                     rect.gap x=(gap.from_ms) y="0" width=(gap.to_ms - gap.from_ms) height="10" {}
                 }
@@ -70,12 +70,12 @@ fn lane(group: &str, label: &str, bars: &[Bar], gaps: &[Gap], total_ms: u64) -> 
     }
 }
 
-/// No narrower than a 300th of the axis, so that an instant can be seen.
+/// Returns the width of a bar: at least a 300th of the axis, so that an instant is visible.
 fn width(bar: &Bar, total_ms: u64) -> u64 {
     bar.to_ms.saturating_sub(bar.from_ms).max(total_ms / 300).max(1)
 }
 
-/// All groups in the order of their first cases: cases first, then faults, pods and clients.
+/// Returns all groups in the order of their first cases, with cases first, then faults, pods and clients.
 fn groups(run: &ReportedRun, events: &[Event]) -> Vec<(String, Group)> {
     let mut names: Vec<&str> = Vec::new();
     for case in &run.cases {
@@ -117,7 +117,7 @@ fn faults(group: &str, events: &[Event]) -> Vec<Bar> {
     events.iter().filter_map(fault).collect()
 }
 
-/// A pod's lane changes colour with its state; a state lasts until the next.
+/// Returns the lanes of pods, coloured by state. A state lasts until the next one.
 fn pod_lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<String, Vec<Bar>>> {
     let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Bar>>> = BTreeMap::new();
     for event in events {
@@ -127,7 +127,7 @@ fn pod_lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<S
         let open = lane.last_mut().filter(|last| last.to_ms == run.took_ms);
         let class = pod_class(state);
         match (&open, class) {
-            // The same again is no change; what an event says is no state.
+            // The same state again is not a change, and the message of an event is not a state.
             (Some(last), Some(class)) if last.class == class && last.title.ends_with(&format!(": {state}")) => continue,
             (_, None) if state != "deleted" => continue,
             _ => {}
@@ -135,7 +135,7 @@ fn pod_lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<S
         if let Some(last) = open {
             last.to_ms = event.at_ms;
         }
-        // A pod that is gone has no state.
+        // A deleted pod has no state.
         if let Some(class) = class {
             let title = format!("{pod} from {}: {state}", seconds(event.at_ms));
             lane.push(Bar { from_ms: event.at_ms, to_ms: run.took_ms, class, title });
@@ -144,7 +144,7 @@ fn pod_lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<S
     lanes
 }
 
-/// The colour of a pod's line (`kubernetes::objects::pod_line`); none where it is none.
+/// Returns the colour for a pod's status line (`kubernetes::objects::pod_line`); none for other texts.
 fn pod_class(state: &str) -> Option<&'static str> {
     let phase = state.split(", ").next().unwrap_or_default();
     let trouble = ["BackOff", "Err", "exit code", "InvalidImageName"].iter().any(|sign| state.contains(sign));
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pods_colour_is_that_of_its_line() {
+    fn a_pods_colour_depends_on_its_status_line() {
         for (state, class) in [
             ("Running, ready", Some("green")),
             ("Running, ready, caesium: restarts=1", Some("green")),

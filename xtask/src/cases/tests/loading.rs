@@ -82,9 +82,9 @@ fn a_case_before_what_it_needs_names_it() {
 #[test]
 fn a_case_that_belongs_to_no_topology_is_refused() {
     let error = error("\"scale_up\", \"uninstall\"", "\"scale_up\", \"uninstall\", \"uninstall\"");
-    assert!(error.ends_with("case `uninstall` is there already: give each a `name` of its own"), "{error}");
+    assert!(error.ends_with("duplicate case `uninstall`: give each its own `name`"), "{error}");
     let error = self::error("\"scale_up\", \"uninstall\"", "\"delete\"");
-    assert!(error.ends_with("case `delete` belongs to no topology: leave it out, it always runs"), "{error}");
+    assert!(error.ends_with("case `delete` belongs to no topology and always runs: remove it"), "{error}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_case_whose_table_is_missing_names_the_table() {
 #[test]
 fn an_id_that_is_never_learnt_is_refused() {
     let error = error("id = \"/id\"\n\n[records.read]", "\n[records.read]");
-    assert!(error.contains("`${id}` is read but never learnt: add `id = \"/pointer\"` to [records.write]"), "{error}");
+    assert!(error.contains("`${id}` is used but never set: add `id = \"/pointer\"` to [records.write]"), "{error}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn topologies_need_unique_names() {
     let error = error("name = \"r3-ephemeral\"", "name = \"r3\"");
     assert_eq!(
         error,
-        format!("e2e.toml:{}: a second topology `r3`: give each a name of its own", line_of("name = \"r3-ephemeral\""))
+        format!("e2e.toml:{}: duplicate topology `r3`: give each its own name", line_of("name = \"r3-ephemeral\""))
     );
     let error = self::error("name = \"r3-ephemeral\"", "name = \"R3_e\"");
     let line = line_of("name = \"r3-ephemeral\"");
@@ -140,7 +140,7 @@ fn a_timeout_for_an_unknown_case_is_refused() {
     let error = error("ready = 300", "raedy = 300");
     assert!(
         error.starts_with(&format!(
-            "e2e.toml:{}: no case is called `raedy`: there are `default` and lint",
+            "e2e.toml:{}: unknown case `raedy`: expected `default` or one of lint",
             line_of("ready = 300")
         )),
         "{error}"
@@ -259,12 +259,15 @@ fn a_release_is_refused_if_the_case_would_ignore_it() {
         let text = text.replace("{ case = \"uninstall\", name = \"gone\" }", &with.replace("uninstall", case));
         let error = parse(Path::new("x"), &text).unwrap_err().to_string();
         let needs = error.contains("parameters") || error.contains("needs") || error.contains("missing field");
-        assert!(needs || error.ends_with("it isn't about `infra/db` alone; leave `release` out"), "{case}: {error}");
+        assert!(
+            needs || error.ends_with("because it isn't about `infra/db` alone: remove `release`"),
+            "{case}: {error}"
+        );
     }
     let text = text.replace("name = \"gone\" }", "name = \"gone\", release = \"infra/db\" }");
     let error = parse(Path::new("x"), &text).unwrap_err().to_string();
     let line = line_at(&text, text.find("name = \"gone\"").unwrap());
-    let message = "case `gone`: it takes no `release`: it isn't about `infra/db` alone; leave `release` out";
+    let message = "case `gone`: it takes no `release`, because it isn't about `infra/db` alone: remove `release`";
     assert_eq!(error, format!("x:{line}: {message}"));
 }
 
@@ -310,7 +313,7 @@ fn cases_that_test_nothing_are_refused() {
             "case `rollback_alone`: there is no other release: add one, or remove this case",
         ),
         (end, "{ case = \"stays_out\", set = [\"a=${namespace:b}\"], says = \"x\" }]", "`${namespace:b}` is unknown"),
-        ("absent = 404", "absent = 200", "`absent` is the status of a record that is there"),
+        ("absent = 404", "absent = 200", "`absent` is the status of an existing record"),
         ("before = 5", "before = 0", "`before` is 0: write a number from 1 to 10000"),
         ("port = 8080", "port = 0", "`port` is 0: write a number from 1 to 65535"),
     ] {
@@ -345,7 +348,7 @@ fn a_namespace_has_at_most_63_characters() {
     assert!(error.starts_with(&format!("x:{line}: Namespace/chartproof-xxx")), "{error}");
     assert!(
         error.ends_with(
-            "would have 64 characters, 63 are allowed: shorten the names of suite, topology or namespace by 1"
+            "would have 64 characters, but 63 are allowed: shorten the names of suite, topology or namespace by 1"
         ),
         "{error}"
     );

@@ -36,7 +36,8 @@ fn a_case_takes_a_release_if_its_source_uses_it() {
 fn a_missing_budget_is_reported_if_other_providers_have_one() {
     let mut suite = suite::load::read(Path::new("../helm/caesium"), &super::kinds()).unwrap();
     assert_eq!(suite.not_compared("embedded"), None);
-    let note = "there is no ../helm/caesium/budgets.kind.toml: what faults cost is told, and compared with nothing";
+    let note =
+        "there is no ../helm/caesium/budgets.kind.toml: fault costs are reported but not checked against a budget";
     assert_eq!(suite.not_compared("kind").unwrap(), note);
     suite.budgets.clear();
     assert_eq!(suite.not_compared("kind"), None, "there are no budgets at all");

@@ -1,9 +1,9 @@
-//! What can be wrong with a topology's cases: what one needs, what it would ignore, and what would prove nothing.
+//! Checks a topology's cases: missing requirements, ignored parameters, and cases that would prove nothing.
 
 use super::{At, Key, Source, Suite, check_values};
 use crate::{CaseKind, CaseSpec, Topology};
 
-/// Looks up the kind of each case that a topology lists.
+/// Looks up the kind of each listed case.
 pub fn look_up(source: &Source<'_>, suite: &mut Suite, kinds: &[&'static CaseKind]) -> anyhow::Result<()> {
     for (index, topology) in suite.topologies.iter_mut().enumerate() {
         for (position, listed) in topology.listed.iter().enumerate() {
@@ -14,18 +14,18 @@ pub fn look_up(source: &Source<'_>, suite: &mut Suite, kinds: &[&'static CaseKin
     Ok(())
 }
 
-/// Whether each case may stand in a topology, with the parameters that its kind knows.
+/// Checks that each case may be in a topology and has the parameters of its kind.
 pub fn check_parameters(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     each(source, suite, |_, _, case| {
         let name = &case.name;
         if !case.kind.has_topology() {
-            return Err(format!("case `{name}` belongs to no topology: leave it out, it always runs"));
+            return Err(format!("case `{name}` belongs to no topology and always runs: remove it"));
         }
         (case.kind.parameters.check)(case).map_err(|message| format!("case `{name}`: {message}"))
     })
 }
 
-/// Whether each case can run after those before it, and proves something.
+/// Checks that each case can run after those before it and proves something.
 pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     each(source, suite, |topology, before, case| {
         needs(suite, before, case)?;
@@ -43,7 +43,7 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The values files that cases name.
+/// Checks the values files that cases name.
 pub fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     for (index, topology) in suite.topologies.iter().enumerate() {
         for (position, case) in topology.cases.iter().enumerate() {
@@ -76,7 +76,7 @@ fn each(
 fn needs(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), String> {
     let (kind, name) = (case.kind, case.name.as_str());
     if before.iter().any(|other| other.name == name) {
-        return Err(format!("case `{name}` is there already: give each a `name` of its own"));
+        return Err(format!("duplicate case `{name}`: give each its own `name`"));
     }
     if let Some(missing) = (kind.missing)(suite) {
         return Err(format!("case `{name}` needs {missing}"));
@@ -88,12 +88,12 @@ fn needs(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), Stri
 fn release(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
     let Some(key) = &case.release else { return Ok(()) };
     if !case.kind.takes_release {
-        return Err(format!("it takes no `release`: it isn't about `{key}` alone; leave `release` out"));
+        return Err(format!("it takes no `release`, because it isn't about `{key}` alone: remove `release`"));
     }
     suite.release(Some(key)).map(drop)
 }
 
-/// Whether there are enough replicas for the case to prove something.
+/// Checks that there are enough replicas for the case to prove something.
 fn replicas(topology: &Topology, case: &CaseSpec) -> Result<(), String> {
     let (has, fewest) = (topology.replicas, case.kind.fewest_replicas);
     if has < fewest {
@@ -102,7 +102,7 @@ fn replicas(topology: &Topology, case: &CaseSpec) -> Result<(), String> {
     Ok(())
 }
 
-/// `${namespace}` and `${namespace:PART}` in the values of what a case deploys.
+/// Checks `${namespace}` and `${namespace:PART}` in the values of what a case deploys.
 fn holes(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
     (case.kind.deploys)(case).iter().try_for_each(|deployed| suite.check_holes(&deployed.set))
 }
@@ -116,10 +116,10 @@ fn never_below(suite: &Suite, topology: &Topology) -> Result<(), String> {
         ));
     }
     if suite.workload.is_none() {
-        return Err("`never_below` counts the replicas of a [workload]: add one, or leave it out".to_owned());
+        return Err("`never_below` counts the replicas of a [workload]: add one, or remove `never_below`".to_owned());
     }
     if !topology.cases.iter().any(|case| case.kind.keeps_replicas) {
-        return Err("`never_below` is about the cases after `ready`: add one, or leave it out".to_owned());
+        return Err("`never_below` applies to the cases after `ready`: add one, or remove `never_below`".to_owned());
     }
     Ok(())
 }

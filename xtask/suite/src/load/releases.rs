@@ -1,12 +1,12 @@
-//! What can be wrong with a suite's releases and Secrets.
+//! Checks a suite's releases and Secrets.
 
 use super::{At, Key, Source, Suite, check_values};
 use crate::{Release, SecretSpec, Topology, variant};
 
-/// The most characters that a namespace's name may have (RFC 1123).
+/// The longest name of a namespace, in characters (RFC 1123).
 const LONGEST: usize = 63;
 
-/// Names, needs and holes of the releases; names of the Secrets.
+/// Checks names, needs and placeholders of the releases, and names of the Secrets.
 pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     for (index, release) in suite.releases.iter().enumerate() {
         let here = [Key("release"), At(index)];
@@ -19,7 +19,7 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
             other.name == secret.name && other.namespaces.iter().any(|part| secret.namespaces.contains(part))
         };
         if suite.secrets[..index].iter().find(same).is_some() {
-            let message = format!("a second Secret `{}` in one namespace: give each a name of its own", secret.name);
+            let message = format!("duplicate Secret `{}` in one namespace: give each its own name", secret.name);
             return Err(source.error(&[Key("secret"), At(index)], message));
         }
     }
@@ -30,14 +30,14 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the names of a topology's namespaces are short enough.
+/// Checks that the names of a topology's namespaces are short enough.
 fn check_namespaces(suite: &Suite, topology: &Topology) -> Result<(), String> {
     let run_id = "0".repeat(variant::RUN_ID_LENGTH);
     let names = suite.parts().into_iter().map(|part| variant::namespace(&suite.name, &topology.name, &run_id, part));
     let Some(name) = names.max_by_key(String::len).filter(|name| name.len() > LONGEST) else { return Ok(()) };
     let more = name.len() - LONGEST;
     Err(format!(
-        "Namespace/{name} would have {} characters, {LONGEST} are allowed: shorten the names of suite, topology or \
+        "Namespace/{name} would have {} characters, but {LONGEST} are allowed: shorten the names of suite, topology or \
          namespace by {more}",
         name.len()
     ))
@@ -57,24 +57,26 @@ fn check_level(before: &[Release], release: &Release) -> Result<(), String> {
 fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), String> {
     let key = release.key();
     if suite.releases[..index].iter().any(|other| other.key() == key) {
-        return Err(format!("a second release `{key}`: give each a name or a namespace of its own"));
+        return Err(format!("duplicate release `{key}`: give each its own name or namespace"));
     }
     for need in &release.needs {
-        // Only what stands above: so they can't need each other in a circle.
+        // Only releases above are allowed, so there can be no cycle.
         if !suite.releases[..index].iter().any(|other| other.key() == *need) {
-            return Err(format!("release `{key}` needs `{need}`: name one that stands above it"));
+            return Err(format!(
+                "release `{key}` needs `{need}`, which is not a release above it: move it up, or name another"
+            ));
         }
     }
     suite.check_holes(&release.set)
 }
 
-/// The charts and values files of the releases.
+/// Checks the charts and values files of the releases.
 pub fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     for (index, release) in suite.releases.iter().enumerate() {
         let chart = suite.chart_of(release);
         if !chart.join("Chart.yaml").is_file() {
-            let message = format!("{} holds no chart: there is no Chart.yaml", chart.display());
-            // A suite of one chart has no table for its release: then this is the line of its chart.
+            let message = format!("{} is not a chart: it has no Chart.yaml", chart.display());
+            // A suite with a single chart has no table for its release: then this is the line of its chart.
             let here = if source.has("release") { vec![Key("release"), At(index)] } else { vec![Key("chart")] };
             return Err(source.error(&here, message));
         }

@@ -1,5 +1,4 @@
-//! The range of every key: `docs/suite.schema.json` is the only place where one stands, and every suite file is checked
-//! against it.
+//! The range of every key: `docs/suite.schema.json` defines it, and every suite file is checked against it.
 
 use std::sync::LazyLock;
 
@@ -9,11 +8,11 @@ use serde_json::Value;
 
 use super::{Source, Step};
 
-/// The schema as editors get it.
+/// The schema, as editors use it.
 const SCHEMA: &str = include_str!("../../../../docs/suite.schema.json");
-/// Where the schema is found while it is compiled; the file is part of this program.
+/// A URL for the schema while it is compiled; the file is embedded in this program.
 const LOCATION: &str = "file:///suite.schema.json";
-/// How much of a value stands in a message, in characters.
+/// The longest value in a message, in characters.
 const SHOWN: usize = 60;
 
 /// The schema, compiled.
@@ -25,18 +24,18 @@ struct Compiled {
 
 static COMPILED: LazyLock<Result<Compiled, String>> = LazyLock::new(|| Compiled::new().map_err(|e| format!("{e:#}")));
 
-/// A value that is out of range: the way to it, and what is wrong.
+/// A value that is out of range: the path to it, and what is wrong.
 #[derive(Debug)]
 pub struct Misfit<'v> {
     way: Vec<InstanceToken<'v>>,
     message: String,
 }
 
-/// Checks that every value of a suite file is in its range. What is of the wrong type, missing or unknown was refused
-/// before, in serde's words.
+/// Checks that every value in a suite file is in its range. Wrong types and missing or unknown keys have already been
+/// reported by serde.
 ///
 /// # Errors
-/// A usage error at the first value that is not.
+/// A usage error at the first value that is out of range.
 pub fn check(source: &Source<'_>) -> anyhow::Result<()> {
     let suite: Value = toml::from_str(source.text)?;
     let Err(misfit) = compiled()?.validate(&suite) else { return Ok(()) };
@@ -74,7 +73,7 @@ impl Compiled {
         Misfit { way: leaf.instance_location.tokens, message }
     }
 
-    /// A key that a map may not have. Where the map is, the error does not say; what it is called, the schema does.
+    /// Returns a key that a map may not have. The error does not contain the map's location; the schema contains its name.
     fn misnamed<'v>(&self, suite: &'v Value, leaf: &ValidationError<'_, '_>, key: &str) -> Misfit<'v> {
         let map = leaf.schema_url.rsplit('/').next().unwrap_or_default();
         let mut way = Vec::new();
@@ -106,7 +105,7 @@ impl Compiled {
         }
     }
 
-    /// The part of the schema at an address in it.
+    /// Returns the part of the schema at a URL.
     fn at(&self, url: &str) -> &Value {
         let pointer = url.split_once('#').map_or("", |(_, pointer)| pointer).replace("%24", "$");
         self.text.pointer(&pointer).unwrap_or(&Value::Null)
@@ -117,20 +116,20 @@ impl Compiled {
     }
 }
 
-/// What is wrong in the end, behind all that is wrong because of it.
+/// Returns the root cause of an error.
 fn leaf<'s, 'v>(mut error: ValidationError<'s, 'v>) -> ValidationError<'s, 'v> {
     if matches!(error.kind, ErrorKind::PropertyName { .. }) {
-        // Its cause is about the key's name alone.
+        // Its cause is only about the key's name.
         error.causes = std::mem::take(&mut error.causes).into_iter().map(leaf).collect();
         return error;
     }
     if error.causes.is_empty() { error } else { leaf(error.causes.swap_remove(0)) }
 }
 
-/// Goes the way to the first map of this name that has this key.
+/// Finds the path to the first map with this name that has this key.
 fn find<'v>(value: &'v Value, map: &str, key: &str, way: &mut Vec<InstanceToken<'v>>) -> bool {
-    let is_it = matches!(way.last(), Some(InstanceToken::Prop(name)) if name == map);
-    if is_it && value.get(key).is_some() {
+    let is_map = matches!(way.last(), Some(InstanceToken::Prop(name)) if name == map);
+    if is_map && value.get(key).is_some() {
         return true;
     }
     let mut below = |token, value| {
@@ -148,7 +147,7 @@ fn find<'v>(value: &'v Value, map: &str, key: &str, way: &mut Vec<InstanceToken<
     }
 }
 
-/// `says`, or `names[1]` for an entry of a list.
+/// Returns the name of a key, or `names[1]` for an entry of a list.
 fn name(way: &[InstanceToken<'_>]) -> String {
     let key = way.iter().rposition(|token| matches!(token, InstanceToken::Prop(_))).unwrap_or_default();
     let steps = way.iter().skip(key).map(|token| match token {
@@ -158,7 +157,7 @@ fn name(way: &[InstanceToken<'_>]) -> String {
     steps.collect()
 }
 
-/// A value as it may stand in a message.
+/// Returns a value in a form that fits into a message.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "empty".to_owned(),

@@ -1,11 +1,11 @@
-//! What takes a state back, row by row: an event counts only as long as nothing newer contradicts it.
+//! What clears a state, row by row: an event counts only as long as nothing newer contradicts it.
 
 use serde_json::{Value, json};
 
 use super::tests::{after, container, event, object, pod, waiting_for};
 use super::*;
 
-/// An event of a container.
+/// Adds an event of a container.
 fn of_container(state: &mut State, reason: &str, message: &str) {
     event(state, ("Pod", "caesium-0"), reason, message);
     let last = state.events.last_entry().unwrap().into_mut();
@@ -13,7 +13,7 @@ fn of_container(state: &mut State, reason: &str, message: &str) {
 }
 
 #[test]
-fn an_image_that_is_being_pulled_again_has_its_chance_and_no_more_time() {
+fn an_image_that_is_pulled_again_gets_another_chance_but_no_more_time() {
     let dns = "dial tcp: lookup registry-1.docker.io: no such host";
     let mut state = waiting_for("ImagePullBackOff", &format!("Back-off pulling image \"a\": ErrImagePull: {dns}"));
     of_container(&mut state, "Failed", dns);
@@ -22,13 +22,13 @@ fn an_image_that_is_being_pulled_again_has_its_chance_and_no_more_time() {
     assert_eq!(tracker.look(&state, start), None);
     let later = |seconds| start + Duration::from_secs(seconds);
     of_container(&mut state, "Pulling", "Pulling image \"a\"");
-    assert_eq!(tracker.look(&state, later(600)), None, "a pull takes what it takes");
+    assert_eq!(tracker.look(&state, later(600)), None, "a pull may take any time");
     of_container(&mut state, "Failed", dns);
-    assert!(tracker.look(&state, later(601)).is_some(), "its time went on");
+    assert!(tracker.look(&state, later(601)).is_some(), "its time still counted");
 }
 
 #[test]
-fn the_end_of_a_container_that_had_come_up_is_no_failure_to_start() {
+fn the_exit_of_a_container_that_had_started_is_not_a_failure_to_start() {
     let ended = |finished: &str| {
         let ended =
             json!({ "exitCode": 137, "reason": "Error", "startedAt": "2026-11-21T10:00:00Z", "finishedAt": finished });
@@ -51,7 +51,7 @@ fn unschedulable() -> State {
 }
 
 #[test]
-fn a_node_that_an_autoscaler_is_adding_is_waited_for() {
+fn a_node_that_an_autoscaler_adds_is_awaited() {
     let mut state = unschedulable();
     assert!(after(&state, 15).is_some());
     event(&mut state, ("Pod", "caesium-0"), "TriggeredScaleUp", "pod triggered scale-up: [{pool-1 3->4 (max: 5)}]");
@@ -64,10 +64,10 @@ fn a_node_that_an_autoscaler_is_adding_is_waited_for() {
     );
     assert_eq!(
         after(&state, 15).unwrap(),
-        "Pod/caesium-0 fits on no node: 0/3 nodes are available: 3 Insufficient cpu.; autoscaler: pod didn't trigger scale-up: 1 max node group size reached"
+        "Pod/caesium-0 can't be scheduled: 0/3 nodes are available: 3 Insufficient cpu.; autoscaler: pod didn't trigger scale-up: 1 max node group size reached"
     );
     event(&mut state, ("Pod", "caesium-0"), "Nominated", "Pod should schedule on: nodeclaim/default-x7x2k");
-    assert_eq!(after(&state, 600), None, "Karpenter's word");
+    assert_eq!(after(&state, 600), None, "the reason that Karpenter uses");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn claim(events: &[(&str, &str)]) -> State {
 }
 
 #[test]
-fn a_claim_that_got_a_class_after_all_is_waited_for() {
+fn a_claim_that_got_a_class_later_is_awaited() {
     let none = ("FailedBinding", "no persistent volumes available for this claim and no storage class is set");
     assert!(after(&claim(&[none]), 5).is_some());
     let class = ("WaitForFirstConsumer", "waiting for first consumer to be created before binding");
@@ -103,18 +103,18 @@ fn a_claim_that_got_a_class_after_all_is_waited_for() {
 }
 
 #[test]
-fn a_provisioner_at_work_is_waited_for_though_others_say_again_that_they_wait() {
+fn a_working_provisioner_is_awaited_despite_repeated_events_of_those_that_wait() {
     let waits = ("ExternalProvisioning", "Waiting for a volume to be created");
     let works = ("Provisioning", "External provisioner is provisioning volume for claim \"test/data\"");
     assert!(after(&claim(&[waits]), 60).is_some());
     assert_eq!(after(&claim(&[waits, works, waits]), 600), None, "as recorded on kind");
     let fails = ("ProvisioningFailed", "failed to provision volume: quota exceeded");
     assert!(after(&claim(&[waits, works, fails]), 60).unwrap().ends_with("quota exceeded"));
-    assert_eq!(after(&claim(&[waits, works, fails, works]), 600), None, "it tries again");
+    assert_eq!(after(&claim(&[waits, works, fails, works]), 600), None, "it is retrying");
 }
 
 #[test]
-fn a_mount_that_has_succeeded_is_history_while_the_image_is_pulled() {
+fn a_mount_has_succeeded_once_the_image_is_pulled() {
     let failed =
         "MountVolume.SetUp failed for volume \"kube-api-access\" : configmap \"kube-root-ca.crt\" not registered";
     let mut state = waiting_for("ContainerCreating", "");
@@ -132,11 +132,11 @@ fn a_mount_that_has_succeeded_is_history_while_the_image_is_pulled() {
 }
 
 #[test]
-fn a_volume_that_is_still_attached_elsewhere_has_the_time_that_a_detachment_takes() {
+fn a_volume_that_is_attached_elsewhere_may_take_as_long_as_a_detachment() {
     let elsewhere = "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node";
     let mut state = waiting_for("ContainerCreating", "");
     event(&mut state, ("Pod", "caesium-0"), "FailedAttachVolume", elsewhere);
-    // kubelet's word after two minutes.
+    // kubelet's event after two minutes.
     event(&mut state, ("Pod", "caesium-0"), "FailedMount", "Unable to attach or mount volumes: timed out waiting");
     assert_eq!(after(&state, 59), None);
     assert_eq!(after(&state, 60).unwrap(), format!("Pod/caesium-0 can't start: {elsewhere}"));
@@ -147,20 +147,20 @@ fn a_volume_that_is_still_attached_elsewhere_has_the_time_that_a_detachment_take
         "SuccessfulAttachVolume",
         "AttachVolume.Attach succeeded for volume \"pvc-2\"",
     );
-    assert!(after(&other, 60).is_some(), "another volume says nothing of this one");
+    assert!(after(&other, 60).is_some(), "an event of another volume does not count");
     event(
         &mut other,
         ("Pod", "caesium-0"),
         "SuccessfulAttachVolume",
         "AttachVolume.Attach succeeded for volume \"pvc-1\"",
     );
-    assert!(after(&other, 29).is_none() && after(&other, 30).is_some(), "the mount's failure counts from now on");
+    assert!(after(&other, 29).is_none() && after(&other, 30).is_some(), "the failed mount counts from now on");
     event(&mut other, ("Pod", "caesium-0"), "Pulled", "Container image \"caesium:1\" already present on machine");
     assert_eq!(after(&other, 600), None);
 }
 
 #[test]
-fn what_was_said_of_an_earlier_spec_says_nothing_of_this_one() {
+fn events_about_an_earlier_spec_do_not_count() {
     let with = |generation: i64| {
         let set = json!({ "metadata": { "name": "caesium", "generation": generation },
             "spec": { "replicas": 3, "selector": {}, "template": {}, "serviceName": "" },
@@ -184,13 +184,13 @@ fn a_daemon_set_whose_pods_are_refused_is_final() {
         "FailedCreate",
         "Error creating: pods \"agent-\" is forbidden: violates PodSecurity",
     );
-    assert!(after(&state, 3).unwrap().starts_with("DaemonSet/agent may not create its pods: "));
+    assert!(after(&state, 3).unwrap().starts_with("DaemonSet/agent can't create its pods: "));
     event(&mut state, ("DaemonSet", "agent"), "SuccessfulCreate", "Created pod: agent-x");
     assert_eq!(after(&state, 600), None);
 }
 
 #[test]
-fn a_failed_job_of_a_cron_job_is_history_once_the_next_one_is_there() {
+fn a_failed_job_of_a_cron_job_is_superseded_by_the_next_one() {
     let job = |name: &str, minute: u32, status: Value| {
         let job = json!({ "metadata": { "name": name, "creationTimestamp": format!("2026-11-21T10:{minute:02}:00Z"),
             "ownerReferences": [{ "apiVersion": "batch/v1", "kind": "CronJob", "name": "report", "uid": "c", "controller": true }] },
@@ -215,8 +215,8 @@ fn a_pod_of_the_release_that_failed_is_final_one_with_a_controller_or_of_others_
         State { pods: [("once".to_owned(), object(pod))].into(), ..State::default() }
     };
     let helms = json!({ "meta.helm.sh/release-name": "web" });
-    let told = "Pod/once failed, and nothing makes it again: main: Error exit code 4";
-    assert_eq!(after(&failed(json!({ "name": "once", "annotations": helms })), 0).unwrap(), told);
+    let expected = "Pod/once failed, and nothing recreates it: main: Error exit code 4";
+    assert_eq!(after(&failed(json!({ "name": "once", "annotations": helms })), 0).unwrap(), expected);
     assert_eq!(after(&failed(json!({ "name": "once" })), 600), None);
     let owner = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "j", "controller": true }]);
     assert_eq!(after(&failed(json!({ "name": "once", "annotations": helms, "ownerReferences": owner })), 600), None);
