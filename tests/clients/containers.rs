@@ -43,7 +43,11 @@ fn sidecars_frame_the_main_container(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SIDECAR);
     kubectl.run("wait --for=condition=Ready pod/framed --timeout=180s");
-    assert_eq!(kubectl.until("logs framed -c main", |text| !text.is_empty()), "up\n", "what follows waits for it");
+    assert_eq!(
+        kubectl.until("logs framed -c main", |text| !text.is_empty()),
+        "up\n",
+        "the next container waits for it"
+    );
     assert!(kubectl.run("get pod framed --no-headers").contains(" 2/2 "), "a sidecar counts as a container");
     let follow = "logs framed --all-containers --follow --timestamps --prefix=false --since=1h";
     let said = kubectl.follow(follow, || drop(kubectl.run("delete pod framed --timeout=180s")));
@@ -146,7 +150,7 @@ fn every_sort_of_probe(clients: &Clients, namespace: &str) {
     kubectl.until(ready, |names| names == "by-command;by-port;by-request;");
 }
 
-/// Turns a switch of a stand-in that listens in the pod `probed`, from a container beside it.
+/// Toggles a switch of a stand-in that listens in the pod `probed`, from a container beside it.
 fn switch(kubectl: &Client, port: &str, to: &str) {
     let script = format!("curl -sf -X POST http://127.0.0.1:{port}/switch/{to}");
     kubectl.feed("exec probed -c by-command -- sh -c", &[&script], "");
@@ -174,7 +178,7 @@ fn a_startup_probe_holds_the_others_off(clients: &Clients, namespace: &str) {
     kubectl.until("get events", |text| text.contains("Startup probe failed"));
     kubectl.run("exec slow -- touch /tmp/go");
     kubectl.run("wait --for=condition=Ready pod/slow --timeout=180s");
-    assert_eq!(kubectl.run(state), "true true 0", "its liveness was not looked at before it had started");
+    assert_eq!(kubectl.run(state), "true true 0", "its liveness was not probed before it had started");
 }
 
 const TOLD: &str = "
@@ -245,15 +249,18 @@ fn environment(clients: &Clients, namespace: &str) {
     }
     let unlinked = kubectl.until("logs unlinked", |text| text.contains("COMPOSED"));
     assert!(!unlinked.contains("MY_DB"), "{unlinked}");
-    assert!(unlinked.contains("KUBERNETES_SERVICE_HOST="), "the API server's own service is always told: {unlinked}");
+    assert!(
+        unlinked.contains("KUBERNETES_SERVICE_HOST="),
+        "the API server's own service is always included: {unlinked}"
+    );
 }
 
-/// `script` gives kubectl a terminal, and what it asks for has one, too.
+/// `script` gives kubectl a terminal, and the program in the container gets one, too.
 fn exec_on_a_terminal(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run tty --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/tty --timeout=180s");
-    // The size follows a moment after the start.
+    // The size arrives shortly after the start.
     let said = kubectl.on_a_terminal(
         "exec -it tty -- sh -c 'tty; while [ \"$(stty size)\" != \"33 99\" ]; do sleep 0.1; done; exit 4'",
     );
@@ -266,7 +273,7 @@ fn what_nobody_can_do_to_them_is_refused(clients: &Clients, namespace: &str) {
     kubectl.run("run it --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/it --timeout=180s");
     let refused = kubectl.fail("attach it", "");
-    assert!(refused.contains("attach is not supported by the embedded cluster: use exec or logs"), "{refused}");
+    assert!(refused.contains("attach is not supported by the embedded cluster; use exec or logs"), "{refused}");
     let refused = kubectl.fail("debug it --image=busybox:1.36", "");
     assert!(refused.contains("ephemeral containers are disabled for this cluster"), "{refused}");
     let proxy = format!("get --raw /api/v1/namespaces/{namespace}/pods/it/proxy/");

@@ -1,4 +1,4 @@
-//! Deployments: how a rollout goes, how one gets stuck, is undone, paused, and what is kept of it.
+//! Deployments: rollouts, stuck ones, rolling back, pausing, and the kept history.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl};
@@ -10,7 +10,7 @@ pub const CASES: &[Case] = &[
     ("deployments::paused_it_waits", paused_it_waits),
 ];
 
-/// A deployment of two pods that end at once, with more fields of its spec.
+/// Returns a deployment of two pods that stop quickly, with additional fields of its spec.
 fn deployment(fields: &str) -> String {
     format!(
         "
@@ -35,7 +35,7 @@ spec:
 
 const STATUS: &str = "rollout status deployment/web --timeout=180s";
 
-/// Each state that is seen, while something is done: `replicas/available`.
+/// Returns each state that is seen while something is done: `replicas/available`.
 fn seen(kubectl: &Client, during: impl FnOnce()) -> Vec<(u32, u32)> {
     let each = "get deployment web --watch -o jsonpath={.status.replicas}/{.status.availableReplicas};";
     let watch = kubectl.command(each, &[]).stdout_capture().unchecked().start().unwrap();
@@ -61,7 +61,7 @@ fn a_rollout_keeps_its_bounds(clients: &Clients, namespace: &str) {
     bounds("0", "25%");
     let states = seen(&kubectl, roll);
     assert!(states.iter().all(|(replicas, available)| *replicas <= 5 && *available >= 4), "{states:?}");
-    assert!(states.contains(&(5, 4)), "one more than asked for, and never fewer: {states:?}");
+    assert!(states.contains(&(5, 4)), "one more than requested, and never fewer: {states:?}");
     bounds("50%", "0");
     let states = seen(&kubectl, roll);
     assert!(states.iter().all(|(replicas, available)| *replicas <= 4 && *available >= 2), "{states:?}");

@@ -1,4 +1,4 @@
-//! Jobs: how they count, fail, run out of time and go; and what is stored but acted on by nobody.
+//! Jobs: counting, failing, deadlines, deletion; and kinds that are stored but that nothing acts on.
 
 use super::client::Clients;
 use super::{Case, kubectl};
@@ -13,7 +13,7 @@ pub const CASES: &[Case] = &[
     ("kinds::what_is_inert_is_stored_and_reported", what_is_inert_is_stored_and_reported),
 ];
 
-/// A job with these fields of its spec, whose pod runs this script.
+/// Returns a job with these fields of its spec, whose pod runs this script.
 fn job(name: &str, fields: &str, script: &str) -> String {
     format!(
         "

@@ -1,4 +1,4 @@
-//! Faults planted in the cluster, as what plants them sees them strike: each whom it names, as often as it says.
+//! Faults planted in the cluster, seen from outside: each hits its target, as many times as requested.
 
 use super::client::Clients;
 use super::{Case, kubectl};
@@ -8,7 +8,7 @@ pub const CASES: &[Case] = &[
     ("kinds::pod_security_is_a_namespaces_label", pod_security_is_a_namespaces_label),
 ];
 
-/// What the API fails at is used by no other case.
+/// No other case uses the resources for which the API fails.
 const FAULTS: &str = r#"[
     {"fault": "apiFails", "code": 403, "message": "exceeded quota: none", "of": "POST leases"},
     {"fault": "apiFails", "code": 429, "message": "too many requests", "of": "GET ingressclasses", "times": 1},
@@ -25,7 +25,7 @@ const FAULTS: &str = r#"[
     {"fault": "portForwardDrops", "of": "dropped"}
 ]"#;
 
-/// A pod with more fields of its spec and of its container.
+/// Returns a pod with additional fields of its spec and of its container.
 fn pod(name: &str, image: &str, spec: &str, container: &str) -> String {
     format!(
         "
@@ -75,7 +75,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
         pod("dropped", "1.36", "", ""),
     ];
     kubectl.feed("apply -f -", &[], &format!("{CLAIM}{}", pods.concat()));
-    // What strikes once is got over.
+    // Faults that strike once are recovered from.
     kubectl.run("wait --for=condition=Ready pod/unreachable pod/mounting pod/hungry pod/dropped --timeout=180s");
     let events = kubectl.until("get events", |text| text.contains("Insufficient cpu"));
     for words in ["lookup registry: no such host", "\"struck\" : device is busy", "Back-off pulling image"] {

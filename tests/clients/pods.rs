@@ -1,4 +1,4 @@
-//! kubectl at a pod: what it shows, says, runs, copies and forwards.
+//! kubectl's commands on a pod: get, describe, logs, exec, cp, port-forward.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ pub const CASES: &[Case] = &[
     ("kubectl::run_and_delete", run_and_delete),
 ];
 
-/// Counts, and starts again when it is told to; ends on SIGTERM.
+/// Prints numbers, and restarts when asked to; ends on SIGTERM.
 const TALKER: &str = "
 apiVersion: v1
 kind: Pod
@@ -39,7 +39,7 @@ fn tables_and_descriptions(clients: &Clients, namespace: &str) {
     assert_eq!(rows[1][6], "chartproof-control-plane");
     assert!(kubectl.run("get nodes").contains("chartproof-control-plane   Ready"));
     assert!(kubectl.run("get pods -l app=talker --no-headers").starts_with("talker "));
-    // Events come a moment after what they tell of.
+    // Events appear shortly after what they report.
     let described = kubectl.until("describe pod talker", |text| text.contains("Container started"));
     for line in ["Status:           Running", "QoS Class:                   BestEffort", "Successfully assigned"] {
         assert!(described.contains(line), "{line:?} is missing in {described}");
@@ -81,7 +81,7 @@ fn exec_and_copy(clients: &Clients, namespace: &str) {
     assert_eq!(std::fs::read_to_string(back).unwrap(), megabyte);
 }
 
-/// Answers each connection by starting a program; the stand-in is one that listens.
+/// Starts a program for each connection; the other listener is the stand-in.
 const LISTENER: &str = "
 apiVersion: v1
 kind: Pod
@@ -114,7 +114,7 @@ fn port_forward(clients: &Clients, namespace: &str) {
         BufReader::new(&forwarder).read_line(&mut line).unwrap();
         let port: u16 = line.split([':', ' ']).find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         for _ in 0..3 {
-            assert!(health(port).contains(r#""status":"healthy""#), "{target}, a connection after the other");
+            assert!(health(port).contains(r#""status":"healthy""#), "{target}, one connection after the other");
         }
         forwarder.kill().unwrap();
     }

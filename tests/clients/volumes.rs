@@ -1,4 +1,4 @@
-//! Volumes as containers see them: every sort, who may read and write them, and how they follow what they show.
+//! Volumes as containers see them: every type, who may read and write them, and how they follow their source.
 
 use super::client::Clients;
 use super::{Case, kubectl};
@@ -78,13 +78,13 @@ fn every_sort(clients: &Clients, namespace: &str) {
         "./of-sorts/file\n./parts/one/file",
     );
     says("stat -f -c %T /memory; df -B1 --output=size /memory | tail -1 | tr -d ' '", "tmpfs\n8388608");
-    assert_ne!(sh("dd if=/dev/zero of=/memory/big bs=1M count=9").code, 0, "the size limit holds");
+    assert_ne!(sh("dd if=/dev/zero of=/memory/big bs=1M count=9").code, 0, "the size limit is enforced");
     says(
         "echo 1 > /claimed/file; cat /looked-at/file; touch /looked-at/new 2> /dev/null || echo refused",
         "1\nrefused",
     );
     says("cat /settings/sub/renamed.conf; echo; ls /settings; cat /etc/one.conf", "first\nsub\nfirst");
-    assert_ne!(sh("touch /settings/new").code, 0, "what shows an object is read-only");
+    assert_ne!(sh("touch /settings/new").code, 0, "a volume of an object is read-only");
     says("stat -L -c %a /hidden/password; cat /hidden/password", "400\nsecret");
     says("cat /own/name; echo; cat /own/cpu", "sorts\n2");
     says("cd /all; ls; cat labels", "a.conf\nb.conf\nlabels\npassword\napp=\"sorts\"");
@@ -100,8 +100,8 @@ fn files_follow_config_maps_secrets_and_labels(clients: &Clients, namespace: &st
     kubectl.until("exec sorts -- cat /settings/sub/renamed.conf /all/a.conf", |text| text == "changedchanged");
     kubectl.until("exec sorts -- cat /hidden/password /all/password", |text| text == "otherother");
     kubectl.until("exec sorts -- cat /all/labels", |text| text.contains("more=\"yes\""));
-    assert_eq!(kubectl.run("exec sorts -- ls /all"), "a.conf\nlabels\npassword\n", "a key that is gone takes its file");
-    assert_eq!(kubectl.run("exec sorts -- cat /etc/one.conf"), "first", "a subPath keeps the file that it had");
+    assert_eq!(kubectl.run("exec sorts -- ls /all"), "a.conf\nlabels\npassword\n", "a removed key removes its file");
+    assert_eq!(kubectl.run("exec sorts -- cat /etc/one.conf"), "first", "a subPath keeps its original file");
     assert_eq!(kubectl.run("exec sorts -- stat -L -c %a /hidden/password"), "400\n");
 }
 
@@ -124,7 +124,7 @@ spec:
         capabilities: {drop: [ALL]}
 ";
 
-/// As root: an ordinary user has one id to give, which the run's report says.
+/// As root: an ordinary user's node has only one id, as the run's report mentions.
 fn a_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SHARED);

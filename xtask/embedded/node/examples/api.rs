@@ -1,5 +1,6 @@
-//! The API server alone, without a node or controllers, for tries by hand and for tests with real
-//! clients: writes a kubeconfig to the path given and serves until it is killed.
+//! Only the API server, without a node or controllers, for experiments and for tests with real clients: writes a
+//! kubeconfig
+//! to the given path and serves until it is killed.
 
 use std::io::Write;
 use std::net::TcpListener;

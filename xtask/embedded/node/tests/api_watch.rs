@@ -1,6 +1,6 @@
-//! Watches over HTTP: streamed lists, transitions of selectors, bookmarks, 410.
+//! Watches over HTTP: streamed lists, selector transitions, bookmarks, 410.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -14,7 +14,7 @@ fn config_map(name: &str, label: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"app": label}}})
 }
 
-/// The lines of a watch as they come.
+/// The lines of a watch, as they arrive.
 struct Lines {
     stream: futures::stream::BoxStream<'static, Vec<u8>>,
     rest: Vec<u8>,
@@ -38,16 +38,16 @@ impl Lines {
         }
     }
 
-    /// `ADDED a`
+    /// Returns the next event as `ADDED a`.
     async fn told(&mut self) -> String {
-        let event = self.next().await.expect("the watch goes on");
+        let event = self.next().await.expect("the watch continues");
         let name = event["object"]["metadata"]["name"].as_str().unwrap_or("-");
         format!("{} {name}", event["type"].as_str().unwrap())
     }
 }
 
 #[tokio::test]
-async fn a_streamed_list_ends_with_an_annotated_bookmark_and_goes_on() {
+async fn a_streamed_list_ends_with_an_annotated_bookmark_and_continues() {
     let api = Api::start();
     api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     let query = "watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
@@ -62,7 +62,7 @@ async fn a_streamed_list_ends_with_an_annotated_bookmark_and_goes_on() {
 }
 
 #[tokio::test]
-async fn an_object_that_leaves_a_selector_is_deleted_to_its_watchers() {
+async fn an_object_that_leaves_a_selector_is_reported_as_deleted() {
     let api = Api::start();
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?watch=true&labelSelector=app%3Dx")).await;
     let one = format!("{CONFIG_MAPS}/a");
@@ -78,7 +78,7 @@ async fn an_object_that_leaves_a_selector_is_deleted_to_its_watchers() {
 }
 
 #[tokio::test]
-async fn a_watch_from_a_version_tells_only_what_came_later() {
+async fn a_watch_from_a_version_reports_only_later_changes() {
     let api = Api::start();
     let first = api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     api.create(CONFIG_MAPS, &config_map("b", "x")).await;
@@ -90,7 +90,7 @@ async fn a_watch_from_a_version_tells_only_what_came_later() {
 }
 
 #[tokio::test]
-async fn a_watch_from_before_what_is_kept_is_gone() {
+async fn a_watch_from_before_the_kept_changes_is_gone() {
     let api = Api::start();
     api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     let kind = node::kinds::find("", "v1", "configmaps").unwrap();

@@ -1,6 +1,6 @@
-//! What service accounts may do: the roles that are stored, in kube-apiserver's words.
+//! What service accounts may do: the stored roles, with kube-apiserver's messages.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -16,7 +16,7 @@ const CLUSTER_BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebi
 const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const USER: &str = "system:serviceaccount:default:app";
 
-/// An API server with the service account `default/app`, and its token.
+/// Starts an API server with the service account `default/app`; also returns its token.
 async fn start() -> (Api, String) {
     let api = Api::start();
     api.create("/api/v1/namespaces/default/serviceaccounts", &json!({"metadata": {"name": "app"}})).await;
@@ -24,7 +24,7 @@ async fn start() -> (Api, String) {
     (api, token)
 }
 
-/// A request of the service account.
+/// Sends a request of the service account.
 async fn call(api: &Api, token: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let url = format!("https://{}{path}", api.address);
     let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -62,7 +62,7 @@ async fn role(api: &Api, url: &str, name: &str, rules: &Value) {
 }
 
 #[tokio::test]
-async fn an_account_without_roles_may_do_nothing_with_objects() {
+async fn an_account_without_roles_has_no_access_to_objects() {
     let (api, token) = start().await;
     let table = [
         (
@@ -120,11 +120,11 @@ async fn an_account_without_roles_may_do_nothing_with_objects() {
         told.ends_with(r#"cannot create resource "persistentvolumes" in API group "" at the cluster scope"#),
         "{told}"
     );
-    assert_eq!(api.call("GET", "/api/v1/persistentvolumes/v", None).await.0, 404, "nothing was made");
+    assert_eq!(api.call("GET", "/api/v1/persistentvolumes/v", None).await.0, 404, "nothing was created");
 }
 
 #[tokio::test]
-async fn every_account_may_discover_the_api_and_ask_about_itself() {
+async fn every_account_may_discover_the_api_and_review_itself() {
     let (api, token) = start().await;
     for path in ["/api", "/apis", "/api/v1", "/apis/apps/v1", "/version", "/readyz", "/openapi/v3"] {
         assert_eq!(call(&api, &token, "GET", path, None).await.0, 200, "{path}");
@@ -136,7 +136,7 @@ async fn every_account_may_discover_the_api_and_ask_about_itself() {
 }
 
 #[tokio::test]
-async fn a_role_holds_in_its_namespace_and_for_what_it_lists() {
+async fn a_role_applies_to_its_namespace_and_what_it_lists() {
     let (api, token) = start().await;
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "other"}})).await;
     let rules = json!([
@@ -163,7 +163,7 @@ async fn a_role_holds_in_its_namespace_and_for_what_it_lists() {
 }
 
 #[tokio::test]
-async fn the_roles_that_charts_bind_to_are_there() {
+async fn the_roles_that_charts_bind_to_exist() {
     let (api, token) = start().await;
     bind(&api, BINDINGS, "view", ("ClusterRole", "view")).await;
     assert!(may(&api, &token, "GET", PODS).await && !may(&api, &token, "GET", "/api/v1/pods").await);
@@ -176,7 +176,7 @@ async fn the_roles_that_charts_bind_to_are_there() {
 }
 
 #[tokio::test]
-async fn groups_and_aggregated_roles_count() {
+async fn groups_and_aggregated_roles_apply() {
     let (api, token) = start().await;
     let rules = json!([{"apiGroups": ["*"], "resources": ["nodes"], "verbs": ["list"]}]);
     role(&api, CLUSTER_ROLES, "nodes", &rules).await;
@@ -194,7 +194,7 @@ async fn groups_and_aggregated_roles_count() {
 }
 
 #[tokio::test]
-async fn nobody_grants_what_they_do_not_have() {
+async fn nobody_can_grant_permissions_they_do_not_have() {
     let (api, token) = start().await;
     let rules = json!([
         {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["create", "patch"]},
@@ -227,7 +227,7 @@ async fn nobody_grants_what_they_do_not_have() {
 }
 
 #[tokio::test]
-async fn an_apply_that_creates_has_to_be_allowed_to_create() {
+async fn an_apply_that_creates_needs_the_create_permission() {
     let (api, token) = start().await;
     let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]}]);
     role(&api, ROLES, "patcher", &rules).await;
@@ -241,7 +241,7 @@ async fn an_apply_that_creates_has_to_be_allowed_to_create() {
 }
 
 #[tokio::test]
-async fn a_review_tells_what_the_roles_allow() {
+async fn a_review_reports_what_the_roles_allow() {
     let (api, token) = start().await;
     bind(&api, BINDINGS, "view", ("ClusterRole", "view")).await;
     let reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -264,7 +264,7 @@ async fn a_review_tells_what_the_roles_allow() {
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_account() {
+async fn a_token_is_invalid_after_its_account_is_deleted() {
     let (api, token) = start().await;
     assert_eq!(call(&api, &token, "GET", "/api", None).await.0, 200);
     api.call("DELETE", "/api/v1/namespaces/default/serviceaccounts/app", None).await;

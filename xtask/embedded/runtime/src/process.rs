@@ -14,11 +14,11 @@ use crate::watched;
 /// How a process ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
-    /// Exit code; 128 + signal where a signal ended it.
+    /// Exit code: 128 + signal if a signal ended it.
     pub code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// When that was seen.
+    /// When its end was noticed.
     pub at: DateTime<Utc>,
 }
 
@@ -31,7 +31,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Takes charge of a child: it is waited for by a task from now on.
+    /// Takes charge of a child: from now on a task waits for it.
     pub fn watch(pid: u32, pidfd: OwnedFd) -> Result<Self> {
         let pidfd = Arc::new(pidfd);
         let readable = watched::watch(pidfd.clone(), Interest::READABLE).context("watch a process")?;
@@ -51,12 +51,12 @@ impl Process {
         self.pidfd.clone()
     }
 
-    /// Sends a signal; nothing happens where it has ended.
+    /// Sends a signal; does nothing if it has ended.
     pub fn signal(&self, signal: Signal) {
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
-    /// How it ended, where it has.
+    /// Returns how it ended, if it has.
     pub fn ended(&self) -> Option<Ended> {
         *self.ended.borrow()
     }
@@ -77,7 +77,7 @@ fn reap(pidfd: &OwnedFd) -> Ended {
     Ended { code, signal, at: Utc::now() }
 }
 
-/// The answer where the kernel gives none: containerd's code for an unknown end.
+/// Returns the exit that is reported if the kernel returns none: containerd's code for an unknown end.
 fn unknown() -> Ended {
     Ended { code: 255, signal: None, at: Utc::now() }
 }

@@ -1,5 +1,5 @@
-//! The one table of final states. Each row has a twin: the same beginning, which recovers and must stay green.
-//! docs/diagnosing.md shows the table; a test keeps both the same.
+//! The table of unrecoverable states. Each row has a twin, which begins the same, recovers, and must pass.
+//! docs/diagnosing.md shows the table; a test compares the two.
 
 use super::limits::Limit::{self, Seconds, Times};
 use super::{Row, pods, volumes, workloads};
@@ -8,7 +8,7 @@ const fn adjustable(key: &'static str, own_s: u64, existing_s: u64) -> Limit {
     Limit::Adjustable { key, own_s, existing_s }
 }
 
-/// In the order in which a wait believes them: what is nearest to the cause comes first.
+/// In order of precedence: states closest to the root cause come first.
 pub const TABLE: [Row; 19] = [
     Row {
         name: "image is never pulled",
@@ -31,10 +31,10 @@ pub const TABLE: [Row; 19] = [
     Row {
         name: "image can't be pulled",
         object: "Pod",
-        reason: "`ErrImagePull`, `ImagePullBackOff`: anything else",
+        reason: "`ErrImagePull`, `ImagePullBackOff`: any other error",
         limit: adjustable("image_pull", 60, 120),
         taken_back_by: "another state; a newer `Pulling` postpones the end until that pull has ended",
-        twin: "a pull that fails on DNS, and then works",
+        twin: "a pull that first fails on DNS and then works",
         find: pods::image_unreachable,
     },
     Row {
@@ -43,7 +43,7 @@ pub const TABLE: [Row; 19] = [
         reason: "`CrashLoopBackOff`, `Error` of an init container",
         limit: Times(pods::ENDS),
         taken_back_by: "the container running again; a run of a minute or more",
-        twin: "an init container that fails twice, and then works",
+        twin: "an init container that fails twice and then works",
         find: pods::init_fails,
     },
     Row {
@@ -68,25 +68,25 @@ pub const TABLE: [Row; 19] = [
         name: "container's configuration names what is not there",
         object: "Pod",
         reason: "`CreateContainerConfigError`, `CreateContainerError`",
-        // kubelet looks again after 10 to 15 s.
+        // kubelet retries after 10 to 15 s.
         limit: adjustable("container_config", 20, 60),
         taken_back_by: "another state of the container",
-        twin: "a Secret that is created a moment after its pod",
+        twin: "a Secret that is created shortly after its pod",
         find: pods::config_missing,
     },
     Row {
         name: "unschedulable",
         object: "Pod",
-        reason: "`Unschedulable`, and not for a taint, which a young node has",
+        reason: "`Unschedulable`, but not because of a taint, which a new node has",
         limit: adjustable("unschedulable", 15, 120),
-        taken_back_by: "a node; a newer `TriggeredScaleUp` or `Nominated` of an autoscaler postpones the end until its `NotTriggerScaleUp`",
+        taken_back_by: "a node for the pod; a newer `TriggeredScaleUp` or `Nominated` of an autoscaler postpones the end until its `NotTriggerScaleUp`",
         twin: "a node that is not ready yet",
         find: pods::unschedulable,
     },
     Row {
         name: "claim without a class",
         object: "PersistentVolumeClaim",
-        reason: "`FailedBinding`; `ProvisioningFailed`: no such class",
+        reason: "`FailedBinding`; `ProvisioningFailed`: the class does not exist",
         limit: adjustable("claim_class", 5, 15),
         taken_back_by: "`Bound`; any newer event of the binding or the provisioning",
         twin: "a claim that waits for its first consumer",
@@ -105,19 +105,19 @@ pub const TABLE: [Row; 19] = [
         name: "volume that can't be attached",
         object: "Pod",
         reason: "`FailedAttachVolume`",
-        // A volume of a node that is gone is detached by force after six minutes.
+        // A volume of a lost node is force-detached after six minutes.
         limit: adjustable("volume_attach", 60, 420),
-        taken_back_by: "a newer `SuccessfulAttachVolume` of the volume; what takes back a mount",
+        taken_back_by: "a newer `SuccessfulAttachVolume` of the volume; anything that clears a failed mount",
         twin: "a volume that is still attached to the node of a pod that was killed",
         find: volumes::unattached,
     },
     Row {
         name: "volume that can't be mounted",
         object: "Pod",
-        reason: "`FailedMount`, where no attachment is failing",
+        reason: "`FailedMount`, if no attachment is failing",
         limit: adjustable("volume_mount", 30, 120),
-        taken_back_by: "a newer event of what comes after mounts (`Pulling`, `Created`, …); `PodReadyToStartContainers`",
-        twin: "a mount that fails, and then works",
+        taken_back_by: "a newer event of a step after mounting (`Pulling`, `Created`, …); `PodReadyToStartContainers`",
+        twin: "a mount that fails once and then works",
         find: volumes::unmounted,
     },
     Row {
@@ -125,8 +125,8 @@ pub const TABLE: [Row; 19] = [
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
         reason: "`FailedCreate`: Pod Security, a webhook's denial",
         limit: adjustable("pods_refused", 3, 10),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
-        twin: "a level of Pod Security that is lowered a moment later",
+        taken_back_by: "a newer `SuccessfulCreate`; the requested number of pods; a change of the spec that has not been observed yet",
+        twin: "a level of Pod Security that is lowered shortly afterwards",
         find: workloads::refused,
     },
     Row {
@@ -134,25 +134,25 @@ pub const TABLE: [Row; 19] = [
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
         reason: "`FailedCreate`: exceeded quota",
         limit: adjustable("quota", 15, 60),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
-        twin: "an old pod whose share of the quota becomes free as it ends",
+        taken_back_by: "a newer `SuccessfulCreate`; the requested number of pods; a change of the spec that has not been observed yet",
+        twin: "an old pod that frees its share of the quota when it ends",
         find: workloads::over_quota,
     },
     Row {
         name: "pods that can't be created",
         object: "StatefulSet, ReplicaSet, DaemonSet, Job",
-        reason: "`FailedCreate`: anything else",
+        reason: "`FailedCreate`: any other error",
         limit: adjustable("pods_created", 20, 60),
-        taken_back_by: "a newer `SuccessfulCreate`; as many pods as wanted; a change of the spec that is not observed yet",
-        twin: "a ServiceAccount that is created a moment after the workload",
+        taken_back_by: "a newer `SuccessfulCreate`; the requested number of pods; a change of the spec that has not been observed yet",
+        twin: "a ServiceAccount that is created shortly after the workload",
         find: workloads::uncreated,
     },
     Row {
         name: "pod failed",
         object: "Pod",
-        reason: "`Failed` of a pod of the release that has no controller",
+        reason: "`Failed`, for a pod of the release without a controller",
         limit: Seconds(0),
-        taken_back_by: "another Pod under its name",
+        taken_back_by: "another Pod with its name",
         twin: "a pod with `restartPolicy: OnFailure` whose container fails once",
         find: pods::ended,
     },
@@ -161,17 +161,17 @@ pub const TABLE: [Row; 19] = [
         object: "Job",
         reason: "`BackoffLimitExceeded`, `DeadlineExceeded`, `PodFailurePolicy`",
         limit: Seconds(0),
-        taken_back_by: "nothing: a failed Job stays so; of a CronJob, its next Job",
+        taken_back_by: "nothing: a failed Job stays failed; for a CronJob, its next Job",
         twin: "a job whose first pod failed",
         find: workloads::failed_jobs,
     },
     Row {
         name: "hook failed",
         object: "Job, Pod",
-        reason: "as a failed job; `Failed` of a pod that is a hook",
-        // helm says it, too, with more words; a helm that does not is not waited for.
+        reason: "as for a failed job; `Failed`, for a pod that is a hook",
+        // helm reports it as well, in more detail; a helm that does not is not waited for.
         limit: Seconds(3),
-        taken_back_by: "another Job or Pod under its name",
+        taken_back_by: "another Job or Pod with its name",
         twin: "a hook's job whose first pod failed",
         find: workloads::failed_hooks,
     },
@@ -179,15 +179,15 @@ pub const TABLE: [Row; 19] = [
         name: "rollout past its progress deadline",
         object: "Deployment",
         reason: "`ProgressDeadlineExceeded`",
-        // A new rollout keeps the old one's condition until the first progress.
+        // A new rollout keeps the old one's condition until it makes progress.
         limit: Seconds(2),
-        taken_back_by: "progress: the condition is true again; a change of the spec that is not observed yet",
+        taken_back_by: "progress: the condition is true again; a change of the spec that has not been observed yet",
         twin: "a rollout that is slow but within its deadline",
         find: workloads::stuck_rollout,
     },
 ];
 
-/// The keys that a suite's `[limits_s]` may have.
+/// Returns the keys that a suite's `[limits_s]` may have.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter_map(|row| match row.limit {
         Limit::Adjustable { key, .. } => Some(key),

@@ -65,7 +65,7 @@ fn shown() -> String {
         ];
         format!("| {} |\n", cells.concat().join(" | "))
     };
-    let head = "| state | of | told by | final after | on an existing cluster | key in `[limits_s]` | taken back by | its twin, which recovers and is waited for |\n|---|---|---|---|---|---|---|---|\n";
+    let head = "| state | of | reported as | final after | on an existing cluster | key in `[limits_s]` | cleared by | its twin, which recovers and is waited for |\n|---|---|---|---|---|---|---|---|\n";
     std::iter::once(head.to_owned()).chain(TABLE.iter().map(line)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What a planted fault has the cluster put into namespaces by itself, as `OpenShift` and Istio do.
+//! A planted fault: the cluster itself puts objects into namespaces, as `OpenShift` and Istio do.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -8,7 +8,7 @@ use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, Controller, Key, Outcome, clock};
 use crate::store::{self, Change, ChangeType};
 
-/// Creates them, again where somebody deletes them.
+/// Creates them, and again if somebody deletes them.
 pub static CONTROLLER: Controller = Controller { name: "planted-additions", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {

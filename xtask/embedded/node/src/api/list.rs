@@ -14,7 +14,7 @@ use super::{State, answer, body};
 use crate::status::Status;
 use crate::store;
 
-/// Answers a list.
+/// Handles a list request.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
     let selection =
@@ -40,7 +40,7 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     Ok(answer::json(200, &listed))
 }
 
-/// Where the next page begins. Objects are read as they are then: there are no old versions here.
+/// Returns the token of the next page. The page is read from the current state: there are no old versions here.
 fn token(last: &Value, resource_version: u64) -> String {
     let (namespace, name) = store::key(last);
     let token = json!({"v": "meta.k8s.io/v1", "rv": resource_version, "start": format!("{namespace}/{name}\0")});
@@ -49,7 +49,7 @@ fn token(last: &Value, resource_version: u64) -> String {
 
 fn resume(token: &str) -> Result<(String, String), Status> {
     let refuse = |why: String| body::bad(format!("invalid continue token: continue key is not valid: {why}"));
-    // Go's decoder takes a token whose last bits are not zero.
+    // Go's decoder accepts a token whose last bits are not zero.
     let lenient = base64::engine::GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
         base64::engine::GeneralPurposeConfig::new()

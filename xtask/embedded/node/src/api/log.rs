@@ -1,4 +1,4 @@
-//! `pods/log`: the node's log file in CRI's format, as the client wants to see it.
+//! `pods/log`: the node's log file in CRI's format, converted to what the client requested.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store::Store;
 
-/// How often a followed file is looked at: files can't be waited for.
+/// How often a followed file is read: there is nothing to wait on.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
-/// Answers a request for the log of a container.
+/// Handles a request for the log of a container.
 pub async fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let pod = pod::of(state, &request.target)?;
     let options = Options::of(request)?;
@@ -86,7 +86,7 @@ impl Options {
     }
 }
 
-/// Lines of CRI's log format to what the client sees. Keeps what is not yet a whole line.
+/// Converts lines of CRI's log format to what the client sees. Keeps an incomplete line until it is complete.
 struct Lines {
     options: Options,
     rest: Vec<u8>,
@@ -98,12 +98,12 @@ impl Lines {
         Self { options, rest: Vec::new(), is_in_line: false }
     }
 
-    /// What is shown of the log so far.
+    /// Returns the requested part of the log so far.
     fn tail(&mut self, written: &[u8]) -> Vec<u8> {
         let shown = self.show(written);
         let Some(wanted) = self.options.tail_lines else { return shown };
         let ends = shown.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-        // The line that the wanted ones follow ends here.
+        // The line before the requested ones ends here.
         let skipped = usize::from(shown.last() == Some(&b'\n'));
         match ends.skip(skipped).nth(wanted.saturating_sub(1)) {
             _ if wanted == 0 => Vec::new(),
@@ -112,7 +112,7 @@ impl Lines {
         }
     }
 
-    /// What is shown of further bytes of the log.
+    /// Returns the requested part of additional bytes of the log.
     fn show(&mut self, written: &[u8]) -> Vec<u8> {
         self.rest.extend_from_slice(written);
         let end = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -124,7 +124,7 @@ impl Lines {
         shown
     }
 
-    /// `2026-11-21T03:12:33.5Z stdout F text`; `P` where the text goes on in the next line.
+    /// Converts `2026-11-21T03:12:33.5Z stdout F text`; with `P`, the text continues in the next line.
     fn show_line(&mut self, line: &[u8], shown: &mut Vec<u8>) {
         let mut parts = line.splitn(4, |byte| *byte == b' ');
         let (time, _, tag) = (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
@@ -157,7 +157,7 @@ struct Follower {
     is_over: bool,
 }
 
-/// The run of a container whose log is followed.
+/// The container whose log is followed, in one of its restarts.
 struct Run {
     kind: &'static Kind,
     pod: std::sync::Arc<Value>,
@@ -171,7 +171,7 @@ impl Follower {
             return Some(first);
         }
         while !self.is_over {
-            // Looked at before the last bytes are read: whatever the container wrote is in the file by then.
+            // Checked before the last bytes are read: by then everything the container wrote is in the file.
             self.is_over = self.run.has_ended(&self.state.registry.store);
             let mut written = Vec::new();
             if self.file.read_to_end(&mut written).await.is_err() {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_shown_without_what_cri_adds() {
+    fn lines_are_shown_without_the_cri_prefix() {
         assert_eq!(shown(plain()), "one\ntwo\nthree\n");
         assert_eq!(shown(Options { tail_lines: Some(2), ..plain() }), "two\nthree\n");
         assert_eq!(shown(Options { tail_lines: Some(0), ..plain() }), "");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_waits_for_its_other_half() {
+    fn an_incomplete_line_is_held_back_until_it_is_complete() {
         let mut lines = Lines::new(plain());
         assert_eq!(lines.show(&LOG[..30]), b"");
         assert_eq!(lines.show(&LOG[30..40]), b"one\n");

@@ -1,4 +1,4 @@
-//! What the subresources of pods have in common: finding the pod and the container meant.
+//! What the subresources of pods have in common: they look up the pod and the container.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use super::path::Target;
 use super::{State, body};
 use crate::status::Status;
 
-/// The pod that a path names.
+/// Returns the pod that a path names.
 pub fn of(state: &State, target: &Target) -> Result<Arc<Value>, Status> {
     let name = target.name.as_deref().unwrap_or_default();
     let pod = state.registry.store.get(target.kind, target.namespace(), name);
     pod.ok_or_else(|| Status::not_found(target.kind, name))
 }
 
-/// The container that a request means: the one it names, or the only one.
+/// Returns the container that a request names, or the only one.
 pub fn container(pod: &Value, asked: &str) -> Result<String, Status> {
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let names = |field: &str| -> Vec<String> {

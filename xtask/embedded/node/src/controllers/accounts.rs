@@ -1,5 +1,4 @@
-//! What every namespace has from the start: the service account `default` and the cluster's
-//! certificate.
+//! What every namespace has from the start: the service account `default` and the cluster's certificate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,14 +13,14 @@ use crate::store::{self, Change, ChangeType};
 
 const CERTIFICATE: &str = "kube-root-ca.crt";
 
-/// How long until a planted delay is looked at again.
+/// How long until a planted delay is checked again.
 const LATE: Duration = Duration::from_millis(200);
 
-/// Creates `default`, again where somebody deletes it.
+/// Creates `default`, and again if somebody deletes it.
 pub const CONTROLLER: Controller =
     Controller { name: "serviceaccount", keys: account_keys, reconcile: reconcile_account };
 
-/// Publishes the cluster's certificate, again where somebody deletes it.
+/// Publishes the cluster's certificate, and again if somebody deletes it.
 pub const CERTIFICATES: Controller =
     Controller { name: "root-ca-certificate-publisher", keys: certificate_keys, reconcile: reconcile_certificate };
 
@@ -33,7 +32,7 @@ fn certificate_keys(_: &Client, change: &Change) -> Vec<Key> {
     keys(change, "ConfigMap", CERTIFICATE)
 }
 
-/// The namespace that is there, or whose object was deleted.
+/// Returns the existing namespace, or the one whose object was deleted.
 fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
     let (namespace, changed) = store::key(&change.object);
     let deleted = change.change == ChangeType::Deleted;
@@ -56,7 +55,7 @@ fn reconcile_certificate(context: &Context, (_, namespace): &Key) -> Outcome {
     create(context, namespace, &certificate, || context.faults.withholds_certificate(namespace))
 }
 
-/// Creates an object of a namespace that lives, unless it is there or a fault keeps it away.
+/// Creates an object of an active namespace, unless it exists or a fault withholds it.
 fn create<K: Object>(context: &Context, namespace: &str, object: &K, is_withheld: impl Fn() -> bool) -> Outcome {
     let client = &context.client;
     let name = object.metadata().name.as_deref().unwrap_or_default();
@@ -92,7 +91,7 @@ mod tests {
     use crate::faults::Planted;
 
     #[test]
-    fn pods_are_refused_until_their_account_is_there() {
+    fn pods_are_rejected_until_their_account_exists() {
         let mut simulation = Simulation::new("a");
         let late = json!([{"fault": "accountMissing", "of": "b", "times": 2}]);
         simulation.context.faults = Planted::new(serde_json::from_value(late).unwrap());

@@ -1,8 +1,8 @@
-//! What kube-controller-manager, kube-scheduler and the volume provisioner do, each in a file.
+//! The work of kube-controller-manager, kube-scheduler and the volume provisioner, one file for each controller.
 //!
-//! A controller is a row of [`CONTROLLERS`]: a function from a change to the keys that it concerns,
-//! and one that brings a key in order from what is stored now. Nothing is kept between two calls
-//! but the store.
+//! A controller is a row of [`CONTROLLERS`]: a function from a change to the affected keys, and one that reconciles
+//! a key
+//! with what is stored now. The store is the only state that is kept between two calls.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) mod volumes;
 
 pub(crate) use reconcile::{Controller, Key, Outcome};
 
-/// Who writes what controllers write, as `managedFields` names it.
+/// The writer of the controllers' changes, as in `managedFields`.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
 
 /// The name of the only node.
@@ -49,11 +49,11 @@ pub(crate) const NODE: &str = "chartproof-control-plane";
 pub(crate) struct Context {
     /// The objects.
     pub client: Client,
-    /// Faults planted on purpose.
+    /// Planted faults.
     pub faults: Planted,
-    /// Where volumes are provisioned: one directory for each, named as its volume.
+    /// The parent of the provisioned volumes' directories, which are named after their volumes.
     pub volumes: PathBuf,
-    /// The certificate (PEM) that the API server's own is signed with; pods get it.
+    /// The certificate (PEM) that signed the API's own; pods get it.
     pub root_certificate: String,
 }
 

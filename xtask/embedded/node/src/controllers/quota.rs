@@ -1,4 +1,4 @@
-//! The status of resource quotas: what is used of each. Admission is what enforces them.
+//! The status of resource quotas: how much of each is used. Admission enforces them.
 
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -59,7 +59,7 @@ mod tests {
     use crate::controllers::testing::Simulation;
 
     #[test]
-    fn pods_that_ended_use_nothing() {
+    fn finished_pods_use_nothing() {
         let mut simulation = Simulation::new("a");
         let hard = json!({"pods": "3", "requests.cpu": "1", "configmaps": "5"});
         simulation

@@ -1,4 +1,4 @@
-//! A pod's conditions, with the reasons and words of kubelet.
+//! A pod's conditions, with kubelet's reasons and messages.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodSpec};
 
@@ -6,21 +6,21 @@ use super::phase::is_initialized;
 use super::record::is_sidecar;
 use super::time;
 
-/// The condition types that the kubelet owns, in its order; others stand before them.
+/// The condition types that the kubelet owns, in its order; other conditions come before them.
 const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
-/// What conditions are made of.
+/// The input for conditions.
 pub(super) struct Facts<'a> {
     pub pod: &'a Pod,
-    /// The phase that the containers ask for, even where the pod does not show it yet.
+    /// The phase that follows from the containers, even if the pod does not show it yet.
     pub phase: &'a str,
     pub init: &'a [ContainerStatus],
     pub main: &'a [ContainerStatus],
     pub has_sandbox: bool,
 }
 
-/// All conditions of a pod: those of others as they are, then the kubelet's own. A condition whose
-/// status did not change keeps the time of its last transition.
+/// Returns all conditions of a pod: first those of others, unchanged, then the kubelet's own. A condition whose status
+/// did not change keeps the time of its last transition.
 pub(super) fn conditions(facts: &Facts) -> Vec<PodCondition> {
     let stored: &[PodCondition] = facts.pod.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
     let foreign = stored.iter().filter(|c| !OWNED.contains(&c.type_.as_str())).cloned();
@@ -102,13 +102,13 @@ fn closed_gate(gate: &str, stored: &[PodCondition]) -> Option<String> {
     }
 }
 
-/// Names as Go prints a slice.
+/// Formats names as Go prints a slice.
 fn list(names: &[&str]) -> String {
     format!("[{}]", names.join(" "))
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use serde_json::json;
 
@@ -125,7 +125,7 @@ mod tests {
         serde_json::from_value(status).unwrap()
     }
 
-    /// `type=status:reason:message` of each condition.
+    /// Returns `type=status:reason:message` of each condition.
     fn told(pod: &Pod, phase: &str, init: &ContainerStatus, main: &ContainerStatus) -> Vec<String> {
         let (init, main) = (std::slice::from_ref(init), std::slice::from_ref(main));
         let facts = Facts { pod, phase, init, main, has_sandbox: true };
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_initializes_says_what_is_missing() {
+    fn an_initializing_pod_lists_what_is_missing() {
         let init = container("init", false, json!({"running": {}}));
         let main = container("main", false, json!({"waiting": {}}));
         let unready = "ContainersNotReady:containers with unready status: [main]";
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completed_pod_says_so_without_a_message() {
+    fn a_completed_pod_has_a_reason_but_no_message() {
         let ended = json!({"terminated": {"exitCode": 0}});
         let (init, main) = (container("init", true, ended.clone()), container("main", false, ended));
         let told = told(&pod(json!({})), "Succeeded", &init, &main);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_change_keeps_its_time_and_what_is_foreign_stays() {
+    fn unchanged_conditions_keep_their_time_and_foreign_ones_stay() {
         let stored = json!({"conditions": [
             {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-21T03:11:18Z"},
             {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"},

@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
 use super::command::{self, Outcome};
 use super::{probe, time};
 
-/// A hook's request is given this long.
+/// The timeout of a hook's request.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs a hook, or says why it failed.
+/// Runs a hook; returns why it failed, if it did.
 pub(super) async fn run(
     handler: &LifecycleHandler,
     spec: &Container,
@@ -24,7 +24,7 @@ pub(super) async fn run(
             Outcome::Ended(0, _) => Ok(()),
             Outcome::Ended(code, output) => Err(format!("command '{}' exited with {code}: {output}", argv.join(" "))),
             Outcome::NotStarted(why) => Err(why),
-            Outcome::TimedOut => Err("the command did not end".to_owned()),
+            Outcome::TimedOut => Err("the command timed out".to_owned()),
         }
     } else if let Some(http) = &handler.http_get {
         probe::get(http, spec, ip, HTTP_TIMEOUT).await.map(|_| ())
@@ -32,6 +32,6 @@ pub(super) async fn run(
         tokio::time::sleep(time::seconds(Some(sleep.seconds), 0)).await;
         Ok(())
     } else {
-        Err("the hook has no action that the embedded cluster knows".to_owned())
+        Err("the hook has no action that the embedded cluster supports".to_owned())
     }
 }

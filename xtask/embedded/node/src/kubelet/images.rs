@@ -1,7 +1,7 @@
-//! Whether a container's image is there, and what kubelet does and says where it is not.
+//! Whether a container's image is present, and what kubelet does and reports if it is not.
 //!
-//! Nothing can be pulled: the node reaches no registry. What is not in a loaded archive fails as on
-//! a kind node without network, and so does `imagePullPolicy: Always` on an image that is loaded.
+//! Nothing can be pulled: the node reaches no registry. An image that is in no loaded archive fails as on a kind node
+//! without network, and so does `imagePullPolicy: Always` for an image that is loaded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use super::record::Refusal;
 use super::reporter::Reporter;
 use crate::faults::Planted;
 
-/// The node's images, with what happened to those that could not be pulled.
+/// The node's images, and the failures of those that could not be pulled.
 pub(super) struct Images {
     runtime: Runtime,
     faults: Planted,
@@ -34,7 +34,7 @@ impl Images {
         Self { runtime, faults, failed: Mutex::default() }
     }
 
-    /// Takes as long over the container's image as a planted fault says; until then the container is being created.
+    /// Waits as long as a planted fault delays the container's image; until then the container is being created.
     pub async fn delay(&self, container: &Container, reporter: &Reporter) {
         let wanted = container.image.as_deref().unwrap_or_default();
         if let Some(delay) = self.faults.pull_delay(wanted) {
@@ -43,7 +43,7 @@ impl Images {
         }
     }
 
-    /// The container's image, or why the container has to wait.
+    /// Returns the container's image, or why the container has to wait.
     pub fn ensure(&self, pod: &Pod, container: &Container, reporter: &Reporter) -> Result<Image, Refusal> {
         let wanted = container.image.as_deref().unwrap_or_default();
         let key = format!("{}_{wanted}", pod.metadata.uid.as_deref().unwrap_or_default());
@@ -64,7 +64,7 @@ impl Images {
         }
     }
 
-    /// The image where it is on the node, else the error that pulling it gives.
+    /// Returns the image if it is on the node, or else the error of pulling it.
     fn find(&self, wanted: &str, reporter: &Reporter) -> Result<Result<Image, String>, Refusal> {
         let is_hidden = self.faults.hides_image(wanted);
         match self.runtime.image(wanted) {
@@ -126,8 +126,7 @@ impl Images {
     }
 }
 
-/// What containerd says where the registry of an image (`docker.io/library/busybox:1.36.1`) can't be
-/// reached.
+/// Returns containerd's error if the registry of an image (`docker.io/library/busybox:1.36.1`) can't be reached.
 fn unreachable(reference: &str) -> String {
     let (host, rest) = reference.split_once('/').unwrap_or(("docker.io", reference));
     let registry = if host == "docker.io" { "registry-1.docker.io" } else { host };
@@ -147,7 +146,7 @@ fn is_for_this_machine(image: &Image) -> bool {
     image.platform.is_empty() || image.platform == platform()
 }
 
-/// `linux/amd64`, in the words of images.
+/// Returns the platform of this machine, as images name it: `linux/amd64`.
 fn platform() -> String {
     format!("linux/{}", architecture())
 }
@@ -161,7 +160,7 @@ pub(super) fn architecture() -> &'static str {
     }
 }
 
-/// The policy as given, or as it follows from the tag.
+/// Returns the given policy, or the one that follows from the tag.
 fn policy(container: &Container) -> &str {
     let image = container.image.as_deref().unwrap_or_default();
     let name = image.rsplit('/').next().unwrap_or(image);
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unreachable_registry_is_told_as_containerd_tells_it() {
+    fn an_unreachable_registry_is_reported_as_by_containerd() {
         let told = unreachable("docker.io/library/busybox:0.0.0");
         let wanted = "failed to pull and unpack image \"docker.io/library/busybox:0.0.0\": failed to resolve \
             reference \"docker.io/library/busybox:0.0.0\": failed to do request: Head \
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_follows_from_the_tag() {
+    fn the_pull_policy_follows_from_the_tag() {
         let of = |image: &str| {
             let container = Container { image: Some(image.to_owned()), ..Container::default() };
             policy(&container).to_owned()

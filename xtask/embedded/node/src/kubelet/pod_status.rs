@@ -1,4 +1,4 @@
-//! A pod's status as a whole, from what the kubelet remembers of it.
+//! A pod's whole status, computed from the kubelet's records of it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -15,23 +15,23 @@ use super::record::{Record, Records, Refusal, Run, is_sidecar};
 use super::{phase, qos, time};
 use resources::quantity;
 
-/// What a status is made of.
+/// The input for a status.
 pub(super) struct View<'a> {
     pub pod: &'a Pod,
     pub records: &'a Records,
-    /// The pod's address; shown as soon as a container was tried.
+    /// The pod's address, shown as soon as the start of a container was attempted.
     pub ip: Option<Ipv4Addr>,
     pub host_ip: Ipv4Addr,
     pub has_sandbox: bool,
-    /// The pod is being stopped: no container is started again.
+    /// Whether the pod is being stopped: no container is started again.
     pub stopping: bool,
-    /// All of it has ended and is gone: only now may the phase be a final one.
+    /// Whether all of it has ended and is removed: only now may the phase be a final one.
     pub stopped: bool,
     /// Why the kubelet itself ended the pod: reason and message of the status.
     pub verdict: Option<(&'static str, &'static str)>,
 }
 
-/// The status that follows.
+/// Returns the resulting status.
 pub(super) fn status(view: &View) -> PodStatus {
     let none = PodSpec::default();
     let spec = view.pod.spec.as_ref().unwrap_or(&none);
@@ -65,12 +65,12 @@ pub(super) fn status(view: &View) -> PodStatus {
     }
 }
 
-/// A pod whose containers have ended shows it only when its sandbox is gone too.
+/// Returns the phase to show: a pod whose containers have ended shows it only when its sandbox is gone, too.
 fn shown_phase(view: &View, reached: &str) -> String {
     let before = view.pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
     match (reached, view.stopped) {
         ("Succeeded" | "Failed", false) => before.to_owned(),
-        // A pod that never ran has not succeeded when it is gone.
+        // A pod that never ran has not succeeded when it is removed.
         ("Pending" | "Running", true) => "Failed".to_owned(),
         _ => reached.to_owned(),
     }
@@ -105,7 +105,7 @@ fn container_status(view: &View, spec: &PodSpec, container: &Container, is_init:
     }
 }
 
-/// When a container is started again: sidecars always, other init containers until they succeed.
+/// Returns when a container is restarted: sidecars always, other init containers until they succeed.
 pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool) -> &'a str {
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
     match (is_init, is_sidecar(container)) {
@@ -115,7 +115,7 @@ pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool
     }
 }
 
-/// State and last state of a container.
+/// Returns the state and the last state of a container.
 fn states(
     record: &Record,
     refusal: Option<&Refusal>,
@@ -145,7 +145,7 @@ fn not_yet(spec: &PodSpec) -> Refusal {
     Refusal::new(if has_init { "PodInitializing" } else { "ContainerCreating" }, "")
 }
 
-/// A container that never ran in a pod that is over.
+/// Returns the state of a container that never ran in a finished pod.
 fn lost() -> ContainerState {
     let message = "The container could not be located when the pod was terminated";
     let terminated = k8s_openapi::api::core::v1::ContainerStateTerminated {
@@ -169,7 +169,7 @@ fn mounts(container: &Container) -> Vec<VolumeMountStatus> {
     shown.collect()
 }
 
-/// A container's resources; what is limited but not requested is requested too.
+/// Returns a container's resources; a limit without a request is also a request.
 fn effective(container: &Container) -> ResourceRequirements {
     let resources = container.resources.clone().unwrap_or_default();
     let mut requests = resources.limits.clone().unwrap_or_default();
@@ -180,7 +180,7 @@ fn effective(container: &Container) -> ResourceRequirements {
 
 type Amounts = BTreeMap<String, Quantity>;
 
-/// CPU and memory of all main containers; none where no container says any.
+/// Returns the total CPU and memory of all main containers, or `None` if no container states any.
 fn sum(spec: &PodSpec, side: impl Fn(&ResourceRequirements) -> Option<&Amounts>) -> Option<Amounts> {
     let mut total: BTreeMap<String, Vec<&Quantity>> = BTreeMap::new();
     let amounts = spec.containers.iter().filter_map(|c| c.resources.as_ref()).filter_map(side).flatten();

@@ -1,4 +1,4 @@
-//! Starting a container: its image, its environment, its mounts, its user, and then the program.
+//! Starts a container: its image, its environment, its mounts, its user, and then the program.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -21,12 +21,12 @@ use super::worker::Worker;
 use super::{hooks, security, volumes};
 use resources::quantity;
 
-/// Longest termination message that a status carries.
+/// The longest termination message in a status.
 const MESSAGE_BYTES_MAX: usize = 4096;
-/// A container that a hook condemns is given this long to stop.
+/// The grace period of a container whose hook failed.
 const CONDEMNED_GRACE: Duration = Duration::from_secs(2);
 
-/// A container ready to be handed to the runtime.
+/// A container ready to be passed to the runtime.
 struct Prepared {
     image: Image,
     security: Security,
@@ -35,7 +35,7 @@ struct Prepared {
 }
 
 impl Worker {
-    /// Starts a container, or says why it has to wait.
+    /// Starts a container; returns why it has to wait, if it does.
     pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), Refusal> {
         let Some(sandbox) = self.sandbox.clone() else { return Ok(()) };
         let reporter = self.reporter.of(&container.name, is_init);
@@ -64,7 +64,7 @@ impl Worker {
         }
     }
 
-    /// All that the runtime has to be told.
+    /// Collects everything that the runtime needs.
     fn prepare(&self, container: &Container, image: Image) -> Result<Prepared, Refusal> {
         let refuse = |message: String| Refusal::new("CreateContainerConfigError", message);
         let addresses = self.addresses();
@@ -78,7 +78,7 @@ impl Worker {
         security::verify_non_root(&self.pod, container, &security, &image)?;
         let attempt = self.records.get(&container.name).map_or(0, super::record::Record::next_attempt);
         let message_file = self.message_file(&container.name, attempt).map_err(|error| refuse(error.to_string()))?;
-        // containerd tells every container its host name.
+        // containerd sets every container's host name.
         env.entry("HOSTNAME".to_owned()).or_insert_with(|| self.hostname.clone());
         let target = container.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
         mounts.push(Mount { source: message_file.clone(), target: target.into(), ..Mount::default() });
@@ -98,7 +98,7 @@ impl Worker {
         Ok(Prepared { image, security, spec, message_file })
     }
 
-    /// Where the container may leave its last words.
+    /// Creates the container's termination message file.
     fn message_file(&self, container: &str, attempt: u32) -> std::io::Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let directory = self.directory.join("termination");
@@ -109,7 +109,7 @@ impl Worker {
         Ok(path)
     }
 
-    /// Takes a started container in: its record, its probes, the watch for its end.
+    /// Registers a started container: its record, its probes, the task that waits for its end.
     fn begin(&mut self, container: &Container, running: runtime::Container, prepared: &Prepared, reporter: &Reporter) {
         let health = watch::Sender::new(probe::initial(container));
         let ended = Arc::new(SetOnce::new());
@@ -158,7 +158,7 @@ impl Worker {
         Tasks(probers.collect())
     }
 
-    /// Notes how the container ends, as soon as it does; its probes end with it.
+    /// Records the container's end as soon as it happens; its probes stop then.
     fn watch_end(
         &self,
         container: &Container,
@@ -203,7 +203,7 @@ impl Worker {
         Err(Refusal::new("PostStartHookError", why))
     }
 
-    /// A hook, given up when the pod is to go.
+    /// Runs a hook, until the pod is to be stopped.
     async fn run_hook(&self, hook: &LifecycleHandler, container: &Container, sandbox: &Sandbox) -> Result<(), String> {
         let running = self.records.get(&container.name).and_then(|record| record.running()).cloned();
         let Some(running) = running else { return Ok(()) };
@@ -214,7 +214,7 @@ impl Worker {
         }
     }
 
-    /// A container that the runtime could not start: an attempt all the same where it got that far.
+    /// Records a container that the runtime could not start. If it was created, this counts as an attempt.
     fn not_started(
         &mut self,
         container: &Container,

@@ -1,7 +1,7 @@
-//! One pod's worker: brings the pod from what it is to what it should be, again and again.
+//! One pod's worker: repeatedly brings the pod from its current to its desired state.
 //!
-//! As in kubelet, a round writes the status as it finds it and then acts; what it does shows in the
-//! status of the next round, which follows at once. So states appear in kubelet's order.
+//! As in kubelet, a round first writes the current status and then acts; the effects appear in the status of the next
+//! round, which follows at once. So states appear in kubelet's order.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,18 +26,18 @@ use super::volumes::{self, MountError, Setup, Volumes};
 use super::{Kubelet, grace, phase, sandbox};
 use crate::registry::DeleteOptions;
 
-/// What failed for a reason of its own is tried again after this.
+/// The retry delay after a failure of the node itself.
 pub(super) const RETRY: Duration = Duration::from_secs(10);
-/// The first failed mount is tried again after this, later ones after twice as long each.
+/// The retry delay after the first failed mount; it doubles with each further one.
 const MOUNT_RETRY_MIN: Duration = Duration::from_millis(500);
 const MOUNT_RETRY_MAX: Duration = Duration::from_secs(122);
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
 
-/// What a round leaves to do.
+/// What to do after a round.
 enum Next {
-    /// Nothing, until something happens or this time comes.
+    /// Wait until something happens or this time comes.
     Wait(Option<Instant>),
-    /// The pod has come to its end by itself.
+    /// Finish: the pod's containers have ended for good.
     Over,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Worker {
     pub kubelet: Arc<Kubelet>,
     pub pod: Arc<Pod>,
     pub orders: watch::Receiver<Order>,
-    /// Something happened to a container.
+    /// Notified when something happened to a container.
     pub wake: Arc<Notify>,
     pub reporter: Reporter,
     /// The pod's own directory on the node.
@@ -62,16 +62,16 @@ pub(super) struct Worker {
     pub hostname: String,
     pub sandbox: Option<Sandbox>,
     pub volumes: Option<Volumes>,
-    /// The changes that the volumes show.
+    /// The number of changes that the volumes contain.
     pub shown: u64,
     pub records: Records,
     pub backoff: Backoff,
     mount_failures: u32,
     mount_retry: Option<Instant>,
     verdict: Option<(&'static str, &'static str)>,
-    /// The address shows from the round after the sandbox was made.
+    /// Whether the status shows the address, from the round after the sandbox was created.
     shows_ip: bool,
-    /// The containers whose end the status of this round shows.
+    /// The containers whose end appears in this round's status.
     pub shown_ended: BTreeSet<String>,
 }
 
@@ -116,7 +116,7 @@ impl Worker {
         }
     }
 
-    /// Takes the pod as it is ordered; its status is the worker's own business.
+    /// Takes over the pod of an order, but not its status, which belongs to the worker.
     fn adopt(&mut self, order: &Order) {
         let mut pod = (*order.pod).clone();
         if self.pod.status.is_some() {
@@ -134,7 +134,7 @@ impl Worker {
         }
     }
 
-    /// One round: the status as it is, then whatever is to be done.
+    /// Performs one round: writes the current status, then does what is needed.
     async fn round(&mut self) -> Next {
         self.shows_ip = self.sandbox.is_some();
         self.shown_ended = self.ended().cloned().collect();
@@ -168,7 +168,7 @@ impl Worker {
         Some(Instant::now() + Duration::from_millis(left_ms))
     }
 
-    /// Whether the containers have ended for good.
+    /// Returns whether the containers have ended for good.
     fn is_over(&self) -> bool {
         let status = self.status(&self.pod, Stage::Active);
         let Some(spec) = self.pod.spec.as_ref() else { return false };
@@ -199,7 +199,7 @@ impl Worker {
                 Err(Instant::now() + delay)
             }
             Err(error) => {
-                tracing::error!(%error, "making volumes failed");
+                tracing::error!(%error, "setting up volumes failed");
                 Err(Instant::now() + RETRY)
             }
         }
@@ -243,14 +243,14 @@ impl Worker {
         }
     }
 
-    /// Whether the pod was deleted since this round began: a program that is started now would be told to end before it
-    /// can listen to that.
+    /// Returns whether the pod was deleted since this round began: a program started now would be asked to stop
+    /// before it can
+    /// handle the signal.
     pub(super) fn is_to_go(&self) -> bool {
         self.orders.borrow().is_deletion()
     }
 
-    /// The pod has ended by itself: its sandbox goes, its last status is written, and it waits to be
-    /// deleted.
+    /// Ends a pod that has finished by itself: removes its sandbox, writes its last status, and waits for its deletion.
     async fn finish(&mut self) {
         self.stop_all(grace::of(&self.pod)).await;
         self.write_status(Stage::Active);
@@ -262,7 +262,7 @@ impl Worker {
         self.remove(order.removed);
     }
 
-    /// The pod is to go: its containers are stopped, then it is removed from the API.
+    /// Stops the containers of a deleted pod, then removes the pod from the API.
     async fn delete(&mut self, removed: bool) {
         let has_time = self.pod.metadata.deletion_grace_period_seconds.is_none_or(|grace| grace > 0);
         if !removed && has_time {
@@ -281,7 +281,7 @@ impl Worker {
     async fn clean_up(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             self.kubelet.runtime.stop_sandbox(&sandbox).await;
-            // Addresses stay in the status of a pod that is over.
+            // Addresses stay in the status of a finished pod.
         }
         let directory = self.directory.join("volumes");
         self.volumes = None;
@@ -292,7 +292,7 @@ impl Worker {
         if !removed {
             self.remove_from_api();
         }
-        // Last: whoever still finds the pod finds its logs.
+        // This comes last: anybody who still finds the pod finds its logs.
         self.kubelet.handle.forget(&self.pod);
     }
 
@@ -303,7 +303,7 @@ impl Worker {
         }
     }
 
-    /// The status of the pod, over what `pod` has as its status now.
+    /// Returns the pod's status, based on the one in `pod`.
     fn status(&self, pod: &Pod, stage: Stage) -> PodStatus {
         let stored = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
         let ip = self.sandbox.as_ref().filter(|_| self.shows_ip).map(Sandbox::ip);
@@ -319,12 +319,12 @@ impl Worker {
         })
     }
 
-    /// Writes the status where it differs from the stored one.
+    /// Writes the status if it differs from the stored one.
     fn write_status(&mut self, stage: Stage) {
         self.kubelet.handle.publish(&self.pod, &self.records);
         let mut pod = (*self.pod).clone();
         let written = self.kubelet.client.modify_status(&*self.pod, |stored: &mut Pod| {
-            // Conditions and times are carried over from what is stored now.
+            // Conditions and times are carried over from the stored status.
             pod.status = stored.status.take();
             let status = self.status(&pod, stage);
             let changed = pod.status.as_ref() != Some(&status);

@@ -1,4 +1,4 @@
-//! Unpacks one layer over what earlier ones left, below a root that nothing in the layer leads out of.
+//! Unpacks one layer over the earlier ones, below a root that nothing in the layer leads out of.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use tar::{Entry, EntryType};
 
 use crate::rooted::{Missing, Root, by_descriptor};
 
-/// A layer that unpacks to more is refused.
+/// A layer that unpacks to more is rejected.
 const LAYER_BYTES_MAX: u64 = 32 << 30;
 const FILE_CAPABILITIES: &str = "security.capability";
 const WHITEOUT: &str = ".wh.";
@@ -26,12 +26,12 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Unpacks one layer.
 pub struct Unpacking<'a> {
     root: &'a Root,
-    /// Files get the owners that the layer gives them: not where a single user exists.
+    /// Whether files get the owners that the layer gives them; not possible if only a single user exists.
     owners: bool,
-    /// What this layer brought, so that its own whiteouts spare it.
+    /// The paths that this layer brought, so that its own whiteouts spare them.
     brought: HashSet<PathBuf>,
     bytes: u64,
-    /// Of the file that was made last, until they are set: a change of owner takes them away.
+    /// The capabilities of the last file, until they are set: a change of owner removes them.
     file_capabilities: Option<Vec<u8>>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Unpacking<'a> {
         Self { root, owners, brought: HashSet::new(), bytes: 0, file_capabilities: None }
     }
 
-    /// Unpacks all entries, and answers how many bytes the files have.
+    /// Unpacks all entries, and returns the total size of the files in bytes.
     pub fn run(mut self, layer: impl Read) -> Result<u64> {
         let mut archive = tar::Archive::new(layer);
         for entry in archive.entries().context("read the layer")? {
@@ -81,7 +81,7 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Makes what the entry describes; false for what a container can't have.
+    /// Creates what the entry describes; returns false for an entry that a container can't have.
     fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &Place) -> Result<bool> {
         let kind = entry.header().entry_type();
         let keep = kind == EntryType::Directory && place.kind()? == Some(FileType::Directory);
@@ -107,7 +107,7 @@ impl<'a> Unpacking<'a> {
             }
             EntryType::Link => self.hard_link(entry, place)?,
             EntryType::Fifo => mkfifoat(&place.dir, &place.name, Mode::RUSR | Mode::WUSR)?,
-            // Devices are of no use: a container's file systems are mounted without them.
+            // Devices would be useless: a container's file systems are mounted without them.
             _ => return Ok(false),
         }
         Ok(true)
@@ -115,8 +115,8 @@ impl<'a> Unpacking<'a> {
 
     fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
         let target = entry.link_name()?.context("a link without a target")?.into_owned();
-        let inside = inside(&target)
-            .with_context(|| format!("it links to {}, outside of the image's root", target.display()))?;
+        let inside =
+            inside(&target).with_context(|| format!("it links to {}, outside the image's root", target.display()))?;
         let Some(name) = inside.file_name() else { bail!("it links to the root") };
         let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), Missing::Fail)?;
         // Without following: a link to a symlink is another name of the symlink.
@@ -124,7 +124,7 @@ impl<'a> Unpacking<'a> {
             .with_context(|| format!("link to {}", target.display()))
     }
 
-    /// Owner, mode and time.
+    /// Sets owner, mode and time.
     fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
         let header = entry.header();
         let kind = header.entry_type();
@@ -132,7 +132,7 @@ impl<'a> Unpacking<'a> {
             return Ok(());
         }
         if self.owners {
-            let owner = |id: u64| u32::try_from(id).context("an owner beyond 32 bits");
+            let owner = |id: u64| u32::try_from(id).context("the owner's id exceeds 32 bits");
             let (user, group) = (Uid::from_raw(owner(header.uid()?)?), Gid::from_raw(owner(header.gid()?)?));
             chownat(&place.dir, &place.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
@@ -146,7 +146,7 @@ impl<'a> Unpacking<'a> {
                 // An ordinary user has to be able to remove it again.
                 mode |= Mode::RWXU;
             }
-            // What is there was made a moment ago in a directory that nobody else writes to, and is no link.
+            // This was created a moment ago in a directory that nobody else writes to, and is not a link.
             rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::empty())?;
         }
         let time = Timespec { tv_sec: i64::try_from(header.mtime()?).unwrap_or_default(), tv_nsec: 0 };
@@ -157,12 +157,12 @@ impl<'a> Unpacking<'a> {
 
     /// The entry `./`.
     fn root_itself(&mut self, entry: &Entry<'_, impl Read>) -> Result<()> {
-        ensure!(entry.header().entry_type() == EntryType::Directory, "the root is no directory in this layer");
+        ensure!(entry.header().entry_type() == EntryType::Directory, "the root is not a directory in this layer");
         let place = Place { dir: self.root.resolve(Path::new(""), Missing::Fail)?, name: ".".into() };
         self.dress(entry, &place)
     }
 
-    /// An opaque directory shows nothing of the layers below.
+    /// Empties an opaque directory of everything from the layers below.
     fn clear(&self, dir: &Path) -> Result<()> {
         let found = match self.root.resolve(dir, Missing::Fail) {
             Ok(found) => found,
@@ -192,7 +192,7 @@ impl Place {
     }
 }
 
-/// Removes what is there, a whole tree too.
+/// Removes a file, or a directory with its whole content.
 fn remove(place: &Place) -> io::Result<()> {
     match place.kind()? {
         None => Ok(()),
@@ -202,7 +202,7 @@ fn remove(place: &Place) -> io::Result<()> {
     }
 }
 
-/// What a program may do whoever runs it, as `setcap` gives it.
+/// Returns the capabilities that a program gets regardless of its user, as `setcap` sets them.
 fn file_capabilities(entry: &mut Entry<'_, impl Read>) -> Result<Option<Vec<u8>>> {
     let Some(extensions) = entry.pax_extensions().context("read its extensions")? else { return Ok(None) };
     let key = format!("SCHILY.xattr.{FILE_CAPABILITIES}");
@@ -210,7 +210,7 @@ fn file_capabilities(entry: &mut Entry<'_, impl Read>) -> Result<Option<Vec<u8>>
     Ok(found.map(|extension| extension.value_bytes().to_vec()))
 }
 
-/// The path below the root; none where it climbs out of it.
+/// Returns the path below the root, or `None` if it leads out of it.
 fn inside(path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for component in path.components() {

@@ -42,7 +42,7 @@ fn of_pod(client: &Client, change: &Change) -> Option<Key> {
     Some((namespace, owner.name.clone()))
 }
 
-/// A deployment with what its numbers come to.
+/// A deployment, with its computed numbers.
 struct Rollout<'a> {
     client: &'a Client,
     deployment: Deployment,
@@ -92,7 +92,7 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// One step of a rolling update; answers whether there was nothing to do.
+/// Performs one step of a rolling update; returns whether there was nothing to do.
 fn roll(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
     sets.ensure_new(rollout)?;
     if grow_new(rollout, sets)? {
@@ -101,7 +101,7 @@ fn roll(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
     Ok(!shrink_old(rollout, sets)?)
 }
 
-/// Scales the new set to what `maxSurge` allows, or down to what is wanted.
+/// Scales the new set up as far as `maxSurge` allows, or down to the requested size.
 fn grow_new(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
     let Some(new) = &sets.new else { return Ok(false) };
     let size = sets::replicas(new);
@@ -109,7 +109,7 @@ fn grow_new(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
     sets.scale_new(rollout, target)
 }
 
-/// Scales old sets down as far as enough pods stay available, those that do not run first.
+/// Scales old sets down as long as enough pods stay available, sets with unavailable pods first.
 fn shrink_old(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
     let old: i32 = sets.old.iter().map(sets::replicas).sum();
     if old == 0 {
@@ -138,7 +138,7 @@ fn shrink_old(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
     Ok(scaled)
 }
 
-/// One step of a recreation: all of the old, then all of the new.
+/// Performs one step of a recreation: first all old pods, then all new ones.
 fn recreate(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
     let mut scaled = false;
     for index in 0..sets.old.len() {

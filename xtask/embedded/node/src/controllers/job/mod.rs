@@ -1,4 +1,4 @@
-//! The Job controller: pods until enough of them have succeeded, or too many have failed.
+//! The Job controller: runs pods until enough have succeeded, or too many have failed.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ mod tests;
 
 const COMPONENT: &str = "job-controller";
 
-/// Holds a pod until it was counted.
+/// The finalizer that keeps a pod until it has been counted.
 const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 /// Runs jobs.
@@ -63,7 +63,7 @@ fn reconcile(context: &Context, key: &Key) -> Outcome {
 }
 
 impl Sync<'_> {
-    /// Counts what has ended, decides whether that is enough, and makes or ends pods.
+    /// Counts the pods that have ended, decides whether that is enough, and creates or deletes pods.
     fn advance(&mut self) -> Outcome {
         let began = self.begin();
         self.note_ended();
@@ -86,7 +86,7 @@ impl Sync<'_> {
         Ok([again, self.until_deadline()].into_iter().flatten().min())
     }
 
-    /// Starts the job's clock, or stops it while it is suspended; answers the event to tell.
+    /// Starts the job's clock, or stops it while the job is suspended; returns the event to record.
     fn begin(&mut self) -> Option<(&'static str, &'static str)> {
         let was_suspended = finish::holds(&self.status, "Suspended");
         if self.spec.suspend == Some(true) {
@@ -109,7 +109,7 @@ impl Sync<'_> {
         clock::remaining(start, clock::seconds(deadline))
     }
 
-    /// Deletes a finished job once its time is over.
+    /// Deletes a finished job once its `ttlSecondsAfterFinished` has passed.
     fn expire(&self, finished_at: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) -> Outcome {
         let Some(ttl) = self.spec.ttl_seconds_after_finished else { return Ok(None) };
         if let Some(left) = clock::remaining(finished_at, clock::seconds(ttl)) {
@@ -131,7 +131,7 @@ impl Sync<'_> {
         self.client.event(&events::reference(&self.job), kind, reason, message, COMPONENT);
     }
 
-    /// The pods that run, or will.
+    /// Returns the pods that run, or will.
     fn active(&self) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(|pod| pods::is_active(pod))
     }

@@ -1,4 +1,4 @@
-//! The ReplicaSet controller: so many pods of one template, no matter which.
+//! The ReplicaSet controller: a number of interchangeable pods of one template.
 
 use std::cmp::Reverse;
 
@@ -44,7 +44,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     Ok(again.min())
 }
 
-/// Creates what is missing, deletes what is too much.
+/// Creates missing pods, deletes surplus ones.
 fn manage(client: &Client, set: &ReplicaSet, spec: &ReplicaSetSpec, pods: &[Pod]) -> Result<(), Status> {
     let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
     for _ in pods.len()..wanted {
@@ -73,7 +73,7 @@ fn create(client: &Client, set: &ReplicaSet, spec: &ReplicaSetSpec) -> Result<()
     }
 }
 
-/// A pod of an owner's template, named after the owner.
+/// Returns a pod of an owner's template, named after the owner.
 pub fn from_template<O: Object>(
     owner: &O,
     metadata: Option<ObjectMeta>,
@@ -96,7 +96,7 @@ pub fn from_template<O: Object>(
     }
 }
 
-/// The pods that would be missed least come first.
+/// Orders pods for deletion: the least valuable come first.
 fn worth(pod: &Pod) -> impl Ord + use<> {
     let phase = match pods::phase(pod) {
         "Pending" | "" => 0,

@@ -1,4 +1,4 @@
-//! Whether a node takes a pod at all, and whether there is room for what it requests.
+//! Whether a node accepts a pod at all, and whether there is room for its requests.
 
 use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
 
@@ -6,7 +6,7 @@ use super::Reason;
 use crate::controllers::pods;
 use resources::pod_requests::{self, Amounts};
 
-/// A cordoned node, or a taint that the pod does not tolerate.
+/// Checks for a cordoned node and for taints that the pod does not tolerate.
 pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
     let spec = node.spec.as_ref()?;
     let tolerations = pod.spec.iter().filter_map(|s| s.tolerations.as_ref()).flatten().collect::<Vec<_>>();
@@ -31,7 +31,7 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
         && (exists || same_value)
 }
 
-/// What is missing for the pod's requests beside those of `others`, which are on the node.
+/// Checks whether the pod's requests fit beside those of `others`, which are on the node.
 pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
     let allocatable = node.status.as_ref()?.allocatable.as_ref()?;
     let allocatable = pod_requests::parse(allocatable);

@@ -1,4 +1,4 @@
-//! kube-scheduler's part: finds out whether a pod fits on the only node, and binds it.
+//! kube-scheduler's part: checks whether a pod fits on the only node, and binds it.
 
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use serde_json::Value;
@@ -19,19 +19,19 @@ pub use volumes::SELECTED_NODE;
 const COMPONENT: &str = "default-scheduler";
 const MANAGER: &str = "kube-scheduler";
 
-/// Binds pods that no node has yet.
+/// Binds pods that have no node yet.
 pub const CONTROLLER: Controller = Controller { name: "scheduler", keys, reconcile };
 
 /// Why a pod can't be bound now.
 enum Refusal {
-    /// It waits for its claims to be bound; nothing to complain of.
+    /// It waits for its claims to be bound, which is not an error.
     Waiting,
-    /// As the event says it.
+    /// The message of the event.
     Unschedulable(String),
 }
 
-/// A pod where it is new or changed in what matters here; every waiting pod where room, a node or
-/// a volume changed.
+/// Returns a pod if it is new or changed in a relevant way, and every waiting pod if free resources, a node or a volume
+/// changed.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let matters = match change.kind.kind {
         "Pod" if change.change == ChangeType::Deleted => true,
@@ -88,7 +88,7 @@ fn is_mine(pod: &Pod) -> bool {
     pods::node(pod).is_none() && !pods::is_terminating(pod) && !pods::is_finished(pod) && !gated && named
 }
 
-/// The node that takes the pod.
+/// Returns the node for the pod.
 fn place(client: &Client, pod: &Pod) -> Result<String, Refusal> {
     let nodes = client.list::<Node>(None);
     let Some(node) = nodes.first() else {
@@ -115,10 +115,10 @@ fn place(client: &Client, pod: &Pod) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// A filter's refusal; `text` begins with the number of nodes, which is one.
+/// Why a filter rejects the pod; `text` begins with the number of nodes, which is one.
 struct Reason {
     text: String,
-    /// Whether the pod would fit if other pods went.
+    /// Whether the pod would fit if other pods were evicted.
     helped_by_eviction: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The scheduler's part in binding claims: it says which node a claim's first consumer is on.
+//! The scheduler's part in binding claims: it records on which node a claim's first consumer will run.
 
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -7,7 +7,7 @@ use super::{Reason, Refusal, affinity};
 use crate::client::Client;
 use crate::controllers::{owners, pods};
 
-/// The annotation that hands a claim to the provisioner.
+/// The annotation that passes a claim to the provisioner.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// A pod's claim, and the volume that it is bound to.
@@ -16,7 +16,7 @@ pub struct Claim {
     volume: Option<PersistentVolume>,
 }
 
-/// The pod's claims, or why none of the nodes can be chosen as long as they are as they are.
+/// Returns the pod's claims, or why no node is possible while they are in this state.
 pub fn claims(client: &Client, pod: &Pod) -> Result<Vec<Claim>, Refusal> {
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     pods::claims(pod).map(|name| claim(client, &namespace, name)).collect()
@@ -42,7 +42,7 @@ fn claim(client: &Client, namespace: &str, name: &str) -> Result<Claim, Refusal>
     Ok(Claim { claim, volume: None })
 }
 
-/// A refusal before any node was looked at.
+/// Returns a rejection before any node was considered.
 fn refusal(text: &str) -> Refusal {
     Refusal::Unschedulable(format!("0/1 nodes are available: {text}. not found"))
 }
@@ -51,7 +51,7 @@ fn is_bound(claim: &PersistentVolumeClaim) -> bool {
     claim.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound")
 }
 
-/// A volume that can't be used from this node.
+/// Checks for volumes that can't be used on this node.
 pub fn node_reason(claims: &[Claim], node: &Node) -> Option<Reason> {
     let elsewhere = |volume: &PersistentVolume| {
         let required = volume.spec.as_ref().and_then(|s| s.node_affinity.as_ref()?.required.as_ref());
@@ -61,7 +61,7 @@ pub fn node_reason(claims: &[Claim], node: &Node) -> Option<Reason> {
     Some(Reason::hard("1 node(s) didn't match PersistentVolume's node affinity"))
 }
 
-/// Names the node to the claims that wait for it; `Waiting` until all of them are bound.
+/// Sets the node of the claims that wait for it; returns `Waiting` until all of them are bound.
 pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -> Result<(), Refusal> {
     let unbound: Vec<_> = claims.iter().map(|c| &c.claim).filter(|claim| !is_bound(claim)).collect();
     if unbound.is_empty() {

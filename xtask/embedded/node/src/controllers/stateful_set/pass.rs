@@ -1,4 +1,4 @@
-//! One pass over a set: the next step that its order allows, as kube's controller has it.
+//! One pass over a set: the next step that its order allows, as in Kubernetes' controller.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ enum Step {
     Stop,
 }
 
-/// What one pass works on.
+/// The input and the state of one pass.
 pub struct Pass<'a> {
     client: &'a Client,
     set: &'a StatefulSet,
     spec: &'a StatefulSetSpec,
     revisions: &'a Revisions,
     all: &'a [Pod],
-    /// By ordinal, from the first; none where there is no pod.
+    /// By ordinal, from the first; `None` if there is no pod.
     replicas: Vec<Option<&'a Pod>>,
-    /// Beyond the wanted ordinals, the highest first.
+    /// Pods beyond the requested ordinals, the highest first.
     condemned: Vec<&'a Pod>,
     /// `OrderedReady`: one pod at a time.
     monotonic: bool,
@@ -40,7 +40,7 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass over the set's pods as they were listed.
+    /// Returns a pass over the set's listed pods.
     pub fn new(
         client: &'a Client,
         set: &'a StatefulSet,
@@ -72,7 +72,7 @@ impl<'a> Pass<'a> {
     /// Takes the steps that are possible now.
     ///
     /// # Errors
-    /// Where a pod or claim could not be written; the event says it too.
+    /// If a pod or claim could not be written; an event reports it, too.
     pub fn advance(&mut self) -> Result<(), Status> {
         for (ordinal, replica) in (identity::start(self.spec)..).zip(self.replicas.clone()) {
             if self.replica(ordinal, replica)? == Step::Stop {
@@ -117,7 +117,7 @@ impl<'a> Pass<'a> {
         Ok(if self.monotonic { Step::Stop } else { Step::Next })
     }
 
-    /// A pod that ended is deleted; its successor is made once it is gone.
+    /// Deletes a finished pod; its successor is created once it is gone.
     fn recreate(&self, pod: &Pod) -> Result<Step, Status> {
         if !pods::is_terminating(pod) {
             let (namespace, name) = owners::key(pod);
@@ -148,7 +148,7 @@ impl<'a> Pass<'a> {
         self.record("Update", pod, updated.map(|_| ()))
     }
 
-    /// Deletes a pod beyond the wanted ordinals, if it is its turn.
+    /// Deletes a pod beyond the requested ordinals, if it is its turn.
     fn condemn(&self, pod: &Pod) -> Result<Step, Status> {
         let stop = if self.monotonic { Step::Stop } else { Step::Next };
         if pods::is_terminating(pod) {
@@ -219,7 +219,7 @@ impl<'a> Pass<'a> {
         outcome
     }
 
-    /// The status that the pods as listed, and what was deleted since, amount to.
+    /// Returns the status, computed from the listed pods and those deleted since.
     pub fn status(&self) -> StatefulSetStatus {
         let mut status = count(self.all, self.spec, self.revisions);
         status.observed_generation = self.set.metadata.generation;
@@ -240,7 +240,7 @@ impl<'a> Pass<'a> {
         status
     }
 
-    /// When the next pod becomes available, if that alone is missing.
+    /// Returns when the next pod becomes available, if that is all that is missing.
     pub fn available_after(&self) -> Option<Duration> {
         let waits = self.all.iter().filter_map(|pod| match pods::availability(pod, self.min_ready()) {
             Availability::After(left) => Some(left),

@@ -8,7 +8,7 @@ use crate::controllers::reconcile::unless;
 use crate::controllers::{Context, Controller, Key, Outcome, pods};
 use crate::store::{self, Change};
 
-/// Removes the finalizer of claims that may go.
+/// Removes the finalizer of unused claims.
 pub const CONTROLLER: Controller = Controller { name: "pvc-protection", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {

@@ -1,4 +1,4 @@
-//! The life of volumes: available, bound, released, deleted with what is in them.
+//! The life of volumes: available, bound, released, deleted with their content.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeStatus};
 
@@ -10,7 +10,7 @@ use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
 
-/// Keeps the phase of volumes, and deletes those whose claim is gone.
+/// Maintains the phase of volumes, and deletes those whose claim is gone.
 pub const CONTROLLER: Controller = Controller { name: "persistentvolume-reclaimer", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
@@ -76,7 +76,7 @@ fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
     }
 }
 
-/// Deletes a volume, whose protection is over.
+/// Deletes a volume, including its finalizer.
 fn remove(client: &Client, name: &str) -> Result<(), Status> {
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(()) };
     if volume.metadata.deletion_timestamp.is_none() {

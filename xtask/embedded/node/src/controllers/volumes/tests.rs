@@ -36,7 +36,7 @@ fn delete_claim(simulation: &mut Simulation) {
 }
 
 #[test]
-fn a_claim_gets_its_volume_with_its_first_pod_and_both_go_with_the_claim() {
+fn a_claim_gets_its_volume_with_its_first_pod_and_releases_it_at_its_end() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({}));
     simulation.settle();
@@ -59,7 +59,7 @@ fn a_claim_gets_its_volume_with_its_first_pod_and_both_go_with_the_claim() {
 }
 
 #[test]
-fn a_retained_volume_keeps_its_data_and_takes_no_other_claim() {
+fn a_retained_volume_keeps_its_data_and_accepts_no_other_claim() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({}));
     consumer(&simulation);
@@ -81,7 +81,7 @@ fn a_retained_volume_keeps_its_data_and_takes_no_other_claim() {
 }
 
 #[test]
-fn what_kinds_provisioner_refuses_is_refused_in_its_words() {
+fn claims_that_kinds_provisioner_rejects_are_rejected_with_its_message() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({"accessModes": ["ReadWriteMany"]}));
     consumer(&simulation);
@@ -94,7 +94,7 @@ fn what_kinds_provisioner_refuses_is_refused_in_its_words() {
 }
 
 #[test]
-fn a_volume_that_is_there_is_taken_before_a_new_one_is_made() {
+fn an_existing_volume_is_preferred_to_a_new_one() {
     let mut simulation = Simulation::new("a");
     for (name, size, class) in
         [("large", "9Gi", "shelf"), ("fitting", "2Gi", "shelf"), ("small", "1Mi", "shelf"), ("other", "2Gi", "box")]

@@ -1,4 +1,4 @@
-//! A single probe, in the words of kubelet.
+//! A single probe, with kubelet's messages.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Finding, http};
 use crate::kubelet::command::{self, Outcome};
 use crate::kubelet::time;
 
-/// What a probe looks at.
+/// The target of a probe.
 #[derive(Clone)]
 pub(in crate::kubelet) struct Target {
     pub container: runtime::Container,
@@ -19,7 +19,7 @@ pub(in crate::kubelet) struct Target {
 }
 
 impl Target {
-    /// One probe, within its time.
+    /// Performs one probe, within its time limit.
     pub async fn check(&self, probe: &Probe) -> Finding {
         let limit = time::seconds(probe.timeout_seconds, 1).max(Duration::from_secs(1));
         if let Some(action) = &probe.exec {
@@ -33,7 +33,7 @@ impl Target {
         } else if let Some(action) = &probe.tcp_socket {
             self.tcp(action, limit).await
         } else {
-            Finding::Failure("the probe has no action that the embedded cluster knows".to_owned())
+            Finding::Failure("the probe has no action that the embedded cluster supports".to_owned())
         }
     }
 

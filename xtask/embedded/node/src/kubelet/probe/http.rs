@@ -1,4 +1,4 @@
-//! HTTP as probes and hooks speak it: one GET, no check of certificates, Go's words for failures.
+//! HTTP for probes and hooks: one GET, no check of certificates, Go's messages for failures.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::dial::{dial, host, port_number};
 
-/// Asks, and answers the status code.
+/// Sends the request and returns the status code.
 pub(in crate::kubelet) async fn get(
     action: &HTTPGetAction,
     container: &Container,
@@ -60,7 +60,7 @@ fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Bod
     request.body(Body::empty()).map_err(|error| error.to_string())
 }
 
-/// A connection that ended in the middle, as Go tells it.
+/// Returns Go's message for a connection that broke.
 fn broken(error: &hyper::Error) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
@@ -88,7 +88,7 @@ fn tls() -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// kubelet's probes accept whatever certificate the container shows.
+/// Accepts any certificate, as kubelet's probes do.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that reads one request and answers these bytes; none: never.
+    /// Probes a server that reads one request and sends this response, or never responds.
     async fn ask(answer: Option<&'static str>) -> (Result<u16, String>, String) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_asks_and_reads_the_code() {
+    async fn a_probe_sends_a_request_and_reads_the_status_code() {
         let (got, request) = ask(Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")).await;
         assert_eq!(got, Ok(404));
         assert!(request.starts_with("GET /i HTTP/1.1\r\n"), "{request}");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_have_gos_words() {
+    async fn failures_are_reported_as_by_go() {
         let (late, _) = ask(None).await;
         let words = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
         assert_eq!(late, Err(format!("Get \"http://127.0.0.1:PORT/i\": {words}")));

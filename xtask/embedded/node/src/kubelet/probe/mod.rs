@@ -1,4 +1,4 @@
-//! Probes: one task per probe of a running container.
+//! Probes: one task for each probe of a running container.
 
 mod check;
 mod dial;
@@ -17,11 +17,11 @@ use super::record::Health;
 use super::reporter::Reporter;
 use super::time;
 
-/// What a program gets before its first probe, as kubelet takes to notice that it runs: a server
-/// that listens at once is found at once.
+/// The delay before the first probe, about as long as kubelet takes to notice that the container runs. A server that
+/// listens at once passes its first probe.
 const HEAD_START: Duration = Duration::from_millis(150);
 
-/// Which of a container's probes.
+/// The type of a container's probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Startup,
@@ -29,28 +29,28 @@ pub(super) enum Kind {
     Readiness,
 }
 
-/// What a single probe found.
+/// The result of a single probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     Success,
-    /// In the words of the event.
+    /// With the message of the event.
     Failure(String),
 }
 
-/// A probe at work.
+/// A running probe.
 pub(super) struct Prober {
     pub kind: Kind,
     pub probe: Probe,
     pub target: Target,
     pub health: watch::Sender<Health>,
     pub reporter: Reporter,
-    /// The pod's worker, woken when the verdict changes.
+    /// Wakes the pod's worker when the verdict changes.
     pub wake: Arc<Notify>,
     /// When the container was started.
     pub started_at: Instant,
 }
 
-/// The probes that a container has.
+/// Returns the probes of a container.
 pub(super) fn of(container: &Container) -> impl Iterator<Item = (Kind, Probe)> {
     let probes = [
         (Kind::Startup, &container.startup_probe),
@@ -60,7 +60,7 @@ pub(super) fn of(container: &Container) -> impl Iterator<Item = (Kind, Probe)> {
     probes.into_iter().filter_map(|(kind, probe)| Some((kind, probe.clone()?)))
 }
 
-/// The health of a container that was just started: what no probe watches is well.
+/// Returns the health of a container that was just started: healthy, where there is no probe.
 pub(super) fn initial(container: &Container) -> Health {
     let (started, ready) = (container.startup_probe.is_none(), container.readiness_probe.is_none());
     Health { started, ready, ..Health::default() }
@@ -91,7 +91,7 @@ impl Prober {
         }
     }
 
-    /// Takes a verdict in; whether there is nothing more to probe.
+    /// Applies a verdict; returns whether probing is over.
     fn judge(&self, well: bool) -> bool {
         let changed = self.health.send_if_modified(|health| {
             let before = *health;
@@ -118,7 +118,7 @@ impl Prober {
     }
 }
 
-/// Successes or failures in a row.
+/// Consecutive successes or failures.
 #[derive(Default)]
 struct Streak {
     last: Option<bool>,
@@ -126,7 +126,7 @@ struct Streak {
 }
 
 impl Streak {
-    /// Counts a finding; a verdict as soon as its threshold is reached.
+    /// Counts a finding; returns a verdict once its threshold is reached.
     fn count(&mut self, finding: &Finding, probe: &Probe) -> Option<bool> {
         let well = *finding == Finding::Success;
         self.length = if self.last == Some(well) { self.length.saturating_add(1) } else { 1 };
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_takes_as_many_in_a_row_as_the_threshold() {
+    fn a_verdict_needs_a_threshold_of_consecutive_findings() {
         let probe = Probe { success_threshold: Some(2), failure_threshold: Some(3), ..Probe::default() };
         let mut streak = Streak::default();
         let mut count = |well: bool| {

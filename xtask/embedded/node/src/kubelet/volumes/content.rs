@@ -1,4 +1,4 @@
-//! The files of volumes that are made of objects: config maps, secrets, the pod's own fields.
+//! The files of volumes whose content comes from objects: config maps, secrets, the pod's own fields.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use super::files::File;
 use crate::kubelet::downward;
 
 const MODE: i32 = 0o644;
-/// How long a token says that it lasts where its volume does not say, in seconds.
+/// The default lifetime that a token states, in seconds.
 const EXPIRATION_S: i64 = 3600;
 
-/// Keys and values of an object; none where it may be missing and is.
+/// Keys and values of an object; `None` if it is optional and missing.
 type Data = Option<Vec<(String, Vec<u8>)>>;
 
 /// How keys become files.
@@ -22,11 +22,11 @@ struct Layout<'a> {
     items: Option<&'a [KeyToPath]>,
     mode: i32,
     optional: bool,
-    /// `config` or `secret`, as the message about a missing key has it.
+    /// `config` or `secret`, as in the message about a missing key.
     sort: &'a str,
 }
 
-/// The files of a volume.
+/// Returns the files of a volume.
 pub(super) fn of(setup: &Setup, volume: &Volume) -> Result<Vec<File>, String> {
     if let Some(source) = &volume.config_map {
         let optional = source.optional == Some(true);
@@ -48,7 +48,7 @@ pub(super) fn of(setup: &Setup, volume: &Volume) -> Result<Vec<File>, String> {
     } else if let Some(source) = &volume.projected {
         projected(setup, source)
     } else {
-        Err("the volume has a source that the embedded cluster does not have".to_owned())
+        Err("the volume has a source that the embedded cluster does not support".to_owned())
     }
 }
 
@@ -82,7 +82,7 @@ fn projection_files(setup: &Setup, projection: &VolumeProjection, mode: i32) -> 
         let token = setup.client.token(setup.namespace(), account.unwrap_or("default"), expiration_s);
         Ok(vec![file(&source.path, token.into_bytes(), mode)])
     } else {
-        Err("the projected volume has a source that the embedded cluster does not have".to_owned())
+        Err("the projected volume has a source that the embedded cluster does not support".to_owned())
     }
 }
 

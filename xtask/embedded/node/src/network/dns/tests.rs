@@ -60,7 +60,7 @@ fn question(name: &str, kind: RecordType) -> Vec<u8> {
     packet
 }
 
-/// Code and records of an answer, written as text.
+/// Returns code and records of a response as text.
 fn ask(server: &Server, name: &str, kind: RecordType) -> String {
     let Verdict::Query(query) = message::parse(&question(name, kind)) else { panic!("no question") };
     let packet = server.answer(&question(name, kind), None).unwrap();
@@ -80,7 +80,7 @@ fn ask(server: &Server, name: &str, kind: RecordType) -> String {
 }
 
 #[test]
-fn names_stand_for_what_kubernetes_says() {
+fn names_resolve_as_in_kubernetes() {
     let server = server();
     for (name, kind, expected) in [
         ("web.a.svc.cluster.local", RecordType::A, "0 10.96.0.7"),
@@ -134,7 +134,7 @@ fn a_planted_fault_is_a_server_failure() {
 }
 
 #[test]
-fn what_does_not_fit_is_said_to_be_cut() {
+fn a_response_that_does_not_fit_is_marked_as_truncated() {
     let server = server();
     let endpoints: Vec<Value> = (0..100).map(|n| endpoint(&format!("10.244.1.{n}"), None, true)).collect();
     add::<Service>(
@@ -150,18 +150,18 @@ fn what_does_not_fit_is_said_to_be_cut() {
     );
     let asked = question("many.a.svc.cluster.local", RecordType::A);
     let cut = server.answer(&asked, None).unwrap();
-    assert!(cut.len() <= 512 && cut[2] & 2 != 0, "cut answers carry the TC bit");
+    assert!(cut.len() <= 512 && cut[2] & 2 != 0, "truncated responses have the TC bit");
     let whole = server.answer(&asked, Some(65535)).unwrap();
     assert_eq!((whole[2] & 2, whole[7]), (0, 100));
 }
 
 #[test]
-fn what_is_no_question_is_refused_or_dropped() {
+fn a_packet_that_is_not_a_question_is_rejected_or_dropped() {
     let server = server();
     assert_eq!(server.answer(&[], None), None);
     let mut response = question("web.a.svc.cluster.local", RecordType::A);
     response[2] |= 0x80;
-    assert_eq!(server.answer(&response, None), None, "an answer is not answered: two servers would never stop");
+    assert_eq!(server.answer(&response, None), None, "a response gets no response: two servers would never stop");
     let mut pointer = question("web.a.svc.cluster.local", RecordType::A);
     pointer[12] = 0xc0;
     assert_eq!(server.answer(&pointer, None).unwrap()[3], 1);
@@ -171,7 +171,7 @@ fn what_is_no_question_is_refused_or_dropped() {
 }
 
 #[tokio::test]
-async fn tcp_and_udp_answer_alike() {
+async fn tcp_and_udp_give_the_same_response() {
     let server = Arc::new(server());
     let asked = question("web.a.svc.cluster.local", RecordType::A);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

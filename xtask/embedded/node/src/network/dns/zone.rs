@@ -1,4 +1,4 @@
-//! What the names of `cluster.local` stand for, as the DNS specification for Kubernetes has it.
+//! What the names of `cluster.local` resolve to, according to the DNS specification for Kubernetes.
 
 use std::net::Ipv4Addr;
 
@@ -37,14 +37,14 @@ pub fn look_up(client: &Client, query: &Query) -> Response {
     }
 }
 
-/// What of a service is asked for.
+/// The part of a service that is requested.
 enum Part<'a> {
     Whole,
     Host(&'a str),
     Port(&'a str, &'a str),
 }
 
-/// The name of an address in the pods' subdomain says the address itself.
+/// Resolves the name of an address in the pods' subdomain, which contains the address.
 fn pod(client: &Client, query: &Query, namespace: &str, dashed: &str) -> Option<Vec<Record>> {
     let address: Ipv4Addr = dashed.replace('-', ".").parse().ok()?;
     client.get::<Namespace>("", namespace)?;
@@ -65,7 +65,7 @@ fn find(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part
     }
 }
 
-/// A service with an address: that address, whatever stands behind it.
+/// Resolves a service with an address to that address, regardless of its endpoints.
 fn own_address(
     query: &Query,
     service: &Service,
@@ -103,8 +103,8 @@ impl Part<'_> {
     }
 }
 
-/// The pods behind a service without an address, or one of them. None of them ready: no such name,
-/// as `CoreDNS` has it.
+/// Resolves a service without an address to its ready pods, or one of them. If none is ready, there is no such name, as
+/// in `CoreDNS`.
 fn endpoints(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     let mut any = false;
@@ -153,7 +153,7 @@ fn hosts(slice: &EndpointSlice, part: &Part) -> Vec<(String, Ipv4Addr)> {
     hosts.filter(|(host, _)| !matches!(part, Part::Host(wanted) if wanted != host)).collect()
 }
 
-/// Adds the addresses of the hosts that the records name.
+/// Adds the addresses of the hosts in the records.
 fn with_addresses(client: &Client, records: Vec<Record>) -> Response {
     let mut response = Response::records(records);
     let mut known = Vec::new();
@@ -182,7 +182,7 @@ fn own_ip(client: &Client, namespace: &str, service: &str) -> Option<Ipv4Addr> {
     client.get::<Service>(namespace, service)?.spec?.cluster_ip?.parse().ok()
 }
 
-/// The name of an address of the cluster.
+/// Returns the name of an address of the cluster.
 fn reverse(client: &Client, query: &Query, reversed: &str) -> Response {
     let mut octets: Vec<&str> = reversed.split('.').collect();
     octets.reverse();

@@ -1,4 +1,4 @@
-//! Which addresses are to be listened on, and what stands behind each.
+//! The addresses to listen on, and the endpoints behind each.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -10,10 +10,10 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use super::address;
 use crate::client::Client;
 
-/// How long `sessionAffinity: ClientIP` holds where the service does not say.
+/// The default timeout of `sessionAffinity: ClientIP`.
 const AFFINITY_S: u64 = 10_800;
 
-/// What is carried.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// Connections.
@@ -23,7 +23,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of a port; none for one that is not carried.
+    /// Returns the protocol of a port, or `None` if it is not supported.
     fn of(name: Option<&str>) -> Option<Self> {
         match name {
             None | Some("TCP") => Some(Self::Tcp),
@@ -36,18 +36,18 @@ impl Protocol {
 /// One port of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Its service, with the namespace before it.
+    /// Its service, preceded by the namespace.
     pub name: String,
     namespace: String,
     service: String,
     port: String,
-    /// What it carries.
+    /// Its protocol.
     pub protocol: Protocol,
     /// How long a client stays with its endpoint.
     pub affinity: Option<Duration>,
 }
 
-/// The addresses of all services that have an endpoint, or whose connections a fault takes where they have none.
+/// Returns the addresses of all services that have an endpoint, or whose connections a fault diverts if they have none.
 pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), Target> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
@@ -83,7 +83,7 @@ fn target(service: &Service, port: &ServicePort) -> Option<Target> {
 }
 
 impl Target {
-    /// The service's own name.
+    /// Returns the service's own name.
     pub fn service(&self) -> &str {
         &self.service
     }
@@ -96,12 +96,12 @@ fn affinity(service: &Service) -> Option<Duration> {
     Some(Duration::from_secs(seconds.unwrap_or(AFFINITY_S)))
 }
 
-/// Where a connection can go now.
+/// Returns where a connection can go now.
 pub fn endpoints(client: &Client, target: &Target) -> Vec<SocketAddr> {
     ready(&client.list::<EndpointSlice>(Some(&target.namespace)), target)
 }
 
-/// The ready endpoints; where there is none, those that still serve while they end.
+/// Returns the ready endpoints, or, if there are none, those that still serve while they terminate.
 fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
     let is = |flag: fn(&k8s_openapi::api::discovery::v1::EndpointConditions) -> Option<bool>, unset| {
         move |e: &Endpoint| e.conditions.as_ref().and_then(flag).unwrap_or(unset)

@@ -11,15 +11,15 @@ use crate::registry::{Registry, Writer, validate};
 use crate::status::Status;
 use crate::store;
 
-/// 10.96.0.0/16, as kubeadm has it.
+/// 10.96.0.0/16, as in kubeadm.
 const NETWORK: [u8; 2] = [10, 96];
-/// Addresses below this last number are left to those who ask for one by name.
+/// Lower addresses are reserved for services that request one explicitly.
 const FIRST: u16 = 256;
-/// Node ports.
+/// The range of node ports.
 const PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
 
 impl Registry {
-    /// Gives a service its address and its node ports, where it has none.
+    /// Gives a service its address and its node ports if it has none.
     pub(super) fn give_addresses(&self, writer: &Writer, service: &mut Value) -> Result<(), Status> {
         let Some(kind) = kinds::find("", "v1", "services") else { return Ok(()) };
         let own = store::key(service);
@@ -93,7 +93,7 @@ fn give_ports(kind: &Kind, service: &mut Value, mut taken: BTreeSet<i64>) -> Res
     Ok(())
 }
 
-/// What an update does not say stays as it was given.
+/// Keeps the values of fields that an update leaves out.
 pub fn keep(stored: &Value, service: &mut Value) {
     let (was, is) = (text(&stored["spec"], "type"), text(&service["spec"], "type"));
     if is == "ExternalName" || was == "ExternalName" {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_made_at_once_have_different_addresses() {
+    fn services_created_concurrently_have_different_addresses() {
         let registry = Registry::new();
         let kind = kinds::find("", "v1", "services").unwrap();
         let make = |number: usize| {

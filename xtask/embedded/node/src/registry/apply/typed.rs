@@ -1,4 +1,4 @@
-//! Values seen through their schema: which fields they have, merging, comparing, taking fields out.
+//! Values interpreted through their schema: fields, merging, comparing, removing fields.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use super::set::Set;
 use crate::kinds::KINDS;
 use crate::registry::schema::{self, Field, Merge, Message, Schema};
 
-/// How apply sees a value.
+/// How apply treats a value.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// One piece, whatever is in it.
+    /// As a unit, regardless of its content.
     Leaf,
-    /// A type with fields; values by field.
+    /// As a type with fields.
     Message(&'static Message),
-    /// A map; all values of one sort.
+    /// As a map with values of one type.
     Map(Schema),
-    /// A list; elements by their keys or values.
+    /// As a list whose elements are identified by keys or values.
     List(Schema, Merge),
 }
 
@@ -33,7 +33,7 @@ fn shape(schema: Schema) -> Shape {
     }
 }
 
-/// The sort of a field of a value, where it is known.
+/// Returns the type of a field of a value, if it is known.
 fn child(shape: Shape, name: &str) -> Option<Schema> {
     match shape {
         Shape::Message(message) => message.field(name).map(|field: &Field| field.schema),
@@ -42,7 +42,7 @@ fn child(shape: Shape, name: &str) -> Option<Schema> {
     }
 }
 
-/// The edge that leads to an element of a list; none where it lacks its keys.
+/// Returns the edge to an element of a list, or `None` if the element lacks its keys.
 fn edge(merge: Merge, item: &Value) -> Option<String> {
     let Merge::Map(keys) = merge else { return Some(format!("v:{item}")) };
     let mut found = Map::new();
@@ -64,7 +64,7 @@ fn indexed(merge: Merge, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
     found
 }
 
-/// A document that is applied has to fit its type: `.spec.x: field not declared in schema`.
+/// Checks that an applied document fits its type: `.spec.x: field not declared in schema`.
 pub fn check(message: &'static Message, document: &Value) -> Result<(), String> {
     let Some(fields) = document.as_object() else { return Err("expected map".to_owned()) };
     for (name, value) in fields.iter().filter(|(name, _)| !is_type_meta(name)) {
@@ -79,7 +79,7 @@ fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> 
         (_, Value::Null) | (Schema::Scalar(_), _) => Ok(()),
         (Schema::Message(name), Value::Object(fields)) => {
             let message = schema::message(name).ok_or_else(|| format!("{path}: schema error"))?;
-            // A claim template is an object of its own, with its kind and version.
+            // A claim template is an object itself, with its kind and version.
             let is_object = KINDS.iter().any(|kind| kind.kind == name);
             for (name, value) in fields.iter().filter(|(name, _)| !is_object || !is_type_meta(name)) {
                 let path = format!("{path}.{name}");
@@ -131,7 +131,7 @@ fn is_type_meta(name: &str) -> bool {
     matches!(name, "apiVersion" | "kind")
 }
 
-/// The fields that a document has.
+/// Returns the fields of a document.
 pub fn fields(message: &'static Message, document: &Value) -> Set {
     let mut set = Set::default();
     collect(Shape::Message(message), document, &mut Vec::new(), &mut set);
@@ -168,7 +168,7 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
     }
 }
 
-/// `config` merged into `live`: what it has wins, lists with keys are merged by them.
+/// Merges `config` into `live`: its values win, lists with keys are merged by key.
 pub fn merge(message: &'static Message, live: &Value, config: &Value) -> Value {
     merged(Shape::Message(message), Some(live), Some(config)).unwrap_or_default()
 }
@@ -194,7 +194,7 @@ fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<
     }
 }
 
-/// The applied order holds for what both have; what only the live list has keeps its place before.
+/// Merges lists: shared elements take the applied order; elements only in the live list keep their place before them.
 fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Value>) -> Value {
     let (ours, theirs) = (indexed(merge, Some(live)), indexed(merge, Some(config)));
     let live_of = |edge: &str| ours.iter().find(|(other, _)| other == edge).map(|(_, item)| *item);
@@ -203,7 +203,7 @@ fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Va
     let mut left = ours.iter().peekable();
     for (edge, item) in &theirs {
         if left.clone().any(|(other, _)| other == edge) {
-            // Whatever only the live list has in front of this shared element stays in front of it.
+            // Elements that only the live list has in front of this shared element stay in front of it.
             while let Some((other, item)) = left.next_if(|(other, _)| other != edge) {
                 if !is_shared(other) {
                     out.push((*item).clone());
@@ -217,14 +217,14 @@ fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Va
     out.into()
 }
 
-/// How two documents differ.
+/// The difference between two documents.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// What only the second has.
+    /// The fields that only the second has.
     pub added: Set,
-    /// What only the first has.
+    /// The fields that only the first has.
     pub removed: Set,
-    /// What both have with different values.
+    /// The fields with different values.
     pub modified: Set,
 }
 
@@ -236,7 +236,7 @@ pub fn compare(message: &'static Message, before: &Value, after: &Value) -> Comp
 }
 
 impl Comparison {
-    /// Added and modified.
+    /// Returns the added and modified fields.
     pub fn changed(&self) -> Set {
         self.added.union(&self.modified)
     }
@@ -305,7 +305,7 @@ fn holds_some(value: Option<&Value>) -> bool {
     }
 }
 
-/// A document without the fields of a set.
+/// Returns a document without the fields of a set.
 pub fn without(message: &'static Message, document: &Value, fields: &Set) -> Value {
     removed(Shape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
 }
@@ -325,7 +325,7 @@ fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
                 }
                 let schema = child(shape, name);
                 let value = match fields.below(&edge).zip(schema) {
-                    // What loses its last field goes with it, as structured-merge-diff leaves a null.
+                    // A value that loses its last field is removed, where structured-merge-diff leaves a null.
                     Some((below, schema)) => removed(self::shape(schema), value, below),
                     None => Some(value.clone()),
                 };

@@ -12,7 +12,7 @@ const DELETE: &str = "$deleteFromPrimitiveList/";
 /// Applies a strategic merge patch to an object of a type.
 ///
 /// # Errors
-/// 400 where an element of a list lacks its merge key or a directive is none.
+/// 400 if an element of a list lacks its merge key or a directive is invalid.
 pub fn patch(message: &'static Message, object: &Value, patch: &Value) -> Result<Value, Status> {
     map(Some(message), Some(object), patch)
 }
@@ -53,7 +53,7 @@ fn map(message: Option<&'static Message>, original: Option<&Value>, patch: &Valu
     Ok(out.into())
 }
 
-/// The value of a member after the patch; none where it goes.
+/// Returns the value of a member after the patch, or `None` if it is removed.
 fn member(
     message: Option<&'static Message>,
     name: &str,
@@ -120,8 +120,7 @@ fn list(
     Ok(out)
 }
 
-/// Puts what the order names into that order; what it does not name keeps its place behind what it
-/// followed.
+/// Sorts listed elements into the given order; every other element stays behind its predecessor.
 fn reorder(items: &mut Vec<Value>, order: &[Value], patch: Patch) {
     let identity = |item: &Value| match patch {
         Patch::Key(key) => item.get(key).cloned().unwrap_or(Value::Null),
@@ -165,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
+    #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn patched(original: Value, patch: Value) -> Value {
         let message = schema::of_kind("Pod").unwrap();
         super::patch(message, &json!({ "spec": original }), &json!({ "spec": patch })).unwrap()["spec"].clone()
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn retained_keys_drop_the_others() {
+    fn retain_keys_drops_all_other_keys() {
         let original = json!({"volumes": [{"name": "v", "emptyDir": {}}]});
         let patch =
             json!({"volumes": [{"name": "v", "$retainKeys": ["name", "secret"], "secret": {"secretName": "s"}}]});

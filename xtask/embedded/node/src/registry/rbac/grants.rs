@@ -1,5 +1,6 @@
-//! Nobody gives away more than they have: a role's rules and a binding's role have to be the writer's own, unless they
-//! may `escalate` or `bind`.
+//! Privilege escalation: a writer must hold a role's rules, and those of a binding's role, or be allowed to
+//! `escalate` or
+//! `bind`.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::status::Status;
 use crate::store;
 
 impl Registry {
-    /// Whether a service account may write this role or binding; of other kinds and writers nothing is asked here.
+    /// Checks whether a service account may write this role or binding; other kinds and writers always pass.
     pub(in crate::registry) fn check_grant(
         &self,
         writer: &Writer,
@@ -26,7 +27,7 @@ impl Registry {
                 if self.may(account, &namespace, &asked("escalate", kind.plural, &name)) {
                     return Ok(());
                 }
-                // What it gathers from other roles is known to nobody beforehand.
+                // The rules that it will gather from other roles are not known beforehand.
                 let gathers = !object["aggregationRule"].is_null();
                 let everything = gathers.then(|| json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
                 items(object, "rules").cloned().chain(everything).collect::<Vec<_>>()
@@ -62,7 +63,7 @@ fn refusal(account: &Account, lacking: &[String]) -> String {
     )
 }
 
-/// Whether rules that somebody has allow all that a rule would.
+/// Returns whether the held rules cover everything that a rule would allow.
 fn covers(held: &[Value], rule: &Value) -> bool {
     let texts = |field: &str| items(rule, field).filter_map(Value::as_str).collect::<Vec<_>>();
     let (verbs, names) = (texts("verbs"), texts("resourceNames"));
@@ -78,7 +79,7 @@ fn covers(held: &[Value], rule: &Value) -> bool {
     })
 }
 
-/// A rule as kube-apiserver writes it: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`.
+/// Formats a rule as kube-apiserver does: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`.
 fn shown(rule: &Value) -> String {
     let fields = [
         ("APIGroups", "apiGroups"),

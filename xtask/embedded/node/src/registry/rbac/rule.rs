@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::registry::value::items;
 
-/// What somebody wants to do.
+/// A request to be authorized.
 #[derive(Debug, Clone, Copy)]
 pub enum Asked<'a> {
-    /// Something with objects.
+    /// A request for objects.
     Resource {
         /// `get`, `list`, `create` …
         verb: &'a str,
@@ -15,10 +15,10 @@ pub enum Asked<'a> {
         group: &'a str,
         /// `pods`, `pods/log`.
         resource: &'a str,
-        /// The object's name, empty for a collection and for what has none yet.
+        /// The object's name, empty for a collection and for an object without a name yet.
         name: &'a str,
     },
-    /// Something with a path that is no object's.
+    /// A request for a non-resource path.
     Path {
         /// `get` …
         verb: &'a str,
@@ -27,7 +27,7 @@ pub enum Asked<'a> {
     },
 }
 
-/// Whether a rule allows it.
+/// Returns whether a rule allows it.
 pub(crate) fn allows(rule: &Value, asked: &Asked) -> bool {
     match *asked {
         Asked::Resource { verb, group, resource, name } => {
@@ -54,7 +54,7 @@ fn lists(rule: &Value, field: &str, wanted: &str) -> bool {
     has(rule, field, "*") || has(rule, field, wanted)
 }
 
-/// `*/scale`: a subresource of all resources.
+/// Matches `*/scale`: a subresource of all resources.
 fn lists_subresource(rule: &Value, resource: &str) -> bool {
     resource.split_once('/').is_some_and(|(_, subresource)| has(rule, "resources", &format!("*/{subresource}")))
 }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_allows_what_it_lists_and_nothing_else() {
+    fn a_rule_allows_only_what_it_lists() {
         let rule = json!({"apiGroups": ["", "apps"], "resources": ["pods", "*/scale"], "verbs": ["get", "update"]});
         assert!(allows(&rule, &asked("get", "", "pods", "a")));
         assert!(allows(&rule, &asked("update", "apps", "deployments/scale", "a")));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_some_names_is_for_no_collection() {
+    fn a_rule_with_resource_names_does_not_allow_collections() {
         let rule = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"], "resourceNames": ["a"]});
         assert!(allows(&rule, &asked("get", "", "secrets", "a")));
         assert!(!allows(&rule, &asked("get", "", "secrets", "b")));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_may_end_in_a_star() {
+    fn paths_may_end_in_an_asterisk() {
         let rule = json!({"nonResourceURLs": ["/metrics", "/logs/*"], "verbs": ["get"]});
         let path = |path| Asked::Path { verb: "get", path };
         assert!(allows(&rule, &path("/metrics")) && allows(&rule, &path("/logs/a")));

@@ -1,4 +1,4 @@
-//! Ways out of a container that other runtimes have had, and that lead nowhere here.
+//! Escapes from containers that worked in other runtimes, and that fail here.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -38,15 +38,15 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// What starting it failed with.
+/// Returns the error of starting a container.
 async fn refused(pod: &Pod, spec: runtime::ContainerSpec) -> Result<String> {
     match pod.start(spec).await {
         Err(RuntimeError::Start(told)) => Ok(told),
-        other => anyhow::bail!("it was not refused: {:?}", other.map(|container| container.id().to_owned())),
+        other => anyhow::bail!("it was not rejected: {:?}", other.map(|container| container.id().to_owned())),
     }
 }
 
-/// The number of the null device: to open it does no harm where it goes wrong.
+/// Uses the number of the null device: opening it does no harm if the test fails.
 async fn no_device_that_it_makes_opens(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let script = "for at in / /dev /dev/shm /volume /tmp; do mknod $at/own c 1 3 && cat $at/own 2>&1; done";
@@ -94,7 +94,7 @@ async fn dangerous_calls_are_refused(node: Node) -> Result<()> {
     let mut exec = running.exec(ExecSpec { argv, ..ExecSpec::default() }).await?;
     let mut output = String::new();
     exec.stdout.as_mut().context("no output")?.read_to_string(&mut output).await?;
-    ensure!(output.ends_with("\n1\nSeccomp:\t2\n"), "a further program: {output}");
+    ensure!(output.ends_with("\n1\nSeccomp:\t2\n"), "an additional program: {output}");
     pod.stop().await;
     Ok(())
 }
@@ -119,23 +119,23 @@ async fn a_capability_brings_its_calls_back(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// Opens a directory of the host so that it stays open in whatever this process becomes.
+/// Opens a directory of the host so that it stays open in every program that this process becomes.
 fn leak(dir: &Path) -> Result<rustix::fd::OwnedFd> {
     Ok(open(dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// CVE-2024-21626, seen from the descriptor.
+/// CVE-2024-21626, through a descriptor.
 async fn no_descriptor_of_the_nodes_leaks(node: Node) -> Result<()> {
     let _leaked = leak(&node.dir)?;
     let pod = node.pod("a").await?;
-    // The one that is not a standard stream is the listing's own.
+    // The fourth is that of the listing itself.
     let script = "ls /proc/self/fd | wc -l";
     ensure!(pod.script(script).await? == "4\n", "{}", pod.script("ls -l /proc/self/fd").await?);
     pod.stop().await;
     Ok(())
 }
 
-/// CVE-2024-21626, seen from the working directory.
+/// CVE-2024-21626, through the working directory.
 async fn no_working_directory_is_outside(node: Node) -> Result<()> {
     let leaked = leak(&node.dir)?;
     let pod = node.pod("a").await?;
@@ -158,7 +158,7 @@ async fn the_nodes_program_is_read_only(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// CVE-2019-16884 and, of late, CVE-2025-52881.
+/// CVE-2019-16884 and, more recently, CVE-2025-52881.
 async fn nothing_is_mounted_inside_proc(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     symlink("/proc/self", node.volume("links")?.join("link"))?;
@@ -192,7 +192,7 @@ async fn no_link_takes_the_place_of_proc(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// An image whose one file is a link.
+/// Writes an image whose only file is a link.
 fn archive_with_link(path: &Path, name: &str, link: &str) -> Result<()> {
     let mut layer = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -212,7 +212,7 @@ fn archive_with_link(path: &Path, name: &str, link: &str) -> Result<()> {
     super::images::write_archive(path, &layer, &config, &[name])
 }
 
-/// CVE-2021-30465 and kubelet's CVE-2021-25741, standing still.
+/// CVE-2021-30465 and kubelet's CVE-2021-25741, without a race.
 async fn a_sub_path_stays_in_its_volume(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let (volume, outside) = (node.volume("volume")?, node.volume("outside")?);
@@ -240,7 +240,7 @@ async fn a_sub_path_stays_in_its_volume(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// The same while a container of the pod exchanges the directory for a link, again and again.
+/// The same while a container of the pod repeatedly exchanges the directory for a link.
 async fn a_sub_path_that_changes_stays_in_its_volume(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let (volume, outside) = (node.volume("volume")?, node.volume("outside")?);

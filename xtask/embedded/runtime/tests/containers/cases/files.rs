@@ -1,4 +1,4 @@
-//! What a container sees of files.
+//! A container's view of files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -37,7 +37,7 @@ async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
     let (_, output) = pod.run(spec).await?;
     ensure!(output.matches("Read-only file system").count() == 2 && output.contains("kept\n"), "{output}");
     ensure!(fs::read_to_string(volume.join("y"))? == "y\n");
-    ensure!(pod.script("echo x > /x && cat /x").await? == "x\n", "a root is writable where nothing forbids it");
+    ensure!(pod.script("echo x > /x && cat /x").await? == "x\n", "a root is writable unless that is forbidden");
     ensure!(pod.script("ls /x || true").await?.contains("No such file"), "each container has its own");
     pod.stop().await;
     Ok(())
@@ -53,7 +53,7 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
     let mount =
         |source, target: &str, read_only| Mount { source, target: target.into(), read_only, ..Mount::default() };
     spec.mounts = vec![
-        // Out of order: the deeper one would be covered.
+        // In the wrong order, which would cover the deeper one.
         mount(inner.clone(), "/data/deep/inner", true),
         mount(inner.join("key"), "/etc/one", true),
         mount(outer.clone(), "/data", false),
@@ -93,7 +93,7 @@ async fn volumes_stay_inside_the_root(node: Node) -> Result<()> {
     ];
     let (_, output) = pod.run(spec).await?;
     ensure!(output == "file\ndone\n", "{output}");
-    ensure!(!node.dir.join("planted").exists(), "a directory was made outside of the root");
+    ensure!(!node.dir.join("planted").exists(), "a directory was created outside the root");
     pod.stop().await;
     Ok(())
 }
@@ -145,7 +145,7 @@ async fn a_root_over_an_overlay_is_in_memory(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// The kernel stacks no more than two.
+/// The kernel stacks at most two.
 async fn a_root_over_two_overlays_is_a_copy(node: Node) -> Result<()> {
     let first = overlay(&node.dir.join("first"), &node.dir)?;
     let dir = overlay(&node.dir.join("second"), &first)?;
@@ -156,7 +156,7 @@ async fn a_root_over_two_overlays_is_a_copy(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// Mounts an overlay over a directory, with layers of its own below `at`; answers where it is.
+/// Mounts an overlay over a directory, with layers of its own below `at`; returns its path.
 fn overlay(at: &Path, lower: &Path) -> Result<PathBuf> {
     for name in ["upper", "work", "merged"] {
         fs::create_dir_all(at.join(name))?;
@@ -170,7 +170,7 @@ fn overlay(at: &Path, lower: &Path) -> Result<PathBuf> {
     Ok(merged)
 }
 
-/// Runs a script on a further node in this one, with a network of its own and its files elsewhere.
+/// Runs a script on a second node inside this one, with a network of its own and its files elsewhere.
 fn on_second_node(dir: PathBuf, script: &str) -> Result<String> {
     let script = script.to_owned();
     let thread = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A node that runs until it is asked to end; how it ends is for the host to see.
+//! A node that runs until it is asked to end; the host checks how it ends.
 
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Case, case};
 use crate::pod::Node;
 
-/// Its name, for the host.
+/// Its name, which the host uses.
 pub const UNTIL_ASKED: &str = "runs_until_asked";
 
 pub fn cases() -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! A container's program: how it starts, who it is, how it ends.
+//! A container's program: how it starts, its user, how it ends.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const START_FAILED: &str = "failed to create containerd task: failed to create s
 const KILL: i32 = 9;
 const TERM: i32 = 15;
 
-/// The simplest case of all.
+/// The simplest case.
 pub const EXIT_CODE: &str = "exit_code_and_output";
 
 pub fn cases() -> Vec<Case> {
@@ -50,7 +50,7 @@ async fn a_signal_ends_it(node: Node) -> Result<()> {
     container.signal(KILL);
     let exit = container.wait().await;
     ensure!(exit.code == 137 && exit.signal == Some(KILL) && !exit.oom_killed, "{exit:?}");
-    ensure!(container.wait().await.code == 137, "a second waiter learns the same");
+    ensure!(container.wait().await.code == 137, "a second waiter gets the same result");
     pod.stop().await;
     Ok(())
 }
@@ -99,7 +99,7 @@ async fn it_has_its_groups(node: Node) -> Result<()> {
     let (exit, output) = pod.run(spec).await?;
     // CVE-2023-25173 was about the first of them.
     ensure!(output.starts_with("0 7 2000\nGroups:\t0 7 2000 \n"), "{output:?}");
-    ensure!(exit.code != 0, "what is root's own is closed to it: {output:?}");
+    ensure!(exit.code != 0, "root's own files are inaccessible to it: {output:?}");
     pod.stop().await;
     Ok(())
 }
@@ -172,7 +172,7 @@ async fn too_much_memory_ends_it(node: Node) -> Result<()> {
     if !node.runtime.memory_limits_enforced() {
         let limits = node.runtime.limits();
         let said = limits.into_iter().find(|limit| limit.contains("memory limits are not enforced"));
-        return Err(NotRun(said.context("the run's report does not say that limits are not enforced")?).into());
+        return Err(NotRun(said.context("the run's report does not mention that limits are not enforced")?).into());
     }
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("exec tail /dev/zero");
