@@ -4,14 +4,17 @@ use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("pods::sidecars_frame_the_main_container", sidecars_frame_the_main_container),
+    (
+        "pods::sidecars_start_before_and_stop_after_the_main_container",
+        sidecars_start_before_and_stop_after_the_main_container,
+    ),
     ("pods::a_sidecar_does_not_keep_a_job_alive", a_sidecar_does_not_keep_a_job_alive),
-    ("pods::hooks_run_after_the_start_and_before_the_stop", hooks_run_after_the_start_and_before_the_stop),
-    ("pods::every_sort_of_probe", every_sort_of_probe),
-    ("pods::a_startup_probe_holds_the_others_off", a_startup_probe_holds_the_others_off),
+    ("pods::lifecycle_hooks_run_after_start_and_before_stop", lifecycle_hooks_run_after_start_and_before_stop),
+    ("pods::every_probe_type_works", every_probe_type_works),
+    ("pods::a_startup_probe_delays_the_other_probes", a_startup_probe_delays_the_other_probes),
     ("pods::environment", environment),
-    ("pods::exec_on_a_terminal", exec_on_a_terminal),
-    ("pods::what_nobody_can_do_to_them_is_refused", what_nobody_can_do_to_them_is_refused),
+    ("pods::exec_has_a_terminal", exec_has_a_terminal),
+    ("pods::unsupported_requests_are_rejected", unsupported_requests_are_rejected),
 ];
 
 const SIDECAR: &str = "
@@ -39,7 +42,7 @@ spec:
       volumeMounts: [{name: shared, mountPath: /shared}]
 ";
 
-fn sidecars_frame_the_main_container(clients: &Clients, namespace: &str) {
+fn sidecars_start_before_and_stop_after_the_main_container(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SIDECAR);
     kubectl.run("wait --for=condition=Ready pod/framed --timeout=180s");
@@ -89,7 +92,7 @@ spec:
         preStop: {exec: {command: [sh, -c, 'echo stopping > /proc/1/fd/1; sleep 0.5']}}
 ";
 
-fn hooks_run_after_the_start_and_before_the_stop(clients: &Clients, namespace: &str) {
+fn lifecycle_hooks_run_after_start_and_before_stop(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], HOOKED);
     kubectl.run("wait --for=condition=Ready pod/hooked --timeout=180s");
@@ -130,7 +133,7 @@ spec:
       readinessProbe: {tcpSocket: {port: 8083}, periodSeconds: 1}
 ";
 
-fn every_sort_of_probe(clients: &Clients, namespace: &str) {
+fn every_probe_type_works(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], PROBED);
     let ready = "get pod probed -o jsonpath={range.status.containerStatuses[?(@.ready==true)]}{.name};{end}";
@@ -171,7 +174,7 @@ spec:
       readinessProbe: {exec: {command: ['true']}, periodSeconds: 1}
 ";
 
-fn a_startup_probe_holds_the_others_off(clients: &Clients, namespace: &str) {
+fn a_startup_probe_delays_the_other_probes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SLOW);
     let state = "get pod slow -o jsonpath={.status.containerStatuses[0]['started','ready','restartCount']}";
@@ -256,7 +259,7 @@ fn environment(clients: &Clients, namespace: &str) {
 }
 
 /// `script` gives kubectl a terminal, and the program in the container gets one, too.
-fn exec_on_a_terminal(clients: &Clients, namespace: &str) {
+fn exec_has_a_terminal(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run tty --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/tty --timeout=180s");
@@ -268,7 +271,7 @@ fn exec_on_a_terminal(clients: &Clients, namespace: &str) {
     assert_eq!(said.code, 4, "{}", said.stdout);
 }
 
-fn what_nobody_can_do_to_them_is_refused(clients: &Clients, namespace: &str) {
+fn unsupported_requests_are_rejected(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run it --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/it --timeout=180s");

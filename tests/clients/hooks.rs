@@ -6,12 +6,20 @@ use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("hooks::of_every_kind_by_helm_3", |clients, namespace| of_every_kind(clients, &clients.helm_3, namespace)),
-    ("hooks::of_every_kind_by_helm_4", |clients, namespace| of_every_kind(clients, &clients.helm_4, namespace)),
-    ("hooks::one_that_fails_by_helm_3", |clients, namespace| one_that_fails(clients, &clients.helm_3, namespace)),
-    ("hooks::one_that_fails_by_helm_4", |clients, namespace| one_that_fails(clients, &clients.helm_4, namespace)),
-    ("hooks::are_deleted_as_their_policy_says", are_deleted_as_their_policy_says),
-    ("hooks::a_claim_that_is_kept_serves_another_pod", a_claim_that_is_kept_serves_another_pod),
+    ("hooks::every_kind_runs_in_order_with_helm_3", |clients, namespace| {
+        every_kind_of_hook_runs_in_order(clients, &clients.helm_3, namespace)
+    }),
+    ("hooks::every_kind_runs_in_order_with_helm_4", |clients, namespace| {
+        every_kind_of_hook_runs_in_order(clients, &clients.helm_4, namespace)
+    }),
+    ("hooks::a_failing_hook_fails_the_release_with_helm_3", |clients, namespace| {
+        a_failing_hook_fails_the_release(clients, &clients.helm_3, namespace)
+    }),
+    ("hooks::a_failing_hook_fails_the_release_with_helm_4", |clients, namespace| {
+        a_failing_hook_fails_the_release(clients, &clients.helm_4, namespace)
+    }),
+    ("hooks::hooks_are_deleted_according_to_their_policy", hooks_are_deleted_according_to_their_policy),
+    ("hooks::a_kept_claim_can_be_used_by_another_pod", a_kept_claim_can_be_used_by_another_pod),
 ];
 
 /// Creates a chart of these templates in a folder.
@@ -77,7 +85,7 @@ fn ran(kubectl: &Client) -> String {
     kubectl.feed("exec reader -- sh -c", &["tr '\\n' ' ' < /log/hooks; rm /log/hooks"], "")
 }
 
-fn of_every_kind(clients: &Clients, helm: &Client, namespace: &str) {
+fn every_kind_of_hook_runs_in_order(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let kinds =
         ["install", "upgrade", "rollback", "delete"].map(|kind| [format!("pre-{kind}"), format!("post-{kind}")]);
@@ -106,7 +114,7 @@ fn of_every_kind(clients: &Clients, helm: &Client, namespace: &str) {
     assert_eq!(ran(&kubectl), "pre-delete post-delete ");
 }
 
-fn one_that_fails(clients: &Clients, helm: &Client, namespace: &str) {
+fn a_failing_hook_fails_the_release(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let own = "{apiVersion: v1, kind: ConfigMap, metadata: {name: own}}";
@@ -121,7 +129,7 @@ fn one_that_fails(clients: &Clients, helm: &Client, namespace: &str) {
     helm.run("uninstall it");
 }
 
-fn are_deleted_as_their_policy_says(clients: &Clients, namespace: &str) {
+fn hooks_are_deleted_according_to_their_policy(clients: &Clients, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), clients.helm_3.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let policy = |policy: &str| format!(", helm.sh/hook-delete-policy: {policy}");
@@ -167,7 +175,7 @@ spec:
     )
 }
 
-fn a_claim_that_is_kept_serves_another_pod(clients: &Clients, namespace: &str) {
+fn a_kept_claim_can_be_used_by_another_pod(clients: &Clients, namespace: &str) {
     let (kubectl, helm) = (kubectl(clients, namespace), clients.helm_4.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let writer = mounting("writer", "echo precious > /data/file");

@@ -4,8 +4,8 @@ use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("faults::each_strikes_whom_it_names", each_strikes_whom_it_names),
-    ("kinds::pod_security_is_a_namespaces_label", pod_security_is_a_namespaces_label),
+    ("faults::each_fault_hits_its_target", each_fault_hits_its_target),
+    ("kinds::pod_security_is_enforced_by_namespace_label", pod_security_is_enforced_by_namespace_label),
 ];
 
 /// No other case uses the resources for which the API fails.
@@ -54,7 +54,7 @@ metadata: {name: struck}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ";
 
-fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
+fn each_fault_hits_its_target(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("create --raw /chartproof/faults -f -", &[], FAULTS);
     let refused = kubectl.fail("create -f -", LEASE);
@@ -98,7 +98,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
     kubectl.run("wait --for=condition=Ready pod/full pod/claiming --timeout=180s");
 }
 
-fn pod_security_is_a_namespaces_label(clients: &Clients, namespace: &str) {
+fn pod_security_is_enforced_by_namespace_label(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     let label = |level: &str| {
         clients

@@ -7,11 +7,11 @@ use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("kubectl::tables_and_descriptions", tables_and_descriptions),
+    ("kubectl::get_and_describe_work", get_and_describe_work),
     ("kubectl::logs", logs),
-    ("kubectl::exec_and_copy", exec_and_copy),
+    ("kubectl::exec_and_cp_work", exec_and_cp_work),
     ("kubectl::port_forward", port_forward),
-    ("kubectl::run_and_delete", run_and_delete),
+    ("kubectl::run_and_delete_work", run_and_delete_work),
 ];
 
 /// Prints numbers, and restarts when asked to; ends on SIGTERM.
@@ -27,7 +27,7 @@ spec:
       command: [sh, -c, 'echo one; echo two; echo three; until [ -e /tmp/end ]; do sleep 0.1; done; echo last words; exit 3']
 ";
 
-fn tables_and_descriptions(clients: &Clients, namespace: &str) {
+fn get_and_describe_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
     kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
@@ -63,7 +63,7 @@ fn logs(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.run(&format!("get pod talker -o jsonpath={ended}")), "3");
 }
 
-fn exec_and_copy(clients: &Clients, namespace: &str) {
+fn exec_and_cp_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
     kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
@@ -128,7 +128,7 @@ fn health(port: u16) -> String {
     answer
 }
 
-fn run_and_delete(clients: &Clients, namespace: &str) {
+fn run_and_delete_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run once --image=busybox:1.36 --restart=Never -- sh -c true");
     kubectl.run("wait --for=jsonpath={.status.phase}=Succeeded pod/once --timeout=180s");

@@ -5,9 +5,9 @@ use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
     ("services::endpoints_follow_readiness", endpoints_follow_readiness),
-    ("services::names_reach_across_namespaces", names_reach_across_namespaces),
-    ("services::connections_go_round", connections_go_round),
-    ("services::the_api_answers_pods", the_api_answers_pods),
+    ("services::service_names_work_across_namespaces", service_names_work_across_namespaces),
+    ("services::connections_take_turns", connections_take_turns),
+    ("services::pods_can_reach_the_api", pods_can_reach_the_api),
 ];
 
 /// Web servers behind a service that keep serving for a while after SIGTERM, and a client pod.
@@ -85,7 +85,7 @@ fn endpoints_follow_readiness(clients: &Clients, namespace: &str) {
     }
 }
 
-fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
+fn service_names_work_across_namespaces(clients: &Clients, namespace: &str) {
     let away = format!("{namespace}-away");
     served(clients, &away);
     let near = kubectl(clients, namespace);
@@ -104,7 +104,7 @@ fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
     assert!(refused.contains("curl: (7)"), "no pod behind it: {refused}");
 }
 
-fn connections_go_round(clients: &Clients, namespace: &str) {
+fn connections_take_turns(clients: &Clients, namespace: &str) {
     let kubectl = served(clients, namespace);
     kubectl.run("scale deployment/web --replicas=3");
     kubectl.run("rollout status deployment/web --timeout=180s");
@@ -117,7 +117,7 @@ fn connections_go_round(clients: &Clients, namespace: &str) {
 }
 
 /// As client libraries do inside a cluster: the service `kubernetes`, the mounted token and certificate.
-fn the_api_answers_pods(clients: &Clients, namespace: &str) {
+fn pods_can_reach_the_api(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], ASKER);
     kubectl.run("wait --for=condition=Ready pod/asker --timeout=180s");

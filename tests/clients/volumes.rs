@@ -4,9 +4,9 @@ use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("volumes::every_sort", every_sort),
+    ("volumes::every_volume_type_works", every_volume_type_works),
     ("volumes::files_follow_config_maps_secrets_and_labels", files_follow_config_maps_secrets_and_labels),
-    ("volumes::a_group_owns_what_a_user_writes", a_group_owns_what_a_user_writes),
+    ("volumes::fs_group_owns_what_a_user_writes", fs_group_owns_what_a_user_writes),
 ];
 
 const SORTS: &str = "
@@ -64,7 +64,7 @@ spec:
         - {name: all, mountPath: /all}
 ";
 
-fn every_sort(clients: &Clients, namespace: &str) {
+fn every_volume_type_works(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SORTS);
     kubectl.run("wait --for=condition=Ready pod/sorts --timeout=180s");
@@ -125,7 +125,7 @@ spec:
 ";
 
 /// As root: an ordinary user's node has only one id, as the run's report mentions.
-fn a_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
+fn fs_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SHARED);
     kubectl.run("wait --for=condition=Ready pod/shared --timeout=180s");

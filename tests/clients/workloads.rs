@@ -3,8 +3,10 @@
 use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
-pub const CASES: &[Case] =
-    &[("kubectl::rollouts_and_scale", rollouts_and_scale), ("kubectl::drain_and_uncordon", drain_and_uncordon)];
+pub const CASES: &[Case] = &[
+    ("kubectl::rollout_and_scale_work", rollout_and_scale_work),
+    ("kubectl::drain_and_uncordon_work", drain_and_uncordon_work),
+];
 
 /// Two pods that end as soon as they are asked to.
 const DEPLOYMENT: &str = "
@@ -24,7 +26,7 @@ spec:
           command: [sh, -c, 'trap exit TERM; while :; do sleep 0.1; done']
 ";
 
-fn rollouts_and_scale(clients: &Clients, namespace: &str) {
+fn rollout_and_scale_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], DEPLOYMENT);
     let told = kubectl.run("rollout status deployment/web --timeout=180s");
@@ -65,7 +67,7 @@ impl Drop for Cordoned<'_> {
 }
 
 /// Evicts only this test's pods; other tests' pods wait for the node meanwhile.
-fn drain_and_uncordon(clients: &Clients, namespace: &str) {
+fn drain_and_uncordon_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &DEPLOYMENT.replace("rolled", "drained"));
     kubectl.run("rollout status deployment/web --timeout=180s");

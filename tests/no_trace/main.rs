@@ -26,10 +26,10 @@ const POD_EVERY: usize = 4;
 
 fn main() -> std::process::ExitCode {
     let trials = vec![
-        trial("twenty_as_root_leave_nothing", Who::root, come_and_go),
-        trial("twenty_as_an_ordinary_user_leave_nothing", Who::ordinary, come_and_go),
-        trial("roots_die_with_their_parent", Who::root, die_with_their_parent),
-        trial("an_ordinary_users_die_with_their_parent", Who::ordinary, die_with_their_parent),
+        trial("twenty_clusters_of_root_leave_nothing", Who::root, clusters_come_and_go),
+        trial("twenty_clusters_of_an_ordinary_user_leave_nothing", Who::ordinary, clusters_come_and_go),
+        trial("roots_clusters_die_with_their_parent", Who::root, clusters_die_with_their_parent),
+        trial("an_ordinary_users_clusters_die_with_their_parent", Who::ordinary, clusters_die_with_their_parent),
         trial("an_ordinary_user_proves_the_chart", Who::ordinary, suite::passes),
         trial("the_setting_that_forbids_user_namespaces_is_named", Who::ordinary, forbidden::is_named),
     ];
@@ -48,7 +48,7 @@ fn trial(name: &str, who: fn() -> Result<Who, String>, test: fn(&Who)) -> Trial 
     })
 }
 
-fn come_and_go(who: &Who) {
+fn clusters_come_and_go(who: &Who) {
     for round in 0..IN_A_ROW {
         let up = Up::start(who);
         if round % POD_EVERY == 0 {
@@ -64,7 +64,7 @@ fn come_and_go(who: &Who) {
 }
 
 /// Checks that the next command sweeps the files that a killed one left in its run directory.
-fn die_with_their_parent(who: &Who) {
+fn clusters_die_with_their_parent(who: &Who) {
     let up = Up::start(who);
     up.run_a_pod();
     let traces = up.traces();

@@ -22,10 +22,13 @@ use tools::{self, Name};
 
 fn main() -> ExitCode {
     let trials = vec![
-        trial("creates_loads_exports_and_deletes", creates_loads_exports_and_deletes),
-        trial("keeps_the_node_of_a_failed_creation_for_its_logs", keeps_the_node_of_a_failed_creation_for_its_logs),
-        trial("says_that_the_node_image_can_not_be_pulled", says_that_the_node_image_can_not_be_pulled),
-        trial("is_asked_again_where_a_load_failed_early", is_asked_again_where_a_load_failed_early),
+        trial("kind_creates_loads_exports_and_deletes", kind_creates_loads_exports_and_deletes),
+        trial(
+            "kind_keeps_the_node_of_a_failed_creation_for_its_logs",
+            kind_keeps_the_node_of_a_failed_creation_for_its_logs,
+        ),
+        trial("kind_reports_that_the_node_image_can_not_be_pulled", kind_reports_that_the_node_image_can_not_be_pulled),
+        trial("kind_loads_again_if_an_early_load_failed", kind_loads_again_if_an_early_load_failed),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -114,7 +117,7 @@ fn scene(real: &Path, rules: &[Rule]) -> Scene {
     scene
 }
 
-fn creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
+fn kind_creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
     let import = rule("under-import").then("loaded");
     let mut scene = scene(real, &docker([booting("under-images"), vec![import]].concat()));
     tokio.block_on(async {
@@ -139,7 +142,7 @@ fn creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
     assert_eq!(scene.doubles.refused(), [""; 0]);
 }
 
-fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path) {
+fn kind_keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path) {
     let scene = scene(real, &docker(vec![rule("under-image"), rule("under-kubeadm-init-fails")]));
     tokio.block_on(async {
         let cluster = scene.cluster().await;
@@ -153,7 +156,7 @@ fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path
     assert_eq!(scene.doubles.refused(), [""; 0]);
 }
 
-fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
+fn kind_reports_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     let scene = scene(real, &docker(vec![rule("under-image-missing"), rule("under-pull-fails")]));
     tokio.block_on(async {
         let cluster = scene.cluster().await;
@@ -164,7 +167,7 @@ fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     });
 }
 
-fn is_asked_again_where_a_load_failed_early(tokio: &Runtime, real: &Path) {
+fn kind_loads_again_if_an_early_load_failed(tokio: &Runtime, real: &Path) {
     let imports = vec![rule("under-import-fails").times(1), rule("under-import").then("loaded")];
     let mut scene = scene(real, &docker([booting("under-import-fails"), imports].concat()));
     tokio.block_on(async {

@@ -21,10 +21,10 @@ const WIDTHS: [u32; 2] = [390, 1400];
 
 fn main() -> std::process::ExitCode {
     let trials = vec![
-        in_browser("a_green_run_shows_every_lane", a_green_run_shows_every_lane),
+        in_browser("a_passed_run_shows_every_lane", a_passed_run_shows_every_lane),
         in_browser(
-            "a_red_run_shows_its_first_cause_and_its_evidence",
-            a_red_run_shows_its_first_cause_and_its_evidence,
+            "a_failed_run_shows_its_first_cause_and_its_evidence",
+            a_failed_run_shows_its_first_cause_and_its_evidence,
         ),
         trial("nextest::repeats_what_was_proved_and_nothing_else", nextest::missing(), nextest::repeats),
     ];
@@ -76,7 +76,7 @@ fn shows(text: &str, words: &[&str]) {
     }
 }
 
-fn a_green_run_shows_every_lane(browser: &Browser) {
+fn a_passed_run_shows_every_lane(browser: &Browser) {
     let (scene, _) = ran(&["r1::pod_kill"], 0);
     let text = text(browser, &scene);
     assert!(!text.contains("First cause"), "{text}");
@@ -84,7 +84,7 @@ fn a_green_run_shows_every_lane(browser: &Browser) {
     shows(&text, &["caesium-0/caesium", "delete Pod/caesium-0", "logs of caesium-r1"]);
 }
 
-fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
+fn a_failed_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
     let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=crash-loop"];
     let (scene, _) = ran(&[&["r1::health"], fault.as_slice()].concat(), 101);
     let text = text(browser, &scene);

@@ -17,8 +17,8 @@ pub struct Faults(pub Vec<Fault>);
 pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
-    pub what: What,
-    /// The target, as described for each [`What`]; a final `*` matches anything.
+    pub what: FaultKind,
+    /// The target, as described for each [`FaultKind`]; a final `*` matches anything.
     #[serde(default = "anything")]
     pub of: String,
     /// How often it strikes before it stops; forever if absent.
@@ -29,7 +29,7 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "camelCase")]
-pub enum What {
+pub enum FaultKind {
     /// An API call returns this status code; `of` is `VERB resource`: `POST secrets`, `GET pods/log`.
     ApiFails {
         /// HTTP status code: 403, 429, 500, 503.

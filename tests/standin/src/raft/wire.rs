@@ -25,7 +25,7 @@ const FRAME_BYTES_MAX: usize = 64 << 20;
 pub struct Envelope {
     /// The recipient; `None` if only the address is known.
     pub to: Option<u64>,
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
 use node::controllers::bootstrap;
-use node::faults::Planted;
+use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
 
@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
         registry,
         kubelet: kubelet::Handle::new(Path::new(".")),
         identity,
-        faults: Planted::default(),
+        faults: PlantedFaults::default(),
         node: NodeHooks::none(),
     };
     serve(listener, state).await

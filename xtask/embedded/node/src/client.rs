@@ -25,14 +25,14 @@ pub struct Client {
 
 /// Identifies the object that was seen: another one may have its name by now.
 #[derive(Clone, Copy)]
-struct Identity<'a> {
+struct ObjectIdentity<'a> {
     kind: &'static Kind,
     namespace: &'a str,
     name: &'a str,
     uid: Option<&'a str>,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> ObjectIdentity<'a> {
     fn of<K: Object>(seen: &'a K) -> Self {
         let metadata = seen.metadata();
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
@@ -110,7 +110,7 @@ impl Client {
         mut change: impl FnMut(&mut K) -> bool,
     ) -> Result<K, Status> {
         loop {
-            let stored = self.stored(Identity::of(seen))?;
+            let stored = self.stored(ObjectIdentity::of(seen))?;
             let mut object = parsed(&stored)?;
             if !change(&mut object) {
                 return Ok(object);
@@ -133,7 +133,7 @@ impl Client {
         mut change: impl FnMut(&mut K) -> bool,
     ) -> Result<(), Status> {
         loop {
-            let stored = self.stored(Identity::of(seen))?;
+            let stored = self.stored(ObjectIdentity::of(seen))?;
             let mut object = parsed(&stored)?;
             if !change(&mut object) {
                 return Ok(());
@@ -155,7 +155,7 @@ impl Client {
     pub(crate) fn bind(&self, seen: &Pod, node: &str) -> Result<(), Status> {
         let kind = kinds::of::<Pod>();
         loop {
-            let mut pod = (*self.stored(Identity::of(seen))?).clone();
+            let mut pod = (*self.stored(ObjectIdentity::of(seen))?).clone();
             if pod["metadata"].get("deletionTimestamp").is_some() {
                 let name = seen.metadata.name.as_deref().unwrap_or_default();
                 let why = format!("pod {name} is being deleted, cannot be assigned to a host");
@@ -181,7 +181,7 @@ impl Client {
     /// # Errors
     /// 404 if it is gone, even if another has its name by now.
     pub(crate) fn delete<K: Object>(&self, seen: &K, options: &DeleteOptions) -> Result<(), Status> {
-        self.delete_same(Identity::of(seen), options)
+        self.delete_same(ObjectIdentity::of(seen), options)
     }
 
     /// [`Client::create`] for any kind.
@@ -203,7 +203,7 @@ impl Client {
         mut change: impl FnMut(&mut Value) -> bool,
     ) -> Result<(), Status> {
         loop {
-            let mut object = (*self.stored(Identity::of_stored(kind, seen))?).clone();
+            let mut object = (*self.stored(ObjectIdentity::of_stored(kind, seen))?).clone();
             if !change(&mut object) {
                 return Ok(());
             }
@@ -224,7 +224,7 @@ impl Client {
         seen: &Value,
         options: &DeleteOptions,
     ) -> Result<(), Status> {
-        self.delete_same(Identity::of_stored(kind, seen), options)
+        self.delete_same(ObjectIdentity::of_stored(kind, seen), options)
     }
 
     /// Returns a token for a service account.
@@ -246,13 +246,13 @@ impl Client {
     }
 
     /// Returns what is stored of an object, but not of another object of its name.
-    fn stored(&self, of: Identity) -> Result<Arc<Value>, Status> {
+    fn stored(&self, of: ObjectIdentity) -> Result<Arc<Value>, Status> {
         let stored = self.store().get(of.kind, of.namespace, of.name);
         let same = stored.filter(|stored| stored["metadata"]["uid"].as_str() == of.uid);
         same.ok_or_else(|| Status::not_found(of.kind, of.name))
     }
 
-    fn delete_same(&self, of: Identity, options: &DeleteOptions) -> Result<(), Status> {
+    fn delete_same(&self, of: ObjectIdentity, options: &DeleteOptions) -> Result<(), Status> {
         let options = DeleteOptions { precondition_uid: of.uid.map(str::to_owned), ..options.clone() };
         let deleted = self.registry.delete(of.kind, of.namespace, of.name, &options);
         // A failed precondition means that the object is gone.

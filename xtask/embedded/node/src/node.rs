@@ -18,7 +18,7 @@ use crate::addresses::{self, GATEWAY};
 use crate::api::{self, Identity, NodeHooks};
 use crate::client::Client;
 use crate::controllers;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet::{self, Handle, Kubelet};
 use crate::network::{dns, proxy};
 use crate::registry::Registry;
@@ -68,7 +68,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let address = listener.local_addr()?;
     let registry = Registry::new();
     let client = Client::new(Arc::clone(&registry), controllers::MANAGER);
-    let faults = Planted::with_environment(options.faults)?;
+    let faults = PlantedFaults::with_environment(options.faults)?;
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
     runtime.serve_addresses(addresses::SERVICES.0, addresses::SERVICES.1).await?;
     let identity = Arc::new(Identity::generate()?);
@@ -85,7 +85,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let unready = Unready::plant(&client, &faults)?;
     let of_pods = kubelet::Addresses { host: GATEWAY, name_server: addresses::DNS_IP };
     let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, of_pods);
-    let controllers = Arc::new(controllers::Context {
+    let controllers = Arc::new(controllers::ControllerContext {
         client: client.clone(),
         faults: faults.clone(),
         volumes: directory.join("volumes"),

@@ -175,8 +175,8 @@ async fn no_name_leads_out_of_its_directory() {
 async fn is_invalid(api: &Api, plural: &str, object: &Value, field: &str, why: &str) {
     let (code, answer) = api.call("POST", &format!("/api/v1/namespaces/default/{plural}"), Some(object)).await;
     let causes = answer["details"]["causes"].as_array().cloned().unwrap_or_default();
-    let told = |cause: &Value| cause["field"] == field && cause["message"].as_str().is_some_and(|m| m.contains(why));
-    assert!(code == 422 && causes.iter().any(told), "{object}: {answer}");
+    let matches = |cause: &Value| cause["field"] == field && cause["message"].as_str().is_some_and(|m| m.contains(why));
+    assert!(code == 422 && causes.iter().any(matches), "{object}: {answer}");
 }
 
 /// Returns a pod with a volume and its mount.

@@ -39,7 +39,7 @@ impl Lines {
     }
 
     /// Returns the next event as `ADDED a`.
-    async fn told(&mut self) -> String {
+    async fn shown(&mut self) -> String {
         let event = self.next().await.expect("the watch continues");
         let name = event["object"]["metadata"]["name"].as_str().unwrap_or("-");
         format!("{} {name}", event["type"].as_str().unwrap())
@@ -52,13 +52,13 @@ async fn a_streamed_list_ends_with_an_annotated_bookmark_and_continues() {
     api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     let query = "watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?{query}")).await;
-    assert_eq!(lines.told().await, "ADDED a");
+    assert_eq!(lines.shown().await, "ADDED a");
     let bookmark = lines.next().await.unwrap();
     assert_eq!(bookmark["type"], "BOOKMARK");
     assert_eq!(bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
     assert_eq!(bookmark["object"]["kind"], "ConfigMap");
     api.create(CONFIG_MAPS, &config_map("b", "x")).await;
-    assert_eq!(lines.told().await, "ADDED b");
+    assert_eq!(lines.shown().await, "ADDED b");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_object_that_leaves_a_selector_is_reported_as_deleted() {
     api.patch(&one, "merge", &json!({"metadata": {"labels": {"app": "x"}}})).await;
     api.call("DELETE", &one, None).await;
     for wanted in ["ADDED a", "MODIFIED a", "DELETED a", "ADDED a", "DELETED a"] {
-        assert_eq!(lines.told().await, wanted);
+        assert_eq!(lines.shown().await, wanted);
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_watch_from_a_version_reports_only_later_changes() {
     let version = first["metadata"]["resourceVersion"].as_str().unwrap();
     let path = format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=1&resourceVersion={version}");
     let mut lines = Lines::of(&api, &path).await;
-    assert_eq!(lines.told().await, "ADDED b");
+    assert_eq!(lines.shown().await, "ADDED b");
     assert_eq!(lines.next().await, None, "the watch ends when its time is up");
 }
 
@@ -116,7 +116,7 @@ async fn planted_faults_break_and_expire_watches() {
     ]);
     assert_eq!(api.call("POST", "/chartproof/faults", Some(&plant)).await.0, 200);
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?watch=true")).await;
-    assert_eq!(lines.told().await, "ADDED a");
+    assert_eq!(lines.shown().await, "ADDED a");
     assert_eq!(lines.next().await, None, "broken after the first event");
     let mut lines = Lines::of(&api, "/api/v1/namespaces/default/secrets?watch=true").await;
     assert_eq!(lines.next().await.unwrap()["object"]["reason"], "Expired");

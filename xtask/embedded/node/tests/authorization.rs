@@ -4,7 +4,7 @@
 
 mod support;
 
-use node::registry::rbac::Asked;
+use node::registry::rbac::AccessRequest;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{Api, document};
@@ -115,10 +115,10 @@ async fn an_account_without_roles_has_no_access_to_objects() {
         );
     }
     let volume = json!({"metadata": {"name": "v"}, "spec": {}});
-    let told = refused(&api, &token, "POST", "/api/v1/persistentvolumes", Some(&volume)).await;
+    let message = refused(&api, &token, "POST", "/api/v1/persistentvolumes", Some(&volume)).await;
     assert!(
-        told.ends_with(r#"cannot create resource "persistentvolumes" in API group "" at the cluster scope"#),
-        "{told}"
+        message.ends_with(r#"cannot create resource "persistentvolumes" in API group "" at the cluster scope"#),
+        "{message}"
     );
     assert_eq!(api.call("GET", "/api/v1/persistentvolumes/v", None).await.0, 404, "nothing was created");
 }
@@ -207,13 +207,13 @@ async fn nobody_can_grant_permissions_they_do_not_have() {
         json!({"metadata": {"name": name}, "rules": rules})
     };
     assert_eq!(call(&api, &token, "POST", ROLES, Some(&role("held", "pods"))).await.0, 201);
-    let told = refused(&api, &token, "POST", ROLES, Some(&role("more", "secrets"))).await;
+    let message = refused(&api, &token, "POST", ROLES, Some(&role("more", "secrets"))).await;
     let expected = format!(
         "roles.rbac.authorization.k8s.io \"more\" is forbidden: user \"{USER}\" (groups=[\"system:serviceaccounts\" \
          \"system:serviceaccounts:default\" \"system:authenticated\"]) is attempting to grant RBAC permissions not \
          currently held:\n{{APIGroups:[\"\"], Resources:[\"secrets\"], Verbs:[\"list\"]}}"
     );
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
     let patch = format!("https://{}{ROLES}/held", api.address);
     let patched = api.client().patch(patch).bearer_auth(&token).header("content-type", "application/merge-patch+json");
     let patched = patched.body(role("held", "secrets").to_string()).send().await.unwrap();
@@ -222,8 +222,8 @@ async fn nobody_can_grant_permissions_they_do_not_have() {
         "metadata": {"name": "more"}, "subjects": [{"kind": "ServiceAccount", "name": "app"}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     });
-    let told = refused(&api, &token, "POST", BINDINGS, Some(&binding)).await;
-    assert!(told.contains("is attempting to grant RBAC permissions not currently held"), "{told}");
+    let message = refused(&api, &token, "POST", BINDINGS, Some(&binding)).await;
+    assert!(message.contains("is attempting to grant RBAC permissions not currently held"), "{message}");
 }
 
 #[tokio::test]
@@ -252,13 +252,13 @@ async fn a_review_reports_what_the_roles_allow() {
         let spec = json!({"spec": {"resourceAttributes": attributes}});
         let (code, answer) = call(&api, &token, "POST", reviews, Some(&spec)).await;
         assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(allowed)), "{spec}");
-        let asked = Asked::Resource { verb, group: "", resource, name: "" };
-        assert_eq!(api.registry.may(&("default".into(), "app".into()), namespace, &asked), allowed);
+        let access = AccessRequest::Resource { verb, group: "", resource, name: "" };
+        assert_eq!(api.registry.may(&("default".into(), "app".into()), namespace, &access), allowed);
     }
     let rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
     let (_, answer) = call(&api, &token, "POST", rules, Some(&json!({"spec": {"namespace": "default"}}))).await;
-    let told = answer["status"]["resourceRules"].to_string();
-    assert!(told.contains("\"pods\"") && !told.contains("\"secrets\""), "{told}");
+    let message = answer["status"]["resourceRules"].to_string();
+    assert!(message.contains("\"pods\"") && !message.contains("\"secrets\""), "{message}");
     let (_, answer) = api.call("POST", reviews, Some(&json!({"spec": {}}))).await;
     assert_eq!(answer["status"]["allowed"], true, "the kubeconfig's user may do everything");
 }

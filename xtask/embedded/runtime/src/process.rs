@@ -13,7 +13,7 @@ use crate::watched;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended {
+pub struct ProcessEnd {
     /// Exit code: 128 + signal if a signal ended it.
     pub code: i32,
     /// The signal that ended it.
@@ -27,7 +27,7 @@ pub struct Ended {
 pub struct Process {
     pid: u32,
     pidfd: Arc<OwnedFd>,
-    ended: watch::Receiver<Option<Ended>>,
+    ended: watch::Receiver<Option<ProcessEnd>>,
 }
 
 impl Process {
@@ -57,27 +57,27 @@ impl Process {
     }
 
     /// Returns how it ended, if it has.
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn ended(&self) -> Option<ProcessEnd> {
         *self.ended.borrow()
     }
 
     /// Waits for its end.
-    pub async fn wait(&self) -> Ended {
+    pub async fn wait(&self) -> ProcessEnd {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| *end);
         end.unwrap_or_else(unknown)
     }
 }
 
-fn reap(pidfd: &OwnedFd) -> Ended {
+fn reap(pidfd: &OwnedFd) -> ProcessEnd {
     let status = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(pidfd)), WaitIdOptions::EXITED);
     let Ok(Some(status)) = status else { return unknown() };
     let signal = status.terminating_signal();
     let code = signal.map_or_else(|| status.exit_status().unwrap_or(255), |signal| 128 + signal);
-    Ended { code, signal, at: Utc::now() }
+    ProcessEnd { code, signal, at: Utc::now() }
 }
 
 /// Returns the exit that is reported if the kernel returns none: containerd's code for an unknown end.
-fn unknown() -> Ended {
-    Ended { code: 255, signal: None, at: Utc::now() }
+fn unknown() -> ProcessEnd {
+    ProcessEnd { code: 255, signal: None, at: Utc::now() }
 }

@@ -18,7 +18,7 @@ const LINKS_MAX: u32 = 40;
 
 /// What to do if a path does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub enum IfMissing {
     /// Return an error.
     Fail,
     /// Create directories.
@@ -42,7 +42,7 @@ impl Root {
     /// Resolves `path` as a process with this root would, and opens it as a reference only (`O_PATH`).
     ///
     /// Links are followed here, one by one, so that missing parts behind them can be created where they point.
-    pub fn resolve(&self, path: &Path, missing: Missing) -> io::Result<OwnedFd> {
+    pub fn resolve(&self, path: &Path, missing: IfMissing) -> io::Result<OwnedFd> {
         let mut pending = components(path);
         let mut resolved = PathBuf::from(".");
         let mut links = 0;
@@ -72,8 +72,8 @@ impl Root {
                 Some(FileType::Directory) => {}
                 Some(_) if pending.is_empty() => {}
                 Some(_) => return Err(Errno::NOTDIR.into()),
-                None if missing == Missing::Fail => return Err(Errno::NOENT.into()),
-                None => self.make(&resolved, &name, missing == Missing::MakeFile && pending.is_empty())?,
+                None if missing == IfMissing::Fail => return Err(Errno::NOENT.into()),
+                None => self.make(&resolved, &name, missing == IfMissing::MakeFile && pending.is_empty())?,
             }
             resolved.push(&name);
         }
@@ -131,7 +131,7 @@ impl Root {
 
     /// Returns the content of a file, truncated to `bytes_max`.
     pub fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-        let found = self.resolve(path, Missing::Fail)?;
+        let found = self.resolve(path, IfMissing::Fail)?;
         // Opening a pipe from an image would block forever.
         if FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) != FileType::RegularFile {
             return Err(io::Error::other("not a regular file"));
@@ -234,7 +234,7 @@ mod tests {
         let (dir, root) = tree();
         fs::create_dir(dir.path().join("root/etc")).unwrap();
         symlink("/run/resolve/stub", dir.path().join("root/etc/resolv.conf")).unwrap();
-        root.resolve(Path::new("/etc/resolv.conf"), Missing::MakeFile).unwrap();
+        root.resolve(Path::new("/etc/resolv.conf"), IfMissing::MakeFile).unwrap();
         assert!(dir.path().join("root/run/resolve/stub").is_file());
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let (dir, root) = tree();
         symlink("b", dir.path().join("root/a")).unwrap();
         symlink("a", dir.path().join("root/b")).unwrap();
-        let error = root.resolve(Path::new("a/x"), Missing::MakeDirs).unwrap_err();
+        let error = root.resolve(Path::new("a/x"), IfMissing::MakeDirs).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
     }
 }

@@ -80,14 +80,14 @@ impl Runtime {
     /// killed.
     pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
         let (runtime, sandbox) = (self.clone(), sandbox.clone());
-        let (answer, answered) = oneshot::channel();
+        let (answer, started) = oneshot::channel();
         // A start that is interrupted half-way would leave its helper's work behind.
         tokio::spawn(async move {
             if let Err(Ok(unwanted)) = answer.send(runtime.start_in(&sandbox, spec).await) {
                 unwanted.signal(rustix::process::Signal::KILL.as_raw());
             }
         });
-        answered.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
+        started.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
     }
 
     async fn start_in(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
@@ -134,9 +134,9 @@ impl Runtime {
         }
         if self.inner.single_user {
             limits.push(
-                "the node runs without root: it knows a single user, so that all files of images and volumes belong \
-                 to whom a container runs as, none is refused for its owner, and a container that runs as root can't \
-                 become another user"
+                "the node runs without root and knows a single user: all files of images and volumes belong to the user \
+                 that a container runs as, access is never denied because of an owner, and a container that runs as \
+                 root can't become another user"
                     .into(),
             );
             limits.push("supplementary groups and fsGroup have no effect without root".into());

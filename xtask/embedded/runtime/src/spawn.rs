@@ -50,7 +50,7 @@ pub struct Stdio3 {
 }
 
 #[derive(Debug)]
-struct Order {
+struct LaunchRequest {
     word: &'static str,
     namespace: ProcessNamespace,
     stdio: Stdio3,
@@ -61,14 +61,14 @@ struct Order {
 }
 
 /// Why a helper did not become the program.
-pub enum Failure {
+pub enum LaunchFailure {
     /// The helper's own message.
     Helper(String),
     /// It could not even be started.
     Spawn(anyhow::Error),
 }
 
-impl From<anyhow::Error> for Failure {
+impl From<anyhow::Error> for LaunchFailure {
     fn from(error: anyhow::Error) -> Self {
         Self::Spawn(error)
     }
@@ -78,14 +78,14 @@ impl From<anyhow::Error> for Failure {
 /// that moves between pid namespaces. It ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct Spawner {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<LaunchRequest>,
 }
 
 impl Spawner {
     /// Starts the thread; `program` is this program's own file in the form in which containers may see it.
     pub fn start(program: PathBuf) -> Result<Self> {
         let home: OwnedFd = File::open("/proc/self/ns/pid").context("open the node's process namespace")?.into();
-        let (orders, taken) = mpsc::channel::<Order>();
+        let (orders, taken) = mpsc::channel::<LaunchRequest>();
         std::thread::Builder::new()
             .name("spawner".into())
             .spawn(move || {
@@ -109,12 +109,12 @@ impl Spawner {
         inherit: Vec<Arc<OwnedFd>>,
         plan: &[u8],
         prepare: impl FnOnce(u32) -> io::Result<()>,
-    ) -> Result<Process, Failure> {
+    ) -> Result<Process, LaunchFailure> {
         let (ours, control) = UnixStream::pair().context("create a socket pair")?;
         ours.set_nonblocking(true).context("prepare a socket")?;
         let mut ours = tokio::net::UnixStream::from_std(ours).context("prepare a socket")?;
         let (reply, replied) = oneshot::channel();
-        let order = Order { word, namespace, stdio, control: control.into(), inherit, reply };
+        let order = LaunchRequest { word, namespace, stdio, control: control.into(), inherit, reply };
         self.orders.send(order).ok().context("the thread that starts containers has ended")?;
         let (pid, pidfd) = replied.await.context("the thread that starts containers has ended")??;
         let process = Process::watch(pid, pidfd)?;
@@ -132,7 +132,7 @@ impl Spawner {
             Err(_) => return Err(anyhow::anyhow!("not set up within {SETUP_TIMEOUT:?}").into()),
         };
         if !answer.is_empty() {
-            return Err(Failure::Helper(String::from_utf8_lossy(&answer).into_owned()));
+            return Err(LaunchFailure::Helper(String::from_utf8_lossy(&answer).into_owned()));
         }
         kill_on_error.disarm();
         Ok(process)
@@ -165,8 +165,8 @@ fn end(helper: &OwnedFd) {
 
 type Reply = oneshot::Sender<Result<(u32, OwnedFd)>>;
 
-fn carry_out(home: &OwnedFd, program: &Path, order: Order) -> (Reply, Result<(u32, OwnedFd)>) {
-    let Order { word, namespace, stdio, control, inherit, reply } = order;
+fn carry_out(home: &OwnedFd, program: &Path, order: LaunchRequest) -> (Reply, Result<(u32, OwnedFd)>) {
+    let LaunchRequest { word, namespace, stdio, control, inherit, reply } = order;
     let inherited: Vec<BorrowedFd<'_>> =
         std::iter::once(&control).chain(inherit.iter().map(AsRef::as_ref)).map(AsFd::as_fd).collect();
     let started = enter(&namespace)

@@ -8,10 +8,10 @@ pub async fn on_own_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (answer, answered) = oneshot::channel();
+    let (answer, result) = oneshot::channel();
     std::thread::Builder::new()
         .name(name.into())
         .spawn(move || drop(answer.send(work())))
         .with_context(|| format!("start the thread {name}"))?;
-    answered.await.with_context(|| format!("the thread {name} ended without a result"))?
+    result.await.with_context(|| format!("the thread {name} ended without a result"))?
 }

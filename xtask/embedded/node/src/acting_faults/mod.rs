@@ -6,9 +6,9 @@ mod unready;
 use std::sync::Arc;
 
 pub use self::unready::Unready;
-use crate::controllers::{Context, reconcile};
+use crate::controllers::{ControllerContext, reconcile};
 
 /// Runs them until the store is dropped.
-pub async fn run(context: Arc<Context>, unready: Unready) {
+pub async fn run(context: Arc<ControllerContext>, unready: Unready) {
     tokio::join!(unready.recover(), reconcile::run(context, &additions::CONTROLLER));
 }

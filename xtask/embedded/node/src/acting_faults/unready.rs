@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::controllers::NODE;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet;
 use crate::status::Status;
 
@@ -19,7 +19,7 @@ const STRIKE: Duration = Duration::from_secs(1);
 /// The node's state, if the fault is planted.
 pub struct Unready {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
 }
 
 impl Unready {
@@ -27,7 +27,7 @@ impl Unready {
     ///
     /// # Errors
     /// If the API rejects the change.
-    pub fn plant(client: &Client, faults: &Planted) -> Result<Self, Status> {
+    pub fn plant(client: &Client, faults: &PlantedFaults) -> Result<Self, Status> {
         let unready = Self { client: client.of(kubelet::MANAGER), faults: faults.clone() };
         if let Some(message) = faults.unready_reason(NODE) {
             unready.set(Some(&message))?;

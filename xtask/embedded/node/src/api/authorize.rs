@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::path::Target;
 use super::{Caller, State, request};
-use crate::registry::rbac::{self, Asked};
+use crate::registry::rbac::{self, AccessRequest};
 use crate::registry::tokens::Account;
 use crate::status::Status;
 
@@ -31,8 +31,8 @@ pub fn path(state: &State, caller: &Caller, method: &Method, path: &str) -> Resu
 
 /// Returns whether an account is authorized for a non-resource path.
 pub fn may_path(state: &State, account: &Account, verb: &str, path: &str) -> bool {
-    let asked = Asked::Path { verb, path };
-    rbac::allows(&discovery(), &asked) || state.registry.may(account, "", &asked)
+    let access = AccessRequest::Path { verb, path };
+    rbac::allows(&discovery(), &access) || state.registry.may(account, "", &access)
 }
 
 /// Returns the rule of the role `system:discovery`.
@@ -103,8 +103,8 @@ fn check(state: &State, account: &Account, target: &Target, verb: &str, name: &s
     };
     // A namespace belongs to itself.
     let namespace = if kind.kind == "Namespace" { name } else { target.namespace() };
-    let asked = Asked::Resource { verb, group: kind.group, resource: &resource, name };
-    if state.registry.may(account, namespace, &asked) {
+    let access = AccessRequest::Resource { verb, group: kind.group, resource: &resource, name };
+    if state.registry.may(account, namespace, &access) {
         return Ok(());
     }
     let scope = if namespace.is_empty() {

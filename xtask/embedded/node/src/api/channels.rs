@@ -30,7 +30,7 @@ pub enum Incoming {
 }
 
 /// The client's side of a socket.
-pub struct Client {
+pub struct SocketReader {
     stream: SplitStream<WebSocket>,
     /// A message that arrived before it was expected.
     early: Option<Message>,
@@ -38,7 +38,7 @@ pub struct Client {
 
 /// A socket's parts: incoming messages, the sender of outgoing ones, and the task that sends them. It closes the socket
 /// when the last sender is dropped.
-pub type Socket = (Client, Outgoing, tokio::task::JoinHandle<()>);
+pub type Socket = (SocketReader, Outgoing, tokio::task::JoinHandle<()>);
 
 /// Splits a socket.
 pub fn split(socket: WebSocket) -> Socket {
@@ -56,7 +56,7 @@ pub async fn split_when_read(mut socket: WebSocket) -> Socket {
 fn split_after(socket: WebSocket, early: Option<Message>) -> Socket {
     let (sink, stream) = socket.split();
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES);
-    (Client { stream, early }, sender, tokio::spawn(send_all(sink, receiver)))
+    (SocketReader { stream, early }, sender, tokio::spawn(send_all(sink, receiver)))
 }
 
 async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<(u8, Bytes)>) {
@@ -71,7 +71,7 @@ async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Rece
     let _ = sink.close().await;
 }
 
-impl Client {
+impl SocketReader {
     /// Returns the next incoming message, or `None` once the client is gone.
     pub async fn next(&mut self) -> Option<Incoming> {
         loop {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::request::Request;
 use super::selector::Selection;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{State, answer, body};
 use crate::status::Status;
 use crate::store;
@@ -36,7 +36,7 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
             list["continue"] = token(last, resource_version).into();
         }
     }
-    let listed = Shape::asked(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list);
+    let listed = Representation::requested(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list);
     Ok(answer::json(200, &listed))
 }
 

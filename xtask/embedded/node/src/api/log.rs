@@ -23,7 +23,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 /// Handles a request for the log of a container.
 pub async fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let pod = pod::of(state, &request.target)?;
-    let options = Options::of(request)?;
+    let options = LogOptions::of(request)?;
     let name = pod::container(&pod, request.parameter("container").unwrap_or_default())?;
     if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Ok(answer::body(200, "text/plain", ""));
@@ -39,7 +39,7 @@ pub async fn answer(state: &State, request: &Request) -> Result<Response, Status
     if !request.flag("follow") {
         return Ok(answer::body(200, "text/plain", shown));
     }
-    let run = Run { kind: request.target.kind, restarts: restarts(&pod, &name), pod, name };
+    let run = FollowedContainer { kind: request.target.kind, restarts: restarts(&pod, &name), pod, name };
     let follower = Follower { file, lines, first: Some(shown.into()), run, state: state.clone(), is_over: false };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
@@ -52,14 +52,14 @@ fn missing(path: &Path, error: &std::io::Error) -> Status {
     Status::new(500, "InternalError", format!("the log {} cannot be read: {error}", path.display()))
 }
 
-struct Options {
+struct LogOptions {
     tail_lines: Option<usize>,
     limit_bytes: Option<usize>,
     since: Option<DateTime<Utc>>,
     timestamps: bool,
 }
 
-impl Options {
+impl LogOptions {
     fn of(request: &Request) -> Result<Self, Status> {
         let number = |name: &str| match request.parameter(name).filter(|text| !text.is_empty()) {
             None => Ok(None),
@@ -88,13 +88,13 @@ impl Options {
 
 /// Converts lines of CRI's log format to what the client sees. Keeps an incomplete line until it is complete.
 struct Lines {
-    options: Options,
+    options: LogOptions,
     rest: Vec<u8>,
     is_in_line: bool,
 }
 
 impl Lines {
-    fn new(options: Options) -> Self {
+    fn new(options: LogOptions) -> Self {
         Self { options, rest: Vec::new(), is_in_line: false }
     }
 
@@ -152,13 +152,13 @@ struct Follower {
     file: File,
     lines: Lines,
     first: Option<Bytes>,
-    run: Run,
+    run: FollowedContainer,
     state: State,
     is_over: bool,
 }
 
 /// The container whose log is followed, in one of its restarts.
-struct Run {
+struct FollowedContainer {
     kind: &'static Kind,
     pod: std::sync::Arc<Value>,
     name: String,
@@ -189,7 +189,7 @@ impl Follower {
     }
 }
 
-impl Run {
+impl FollowedContainer {
     fn has_ended(&self, store: &Store) -> bool {
         let (namespace, name) = crate::store::key(&self.pod);
         let Some(pod) = store.get(self.kind, &namespace, &name) else { return true };
@@ -221,23 +221,23 @@ mod tests {
     const LOG: &[u8] = b"2026-11-21T03:12:33.5Z stdout F one\n\
         2026-11-21T03:12:34.5Z stderr P tw\n2026-11-21T03:12:34.6Z stderr F o\n2026-11-21T03:12:35.5Z stdout F three\n";
 
-    fn shown(options: Options) -> String {
+    fn shown(options: LogOptions) -> String {
         String::from_utf8(Lines::new(options).tail(LOG)).unwrap()
     }
 
-    fn plain() -> Options {
-        Options { tail_lines: None, limit_bytes: None, since: None, timestamps: false }
+    fn plain() -> LogOptions {
+        LogOptions { tail_lines: None, limit_bytes: None, since: None, timestamps: false }
     }
 
     #[test]
     fn lines_are_shown_without_the_cri_prefix() {
         assert_eq!(shown(plain()), "one\ntwo\nthree\n");
-        assert_eq!(shown(Options { tail_lines: Some(2), ..plain() }), "two\nthree\n");
-        assert_eq!(shown(Options { tail_lines: Some(0), ..plain() }), "");
-        assert_eq!(shown(Options { tail_lines: Some(9), ..plain() }), "one\ntwo\nthree\n");
+        assert_eq!(shown(LogOptions { tail_lines: Some(2), ..plain() }), "two\nthree\n");
+        assert_eq!(shown(LogOptions { tail_lines: Some(0), ..plain() }), "");
+        assert_eq!(shown(LogOptions { tail_lines: Some(9), ..plain() }), "one\ntwo\nthree\n");
         let since = DateTime::parse_from_rfc3339("2026-11-21T03:12:35Z").unwrap().to_utc();
-        assert_eq!(shown(Options { since: Some(since), ..plain() }), "three\n");
-        let stamped = shown(Options { timestamps: true, tail_lines: Some(2), ..plain() });
+        assert_eq!(shown(LogOptions { since: Some(since), ..plain() }), "three\n");
+        let stamped = shown(LogOptions { timestamps: true, tail_lines: Some(2), ..plain() });
         assert_eq!(stamped, "2026-11-21T03:12:34.5Z two\n2026-11-21T03:12:35.5Z three\n");
     }
 

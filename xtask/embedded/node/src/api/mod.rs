@@ -40,7 +40,7 @@ pub(crate) use identity::Caller;
 pub use identity::Identity;
 pub use server::serve;
 
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet;
 use crate::registry::Registry;
 use crate::status::Status;
@@ -55,7 +55,7 @@ pub struct State {
     /// Its certificate and the token that it accepts.
     pub identity: Arc<Identity>,
     /// Planted faults.
-    pub faults: Planted,
+    pub faults: PlantedFaults,
     /// The node's functions behind the harness's own endpoints.
     pub node: NodeHooks,
 }
@@ -114,15 +114,15 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
 async fn resource(state: State, caller: Caller, request: axum::extract::Request) -> Response {
     let target = match path::parse(request.uri().path()) {
         Ok(target) => target,
-        Err(path::Unknown::Group) => {
+        Err(path::UnknownPath::Group) => {
             let refused = authorize::path(&state, &caller, request.method(), request.uri().path()).err();
             let absent = || answer::text(404, "404 page not found\n");
             return read_out(request, refused.map_or_else(absent, |refused| answer::status(&refused))).await;
         }
-        Err(path::Unknown::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
+        Err(path::UnknownPath::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
     };
-    let asked = (request.method(), request.uri(), request.headers());
-    if let Err(refused) = authorize::objects(&state, &caller, &target, asked) {
+    let parts = (request.method(), request.uri(), request.headers());
+    if let Err(refused) = authorize::objects(&state, &caller, &target, parts) {
         return read_out(request, answer::status(&refused)).await;
     }
     if let Some(refused) = state.faults.api_call(request.method(), &target.resource(), target.name.as_deref()).await {

@@ -33,7 +33,7 @@ impl Target {
 
 /// Why a path is invalid.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownPath {
     /// The group and version do not exist: not a path of the API.
     Group,
     /// The group exists, but not the resource.
@@ -47,19 +47,19 @@ pub fn unknown_resource() -> Status {
 }
 
 /// Parses `path`.
-pub fn parse(path: &str) -> Result<Target, Unknown> {
+pub fn parse(path: &str) -> Result<Target, UnknownPath> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Err(Unknown::Group),
+        _ => return Err(UnknownPath::Group),
     };
     if !KINDS.iter().any(|k| k.group == group && k.version == version) {
-        return Err(Unknown::Group);
+        return Err(UnknownPath::Group);
     }
     let owned = |text: &str| text.to_owned();
     let find = |plural: &str, namespaced: bool| {
-        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(Unknown::Resource)
+        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(UnknownPath::Resource)
     };
     let target = |kind, namespace: Option<&str>, rest: &[&str]| match rest {
         [] => Ok(Target { kind, namespace: namespace.map(owned), name: None, subresource: None }),
@@ -75,7 +75,7 @@ pub fn parse(path: &str) -> Result<Target, Unknown> {
             target(find(plural, true)?, Some(namespace), rest)
         }
         [plural, rest @ ..] => target(find(plural, false)?, None, rest),
-        [] => Err(Unknown::Resource),
+        [] => Err(UnknownPath::Resource),
     }
 }
 

@@ -16,18 +16,18 @@ pub fn of(state: &State, target: &Target) -> Result<Arc<Value>, Status> {
 }
 
 /// Returns the container that a request names, or the only one.
-pub fn container(pod: &Value, asked: &str) -> Result<String, Status> {
+pub fn container(pod: &Value, requested: &str) -> Result<String, Status> {
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let names = |field: &str| -> Vec<String> {
         let listed = pod["spec"][field].as_array().into_iter().flatten();
         listed.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
     };
     let (main, init) = (names("containers"), names("initContainers"));
-    if !asked.is_empty() {
-        let is_known = main.iter().chain(&init).any(|name| name == asked);
+    if !requested.is_empty() {
+        let is_known = main.iter().chain(&init).any(|name| name == requested);
         return is_known
-            .then(|| asked.to_owned())
-            .ok_or_else(|| body::bad(format!("container {asked} is not valid for pod {pod_name}")));
+            .then(|| requested.to_owned())
+            .ok_or_else(|| body::bad(format!("container {requested} is not valid for pod {pod_name}")));
     }
     if let [only] = main.as_slice() {
         return Ok(only.clone());

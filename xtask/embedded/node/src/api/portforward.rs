@@ -28,7 +28,7 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
         return Err(body::bad(format!("unable to forward port because pod is not running. Current status={phase}")));
     }
     let is_to_drop = state.faults.drops_port_forward(target.name.as_deref().unwrap_or_default());
-    if spdy::is_asked(&request) {
+    if spdy::is_requested(&request) {
         return if is_to_drop {
             Err(Status::new(500, "InternalError", "planted"))
         } else {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::discovery::{REVIEWS, Review};
 use super::{Caller, State, answer, authorize};
-use crate::registry::rbac::{self, Asked};
+use crate::registry::rbac::{self, AccessRequest};
 use crate::registry::tokens::Account;
 use crate::registry::value::text;
 use crate::status::Status;
@@ -44,8 +44,8 @@ fn may(state: &State, caller: &Caller, spec: &Value) -> bool {
     let plural = text(resource, "resource");
     let combined = if subresource.is_empty() { plural.to_owned() } else { format!("{plural}/{subresource}") };
     let (verb, group, name) = (text(resource, "verb"), text(resource, "group"), text(resource, "name"));
-    let asked = Asked::Resource { verb, group, resource: &combined, name };
-    is_review(verb, group, plural) || state.registry.may(account, text(resource, "namespace"), &asked)
+    let access = AccessRequest::Resource { verb, group, resource: &combined, name };
+    is_review(verb, group, plural) || state.registry.may(account, text(resource, "namespace"), &access)
 }
 
 /// Returns whether a request is a review: everybody may create these.

@@ -8,7 +8,7 @@ use crate::kinds::Kind;
 
 /// The form requested in `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum Representation {
     /// Complete objects.
     Whole,
     /// `PartialObjectMetadata`.
@@ -17,9 +17,9 @@ pub enum Shape {
     Table(Include),
 }
 
-impl Shape {
+impl Representation {
     /// Returns the first form in `Accept` that is supported.
-    pub fn asked(request: &Request) -> Self {
+    pub fn requested(request: &Request) -> Self {
         for choice in request.accept().split(',') {
             let parameter =
                 |name: &str| choice.split(';').find_map(|part| part.trim().strip_prefix(name)).map(str::trim);

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::request::Request;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{Caller, State, answer, body, list, watch};
 use crate::kinds::Kind;
 use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written, schema};
@@ -44,7 +44,7 @@ fn get(state: &State, request: &Request, name: &str) -> Result<Response, Status>
     let target = &request.target;
     let stored = state.registry.store.get(target.kind, target.namespace(), name);
     let stored = stored.ok_or_else(|| Status::not_found(target.kind, name))?;
-    Ok(answer::json(200, &Shape::asked(request).one(target.kind, &stored)))
+    Ok(answer::json(200, &Representation::requested(request).one(target.kind, &stored)))
 }
 
 fn create(state: &State, request: &Request) -> Result<Response, Status> {
@@ -199,7 +199,7 @@ fn delete_collection(state: &State, request: &Request) -> Result<Response, Statu
         }
     }
     let list = json!({"resourceVersion": resource_version.to_string()});
-    Ok(answer::json(200, &Shape::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
+    Ok(answer::json(200, &Representation::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
 }
 
 /// Reads `DeleteOptions`, which come in the body, in the query, or both.
@@ -223,7 +223,7 @@ fn delete_options(request: &Request) -> Result<DeleteOptions, Status> {
 /// Returns a written object, with warnings for the client.
 pub fn written_answer(code: u16, request: &Request, written: &Written, mut warnings: Vec<String>) -> Response {
     warnings.extend(written.warnings.iter().cloned());
-    let object = Shape::asked(request).one(request.target.kind, &written.object);
+    let object = Representation::requested(request).one(request.target.kind, &written.object);
     let mut response = answer::json(code, &object);
     for warning in warnings {
         let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::request::Request;
 use super::selector::Selection;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{State, answer, body};
 use crate::kinds::Kind;
 use crate::status::Status;
@@ -40,7 +40,7 @@ struct Watcher {
     kind: &'static Kind,
     namespace: Option<String>,
     selection: Selection,
-    shape: Shape,
+    shape: Representation,
     /// Lines that are ready to be sent.
     due: VecDeque<Value>,
     /// The version up to which changes have been processed.
@@ -68,7 +68,7 @@ impl Watcher {
             kind,
             namespace: request.target.namespace.clone(),
             selection: Selection::parse(kind, request.parameter("labelSelector"), Some(&fields))?,
-            shape: Shape::asked(request),
+            shape: Representation::requested(request),
             due: VecDeque::new(),
             seen: 0,
             ends_at: Instant::now() + Duration::from_secs(timeout_s),

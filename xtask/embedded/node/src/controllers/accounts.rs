@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome};
+use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::{Client, Object};
 use crate::store::{self, Change, ChangeType};
 
@@ -43,12 +43,12 @@ fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
     }
 }
 
-fn reconcile_account(context: &Context, (_, namespace): &Key) -> Outcome {
+fn reconcile_account(context: &ControllerContext, (_, namespace): &Key) -> ReconcileResult {
     let account = ServiceAccount { metadata: named(namespace, "default"), ..ServiceAccount::default() };
     create(context, namespace, &account, || context.faults.withholds_account(namespace))
 }
 
-fn reconcile_certificate(context: &Context, (_, namespace): &Key) -> Outcome {
+fn reconcile_certificate(context: &ControllerContext, (_, namespace): &Key) -> ReconcileResult {
     let metadata = ObjectMeta { annotations: Some(explanation()), ..named(namespace, CERTIFICATE) };
     let data = BTreeMap::from([("ca.crt".to_owned(), context.root_certificate.clone())]);
     let certificate = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
@@ -56,7 +56,12 @@ fn reconcile_certificate(context: &Context, (_, namespace): &Key) -> Outcome {
 }
 
 /// Creates an object of an active namespace, unless it exists or a fault withholds it.
-fn create<K: Object>(context: &Context, namespace: &str, object: &K, is_withheld: impl Fn() -> bool) -> Outcome {
+fn create<K: Object>(
+    context: &ControllerContext,
+    namespace: &str,
+    object: &K,
+    is_withheld: impl Fn() -> bool,
+) -> ReconcileResult {
     let client = &context.client;
     let name = object.metadata().name.as_deref().unwrap_or_default();
     let namespace_lives =
@@ -88,13 +93,13 @@ mod tests {
 
     use super::*;
     use crate::controllers::testing::Simulation;
-    use crate::faults::Planted;
+    use crate::faults::PlantedFaults;
 
     #[test]
     fn pods_are_rejected_until_their_account_exists() {
         let mut simulation = Simulation::new("a");
         let late = json!([{"fault": "accountMissing", "of": "b", "times": 2}]);
-        simulation.context.faults = Planted::new(serde_json::from_value(late).unwrap());
+        simulation.context.faults = PlantedFaults::new(serde_json::from_value(late).unwrap());
         simulation.create::<Namespace>(json!({"metadata": {"name": "b"}}));
         simulation.settle();
         let spec = json!({"containers": [{"name": "main", "image": "one"}]});

@@ -27,8 +27,8 @@ impl Client {
     /// Records an event of `component` about an object; `kind` is `Normal` or `Warning`.
     pub fn event(&self, about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) {
         let event = new_event(about, kind, reason, message, component);
-        let counted = said_before(self, &event).map(|said| {
-            self.modify(&said, |seen: &mut Event| {
+        let counted = repeated(self, &event).map(|earlier| {
+            self.modify(&earlier, |seen: &mut Event| {
                 seen.count = Some(seen.count.unwrap_or(1) + 1);
                 seen.last_timestamp = Some(clock::now());
                 true
@@ -44,7 +44,7 @@ impl Client {
 }
 
 /// Returns the earlier event with the same content about the same object.
-fn said_before(client: &Client, event: &Event) -> Option<Event> {
+fn repeated(client: &Client, event: &Event) -> Option<Event> {
     let same = |stored: &serde_json::Value| {
         let source = event.source.as_ref().and_then(|source| source.component.as_deref());
         stored["message"].as_str() == event.message.as_deref()

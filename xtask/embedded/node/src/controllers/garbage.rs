@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome};
+use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::Client;
 use crate::kinds::{KINDS, Kind};
 use crate::registry::DeleteOptions;
@@ -33,7 +33,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     if concerns { vec![Key::default()] } else { Vec::new() }
 }
 
-fn reconcile(context: &Context, _: &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, _: &Key) -> ReconcileResult {
     let client = &context.client;
     let all = everything(client);
     // A second pass: the first may have missed an owner that appeared meanwhile, but not its dependents.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 pub(crate) mod accounts;
 pub mod bootstrap;
@@ -37,7 +37,7 @@ pub(crate) mod stateful_set;
 pub(crate) mod testing;
 pub(crate) mod volumes;
 
-pub(crate) use reconcile::{Controller, Key, Outcome};
+pub(crate) use reconcile::{Controller, Key, ReconcileResult};
 
 /// The writer of the controllers' changes, as in `managedFields`.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
@@ -46,11 +46,11 @@ pub(crate) const MANAGER: &str = "kube-controller-manager";
 pub(crate) const NODE: &str = "chartproof-control-plane";
 
 /// What controllers work with.
-pub(crate) struct Context {
+pub(crate) struct ControllerContext {
     /// The objects.
     pub client: Client,
     /// Planted faults.
-    pub faults: Planted,
+    pub faults: PlantedFaults,
     /// The parent of the provisioned volumes' directories, which are named after their volumes.
     pub volumes: PathBuf,
     /// The certificate (PEM) that signed the API's own; pods get it.
@@ -77,7 +77,7 @@ static CONTROLLERS: &[Controller] = &[
 ];
 
 /// Runs all controllers until the future is dropped.
-pub(crate) async fn run_all(context: Arc<Context>) {
+pub(crate) async fn run_all(context: Arc<ControllerContext>) {
     let mut tasks = JoinSet::new();
     for controller in CONTROLLERS {
         tasks.spawn(reconcile::run(Arc::clone(&context), controller));

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 use serde_json::Value;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome, clock};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::client::Client;
 use crate::kinds::{self, KINDS, Kind};
 use crate::registry::DeleteOptions;
@@ -25,7 +25,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(namespace) = client.get::<Namespace>("", name) else { return Ok(None) };
     if namespace.metadata.deletion_timestamp.is_none() {
@@ -76,7 +76,7 @@ fn delete(client: &Client, kind: &'static Kind, item: &Item) -> Result<(), Statu
 }
 
 /// Removes the namespace's own finalizer, which completes its deletion.
-fn finalize(client: &Client, namespace: &Namespace) -> Outcome {
+fn finalize(client: &Client, namespace: &Namespace) -> ReconcileResult {
     let finalized = client.modify(namespace, |namespace: &mut Namespace| {
         let finalizers = &mut namespace.spec.get_or_insert_default().finalizers;
         finalizers.take().is_some_and(|f| !f.is_empty())

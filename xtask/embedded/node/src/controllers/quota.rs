@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::reconcile::touches;
-use super::{Context, Controller, Key, Outcome, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
 use crate::kinds::KINDS;
 use crate::registry::quota_usage;
@@ -27,7 +27,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(quota) = client.get::<ResourceQuota>(namespace, name) else { return Ok(None) };
     let hard = quota.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default();

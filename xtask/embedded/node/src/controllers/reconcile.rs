@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Context;
+use super::ControllerContext;
 use crate::changes::Changes;
 use crate::client::Client;
 use crate::status::Status;
@@ -16,7 +16,7 @@ use crate::store::Change;
 pub type Key = (String, String);
 
 /// What is left to do after one reconciliation: nothing, or to check again after a time.
-pub type Outcome = Result<Option<Duration>, Status>;
+pub type ReconcileResult = Result<Option<Duration>, Status>;
 
 /// A failed key is retried after this time, which doubles with each failure …
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -62,11 +62,11 @@ pub struct Controller {
     /// Returns the keys that a change affects.
     pub keys: fn(&Client, &Change) -> Vec<Key>,
     /// Reconciles one key with what is stored now.
-    pub reconcile: fn(&Context, &Key) -> Outcome,
+    pub reconcile: fn(&ControllerContext, &Key) -> ReconcileResult,
 }
 
 /// Runs one controller until the store is dropped.
-pub async fn run(context: Arc<Context>, controller: &'static Controller) {
+pub async fn run(context: Arc<ControllerContext>, controller: &'static Controller) {
     let mut changes = Changes::new(context.client.clone());
     let mut queue = Queue::default();
     loop {
@@ -106,7 +106,7 @@ impl Queue {
         Some(key)
     }
 
-    fn done(&mut self, key: Key, outcome: &Outcome) {
+    fn done(&mut self, key: Key, outcome: &ReconcileResult) {
         let again = match outcome {
             Ok(again) => {
                 self.failures.remove(&key);

@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{CONTROLLERS, Context, Key, NODE, bootstrap};
+use super::{CONTROLLERS, ControllerContext, Key, NODE, bootstrap};
 use crate::client::{Client, Object};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kinds::{KINDS, Kind};
 use crate::registry::{DeleteOptions, Registry};
 use crate::store::{self, Change, ChangeType};
@@ -22,7 +22,7 @@ pub fn client() -> Client {
 
 /// All controllers on one registry.
 pub struct Simulation {
-    pub context: Context,
+    pub context: ControllerContext,
     seen: Vec<u64>,
     started: u64,
     addresses: u8,
@@ -35,9 +35,9 @@ impl Simulation {
     pub fn new(namespace: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let client = client();
-        let context = Context {
+        let context = ControllerContext {
             client: client.clone(),
-            faults: Planted::default(),
+            faults: PlantedFaults::default(),
             volumes: directory.path().to_owned(),
             root_certificate: String::new(),
         };

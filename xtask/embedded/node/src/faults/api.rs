@@ -3,28 +3,31 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use embedded::faults::What;
+use embedded::faults::FaultKind;
 use tokio::time::Instant;
 
-use super::Planted;
+use super::PlantedFaults;
 use crate::status::Status;
 
-impl Planted {
+impl PlantedFaults {
     /// Returns the error of a call, if a fault strikes it; does not return if the call hangs. A fault's target is
     /// `VERB resource`, `VERB resource/subresource`, or either of them followed by a space and the object's name.
     pub(crate) async fn api_call(&self, method: &Method, resource: &str, name: Option<&str>) -> Option<Status> {
         let call = format!("{method} {resource}");
         let named = format!("{call} {}", name.unwrap_or_default());
-        let is_api = |what: &What| {
-            matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies)
+        let is_api = |what: &FaultKind| {
+            matches!(
+                what,
+                FaultKind::ApiFails { .. } | FaultKind::ApiHangs | FaultKind::ApiRefuses { .. } | FaultKind::NodeDies
+            )
         };
         match self.strike(&call, is_api).or_else(|| self.strike(&named, is_api))? {
-            What::ApiFails { code, message } => {
+            FaultKind::ApiFails { code, message } => {
                 let message = if message.is_empty() { format!("planted: {call}") } else { message };
                 Some(Status::new(code, reason(code), message))
             }
-            What::NodeDies => die(&call),
-            What::ApiRefuses { seconds } => {
+            FaultKind::NodeDies => die(&call),
+            FaultKind::ApiRefuses { seconds } => {
                 self.refuse_for(seconds);
                 std::future::pending().await
             }
@@ -51,17 +54,17 @@ impl Planted {
 
     /// Returns whether a new watch of a resource ends after its first event.
     pub(crate) fn breaks_watch(&self, resource: &str) -> bool {
-        self.strikes(resource, &What::WatchBreaks)
+        self.strikes(resource, &FaultKind::WatchBreaks)
     }
 
     /// Returns whether a new watch of a resource has expired.
     pub(crate) fn expires_watch(&self, resource: &str) -> bool {
-        self.strikes(resource, &What::WatchExpires)
+        self.strikes(resource, &FaultKind::WatchExpires)
     }
 
     /// Returns whether a new port-forward to a pod drops as soon as it is up.
     pub(crate) fn drops_port_forward(&self, pod: &str) -> bool {
-        self.strikes(pod, &What::PortForwardDrops)
+        self.strikes(pod, &FaultKind::PortForwardDrops)
     }
 }
 

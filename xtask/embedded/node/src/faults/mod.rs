@@ -1,6 +1,6 @@
 //! The planted faults of the running cluster: their state, and one file of hooks for each layer.
 //!
-//! A layer holds a [`Planted`] and calls the hooks of its own file here; it knows neither the kinds of faults nor their
+//! A layer holds a [`PlantedFaults`] and calls the hooks of its own file here; it knows neither the kinds of faults nor their
 //! counts. Faults that act on their own are in `acting_faults`.
 
 mod api;
@@ -12,19 +12,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 pub use embedded::faults::Faults;
-use embedded::faults::{VARIABLE, What};
+use embedded::faults::{FaultKind, VARIABLE};
 pub(crate) use network::not_found;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The faults of the running cluster. Cheap to clone; all clones share the counts.
 #[derive(Debug, Clone, Default)]
-pub struct Planted {
+pub struct PlantedFaults {
     faults: Arc<Mutex<Faults>>,
     refuses_until: watch::Sender<Option<Instant>>,
 }
 
-impl Planted {
+impl PlantedFaults {
     /// Returns these faults, with their full counts.
     pub fn new(faults: Faults) -> Self {
         Self { faults: Arc::new(Mutex::new(faults)), ..Self::default() }
@@ -48,7 +48,7 @@ impl Planted {
     }
 
     /// Returns the first matching fault that hits `target`; counts as one strike.
-    fn strike(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+    fn strike(&self, target: &str, wanted: impl Fn(&FaultKind) -> bool) -> Option<FaultKind> {
         let mut faults = self.lock();
         let fault = faults.0.iter_mut().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         fault.times = fault.times.map(|times| times - 1);
@@ -56,12 +56,12 @@ impl Planted {
     }
 
     /// Returns whether a fault without parameters strikes `target`.
-    fn strikes(&self, target: &str, what: &What) -> bool {
+    fn strikes(&self, target: &str, what: &FaultKind) -> bool {
         self.strike(target, |other| other == what).is_some()
     }
 
     /// Returns the first matching fault that is going to hit `target`; does not count as a strike.
-    fn next(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+    fn next(&self, target: &str, wanted: impl Fn(&FaultKind) -> bool) -> Option<FaultKind> {
         let faults = self.lock();
         let fault = faults.0.iter().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         Some(fault.what.clone())
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_fault_strikes_the_given_number_of_times() {
         let json = r#"[{"fault": "pullFails", "message": "no such host", "of": "busybox:*", "times": 2}]"#;
-        let planted = Planted::new(serde_json::from_str(json).unwrap());
+        let planted = PlantedFaults::new(serde_json::from_str(json).unwrap());
         assert_eq!(planted.pull_error("alpine:3"), None);
         assert!(planted.hides_image("busybox:1"), "that is not a strike");
         assert!(planted.pull_error("busybox:1").is_some());
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_fault_without_a_target_hits_everything() {
-        let planted = Planted::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
+        let planted = PlantedFaults::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
         assert!(planted.fills_node("s-0"));
         assert!(!planted.breaks_name("s-0"));
     }

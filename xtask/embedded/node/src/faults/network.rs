@@ -3,30 +3,29 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use embedded::faults::What;
+use embedded::faults::FaultKind;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Planted;
+use super::PlantedFaults;
 
-impl Planted {
+impl PlantedFaults {
     /// Returns whether a name does not resolve.
     pub(crate) fn breaks_name(&self, name: &str) -> bool {
-        self.strikes(name, &What::DnsFails)
+        self.strikes(name, &FaultKind::DnsFails)
     }
 
     /// Returns whether connections to a service without endpoints are going to be diverted.
     pub(crate) fn diverts_service(&self, service: &str) -> bool {
-        self.next(service, |what| matches!(what, What::ServiceAstray { .. })).is_some()
+        self.next(service, |what| matches!(what, FaultKind::ServiceAstray { .. })).is_some()
     }
 
     /// Returns whether this connection to a service is diverted: see [`not_found`].
     pub(crate) fn diverts_connection(&self, service: &str, has_endpoint: bool) -> bool {
-        let wanted =
-            |what: &What| matches!(what, What::ServiceAstray { with_endpoints } if *with_endpoints || !has_endpoint);
+        let wanted = |what: &FaultKind| matches!(what, FaultKind::ServiceAstray { with_endpoints } if *with_endpoints || !has_endpoint);
         self.strike(service, wanted).is_some()
     }
 }

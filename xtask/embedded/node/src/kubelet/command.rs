@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 const OUTPUT_BYTES_MAX: u64 = 10 << 10;
 
 /// How a command ended.
-pub(super) enum Outcome {
+pub(super) enum CommandOutcome {
     /// It ended: exit code, and standard output followed by standard error.
     Ended(i32, String),
     /// It exceeded its time limit and was killed.
@@ -20,22 +20,22 @@ pub(super) enum Outcome {
 }
 
 /// Runs a command to its end.
-pub(super) async fn run(container: &Container, argv: &[String], timeout: Option<Duration>) -> Outcome {
+pub(super) async fn run(container: &Container, argv: &[String], timeout: Option<Duration>) -> CommandOutcome {
     let spec = ExecSpec { argv: argv.to_vec(), env: BTreeMap::new(), tty: false, stdin: false };
     let mut exec = match container.exec(spec).await {
         Ok(exec) => exec,
-        Err(error) => return Outcome::NotStarted(error.to_string()),
+        Err(error) => return CommandOutcome::NotStarted(error.to_string()),
     };
     let (stdout, stderr) = (exec.stdout.take(), exec.stderr.take());
     let ended = async {
         let (code, stdout, stderr) = tokio::join!(exec.wait(), read(stdout), read(stderr));
-        Outcome::Ended(code, stdout + &stderr)
+        CommandOutcome::Ended(code, stdout + &stderr)
     };
     let Some(timeout) = timeout else { return ended.await };
     let outcome = tokio::time::timeout(timeout, ended).await;
     outcome.unwrap_or_else(|_| {
         exec.kill();
-        Outcome::TimedOut
+        CommandOutcome::TimedOut
     })
 }
 

@@ -7,7 +7,7 @@ use chrono::Utc;
 use k8s_openapi::api::core::v1::Container;
 use tokio::time::Instant;
 
-use super::record::{Record, Refusal, is_sidecar};
+use super::record::{ContainerRecord, WaitingReason, is_sidecar};
 use super::time::earliest;
 use super::worker::{RETRY, Worker};
 use super::{grace, pod_status, security, time};
@@ -54,7 +54,7 @@ impl Worker {
             let run = record.and_then(|record| record.current.as_ref());
             return run.is_some_and(|run| run.running().is_some() && run.health.borrow().started);
         }
-        record.and_then(Record::ended).is_some_and(|ended| ended.state.exit_code == 0)
+        record.and_then(ContainerRecord::ended).is_some_and(|ended| ended.state.exit_code == 0)
     }
 
     async fn ensure(&mut self, container: &Container, is_init: bool) -> Option<Instant> {
@@ -111,7 +111,7 @@ impl Worker {
         let delay = short(delay);
         let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
         let record = self.records.entry(name.clone()).or_default();
-        record.refusal = Some(Refusal::new("CrashLoopBackOff", message));
+        record.refusal = Some(WaitingReason::new("CrashLoopBackOff", message));
         Instant::now() + time::until(until)
     }
 }

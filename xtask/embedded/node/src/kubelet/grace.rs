@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::order::Order;
+use super::order::PodOrder;
 use super::time;
 
 /// The minimum grace period.
@@ -16,14 +16,14 @@ const GRACE_MIN: Duration = Duration::from_secs(1);
 pub(super) fn of(pod: &Pod) -> Duration {
     let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
     // A pod deleted with grace 0 disappears from the API at once; its containers still have their own grace period.
-    let asked = pod.metadata.deletion_grace_period_seconds.filter(|grace| *grace > 0);
-    time::seconds(asked.or(own), 30).max(GRACE_MIN)
+    let requested = pod.metadata.deletion_grace_period_seconds.filter(|grace| *grace > 0);
+    time::seconds(requested.or(own), 30).max(GRACE_MIN)
 }
 
 /// A deadline that a later order may move closer.
 pub(super) struct Deadline {
     pub at: Instant,
-    pub orders: Option<watch::Receiver<Order>>,
+    pub orders: Option<watch::Receiver<PodOrder>>,
 }
 
 impl Deadline {
@@ -48,12 +48,12 @@ impl Deadline {
     }
 }
 
-async fn changed(orders: &mut Option<watch::Receiver<Order>>) {
-    let heard = match orders {
+async fn changed(orders: &mut Option<watch::Receiver<PodOrder>>) {
+    let is_open = match orders {
         Some(orders) => orders.changed().await.is_ok(),
         None => false,
     };
-    if !heard {
+    if !is_open {
         *orders = None;
         std::future::pending::<()>().await;
     }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use runtime::Sandbox;
 use tokio::net::TcpStream;
 
-use super::record::{Record, Records};
+use super::record::{ContainerRecord, ContainerRecords};
 use crate::status::Status;
 
 /// Access to the pods of the node for the API server. Cheap to clone.
@@ -24,11 +24,11 @@ struct Entry {
     name: String,
     logs: PathBuf,
     sandbox: Option<Sandbox>,
-    containers: BTreeMap<String, Shown>,
+    containers: BTreeMap<String, PublishedContainer>,
 }
 
 /// One container as it was last published.
-struct Shown {
+struct PublishedContainer {
     attempt: Option<u32>,
     running: Option<runtime::Container>,
     /// Why it waits, if it does.
@@ -86,8 +86,8 @@ impl Handle {
     pub(crate) async fn connect(&self, pod_uid: &str, port: u16) -> Result<TcpStream, Status> {
         let sandbox = self.lock().get(pod_uid).and_then(|entry| entry.sandbox.clone());
         let fail = |why: String| {
-            let told = format!("error forwarding port {port} to pod {pod_uid}, uid : {why}");
-            Status::new(500, "InternalError", told)
+            let message = format!("error forwarding port {port} to pod {pod_uid}, uid : {why}");
+            Status::new(500, "InternalError", message)
         };
         let sandbox = sandbox.ok_or_else(|| fail("the pod is not running".to_owned()))?;
         let connected = sandbox.connect(port).await;
@@ -112,8 +112,8 @@ impl Handle {
     }
 
     /// Publishes the state of the pod's containers.
-    pub(super) fn publish(&self, pod: &Pod, records: &Records) {
-        let containers = records.iter().map(|(name, record)| (name.clone(), Shown::of(record))).collect();
+    pub(super) fn publish(&self, pod: &Pod, records: &ContainerRecords) {
+        let containers = records.iter().map(|(name, record)| (name.clone(), PublishedContainer::of(record))).collect();
         self.entry(pod, |entry| entry.containers = containers);
     }
 
@@ -137,8 +137,8 @@ impl Handle {
     }
 }
 
-impl Shown {
-    fn of(record: &Record) -> Self {
+impl PublishedContainer {
+    fn of(record: &ContainerRecord) -> Self {
         let running = record.running().cloned();
         let waiting = record.refusal.as_ref().filter(|_| running.is_none()).map(|refusal| refusal.reason);
         Self { attempt: record.current.as_ref().map(|run| run.attempt), running, waiting }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
 
-use super::command::{self, Outcome};
+use super::command::{self, CommandOutcome};
 use super::{probe, time};
 
 /// The timeout of a hook's request.
@@ -21,10 +21,12 @@ pub(super) async fn run(
     if let Some(exec) = &handler.exec {
         let argv = exec.command.as_deref().unwrap_or_default();
         match command::run(container, argv, None).await {
-            Outcome::Ended(0, _) => Ok(()),
-            Outcome::Ended(code, output) => Err(format!("command '{}' exited with {code}: {output}", argv.join(" "))),
-            Outcome::NotStarted(why) => Err(why),
-            Outcome::TimedOut => Err("the command timed out".to_owned()),
+            CommandOutcome::Ended(0, _) => Ok(()),
+            CommandOutcome::Ended(code, output) => {
+                Err(format!("command '{}' exited with {code}: {output}", argv.join(" ")))
+            }
+            CommandOutcome::NotStarted(why) => Err(why),
+            CommandOutcome::TimedOut => Err("the command timed out".to_owned()),
         }
     } else if let Some(http) = &handler.http_get {
         probe::get(http, spec, ip, HTTP_TIMEOUT).await.map(|_| ())

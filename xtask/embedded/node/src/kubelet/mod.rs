@@ -45,12 +45,12 @@ use tokio::sync::watch;
 pub use self::handle::Handle;
 use self::images::Images;
 pub(crate) use self::node_object::register_node;
-use self::order::Order;
+use self::order::PodOrder;
 use self::worker::Worker;
 use crate::changes::Changes;
 use crate::client::Client;
 use crate::controllers::NODE;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kinds;
 use crate::store::{self, Change};
 
@@ -62,7 +62,7 @@ pub(crate) struct Kubelet {
     client: Client,
     runtime: Runtime,
     handle: Handle,
-    faults: Planted,
+    faults: PlantedFaults,
     images: Images,
     directory: PathBuf,
     host_ip: Ipv4Addr,
@@ -80,7 +80,7 @@ pub(crate) struct Addresses {
 }
 
 /// The workers by the UID of their pod.
-type Workers = HashMap<String, watch::Sender<Order>>;
+type Workers = HashMap<String, watch::Sender<PodOrder>>;
 
 impl Kubelet {
     /// Returns a kubelet that keeps its files below `directory`.
@@ -88,7 +88,7 @@ impl Kubelet {
         client: &Client,
         runtime: Runtime,
         handle: Handle,
-        faults: Planted,
+        faults: PlantedFaults,
         directory: &Path,
         addresses: Addresses,
     ) -> Arc<Self> {
@@ -129,7 +129,7 @@ impl Kubelet {
             match workers.get(&uid) {
                 Some(orders) => order(orders, &pod),
                 None if is_ours(&pod) => {
-                    let (sender, orders) = watch::channel(Order { pod, removed: false, changes: 0 });
+                    let (sender, orders) = watch::channel(PodOrder { pod, removed: false, changes: 0 });
                     workers.insert(uid, sender);
                     tokio::spawn(Worker::new(Arc::clone(self), orders).run());
                 }
@@ -167,7 +167,7 @@ fn is_ours(pod: &Pod) -> bool {
 }
 
 /// Passes a pod on if more than the kubelet's own status changed.
-fn order(orders: &watch::Sender<Order>, pod: &Arc<Pod>) {
+fn order(orders: &watch::Sender<PodOrder>, pod: &Arc<Pod>) {
     orders.send_if_modified(|order| {
         let shows = refresh::shows_other_fields(&order.pod, pod);
         order.changes += u64::from(shows);

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{images, time};
+use super::time;
 use crate::client::Client;
 use crate::controllers::NODE;
 use crate::status::Status;
@@ -46,9 +46,9 @@ fn meminfo(name: &str) -> Option<u64> {
 pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
     let client = client.of(super::MANAGER);
     let labels = [
-        ("beta.kubernetes.io/arch", images::architecture()),
+        ("beta.kubernetes.io/arch", oci::architecture()),
         ("beta.kubernetes.io/os", "linux"),
-        ("kubernetes.io/arch", images::architecture()),
+        ("kubernetes.io/arch", oci::architecture()),
         ("kubernetes.io/hostname", NODE),
         ("kubernetes.io/os", "linux"),
         ("node-role.kubernetes.io/control-plane", ""),
@@ -80,7 +80,7 @@ fn status(address: Ipv4Addr) -> NodeStatus {
         conditions: Some(conditions()),
         daemon_endpoints: Some(NodeDaemonEndpoints::default()),
         node_info: Some(NodeSystemInfo {
-            architecture: images::architecture().to_owned(),
+            architecture: oci::architecture().to_owned(),
             container_runtime_version: "containerd://2.2.0".to_owned(),
             kernel_version: kernel(),
             kubelet_version: VERSION.to_owned(),

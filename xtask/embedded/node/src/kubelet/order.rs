@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// The current order for a pod's worker.
 #[derive(Clone)]
-pub(super) struct Order {
+pub(super) struct PodOrder {
     pub pod: Arc<Pod>,
     /// Whether the pod is no longer in the API.
     pub removed: bool,
@@ -15,7 +15,7 @@ pub(super) struct Order {
     pub changes: u64,
 }
 
-impl Order {
+impl PodOrder {
     /// Returns whether the pod is to be stopped.
     pub fn is_deletion(&self) -> bool {
         self.removed || self.pod.metadata.deletion_timestamp.is_some()
@@ -23,8 +23,8 @@ impl Order {
 }
 
 /// Waits until the pod is to be stopped.
-pub(super) async fn until_deletion(orders: &mut watch::Receiver<Order>) {
-    if orders.wait_for(Order::is_deletion).await.is_err() {
+pub(super) async fn until_deletion(orders: &mut watch::Receiver<PodOrder>) {
+    if orders.wait_for(PodOrder::is_deletion).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

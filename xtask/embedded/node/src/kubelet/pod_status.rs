@@ -10,15 +10,15 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::conditions::{Facts, conditions};
-use super::record::{Record, Records, Refusal, Run, is_sidecar};
+use super::conditions::{ConditionInput, conditions};
+use super::record::{ContainerRecord, ContainerRecords, ContainerRun, WaitingReason, is_sidecar};
 use super::{phase, qos, time};
 use resources::quantity;
 
 /// The input for a status.
-pub(super) struct View<'a> {
+pub(super) struct StatusInput<'a> {
     pub pod: &'a Pod,
-    pub records: &'a Records,
+    pub records: &'a ContainerRecords,
     /// The pod's address, shown as soon as the start of a container was attempted.
     pub ip: Option<Ipv4Addr>,
     pub host_ip: Ipv4Addr,
@@ -32,14 +32,19 @@ pub(super) struct View<'a> {
 }
 
 /// Returns the resulting status.
-pub(super) fn status(view: &View) -> PodStatus {
+pub(super) fn status(view: &StatusInput) -> PodStatus {
     let none = PodSpec::default();
     let spec = view.pod.spec.as_ref().unwrap_or(&none);
     let init: Vec<_> = spec.init_containers.iter().flatten().map(|c| container_status(view, spec, c, true)).collect();
     let main: Vec<_> = spec.containers.iter().map(|c| container_status(view, spec, c, false)).collect();
     let reached = if view.verdict.is_some() { "Failed" } else { phase::phase(spec, &init, &main, view.stopping) };
-    let conditions =
-        conditions(&Facts { pod: view.pod, phase: reached, init: &init, main: &main, has_sandbox: view.has_sandbox });
+    let conditions = conditions(&ConditionInput {
+        pod: view.pod,
+        phase: reached,
+        init: &init,
+        main: &main,
+        has_sandbox: view.has_sandbox,
+    });
     let stored = view.pod.status.as_ref();
     PodStatus {
         observed_generation: view.pod.metadata.generation,
@@ -66,7 +71,7 @@ pub(super) fn status(view: &View) -> PodStatus {
 }
 
 /// Returns the phase to show: a pod whose containers have ended shows it only when its sandbox is gone, too.
-fn shown_phase(view: &View, reached: &str) -> String {
+fn shown_phase(view: &StatusInput, reached: &str) -> String {
     let before = view.pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
     match (reached, view.stopped) {
         ("Succeeded" | "Failed", false) => before.to_owned(),
@@ -76,8 +81,8 @@ fn shown_phase(view: &View, reached: &str) -> String {
     }
 }
 
-fn container_status(view: &View, spec: &PodSpec, container: &Container, is_init: bool) -> ContainerStatus {
-    let none = Record::default();
+fn container_status(view: &StatusInput, spec: &PodSpec, container: &Container, is_init: bool) -> ContainerStatus {
+    let none = ContainerRecord::default();
     let record = view.records.get(&container.name).unwrap_or(&none);
     let policy = policy(spec, container, is_init);
     let refusal = record.refusal.as_ref().filter(|_| !view.stopping && record.wants_start(policy));
@@ -117,12 +122,12 @@ pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool
 
 /// Returns the state and the last state of a container.
 fn states(
-    record: &Record,
-    refusal: Option<&Refusal>,
+    record: &ContainerRecord,
+    refusal: Option<&WaitingReason>,
     spec: &PodSpec,
     stopped: bool,
 ) -> (ContainerState, ContainerState) {
-    let last = record.previous.as_ref().map(super::record::Ended::to_state).unwrap_or_default();
+    let last = record.previous.as_ref().map(super::record::RunEnd::to_state).unwrap_or_default();
     match (&record.current, refusal) {
         (None, Some(refusal)) => (refusal.to_state(), last),
         (None, None) if stopped => (lost(), last),
@@ -135,14 +140,14 @@ fn states(
     }
 }
 
-fn running(run: &Run) -> ContainerState {
+fn running(run: &ContainerRun) -> ContainerState {
     let running = ContainerStateRunning { started_at: Some(time::of(run.started_at)) };
     ContainerState { running: Some(running), ..ContainerState::default() }
 }
 
-fn not_yet(spec: &PodSpec) -> Refusal {
+fn not_yet(spec: &PodSpec) -> WaitingReason {
     let has_init = spec.init_containers.as_ref().is_some_and(|init| !init.is_empty());
-    Refusal::new(if has_init { "PodInitializing" } else { "ContainerCreating" }, "")
+    WaitingReason::new(if has_init { "PodInitializing" } else { "ContainerCreating" }, "")
 }
 
 /// Returns the state of a container that never ran in a finished pod.

@@ -12,28 +12,28 @@ use tokio::task::JoinHandle;
 use super::time;
 
 /// The containers of a pod by name.
-pub(super) type Records = BTreeMap<String, Record>;
+pub(super) type ContainerRecords = BTreeMap<String, ContainerRecord>;
 
 /// One container of a pod.
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct ContainerRecord {
     /// The latest run, in progress or ended.
-    pub current: Option<Run>,
+    pub current: Option<ContainerRun>,
     /// How the run before that ended.
-    pub previous: Option<Ended>,
+    pub previous: Option<RunEnd>,
     /// Why the last attempt to start it failed; `None` once an attempt succeeds.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<WaitingReason>,
 }
 
 /// Why a container does not run: `ImagePullBackOff` and the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct WaitingReason {
     pub reason: &'static str,
     pub message: String,
 }
 
 /// One start of a container.
-pub(super) struct Run {
+pub(super) struct ContainerRun {
     pub attempt: u32,
     pub id: String,
     /// Reference and id of the image as the runtime resolved them.
@@ -42,7 +42,7 @@ pub(super) struct Run {
     pub started_at: DateTime<Utc>,
     /// `None` if the program could not even be started.
     pub container: Option<runtime::Container>,
-    pub ended: Arc<SetOnce<Ended>>,
+    pub ended: Arc<SetOnce<RunEnd>>,
     pub health: watch::Sender<Health>,
     /// The tasks that wait for the end and probe the container; they stop when the run is dropped.
     #[expect(dead_code, reason = "kept only to be dropped with the run")]
@@ -62,7 +62,7 @@ pub(super) struct Health {
 
 /// How a run ended.
 #[derive(Debug, Clone)]
-pub(super) struct Ended {
+pub(super) struct RunEnd {
     pub state: ContainerStateTerminated,
     /// The exact time: back-off is counted from it.
     pub finished_at: DateTime<Utc>,
@@ -78,21 +78,21 @@ impl Drop for Tasks {
     }
 }
 
-impl Run {
+impl ContainerRun {
     /// Returns the container if it runs.
     pub fn running(&self) -> Option<&runtime::Container> {
         self.container.as_ref().filter(|_| self.ended.get().is_none())
     }
 }
 
-impl Record {
+impl ContainerRecord {
     /// Returns the running container, if there is one.
     pub fn running(&self) -> Option<&runtime::Container> {
         self.current.as_ref()?.running()
     }
 
     /// Returns how the latest run ended, or `None` while it is in progress or if there was none.
-    pub fn ended(&self) -> Option<&Ended> {
+    pub fn ended(&self) -> Option<&RunEnd> {
         self.current.as_ref()?.ended.get()
     }
 
@@ -102,7 +102,7 @@ impl Record {
     }
 
     /// Starts a new run.
-    pub fn begin(&mut self, run: Run) {
+    pub fn begin(&mut self, run: ContainerRun) {
         self.previous = self.current.take().and_then(|run| run.ended.get().cloned());
         self.current = Some(run);
     }
@@ -121,7 +121,7 @@ impl Record {
     }
 }
 
-impl Ended {
+impl RunEnd {
     /// Returns how a container ended, in the API's terms.
     pub fn new(id: &str, exit: &Exit, message: Option<String>) -> Self {
         let reason = match exit.code {
@@ -160,7 +160,7 @@ impl Ended {
     }
 }
 
-impl Refusal {
+impl WaitingReason {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }

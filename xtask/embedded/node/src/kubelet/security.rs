@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Container, ContainerUser, LinuxContainerUser, Pod};
 use runtime::{Image, Security};
 
-use super::record::Refusal;
+use super::record::WaitingReason;
 
 /// Returns the settings for the runtime.
 pub(super) fn security(pod: &Pod, container: &Container) -> Security {
@@ -38,13 +38,13 @@ pub(super) fn verify_non_root(
     container: &Container,
     security: &Security,
     image: &Image,
-) -> Result<(), Refusal> {
+) -> Result<(), WaitingReason> {
     let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()).and_then(|p| p.run_as_non_root);
     let own = container.security_context.as_ref().and_then(|c| c.run_as_non_root);
     if own.or(of_pod) != Some(true) {
         return Ok(());
     }
-    let told = match (security.run_as_user, image_user(image)) {
+    let problem = match (security.run_as_user, image_user(image)) {
         (Some(0), _) => "container's runAsUser breaks non-root policy".to_owned(),
         (None, Ok(0)) => "container has runAsNonRoot and image will run as root".to_owned(),
         (None, Err(name)) => format!(
@@ -52,8 +52,8 @@ pub(super) fn verify_non_root(
         ),
         _ => return Ok(()),
     };
-    let message = format!("{told} (pod: \"{}\", container: {})", full_name(pod), container.name);
-    Err(Refusal::new("CreateContainerConfigError", message))
+    let message = format!("{problem} (pod: \"{}\", container: {})", full_name(pod), container.name);
+    Err(WaitingReason::new("CreateContainerConfigError", message))
 }
 
 /// Returns `name_namespace(uid)`, as kubelet names a pod.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::grace::Deadline;
 use super::hooks;
-use super::order::Order;
+use super::order::PodOrder;
 use super::record::is_sidecar;
 use super::worker::Worker;
 
@@ -25,7 +25,7 @@ impl Worker {
         &self,
         container: &Container,
         grace: Duration,
-        orders: Option<watch::Receiver<Order>>,
+        orders: Option<watch::Receiver<PodOrder>>,
     ) {
         let Some(run) = self.records.get(&container.name).and_then(|record| record.current.as_ref()) else { return };
         let Some(running) = run.running().cloned() else { return };

@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::downward::Addresses;
-use super::order::{Order, until_deletion};
-use super::pod_status::{self, View};
-use super::record::Records;
+use super::order::{PodOrder, until_deletion};
+use super::pod_status::{self, StatusInput};
+use super::record::ContainerRecords;
 use super::reporter::Reporter;
 use super::time::earliest;
-use super::volumes::{self, MountError, Setup, Volumes};
+use super::volumes::{self, MountError, VolumeSetup, Volumes};
 use super::{Kubelet, grace, phase, sandbox};
 use crate::registry::DeleteOptions;
 
@@ -34,7 +34,7 @@ const MOUNT_RETRY_MAX: Duration = Duration::from_secs(122);
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
 
 /// What to do after a round.
-enum Next {
+enum NextStep {
     /// Wait until something happens or this time comes.
     Wait(Option<Instant>),
     /// Finish: the pod's containers have ended for good.
@@ -43,7 +43,7 @@ enum Next {
 
 /// How far the pod has come, for its status.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum PodProgress {
     Active,
     Stopping,
     Stopped,
@@ -53,7 +53,7 @@ enum Stage {
 pub(super) struct Worker {
     pub kubelet: Arc<Kubelet>,
     pub pod: Arc<Pod>,
-    pub orders: watch::Receiver<Order>,
+    pub orders: watch::Receiver<PodOrder>,
     /// Notified when something happened to a container.
     pub wake: Arc<Notify>,
     pub reporter: Reporter,
@@ -64,7 +64,7 @@ pub(super) struct Worker {
     pub volumes: Option<Volumes>,
     /// The number of changes that the volumes contain.
     pub shown: u64,
-    pub records: Records,
+    pub records: ContainerRecords,
     pub backoff: Backoff,
     mount_failures: u32,
     mount_retry: Option<Instant>,
@@ -76,7 +76,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(kubelet: Arc<Kubelet>, orders: watch::Receiver<Order>) -> Self {
+    pub fn new(kubelet: Arc<Kubelet>, orders: watch::Receiver<PodOrder>) -> Self {
         let pod = Arc::clone(&orders.borrow().pod);
         let reporter = Reporter::new(&kubelet.client, &pod);
         let directory = kubelet.pod_directory(&pod);
@@ -91,7 +91,7 @@ impl Worker {
             sandbox: None,
             volumes: None,
             shown: 0,
-            records: Records::new(),
+            records: ContainerRecords::new(),
             backoff: Backoff::default(),
             mount_failures: 0,
             mount_retry: None,
@@ -110,14 +110,14 @@ impl Worker {
                 return self.delete(order.removed).await;
             }
             match self.round().await {
-                Next::Over => return self.finish().await,
-                Next::Wait(until) => self.pause(until).await,
+                NextStep::Over => return self.finish().await,
+                NextStep::Wait(until) => self.pause(until).await,
             }
         }
     }
 
     /// Takes over the pod of an order, but not its status, which belongs to the worker.
-    fn adopt(&mut self, order: &Order) {
+    fn adopt(&mut self, order: &PodOrder) {
         let mut pod = (*order.pod).clone();
         if self.pod.status.is_some() {
             pod.status.clone_from(&self.pod.status);
@@ -135,29 +135,29 @@ impl Worker {
     }
 
     /// Performs one round: writes the current status, then does what is needed.
-    async fn round(&mut self) -> Next {
+    async fn round(&mut self) -> NextStep {
         self.shows_ip = self.sandbox.is_some();
         self.shown_ended = self.ended().cloned().collect();
-        self.write_status(Stage::Active);
+        self.write_status(PodProgress::Active);
         let deadline = self.deadline();
         if deadline.is_some_and(|at| at <= Instant::now()) {
             self.reporter.normal(DEADLINE.0, DEADLINE.1);
             self.verdict = Some(DEADLINE);
         }
         if self.verdict.is_some() || self.is_over() {
-            return Next::Over;
+            return NextStep::Over;
         }
         if let Err(retry) = self.ensure_volumes().await {
-            return Next::Wait(earliest(Some(retry), deadline));
+            return NextStep::Wait(earliest(Some(retry), deadline));
         }
         if self.is_to_go() {
-            return Next::Wait(Some(Instant::now()));
+            return NextStep::Wait(Some(Instant::now()));
         }
         if let Err(retry) = self.ensure_sandbox().await {
-            return Next::Wait(earliest(Some(retry), deadline));
+            return NextStep::Wait(earliest(Some(retry), deadline));
         }
         let retry = self.ensure_containers().await;
-        Next::Wait(earliest(retry, deadline))
+        NextStep::Wait(earliest(retry, deadline))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -170,7 +170,7 @@ impl Worker {
 
     /// Returns whether the containers have ended for good.
     fn is_over(&self) -> bool {
-        let status = self.status(&self.pod, Stage::Active);
+        let status = self.status(&self.pod, PodProgress::Active);
         let Some(spec) = self.pod.spec.as_ref() else { return false };
         let init = status.init_container_statuses.unwrap_or_default();
         let reached = phase::phase(spec, &init, &status.container_statuses.unwrap_or_default(), false);
@@ -206,7 +206,7 @@ impl Worker {
     }
 
     pub(super) async fn set_up_volumes(&self) -> Result<Result<Volumes, MountError>, JoinError> {
-        let setup = Setup {
+        let setup = VolumeSetup {
             client: self.kubelet.client.clone(),
             pod: Arc::clone(&self.pod),
             faults: self.kubelet.faults.clone(),
@@ -231,7 +231,7 @@ impl Worker {
             Ok(sandbox) => {
                 self.kubelet.handle.sandbox(&self.pod, &sandbox);
                 self.sandbox = Some(sandbox);
-                self.write_status(Stage::Active);
+                self.write_status(PodProgress::Active);
                 self.wake.notify_one();
                 Ok(())
             }
@@ -253,9 +253,9 @@ impl Worker {
     /// Ends a pod that has finished by itself: removes its sandbox, writes its last status, and waits for its deletion.
     async fn finish(&mut self) {
         self.stop_all(grace::of(&self.pod)).await;
-        self.write_status(Stage::Active);
+        self.write_status(PodProgress::Active);
         self.clean_up().await;
-        self.write_status(Stage::Stopped);
+        self.write_status(PodProgress::Stopped);
         until_deletion(&mut self.orders).await;
         let order = self.orders.borrow().clone();
         self.adopt(&order);
@@ -266,14 +266,14 @@ impl Worker {
     async fn delete(&mut self, removed: bool) {
         let has_time = self.pod.metadata.deletion_grace_period_seconds.is_none_or(|grace| grace > 0);
         if !removed && has_time {
-            self.write_status(Stage::Stopping);
+            self.write_status(PodProgress::Stopping);
         }
         self.stop_all(grace::of(&self.pod)).await;
         self.clean_up().await;
         let order = self.orders.borrow().clone();
         self.adopt(&order);
         if !order.removed {
-            self.write_status(Stage::Stopped);
+            self.write_status(PodProgress::Stopped);
         }
         self.remove(order.removed);
     }
@@ -304,23 +304,23 @@ impl Worker {
     }
 
     /// Returns the pod's status, based on the one in `pod`.
-    fn status(&self, pod: &Pod, stage: Stage) -> PodStatus {
+    fn status(&self, pod: &Pod, stage: PodProgress) -> PodStatus {
         let stored = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
         let ip = self.sandbox.as_ref().filter(|_| self.shows_ip).map(Sandbox::ip);
-        pod_status::status(&View {
+        pod_status::status(&StatusInput {
             pod,
             records: &self.records,
             ip: ip.or(stored),
             host_ip: self.kubelet.host_ip,
             has_sandbox: self.sandbox.is_some(),
-            stopping: stage != Stage::Active,
-            stopped: stage == Stage::Stopped,
+            stopping: stage != PodProgress::Active,
+            stopped: stage == PodProgress::Stopped,
             verdict: self.verdict,
         })
     }
 
     /// Writes the status if it differs from the stored one.
-    fn write_status(&mut self, stage: Stage) {
+    fn write_status(&mut self, stage: PodProgress) {
         self.kubelet.handle.publish(&self.pod, &self.records);
         let mut pod = (*self.pod).clone();
         let written = self.kubelet.client.modify_status(&*self.pod, |stored: &mut Pod| {

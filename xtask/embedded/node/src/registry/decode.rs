@@ -30,7 +30,7 @@ pub fn decode(message: &'static Message, document: Value) -> Result<Decoded, Str
     // Every document may contain these two, but only these types have them as fields.
     let type_meta: Vec<_> =
         ["apiVersion", "kind"].iter().filter_map(|name| fields.shift_remove(*name).map(|v| (*name, v))).collect();
-    let known = decoder.message(message, fields, &mut Place::default())?;
+    let known = decoder.message(message, fields, &mut Position::default())?;
     let mut object = Map::new();
     object.extend(type_meta.into_iter().map(|(name, value)| (name.to_owned(), value)));
     object.extend(known);
@@ -39,12 +39,12 @@ pub fn decode(message: &'static Message, document: Value) -> Result<Decoded, Str
 
 /// The decoder's position: names with and without indexes, and the surrounding type.
 #[derive(Default)]
-struct Place {
+struct Position {
     names: Vec<String>,
     around: &'static str,
 }
 
-impl Place {
+impl Position {
     fn indexed(&self) -> String {
         self.names.iter().fold(String::new(), |path, name| {
             let separator = if name.starts_with('[') || path.is_empty() { "" } else { "." };
@@ -80,7 +80,7 @@ impl Decoder {
         &mut self,
         message: &'static Message,
         fields: Map<String, Value>,
-        place: &mut Place,
+        place: &mut Position,
     ) -> Result<Map<String, Value>, String> {
         let mut decoded = Map::new();
         for (name, value) in fields {
@@ -105,7 +105,7 @@ impl Decoder {
         Ok(decoded)
     }
 
-    fn value(&mut self, schema: Schema, value: Value, place: &mut Place) -> Result<Value, String> {
+    fn value(&mut self, schema: Schema, value: Value, place: &mut Position) -> Result<Value, String> {
         match (schema, value) {
             (_, Value::Null) => Ok(Value::Null),
             (Schema::Scalar(kind), value) => scalar(kind, value, place),
@@ -119,7 +119,7 @@ impl Decoder {
         }
     }
 
-    fn map(&mut self, element: Schema, entries: Map<String, Value>, place: &mut Place) -> Result<Value, String> {
+    fn map(&mut self, element: Schema, entries: Map<String, Value>, place: &mut Position) -> Result<Value, String> {
         let mut decoded = Map::new();
         for (key, value) in entries {
             // Go's decoder names the map, not the key, if a value has a wrong type.
@@ -129,7 +129,7 @@ impl Decoder {
         Ok(decoded.into())
     }
 
-    fn list(&mut self, element: Schema, items: Vec<Value>, place: &mut Place) -> Result<Value, String> {
+    fn list(&mut self, element: Schema, items: Vec<Value>, place: &mut Position) -> Result<Value, String> {
         let mut decoded = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             place.names.push(format!("[{index}]"));
@@ -151,7 +151,7 @@ fn left_out(schema: Schema, value: &Value) -> bool {
     }
 }
 
-fn scalar(kind: Scalar, value: Value, place: &Place) -> Result<Value, String> {
+fn scalar(kind: Scalar, value: Value, place: &Position) -> Result<Value, String> {
     let fits = match kind {
         Scalar::String => value.is_string(),
         Scalar::Bool => value.is_boolean(),
@@ -170,7 +170,7 @@ fn scalar(kind: Scalar, value: Value, place: &Place) -> Result<Value, String> {
     Err(place.mismatch(&value, &go_type(Schema::Scalar(kind))))
 }
 
-fn bytes(value: Value, place: &Place) -> Result<Value, String> {
+fn bytes(value: Value, place: &Position) -> Result<Value, String> {
     let Value::String(text) = value else { return Err(place.mismatch(&value, "[]uint8")) };
     let stripped: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
     match STANDARD.decode(&stripped) {
@@ -186,7 +186,7 @@ fn amount(value: &Value) -> Result<Value, String> {
     Ok(parsed.canonical().into())
 }
 
-fn time(value: Value, place: &Place) -> Result<Value, String> {
+fn time(value: Value, place: &Position) -> Result<Value, String> {
     let Value::String(text) = &value else { return Err(place.mismatch(&value, "time.Time")) };
     match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(value),

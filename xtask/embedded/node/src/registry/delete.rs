@@ -19,7 +19,7 @@ pub struct Deleted {
 }
 
 /// The result of one attempt at a deletion.
-enum Step {
+enum DeletionStep {
     /// It is removed, or marked.
     Done(Deleted),
     /// Its grace period is over, and it has to be removed.
@@ -51,32 +51,37 @@ impl Registry {
                 check_preconditions(kind, name, &stored, options)?;
             }
             match self.delete_step(kind, &stored, options)? {
-                Step::Done(deleted) => return Ok(deleted),
-                Step::Begun(object) => begun = Some(object),
-                Step::Again => {}
+                DeletionStep::Done(deleted) => return Ok(deleted),
+                DeletionStep::Begun(object) => begun = Some(object),
+                DeletionStep::Again => {}
             }
         }
     }
 
-    fn delete_step(&self, kind: &'static Kind, stored: &Arc<Value>, options: &DeleteOptions) -> Result<Step, Status> {
+    fn delete_step(
+        &self,
+        kind: &'static Kind,
+        stored: &Arc<Value>,
+        options: &DeleteOptions,
+    ) -> Result<DeletionStep, Status> {
         let grace_s = grace_seconds(kind, stored, options);
         let finalizers = finalizers_to_keep(kind, stored, options);
         let is_final = grace_s == 0 && finalizers.is_empty() && !has_namespace_finalizers(kind, stored);
-        let done = |object, gone| Ok(Step::Done(Deleted { object, gone }));
+        let done = |object, gone| Ok(DeletionStep::Done(Deleted { object, gone }));
         if options.dry_run {
             return done(stored.clone(), is_final);
         }
         if is_final && (kind.kind != "Pod" || granted_s(stored) == Some(0)) {
-            return self.store.remove(kind, stored).map_or(Ok(Step::Again), |object| done(object, true));
+            return self.store.remove(kind, stored).map_or(Ok(DeletionStep::Again), |object| done(object, true));
         }
         if is_marked_already(stored, grace_s, &finalizers) {
             return done(stored.clone(), false);
         }
         match self.store.replace(kind, marked(kind, stored, grace_s, &finalizers)) {
-            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => Ok(Step::Again),
+            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => Ok(DeletionStep::Again),
             Err(status) => Err(status),
             // A watch sees that the pod's grace period is over before it sees that the pod is removed.
-            Ok(object) if is_final => Ok(Step::Begun(object)),
+            Ok(object) if is_final => Ok(DeletionStep::Begun(object)),
             Ok(object) => done(object, false),
         }
     }

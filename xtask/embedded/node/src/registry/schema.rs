@@ -30,7 +30,7 @@ pub struct Field {
     /// Its type.
     pub schema: Schema,
     /// How strategic merge patches merge it, if it is a list.
-    pub patch: Patch,
+    pub patch: PatchStrategy,
 }
 
 /// The type of a value.
@@ -43,7 +43,7 @@ pub enum Schema {
     /// A map from strings to values of one type, and whether server-side apply treats it as a unit.
     Map(&'static Schema, bool),
     /// A list.
-    List(&'static Schema, Merge),
+    List(&'static Schema, MergeStrategy),
 }
 
 /// The types that are not in the table.
@@ -65,7 +65,7 @@ pub enum Scalar {
 
 /// How server-side apply merges a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
+pub enum MergeStrategy {
     /// As a unit.
     Atomic,
     /// By value.
@@ -76,7 +76,7 @@ pub enum Merge {
 
 /// How a strategic merge patch merges a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patch {
+pub enum PatchStrategy {
     /// The patch's list replaces the old one.
     Replace,
     /// Scalars are added.
@@ -126,13 +126,13 @@ fn parse(table: &'static str) -> BTreeMap<&'static str, Message> {
 fn field(line: &'static str) -> Option<Field> {
     let mut words = line.split(' ');
     let (name, number, ty) = (words.next()?, words.next()?, words.next()?);
-    let (mut merge, mut patch, mut atomic) = (Merge::Atomic, Patch::Replace, false);
+    let (mut merge, mut patch, mut atomic) = (MergeStrategy::Atomic, PatchStrategy::Replace, false);
     for word in words {
         match word.split_once('=') {
-            Some(("map", keys)) => merge = Merge::Map(sorted(keys)),
-            Some(("merge", key)) => patch = Patch::Key(key),
-            None if word == "set" => merge = Merge::Set,
-            None if word == "merge" => patch = Patch::Scalars,
+            Some(("map", keys)) => merge = MergeStrategy::Map(sorted(keys)),
+            Some(("merge", key)) => patch = PatchStrategy::Key(key),
+            None if word == "set" => merge = MergeStrategy::Set,
+            None if word == "merge" => patch = PatchStrategy::Scalars,
             None if word == "atomic" => atomic = true,
             _ => {}
         }
@@ -148,7 +148,7 @@ fn sorted(keys: &'static str) -> &'static [&'static str] {
     keys.leak()
 }
 
-fn schema(ty: &'static str, merge: Merge, atomic: bool) -> Schema {
+fn schema(ty: &'static str, merge: MergeStrategy, atomic: bool) -> Schema {
     if let Some(element) = ty.strip_suffix("[]") {
         return match element.strip_suffix("{}") {
             // A map of lists, the table's own order of suffixes.
@@ -164,7 +164,7 @@ fn schema(ty: &'static str, merge: Merge, atomic: bool) -> Schema {
 
 impl Schema {
     fn listed(self) -> Self {
-        Self::List(leak(self), Merge::Atomic)
+        Self::List(leak(self), MergeStrategy::Atomic)
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_first_lines_name_the_compiled_crate_and_a_date() {
-        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo");
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../Cargo");
         let read = |extension: &str| std::fs::read_to_string(format!("{workspace}.{extension}")).unwrap();
         let (lock, manifest) = (read("lock"), read("toml"));
         let version = lock.split("name = \"k8s-openapi\"\nversion = \"").nth(1).unwrap().split('"').next().unwrap();
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn container_ports_merge_by_number_and_protocol_or_only_by_number() {
         let ports = message("Container").unwrap().field("ports").unwrap();
-        assert!(matches!(ports.schema, Schema::List(_, Merge::Map(["containerPort", "protocol"]))));
-        assert_eq!(ports.patch, Patch::Key("containerPort"));
+        assert!(matches!(ports.schema, Schema::List(_, MergeStrategy::Map(["containerPort", "protocol"]))));
+        assert_eq!(ports.patch, PatchStrategy::Key("containerPort"));
     }
 }

@@ -22,11 +22,11 @@ fn track(seen: &Value) -> Track {
 
 /// Returns an event the first time; how often it repeats depends on timing.
 fn event(seen: &Value) -> Option<(Track, String)> {
-    let said = [text(&seen["type"]), text(&seen["reason"]), text(&seen["message"])].join(" ");
+    let content = [text(&seen["type"]), text(&seen["reason"]), text(&seen["message"])].join(" ");
     let source = text(&seen["source"]).split('_').next().unwrap_or_default();
     // Two components do not wait for each other with their events.
     let track = ("events".to_owned(), format!("{} {source}", text(&seen["involved"])));
-    (seen["event"] == "ADDED").then(|| (track, plain(&said)))
+    (seen["event"] == "ADDED").then(|| (track, plain(&content)))
 }
 
 fn pod(seen: &Value) -> String {

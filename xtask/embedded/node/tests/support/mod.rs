@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
 use node::controllers::bootstrap;
-use node::faults::Planted;
+use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
 use reqwest::{Certificate, Method, RequestBuilder, Response};
@@ -22,7 +22,7 @@ use serde_json::Value;
 pub struct Api {
     pub address: SocketAddr,
     pub registry: Arc<Registry>,
-    pub faults: Planted,
+    pub faults: PlantedFaults,
     identity: Arc<Identity>,
     http: reqwest::Client,
 }
@@ -37,7 +37,7 @@ impl Api {
         let registry = Registry::new();
         let client = Client::new(registry.clone(), "kube-controller-manager");
         bootstrap::run(&client).unwrap();
-        let faults = Planted::default();
+        let faults = PlantedFaults::default();
         let state = State {
             registry: registry.clone(),
             kubelet: kubelet::Handle::new(Path::new("/nonexistent")),

@@ -29,9 +29,9 @@ use crate::exec::{self, Exec};
 use crate::image::Unpacked;
 use crate::life::Life;
 use crate::logs;
-use crate::process::{Ended, Process};
+use crate::process::{Process, ProcessEnd};
 use crate::sandbox::Sandbox;
-use crate::spawn::{CONTAINER, Failure, ProcessNamespace, Spawner, Stdio3};
+use crate::spawn::{CONTAINER, LaunchFailure, ProcessNamespace, Spawner, Stdio3};
 use crate::spec::{ContainerSpec, ExecSpec, Exit, RuntimeError};
 use crate::trees::remove_tree;
 use crate::{cgroup, hex};
@@ -179,7 +179,7 @@ async fn watch_end(
     cleanup: Cleanup,
     end: watch::Sender<Option<Exit>>,
 ) {
-    let Ended { code, signal, at } = process.wait().await;
+    let ProcessEnd { code, signal, at } = process.wait().await;
     log.drain(LOG_DRAIN_TIMEOUT).await;
     let oom_killed = cleanup.group.as_ref().is_some_and(|group| group.oom_killed());
     let removed = tokio::task::spawn_blocking(move || drop(cleanup));
@@ -193,7 +193,7 @@ async fn launch(
     plan: &ContainerPlan,
     spec: &ContainerSpec,
     group: Option<Arc<Group>>,
-) -> Result<(Process, logs::Pump), Failure> {
+) -> Result<(Process, logs::Pump), LaunchFailure> {
     fs::create_dir_all(&plan.root.own).with_context(|| format!("create the directory {}", plan.root.own.display()))?;
     let (pump, stdout, stderr) = logs::Pump::start(&spec.log_path)?;
     let stdio = Stdio3 { stdin: Stdio::null(), stdout: stdout.into(), stderr: stderr.into() };
@@ -212,20 +212,22 @@ fn memory_group(id: &str, spec: &ContainerSpec) -> Result<Option<Arc<Group>>, Ru
     }
 }
 
-fn start_failed(failure: Failure) -> RuntimeError {
+fn start_failed(failure: LaunchFailure) -> RuntimeError {
     match failure {
-        Failure::Helper(words) => RuntimeError::Start(format!("{START_FAILED}{words}")),
-        Failure::Spawn(error) => RuntimeError::Create(format!("failed to create containerd container: {error:#}")),
+        LaunchFailure::Helper(words) => RuntimeError::Start(format!("{START_FAILED}{words}")),
+        LaunchFailure::Spawn(error) => {
+            RuntimeError::Create(format!("failed to create containerd container: {error:#}"))
+        }
     }
 }
 
-fn exec_failed(id: &str, failure: Failure) -> String {
+fn exec_failed(id: &str, failure: LaunchFailure) -> String {
     match failure {
-        Failure::Helper(words) => format!(
+        LaunchFailure::Helper(words) => format!(
             "failed to exec in container: failed to start exec {id:?}: OCI runtime exec failed: exec failed: \
              unable to start container process: {words}"
         ),
-        Failure::Spawn(error) => format!("failed to exec in container: failed to start exec {id:?}: {error:#}"),
+        LaunchFailure::Spawn(error) => format!("failed to exec in container: failed to start exec {id:?}: {error:#}"),
     }
 }
 

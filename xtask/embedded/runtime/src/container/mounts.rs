@@ -12,7 +12,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recu
 
 use super::layers::make_root;
 use super::plan::ContainerPlan;
-use crate::rooted::{Missing, Root, by_descriptor};
+use crate::rooted::{IfMissing, Root, by_descriptor};
 use crate::spec::Mount;
 use crate::trees::copy_tree;
 
@@ -64,10 +64,10 @@ pub fn enter_root(plan: &ContainerPlan) -> Result<()> {
     }
     let working_dir = &plan.process.working_dir;
     // A file in its place, or a failure, is reported when the program is about to start there.
-    let _ = root.resolve(working_dir, Missing::MakeDirs);
+    let _ = root.resolve(working_dir, IfMissing::MakeDirs);
     hide(&root)?;
     pivot(&root_path)?;
-    let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), Missing::Fail));
+    let root = Root::open(Path::new("/")).and_then(|root| root.resolve(Path::new("."), IfMissing::Fail));
     root.and_then(|root| restrict(&root, plan.root.read_only)).context("restrict the root file system")
 }
 
@@ -77,13 +77,13 @@ fn bind(root: &Root, one: &Mount) -> Result<()> {
     let explain = || format!("error mounting {source:?} to rootfs at {target:?}");
     let opened = open_source(one).with_context(explain)?;
     let is_dir = FileType::from_raw_mode(fstat(&opened).with_context(explain)?.st_mode) == FileType::Directory;
-    let missing = if is_dir { Missing::MakeDirs } else { Missing::MakeFile };
+    let missing = if is_dir { IfMissing::MakeDirs } else { IfMissing::MakeFile };
     let place = root.resolve(&one.target, missing).with_context(explain)?;
     outside_of_proc(&place).with_context(explain)?;
     // By descriptor: the paths may lead elsewhere by the time they are used.
     mount_bind_recursive(by_descriptor(&opened), by_descriptor(&place)).with_context(explain)?;
     // The descriptor still refers to what is now covered, so open the place again.
-    let mounted = root.resolve(&one.target, Missing::Fail).with_context(explain)?;
+    let mounted = root.resolve(&one.target, IfMissing::Fail).with_context(explain)?;
     restrict(&mounted, one.read_only).with_context(explain)
 }
 
@@ -104,7 +104,7 @@ fn outside_of_proc(place: &OwnedFd) -> Result<()> {
 
 /// Mounts a directory of the container's own over a volume of its image, with the image's content of that volume.
 fn image_volume(root: &Root, volume: &Path, own: &Path) -> Result<()> {
-    let place = root.resolve(volume, Missing::MakeDirs)?;
+    let place = root.resolve(volume, IfMissing::MakeDirs)?;
     outside_of_proc(&place)?;
     let place = by_descriptor(&place);
     fs::create_dir_all(own)?;
@@ -161,13 +161,13 @@ fn kernel_mount(root: &Root, target: &str, kind: &str, flags: MountFlags, option
     let explain = || format!("error mounting {kind:?} to rootfs at {target:?}");
     // A link of the image would put it elsewhere, and leave its own place free for something else.
     ensure!(!root.has_link_at(target), "filesystem {target:?} must be mounted on ordinary directory");
-    let place = root.resolve(Path::new(target), Missing::MakeDirs).with_context(explain)?;
+    let place = root.resolve(Path::new(target), IfMissing::MakeDirs).with_context(explain)?;
     mount(kind, by_descriptor(&place), kind, flags, options).with_context(explain)
 }
 
 /// Bind-mounts the host's own devices: an ordinary user can't create any.
 fn devices(root: &Root) -> Result<()> {
-    let dev = root.resolve(Path::new("/dev"), Missing::Fail).context("open /dev")?;
+    let dev = root.resolve(Path::new("/dev"), IfMissing::Fail).context("open /dev")?;
     let dev = by_descriptor(&dev);
     for (name, major, minor) in DEVICES {
         let source = Path::new("/dev").join(name);
@@ -192,7 +192,7 @@ fn hide(root: &Root) -> Result<()> {
     // A file in place of the device would be read and written instead.
     ensure!(is_device(Path::new("/dev/null"), 1, 3), "the host's /dev/null is not the null device");
     for path in MASKED {
-        let Ok(place) = root.resolve(Path::new(path), Missing::Fail) else { continue };
+        let Ok(place) = root.resolve(Path::new(path), IfMissing::Fail) else { continue };
         let place = by_descriptor(&place);
         let masked = if place.is_dir() {
             mount("tmpfs", &place, "tmpfs", QUIET | MountFlags::RDONLY, c"size=0k")
@@ -202,9 +202,9 @@ fn hide(root: &Root) -> Result<()> {
         masked.with_context(|| format!("hide {path}"))?;
     }
     for path in READ_ONLY {
-        let Ok(place) = root.resolve(Path::new(path), Missing::Fail) else { continue };
+        let Ok(place) = root.resolve(Path::new(path), IfMissing::Fail) else { continue };
         mount_bind_recursive(by_descriptor(&place), by_descriptor(&place)).with_context(|| format!("cover {path}"))?;
-        let covered = root.resolve(Path::new(path), Missing::Fail).with_context(|| format!("open {path}"))?;
+        let covered = root.resolve(Path::new(path), IfMissing::Fail).with_context(|| format!("open {path}"))?;
         restrict(&covered, true).with_context(|| format!("make {path} read-only"))?;
     }
     Ok(())

@@ -36,7 +36,7 @@ fi
 exec \"$@\"
 ";
 
-struct Served {
+struct ServedImage {
     repository: &'static str,
     /// All of them have to be on the host.
     programs: &'static [&'static str],
@@ -49,8 +49,8 @@ struct Served {
     script: Option<(&'static str, &'static str)>,
 }
 
-const SERVED: [Served; 2] = [
-    Served {
+const SERVED: [ServedImage; 2] = [
+    ServedImage {
         repository: "docker.io/library/busybox",
         programs: &["sh"],
         passwd: "",
@@ -60,7 +60,7 @@ const SERVED: [Served; 2] = [
         cmd: &["sh"],
         script: None,
     },
-    Served {
+    ServedImage {
         repository: "docker.io/curlimages/curl",
         programs: &["sh", "curl"],
         passwd: "curl_user:x:100:101:Linux User,,,:/home/curl_user:/sbin/nologin\n",
@@ -95,13 +95,13 @@ pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, Strin
 
 /// Returns what the host serves under a tag. A digest requests exact bytes, even with a tag beside it, so the host
 /// serves none.
-fn served_by_tag(reference: &Reference) -> Option<(&'static Served, &str)> {
+fn served_by_tag(reference: &Reference) -> Option<(&'static ServedImage, &str)> {
     let tag = reference.tag.as_deref().filter(|_| reference.digest.is_none())?;
     let repository = reference.full_repository();
     Some((SERVED.iter().find(|served| served.repository == repository)?, tag))
 }
 
-fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
+fn image(served: &ServedImage, reference: &Reference, tag: &str) -> Image {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     Image {
         reference: reference.lookup_name(),
@@ -117,7 +117,7 @@ fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
 }
 
 /// Creates the few files that the tree has of its own, and returns what has to be mounted from the host.
-fn make_tree(served: &Served, tree: &Path) -> Result<Vec<Mount>> {
+fn make_tree(served: &ServedImage, tree: &Path) -> Result<Vec<Mount>> {
     for (dir, mode) in
         [("", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("var/tmp", 0o1777), ("root", 0o700), ("home", 0o755)]
     {

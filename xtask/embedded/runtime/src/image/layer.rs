@@ -15,7 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tar::{Entry, EntryType};
 
-use crate::rooted::{Missing, Root, by_descriptor};
+use crate::rooted::{IfMissing, Root, by_descriptor};
 
 /// A layer that unpacks to more is rejected.
 const LAYER_BYTES_MAX: u64 = 32 << 30;
@@ -36,7 +36,7 @@ pub struct Unpacking<'a> {
 }
 
 /// A place in the tree: an open directory and a name in it.
-struct Place {
+struct EntryPlace {
     dir: OwnedFd,
     name: OsString,
 }
@@ -68,12 +68,12 @@ impl<'a> Unpacking<'a> {
         if text == OPAQUE {
             return self.clear(parent);
         }
-        let dir = self.root.resolve(parent, Missing::MakeDirs)?;
+        let dir = self.root.resolve(parent, IfMissing::MakeDirs)?;
         if let Some(hidden) = text.strip_prefix(WHITEOUT) {
             ensure!(!hidden.is_empty() && hidden != "." && hidden != "..", "a whiteout without a name");
-            return Ok(remove(&Place { dir, name: hidden.into() })?);
+            return Ok(remove(&EntryPlace { dir, name: hidden.into() })?);
         }
-        let place = Place { dir, name };
+        let place = EntryPlace { dir, name };
         if self.make(entry, &place)? {
             self.dress(entry, &place)?;
             self.brought.insert(path);
@@ -82,7 +82,7 @@ impl<'a> Unpacking<'a> {
     }
 
     /// Creates what the entry describes; returns false for an entry that a container can't have.
-    fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &Place) -> Result<bool> {
+    fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &EntryPlace) -> Result<bool> {
         let kind = entry.header().entry_type();
         let keep = kind == EntryType::Directory && place.kind()? == Some(FileType::Directory);
         if !keep {
@@ -113,19 +113,19 @@ impl<'a> Unpacking<'a> {
         Ok(true)
     }
 
-    fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+    fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &EntryPlace) -> Result<()> {
         let target = entry.link_name()?.context("a link without a target")?.into_owned();
         let inside =
             inside(&target).with_context(|| format!("it links to {}, outside the image's root", target.display()))?;
         let Some(name) = inside.file_name() else { bail!("it links to the root") };
-        let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), Missing::Fail)?;
+        let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), IfMissing::Fail)?;
         // Without following: a link to a symlink is another name of the symlink.
         linkat(&dir, name, &place.dir, &place.name, AtFlags::empty())
             .with_context(|| format!("link to {}", target.display()))
     }
 
     /// Sets owner, mode and time.
-    fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+    fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &EntryPlace) -> Result<()> {
         let header = entry.header();
         let kind = header.entry_type();
         if kind == EntryType::Link {
@@ -158,13 +158,13 @@ impl<'a> Unpacking<'a> {
     /// The entry `./`.
     fn root_itself(&mut self, entry: &Entry<'_, impl Read>) -> Result<()> {
         ensure!(entry.header().entry_type() == EntryType::Directory, "the root is not a directory in this layer");
-        let place = Place { dir: self.root.resolve(Path::new(""), Missing::Fail)?, name: ".".into() };
+        let place = EntryPlace { dir: self.root.resolve(Path::new(""), IfMissing::Fail)?, name: ".".into() };
         self.dress(entry, &place)
     }
 
     /// Empties an opaque directory of everything from the layers below.
     fn clear(&self, dir: &Path) -> Result<()> {
-        let found = match self.root.resolve(dir, Missing::Fail) {
+        let found = match self.root.resolve(dir, IfMissing::Fail) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -173,8 +173,8 @@ impl<'a> Unpacking<'a> {
             let name = child?.file_name();
             let path = dir.join(&name);
             if !self.brought.iter().any(|brought| brought.starts_with(&path)) {
-                remove(&Place { dir: found.try_clone()?, name })?;
-            } else if self.root.resolve(&path, Missing::Fail).is_ok() && !self.brought.contains(&path) {
+                remove(&EntryPlace { dir: found.try_clone()?, name })?;
+            } else if self.root.resolve(&path, IfMissing::Fail).is_ok() && !self.brought.contains(&path) {
                 self.clear(&path)?;
             }
         }
@@ -182,7 +182,7 @@ impl<'a> Unpacking<'a> {
     }
 }
 
-impl Place {
+impl EntryPlace {
     fn kind(&self) -> io::Result<Option<FileType>> {
         match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
@@ -193,7 +193,7 @@ impl Place {
 }
 
 /// Removes a file, or a directory with its whole content.
-fn remove(place: &Place) -> io::Result<()> {
+fn remove(place: &EntryPlace) -> io::Result<()> {
     match place.kind()? {
         None => Ok(()),
         // Below an open directory: std follows no links on its way down.

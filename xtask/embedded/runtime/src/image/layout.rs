@@ -13,7 +13,7 @@ use super::reference;
 /// Indexes that are nested deeper are rejected.
 const INDEX_DEPTH_MAX: u32 = 4;
 
-struct Found {
+struct FoundManifest {
     manifest: Manifest,
     digests: Vec<String>,
 }
@@ -47,8 +47,8 @@ fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>> {
     Ok(Some(reference::parse(name)?))
 }
 
-fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result<Candidate> {
-    let Found { manifest, digests } = found;
+fn oci_image(archive: &Archive, found: FoundManifest, name: Option<Reference>) -> Result<Candidate> {
+    let FoundManifest { manifest, digests } = found;
     let config = blob(archive, &manifest.config.digest)?;
     let config = serde_json::from_slice(&config).with_context(|| format!("read {}", manifest.config.digest))?;
     let layers = manifest
@@ -61,7 +61,13 @@ fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result
 
 /// Follows a descriptor to the image manifests behind it that are in the archive. An index may name more manifests than
 /// were saved; attestations, whose platform is unknown, are not images.
-fn collect(archive: &Archive, from: &Descriptor, above: &[String], depth: u32, found: &mut Vec<Found>) -> Result<()> {
+fn collect(
+    archive: &Archive,
+    from: &Descriptor,
+    above: &[String],
+    depth: u32,
+    found: &mut Vec<FoundManifest>,
+) -> Result<()> {
     ensure!(depth <= INDEX_DEPTH_MAX, "indexes are nested deeper than {INDEX_DEPTH_MAX}");
     if from.is_no_image() || (depth > 0 && !archive.contains(&blob_name(&from.digest)?)) {
         return Ok(());
@@ -74,7 +80,7 @@ fn collect(archive: &Archive, from: &Descriptor, above: &[String], depth: u32, f
         return index.manifests.iter().try_for_each(|one| collect(archive, one, &digests, depth + 1, found));
     }
     let manifest = serde_json::from_slice(&content).with_context(|| format!("read {}", from.digest))?;
-    found.push(Found { manifest, digests });
+    found.push(FoundManifest { manifest, digests });
     Ok(())
 }
 

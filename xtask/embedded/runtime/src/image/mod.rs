@@ -154,7 +154,7 @@ impl Store {
             return Ok((tree, size.parse().unwrap_or_default()));
         }
         let number = self.unpacked.fetch_add(1, Ordering::Relaxed);
-        let fresh = Fresh(self.dir.join(format!("unpacking-{number}")));
+        let fresh = UnfinishedTree(self.dir.join(format!("unpacking-{number}")));
         fs::create_dir(&fresh.0).with_context(|| format!("create the directory {}", fresh.0.display()))?;
         fs::set_permissions(&fresh.0, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let root = Root::open(&fresh.0).context("open the image's tree")?;
@@ -185,9 +185,9 @@ impl Store {
 }
 
 /// A directory that is being filled; removed when this value is dropped, unless it was renamed.
-struct Fresh(PathBuf);
+struct UnfinishedTree(PathBuf);
 
-impl Drop for Fresh {
+impl Drop for UnfinishedTree {
     fn drop(&mut self) {
         let _ = remove_tree(&self.0);
     }

@@ -29,7 +29,7 @@ const QUEUE_FRAMES: usize = 16;
 const CHUNK_BYTES: usize = 32 * 1024;
 
 /// Returns whether a request asks for SPDY.
-pub fn is_asked(request: &axum::extract::Request) -> bool {
+pub fn is_requested(request: &axum::extract::Request) -> bool {
     let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("SPDY/3.1"))
 }

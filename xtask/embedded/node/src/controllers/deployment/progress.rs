@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
-use super::sets::Sets;
+use super::sets::ReplicaSets;
 use super::{Rollout, conditions};
-use crate::controllers::{Outcome, clock, owners};
+use crate::controllers::{ReconcileResult, clock, owners};
 
 /// Returns whether all pods that existed when the status was written are of the template, and available.
 pub fn is_complete(rollout: &Rollout) -> bool {
@@ -22,7 +22,7 @@ fn completes(rollout: &Rollout, status: &DeploymentStatus) -> bool {
 }
 
 /// Writes the status; returns the time until the deadline.
-pub fn write(rollout: &Rollout, sets: &Sets) -> Outcome {
+pub fn write(rollout: &Rollout, sets: &ReplicaSets) -> ReconcileResult {
     let mut status = numbers(rollout, sets);
     let old = rollout.deployment.status.clone().unwrap_or_default();
     judge(rollout, sets, &old, &mut status);
@@ -40,7 +40,7 @@ pub fn write(rollout: &Rollout, sets: &Sets) -> Outcome {
     Ok(look_again(rollout, &status))
 }
 
-fn numbers(rollout: &Rollout, sets: &Sets) -> DeploymentStatus {
+fn numbers(rollout: &Rollout, sets: &ReplicaSets) -> DeploymentStatus {
     let old = rollout.deployment.status.clone().unwrap_or_default();
     let some = |count: i32| (count > 0).then_some(count);
     let sum = |of: fn(&k8s_openapi::api::apps::v1::ReplicaSetStatus) -> i32| -> i32 {
@@ -70,7 +70,7 @@ fn numbers(rollout: &Rollout, sets: &Sets) -> DeploymentStatus {
 }
 
 /// Sets whether the rollout is complete, progresses, or has timed out.
-fn judge(rollout: &Rollout, sets: &Sets, old: &DeploymentStatus, status: &mut DeploymentStatus) {
+fn judge(rollout: &Rollout, sets: &ReplicaSets, old: &DeploymentStatus, status: &mut DeploymentStatus) {
     let paused = rollout.spec.paused == Some(true);
     let all = status.conditions.clone().unwrap_or_default();
     let known = conditions::find(&all, "Progressing");

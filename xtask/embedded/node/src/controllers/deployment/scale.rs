@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 
 use super::Rollout;
-use super::sets::{self, DESIRED, MAXIMUM, Sets, annotated};
+use super::sets::{self, DESIRED, MAXIMUM, ReplicaSets, annotated};
 use crate::status::Status;
 
 /// Returns whether the deployment was scaled after its sets.
-pub fn is_asked_for(rollout: &Rollout, sets: &Sets) -> bool {
+pub fn is_needed(rollout: &Rollout, sets: &ReplicaSets) -> bool {
     let mut active = sets.all().filter(|set| sets::replicas(set) > 0);
     active.any(|set| annotated(set, DESIRED).is_some_and(|desired| desired != rollout.replicas))
 }
 
 /// Scales the sets.
-pub fn run(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
+pub fn run(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<(), Status> {
     let active = sets.old.iter().filter(|set| sets::replicas(set) > 0).count();
     let new_is_active = sets.new.as_ref().is_some_and(|new| sets::replicas(new) > 0);
     match (new_is_active, active) {
@@ -32,7 +32,7 @@ pub fn run(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
     }
 }
 
-fn is_saturated(rollout: &Rollout, sets: &Sets) -> bool {
+fn is_saturated(rollout: &Rollout, sets: &ReplicaSets) -> bool {
     sets.new.as_ref().is_some_and(|new| {
         let desired = annotated(new, DESIRED) == Some(rollout.replicas);
         desired && sets::replicas(new) == rollout.replicas && sets::available(new) == rollout.replicas
@@ -40,7 +40,7 @@ fn is_saturated(rollout: &Rollout, sets: &Sets) -> bool {
 }
 
 /// Gives each set its share of the pods added or removed; the largest set takes the rest that rounding leaves.
-fn in_proportion(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
+fn in_proportion(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<(), Status> {
     let allowed = if rollout.replicas > 0 { rollout.replicas + rollout.max_surge } else { 0 };
     let change = allowed - sets.total();
     let count = sets.old.len();

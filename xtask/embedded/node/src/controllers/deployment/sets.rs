@@ -28,7 +28,7 @@ const OWN_ANNOTATIONS: [&str; 5] = [
 ];
 
 /// The sets of one deployment.
-pub struct Sets {
+pub struct ReplicaSets {
     /// The set of the deployment's template, once it exists.
     pub new: Option<ReplicaSet>,
     /// The others, the oldest first.
@@ -55,7 +55,7 @@ fn revision(set: &ReplicaSet) -> i64 {
     annotations.and_then(|a| a.get(REVISION)).and_then(|revision| revision.parse().ok()).unwrap_or(0)
 }
 
-impl Sets {
+impl ReplicaSets {
     /// Returns the sets that the deployment owns.
     pub fn of(rollout: &Rollout) -> Result<Self, Status> {
         let selector = &rollout.spec.selector;

@@ -8,7 +8,7 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatu
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, clock, events, owners, percent, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners, percent, pods};
 use crate::client::Client;
 use crate::selector;
 use crate::store::{self, Change};
@@ -53,13 +53,13 @@ fn selects(budget: &PodDisruptionBudget, labels: &BTreeMap<String, String>) -> b
 }
 
 /// The computed numbers of a budget.
-struct Numbers {
+struct BudgetNumbers {
     expected: i32,
     healthy: i32,
     desired: i32,
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(budget) = client.get::<PodDisruptionBudget>(namespace, name) else { return Ok(None) };
     let mut pods = client.list::<Pod>(Some(namespace));
@@ -77,7 +77,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
             pods::is_ready(pod) && !pods::is_terminating(pod) && !disrupted.contains_key(name)
         };
         let healthy = i32::try_from(pods.iter().filter(healthy).count()).unwrap_or(i32::MAX);
-        Numbers { expected, healthy, desired }
+        BudgetNumbers { expected, healthy, desired }
     });
     if let Err(why) = &counted {
         let message = format!("Failed to calculate the number of expected pods: {why}");
@@ -154,13 +154,13 @@ fn scale(client: &Client, namespace: &str, kind: &str, name: &str) -> Option<(St
 fn write_status(
     client: &Client,
     budget: &PodDisruptionBudget,
-    numbers: Result<Numbers, String>,
+    numbers: Result<BudgetNumbers, String>,
     disrupted: BTreeMap<String, Time>,
 ) -> Result<(), crate::status::Status> {
     let generation = budget.metadata.generation;
     let before = budget.status.clone().unwrap_or_default();
     let status = match numbers {
-        Ok(Numbers { expected, healthy, desired }) => {
+        Ok(BudgetNumbers { expected, healthy, desired }) => {
             let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
             let reason = if allowed > 0 { "SufficientPods" } else { "InsufficientPods" };
             PodDisruptionBudgetStatus {

@@ -26,8 +26,8 @@ fn a_budget_rejects_the_eviction_of_its_only_pod_as_recorded() {
 
     let own = recording::own_states(&simulation.log(), "PodDisruptionBudget", "b");
     recording::assert_same(&own, &recording::recorded_states(&recorded, "poddisruptionbudgets", "b"), "b");
-    let said = recording::events(&simulation.log());
-    assert_eq!(said["PodDisruptionBudget/b"], ["Normal NoPods: No matching pods found"]);
+    let events = recording::events(&simulation.log());
+    assert_eq!(events["PodDisruptionBudget/b"], ["Normal NoPods: No matching pods found"]);
 
     let refused = admit(&simulation.context.client, &simulation.pod(NAMESPACE, "web"), false).unwrap_err();
     let answer = recorded.iter().find(|line| line["code"] == 429).unwrap();

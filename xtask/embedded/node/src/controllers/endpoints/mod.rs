@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, ObjectReference, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, pods};
 use crate::client::Client;
 use crate::selector;
 use crate::store::{self, Change};
@@ -71,7 +71,7 @@ fn selects(service: &Service, labels: &BTreeMap<String, String>) -> bool {
     wanted.is_some_and(|wanted| selector::matches_map(wanted, Some(labels)))
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(service) = client.get::<Service>(namespace, name) else {
         legacy::remove(client, namespace, name)?;

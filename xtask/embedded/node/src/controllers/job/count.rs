@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::UncountedTerminatedPods;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Sync, TRACKING, owners, pods};
+use super::{JobSync, TRACKING, owners, pods};
 use crate::client::Client;
 use crate::controllers::Key;
 use crate::controllers::reconcile::unless;
@@ -22,7 +22,7 @@ fn uid(pod: &Pod) -> &str {
     pod.metadata.uid.as_deref().unwrap_or_default()
 }
 
-impl Sync<'_> {
+impl JobSync<'_> {
     /// Records the pods that have ended and were not counted yet.
     pub fn note_ended(&mut self) {
         let noted = self.status.uncounted_terminated_pods.get_or_insert_default();

@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::{JobCondition, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Sync, clock, pods};
+use super::{JobSync, clock, pods};
 
 /// Returns whether a condition is true.
 pub fn holds(status: &JobStatus, kind: &str) -> bool {
@@ -43,7 +43,7 @@ pub fn target(status: &JobStatus) -> Option<&JobCondition> {
 }
 
 /// Decides whether the job has failed or succeeded.
-pub fn judge(sync: &mut Sync) {
+pub fn judge(sync: &mut JobSync) {
     if target(&sync.status).is_some() {
         return;
     }
@@ -72,13 +72,13 @@ pub fn judge(sync: &mut Sync) {
     }
 }
 
-fn is_late(sync: &Sync) -> bool {
+fn is_late(sync: &JobSync) -> bool {
     let limited = sync.spec.active_deadline_seconds.is_some() && sync.spec.suspend != Some(true);
     limited && sync.status.start_time.is_some() && sync.until_deadline().is_none()
 }
 
 /// Returns whether restarts inside pods have exceeded the limit, which they count towards as well.
-fn restarted_too_often(sync: &Sync, limit: i32) -> bool {
+fn restarted_too_often(sync: &JobSync, limit: i32) -> bool {
     let policy = sync.spec.template.spec.as_ref().and_then(|s| s.restart_policy.as_deref());
     if policy != Some("OnFailure") {
         return false;
@@ -90,7 +90,7 @@ fn restarted_too_often(sync: &Sync, limit: i32) -> bool {
 }
 
 /// Reports the end of the job, once none of its pods is running.
-pub fn conclude(sync: &mut Sync) {
+pub fn conclude(sync: &mut JobSync) {
     let Some(decided) = target(&sync.status).cloned() else { return };
     let running = |pod: &k8s_openapi::api::core::v1::Pod| !pods::is_finished(pod);
     if sync.pods.iter().any(running) {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Sync, TRACKING, backoff, owners};
+use super::{JobSync, TRACKING, backoff, owners};
 use crate::controllers::reconcile::is_namespace_ending;
 use crate::controllers::replica_set::from_template;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 
-impl Sync<'_> {
+impl JobSync<'_> {
     /// Adjusts the number of active pods; returns when to check again.
     pub fn manage(&mut self) -> Result<Option<Duration>, Status> {
         let wanted = self.wanted();

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pods::{self, Availability};
 use super::reconcile::{is_namespace_ending, touches_more_than_status};
-use super::{Context, Controller, Key, Outcome, clock, events, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners};
 use crate::client::{Client, Object};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
@@ -27,7 +27,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(set) = client.get::<ReplicaSet>(namespace, name) else { return Ok(None) };
     let Some(spec) = &set.spec else { return Ok(None) };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::controllers::testing::{Simulation, recording};
 use crate::controllers::{NODE, pods};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 fn pod(name: &str, spec: Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "a", "labels": {"app": name}}, "spec": spec})
@@ -137,7 +137,7 @@ fn a_cordoned_node_accepts_only_pods_that_tolerate_it() {
 fn a_planted_fault_leaves_no_room_while_it_lasts() {
     let mut simulation = Simulation::new("a");
     simulation.context.faults =
-        Planted::new(serde_json::from_value(json!([{"fault": "nodeFull", "of": "p", "times": 1}])).unwrap());
+        PlantedFaults::new(serde_json::from_value(json!([{"fault": "nodeFull", "of": "p", "times": 1}])).unwrap());
     simulation.create::<Pod>(pod("p", requests("1m")));
     simulation.settle();
     assert!(verdict(&simulation, "p").contains("1 Insufficient cpu, 1 Insufficient memory"));

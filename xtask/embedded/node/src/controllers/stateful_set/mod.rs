@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::reconcile::touches_more_than_status;
 use super::revisions::{self, Revisions};
-use super::{Context, Controller, Key, Outcome, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
 use crate::status::Status;
 use crate::store::{self, Change};
@@ -30,7 +30,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(set) = client.get::<StatefulSet>(namespace, name) else { return Ok(None) };
     let Some(spec) = &set.spec else { return Ok(None) };

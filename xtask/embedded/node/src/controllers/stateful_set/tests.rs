@@ -53,18 +53,18 @@ pub fn replay() -> Simulation {
 fn events_come_in_the_recorded_order() {
     let simulation = replay();
     let (recorded, own) = (recording::recorded_events(&recorded()), recording::events(&simulation.log()));
-    for (object, said) in &recorded {
+    for (object, events) in &recorded {
         // How often the binder reports that a provisioner works depends on timing.
-        let mut said = said.clone();
+        let mut events = events.clone();
         let mut said_before = Vec::new();
-        said.retain(|what| {
+        events.retain(|what| {
             !what.contains("ExternalProvisioning")
                 || !said_before.contains(what) && {
                     said_before.push(what.clone());
                     true
                 }
         });
-        recording::assert_same(&own[object], &said, object);
+        recording::assert_same(&own[object], &events, object);
     }
     assert_eq!(recorded.keys().collect::<Vec<_>>(), own.keys().collect::<Vec<_>>());
 }
@@ -179,9 +179,9 @@ fn a_failed_pod_is_recreated() {
     let before = simulation.pod(NAMESPACE, "s-0").metadata.uid;
     simulation.end(NAMESPACE, "s-0", "Failed");
     assert_ne!(simulation.pod(NAMESPACE, "s-0").metadata.uid, before);
-    let said = recording::events(&simulation.log());
+    let events = recording::events(&simulation.log());
     let message = "Warning RecreatingFailedPod: StatefulSet s-statefulset/s is recreating failed Pod s-0";
-    assert!(said["StatefulSet/s"].contains(&message.to_owned()), "{said:#?}");
+    assert!(events["StatefulSet/s"].contains(&message.to_owned()), "{events:#?}");
 }
 
 #[test]

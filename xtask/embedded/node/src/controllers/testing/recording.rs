@@ -14,29 +14,29 @@ pub fn lines(text: &str) -> Vec<Value> {
 }
 
 /// The controllers' events about each object, in order, with the count of a repeated one.
-pub type Said = BTreeMap<String, Vec<String>>;
+pub type RecordedEvents = BTreeMap<String, Vec<String>>;
 
 /// Returns the events of a recording that do not come from the kubelet.
-pub fn recorded_events(lines: &[Value]) -> Said {
+pub fn recorded_events(lines: &[Value]) -> RecordedEvents {
     let mut names = Names::default();
-    let mut said = Said::new();
+    let mut events = RecordedEvents::new();
     for line in lines.iter().filter(|line| line["kind"] == "events" && line["source"] != "kubelet") {
         let what = format!("{} {}: {}", text(&line["type"]), text(&line["reason"]), text(&line["message"]));
-        said.entry(names.replace(text(&line["involved"]))).or_default().push(names.replace(&what));
+        events.entry(names.replace(text(&line["involved"]))).or_default().push(names.replace(&what));
     }
-    said
+    events
 }
 
 /// Returns the events that were recorded here.
-pub fn events(log: &[Change]) -> Said {
+pub fn events(log: &[Change]) -> RecordedEvents {
     let mut names = Names::default();
-    let mut said = Said::new();
+    let mut events = RecordedEvents::new();
     for event in log.iter().filter(|change| is_of(change, "Event")).map(|change| &change.object) {
         let involved = format!("{}/{}", text(&event["involvedObject"]["kind"]), text(&event["involvedObject"]["name"]));
         let what = format!("{} {}: {}", text(&event["type"]), text(&event["reason"]), text(&event["message"]));
-        said.entry(names.replace(&involved)).or_default().push(names.replace(&what));
+        events.entry(names.replace(&involved)).or_default().push(names.replace(&what));
     }
-    said
+    events
 }
 
 /// Returns the states of the objects of a kind in a recording, without consecutive duplicates.

@@ -7,7 +7,7 @@ use super::{COMPONENT, DEFAULT_CLASS, PROVISIONER, provision};
 use crate::client::Client;
 use crate::controllers::reconcile::touches;
 use crate::controllers::scheduler::SELECTED_NODE;
-use crate::controllers::{Context, Controller, Key, Outcome, clock, events, owners};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners};
 use crate::selector;
 use crate::status::Status;
 use crate::store::{self, Change};
@@ -36,7 +36,7 @@ fn is_bound(claim: &PersistentVolumeClaim) -> bool {
     claim.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound")
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(claim) = client.get::<PersistentVolumeClaim>(namespace, name) else { return Ok(None) };
     if is_bound(&claim) || claim.metadata.deletion_timestamp.is_some() {
@@ -132,7 +132,7 @@ fn bind(client: &Client, claim: &PersistentVolumeClaim, volume: &PersistentVolum
 }
 
 /// Requests a volume of the claim's class, or reports what the claim waits for.
-fn order(context: &Context, claim: &PersistentVolumeClaim) -> Outcome {
+fn order(context: &ControllerContext, claim: &PersistentVolumeClaim) -> ReconcileResult {
     let client = &context.client;
     let again = Ok(Some(clock::seconds(RESYNC_S)));
     let say = |kind, reason, message: &str| client.event(&events::reference(claim), kind, reason, message, COMPONENT);

@@ -13,14 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, NODE, Outcome, clock, events, owners};
+use crate::controllers::{ControllerContext, NODE, ReconcileResult, clock, events, owners};
 use crate::status::Status;
 
 /// The provisioner's own process on kind.
 const MANAGER: &str = "local-path-provisioner";
 
 /// Creates the directory and the volume of a claim; the binder then finds it.
-pub fn provision(context: &Context, claim: &PersistentVolumeClaim, class: &StorageClass) -> Outcome {
+pub fn provision(context: &ControllerContext, claim: &PersistentVolumeClaim, class: &StorageClass) -> ReconcileResult {
     let (namespace, name) = owners::key(claim);
     let client = &context.client.of(MANAGER);
     let about = events::reference(claim);

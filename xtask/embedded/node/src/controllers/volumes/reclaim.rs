@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Persis
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::client::Client;
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, Controller, Key, Outcome, clock};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
@@ -24,7 +24,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(None) };
     let phase = phase(client, &volume);
@@ -65,7 +65,7 @@ fn write_phase(client: &Client, volume: &PersistentVolume, phase: &str) -> Resul
     })
 }
 
-fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
+fn remove_directory(context: &ControllerContext, volume: &str) -> Result<(), Status> {
     let path = context.volumes.join(volume);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
 use crate::controllers::testing::{Simulation, recording};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::registry::DeleteOptions;
 
 fn claim(simulation: &Simulation, spec: Value) {
@@ -86,10 +86,10 @@ fn claims_that_kinds_provisioner_rejects_are_rejected_with_its_message() {
     claim(&simulation, json!({"accessModes": ["ReadWriteMany"]}));
     consumer(&simulation);
     simulation.settle();
-    let said = recording::events(&simulation.log());
+    let events = recording::events(&simulation.log());
     let words = "Warning ProvisioningFailed: failed to provision volume with StorageClass \"standard\": NodePath only \
                  supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes";
-    assert_eq!(said["PersistentVolumeClaim/c"].last().unwrap(), words);
+    assert_eq!(events["PersistentVolumeClaim/c"].last().unwrap(), words);
     assert_ne!(phase(&simulation).as_deref(), Some("Bound"));
 }
 
@@ -115,7 +115,7 @@ fn an_existing_volume_is_preferred_to_a_new_one() {
 fn a_planted_fault_keeps_a_claim_pending() {
     let mut simulation = Simulation::new("a");
     simulation.context.faults =
-        Planted::new(serde_json::from_value(json!([{"fault": "claimNeverBinds", "of": "c"}])).unwrap());
+        PlantedFaults::new(serde_json::from_value(json!([{"fault": "claimNeverBinds", "of": "c"}])).unwrap());
     claim(&simulation, json!({}));
     consumer(&simulation);
     simulation.settle();

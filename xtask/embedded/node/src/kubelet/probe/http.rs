@@ -29,21 +29,21 @@ pub(in crate::kubelet) async fn get(
     let path = action.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let url = format!("{scheme}://{host}:{port}{path}");
-    let asked = async {
+    let exchange = async {
         let stream = dial(host, port, limit).await?;
         let request = request(action, &format!("{host}:{port}"), &path)?;
-        let answered = if scheme == "https" {
+        let result = if scheme == "https" {
             let name = ServerName::from(host);
             let stream = tls()?.connect(name, stream).await.map_err(|error| error.to_string())?;
             crate::http::send(stream, request).await
         } else {
             crate::http::send(stream, request).await
         };
-        answered.map(|answer| answer.status().as_u16()).map_err(|error| broken(&error))
+        result.map(|answer| answer.status().as_u16()).map_err(|error| broken(&error))
     };
     let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-    let answered = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(late.to_owned()));
-    answered.map_err(|why| format!("Get \"{url}\": {why}"))
+    let result = tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(late.to_owned()));
+    result.map_err(|why| format!("Get \"{url}\": {why}"))
 }
 
 fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Body>, String> {

@@ -23,7 +23,7 @@ const HEAD_START: Duration = Duration::from_millis(150);
 
 /// The type of a container's probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProbeKind {
     Startup,
     Liveness,
     Readiness,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
 
 /// The result of a single probe.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum ProbeResult {
     Success,
     /// With the message of the event.
     Failure(String),
@@ -39,7 +39,7 @@ pub(super) enum Finding {
 
 /// A running probe.
 pub(super) struct Prober {
-    pub kind: Kind,
+    pub kind: ProbeKind,
     pub probe: Probe,
     pub target: Target,
     pub health: watch::Sender<Health>,
@@ -51,11 +51,11 @@ pub(super) struct Prober {
 }
 
 /// Returns the probes of a container.
-pub(super) fn of(container: &Container) -> impl Iterator<Item = (Kind, Probe)> {
+pub(super) fn of(container: &Container) -> impl Iterator<Item = (ProbeKind, Probe)> {
     let probes = [
-        (Kind::Startup, &container.startup_probe),
-        (Kind::Liveness, &container.liveness_probe),
-        (Kind::Readiness, &container.readiness_probe),
+        (ProbeKind::Startup, &container.startup_probe),
+        (ProbeKind::Liveness, &container.liveness_probe),
+        (ProbeKind::Readiness, &container.readiness_probe),
     ];
     probes.into_iter().filter_map(|(kind, probe)| Some((kind, probe.clone()?)))
 }
@@ -69,7 +69,7 @@ pub(super) fn initial(container: &Container) -> Health {
 impl Prober {
     /// Probes until the container is condemned or, for a startup probe, has started.
     pub async fn run(self) {
-        if self.kind != Kind::Startup && self.health.subscribe().wait_for(|health| health.started).await.is_err() {
+        if self.kind != ProbeKind::Startup && self.health.subscribe().wait_for(|health| health.started).await.is_err() {
             return;
         }
         let first = self.started_at + time::seconds(self.probe.initial_delay_seconds, 0).max(HEAD_START);
@@ -80,7 +80,7 @@ impl Prober {
         loop {
             ticks.tick().await;
             let finding = self.target.check(&self.probe).await;
-            if let Finding::Failure(why) = &finding {
+            if let ProbeResult::Failure(why) = &finding {
                 self.reporter.warning("Unhealthy", &format!("{:?} probe failed: {why}", self.kind));
             }
             if let Some(verdict) = streak.count(&finding, &self.probe)
@@ -96,11 +96,11 @@ impl Prober {
         let changed = self.health.send_if_modified(|health| {
             let before = *health;
             match self.kind {
-                Kind::Readiness => health.ready = well,
-                Kind::Startup if well => health.started = true,
-                Kind::Liveness if well => {}
-                Kind::Startup => health.failed = Some("startup"),
-                Kind::Liveness => health.failed = Some("liveness"),
+                ProbeKind::Readiness => health.ready = well,
+                ProbeKind::Startup if well => health.started = true,
+                ProbeKind::Liveness if well => {}
+                ProbeKind::Startup => health.failed = Some("startup"),
+                ProbeKind::Liveness => health.failed = Some("liveness"),
             }
             if health.failed.is_some() {
                 health.grace_s = self.probe.termination_grace_period_seconds;
@@ -111,9 +111,9 @@ impl Prober {
             self.wake.notify_one();
         }
         match self.kind {
-            Kind::Readiness => false,
-            Kind::Startup => true,
-            Kind::Liveness => !well,
+            ProbeKind::Readiness => false,
+            ProbeKind::Startup => true,
+            ProbeKind::Liveness => !well,
         }
     }
 }
@@ -127,8 +127,8 @@ struct Streak {
 
 impl Streak {
     /// Counts a finding; returns a verdict once its threshold is reached.
-    fn count(&mut self, finding: &Finding, probe: &Probe) -> Option<bool> {
-        let well = *finding == Finding::Success;
+    fn count(&mut self, finding: &ProbeResult, probe: &Probe) -> Option<bool> {
+        let well = *finding == ProbeResult::Success;
         self.length = if self.last == Some(well) { self.length.saturating_add(1) } else { 1 };
         self.last = Some(well);
         let threshold = if well { probe.success_threshold.unwrap_or(1) } else { probe.failure_threshold.unwrap_or(3) };
@@ -145,7 +145,7 @@ mod tests {
         let probe = Probe { success_threshold: Some(2), failure_threshold: Some(3), ..Probe::default() };
         let mut streak = Streak::default();
         let mut count = |well: bool| {
-            let finding = if well { Finding::Success } else { Finding::Failure(String::new()) };
+            let finding = if well { ProbeResult::Success } else { ProbeResult::Failure(String::new()) };
             streak.count(&finding, &probe)
         };
         let findings = [false, false, true, false, false, false, false, true, true];

@@ -17,16 +17,16 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 pub(super) use self::subpath::mounts;
 use super::downward::Addresses;
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use resources::quantity;
 
 /// The volumes of a pod by name, with their directories on the node.
 #[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<String, Made>);
+pub(super) struct Volumes(BTreeMap<String, MadeVolume>);
 
 /// One of them.
 #[derive(Debug)]
-struct Made {
+struct MadeVolume {
     path: PathBuf,
     /// Whether it is mounted read-only, regardless of the mount.
     read_only: bool,
@@ -46,10 +46,10 @@ impl std::fmt::Display for MountError {
 }
 
 /// What is needed to set volumes up.
-pub(super) struct Setup {
+pub(super) struct VolumeSetup {
     pub client: Client,
     pub pod: Arc<Pod>,
-    pub faults: Planted,
+    pub faults: PlantedFaults,
     /// The parent of this pod's own volumes.
     pub directory: PathBuf,
     /// The parent of persistent volumes, each under its name.
@@ -58,14 +58,14 @@ pub(super) struct Setup {
     pub node: Arc<BTreeMap<String, Quantity>>,
 }
 
-impl Setup {
+impl VolumeSetup {
     /// Sets up all volumes; called again after a failure, and when their source has changed.
     pub fn run(&self) -> Result<Volumes, MountError> {
         let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
         let made = volumes.map(|volume| {
             let path = self.faults.mount_error(&volume.name).map_or_else(|| self.make(volume), Err);
             let path = path.map_err(|why| MountError { volume: volume.name.clone(), why })?;
-            Ok((volume.name.clone(), Made { path, read_only: is_read_only(volume) }))
+            Ok((volume.name.clone(), MadeVolume { path, read_only: is_read_only(volume) }))
         });
         made.collect::<Result<_, _>>().map(Volumes)
     }
@@ -115,7 +115,7 @@ impl Setup {
     }
 }
 
-impl Setup {
+impl VolumeSetup {
     /// Checks that the volume names the claim: anybody who may write claims can set any volume and phase in one.
     fn check_bound(&self, name: &str, claim: &PersistentVolumeClaim) -> Result<(), String> {
         let volume: PersistentVolume = self.client.get("", name).ok_or_else(|| {
@@ -191,13 +191,13 @@ mod tests {
     use crate::faults::Faults;
     use crate::registry::Registry;
 
-    fn setup(directory: &Path, volumes: Value) -> Setup {
+    fn setup(directory: &Path, volumes: Value) -> VolumeSetup {
         let pod = json!({"metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}},
             "spec": {"containers": [], "volumes": volumes}});
-        Setup {
+        VolumeSetup {
             client: Client::new(Registry::new(), "kubelet"),
             pod: serde_json::from_value(pod).unwrap(),
-            faults: Planted::default(),
+            faults: PlantedFaults::default(),
             directory: directory.join("pod"),
             persistent: directory.join("persistent"),
             addresses: Addresses { pod: None, host: Ipv4Addr::LOCALHOST },
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    fn store(setup: &Setup, kind: &str, data: Value) {
+    fn store(setup: &VolumeSetup, kind: &str, data: Value) {
         let object = json!({"metadata": {"namespace": "n", "name": "it"}, "data": data});
         match kind {
             "Secret" => {

@@ -69,11 +69,11 @@ mod tests {
         std::fs::create_dir(&outside).unwrap();
         std::os::unix::fs::symlink("../outside", volume.join("out")).unwrap();
         assert_eq!(make(&volume, "out/made").unwrap_err(), "subpath out/made leads out of the volume");
-        let told = "unable to provision SubPath `../outside/made`: must not contain '..'";
-        assert_eq!(make(&volume, "../outside/made").unwrap_err(), told);
+        let expected = "unable to provision SubPath `../outside/made`: must not contain '..'";
+        assert_eq!(make(&volume, "../outside/made").unwrap_err(), expected);
         let absolute = outside.join("made").display().to_string();
-        let told = format!("error SubPath `{absolute}` must not be an absolute path");
-        assert_eq!(make(&volume, &absolute).unwrap_err(), told);
+        let expected = format!("error SubPath `{absolute}` must not be an absolute path");
+        assert_eq!(make(&volume, &absolute).unwrap_err(), expected);
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     }
 }

@@ -19,7 +19,7 @@ const TTL_S: u32 = 5;
 pub const ZONE: &str = "cluster.local";
 
 /// The result of parsing a packet.
-pub enum Verdict {
+pub enum ParsedPacket {
     /// A question.
     Query(Query),
     /// Something to reject with this response.
@@ -59,12 +59,12 @@ pub struct Record {
     /// The name that it is about.
     pub owner: Option<String>,
     /// Its data.
-    pub data: Data,
+    pub data: RecordData,
 }
 
 /// The data of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Data {
+pub enum RecordData {
     /// An address.
     A(Ipv4Addr),
     /// Another name for it.
@@ -75,8 +75,8 @@ pub enum Data {
     Srv(u16, String),
 }
 
-impl From<Data> for Record {
-    fn from(data: Data) -> Self {
+impl From<RecordData> for Record {
+    fn from(data: RecordData) -> Self {
         Self { owner: None, data }
     }
 }
@@ -114,14 +114,14 @@ impl Response {
 }
 
 /// Parses a packet; never panics, regardless of its content.
-pub fn parse(packet: &[u8]) -> Verdict {
+pub fn parse(packet: &[u8]) -> ParsedPacket {
     let Ok(Header { metadata, counts, .. }) = Header::read(&mut BinDecoder::new(packet)) else {
-        return Verdict::Nothing;
+        return ParsedPacket::Nothing;
     };
     if metadata.message_type == MessageType::Response {
-        return Verdict::Nothing;
+        return ParsedPacket::Nothing;
     }
-    let refused = |code| bare(metadata.id, code).map_or(Verdict::Nothing, Verdict::Refused);
+    let refused = |code| bare(metadata.id, code).map_or(ParsedPacket::Nothing, ParsedPacket::Refused);
     if metadata.op_code != OpCode::Query {
         return refused(ResponseCode::NotImp);
     }
@@ -134,7 +134,7 @@ pub fn parse(packet: &[u8]) -> Verdict {
     if question.query_class() != DNSClass::IN {
         return refused(ResponseCode::Refused);
     }
-    Verdict::Query(Query {
+    ParsedPacket::Query(Query {
         id: metadata.id,
         recursion_desired: metadata.recursion_desired,
         name: text(question.name()),
@@ -206,10 +206,10 @@ fn message(query: &Query, response: &Response) -> Result<Message, ProtoError> {
 fn wire(query: &Query, record: &Record) -> Result<WireRecord, ProtoError> {
     let owner = record.owner.as_ref().map_or_else(|| Ok(query.question.name().clone()), Name::from_ascii)?;
     let data = match &record.data {
-        Data::A(address) => RData::A(A(*address)),
-        Data::Cname(name) => RData::CNAME(CNAME(Name::from_ascii(name)?)),
-        Data::Ptr(name) => RData::PTR(PTR(Name::from_ascii(name)?)),
-        Data::Srv(port, name) => RData::SRV(SRV::new(0, 100, *port, Name::from_ascii(name)?)),
+        RecordData::A(address) => RData::A(A(*address)),
+        RecordData::Cname(name) => RData::CNAME(CNAME(Name::from_ascii(name)?)),
+        RecordData::Ptr(name) => RData::PTR(PTR(Name::from_ascii(name)?)),
+        RecordData::Srv(port, name) => RData::SRV(SRV::new(0, 100, *port, Name::from_ascii(name)?)),
     };
     Ok(WireRecord::from_rdata(owner, TTL_S, data))
 }

@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 mod message;
 #[cfg(test)]
 mod tests;
 mod zone;
 
-use message::{Query, Response, Verdict};
+use message::{ParsedPacket, Query, Response};
 
 /// How many TCP connections are served at a time; further ones wait.
 const CONNECTIONS_MAX: usize = 64;
@@ -34,7 +34,7 @@ const UDP_MAX_BYTES: usize = 4096;
 ///
 /// # Errors
 /// If an address can't be bound.
-pub async fn run(client: Client, faults: Planted, addresses: &[Ipv4Addr]) -> io::Result<()> {
+pub async fn run(client: Client, faults: PlantedFaults, addresses: &[Ipv4Addr]) -> io::Result<()> {
     let server = Arc::new(Server { client, faults, connections: Semaphore::new(CONNECTIONS_MAX) });
     let mut tasks = JoinSet::new();
     for address in addresses {
@@ -48,7 +48,7 @@ pub async fn run(client: Client, faults: Planted, addresses: &[Ipv4Addr]) -> io:
 
 struct Server {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
     connections: Semaphore,
 }
 
@@ -56,9 +56,9 @@ impl Server {
     /// Returns the response to a packet in at most `limit` bytes, or `None` if the packet is not a question.
     fn answer(&self, packet: &[u8], limit: Option<usize>) -> Option<Vec<u8>> {
         let query = match message::parse(packet) {
-            Verdict::Query(query) => query,
-            Verdict::Refused(answer) => return Some(answer),
-            Verdict::Nothing => return None,
+            ParsedPacket::Query(query) => query,
+            ParsedPacket::Refused(answer) => return Some(answer),
+            ParsedPacket::Nothing => return None,
         };
         let planted = self.faults.breaks_name(&query.name);
         let response = if planted { Response::failure() } else { self.look_up(&query) };

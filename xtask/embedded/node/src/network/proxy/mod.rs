@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::changes::Changes;
 use crate::client::Client;
-use crate::faults::{self, Planted};
+use crate::faults::{self, PlantedFaults};
 
 mod affinity;
 mod services;
@@ -27,7 +27,7 @@ mod tests;
 mod udp;
 
 use affinity::Affinity;
-use services::{Protocol, Target};
+use services::{Protocol, ProxiedPort};
 
 /// How many connections are forwarded at a time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
@@ -37,11 +37,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Forwards connections to service addresses until dropped. These addresses must already belong to the node's network.
-pub async fn run(client: Client, faults: Planted) {
+pub async fn run(client: Client, faults: PlantedFaults) {
     let mut changes = Changes::new(client.clone());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut listeners = Listeners::default();
-    let way = Way { client, faults };
+    let way = Route { client, faults };
     let mut missing = false;
     loop {
         let concerned = tokio::select! {
@@ -65,21 +65,21 @@ pub async fn run(client: Client, faults: Planted) {
 
 /// What decides where a connection goes.
 #[derive(Clone)]
-struct Way {
+struct Route {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
 }
 
 /// The open listeners, each a task that ends when this is dropped.
 #[derive(Default)]
-struct Listeners(HashMap<(SocketAddrV4, Protocol), (Target, JoinHandle<()>)>);
+struct Listeners(HashMap<(SocketAddrV4, Protocol), (ProxiedPort, JoinHandle<()>)>);
 
 impl Listeners {
     /// Opens and closes listeners; returns whether all of them could be opened.
     async fn follow(
         &mut self,
-        targets: HashMap<(SocketAddrV4, Protocol), Target>,
-        way: &Way,
+        targets: HashMap<(SocketAddrV4, Protocol), ProxiedPort>,
+        way: &Route,
         limit: &Arc<Semaphore>,
     ) -> bool {
         let gone: Vec<_> = self.0.extract_if(|key, (target, _)| targets.get(key) != Some(target)).collect();
@@ -114,7 +114,12 @@ impl Drop for Listeners {
     }
 }
 
-async fn open(address: SocketAddrV4, target: &Target, way: &Way, limit: &Arc<Semaphore>) -> io::Result<JoinHandle<()>> {
+async fn open(
+    address: SocketAddrV4,
+    target: &ProxiedPort,
+    way: &Route,
+    limit: &Arc<Semaphore>,
+) -> io::Result<JoinHandle<()>> {
     let (target, way) = (target.clone(), way.clone());
     let task = match target.protocol {
         Protocol::Tcp => {
@@ -126,7 +131,7 @@ async fn open(address: SocketAddrV4, target: &Target, way: &Way, limit: &Arc<Sem
     Ok(task)
 }
 
-async fn serve(listener: TcpListener, target: Target, way: Way, limit: Arc<Semaphore>) {
+async fn serve(listener: TcpListener, target: ProxiedPort, way: Route, limit: Arc<Semaphore>) {
     let affinity = Affinity::new(target.affinity);
     loop {
         let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };

@@ -35,7 +35,7 @@ impl Protocol {
 
 /// One port of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct ProxiedPort {
     /// Its service, preceded by the namespace.
     pub name: String,
     namespace: String,
@@ -48,7 +48,7 @@ pub struct Target {
 }
 
 /// Returns the addresses of all services that have an endpoint, or whose connections a fault diverts if they have none.
-pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), Target> {
+pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), ProxiedPort> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
     for service in client.list::<Service>(None) {
@@ -61,18 +61,18 @@ pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(
     targets
 }
 
-fn of_service(service: &Service) -> Vec<(SocketAddrV4, Target)> {
+fn of_service(service: &Service) -> Vec<(SocketAddrV4, ProxiedPort)> {
     let spec = service.spec.clone().unwrap_or_default();
     let Some(ip) = spec.cluster_ip.as_ref().and_then(|ip| ip.parse::<Ipv4Addr>().ok()) else { return Vec::new() };
     let ports = spec.ports.iter().flatten();
     ports.filter_map(|port| Some((address(ip, port.port)?, target(service, port)?))).collect()
 }
 
-fn target(service: &Service, port: &ServicePort) -> Option<Target> {
+fn target(service: &Service, port: &ServicePort) -> Option<ProxiedPort> {
     let protocol = Protocol::of(port.protocol.as_deref())?;
     let namespace = service.metadata.namespace.clone().unwrap_or_default();
     let name = service.metadata.name.clone().unwrap_or_default();
-    Some(Target {
+    Some(ProxiedPort {
         name: format!("{namespace}/{name}"),
         namespace,
         service: name,
@@ -82,7 +82,7 @@ fn target(service: &Service, port: &ServicePort) -> Option<Target> {
     })
 }
 
-impl Target {
+impl ProxiedPort {
     /// Returns the service's own name.
     pub fn service(&self) -> &str {
         &self.service
@@ -97,12 +97,12 @@ fn affinity(service: &Service) -> Option<Duration> {
 }
 
 /// Returns where a connection can go now.
-pub fn endpoints(client: &Client, target: &Target) -> Vec<SocketAddr> {
+pub fn endpoints(client: &Client, target: &ProxiedPort) -> Vec<SocketAddr> {
     ready(&client.list::<EndpointSlice>(Some(&target.namespace)), target)
 }
 
 /// Returns the ready endpoints, or, if there are none, those that still serve while they terminate.
-fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
+fn ready(slices: &[EndpointSlice], target: &ProxiedPort) -> Vec<SocketAddr> {
     let is = |flag: fn(&k8s_openapi::api::discovery::v1::EndpointConditions) -> Option<bool>, unset| {
         move |e: &Endpoint| e.conditions.as_ref().and_then(flag).unwrap_or(unset)
     };
@@ -114,7 +114,7 @@ fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
     addresses(slices, target, |e| serving(e) && terminating(e))
 }
 
-fn addresses(slices: &[EndpointSlice], target: &Target, wanted: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
+fn addresses(slices: &[EndpointSlice], target: &ProxiedPort, wanted: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for slice in slices.iter().filter(|slice| belongs(slice, target)) {
         let carried = |p: &&EndpointPort| Protocol::of(p.protocol.as_deref()) == Some(target.protocol);
@@ -128,7 +128,7 @@ fn addresses(slices: &[EndpointSlice], target: &Target, wanted: impl Fn(&Endpoin
     found
 }
 
-fn belongs(slice: &EndpointSlice, target: &Target) -> bool {
+fn belongs(slice: &EndpointSlice, target: &ProxiedPort) -> bool {
     let labels = slice.metadata.labels.as_ref();
     let service = labels.and_then(|labels| labels.get("kubernetes.io/service-name"));
     slice.metadata.namespace.as_ref() == Some(&target.namespace) && service == Some(&target.service)

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::affinity::Affinity;
-use super::services::{self, Target};
+use super::services::{self, ProxiedPort};
 use crate::client::Client;
 
 /// A client without packets in either direction is forgotten after this time.
@@ -24,7 +24,7 @@ const PACKET_BYTES_MAX: usize = 65_536;
 type Clients = Arc<Mutex<HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>>>;
 
 /// Forwards packets until dropped.
-pub async fn serve(socket: UdpSocket, target: Target, client: Client) {
+pub async fn serve(socket: UdpSocket, target: ProxiedPort, client: Client) {
     let socket = Arc::new(socket);
     let affinity = Affinity::new(target.affinity);
     let clients = Clients::default();

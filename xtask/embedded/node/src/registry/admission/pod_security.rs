@@ -78,7 +78,7 @@ pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result
         let level = text(labels, &format!("pod-security.kubernetes.io/{mode}"));
         let version = text(labels, &format!("pod-security.kubernetes.io/{mode}-version"));
         let version = if version.is_empty() { "latest" } else { version };
-        violations(level, spec).map(|told| format!("violate PodSecurity \"{level}:{version}\": {told}"))
+        violations(level, spec).map(|details| format!("violate PodSecurity \"{level}:{version}\": {details}"))
     };
     if kind.kind == "Pod"
         && let Some(broken) = broken("enforce")
@@ -103,9 +103,9 @@ fn violations(level: &str, spec: &Value) -> Option<String> {
         _ => return None,
     };
     let pod = Pod { spec };
-    let told: Vec<String> =
+    let details: Vec<String> =
         checks.iter().filter_map(|(_, check)| check(&pod)).map(|(what, at)| format!("{what} ({at})")).collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    (!details.is_empty()).then(|| details.join(", "))
 }
 
 struct Pod<'a> {
@@ -201,15 +201,15 @@ fn dropped_capabilities(pod: &Pod) -> Option<Violation> {
 
 fn host_namespaces(pod: &Pod) -> Option<Violation> {
     let fields = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| pod.spec[*field] == true);
-    let told: Vec<String> = fields.map(|field| format!("{field}=true")).collect();
-    (!told.is_empty()).then(|| ("host namespaces".to_owned(), told.join(", ")))
+    let details: Vec<String> = fields.map(|field| format!("{field}=true")).collect();
+    (!details.is_empty()).then(|| ("host namespaces".to_owned(), details.join(", ")))
 }
 
 fn host_paths(pod: &Pod) -> Option<Violation> {
     let volumes = items(pod.spec, "volumes").filter(|volume| volume["hostPath"].is_object());
     let names: Vec<&str> = volumes.map(|volume| text(volume, "name")).collect();
-    let told = format!("{} {}", plural("volume", "volumes", names.len()), quoted(&names));
-    (!names.is_empty()).then(|| ("hostPath volumes".to_owned(), told))
+    let details = format!("{} {}", plural("volume", "volumes", names.len()), quoted(&names));
+    (!names.is_empty()).then(|| ("hostPath volumes".to_owned(), details))
 }
 
 fn host_ports(pod: &Pod) -> Option<Violation> {
@@ -244,7 +244,7 @@ fn restricted_volumes(pod: &Pod) -> Option<Violation> {
     let mut sorts: Vec<&String> = bad.iter().map(|(_, sort)| sort).collect();
     sorts.sort();
     sorts.dedup();
-    let told = format!(
+    let details = format!(
         "{} {} {} {} {}",
         plural("volume", "volumes", names.len()),
         quoted(&names),
@@ -252,7 +252,7 @@ fn restricted_volumes(pod: &Pod) -> Option<Violation> {
         plural("restricted volume type", "restricted volume types", sorts.len()),
         quoted(&sorts)
     );
-    (!names.is_empty()).then(|| ("restricted volume types".to_owned(), told))
+    (!names.is_empty()).then(|| ("restricted volume types".to_owned(), details))
 }
 
 fn run_as_non_root(pod: &Pod) -> Option<Violation> {
@@ -295,8 +295,8 @@ fn seccomp_baseline(pod: &Pod) -> Option<Violation> {
     }
     let names = pod.named(|container| seccomp(&container["securityContext"]) == "Unconfined");
     if !names.is_empty() {
-        let told = "must not set securityContext.seccompProfile.type to \"Unconfined\"";
-        at.push(format!("{} {told}", containers(&names)));
+        let details = "must not set securityContext.seccompProfile.type to \"Unconfined\"";
+        at.push(format!("{} {details}", containers(&names)));
     }
     (!at.is_empty()).then(|| ("seccompProfile".to_owned(), at.join(", ")))
 }
@@ -309,8 +309,8 @@ fn seccomp_restricted(pod: &Pod) -> Option<Violation> {
     if !seccomp(pod.context()).is_empty() || names.is_empty() {
         return None;
     }
-    let told = "must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"";
-    Some(("seccompProfile".to_owned(), format!("pod or {} {told}", containers(&names))))
+    let details = "must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"";
+    Some(("seccompProfile".to_owned(), format!("pod or {} {details}", containers(&names))))
 }
 
 fn sysctls(pod: &Pod) -> Option<Violation> {

@@ -211,18 +211,19 @@ fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
     let mut causes = Vec::new();
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for (manager, owned, set) in conflicts {
-        let whom = whom(manager, owned);
+        let owner = owner(manager, owned);
         for path in set.paths() {
-            let message = format!("conflict with {whom}");
+            let message = format!("conflict with {owner}");
             causes.push(json!({"reason": "FieldManagerConflict", "message": message, "field": path}));
         }
-        groups.push((whom, set.paths()));
+        groups.push((owner, set.paths()));
     }
     let count = causes.len();
     let shown = match groups.as_slice() {
-        [(whom, paths)] if paths.len() == 1 => format!("conflict with {whom}: {}", paths[0]),
+        [(owner, paths)] if paths.len() == 1 => format!("conflict with {owner}: {}", paths[0]),
         groups => {
-            let lines = groups.iter().map(|(whom, paths)| format!("conflicts with {whom}:\n- {}", paths.join("\n- ")));
+            let lines =
+                groups.iter().map(|(owner, paths)| format!("conflicts with {owner}:\n- {}", paths.join("\n- ")));
             lines.collect::<Vec<_>>().join("\n")
         }
     };
@@ -232,16 +233,16 @@ fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
 }
 
 /// Returns `"helm"`, or `"kubectl" with subresource "scale" using apps/v1 at 2026-…`.
-fn whom(manager: &Manager, owned: &Owned) -> String {
-    let mut whom = vec![format!("\"{}\"", manager.name)];
+fn owner(manager: &Manager, owned: &Owned) -> String {
+    let mut owner = vec![format!("\"{}\"", manager.name)];
     if !manager.subresource.is_empty() {
-        whom.push(format!("with subresource \"{}\"", manager.subresource));
+        owner.push(format!("with subresource \"{}\"", manager.subresource));
     }
     if manager.operation == "Update" {
-        whom.push(format!("using {}", owned.api_version.as_str().unwrap_or_default()));
-        whom.extend(owned.time.as_str().map(|time| format!("at {time}")));
+        owner.push(format!("using {}", owned.api_version.as_str().unwrap_or_default()));
+        owner.extend(owned.time.as_str().map(|time| format!("at {time}")));
     }
-    whom.join(" ")
+    owner.join(" ")
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::set::Set;
 use crate::kinds::KINDS;
-use crate::registry::schema::{self, Field, Merge, Message, Schema};
+use crate::registry::schema::{self, Field, MergeStrategy, Message, Schema};
 
 /// How apply treats a value.
 #[derive(Clone, Copy)]
-enum Shape {
+enum ApplyShape {
     /// As a unit, regardless of its content.
     Leaf,
     /// As a type with fields.
@@ -18,33 +18,33 @@ enum Shape {
     /// As a map with values of one type.
     Map(Schema),
     /// As a list whose elements are identified by keys or values.
-    List(Schema, Merge),
+    List(Schema, MergeStrategy),
 }
 
-fn shape(schema: Schema) -> Shape {
+fn shape(schema: Schema) -> ApplyShape {
     match schema {
-        Schema::Scalar(_) | Schema::Map(_, true) | Schema::List(_, Merge::Atomic) => Shape::Leaf,
-        Schema::Map(element, false) => Shape::Map(*element),
-        Schema::List(element, merge) => Shape::List(*element, merge),
+        Schema::Scalar(_) | Schema::Map(_, true) | Schema::List(_, MergeStrategy::Atomic) => ApplyShape::Leaf,
+        Schema::Map(element, false) => ApplyShape::Map(*element),
+        Schema::List(element, merge) => ApplyShape::List(*element, merge),
         Schema::Message(name) => match schema::message(name) {
-            Some(message) if !message.atomic => Shape::Message(message),
-            _ => Shape::Leaf,
+            Some(message) if !message.atomic => ApplyShape::Message(message),
+            _ => ApplyShape::Leaf,
         },
     }
 }
 
 /// Returns the type of a field of a value, if it is known.
-fn child(shape: Shape, name: &str) -> Option<Schema> {
+fn child(shape: ApplyShape, name: &str) -> Option<Schema> {
     match shape {
-        Shape::Message(message) => message.field(name).map(|field: &Field| field.schema),
-        Shape::Map(element) => Some(element),
+        ApplyShape::Message(message) => message.field(name).map(|field: &Field| field.schema),
+        ApplyShape::Map(element) => Some(element),
         _ => None,
     }
 }
 
 /// Returns the edge to an element of a list, or `None` if the element lacks its keys.
-fn edge(merge: Merge, item: &Value) -> Option<String> {
-    let Merge::Map(keys) = merge else { return Some(format!("v:{item}")) };
+fn edge(merge: MergeStrategy, item: &Value) -> Option<String> {
+    let MergeStrategy::Map(keys) = merge else { return Some(format!("v:{item}")) };
     let mut found = Map::new();
     for key in keys {
         let value = item.get(*key).cloned().or_else(|| (*key == "protocol").then(|| "TCP".into()));
@@ -53,7 +53,7 @@ fn edge(merge: Merge, item: &Value) -> Option<String> {
     found.values().any(|value| !value.is_null()).then(|| format!("k:{}", Value::Object(found)))
 }
 
-fn indexed(merge: Merge, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
+fn indexed(merge: MergeStrategy, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
     let mut found: Vec<(String, &Value)> = Vec::new();
     for item in items.into_iter().flatten() {
         let Some(edge) = edge(merge, item) else { continue };
@@ -97,14 +97,14 @@ fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> 
     }
 }
 
-fn check_list(element: Schema, merge: Merge, items: &[Value], path: &str) -> Result<(), String> {
+fn check_list(element: Schema, merge: MergeStrategy, items: &[Value], path: &str) -> Result<(), String> {
     let mut seen: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        if merge == Merge::Atomic {
+        if merge == MergeStrategy::Atomic {
             check_value(element, item, &format!("{path}[{index}]"))?;
             continue;
         }
-        let keys = if let Merge::Map(keys) = merge { keys } else { &[] };
+        let keys = if let MergeStrategy::Map(keys) = merge { keys } else { &[] };
         let edge = edge(merge, item).ok_or_else(|| {
             let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\"")).collect();
             format!(
@@ -134,14 +134,14 @@ fn is_type_meta(name: &str) -> bool {
 /// Returns the fields of a document.
 pub fn fields(message: &'static Message, document: &Value) -> Set {
     let mut set = Set::default();
-    collect(Shape::Message(message), document, &mut Vec::new(), &mut set);
+    collect(ApplyShape::Message(message), document, &mut Vec::new(), &mut set);
     set
 }
 
-fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+fn collect(shape: ApplyShape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
     match (shape, value) {
-        (Shape::Leaf, _) => set.insert(path),
-        (Shape::List(element, merge), Value::Array(items)) => {
+        (ApplyShape::Leaf, _) => set.insert(path),
+        (ApplyShape::List(element, merge), Value::Array(items)) => {
             for (edge, item) in indexed(merge, Some(items)) {
                 path.push(edge);
                 collect(self::shape(element), item, path, set);
@@ -158,7 +158,7 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
                 path.push(format!("f:{name}"));
                 collect(self::shape(schema), value, path, set);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                if empty || matches!(shape, Shape::Map(_)) {
+                if empty || matches!(shape, ApplyShape::Map(_)) {
                     set.insert(path);
                 }
                 path.pop();
@@ -170,20 +170,20 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
 
 /// Merges `config` into `live`: its values win, lists with keys are merged by key.
 pub fn merge(message: &'static Message, live: &Value, config: &Value) -> Value {
-    merged(Shape::Message(message), Some(live), Some(config)).unwrap_or_default()
+    merged(ApplyShape::Message(message), Some(live), Some(config)).unwrap_or_default()
 }
 
-fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
+fn merged(shape: ApplyShape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
     match (shape, live, config) {
         (_, live, None) => live.cloned(),
-        (_, None | Some(Value::Null), config) | (Shape::Leaf, _, config) => config.cloned(),
-        (Shape::List(element, merge), Some(Value::Array(live)), Some(Value::Array(config))) => {
+        (_, None | Some(Value::Null), config) | (ApplyShape::Leaf, _, config) => config.cloned(),
+        (ApplyShape::List(element, merge), Some(Value::Array(live)), Some(Value::Array(config))) => {
             Some(merged_list(element, merge, live, config))
         }
         (shape, Some(Value::Object(live)), Some(Value::Object(config))) => {
             let mut out = live.clone();
             for (name, value) in config {
-                let below = child(shape, name).map_or(Shape::Leaf, self::shape);
+                let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
                 if let Some(value) = merged(below, live.get(name), Some(value)) {
                     out.insert(name.clone(), value);
                 }
@@ -195,7 +195,7 @@ fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<
 }
 
 /// Merges lists: shared elements take the applied order; elements only in the live list keep their place before them.
-fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Value>) -> Value {
+fn merged_list(element: Schema, merge: MergeStrategy, live: &Vec<Value>, config: &Vec<Value>) -> Value {
     let (ours, theirs) = (indexed(merge, Some(live)), indexed(merge, Some(config)));
     let live_of = |edge: &str| ours.iter().find(|(other, _)| other == edge).map(|(_, item)| *item);
     let is_shared = |edge: &str| theirs.iter().any(|(other, _)| other == edge);
@@ -231,7 +231,7 @@ pub struct Comparison {
 /// Compares two documents field by field.
 pub fn compare(message: &'static Message, before: &Value, after: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    comparison.walk(Shape::Message(message), Some(before), Some(after), &mut Vec::new());
+    comparison.walk(ApplyShape::Message(message), Some(before), Some(after), &mut Vec::new());
     comparison
 }
 
@@ -241,9 +241,9 @@ impl Comparison {
         self.added.union(&self.modified)
     }
 
-    fn walk(&mut self, shape: Shape, before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>) {
+    fn walk(&mut self, shape: ApplyShape, before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>) {
         match (shape, before, after) {
-            (Shape::List(element, merge), _, _) if holds_some(before) || holds_some(after) => {
+            (ApplyShape::List(element, merge), _, _) if holds_some(before) || holds_some(after) => {
                 let (before, after) = (before.and_then(Value::as_array), after.and_then(Value::as_array));
                 let (ours, theirs) = (indexed(merge, before), indexed(merge, after));
                 let mut edges: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
@@ -253,14 +253,14 @@ impl Comparison {
                 }
                 self.children(path, edges.into_iter().map(|(e, pair)| (e.to_owned(), self::shape(element), pair)));
             }
-            (Shape::Message(_) | Shape::Map(_), _, _) if holds_some(before) || holds_some(after) => {
+            (ApplyShape::Message(_) | ApplyShape::Map(_), _, _) if holds_some(before) || holds_some(after) => {
                 let (ours, theirs) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
                 let mut names: Vec<&String> = ours.into_iter().chain(theirs).flat_map(Map::keys).collect();
                 names.sort_unstable();
                 names.dedup();
                 let top = path.is_empty();
                 let children = names.into_iter().filter(|name| !(top && is_type_meta(name))).map(|name| {
-                    let below = child(shape, name).map_or(Shape::Leaf, self::shape);
+                    let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
                     let pair = (ours.and_then(|o| o.get(name)), theirs.and_then(|t| t.get(name)));
                     (format!("f:{name}"), below, pair)
                 });
@@ -278,7 +278,7 @@ impl Comparison {
     fn children<'a>(
         &mut self,
         path: &mut Vec<String>,
-        children: impl Iterator<Item = (String, Shape, (Option<&'a Value>, Option<&'a Value>))>,
+        children: impl Iterator<Item = (String, ApplyShape, (Option<&'a Value>, Option<&'a Value>))>,
     ) {
         for (edge, below, (before, after)) in children {
             path.push(edge);
@@ -307,16 +307,16 @@ fn holds_some(value: Option<&Value>) -> bool {
 
 /// Returns a document without the fields of a set.
 pub fn without(message: &'static Message, document: &Value, fields: &Set) -> Value {
-    removed(Shape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
+    removed(ApplyShape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
 }
 
-fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
+fn removed(shape: ApplyShape, value: &Value, fields: &Set) -> Option<Value> {
     match (shape, value) {
-        (Shape::List(element, merge), Value::Array(items)) if !items.is_empty() => {
+        (ApplyShape::List(element, merge), Value::Array(items)) if !items.is_empty() => {
             let kept: Vec<Value> = items.iter().filter_map(|item| kept(merge, element, item, fields)).collect();
             (!kept.is_empty()).then(|| kept.into())
         }
-        (shape @ (Shape::Message(_) | Shape::Map(_)), Value::Object(entries)) if !entries.is_empty() => {
+        (shape @ (ApplyShape::Message(_) | ApplyShape::Map(_)), Value::Object(entries)) if !entries.is_empty() => {
             let mut out = Map::new();
             for (name, value) in entries {
                 let edge = format!("f:{name}");
@@ -333,12 +333,12 @@ fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
             }
             (!out.is_empty()).then(|| out.into())
         }
-        (Shape::Leaf, value) if value.is_array() || value.is_object() => None,
+        (ApplyShape::Leaf, value) if value.is_array() || value.is_object() => None,
         (_, value) => Some(value.clone()),
     }
 }
 
-fn kept(merge: Merge, element: Schema, item: &Value, fields: &Set) -> Option<Value> {
+fn kept(merge: MergeStrategy, element: Schema, item: &Value, fields: &Set) -> Option<Value> {
     let Some(edge) = edge(merge, item) else { return Some(item.clone()) };
     if fields.has(&edge) {
         return None;

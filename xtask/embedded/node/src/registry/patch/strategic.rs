@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::registry::schema::{self, Message, Patch, Schema};
+use crate::registry::schema::{self, Message, PatchStrategy, Schema};
 use crate::status::Status;
 
 const ORDER: &str = "$setElementOrder/";
@@ -46,7 +46,7 @@ fn map(message: Option<&'static Message>, original: Option<&Value>, patch: &Valu
         if let (Some(name), Some(order)) = (directive.strip_prefix(ORDER), order.as_array())
             && let Some(Value::Array(items)) = out.get_mut(name)
         {
-            let key = message.and_then(|m| m.field(name)).map_or(Patch::Scalars, |field| field.patch);
+            let key = message.and_then(|m| m.field(name)).map_or(PatchStrategy::Scalars, |field| field.patch);
             reorder(items, order, key);
         }
     }
@@ -69,8 +69,8 @@ fn member(
         (Value::Array(items), original) => {
             let original = original.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             match field.map(|field| field.patch) {
-                Some(Patch::Key(key)) => list(below, key, original, items).map(|items| Some(items.into())),
-                Some(Patch::Scalars) if order.is_some() || !items.is_empty() => {
+                Some(PatchStrategy::Key(key)) => list(below, key, original, items).map(|items| Some(items.into())),
+                Some(PatchStrategy::Scalars) if order.is_some() || !items.is_empty() => {
                     let added = items.iter().filter(|item| !original.contains(item));
                     Ok(Some(original.iter().chain(added).cloned().collect()))
                 }
@@ -121,9 +121,9 @@ fn list(
 }
 
 /// Sorts listed elements into the given order; every other element stays behind its predecessor.
-fn reorder(items: &mut Vec<Value>, order: &[Value], patch: Patch) {
+fn reorder(items: &mut Vec<Value>, order: &[Value], patch: PatchStrategy) {
     let identity = |item: &Value| match patch {
-        Patch::Key(key) => item.get(key).cloned().unwrap_or(Value::Null),
+        PatchStrategy::Key(key) => item.get(key).cloned().unwrap_or(Value::Null),
         _ => item.clone(),
     };
     let wanted: Vec<Value> = order.iter().map(identity).collect();

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, GROUP, allows, groups, user};
+use super::{AccessRequest, GROUP, allows, groups, user};
 use crate::kinds::Kind;
 use crate::registry::tokens::Account;
 use crate::registry::value::{items, text};
@@ -24,7 +24,7 @@ impl Registry {
         let (namespace, name) = store::key(object);
         let given = match kind.kind {
             "Role" | "ClusterRole" => {
-                if self.may(account, &namespace, &asked("escalate", kind.plural, &name)) {
+                if self.may(account, &namespace, &access("escalate", kind.plural, &name)) {
                     return Ok(());
                 }
                 // The rules that it will gather from other roles are not known beforehand.
@@ -35,31 +35,31 @@ impl Registry {
             _ => {
                 let role = &object["roleRef"];
                 let plural = if role["kind"] == "Role" { "roles" } else { "clusterroles" };
-                if self.may(account, &namespace, &asked("bind", plural, text(role, "name"))) {
+                if self.may(account, &namespace, &access("bind", plural, text(role, "name"))) {
                     return Ok(());
                 }
                 self.rules_of_role(role, &namespace)
             }
         };
         let held = self.rules_of(account, &namespace);
-        let lacking: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
-        if lacking.is_empty() {
+        let missing: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        Err(Status::forbidden(kind, &name, &refusal(account, &lacking)))
+        Err(Status::forbidden(kind, &name, &refusal(account, &missing)))
     }
 }
 
-fn asked<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> Asked<'a> {
-    Asked::Resource { verb, group: GROUP, resource, name }
+fn access<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> AccessRequest<'a> {
+    AccessRequest::Resource { verb, group: GROUP, resource, name }
 }
 
-fn refusal(account: &Account, lacking: &[String]) -> String {
+fn refusal(account: &Account, missing: &[String]) -> String {
     let groups = groups(account).map(|group| format!("\"{group}\"")).join(" ");
-    let lacking = lacking.join("\n");
+    let missing = missing.join("\n");
     let user = user(account);
     format!(
-        "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{lacking}"
+        "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{missing}"
     )
 }
 
@@ -68,14 +68,14 @@ fn covers(held: &[Value], rule: &Value) -> bool {
     let texts = |field: &str| items(rule, field).filter_map(Value::as_str).collect::<Vec<_>>();
     let (verbs, names) = (texts("verbs"), texts("resourceNames"));
     let names = if names.is_empty() { vec![""] } else { names };
-    let is_held = |asked: &Asked| held.iter().any(|rule| allows(rule, asked));
+    let is_held = |access: &AccessRequest| held.iter().any(|rule| allows(rule, access));
     verbs.iter().all(|verb| {
         let resources = texts("apiGroups").iter().all(|group| {
-            texts("resources")
-                .iter()
-                .all(|resource| names.iter().all(|name| is_held(&Asked::Resource { verb, group, resource, name })))
+            texts("resources").iter().all(|resource| {
+                names.iter().all(|name| is_held(&AccessRequest::Resource { verb, group, resource, name }))
+            })
         });
-        resources && texts("nonResourceURLs").iter().all(|path| is_held(&Asked::Path { verb, path }))
+        resources && texts("nonResourceURLs").iter().all(|path| is_held(&AccessRequest::Path { verb, path }))
     })
 }
 

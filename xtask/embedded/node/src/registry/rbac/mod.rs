@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
-pub use self::rule::Asked;
+pub use self::rule::AccessRequest;
 pub(crate) use self::rule::allows;
 use super::Registry;
 use super::tokens::Account;
@@ -31,8 +31,8 @@ pub(crate) fn groups((namespace, _): &Account) -> [String; 3] {
 
 impl Registry {
     /// Returns whether a service account has a permission in a namespace, or at the cluster scope if that is empty.
-    pub fn may(&self, account: &Account, namespace: &str, asked: &Asked) -> bool {
-        self.rules_of(account, namespace).iter().any(|rule| allows(rule, asked))
+    pub fn may(&self, account: &Account, namespace: &str, access: &AccessRequest) -> bool {
+        self.rules_of(account, namespace).iter().any(|rule| allows(rule, access))
     }
 
     /// Returns the rules for a service account in a namespace, or at the cluster scope if that is empty.

@@ -32,9 +32,9 @@ pub fn service(service: &Value) -> Vec<Cause> {
 }
 
 /// Names, and ports by protocol, that were seen.
-type Seen = (BTreeSet<String>, BTreeSet<String>);
+type SeenPorts = (BTreeSet<String>, BTreeSet<String>);
 
-fn check_port(port: &Value, path: &str, needs_name: bool, seen: &mut Seen, causes: &mut Vec<Cause>) {
+fn check_port(port: &Value, path: &str, needs_name: bool, seen: &mut SeenPorts, causes: &mut Vec<Cause>) {
     let name = text(port, "name");
     if name.is_empty() && needs_name {
         causes.push(Cause::required(format!("{path}.name"), ""));

@@ -15,7 +15,7 @@ const VOLUMES: &[&str] = &["emptyDir", "configMap", "secret", "persistentVolumeC
 
 /// The values of a field that a row applies to.
 #[derive(Debug, Clone, Copy)]
-pub enum When {
+pub enum AffectedValues {
     /// Any value that is neither null, false, zero nor empty.
     Set,
     /// False.
@@ -26,7 +26,7 @@ pub enum When {
     OtherThan(&'static str),
 }
 
-impl When {
+impl AffectedValues {
     fn holds(self, value: &Value) -> bool {
         let word = value.as_str().filter(|word| !word.is_empty());
         match self {
@@ -48,105 +48,111 @@ impl When {
 /// A field's path, with `[]` for each element of a list and `*[]` for each container, including init containers;
 /// and the
 /// values that the row applies to.
-type Row = (&'static str, When);
+type Row = (&'static str, AffectedValues);
 
 /// Fields of a pod's spec that would change behaviour; besides them, every volume type that is not in [`VOLUMES`].
 const POD_REFUSED: &[Row] = &[
-    ("hostNetwork", When::Set),
-    ("hostPID", When::Set),
-    ("hostIPC", When::Set),
-    ("hostUsers", When::False),
-    ("hostnameOverride", When::Set),
-    ("shareProcessNamespace", When::Set),
-    ("ephemeralContainers", When::Set),
-    ("runtimeClassName", When::Set),
-    ("resourceClaims", When::Set),
-    ("resources", When::Set),
-    ("overhead", When::Set),
-    ("schedulingGroup", When::Set),
-    ("os.name", When::Is("windows")),
-    ("topologySpreadConstraints[].minDomains", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels", When::Set),
+    ("hostNetwork", AffectedValues::Set),
+    ("hostPID", AffectedValues::Set),
+    ("hostIPC", AffectedValues::Set),
+    ("hostUsers", AffectedValues::False),
+    ("hostnameOverride", AffectedValues::Set),
+    ("shareProcessNamespace", AffectedValues::Set),
+    ("ephemeralContainers", AffectedValues::Set),
+    ("runtimeClassName", AffectedValues::Set),
+    ("resourceClaims", AffectedValues::Set),
+    ("resources", AffectedValues::Set),
+    ("overhead", AffectedValues::Set),
+    ("schedulingGroup", AffectedValues::Set),
+    ("os.name", AffectedValues::Is("windows")),
+    ("topologySpreadConstraints[].minDomains", AffectedValues::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", AffectedValues::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", AffectedValues::Set),
+    (
+        "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels",
+        AffectedValues::Set,
+    ),
     (
         "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
-        When::Set,
+        AffectedValues::Set,
     ),
-    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
-    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
+    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", AffectedValues::Set),
+    (
+        "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys",
+        AffectedValues::Set,
+    ),
     (
         "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels",
-        When::Set,
+        AffectedValues::Set,
     ),
     (
         "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
-        When::Set,
+        AffectedValues::Set,
     ),
-    ("securityContext.sysctls", When::Set),
-    ("securityContext.supplementalGroupsPolicy", When::OtherThan("Merge")),
-    ("securityContext.windowsOptions", When::Set),
-    ("securityContext.seccompProfile.localhostProfile", When::Set),
-    ("securityContext.appArmorProfile.localhostProfile", When::Set),
-    ("volumes[].emptyDir.medium", When::OtherThan("Memory")),
-    ("volumes[].projected.sources[].clusterTrustBundle", When::Set),
-    ("volumes[].projected.sources[].podCertificate", When::Set),
+    ("securityContext.sysctls", AffectedValues::Set),
+    ("securityContext.supplementalGroupsPolicy", AffectedValues::OtherThan("Merge")),
+    ("securityContext.windowsOptions", AffectedValues::Set),
+    ("securityContext.seccompProfile.localhostProfile", AffectedValues::Set),
+    ("securityContext.appArmorProfile.localhostProfile", AffectedValues::Set),
+    ("volumes[].emptyDir.medium", AffectedValues::OtherThan("Memory")),
+    ("volumes[].projected.sources[].clusterTrustBundle", AffectedValues::Set),
+    ("volumes[].projected.sources[].podCertificate", AffectedValues::Set),
     // An init container that is always restarted is a sidecar, which the node supports.
-    ("containers[].restartPolicy", When::Set),
-    ("initContainers[].restartPolicy", When::OtherThan("Always")),
-    ("*[].tty", When::Set),
-    ("*[].stdin", When::Set),
-    ("*[].stdinOnce", When::Set),
-    ("*[].volumeDevices", When::Set),
-    ("*[].restartPolicyRules", When::Set),
-    ("*[].resources.claims", When::Set),
-    ("*[].livenessProbe.grpc", When::Set),
-    ("*[].readinessProbe.grpc", When::Set),
-    ("*[].startupProbe.grpc", When::Set),
-    ("*[].lifecycle.stopSignal", When::Set),
-    ("*[].ports[].hostPort", When::Set),
-    ("*[].volumeMounts[].mountPropagation", When::OtherThan("None")),
-    ("*[].env[].valueFrom.fileKeyRef", When::Set),
-    ("*[].securityContext.privileged", When::Set),
-    ("*[].securityContext.procMount", When::OtherThan("Default")),
-    ("*[].securityContext.windowsOptions", When::Set),
-    ("*[].securityContext.seccompProfile.localhostProfile", When::Set),
-    ("*[].securityContext.appArmorProfile.localhostProfile", When::Set),
+    ("containers[].restartPolicy", AffectedValues::Set),
+    ("initContainers[].restartPolicy", AffectedValues::OtherThan("Always")),
+    ("*[].tty", AffectedValues::Set),
+    ("*[].stdin", AffectedValues::Set),
+    ("*[].stdinOnce", AffectedValues::Set),
+    ("*[].volumeDevices", AffectedValues::Set),
+    ("*[].restartPolicyRules", AffectedValues::Set),
+    ("*[].resources.claims", AffectedValues::Set),
+    ("*[].livenessProbe.grpc", AffectedValues::Set),
+    ("*[].readinessProbe.grpc", AffectedValues::Set),
+    ("*[].startupProbe.grpc", AffectedValues::Set),
+    ("*[].lifecycle.stopSignal", AffectedValues::Set),
+    ("*[].ports[].hostPort", AffectedValues::Set),
+    ("*[].volumeMounts[].mountPropagation", AffectedValues::OtherThan("None")),
+    ("*[].env[].valueFrom.fileKeyRef", AffectedValues::Set),
+    ("*[].securityContext.privileged", AffectedValues::Set),
+    ("*[].securityContext.procMount", AffectedValues::OtherThan("Default")),
+    ("*[].securityContext.windowsOptions", AffectedValues::Set),
+    ("*[].securityContext.seccompProfile.localhostProfile", AffectedValues::Set),
+    ("*[].securityContext.appArmorProfile.localhostProfile", AffectedValues::Set),
 ];
 
 /// Fields of other kinds that would change behaviour.
 const REFUSED: &[(&str, Row)] = &[
-    ("Job", ("spec.podFailurePolicy", When::Set)),
-    ("Job", ("spec.successPolicy", When::Set)),
-    ("Job", ("spec.backoffLimitPerIndex", When::Set)),
-    ("Job", ("spec.maxFailedIndexes", When::Set)),
-    ("Job", ("spec.manualSelector", When::Set)),
-    ("Job", ("spec.completionMode", When::OtherThan("NonIndexed"))),
-    ("Job", ("spec.managedBy", When::OtherThan("kubernetes.io/job-controller"))),
-    ("Job", ("spec.podReplacementPolicy", When::OtherThan("TerminatingOrFailed"))),
-    ("Service", ("spec.externalIPs", When::Set)),
-    ("Service", ("spec.ipFamilies[]", When::Is("IPv6"))),
-    ("Service", ("spec.ports[].protocol", When::Is("SCTP"))),
-    ("PersistentVolumeClaim", ("spec.dataSource", When::Set)),
-    ("PersistentVolumeClaim", ("spec.dataSourceRef", When::Set)),
-    ("PersistentVolumeClaim", ("spec.volumeAttributesClassName", When::Set)),
-    ("ResourceQuota", ("spec.scopes", When::Set)),
-    ("ResourceQuota", ("spec.scopeSelector", When::Set)),
+    ("Job", ("spec.podFailurePolicy", AffectedValues::Set)),
+    ("Job", ("spec.successPolicy", AffectedValues::Set)),
+    ("Job", ("spec.backoffLimitPerIndex", AffectedValues::Set)),
+    ("Job", ("spec.maxFailedIndexes", AffectedValues::Set)),
+    ("Job", ("spec.manualSelector", AffectedValues::Set)),
+    ("Job", ("spec.completionMode", AffectedValues::OtherThan("NonIndexed"))),
+    ("Job", ("spec.managedBy", AffectedValues::OtherThan("kubernetes.io/job-controller"))),
+    ("Job", ("spec.podReplacementPolicy", AffectedValues::OtherThan("TerminatingOrFailed"))),
+    ("Service", ("spec.externalIPs", AffectedValues::Set)),
+    ("Service", ("spec.ipFamilies[]", AffectedValues::Is("IPv6"))),
+    ("Service", ("spec.ports[].protocol", AffectedValues::Is("SCTP"))),
+    ("PersistentVolumeClaim", ("spec.dataSource", AffectedValues::Set)),
+    ("PersistentVolumeClaim", ("spec.dataSourceRef", AffectedValues::Set)),
+    ("PersistentVolumeClaim", ("spec.volumeAttributesClassName", AffectedValues::Set)),
+    ("ResourceQuota", ("spec.scopes", AffectedValues::Set)),
+    ("ResourceQuota", ("spec.scopeSelector", AffectedValues::Set)),
 ];
 
 /// Fields of a pod's spec that have no effect on a single node.
 const POD_IGNORED: &[Row] = &[
-    ("topologySpreadConstraints", When::Set),
-    ("priorityClassName", When::Set),
-    ("securityContext.appArmorProfile", When::Set),
-    ("securityContext.seLinuxOptions", When::Set),
-    ("securityContext.seLinuxChangePolicy", When::Set),
-    ("securityContext.fsGroupChangePolicy", When::Set),
-    ("*[].securityContext.appArmorProfile", When::Set),
-    ("*[].securityContext.seLinuxOptions", When::Set),
-    ("*[].resources.limits.cpu", When::Set),
-    ("*[].resources.limits.ephemeral-storage", When::Set),
-    ("*[].resizePolicy", When::Set),
+    ("topologySpreadConstraints", AffectedValues::Set),
+    ("priorityClassName", AffectedValues::Set),
+    ("securityContext.appArmorProfile", AffectedValues::Set),
+    ("securityContext.seLinuxOptions", AffectedValues::Set),
+    ("securityContext.seLinuxChangePolicy", AffectedValues::Set),
+    ("securityContext.fsGroupChangePolicy", AffectedValues::Set),
+    ("*[].securityContext.appArmorProfile", AffectedValues::Set),
+    ("*[].securityContext.seLinuxOptions", AffectedValues::Set),
+    ("*[].resources.limits.cpu", AffectedValues::Set),
+    ("*[].resources.limits.ephemeral-storage", AffectedValues::Set),
+    ("*[].resizePolicy", AffectedValues::Set),
 ];
 
 /// Returns where an object has the spec of its pods, if it has pods.
@@ -173,7 +179,7 @@ pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
 /// Returns the fields of an object that are accepted but have no effect here.
 pub fn ignored(kind: &Kind, object: &Value) -> Vec<String> {
     if kind.kind == "Service" {
-        let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", When::Is(sort)));
+        let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", AffectedValues::Is(sort)));
         return outward.iter().flat_map(|row| found(object, row)).collect();
     }
     of_pod(kind, object, |spec| {

@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
         case("exec_joins_the_container", exec_joins_the_container),
         case("exec_has_pipes", exec_has_pipes),
         case("exec_may_have_a_terminal", exec_may_have_a_terminal),
-        case("exec_of_a_missing_program", exec_of_a_missing_program),
+        case("exec_of_a_missing_program_is_an_error", exec_of_a_missing_program_is_an_error),
         case("exec_ends_with_the_container", exec_ends_with_the_container),
     ]
 }
@@ -103,7 +103,7 @@ async fn exec_may_have_a_terminal(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn exec_of_a_missing_program(node: Node) -> Result<()> {
+async fn exec_of_a_missing_program_is_an_error(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let container = running(&pod).await?;
     let spec = ExecSpec { argv: vec!["nosuch".into()], ..ExecSpec::default() };

@@ -15,20 +15,20 @@ const DEVICES: &str = "/dev/fd /dev/full /dev/mqueue /dev/null /dev/ptmx /dev/pt
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case("a_read_only_root_refuses_writes", a_read_only_root_refuses_writes),
+        case("a_read_only_root_rejects_writes", a_read_only_root_rejects_writes),
         case("volumes_are_mounted", volumes_are_mounted),
         case("a_missing_volume_is_an_error", a_missing_volume_is_an_error),
         case("volumes_stay_inside_the_root", volumes_stay_inside_the_root),
-        case("the_host_is_out_of_sight", the_host_is_out_of_sight),
-        case("the_working_directory_is_made", the_working_directory_is_made),
-        case("the_pods_files_are_there", the_pods_files_are_there),
+        case("the_host_is_hidden", the_host_is_hidden),
+        case("the_working_directory_is_created", the_working_directory_is_created),
+        case("the_pods_files_exist", the_pods_files_exist),
         case("a_root_over_an_overlay_is_in_memory", a_root_over_an_overlay_is_in_memory),
         case("a_root_over_two_overlays_is_a_copy", a_root_over_two_overlays_is_a_copy),
-        case("what_is_no_program_says_so_in_its_log", what_is_no_program_says_so_in_its_log),
+        case("an_invalid_program_is_reported_in_the_log", an_invalid_program_is_reported_in_the_log),
     ]
 }
 
-async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
+async fn a_read_only_root_rejects_writes(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let volume = node.volume("tmp")?;
     let mut spec = pod.spec("echo x > /x; echo $?; echo y > /tmp/y && echo kept; echo z > /etc/hosts; echo $?");
@@ -98,7 +98,7 @@ async fn volumes_stay_inside_the_root(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_host_is_out_of_sight(node: Node) -> Result<()> {
+async fn the_host_is_hidden(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let dir = node.dir.display();
     let expected = [
@@ -119,7 +119,7 @@ async fn the_host_is_out_of_sight(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_working_directory_is_made(node: Node) -> Result<()> {
+async fn the_working_directory_is_created(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("pwd");
     spec.working_dir = Some("/not/yet/there".into());
@@ -129,7 +129,7 @@ async fn the_working_directory_is_made(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_pods_files_are_there(node: Node) -> Result<()> {
+async fn the_pods_files_exist(node: Node) -> Result<()> {
     let pod = node.pod("named").await?;
     let output = pod.script("cat /etc/resolv.conf /etc/hosts /etc/hostname").await?;
     let expected = format!("nameserver 10.96.0.10\n127.0.0.1 localhost\n{} pod\nnamed\n", pod.sandbox.ip());
@@ -187,7 +187,7 @@ fn on_second_node(dir: PathBuf, script: &str) -> Result<String> {
     thread.join().map_err(|_| anyhow::anyhow!("the second node panicked"))?
 }
 
-async fn what_is_no_program_says_so_in_its_log(node: Node) -> Result<()> {
+async fn an_invalid_program_is_reported_in_the_log(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let volume = node.volume("volume")?;
     fs::write(volume.join("text"), "no program at all")?;

@@ -15,9 +15,12 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("pods_reach_each_other", pods_reach_each_other),
         case("the_node_reaches_a_pods_localhost", the_node_reaches_a_pods_localhost),
-        case("the_gateway_is_the_same_while_pods_come_and_go", the_gateway_is_the_same_while_pods_come_and_go),
+        case(
+            "the_gateway_keeps_its_address_while_pods_come_and_go",
+            the_gateway_keeps_its_address_while_pods_come_and_go,
+        ),
         case("a_pod_reaches_service_addresses", a_pod_reaches_service_addresses),
-        case("no_address_is_given_twice", no_address_is_given_twice),
+        case("no_address_is_used_twice", no_address_is_used_twice),
         case("a_stopped_pod_leaves_nothing", a_stopped_pod_leaves_nothing),
     ]
 }
@@ -79,7 +82,7 @@ async fn the_node_reaches_a_pods_localhost(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_gateway_is_the_same_while_pods_come_and_go(node: Node) -> Result<()> {
+async fn the_gateway_keeps_its_address_while_pods_come_and_go(node: Node) -> Result<()> {
     let pod = node.pod("stays").await?;
     let mut others = Vec::new();
     for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
@@ -124,7 +127,7 @@ async fn a_pod_reaches_service_addresses(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn no_address_is_given_twice(node: Node) -> Result<()> {
+async fn no_address_is_used_twice(node: Node) -> Result<()> {
     let mut given = BTreeSet::new();
     for _ in 0..5 {
         let pod = node.pod("same-name").await?;
