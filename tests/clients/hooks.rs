@@ -7,16 +7,16 @@ use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
     ("hooks::every_kind_runs_in_order_with_helm_3", |clients, namespace| {
-        every_kind_of_hook_runs_in_order(clients, &clients.helm_3, namespace)
+        every_kind_of_hook(clients, &clients.helm_3, namespace)
     }),
     ("hooks::every_kind_runs_in_order_with_helm_4", |clients, namespace| {
-        every_kind_of_hook_runs_in_order(clients, &clients.helm_4, namespace)
+        every_kind_of_hook(clients, &clients.helm_4, namespace)
     }),
     ("hooks::a_failing_hook_fails_the_release_with_helm_3", |clients, namespace| {
-        a_failing_hook_fails_the_release(clients, &clients.helm_3, namespace)
+        a_failing_hook(clients, &clients.helm_3, namespace)
     }),
     ("hooks::a_failing_hook_fails_the_release_with_helm_4", |clients, namespace| {
-        a_failing_hook_fails_the_release(clients, &clients.helm_4, namespace)
+        a_failing_hook(clients, &clients.helm_4, namespace)
     }),
     ("hooks::hooks_are_deleted_according_to_their_policy", hooks_are_deleted_according_to_their_policy),
     ("hooks::a_kept_claim_can_be_used_by_another_pod", a_kept_claim_can_be_used_by_another_pod),
@@ -85,7 +85,7 @@ fn ran(kubectl: &Client) -> String {
     kubectl.feed("exec reader -- sh -c", &["tr '\\n' ' ' < /log/hooks; rm /log/hooks"], "")
 }
 
-fn every_kind_of_hook_runs_in_order(clients: &Clients, helm: &Client, namespace: &str) {
+fn every_kind_of_hook(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let kinds =
         ["install", "upgrade", "rollback", "delete"].map(|kind| [format!("pre-{kind}"), format!("post-{kind}")]);
@@ -114,7 +114,7 @@ fn every_kind_of_hook_runs_in_order(clients: &Clients, helm: &Client, namespace:
     assert_eq!(ran(&kubectl), "pre-delete post-delete ");
 }
 
-fn a_failing_hook_fails_the_release(clients: &Clients, helm: &Client, namespace: &str) {
+fn a_failing_hook(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let own = "{apiVersion: v1, kind: ConfigMap, metadata: {name: own}}";

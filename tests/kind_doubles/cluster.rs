@@ -1,4 +1,4 @@
-//! A kind cluster from its plan to its end, without the binary.
+//! A kind cluster from its plan to its end, without the binary (long because the cases share the fakes and the scene).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,7 @@
-//! Complete runs of the binary on `--cluster kind`. If a case needs Kubernetes, it is an embedded cluster: the fake of
-//! `kind create cluster` writes its kubeconfig, and that of `kind load` passes the archive on to it.
+//! Complete runs of the binary on `--cluster kind` (long because the cases share the fakes and their rules).
+//!
+//! If a case needs Kubernetes, it is an embedded cluster: the fake of `kind create cluster` writes its kubeconfig, and
+//! that of `kind load` passes the archive on to it.
 
 mod node_stop;
 

@@ -108,7 +108,7 @@ impl Server {
         let unknown = options.needs.iter().map(|url| (url.to_string(), "not checked yet".to_owned())).collect();
         let pool = match (options.pool, &options.store) {
             (0, _) => Arc::default(),
-            (_, None) => anyhow::bail!("--pool needs --store or STANDIN_STORE, which is missing"),
+            (_, None) => anyhow::bail!("--pool is given, but --store or STANDIN_STORE is missing"),
             (size, Some(store)) => {
                 let sessions = store.join(&format!("/v1/sessions/{}", options.db_user));
                 Pool::open(size, &sessions, options.migrate.password())

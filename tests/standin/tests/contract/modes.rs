@@ -81,7 +81,7 @@ async fn a_migration_that_cannot_run_reports_why() {
     let absent = [("STANDIN_MIGRATE_DB", "http://127.0.0.1:1"), ("STANDIN_MIGRATE_WAIT_S", "0.2")];
     let switched = [("STANDIN_MIGRATE_DB", url.as_str()), ("STANDIN_MIGRATE_FAILS", "true")];
     for (variables, words) in [
-        (&wrong[..], "answers 401"),
+        (&wrong[..], "returned 401"),
         (&absent[..], "migration 0001 failed: no db after 200ms"),
         (&switched[..], "migration 0001 failed, as requested by --migrate-fails"),
         (&[("STANDIN_MIGRATE_DB", "")][..], "STANDIN_MIGRATE_DB is missing"),

@@ -24,7 +24,7 @@ use resources::quantity;
 #[derive(Debug, Default)]
 pub(super) struct Volumes(BTreeMap<String, MadeVolume>);
 
-/// One of them.
+/// A volume that was set up.
 #[derive(Debug)]
 struct MadeVolume {
     path: PathBuf,
