@@ -1,8 +1,8 @@
-//! Plays kind or docker from recordings: a binary that stands in a folder under the tool's name. It refuses a command
-//! line that it has no recording for, and a rule says what follows from one.
+//! A fake of kind or docker that replays recordings: a binary in a folder, under the tool's name. It rejects a command
+//! line without a recording; a rule defines the effects of each one.
 //!
-//! The folder holds `recordings.jsonl`, `rules.json`, `state` (a word, `absent` at first), `log` (a line for each
-//! command that was started), and what a run chooses and the recordings call `$NAME` and `$CLIENT`.
+//! The folder contains `recordings.jsonl`, `rules.json`, `state` (a word, initially `absent`), `log` (a line for each
+//! command that was started), and the run's values of `$NAME` and `$CLIENT` in the recordings.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use kube::api::ListParams;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 
-/// Exit code of a command line without a recording.
+/// Exit code for a command line without a recording.
 const REFUSED: u8 = 97;
 /// The longest that a rule may wait for another command.
 const WAIT_MAX: Duration = Duration::from_secs(180);
 
-/// What a tool was seen to do.
+/// A tool's recorded behaviour.
 #[derive(Deserialize)]
 struct Recording {
     name: String,
@@ -33,32 +33,32 @@ struct Recording {
     stderr: String,
 }
 
-/// When a recording is played, and what follows.
+/// When a recording is replayed, and with which effects.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
     recording: String,
-    /// In one of these states; in any if empty.
+    /// The states in which it applies; any if empty.
     when: Vec<String>,
-    /// How often; for ever if absent.
+    /// How often it applies; forever if absent.
     times: Option<usize>,
-    /// What it goes through, in turn.
+    /// The steps that it goes through.
     steps: Vec<Step>,
-    /// The state afterwards; as it was if absent.
+    /// The state afterwards; unchanged if absent.
     then: Option<String>,
-    /// What it does besides.
+    /// Its additional effect.
     does: Option<Effect>,
 }
 
-/// What a tool does besides talking.
+/// An effect besides output.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum Effect {
     /// Writes a file.
     Writes(PathBuf),
-    /// Writes a copy of a file, into a folder that it makes.
+    /// Writes a copy of a file, into a folder that it creates.
     Copies { from: PathBuf, to: PathBuf },
-    /// Writes a kubeconfig for the embedded cluster with this run directory, as one of kind's.
+    /// Writes a kubeconfig like kind's for the embedded cluster with this run directory.
     Kubeconfig { of: PathBuf, to: PathBuf },
     /// Loads the image archive of the command line into the embedded cluster with this run directory.
     Loads { into: PathBuf },
@@ -66,7 +66,7 @@ enum Effect {
     Kills { of: PathBuf },
 }
 
-/// A state that holds until another recording was started.
+/// A state that lasts until another recording was started.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -86,9 +86,9 @@ fn main() -> ExitCode {
 
 fn play() -> anyhow::Result<ExitCode> {
     let mut argv: Vec<String> = std::env::args().collect();
-    let program = which::which(&argv[0]).context("who am I")?;
-    let folder = program.parent().context("a double without a folder")?.to_owned();
-    argv[0] = program.file_name().context("a double without a name")?.to_string_lossy().into_owned();
+    let program = which::which(&argv[0]).context("find this program's own path")?;
+    let folder = program.parent().context("a fake without a folder")?.to_owned();
+    argv[0] = program.file_name().context("a fake without a name")?.to_string_lossy().into_owned();
     let chosen = Chosen::of(&folder, &argv)?;
     let (recording, rule) = find(&folder, &argv, &chosen)?;
     append_log(&folder, &recording.name, &argv)?;
@@ -114,7 +114,7 @@ impl Effect {
     fn take_place(&self, argv: &[String], chosen: &Chosen) -> anyhow::Result<()> {
         match self {
             Self::Writes(path) => {
-                std::fs::write(path, "written by a double\n").with_context(|| path.display().to_string())
+                std::fs::write(path, "written by a fake\n").with_context(|| path.display().to_string())
             }
             Self::Copies { from, to } => {
                 std::fs::create_dir_all(to.parent().context("a file without a folder")?)?;
@@ -157,11 +157,11 @@ async fn kill(cluster: &Path, id: &str) -> anyhow::Result<()> {
     bail!("no container {id}")
 }
 
-/// What the run chooses, by what the recordings call it: the cluster's name, and the digest of the client's image.
+/// The run's values of variables in the recordings: the cluster's name, and the digest of the client's image.
 struct Chosen(Vec<(&'static str, String)>);
 
 impl Chosen {
-    /// As the command line has it, else one before it.
+    /// Reads them from the command line, or else from an earlier one.
     fn of(folder: &Path, argv: &[String]) -> anyhow::Result<Self> {
         let find = |variable: &'static str, prefix: &str| {
             let rest = argv.iter().find_map(|word| word.rsplit(['=', '/']).next()?.strip_prefix(prefix));
@@ -181,7 +181,7 @@ impl Chosen {
     }
 }
 
-/// The first rule that fits the command line and the state and is not used up.
+/// Returns the first rule that matches the command line and the state and is not used up.
 fn find(folder: &Path, argv: &[String], chosen: &Chosen) -> anyhow::Result<(Recording, Rule)> {
     let read = |file: &str| anyhow::Ok(chosen.fill(&std::fs::read_to_string(folder.join(file))?));
     let recordings = read("recordings.jsonl")?;
@@ -202,8 +202,8 @@ fn find(folder: &Path, argv: &[String], chosen: &Chosen) -> anyhow::Result<(Reco
     Ok((recording.context("the recording")?, rule))
 }
 
-/// Whether a command line is the recorded one. In one that was made by hand, `*` stands for a word and a final `...`
-/// for any number of them.
+/// Returns whether a command line is the recorded one. In one written by hand, `*` stands for a word and a final `...`
+/// for any number of words.
 fn matches(recorded: &[String], argv: &[String]) -> bool {
     let (recorded, open) = match recorded.split_last() {
         Some((last, front)) if last == "..." => (front, true),
@@ -221,7 +221,7 @@ fn set_state(folder: &Path, state: &str) -> anyhow::Result<()> {
     replace(&folder.join("state"), state)
 }
 
-/// Writes a file at once: another double may be reading it.
+/// Writes a file atomically: another fake may be reading it.
 fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let new = path.with_extension(std::process::id().to_string());
     std::fs::write(&new, text)?;
@@ -238,7 +238,7 @@ fn played(folder: &Path, name: &str) -> usize {
     log.lines().filter(|line| line.split('\t').next() == Some(name)).count()
 }
 
-/// Waits until another recording was started; the log is a file, so it is looked at.
+/// Waits until another recording was started, by polling the log.
 fn wait_for(folder: &Path, name: &str) -> anyhow::Result<()> {
     let deadline = Instant::now() + WAIT_MAX;
     while played(folder, name) == 0 {

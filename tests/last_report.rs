@@ -1,4 +1,5 @@
-//! The cases of the last `cargo xtask e2e`, for `cargo nextest run`: repeated while what was proved is still the same.
+//! The cases of the last `cargo xtask e2e`, for `cargo nextest run`: repeated as long as the tested files are
+//! unchanged.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Keeps the sources to the rules of docs/CONTRIBUTING.md; each finding names file and fix.
+//! Checks the sources against the rules of docs/CONTRIBUTING.md; each finding names file and fix.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 #[path = "command.rs"]
 mod command;
@@ -49,8 +49,9 @@ fn median(mut numbers: Vec<usize>) -> usize {
     numbers[numbers.len() / 2]
 }
 
-/// Name and number of lines of each function, as rustfmt lays it out: from `fn` to the closing brace
-/// at the same indentation.
+/// Returns name and number of lines of each function, as formatted by rustfmt: from `fn` to the closing brace at
+/// the same
+/// indentation.
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let is_function = |line: &str| {
@@ -71,7 +72,7 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 }
 
 #[test]
-fn files_are_short_or_say_why_not() {
+fn files_are_short_or_give_a_reason() {
     let sources = sources(&["rs"]);
     for Source { path, text } in &sources {
         let (lines, first) = (text.lines().count(), text.lines().next().unwrap_or_default());
@@ -104,12 +105,12 @@ fn functions_are_short() {
 }
 
 #[test]
-fn every_file_says_on_its_first_line_what_it_is() {
+fn the_first_line_of_every_file_describes_it() {
     for Source { path, text } in sources(&["rs"]) {
         let is_part_of_a_module = path.ends_with("tests.rs");
         assert!(
             text.starts_with("//!") || is_part_of_a_module,
-            "{}: begin it with a `//!` line that says which phase, subcommand or concern it holds",
+            "{}: begin it with a `//!` line that says which case, subcommand or concern it contains",
             path.display()
         );
     }
@@ -123,20 +124,20 @@ fn only_the_process_modules_start_processes() {
         let starts = text.contains("Command::new(");
         assert!(
             !starts || allowed.iter().any(|a| path.starts_with(a)),
-            "{}: start processes through process, which bounds, groups and logs them",
+            "{}: start processes through `process`, which bounds, groups and logs them",
             path.display()
         );
     }
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_resolve() {
     for Source { path, text } in sources(&["md"]) {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or_default();
             let outside = file.is_empty() || file.contains("://") || file.contains(' ');
             let there = path.parent().unwrap().join(file).exists();
-            assert!(outside || there, "{}: the link {target} leads nowhere", path.display());
+            assert!(outside || there, "{}: the target of the link {target} does not exist", path.display());
         }
     }
 }
@@ -147,7 +148,7 @@ fn the_function_counter_counts() {
     assert_eq!(functions(text), [("one".to_owned(), 3), ("three".to_owned(), 4)]);
 }
 
-/// Each package of the tree with its features, a line each: `hyper v1.12.0 client,full`.
+/// Returns each package of the tree with its features, one per line: `hyper v1.12.0 client,full`.
 fn packages(edges: &str) -> BTreeSet<String> {
     let args = ["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
     let listed = command(env!("CARGO"), args).dir(root()).read().unwrap();
@@ -155,13 +156,13 @@ fn packages(edges: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn programs_and_tests_ask_for_the_same_features() {
+fn programs_and_tests_use_the_same_features() {
     let (programs, tests) = (packages("normal,build"), packages("normal,build,dev"));
     let twice: Vec<_> = programs.difference(&tests).collect();
     assert!(programs.len() > 100, "{programs:?}");
     assert!(
         twice.is_empty(),
-        "compiled twice, for programs and for tests with more features; ask for those, too: {twice:?}"
+        "compiled twice, because tests enable more features than programs; enable those for both: {twice:?}"
     );
 }
 

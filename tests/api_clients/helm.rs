@@ -1,4 +1,4 @@
-//! helm's whole life of a release, by helm 4 (server-side apply) and helm 3 (client-side patches).
+//! The whole life of a helm release, with helm 4 (server-side apply) and helm 3 (client-side patches).
 
 use serde_json::Value;
 use tools::Name;
@@ -23,7 +23,11 @@ async fn a_release_lives(version: &str) {
     assert_eq!(replicas(&api).await, 3);
     assert_eq!(api.call("GET", SETS, None).await.1["metadata"]["generation"], 2);
     helm.run(&format!("upgrade web {chart} --set replicas=3")).await;
-    assert_eq!(api.call("GET", SETS, None).await.1["metadata"]["generation"], 2, "the same again changes nothing");
+    assert_eq!(
+        api.call("GET", SETS, None).await.1["metadata"]["generation"],
+        2,
+        "an unchanged upgrade changes nothing"
+    );
     helm.run("rollback web 1").await;
     assert_eq!(replicas(&api).await, 1);
     let listed: Value = serde_json::from_str(&helm.run("list -o json").await).unwrap();
@@ -38,17 +42,17 @@ async fn a_release_lives(version: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_of_helm_4_lives() {
+async fn helm_4_manages_a_release() {
     a_release_lives("4.1.4").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_of_helm_3_lives() {
+async fn helm_3_manages_a_release() {
     a_release_lives("3.17.3").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_is_created_on_the_way() {
+async fn helm_creates_a_namespace() {
     let api = Api::start();
     let helm = Client::of(&api, Name::Helm, Some("4.1.4")).await;
     helm.run(&format!("install web {} --namespace shop --create-namespace", chart())).await;
@@ -56,7 +60,7 @@ async fn a_namespace_is_created_on_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_owns_is_a_conflict_to_helm_4() {
+async fn fields_of_another_manager_are_a_conflict_for_helm_4() {
     let api = Api::start();
     let helm = Client::of(&api, Name::Helm, Some("4.1.4")).await;
     helm.run(&format!("install web {}", chart())).await;
@@ -69,7 +73,7 @@ async fn what_another_owns_is_a_conflict_to_helm_4() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn helm_shows_what_the_server_refuses() {
+async fn helm_shows_the_servers_error() {
     let api = Api::start();
     let helm = Client::of(&api, Name::Helm, Some("4.1.4")).await;
     let refused = helm.fail(&format!("install web {} --set replicas=-1", chart()), "").await;

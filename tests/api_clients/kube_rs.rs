@@ -21,7 +21,7 @@ fn config_map(name: &str) -> ConfigMap {
 }
 
 #[tokio::test]
-async fn a_watcher_sees_what_is_there_and_what_comes() {
+async fn a_watcher_sees_existing_and_new_objects() {
     let api = Api::start();
     let maps: kube::Api<ConfigMap> = kube::Api::default_namespaced(client(&api).await);
     for config in [watcher::Config::default(), watcher::Config::default().streaming_lists()] {
@@ -35,7 +35,7 @@ async fn a_watcher_sees_what_is_there_and_what_comes() {
 }
 
 #[tokio::test]
-async fn server_side_apply_and_metadata() {
+async fn server_side_apply_and_metadata_requests_work() {
     let api = Api::start();
     let maps: kube::Api<ConfigMap> = kube::Api::default_namespaced(client(&api).await);
     let mut map = config_map("a");

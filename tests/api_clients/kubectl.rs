@@ -26,7 +26,7 @@ async fn kubectl(api: &Api) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn applying_from_the_client_and_then_from_the_server() {
+async fn apply_works_first_client_side_then_server_side() {
     let api = Api::start();
     let kubectl = kubectl(&api).await;
     assert_eq!(kubectl.feed("apply -f -", &config_map("one")).await, "configmap/a created\n");
@@ -50,7 +50,7 @@ async fn applying_from_the_client_and_then_from_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_field_is_refused_by_name() {
+async fn an_unknown_field_is_rejected_by_name() {
     let api = Api::start();
     let kubectl = kubectl(&api).await;
     let refused = kubectl.fail("create -f -", &DEPLOYMENT.replace("image:", "imige: x, image:")).await;
@@ -58,7 +58,7 @@ async fn an_unknown_field_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_is_changed_in_every_way() {
+async fn every_command_that_changes_a_deployment_works() {
     let api = Api::start();
     let kubectl = kubectl(&api).await;
     kubectl.feed("create -f -", DEPLOYMENT).await;
@@ -79,7 +79,7 @@ async fn a_deployment_is_changed_in_every_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_have_the_columns_that_a_person_knows() {
+async fn tables_have_kubectls_usual_columns() {
     let api = Api::start();
     let kubectl = kubectl(&api).await;
     kubectl.feed("create -f -", DEPLOYMENT).await;
@@ -105,7 +105,7 @@ async fn tables_have_the_columns_that_a_person_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_watching_and_deleting() {
+async fn wait_and_delete_work() {
     let api = Api::start();
     let kubectl = kubectl(&api).await;
     kubectl.run("run one --image=busybox:1").await;

@@ -1,7 +1,7 @@
-//! Real clients against the embedded cluster's API server alone: helm 3, helm 4, kubectl, kube-rs.
-//! There is no node: nothing runs, and nothing is waited for.
+//! Real clients against only the embedded cluster's API server: helm 3, helm 4, kubectl, kube-rs. There is no node, so
+//! nothing runs and nothing has to be waited for.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod helm;
 mod kube_rs;
@@ -17,7 +17,7 @@ use support::Api;
 use tempfile::TempDir;
 use tools::{self, Name};
 
-/// A client's binary with a kubeconfig and a home of its own.
+/// A client's binary with its own kubeconfig and home.
 struct Client {
     tool: PathBuf,
     home: TempDir,
@@ -25,7 +25,7 @@ struct Client {
 }
 
 impl Client {
-    /// The pinned version of a tool.
+    /// Returns the pinned version of a tool.
     async fn of(api: &Api, name: Name, version: Option<&str>) -> Self {
         let launcher = Launcher::light(false);
         let tool = match version {
@@ -37,14 +37,14 @@ impl Client {
         Self { tool: tool.unwrap_or_else(|missing| panic!("{missing}")).path, home, kubeconfig }
     }
 
-    /// What one call comes to.
+    /// Returns the output of one call.
     async fn call<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>, input: &str) -> Output {
         let command = Launcher::light(false).cmd(&self.tool).args(args).stdin(input);
         let command = command.env("HOME", self.home.path()).env("KUBECONFIG", &self.kubeconfig);
         command.output().await.unwrap()
     }
 
-    /// The standard output of a call that has to succeed.
+    /// Returns the standard output of a call that has to succeed.
     async fn run(&self, line: &str) -> String {
         self.feed(line, "").await
     }
@@ -56,7 +56,7 @@ impl Client {
         output.stdout
     }
 
-    /// The standard error of a call that has to fail.
+    /// Returns the standard error of a call that has to fail.
     async fn fail(&self, line: &str, input: &str) -> String {
         let output = self.call(line.split_whitespace(), input).await;
         assert!(!output.success(), "{line}: {}", output.stdout);
@@ -64,7 +64,7 @@ impl Client {
     }
 }
 
-/// The chart of these tests.
+/// Returns the chart of these tests.
 fn chart() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/api_clients/chart").display().to_string()
 }

@@ -1,4 +1,4 @@
-//! Each value has its effect: it puts something in a place where the default rendering has something else.
+//! Every value takes effect: it changes a place of the rendering that is different by default.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::helm::Chart;
 use crate::manifests::{Manifests, at};
 
-/// Value, object, place and what stands there (as JSON) with `ci/full-values.yaml`.
+/// A value, an object, a place in it, and its content (as JSON) with `ci/full-values.yaml`.
 pub type InFull = (&'static str, &'static str, &'static str, &'static str);
 
-/// For values that exclude others: value, its JSON, and then as above.
+/// For values that exclude others: the value, its JSON, and then as above.
 pub type Alone = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 /// Checks all rows, and that every value has one.
@@ -36,7 +36,7 @@ pub fn check_alone(chart: Chart, rows: &[Alone]) {
     check_together(chart, &groups);
 }
 
-/// Checks the rows with all values of a group at once: for values that keep out of each other's way.
+/// Checks the rows with all values of a group at once, for values that do not affect each other.
 pub fn check_together(chart: Chart, groups: &[Vec<Alone>]) {
     let default = chart.render().manifests();
     for rows in groups {
@@ -49,8 +49,9 @@ pub fn check_together(chart: Chart, groups: &[Vec<Alone>]) {
     }
 }
 
-/// Checks that each value in values.yaml has a row, and that no row is about another value. A row that sets a map is
-/// about each of the map's values.
+/// Checks that each value in values.yaml has a row, and that no row is about another value. A row that sets a map
+/// covers
+/// each of the map's values.
 pub fn check_every_value_has_a_row(chart: Chart, wholes: &[&str], full: &[InFull], alone: &[Alone]) {
     let every = every_value(chart, wholes);
     let mut rows: BTreeSet<_> = full.iter().map(|row| row.0.to_owned()).collect();
@@ -66,7 +67,7 @@ pub fn check_every_value_has_a_row(chart: Chart, wholes: &[&str], full: &[InFull
     assert!(strange.is_empty(), "{}'s values.yaml has no {strange:?}", chart.0);
 }
 
-/// What stands in this place of the object; null where there is no such object. A place may begin with `POD.` (of a
+/// Returns the content of a place in an object; null if there is no such object. A place may begin with `POD.` (of a
 /// workload), `CONTAINER.` (its first container), `ENV[` or `CLAIM.`.
 pub fn place(rendered: &Manifests, object: &str, place: &str) -> Value {
     let place = place
@@ -77,12 +78,13 @@ pub fn place(rendered: &Manifests, object: &str, place: &str) -> Value {
     rendered.find(object).map_or(Value::Null, |object| at(object, &place).clone())
 }
 
-/// Parses what a row says.
+/// Parses the JSON of a row.
 pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The path of every value in a chart's values.yaml. Maps are taken apart unless they are empty or a whole.
+/// Returns the path of every value in a chart's values.yaml. Maps are split up unless they are empty or checked as a
+/// whole.
 pub fn every_value(chart: Chart, wholes: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     leaves(&serde_saphyr::from_str(&chart.values()).unwrap(), "", wholes, &mut found);

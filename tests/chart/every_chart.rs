@@ -1,4 +1,4 @@
-//! Every values file of every chart: it lints, it renders alike with every helm, and the objects are sound.
+//! Every values file of every chart: it passes helm lint, renders the same with every helm, and the objects are valid.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ pub const CHARTS: [Chart; 8] = [
     crate::web_service::CHART,
 ];
 
-/// Every rendering, with the names of chart and values file; made once for all tests.
+/// Every rendering, with the names of chart and values file; rendered once for all tests.
 static RENDERINGS: LazyLock<Vec<(String, Manifests)>> = LazyLock::new(|| {
     let of_chart = |chart: Chart| {
         let of_files =
@@ -29,7 +29,7 @@ static RENDERINGS: LazyLock<Vec<(String, Manifests)>> = LazyLock::new(|| {
     CHARTS.into_iter().flat_map(of_chart).map(|(name, render)| (name, render.manifests())).collect()
 });
 
-/// Folders below this one that are charts; not those of dependencies.
+/// Returns the charts below this folder, without those of dependencies.
 fn charts_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         if entry.join("Chart.yaml").exists() {
@@ -61,7 +61,7 @@ fn lints_strictly() {
 }
 
 #[test]
-fn every_helm_renders_the_same() {
+fn every_helm_version_renders_the_same() {
     for (chart, file) in
         CHARTS.into_iter().flat_map(|chart| chart.variants().into_iter().map(move |file| (chart, file)))
     {
@@ -79,7 +79,7 @@ fn objects_have_only_fields_that_kubernetes_knows() {
 }
 
 #[test]
-fn pods_meet_the_restricted_standard() {
+fn pods_meet_the_restricted_pod_security_standard() {
     for (variant, rendered) in RENDERINGS.iter() {
         for (owner, pod) in rendered.pods() {
             assert_eq!(pod_security::violations(&pod), Vec::<String>::new(), "{variant}: {owner}");
@@ -88,7 +88,7 @@ fn pods_meet_the_restricted_standard() {
 }
 
 #[test]
-fn pods_cannot_talk_to_kubernetes() {
+fn pods_have_no_access_to_the_kubernetes_api() {
     for (variant, rendered) in RENDERINGS.iter() {
         for (owner, pod) in rendered.pods() {
             assert_eq!(pod.automount_service_account_token, Some(false), "{variant}: {owner}");
@@ -97,7 +97,7 @@ fn pods_cannot_talk_to_kubernetes() {
 }
 
 #[test]
-fn objects_say_where_they_come_from() {
+fn objects_have_the_recommended_labels() {
     let kubernetes = ["name", "instance", "version", "managed-by"].map(|label| format!("app.kubernetes.io/{label}"));
     for (variant, rendered) in RENDERINGS.iter() {
         for object in rendered.0.iter().filter(|object| object["kind"] != "Pod") {

@@ -1,4 +1,4 @@
-//! helm as these tests use it: without a cluster, without the user's configuration.
+//! Runs helm for these tests: without a cluster, without the user's configuration.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -18,12 +18,12 @@ impl Chart {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm").join(self.0)
     }
 
-    /// A values file in `ci`, by its name.
+    /// Returns a values file in `ci`, by its name.
     pub fn ci(self, name: &str) -> PathBuf {
         self.path().join("ci").join(name)
     }
 
-    /// Every values file in `ci`.
+    /// Returns every values file in `ci`.
     pub fn variants(self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.path().join("ci")).unwrap();
         let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -31,19 +31,19 @@ impl Chart {
         files
     }
 
-    /// The text of values.yaml.
+    /// Returns the text of values.yaml.
     pub fn values(self) -> String {
         std::fs::read_to_string(self.path().join("values.yaml")).unwrap()
     }
 
-    /// A rendering with the defaults, for a release of the folder's own name.
+    /// Returns a rendering with the defaults, for a release named like the folder.
     pub fn render(self) -> Render {
         let release = self.0.rsplit('/').next().unwrap().into();
         Render { chart: self.path(), release, args: Vec::new() }
     }
 }
 
-/// The helm binaries to test with: where the pinned ones run, helm 4 and helm 3, else what this machine has.
+/// The helm binaries to test with: the pinned helm 4 and helm 3 if they run here, or else those on this machine.
 pub static HELMS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let launcher = Launcher::light(false);
@@ -55,14 +55,14 @@ pub static HELMS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
     ["4.1.4", "3.17.3"].into_iter().map(|version| tool(runtime.block_on(pinned(version)))).collect()
 });
 
-/// What one call of helm came to.
+/// The output of one call of helm.
 pub struct Said {
     pub ok: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Runs this helm with these arguments and nothing of the user's.
+/// Runs this helm with these arguments, without the user's environment.
 pub fn run(helm: &Path, args: &[&str]) -> Said {
     let home = tempfile::tempdir().unwrap();
     let environment = [("HOME", home.path()), ("KUBECONFIG", Path::new("/dev/null"))];
@@ -72,7 +72,7 @@ pub fn run(helm: &Path, args: &[&str]) -> Said {
     Said { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// A rendering still to be made, in the namespace `default`.
+/// A rendering to be made, in the namespace `default`.
 pub struct Render {
     chart: PathBuf,
     release: String,
@@ -105,13 +105,13 @@ impl Render {
         run(helm, &args)
     }
 
-    /// The rendering with one helm, as text; or what helm had against it.
+    /// Returns the text rendered by one helm, or its error.
     pub fn text(&self, helm: &Path) -> Result<String, String> {
         let said = self.call(helm, &["template", "--namespace", "default"]);
         if said.ok { Ok(said.stdout) } else { Err(said.stderr) }
     }
 
-    /// The notes that an installation would print.
+    /// Returns the notes that an installation would print.
     pub fn notes(&self) -> String {
         let said = self.call(&HELMS[0], &["install", "--dry-run=client", "--namespace", "default"]);
         assert!(said.ok, "{}", said.stderr);
@@ -119,7 +119,7 @@ impl Render {
         notes.to_owned()
     }
 
-    /// The rendering with the first helm, parsed.
+    /// Returns the parsed rendering of the first helm.
     pub fn manifests(&self) -> Manifests {
         Manifests::parse(
             &self.text(&HELMS[0]).unwrap_or_else(|stderr| panic!("helm template {:?}: {stderr}", self.args)),

@@ -1,6 +1,6 @@
-//! What the charts render: for each of their `ci/*.yaml`, each value and each optional part.
+//! The charts' renderings: for each of their `ci/*.yaml`, each value and each optional part.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod caesium;
 #[path = "../command.rs"]

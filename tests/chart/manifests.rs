@@ -39,7 +39,7 @@ impl Manifests {
         self.find(id).unwrap_or_else(|| panic!("no {id} among {:?}", self.ids()))
     }
 
-    /// Every pod that these objects make, with the kind of what makes it.
+    /// Returns every pod that these objects create, with the kind of its creator.
     pub fn pods(&self) -> Vec<(String, PodSpec)> {
         let specs = self.0.iter().filter_map(|object| match text(&object["kind"]) {
             "Deployment" | "StatefulSet" | "Job" => Some((object, at(object, "spec.template.spec"))),
@@ -52,8 +52,9 @@ impl Manifests {
     }
 }
 
-/// What stands at a place like `spec.containers[caesium].env[CAESIUM_PORT].value`: in brackets the name of a
-/// list's item, its index, or a key that has a dot in it. Null where nothing stands.
+/// Returns the value at a place like `spec.containers[caesium].env[CAESIUM_PORT].value`: in brackets the name of a
+/// list's
+/// item, its index, or a key that contains a dot. Null if there is none.
 pub fn at<'a>(object: &'a Value, place: &str) -> &'a Value {
     let steps = place.split_inclusive(']').flat_map(|part| match part.split_once('[') {
         Some((keys, bracket)) => keys.split('.').chain([bracket.trim_end_matches(']')]).collect(),
@@ -77,7 +78,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Fails where an object has a field that its kind lacks: reading it as that kind would lose the field.
+/// Fails if an object has a field that its kind lacks: parsing it as that kind would drop the field.
 pub fn check_fields(object: &Value) {
     match text(&object["kind"]) {
         "StatefulSet" => same_after_reading::<StatefulSet>(object),
@@ -111,6 +112,6 @@ fn places_are_found_by_key_name_and_index() {
 
 #[test]
 #[should_panic(expected = "a field was lost")]
-fn a_field_that_the_kind_lacks_is_found() {
+fn an_unknown_field_is_found() {
     check_fields(&serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {"typ": "x"}}));
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, PodSecurityContext, PodSpec, SecurityContext};
 
-/// Every way in which this pod would be refused.
+/// Returns every violation of a pod.
 pub fn violations(pod: &PodSpec) -> Vec<String> {
     let mut found = Vec::new();
     if pod.host_network == Some(true) || pod.host_pid == Some(true) || pod.host_ipc == Some(true) {

@@ -1,4 +1,4 @@
-//! A README's table of values is what values.yaml says. With `UPDATE_DOCS=1` it is written anew.
+//! A README's table of values matches values.yaml. `UPDATE_DOCS=1` rewrites it.
 
 use serde_json::Value;
 
@@ -51,13 +51,13 @@ fn tables_of_values_are_up_to_date() {
     for chart in CHARTS {
         let file = chart.path().join("README.md");
         let readme = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = readme.split_once(START).expect("README.md has no mark for the start of its values");
-        let (_, after) = rest.split_once(END).expect("README.md has no mark for the end of its values");
+        let (before, rest) = readme.split_once(START).expect("README.md has no marker for the start of its values");
+        let (_, after) = rest.split_once(END).expect("README.md has no marker for the end of its values");
         let want = format!("{before}{START}{}{END}{after}", table(&chart.values()));
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(&file, &want).unwrap();
         } else {
-            assert_eq!(readme, want, "{} is stale: UPDATE_DOCS=1 cargo test --test chart readme", file.display());
+            assert_eq!(readme, want, "{} is stale; run UPDATE_DOCS=1 cargo test --test chart readme", file.display());
         }
     }
 }

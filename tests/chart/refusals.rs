@@ -1,8 +1,8 @@
-//! Wrong values are refused before anything is rendered, by a message that names them.
+//! Invalid values are rejected before anything is rendered, with a message that names them.
 
 use crate::helm::{Chart, HELMS};
 
-/// Checks that each value (path, JSON) is refused by words of the schema.
+/// Checks that each value (path, JSON) is rejected with a message of the schema.
 pub fn check(chart: Chart, rows: &[(&str, &str, &str)]) {
     for (path, json, words) in rows {
         for helm in HELMS.iter() {

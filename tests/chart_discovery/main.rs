@@ -1,6 +1,6 @@
 //! The chart's peer-discovery script, run by real shells and real HTTP clients against peers on loopback.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 #[path = "../command.rs"]
 mod command;
@@ -10,12 +10,12 @@ mod script;
 use peers::{Answer, Peer};
 use script::{Outcome, Script, Toolset};
 
-/// A cluster of three with these answers for the Service, replica 1 and replica 2; replica 0 asks.
+/// Runs the script as replica 0 of three, with these responses of the Service, replica 1 and replica 2.
 fn asked_by_zero(tools: Toolset, service: Peer, one: Peer, two: Peer) -> Outcome {
     Script::new(tools, 0, 3).service(service).peer(1, one).peer(2, two).run()
 }
 
-/// Checks every toolset of this machine, side by side: the script spends its time waiting.
+/// Checks every toolset of this machine, in parallel: the script spends its time waiting.
 fn on_each(check: impl Fn(Toolset) + Sync) {
     std::thread::scope(|scope| {
         for tools in Toolset::here() {
@@ -27,13 +27,13 @@ fn on_each(check: impl Fn(Toolset) + Sync) {
 const JOINS_FROM_ZERO: &str = "caesium-1.peers:9001,caesium-2.peers:9001\n";
 
 #[test]
-fn at_least_two_toolsets_are_here() {
+fn at_least_two_toolsets_are_installed() {
     let here: Vec<_> = Toolset::here().iter().map(Toolset::to_string).collect();
-    assert!(here.len() >= 2, "need dash and curl or wget, or busybox; here: {here:?}");
+    assert!(here.len() >= 2, "need dash and curl or wget, or busybox; found {here:?}");
 }
 
 #[test]
-fn ordinals_above_zero_join_whoever_is_up() {
+fn ordinals_above_zero_join_running_peers() {
     on_each(|tools| {
         for (ordinal, want) in [
             (1, "caesium-0.peers:9001,caesium-2.peers:9001,caesium-3.peers:9001,caesium-4.peers:9001\n"),
@@ -43,13 +43,16 @@ fn ordinals_above_zero_join_whoever_is_up() {
         ] {
             let outcome = Script::new(tools.clone(), ordinal, 5).service(Peer::Unresolved).run();
             assert_eq!(outcome.wrote.as_deref(), Some(want), "{tools}: ordinal {ordinal}: {}", outcome.said);
-            assert_eq!(outcome.questions, 0, "{tools}: ordinal {ordinal} asked, though it may not found a cluster");
+            assert_eq!(
+                outcome.questions, 0,
+                "{tools}: ordinal {ordinal} sent requests, though it may not found a cluster"
+            );
         }
     });
 }
 
 #[test]
-fn an_ordinal_beyond_the_replicas_still_knows_the_lower_ones() {
+fn an_ordinal_beyond_the_replicas_knows_the_lower_ones() {
     on_each(|tools| {
         let outcome = Script::new(tools.clone(), 3, 1).run();
         let want = "caesium-0.peers:9001,caesium-1.peers:9001,caesium-2.peers:9001\n";
@@ -58,20 +61,20 @@ fn an_ordinal_beyond_the_replicas_still_knows_the_lower_ones() {
 }
 
 #[test]
-fn a_members_disk_asks_nobody() {
+fn a_replica_with_a_members_disk_sends_no_requests() {
     on_each(|tools| {
         for ordinal in 0..5 {
             let script = Script::new(tools.clone(), ordinal, 5).member().service(Peer::up([Answer::Healthy]));
             let outcome = script.run();
             assert_eq!(outcome.code, 0, "{tools}: ordinal {ordinal}: {}", outcome.said);
-            assert_eq!(outcome.questions, 0, "{tools}: ordinal {ordinal} asked: {}", outcome.said);
+            assert_eq!(outcome.questions, 0, "{tools}: ordinal {ordinal} sent requests: {}", outcome.said);
             assert_eq!(outcome.wrote.unwrap().split(',').count(), 4, "{tools}: ordinal {ordinal}");
         }
     });
 }
 
 #[test]
-fn zero_founds_where_no_peer_exists() {
+fn zero_founds_a_cluster_if_no_peer_exists() {
     on_each(|tools| {
         let outcome = asked_by_zero(tools.clone(), Peer::Refusing, Peer::Unresolved, Peer::Unresolved);
         outcome.founded(&tools);
@@ -80,14 +83,14 @@ fn zero_founds_where_no_peer_exists() {
 }
 
 #[test]
-fn zero_founds_where_peers_have_not_joined_anything() {
+fn zero_founds_a_cluster_if_no_peer_has_joined_one() {
     on_each(|tools| {
         asked_by_zero(tools.clone(), Peer::Refusing, Peer::Refusing, Peer::Unresolved).founded(&tools);
     });
 }
 
 #[test]
-fn zero_joins_one_healthy_survivor() {
+fn zero_joins_a_single_healthy_survivor() {
     on_each(|tools| {
         let outcome = asked_by_zero(tools.clone(), Peer::Refusing, Peer::Unresolved, Peer::up([Answer::Healthy]));
         assert_eq!(outcome.wrote.as_deref(), Some(JOINS_FROM_ZERO), "{tools}: {}", outcome.said);
@@ -95,7 +98,7 @@ fn zero_joins_one_healthy_survivor() {
 }
 
 #[test]
-fn zero_joins_what_only_the_service_knows() {
+fn zero_joins_a_cluster_that_only_the_service_knows() {
     on_each(|tools| {
         let outcome = asked_by_zero(tools.clone(), Peer::up([Answer::Healthy]), Peer::Unresolved, Peer::Unresolved);
         assert_eq!(outcome.wrote.as_deref(), Some(JOINS_FROM_ZERO), "{tools}: {}", outcome.said);
@@ -103,28 +106,28 @@ fn zero_joins_what_only_the_service_knows() {
 }
 
 #[test]
-fn zero_never_founds_beside_an_unhealthy_peer() {
+fn zero_never_founds_a_cluster_beside_an_unhealthy_peer() {
     on_each(|tools| {
         asked_by_zero(tools.clone(), Peer::Refusing, Peer::up([Answer::Unhealthy]), Peer::Unresolved).failed(&tools);
     });
 }
 
 #[test]
-fn zero_never_founds_beside_a_hanging_peer() {
+fn zero_never_founds_a_cluster_beside_a_hanging_peer() {
     on_each(|tools| {
         asked_by_zero(tools.clone(), Peer::Refusing, Peer::Unresolved, Peer::up([Answer::Hang])).failed(&tools);
     });
 }
 
 #[test]
-fn zero_never_founds_beside_a_peer_that_hangs_up() {
+fn zero_never_founds_a_cluster_beside_a_peer_that_hangs_up() {
     on_each(|tools| {
         asked_by_zero(tools.clone(), Peer::Refusing, Peer::up([Answer::HangUp]), Peer::Unresolved).failed(&tools);
     });
 }
 
 #[test]
-fn zero_never_founds_without_dns() {
+fn zero_never_founds_a_cluster_without_dns() {
     on_each(|tools| {
         let outcome = asked_by_zero(tools.clone(), Peer::Unresolved, Peer::Unresolved, Peer::Unresolved);
         outcome.failed(&tools);
@@ -133,7 +136,7 @@ fn zero_never_founds_without_dns() {
 }
 
 #[test]
-fn zero_joins_a_peer_that_was_busy_for_a_moment() {
+fn zero_joins_a_peer_that_was_briefly_unhealthy() {
     on_each(|tools| {
         let busy = Peer::up([Answer::Unhealthy, Answer::Hang, Answer::Healthy]);
         let outcome = Script::new(tools.clone(), 0, 3).service(Peer::Refusing).peer(1, busy).give_up_seconds(20).run();
@@ -142,7 +145,7 @@ fn zero_joins_a_peer_that_was_busy_for_a_moment() {
 }
 
 #[test]
-fn zero_founds_once_an_unhealthy_peer_is_gone() {
+fn zero_founds_a_cluster_once_an_unhealthy_peer_is_gone() {
     on_each(|tools| {
         let dying = Peer::up([Answer::Unhealthy, Answer::Gone]);
         let script = Script::new(tools.clone(), 0, 3).service(Peer::Refusing).peer(1, dying).give_up_seconds(20);
@@ -151,19 +154,19 @@ fn zero_founds_once_an_unhealthy_peer_is_gone() {
 }
 
 #[test]
-fn zero_counts_absence_without_a_break() {
+fn zero_requires_uninterrupted_absence() {
     on_each(|tools| {
         let said = [(1, "Connection refused"), (1, "Connection reset"), (1, "Connection refused")];
         let script = Script::new(tools.clone(), 0, 2).client_says(&said).absent_seconds(2).give_up_seconds(20);
         let outcome = script.run();
         outcome.founded(&tools);
-        // One absence, one sign of life, and then the three looks that two seconds of absence take.
+        // One absence, one sign of life, and then the three checks that two seconds of absence take.
         assert_eq!(outcome.questions, 5, "{tools}: {}", outcome.said);
     });
 }
 
 #[test]
-fn a_single_replica_founds_at_once() {
+fn a_single_replica_founds_a_cluster_at_once() {
     on_each(|tools| {
         for service in [Peer::Refusing, Peer::Unresolved] {
             let outcome = Script::new(tools.clone(), 0, 1).service(service).absent_seconds(600).run();
@@ -173,7 +176,7 @@ fn a_single_replica_founds_at_once() {
 }
 
 #[test]
-fn a_single_replica_does_not_found_beside_replicas_that_the_chart_does_not_know() {
+fn a_single_replica_founds_no_cluster_beside_replicas_unknown_to_the_chart() {
     on_each(|tools| {
         let outcome = Script::new(tools.clone(), 0, 1).service(Peer::up([Answer::Healthy])).run();
         outcome.failed(&tools);
@@ -181,10 +184,10 @@ fn a_single_replica_does_not_found_beside_replicas_that_the_chart_does_not_know(
     });
 }
 
-/// What clients say of a peer that is cut off, or that only one of its two addresses refuses. Not to be had
-/// on loopback, so the texts are recorded ones.
+/// What clients print about a peer that is cut off, or that refuses on only one of its two addresses. This can't be
+/// produced on loopback, so these are recorded texts.
 #[test]
-fn a_peer_that_is_cut_off_is_not_absent() {
+fn a_peer_that_is_cut_off_does_not_count_as_absent() {
     let said = [
         (1, "wget: can't connect to remote host (10.244.0.9): No route to host"),
         (

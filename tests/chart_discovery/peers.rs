@@ -1,31 +1,31 @@
-//! Peers on loopback: one address each, the same port for all, as pods have.
+//! Peers on loopback: each has its own address, and all have the same port, like pods.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a peer does with one request.
+/// How a peer reacts to one request.
 #[derive(Clone, Copy)]
 pub enum Answer {
     Healthy,
     Unhealthy,
-    /// Takes the connection and never answers.
+    /// Accepts the connection and never responds.
     Hang,
-    /// Takes the request and closes the connection.
+    /// Reads the request and closes the connection.
     HangUp,
-    /// From here on nothing listens.
+    /// From now on nothing listens.
     Gone,
 }
 
-/// A peer as the script finds it.
+/// The state of a peer.
 #[derive(Clone)]
 pub enum Peer {
     /// Its name does not exist.
     Unresolved,
     /// Its name exists, nothing listens.
     Refusing,
-    /// Answers the first requests in turn, and all others as the last of these.
+    /// Reacts to requests as listed, and to all further ones like the last.
     Up(Vec<Answer>),
 }
 
@@ -35,7 +35,7 @@ impl Peer {
     }
 }
 
-/// The loopback address of a peer: the Service is peer 0, which never asks itself.
+/// Returns the loopback address of a peer. Peer 0 is the Service, since replica 0 never asks itself.
 pub fn address(peer: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, 10 + u8::try_from(peer).unwrap())
 }
@@ -43,8 +43,8 @@ pub fn address(peer: usize) -> Ipv4Addr {
 /// Listens for every peer that is up, all on one port; counts the requests to any of them.
 pub fn serve(peers: &[Peer]) -> (u16, Arc<AtomicUsize>) {
     let questions = Arc::new(AtomicUsize::new(0));
-    // Holds the port on every address at first, so that a refusing peer's is free of strangers.
-    let (port, listeners) = (0..20).find_map(|_| bind_all(peers.len())).expect("no port that is free on all addresses");
+    // First holds the port on every address, so that no other program listens on a refusing peer's.
+    let (port, listeners) = (0..20).find_map(|_| bind_all(peers.len())).expect("no port is free on all addresses");
     for (peer, listener) in peers.iter().zip(listeners) {
         if let Peer::Up(answers) = peer.clone() {
             let questions = questions.clone();

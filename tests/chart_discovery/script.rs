@@ -1,4 +1,4 @@
-//! Runs the script with a chosen shell and HTTP client, and nothing else, in its PATH.
+//! Runs the script with only a given shell and HTTP client in its PATH.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,8 +11,8 @@ use crate::peers::{self, Peer};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/caesium/files/discover.sh");
 
-/// Stands before the HTTP client and resolves the URL's host as the cluster's DNS would. A name that does not
-/// exist becomes one with a label too long for DNS, which every resolver refuses without asking a server.
+/// A wrapper of the HTTP client that resolves the URL's host as the cluster's DNS would. A name that does not exist
+/// becomes one with a label too long for DNS, which every resolver rejects without querying a server.
 const RESOLVER: &str = r#"#!/bin/sh
 for url; do :; done
 host=${url#http://} host=${host%%[:/]*} rest=${url#http://*[:/]}
@@ -28,19 +28,19 @@ done
 exec $CLIENT "$@"
 "#;
 
-/// A shell and an HTTP client as an image may have them.
+/// A shell and an HTTP client, as an image may have them.
 #[derive(Clone)]
 pub struct Toolset {
     shell: PathBuf,
     client: &'static str,
-    /// The client's program, and where it is a multi-call binary the applet.
+    /// The client's program, or its applet in a multi-call binary.
     program: String,
-    /// busybox, where it is to serve everything.
+    /// busybox, if it provides everything.
     busybox: Option<PathBuf>,
 }
 
 impl Toolset {
-    /// Every toolset that this machine has.
+    /// Returns every toolset of this machine.
     pub fn here() -> Vec<Toolset> {
         let busybox = which::which("busybox").ok();
         let dash = which::which("dash").or_else(|_| which::which("sh")).ok();
@@ -57,15 +57,19 @@ impl Toolset {
         of_dash.chain(of_busybox).collect()
     }
 
-    /// The script for this shell. Some builds of busybox run their own `wget` whatever is in the PATH: there the client
-    /// is named by its path, which every shell obeys.
+    /// Returns the script for this shell. Some builds of busybox run their own `wget` regardless of PATH: then
+    /// the script
+    /// names the client by its path, which works in every shell.
     fn script(&self, dir: &Path) -> PathBuf {
         if self.busybox.is_none() {
             return SCRIPT.into();
         }
         let (copy, client) = (dir.join("discover.sh"), dir.join("bin").join(self.client).display().to_string());
         let text = std::fs::read_to_string(SCRIPT).unwrap();
-        assert!(text.contains("command -v wget") && text.contains(" wget -t 1 "), "the script asks in another way");
+        assert!(
+            text.contains("command -v wget") && text.contains(" wget -t 1 "),
+            "the script sends its requests in another way"
+        );
         let named = text.replace("command -v wget", &format!("command -v {client}"));
         std::fs::write(&copy, named.replace(" wget -t 1 ", &format!(" {client} -t 1 "))).unwrap();
         copy
@@ -89,7 +93,7 @@ impl std::fmt::Display for Toolset {
     }
 }
 
-/// One run of the script: which replica, and what it finds.
+/// One run of the script: which replica, and its environment.
 pub struct Script {
     tools: Toolset,
     ordinal: usize,
@@ -102,13 +106,13 @@ pub struct Script {
     client: String,
 }
 
-/// What came of it.
+/// The result of a run.
 pub struct Outcome {
     pub code: i32,
     /// The whole file of nodes, if one was written.
     pub wrote: Option<String>,
     pub said: String,
-    /// How many questions reached any peer.
+    /// How many requests reached any peer.
     pub questions: usize,
     pub seconds: f64,
 }
@@ -129,7 +133,7 @@ impl Script {
         self
     }
 
-    /// The disk holds a member's data.
+    /// Puts a member's data on the disk.
     pub fn member(mut self) -> Script {
         self.member = true;
         self
@@ -145,8 +149,9 @@ impl Script {
         self
     }
 
-    /// Replaces the client: of a peer, it says and ends with these in turn, then with the last of them. The
-    /// Service refuses.
+    /// Replaces the client: about a peer, it prints these texts and exits with these codes in turn, then
+    /// repeats the last.
+    /// The Service refuses.
     pub fn client_says(mut self, replies: &[(i32, &str)]) -> Script {
         let refuse = "for url; do :; done\ncase $url in *.service:*) echo 'Connection refused'; exit 1 ;; esac";
         let count = "echo turn >>\"$TURNS\"\nturn=0\nwhile read -r _; do turn=$((turn + 1)); done <\"$TURNS\"";
@@ -223,13 +228,13 @@ impl Script {
 }
 
 impl Outcome {
-    /// Founded a cluster of its own.
+    /// Whether it founded a cluster.
     #[track_caller]
     pub fn founded(&self, tools: &Toolset) {
         assert_eq!((self.code, self.wrote.as_deref()), (0, Some("\n")), "{tools}: {}", self.said);
     }
 
-    /// Failed, and left nothing that the main container could start from.
+    /// Whether it failed without leaving anything that the main container could start from.
     #[track_caller]
     pub fn failed(&self, tools: &Toolset) {
         assert_eq!((self.code, self.wrote.as_deref()), (1, None), "{tools}: {}", self.said);

@@ -1,6 +1,6 @@
-//! CircleCI's configuration: it meets CircleCI's schema, only calls cargo, and pins what it uses.
+//! CircleCI's configuration: it conforms to CircleCI's schema, calls only cargo, and pins everything it uses.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 #[path = "../command.rs"]
 mod starter;
@@ -20,7 +20,7 @@ fn config() -> Value {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// What CircleCI's schema has against a configuration.
+/// Returns the violations of CircleCI's schema in a configuration.
 fn objections(config: &Value) -> Option<String> {
     let schema = std::fs::read_to_string(root().join("tests/circleci/schema.json")).unwrap();
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -29,7 +29,7 @@ fn objections(config: &Value) -> Option<String> {
     schemas.validate(config, schema).err().map(|error| format!("{error:#}"))
 }
 
-/// Every value under this key, at any depth.
+/// Returns every value under this key, at any depth.
 fn all<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
     let (here, below): (Option<&Value>, Vec<&Value>) = match value {
         Value::Object(map) => (map.get(key), map.values().collect()),
@@ -39,19 +39,19 @@ fn all<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
     here.into_iter().chain(below.into_iter().flat_map(|value| all(value, key))).collect()
 }
 
-/// The shell commands of all steps.
+/// Returns the shell commands of all steps.
 fn commands(config: &Value) -> Vec<String> {
     let runs = all(config, "run").into_iter();
     runs.map(|run| run["command"].as_str().or(run.as_str()).unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
-fn meets_the_published_schema() {
+fn the_configuration_conforms_to_the_published_schema() {
     assert_eq!(objections(&config()), None);
 }
 
 #[test]
-fn the_schema_refuses_what_is_wrong() {
+fn the_schema_rejects_invalid_configurations() {
     for (place, wrong) in [
         ("/version", json!("3")),
         ("/jobs/lint/steps", json!("checkout")),
@@ -60,7 +60,7 @@ fn the_schema_refuses_what_is_wrong() {
     ] {
         let mut config = config();
         *config.pointer_mut(place).unwrap() = wrong;
-        assert!(objections(&config).is_some(), "{place} went through");
+        assert!(objections(&config).is_some(), "{place} was accepted");
     }
 }
 
@@ -71,39 +71,39 @@ fn only_cargo_is_called() {
     for command in commands {
         let words: Vec<_> = command.split_whitespace().collect();
         let cargos = ["check", "clippy", "deny", "doc", "fmt", "install", "machete", "test", "xtask"];
-        assert!(words[0] == "cargo" && cargos.contains(&words[1]), "{command}: put it into xtask");
+        assert!(words[0] == "cargo" && cargos.contains(&words[1]), "{command}: move it into xtask");
         assert!(
             !command.contains(['\n', ';', '|', '&', '$', '`']),
-            "{command}: one plain call; put the rest into xtask"
+            "{command}: use a single plain call and move the rest into xtask"
         );
     }
 }
 
 #[test]
-fn what_is_used_is_pinned() {
+fn images_and_orbs_are_pinned() {
     let config = config();
     for image in all(&config, "image").into_iter().filter_map(Value::as_str) {
         let (_, tag) = image.split_once(':').unwrap_or((image, ""));
         let of_pipeline = image.contains("<<") || image == "image/caesium.tar";
-        assert!(of_pipeline || is_full_version(tag), "image {image}: name a full version");
+        assert!(of_pipeline || is_full_version(tag), "image {image}: use a full version");
     }
     for (name, orb) in config["orbs"].as_object().unwrap() {
         let (_, version) = orb.as_str().unwrap().split_once('@').unwrap();
-        assert!(is_full_version(version), "orb {name} {orb}: name a full version");
+        assert!(is_full_version(version), "orb {name} {orb}: use a full version");
     }
     for version in all(&config["commands"], "version") {
-        assert!(is_full_version(version.as_str().unwrap()), "version {version}: name a full version");
+        assert!(is_full_version(version.as_str().unwrap()), "version {version}: use a full version");
     }
 }
 
-/// Three numbers, as releases have them; not `current`, `stable` or `1`.
+/// Returns whether a version has three numbers, unlike `current`, `stable` or `1`.
 fn is_full_version(text: &str) -> bool {
     let parts: Vec<_> = text.split('.').collect();
     parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[test]
-fn one_rust_for_all_jobs() {
+fn all_jobs_use_the_same_rust() {
     let config = config();
     let of_container = config.pointer("/executors/light/docker/0/image").unwrap().as_str().unwrap();
     let of_machine = &config["commands"]["install_rust"]["steps"][0]["rust/install"]["version"];
@@ -111,19 +111,19 @@ fn one_rust_for_all_jobs() {
 }
 
 #[test]
-fn the_lowest_rust_is_the_one_that_is_promised() {
+fn the_lowest_rust_is_the_one_in_the_manifest() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let promised = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    let lowest = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     let image = config().pointer("/jobs/lowest-rust/docker/0/image").unwrap().as_str().unwrap().to_owned();
-    assert_eq!(image, format!("cimg/rust:{promised}.0"));
+    assert_eq!(image, format!("cimg/rust:{lowest}.0"));
 }
 
 #[test]
-fn the_image_is_built_before_it_is_proven() {
+fn the_image_is_built_before_it_is_tested() {
     let config = config();
     let archive = config.pointer("/jobs/e2e/parameters/image/default").unwrap().as_str().unwrap();
     let built = commands(&config["jobs"]["build-image"]);
-    assert!(built.iter().any(|command| command.ends_with(archive)), "{built:?} does not make {archive}");
+    assert!(built.iter().any(|command| command.ends_with(archive)), "{built:?} does not create {archive}");
     assert_eq!(all(&config["jobs"]["build-image"], "persist_to_workspace")[0]["paths"], json!([archive]));
     assert!(!all(&config["jobs"]["e2e"], "attach_workspace").is_empty());
     let e2e = &all(&config["workflows"]["branches"], "e2e")[0]["requires"];
@@ -142,7 +142,7 @@ fn results_are_stored() {
 }
 
 #[test]
-fn the_harness_knows_its_flags() {
+fn the_harness_accepts_the_configured_flags() {
     for command in commands(&config()) {
         let words: Vec<_> = command.split_whitespace().collect();
         let ["cargo", "xtask", subcommand, ..] = words[..] else { continue };

@@ -1,5 +1,6 @@
-//! kubectl apply, from the client and from the server, on objects that a controller changes meanwhile; and who is
-//! written down as the owner of what.
+//! kubectl apply, client-side and server-side, on objects that a controller changes meanwhile; and the recorded
+//! owners of
+//! fields.
 
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ fn apply(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.feed(ssa, &[], &stateful_set(1)), "statefulset.apps/set serverside-applied\n");
     kubectl.feed(&format!("{ssa} --dry-run=server"), &[], &stateful_set(3));
     assert_eq!(replicas(), "1");
-    // What was applied from the client once is never a conflict to kubectl: what follows begins anew.
+    // kubectl never reports a conflict with its own client-side apply, so what follows starts from scratch.
     kubectl.run("delete statefulset set --timeout=180s");
     kubectl.feed(ssa, &[], &stateful_set(1));
     kubectl.run("scale statefulset/set --replicas=2");
@@ -84,7 +85,7 @@ spec:
   containers: [{name: main, image: 'busybox:1.36', command: [sleep, '1000']}]
 ";
 
-/// Who is written down for an object: manager, operation and subresource, sorted; and the object's entries.
+/// Returns the recorded owners of an object: manager, operation and subresource, sorted; and the object's entries.
 fn owners(kubectl: &Client, object: &str) -> (Vec<String>, Vec<Value>) {
     let shown: Value =
         serde_json::from_str(&kubectl.run(&format!("get {object} -o json --show-managed-fields"))).unwrap();
@@ -98,7 +99,7 @@ fn owners(kubectl: &Client, object: &str) -> (Vec<String>, Vec<Value>) {
     (entries.iter().map(name).collect(), entries)
 }
 
-/// As on a real cluster: whoever applies owns what it sent, a controller the rest of what is not the server's own.
+/// As on a real cluster: an applier owns what it sent; a controller, the rest except the server's own fields.
 fn controllers_own_what_they_write(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     let ssa = "apply --server-side -f -";
@@ -127,7 +128,7 @@ fn controllers_own_what_they_write(clients: &Clients, namespace: &str) {
     assert_eq!(names, [&binders[..], &["kubectl Apply"]].concat(), "{entries:?}");
 }
 
-/// The revision of a deployment is its controller's: to apply another is a conflict, worded as a real cluster words it.
+/// A deployment's revision belongs to its controller: applying another is a conflict, worded as on a real cluster.
 fn is_refused_to_others(kubectl: &Client) {
     let ssa = "apply --server-side -f -";
     let revision = "{name: web, annotations: {deployment.kubernetes.io/revision: '7'}}";
@@ -145,6 +146,6 @@ fn is_refused_to_others(kubectl: &Client) {
     assert_eq!(
         kubectl.run(r"get deployment web -o jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}"),
         "1",
-        "what is no longer applied stays while its controller owns it"
+        "a field no longer applied stays while its controller owns it"
     );
 }

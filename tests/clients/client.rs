@@ -1,4 +1,4 @@
-//! A client's binary with nothing of the user's.
+//! A client's binary without the user's environment.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use crate::command::command;
 use process::Launcher;
 use tools::{self, Name};
 
-/// Far more than anything here takes on a machine that has time.
+/// Much longer than anything here takes on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Between two calls of what is asked again and again: a call keeps a core busy for longer than that.
+/// The pause between polls: each call keeps a core busy for longer than that.
 const CALL_EVERY: Duration = Duration::from_millis(200);
 
 /// The clients of one cluster.
@@ -24,7 +24,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Pinned helms, and the kubectl that a person would use.
+    /// Returns the pinned helms, and the kubectl on PATH or a pinned one.
     pub async fn of(kubeconfig: &Path, home: &Path) -> Self {
         let launcher = Launcher::light(false);
         let helm = async |version: &str| tools::resolve_version(&launcher, Name::Helm, version.parse().unwrap()).await;
@@ -48,7 +48,7 @@ pub struct Client {
     namespace: String,
 }
 
-/// What one call came to.
+/// The output of one call.
 pub struct Said {
     pub code: i32,
     pub stdout: String,
@@ -59,18 +59,18 @@ impl Said {
     fn of(command: &duct::Expression) -> Self {
         let output = command.run().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = output.status.code().expect("nothing kills it");
+        let code = output.status.code().expect("it was not killed by a signal");
         Self { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 }
 
 impl Client {
-    /// The same client in another namespace.
+    /// Returns the same client in another namespace.
     pub fn within(&self, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..self.clone() }
     }
 
-    /// A call, not yet made: words of a line, then arguments that may have spaces.
+    /// Returns a call to be made: the words of a line, then arguments that may contain spaces.
     pub fn command(&self, line: &str, rest: &[&str]) -> duct::Expression {
         let words = ["--namespace", &self.namespace].into_iter().chain(line.split_whitespace());
         let arguments: Vec<&str> = words.chain(rest.iter().copied()).collect();
@@ -83,19 +83,19 @@ impl Client {
         command.full_env(environment).env("PATH", path).unchecked()
     }
 
-    /// What a call comes to.
+    /// Returns the output of a call.
     pub fn call(&self, line: &str, rest: &[&str], input: &str) -> Said {
         Said::of(&self.command(line, rest).stdin_bytes(input).stdout_capture().stderr_capture())
     }
 
-    /// What a call comes to on a terminal of 33 rows and 99 columns.
+    /// Returns the output of a call on a terminal of 33 rows and 99 columns.
     pub fn on_a_terminal(&self, line: &str) -> Said {
         let script = format!("stty rows 33 cols 99; {} --namespace {} {line}", self.tool.display(), self.namespace);
         let command = self.with_own_environment(&command("script", ["-qec", &script, "/dev/null"]));
         Said::of(&command.stdin_null().stdout_capture().stderr_capture())
     }
 
-    /// The standard output of a call that has to succeed.
+    /// Returns the standard output of a call that has to succeed.
     #[track_caller]
     pub fn run(&self, line: &str) -> String {
         self.feed(line, &[], "")
@@ -109,7 +109,7 @@ impl Client {
         said.stdout
     }
 
-    /// All that a call prints that follows something: `act` comes after its first line, when it follows for certain.
+    /// Returns the output of a call that follows something: `act` runs after its first line, when it certainly follows.
     pub fn follow(&self, line: &str, act: impl FnOnce()) -> String {
         let mut lines = BufReader::new(self.command(line, &[]).reader().unwrap());
         let mut said = String::new();
@@ -119,7 +119,7 @@ impl Client {
         said
     }
 
-    /// The standard error of a call that has to fail.
+    /// Returns the standard error of a call that has to fail.
     #[track_caller]
     pub fn fail(&self, line: &str, input: &str) -> String {
         let said = self.call(line, &[], input);
@@ -127,7 +127,7 @@ impl Client {
         said.stderr
     }
 
-    /// Repeats a call until what it prints satisfies; for what no client can wait for.
+    /// Repeats a call until its output satisfies a predicate; for conditions that no client can wait for.
     #[track_caller]
     pub fn until(&self, line: &str, satisfies: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();

@@ -1,4 +1,4 @@
-//! The clusters of these tests, each started when the first case asks for it.
+//! The clusters of these tests, each started when the first case needs it.
 
 use std::fmt::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,7 +15,7 @@ use super::client::Clients;
 use super::node_program::node_program;
 use super::who::{Who, open_folder};
 
-/// One of who runs the tests, and one of an ordinary user.
+/// A cluster of the user who runs the tests, and one of an ordinary user.
 pub struct Clusters {
     tokio: Runtime,
     folder: TempDir,
@@ -26,7 +26,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// None is started yet.
+    /// Returns clusters of which none has been started yet.
     pub fn new() -> Self {
         Self {
             tokio: Runtime::new().unwrap(),
@@ -37,12 +37,12 @@ impl Clusters {
         }
     }
 
-    /// Clients of the cluster of who runs the tests.
+    /// Returns clients of the cluster of the user who runs the tests.
     pub fn own(&self) -> &Clients {
         self.own.get_or_init(|| self.start("own", self.tokio.block_on(node_program())))
     }
 
-    /// Clients of an ordinary user's cluster; an error where there can be none.
+    /// Returns clients of an ordinary user's cluster, or an error if there can be none.
     pub fn ordinary(&self) -> Result<&Clients, String> {
         let started = self.ordinary.get_or_init(|| {
             let who = Who::ordinary()?;
@@ -52,7 +52,7 @@ impl Clusters {
         started.as_ref().map(|(_, clients)| clients).map_err(Clone::clone)
     }
 
-    /// A program that becomes the user and then the node, and a run directory that the user may write.
+    /// Creates a program that becomes the user and then the node, and a run directory that the user may write.
     fn dropping(&self, who: &Who) -> PathBuf {
         let mut script = "#!/bin/sh\n".to_owned();
         let program = who.program("embedded-node");
@@ -69,7 +69,7 @@ impl Clusters {
         path
     }
 
-    /// Starts a cluster that has the stand-in, under the name that the chart gives its image.
+    /// Starts a cluster with the stand-in, under the image name that the chart uses.
     fn start(&self, name: &str, program: PathBuf) -> Clients {
         let options = Options { dir: self.folder.path().join(name), program, faults: Faults::default() };
         self.tokio.block_on(async {
@@ -81,7 +81,7 @@ impl Clusters {
         })
     }
 
-    /// Stops all that were started.
+    /// Stops all started clusters.
     pub fn stop(&self) {
         for cluster in self.started.lock().unwrap().drain(..) {
             self.tokio.block_on(cluster.stop()).unwrap();
@@ -89,7 +89,7 @@ impl Clusters {
     }
 }
 
-/// The stand-in's archive, where everybody can read it.
+/// Returns the stand-in's archive, readable by everybody.
 async fn stand_in(archive: &Path) -> PathBuf {
     let image = "caesiumcloud/caesium:v0.1.0".parse().unwrap();
     let built = standin::build(&Launcher::light(false), "/bin/caesium", &[image]).await.unwrap();

@@ -4,14 +4,17 @@ use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("pods::sidecars_frame_the_main_container", sidecars_frame_the_main_container),
+    (
+        "pods::sidecars_start_before_and_stop_after_the_main_container",
+        sidecars_start_before_and_stop_after_the_main_container,
+    ),
     ("pods::a_sidecar_does_not_keep_a_job_alive", a_sidecar_does_not_keep_a_job_alive),
-    ("pods::hooks_run_after_the_start_and_before_the_stop", hooks_run_after_the_start_and_before_the_stop),
-    ("pods::every_sort_of_probe", every_sort_of_probe),
-    ("pods::a_startup_probe_holds_the_others_off", a_startup_probe_holds_the_others_off),
+    ("pods::lifecycle_hooks_run_after_start_and_before_stop", lifecycle_hooks_run_after_start_and_before_stop),
+    ("pods::every_probe_type_works", every_probe_type_works),
+    ("pods::a_startup_probe_delays_the_other_probes", a_startup_probe_delays_the_other_probes),
     ("pods::environment", environment),
-    ("pods::exec_on_a_terminal", exec_on_a_terminal),
-    ("pods::what_nobody_can_do_to_them_is_refused", what_nobody_can_do_to_them_is_refused),
+    ("pods::exec_has_a_terminal", exec_has_a_terminal),
+    ("pods::unsupported_requests_are_rejected", unsupported_requests_are_rejected),
 ];
 
 const SIDECAR: &str = "
@@ -39,11 +42,15 @@ spec:
       volumeMounts: [{name: shared, mountPath: /shared}]
 ";
 
-fn sidecars_frame_the_main_container(clients: &Clients, namespace: &str) {
+fn sidecars_start_before_and_stop_after_the_main_container(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SIDECAR);
     kubectl.run("wait --for=condition=Ready pod/framed --timeout=180s");
-    assert_eq!(kubectl.until("logs framed -c main", |text| !text.is_empty()), "up\n", "what follows waits for it");
+    assert_eq!(
+        kubectl.until("logs framed -c main", |text| !text.is_empty()),
+        "up\n",
+        "the next container waits for it"
+    );
     assert!(kubectl.run("get pod framed --no-headers").contains(" 2/2 "), "a sidecar counts as a container");
     let follow = "logs framed --all-containers --follow --timestamps --prefix=false --since=1h";
     let said = kubectl.follow(follow, || drop(kubectl.run("delete pod framed --timeout=180s")));
@@ -85,7 +92,7 @@ spec:
         preStop: {exec: {command: [sh, -c, 'echo stopping > /proc/1/fd/1; sleep 0.5']}}
 ";
 
-fn hooks_run_after_the_start_and_before_the_stop(clients: &Clients, namespace: &str) {
+fn lifecycle_hooks_run_after_start_and_before_stop(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], HOOKED);
     kubectl.run("wait --for=condition=Ready pod/hooked --timeout=180s");
@@ -126,7 +133,7 @@ spec:
       readinessProbe: {tcpSocket: {port: 8083}, periodSeconds: 1}
 ";
 
-fn every_sort_of_probe(clients: &Clients, namespace: &str) {
+fn every_probe_type_works(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], PROBED);
     let ready = "get pod probed -o jsonpath={range.status.containerStatuses[?(@.ready==true)]}{.name};{end}";
@@ -146,7 +153,7 @@ fn every_sort_of_probe(clients: &Clients, namespace: &str) {
     kubectl.until(ready, |names| names == "by-command;by-port;by-request;");
 }
 
-/// Turns a switch of a stand-in that listens in the pod `probed`, from a container beside it.
+/// Toggles a switch of a stand-in that listens in the pod `probed`, from a container beside it.
 fn switch(kubectl: &Client, port: &str, to: &str) {
     let script = format!("curl -sf -X POST http://127.0.0.1:{port}/switch/{to}");
     kubectl.feed("exec probed -c by-command -- sh -c", &[&script], "");
@@ -167,14 +174,14 @@ spec:
       readinessProbe: {exec: {command: ['true']}, periodSeconds: 1}
 ";
 
-fn a_startup_probe_holds_the_others_off(clients: &Clients, namespace: &str) {
+fn a_startup_probe_delays_the_other_probes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SLOW);
     let state = "get pod slow -o jsonpath={.status.containerStatuses[0]['started','ready','restartCount']}";
     kubectl.until("get events", |text| text.contains("Startup probe failed"));
     kubectl.run("exec slow -- touch /tmp/go");
     kubectl.run("wait --for=condition=Ready pod/slow --timeout=180s");
-    assert_eq!(kubectl.run(state), "true true 0", "its liveness was not looked at before it had started");
+    assert_eq!(kubectl.run(state), "true true 0", "its liveness was not probed before it had started");
 }
 
 const TOLD: &str = "
@@ -245,15 +252,18 @@ fn environment(clients: &Clients, namespace: &str) {
     }
     let unlinked = kubectl.until("logs unlinked", |text| text.contains("COMPOSED"));
     assert!(!unlinked.contains("MY_DB"), "{unlinked}");
-    assert!(unlinked.contains("KUBERNETES_SERVICE_HOST="), "the API server's own service is always told: {unlinked}");
+    assert!(
+        unlinked.contains("KUBERNETES_SERVICE_HOST="),
+        "the API server's own service is always included: {unlinked}"
+    );
 }
 
-/// `script` gives kubectl a terminal, and what it asks for has one, too.
-fn exec_on_a_terminal(clients: &Clients, namespace: &str) {
+/// `script` gives kubectl a terminal, and the program in the container gets one, too.
+fn exec_has_a_terminal(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run tty --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/tty --timeout=180s");
-    // The size follows a moment after the start.
+    // The size arrives shortly after the start.
     let said = kubectl.on_a_terminal(
         "exec -it tty -- sh -c 'tty; while [ \"$(stty size)\" != \"33 99\" ]; do sleep 0.1; done; exit 4'",
     );
@@ -261,12 +271,12 @@ fn exec_on_a_terminal(clients: &Clients, namespace: &str) {
     assert_eq!(said.code, 4, "{}", said.stdout);
 }
 
-fn what_nobody_can_do_to_them_is_refused(clients: &Clients, namespace: &str) {
+fn unsupported_requests_are_rejected(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run it --image=busybox:1.36 --command -- sleep 1000");
     kubectl.run("wait --for=condition=Ready pod/it --timeout=180s");
     let refused = kubectl.fail("attach it", "");
-    assert!(refused.contains("attach is not supported by the embedded cluster: use exec or logs"), "{refused}");
+    assert!(refused.contains("attach is not supported by the embedded cluster; use exec or logs"), "{refused}");
     let refused = kubectl.fail("debug it --image=busybox:1.36", "");
     assert!(refused.contains("ephemeral containers are disabled for this cluster"), "{refused}");
     let proxy = format!("get --raw /api/v1/namespaces/{namespace}/pods/it/proxy/");

@@ -1,16 +1,16 @@
-//! Deployments: how a rollout goes, how one gets stuck, is undone, paused, and what is kept of it.
+//! Deployments: rollouts, stuck ones, rolling back, pausing, and the kept history.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("deployments::a_rollout_keeps_its_bounds", a_rollout_keeps_its_bounds),
-    ("deployments::a_stuck_rollout_is_told_and_undone", a_stuck_rollout_is_told_and_undone),
-    ("deployments::recreate_ends_the_old_before_the_new", recreate_ends_the_old_before_the_new),
-    ("deployments::paused_it_waits", paused_it_waits),
+    ("deployments::a_rollout_respects_its_limits", a_rollout_respects_its_limits),
+    ("deployments::a_stuck_rollout_is_reported_and_can_be_undone", a_stuck_rollout_is_reported_and_can_be_undone),
+    ("deployments::recreate_stops_old_pods_before_new_ones_start", recreate_stops_old_pods_before_new_ones_start),
+    ("deployments::a_paused_rollout_waits", a_paused_rollout_waits),
 ];
 
-/// A deployment of two pods that end at once, with more fields of its spec.
+/// Returns a deployment of two pods that stop quickly, with additional fields of its spec.
 fn deployment(fields: &str) -> String {
     format!(
         "
@@ -35,7 +35,7 @@ spec:
 
 const STATUS: &str = "rollout status deployment/web --timeout=180s";
 
-/// Each state that is seen, while something is done: `replicas/available`.
+/// Returns each state that is seen while something is done: `replicas/available`.
 fn seen(kubectl: &Client, during: impl FnOnce()) -> Vec<(u32, u32)> {
     let each = "get deployment web --watch -o jsonpath={.status.replicas}/{.status.availableReplicas};";
     let watch = kubectl.command(each, &[]).stdout_capture().unchecked().start().unwrap();
@@ -47,7 +47,7 @@ fn seen(kubectl: &Client, during: impl FnOnce()) -> Vec<(u32, u32)> {
     states.map(|(replicas, available)| (number(replicas), number(available))).collect()
 }
 
-fn a_rollout_keeps_its_bounds(clients: &Clients, namespace: &str) {
+fn a_rollout_respects_its_limits(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     let bounds = |unavailable: &str, surge: &str| {
         let rolling = format!("strategy: {{rollingUpdate: {{maxUnavailable: {unavailable}, maxSurge: {surge}}}}}");
@@ -61,14 +61,14 @@ fn a_rollout_keeps_its_bounds(clients: &Clients, namespace: &str) {
     bounds("0", "25%");
     let states = seen(&kubectl, roll);
     assert!(states.iter().all(|(replicas, available)| *replicas <= 5 && *available >= 4), "{states:?}");
-    assert!(states.contains(&(5, 4)), "one more than asked for, and never fewer: {states:?}");
+    assert!(states.contains(&(5, 4)), "one more than requested, and never fewer: {states:?}");
     bounds("50%", "0");
     let states = seen(&kubectl, roll);
     assert!(states.iter().all(|(replicas, available)| *replicas <= 4 && *available >= 2), "{states:?}");
     assert!(states.iter().any(|(_, available)| *available == 2), "half of them at once: {states:?}");
 }
 
-fn a_stuck_rollout_is_told_and_undone(clients: &Clients, namespace: &str) {
+fn a_stuck_rollout_is_reported_and_can_be_undone(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &deployment("replicas: 2\n  revisionHistoryLimit: 2"));
     kubectl.run("annotate deployment/web kubernetes.io/change-cause=first");
@@ -101,7 +101,7 @@ fn a_stuck_rollout_is_told_and_undone(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.run(image), "busybox:3");
 }
 
-fn recreate_ends_the_old_before_the_new(clients: &Clients, namespace: &str) {
+fn recreate_stops_old_pods_before_new_ones_start(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &deployment("replicas: 2\n  strategy: {type: Recreate}"));
     kubectl.run(STATUS);
@@ -112,7 +112,7 @@ fn recreate_ends_the_old_before_the_new(clients: &Clients, namespace: &str) {
     assert!(states.iter().all(|(replicas, _)| *replicas <= 2) && states.contains(&(0, 0)), "{states:?}");
 }
 
-fn paused_it_waits(clients: &Clients, namespace: &str) {
+fn a_paused_rollout_waits(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &deployment("replicas: 1"));
     kubectl.run(STATUS);

@@ -1,10 +1,11 @@
-//! The chart's whole life, by helm 3 and helm 4: at one and three replicas, with and without disks, with and
-//! without `--wait`, each with each.
+//! The chart's whole life, with helm 3 and helm 4: with one and three replicas, with and without disks, with and
+//! without
+//! `--wait`, in every combination.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl, repository};
 
-/// A case that lives the chart's life in one way.
+/// Defines a case for one combination.
 macro_rules! life {
     ($name:literal, $helm:ident, $replicas:literal, disks: $disks:literal, waits: $waits:literal) => {
         ($name, |clients, namespace| {
@@ -14,7 +15,7 @@ macro_rules! life {
     };
 }
 
-/// The longest first: they all begin as soon as they can.
+/// The longest first: all of them start as soon as they can.
 pub const CASES: &[Case] = &[
     life!("helm_3::three_with_disks_waiting", helm_3, 3, disks: true, waits: true),
     life!("helm_3::three_with_disks", helm_3, 3, disks: true, waits: false),
@@ -53,8 +54,9 @@ impl Way {
         format!("{values} --set persistence.enabled={}{waits}", self.disks)
     }
 
-    /// What an upgrade changes, and how kubectl sees it. Three replicas that lose their disks with their pods may be
-    /// replaced no faster than the application demotes what is dead: there, no pod is touched.
+    /// Returns what an upgrade changes, and how to see it with kubectl. Three replicas that lose their disks
+    /// with their pods
+    /// may only be replaced as fast as the application demotes dead ones; for those, the change touches no pod.
     fn change(&self) -> (&'static str, &'static str) {
         if self.replicas == 3 && !self.disks {
             return (
@@ -107,7 +109,7 @@ fn tells(helm: &Client, namespace: &str) {
     assert!(history.contains("Rollback to 1"), "{history}");
 }
 
-/// Claims stay, and so does the test's pod, as helm leaves them.
+/// Checks that only the claims and the test's pod are left, which helm keeps.
 fn is_gone(kubectl: &Client, way: &Way) {
     kubectl.until("get pods -o name", |left| left.trim() == "pod/caesium-test-connection");
     let owned = kubectl.run("get statefulset,service,configmap,secret,poddisruptionbudget,ingress -o name");

@@ -1,4 +1,4 @@
-//! Helm's hooks of every kind, in their order; hooks that fail; what is deleted when; and a claim that is kept.
+//! Helm's hooks of every type, in their order; failing hooks; deletion policies; and a claim that is kept.
 
 use std::path::Path;
 
@@ -6,15 +6,23 @@ use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("hooks::of_every_kind_by_helm_3", |clients, namespace| of_every_kind(clients, &clients.helm_3, namespace)),
-    ("hooks::of_every_kind_by_helm_4", |clients, namespace| of_every_kind(clients, &clients.helm_4, namespace)),
-    ("hooks::one_that_fails_by_helm_3", |clients, namespace| one_that_fails(clients, &clients.helm_3, namespace)),
-    ("hooks::one_that_fails_by_helm_4", |clients, namespace| one_that_fails(clients, &clients.helm_4, namespace)),
-    ("hooks::are_deleted_as_their_policy_says", are_deleted_as_their_policy_says),
-    ("hooks::a_claim_that_is_kept_serves_another_pod", a_claim_that_is_kept_serves_another_pod),
+    ("hooks::every_kind_runs_in_order_with_helm_3", |clients, namespace| {
+        every_kind_of_hook(clients, &clients.helm_3, namespace)
+    }),
+    ("hooks::every_kind_runs_in_order_with_helm_4", |clients, namespace| {
+        every_kind_of_hook(clients, &clients.helm_4, namespace)
+    }),
+    ("hooks::a_failing_hook_fails_the_release_with_helm_3", |clients, namespace| {
+        a_failing_hook(clients, &clients.helm_3, namespace)
+    }),
+    ("hooks::a_failing_hook_fails_the_release_with_helm_4", |clients, namespace| {
+        a_failing_hook(clients, &clients.helm_4, namespace)
+    }),
+    ("hooks::hooks_are_deleted_according_to_their_policy", hooks_are_deleted_according_to_their_policy),
+    ("hooks::a_kept_claim_can_be_used_by_another_pod", a_kept_claim_can_be_used_by_another_pod),
 ];
 
-/// A chart of these templates, in a folder.
+/// Creates a chart of these templates in a folder.
 fn chart(folder: &Path, templates: &[(&str, &str)]) -> String {
     std::fs::create_dir_all(folder.join("templates")).unwrap();
     std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: hooked\nversion: 0.1.0\n").unwrap();
@@ -24,7 +32,7 @@ fn chart(folder: &Path, templates: &[(&str, &str)]) -> String {
     folder.display().to_string()
 }
 
-/// A job that is a hook, and writes its name down on the claim `log`.
+/// Returns a job that is a hook and writes its name to the claim `log`.
 fn hook(name: &str, kind: &str, more: &str, script: &str) -> String {
     format!(
         "
@@ -47,7 +55,7 @@ spec:
     )
 }
 
-/// The claim that hooks write to, and a pod to read it by.
+/// The claim that hooks write to, and a pod that reads it.
 const LOG: &str = "
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -64,7 +72,7 @@ spec:
     - {name: main, image: 'busybox:1.36', command: [sleep, '1000'], volumeMounts: [{name: log, mountPath: /log}]}
 ";
 
-/// A kubectl in a namespace where hooks can write.
+/// Returns a kubectl in a namespace where hooks can write.
 fn logged(clients: &Clients, namespace: &str) -> Client {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], LOG);
@@ -72,12 +80,12 @@ fn logged(clients: &Clients, namespace: &str) -> Client {
     kubectl
 }
 
-/// What the hooks have written since the last look.
+/// Returns what the hooks have written since the last call.
 fn ran(kubectl: &Client) -> String {
     kubectl.feed("exec reader -- sh -c", &["tr '\\n' ' ' < /log/hooks; rm /log/hooks"], "")
 }
 
-fn of_every_kind(clients: &Clients, helm: &Client, namespace: &str) {
+fn every_kind_of_hook(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let kinds =
         ["install", "upgrade", "rollback", "delete"].map(|kind| [format!("pre-{kind}"), format!("post-{kind}")]);
@@ -101,12 +109,12 @@ fn of_every_kind(clients: &Clients, helm: &Client, namespace: &str) {
     assert_eq!(kubectl.run("get configmap own -o jsonpath={.data.v}"), "1");
     helm.run("test it --timeout 240s");
     assert_eq!(ran(&kubectl), "tested ");
-    assert_eq!(kubectl.run("get jobs -o name").lines().count(), 9, "without a policy they stay until they come again");
+    assert_eq!(kubectl.run("get jobs -o name").lines().count(), 9, "without a policy they stay until they run again");
     helm.run("uninstall it --timeout 240s");
     assert_eq!(ran(&kubectl), "pre-delete post-delete ");
 }
 
-fn one_that_fails(clients: &Clients, helm: &Client, namespace: &str) {
+fn a_failing_hook(clients: &Clients, helm: &Client, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), helm.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let own = "{apiVersion: v1, kind: ConfigMap, metadata: {name: own}}";
@@ -117,11 +125,11 @@ fn one_that_fails(clients: &Clients, helm: &Client, namespace: &str) {
     assert!(kubectl.fail("get configmap own", "").contains("not found"), "nothing is installed after it");
     assert!(helm.run("status it").contains("STATUS: failed"));
     let why = r#"get job first -o jsonpath={.status.conditions[?(@.type=="Failed")].reason}"#;
-    assert_eq!(kubectl.run(why), "BackoffLimitExceeded", "it is left to be looked at");
+    assert_eq!(kubectl.run(why), "BackoffLimitExceeded", "it is kept for inspection");
     helm.run("uninstall it");
 }
 
-fn are_deleted_as_their_policy_says(clients: &Clients, namespace: &str) {
+fn hooks_are_deleted_according_to_their_policy(clients: &Clients, namespace: &str) {
     let (kubectl, helm) = (logged(clients, namespace), clients.helm_3.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let policy = |policy: &str| format!(", helm.sh/hook-delete-policy: {policy}");
@@ -137,7 +145,7 @@ fn are_deleted_as_their_policy_says(clients: &Clients, namespace: &str) {
     let before = kubectl.run(uid);
     let refused = helm.fail(&format!("upgrade it {chart} --timeout 240s"), "");
     assert!(refused.contains("post-upgrade hooks failed"), "{refused}");
-    assert_ne!(kubectl.run(uid), before, "it was deleted and made again");
+    assert_ne!(kubectl.run(uid), before, "it was deleted and recreated");
     assert_eq!(kubectl.run("get jobs -o name"), "job.batch/again\n");
 }
 
@@ -148,7 +156,7 @@ metadata: {name: kept, annotations: {helm.sh/resource-policy: keep}}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ";
 
-/// A pod that mounts the claim and runs this.
+/// Returns a pod that mounts the claim and runs this script.
 fn mounting(name: &str, script: &str) -> String {
     format!(
         "
@@ -167,7 +175,7 @@ spec:
     )
 }
 
-fn a_claim_that_is_kept_serves_another_pod(clients: &Clients, namespace: &str) {
+fn a_kept_claim_can_be_used_by_another_pod(clients: &Clients, namespace: &str) {
     let (kubectl, helm) = (kubectl(clients, namespace), clients.helm_4.within(namespace));
     let folder = tempfile::tempdir().unwrap();
     let writer = mounting("writer", "echo precious > /data/file");

@@ -4,9 +4,9 @@ use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("isolation::a_pod_is_confined_unless_it_says_otherwise", a_pod_is_confined_unless_it_says_otherwise),
+    ("isolation::a_pod_is_confined_by_default", a_pod_is_confined_by_default),
     ("isolation::a_false_claim_is_not_mounted", a_false_claim_is_not_mounted),
-    ("isolation::a_planted_link_leads_no_sub_path_out", a_planted_link_leads_no_sub_path_out),
+    ("isolation::a_planted_link_does_not_lead_a_sub_path_out", a_planted_link_does_not_lead_a_sub_path_out),
 ];
 
 const CONFINED: &str = "
@@ -25,7 +25,7 @@ spec:
       securityContext: {seccompProfile: {type: Unconfined}}
 ";
 
-fn a_pod_is_confined_unless_it_says_otherwise(clients: &Clients, namespace: &str) {
+fn a_pod_is_confined_by_default(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], CONFINED);
     kubectl.run("wait --for=jsonpath={.status.phase}=Succeeded pod/confined --timeout=180s");
@@ -89,7 +89,7 @@ spec:
       volumeMounts: [{name: shared, mountPath: /out, subPath: out/tmp/made-by-a-pod}]
 ";
 
-fn a_planted_link_leads_no_sub_path_out(clients: &Clients, namespace: &str) {
+fn a_planted_link_does_not_lead_a_sub_path_out(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], PLANTED);
     let why = "subpath out/tmp/made-by-a-pod leads out of the volume";

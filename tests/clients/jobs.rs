@@ -1,19 +1,19 @@
-//! Jobs: how they count, fail, run out of time and go; and what is stored but acted on by nobody.
+//! Jobs: counting, failing, deadlines, deletion; and kinds that are stored but that nothing acts on.
 
 use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("jobs::completions_and_parallelism", completions_and_parallelism),
-    ("jobs::one_that_fails_is_tried_again_and_given_up", one_that_fails_is_tried_again_and_given_up),
-    ("jobs::one_that_takes_too_long_is_ended", one_that_takes_too_long_is_ended),
-    ("jobs::one_that_is_done_goes_in_time", one_that_is_done_goes_in_time),
-    ("jobs::suspended_it_waits", suspended_it_waits),
-    ("jobs::a_policy_for_failures_is_refused", a_policy_for_failures_is_refused),
-    ("kinds::what_is_inert_is_stored_and_reported", what_is_inert_is_stored_and_reported),
+    ("jobs::a_job_respects_completions_and_parallelism", a_job_respects_completions_and_parallelism),
+    ("jobs::a_failing_job_is_retried_and_then_fails", a_failing_job_is_retried_and_then_fails),
+    ("jobs::a_job_that_takes_too_long_is_ended", a_job_that_takes_too_long_is_ended),
+    ("jobs::a_finished_job_is_deleted_after_its_ttl", a_finished_job_is_deleted_after_its_ttl),
+    ("jobs::a_suspended_job_waits", a_suspended_job_waits),
+    ("jobs::a_pod_failure_policy_is_rejected", a_pod_failure_policy_is_rejected),
+    ("kinds::inert_kinds_are_stored_and_reported", inert_kinds_are_stored_and_reported),
 ];
 
-/// A job with these fields of its spec, whose pod runs this script.
+/// Returns a job with these fields of its spec, whose pod runs this script.
 fn job(name: &str, fields: &str, script: &str) -> String {
     format!(
         "
@@ -31,7 +31,7 @@ spec:
     )
 }
 
-fn completions_and_parallelism(clients: &Clients, namespace: &str) {
+fn a_job_respects_completions_and_parallelism(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("many", "completions: 5\n  parallelism: 2", "sleep 0.5"));
     let each = "get job many --watch -o jsonpath={.status.active}/{.status.succeeded};";
@@ -45,7 +45,7 @@ fn completions_and_parallelism(clients: &Clients, namespace: &str) {
     assert!(kubectl.run("get job many --no-headers").contains("5/5"));
 }
 
-fn one_that_fails_is_tried_again_and_given_up(clients: &Clients, namespace: &str) {
+fn a_failing_job_is_retried_and_then_fails(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("fails", "backoffLimit: 1", "echo tried; exit 3"));
     kubectl.run("wait --for=condition=failed job/fails --timeout=180s");
@@ -56,7 +56,7 @@ fn one_that_fails_is_tried_again_and_given_up(clients: &Clients, namespace: &str
     assert!(late.contains("timed out"), "{late}");
 }
 
-fn one_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
+fn a_job_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("slow", "activeDeadlineSeconds: 2", "sleep 1000"));
     kubectl.run("wait --for=condition=failed job/slow --timeout=180s");
@@ -65,7 +65,7 @@ fn one_that_takes_too_long_is_ended(clients: &Clients, namespace: &str) {
     kubectl.until("get pods -o name", str::is_empty);
 }
 
-fn one_that_is_done_goes_in_time(clients: &Clients, namespace: &str) {
+fn a_finished_job_is_deleted_after_its_ttl(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("short", "ttlSecondsAfterFinished: 2", "true"));
     kubectl.run("wait --for=condition=complete job/short --timeout=180s");
@@ -73,7 +73,7 @@ fn one_that_is_done_goes_in_time(clients: &Clients, namespace: &str) {
     kubectl.until("get pods -o name", str::is_empty);
 }
 
-fn suspended_it_waits(clients: &Clients, namespace: &str) {
+fn a_suspended_job_waits(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &job("later", "suspend: true", "true"));
     kubectl.run("wait --for=condition=suspended job/later --timeout=180s");
@@ -82,7 +82,7 @@ fn suspended_it_waits(clients: &Clients, namespace: &str) {
     kubectl.run("wait --for=condition=complete job/later --timeout=180s");
 }
 
-fn a_policy_for_failures_is_refused(clients: &Clients, namespace: &str) {
+fn a_pod_failure_policy_is_rejected(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     let policy = "podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [3]}}]}";
     let refused = kubectl.fail("apply -f -", &job("choosy", policy, "true"));
@@ -121,7 +121,7 @@ metadata: {name: front}
 spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
 ";
 
-fn what_is_inert_is_stored_and_reported(clients: &Clients, namespace: &str) {
+fn inert_kinds_are_stored_and_reported(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], INERT);
     assert_eq!(kubectl.feed("apply -f -", &[], INERT).matches("unchanged").count(), 4);

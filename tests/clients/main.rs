@@ -1,8 +1,10 @@
 //! Real clients on a whole embedded cluster: helm 3 and helm 4 with the chart and the stand-in, kubectl with
-//! pods that run. One cluster for all of them, a namespace for each; and where root runs them, another cluster of an
-//! ordinary user for what depends on who runs the node.
+//! running pods.
+//! All of them share one cluster, with a namespace each; if root runs them, there is also a cluster of an ordinary
+//! user,
+//! for everything that depends on who runs the node.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 #![expect(dead_code, reason = "who.rs is shared with tests/no_trace, which uses all of it")]
 
 mod apply;
@@ -34,10 +36,10 @@ use client::{Client, Clients};
 use clusters::Clusters;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-/// A test: what it is called, and what it does in the namespace of that name.
+/// A test: its name, and what it does in the namespace of that name.
 type Case = (&'static str, fn(&Clients, &str));
 
-/// What is looked at on the cluster of an ordinary user, too, where root runs the tests.
+/// The cases that also run on the cluster of an ordinary user if root runs the tests.
 const ORDINARY: &[&[Case]] = &[services::CASES, containers::CASES, volumes::CASES, isolation::CASES, pods::CASES];
 
 fn main() -> ExitCode {
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
     if rustix::process::geteuid().is_root() {
         trials.extend(ORDINARY.concat().into_iter().map(|case| ordinary_trial(&clusters, case)));
     }
-    // They mostly wait, but for their clients.
+    // Apart from their clients, they mostly wait.
     arguments.test_threads.get_or_insert(16);
     let conclusion = libtest_mimic::run(&arguments, trials);
     clusters.stop();
@@ -91,16 +93,16 @@ fn namespace(name: &str) -> String {
     name.replace("::", "-").replace('_', "-")
 }
 
-/// The repository's folder of this name.
+/// Returns a path in the repository.
 fn repository(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path).canonicalize().unwrap().display().to_string()
 }
 
-/// A kubectl that works in a namespace of its own, which it makes.
+/// Returns a kubectl that works in a namespace of its own, which it creates.
 fn kubectl(clients: &Clients, namespace: &str) -> Client {
     clients.kubectl.run(&format!("create namespace {namespace}"));
     let kubectl = clients.kubectl.within(namespace);
-    // It comes a moment later, and pods are refused without it.
+    // It is created shortly after the namespace, and pods are rejected without it.
     kubectl.run("wait --for=create serviceaccount/default --timeout=30s");
     kubectl
 }

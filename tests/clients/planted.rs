@@ -1,14 +1,14 @@
-//! Faults planted in the cluster, as what plants them sees them strike: each whom it names, as often as it says.
+//! Faults planted in the cluster, seen from outside: each hits its target, as many times as requested.
 
 use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("faults::each_strikes_whom_it_names", each_strikes_whom_it_names),
-    ("kinds::pod_security_is_a_namespaces_label", pod_security_is_a_namespaces_label),
+    ("faults::each_fault_hits_its_target", each_fault_hits_its_target),
+    ("kinds::pod_security_is_enforced_by_namespace_label", pod_security_is_enforced_by_namespace_label),
 ];
 
-/// What the API fails at is used by no other case.
+/// No other case uses the resources for which the API fails.
 const FAULTS: &str = r#"[
     {"fault": "apiFails", "code": 403, "message": "exceeded quota: none", "of": "POST leases"},
     {"fault": "apiFails", "code": 429, "message": "too many requests", "of": "GET ingressclasses", "times": 1},
@@ -25,7 +25,7 @@ const FAULTS: &str = r#"[
     {"fault": "portForwardDrops", "of": "dropped"}
 ]"#;
 
-/// A pod with more fields of its spec and of its container.
+/// Returns a pod with additional fields of its spec and of its container.
 fn pod(name: &str, image: &str, spec: &str, container: &str) -> String {
     format!(
         "
@@ -54,7 +54,7 @@ metadata: {name: struck}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ";
 
-fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
+fn each_fault_hits_its_target(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("create --raw /chartproof/faults -f -", &[], FAULTS);
     let refused = kubectl.fail("create -f -", LEASE);
@@ -75,7 +75,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
         pod("dropped", "1.36", "", ""),
     ];
     kubectl.feed("apply -f -", &[], &format!("{CLAIM}{}", pods.concat()));
-    // What strikes once is got over.
+    // Faults that strike once are recovered from.
     kubectl.run("wait --for=condition=Ready pod/unreachable pod/mounting pod/hungry pod/dropped --timeout=180s");
     let events = kubectl.until("get events", |text| text.contains("Insufficient cpu"));
     for words in ["lookup registry: no such host", "\"struck\" : device is busy", "Back-off pulling image"] {
@@ -98,7 +98,7 @@ fn each_strikes_whom_it_names(clients: &Clients, namespace: &str) {
     kubectl.run("wait --for=condition=Ready pod/full pod/claiming --timeout=180s");
 }
 
-fn pod_security_is_a_namespaces_label(clients: &Clients, namespace: &str) {
+fn pod_security_is_enforced_by_namespace_label(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     let label = |level: &str| {
         clients

@@ -1,4 +1,4 @@
-//! kubectl at a pod: what it shows, says, runs, copies and forwards.
+//! kubectl's commands on a pod: get, describe, logs, exec, cp, port-forward.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,14 +7,14 @@ use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("kubectl::tables_and_descriptions", tables_and_descriptions),
+    ("kubectl::get_and_describe_work", get_and_describe_work),
     ("kubectl::logs", logs),
-    ("kubectl::exec_and_copy", exec_and_copy),
+    ("kubectl::exec_and_cp_work", exec_and_cp_work),
     ("kubectl::port_forward", port_forward),
-    ("kubectl::run_and_delete", run_and_delete),
+    ("kubectl::run_and_delete_work", run_and_delete_work),
 ];
 
-/// Counts, and starts again when it is told to; ends on SIGTERM.
+/// Prints numbers, and restarts when asked to; ends on SIGTERM.
 const TALKER: &str = "
 apiVersion: v1
 kind: Pod
@@ -27,7 +27,7 @@ spec:
       command: [sh, -c, 'echo one; echo two; echo three; until [ -e /tmp/end ]; do sleep 0.1; done; echo last words; exit 3']
 ";
 
-fn tables_and_descriptions(clients: &Clients, namespace: &str) {
+fn get_and_describe_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
     kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
@@ -39,7 +39,7 @@ fn tables_and_descriptions(clients: &Clients, namespace: &str) {
     assert_eq!(rows[1][6], "chartproof-control-plane");
     assert!(kubectl.run("get nodes").contains("chartproof-control-plane   Ready"));
     assert!(kubectl.run("get pods -l app=talker --no-headers").starts_with("talker "));
-    // Events come a moment after what they tell of.
+    // Events appear shortly after what they report.
     let described = kubectl.until("describe pod talker", |text| text.contains("Container started"));
     for line in ["Status:           Running", "QoS Class:                   BestEffort", "Successfully assigned"] {
         assert!(described.contains(line), "{line:?} is missing in {described}");
@@ -63,7 +63,7 @@ fn logs(clients: &Clients, namespace: &str) {
     assert_eq!(kubectl.run(&format!("get pod talker -o jsonpath={ended}")), "3");
 }
 
-fn exec_and_copy(clients: &Clients, namespace: &str) {
+fn exec_and_cp_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], TALKER);
     kubectl.run("wait --for=condition=Ready pod/talker --timeout=180s");
@@ -81,7 +81,7 @@ fn exec_and_copy(clients: &Clients, namespace: &str) {
     assert_eq!(std::fs::read_to_string(back).unwrap(), megabyte);
 }
 
-/// Answers each connection by starting a program; the stand-in is one that listens.
+/// Starts a program for each connection; the other listener is the stand-in.
 const LISTENER: &str = "
 apiVersion: v1
 kind: Pod
@@ -114,7 +114,7 @@ fn port_forward(clients: &Clients, namespace: &str) {
         BufReader::new(&forwarder).read_line(&mut line).unwrap();
         let port: u16 = line.split([':', ' ']).find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         for _ in 0..3 {
-            assert!(health(port).contains(r#""status":"healthy""#), "{target}, a connection after the other");
+            assert!(health(port).contains(r#""status":"healthy""#), "{target}, one connection after the other");
         }
         forwarder.kill().unwrap();
     }
@@ -128,7 +128,7 @@ fn health(port: u16) -> String {
     answer
 }
 
-fn run_and_delete(clients: &Clients, namespace: &str) {
+fn run_and_delete_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.run("run once --image=busybox:1.36 --restart=Never -- sh -c true");
     kubectl.run("wait --for=jsonpath={.status.phase}=Succeeded pod/once --timeout=180s");

@@ -1,16 +1,16 @@
-//! Services: who stands behind one at each moment, and by which names and from where it is reached.
+//! Services: which pods are behind one at each moment, and by which names and from where it can be reached.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
     ("services::endpoints_follow_readiness", endpoints_follow_readiness),
-    ("services::names_reach_across_namespaces", names_reach_across_namespaces),
-    ("services::connections_go_round", connections_go_round),
-    ("services::the_api_answers_pods", the_api_answers_pods),
+    ("services::service_names_work_across_namespaces", service_names_work_across_namespaces),
+    ("services::connections_take_turns", connections_take_turns),
+    ("services::pods_can_reach_the_api", pods_can_reach_the_api),
 ];
 
-/// Web servers behind a service, that serve for a while after they were told to end; and somebody who asks.
+/// Web servers behind a service that keep serving for a while after SIGTERM, and a client pod.
 const WEB: &str = "
 apiVersion: apps/v1
 kind: Deployment
@@ -51,7 +51,7 @@ fn served(clients: &Clients, namespace: &str) -> Client {
     kubectl.feed("apply -f -", &[], &format!("{WEB}---{ASKER}"));
     kubectl.run("rollout status deployment/web --timeout=180s");
     kubectl.run("wait --for=condition=Ready pod/asker --timeout=180s");
-    // A pod is ready a moment before it is an endpoint.
+    // A pod is ready shortly before it becomes an endpoint.
     kubectl.until(ENDPOINTS, |names| names.split_whitespace().count() == 2);
     kubectl
 }
@@ -74,7 +74,7 @@ fn endpoints_follow_readiness(clients: &Clients, namespace: &str) {
     assert!(ask(&kubectl, "http://web/version").contains(other));
     ask(&kubectl, &format!("-X POST http://{ip}:8080/switch/ready"));
     kubectl.until(ENDPOINTS, |names| names.contains(one) && names.contains(other));
-    // It serves on until its grace is over, and nobody is sent there any more.
+    // It keeps serving until its grace period is over, but gets no new connections.
     kubectl.run(&format!("delete pod {one} --wait=false"));
     kubectl.until(ENDPOINTS, |names| !names.contains(one));
     assert!(kubectl.run("get pods").contains(one), "it is still there, and terminating");
@@ -85,7 +85,7 @@ fn endpoints_follow_readiness(clients: &Clients, namespace: &str) {
     }
 }
 
-fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
+fn service_names_work_across_namespaces(clients: &Clients, namespace: &str) {
     let away = format!("{namespace}-away");
     served(clients, &away);
     let near = kubectl(clients, namespace);
@@ -95,13 +95,16 @@ fn names_reach_across_namespaces(clients: &Clients, namespace: &str) {
         assert!(ask(&near, &format!("http://{name}/version")).contains("\"pod\":\"web-"), "{name}");
     }
     let unknown = near.fail("exec asker -- curl -sS http://web/version", "");
-    assert!(unknown.contains("Could not resolve host: web"), "a bare name is of the pod's own namespace: {unknown}");
+    assert!(
+        unknown.contains("Could not resolve host: web"),
+        "a bare name refers to the pod's own namespace: {unknown}"
+    );
     near.feed("apply -f -", &[], &WEB.replace("replicas: 2", "replicas: 0"));
     let refused = near.fail("exec asker -- curl -sS --max-time 10 http://web/version", "");
-    assert!(refused.contains("curl: (7)"), "nobody behind it: {refused}");
+    assert!(refused.contains("curl: (7)"), "no pod behind it: {refused}");
 }
 
-fn connections_go_round(clients: &Clients, namespace: &str) {
+fn connections_take_turns(clients: &Clients, namespace: &str) {
     let kubectl = served(clients, namespace);
     kubectl.run("scale deployment/web --replicas=3");
     kubectl.run("rollout status deployment/web --timeout=180s");
@@ -113,8 +116,8 @@ fn connections_go_round(clients: &Clients, namespace: &str) {
     assert_eq!(answered.len(), 3, "{answered:?}");
 }
 
-/// As client libraries do it inside a cluster: the service `kubernetes`, the mounted token and certificate.
-fn the_api_answers_pods(clients: &Clients, namespace: &str) {
+/// As client libraries do inside a cluster: the service `kubernetes`, the mounted token and certificate.
+fn pods_can_reach_the_api(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], ASKER);
     kubectl.run("wait --for=condition=Ready pod/asker --timeout=180s");
@@ -131,7 +134,7 @@ fn the_api_answers_pods(clients: &Clients, namespace: &str) {
         if server == "kubernetes.default.svc" {
             let expected =
                 format!("cannot get resource \\\"pods\\\" in API group \\\"\\\" in the namespace \\\"{namespace}\\\"");
-            assert!(answer.contains(&expected), "a pod's token may do nothing before a role is bound to it: {answer}");
+            assert!(answer.contains(&expected), "a pod's token may do nothing until a role is bound to it: {answer}");
             kubectl.run(&format!("create rolebinding reads --clusterrole=view --serviceaccount={namespace}:default"));
         }
         let answer = kubectl.feed("exec asker -- sh -c", &[&script], "");

@@ -1,12 +1,12 @@
-//! Volumes as containers see them: every sort, who may read and write them, and how they follow what they show.
+//! Volumes as containers see them: every type, who may read and write them, and how they follow their source.
 
 use super::client::Clients;
 use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
-    ("volumes::every_sort", every_sort),
+    ("volumes::every_volume_type_works", every_volume_type_works),
     ("volumes::files_follow_config_maps_secrets_and_labels", files_follow_config_maps_secrets_and_labels),
-    ("volumes::a_group_owns_what_a_user_writes", a_group_owns_what_a_user_writes),
+    ("volumes::fs_group_owns_what_a_user_writes", fs_group_owns_what_a_user_writes),
 ];
 
 const SORTS: &str = "
@@ -64,7 +64,7 @@ spec:
         - {name: all, mountPath: /all}
 ";
 
-fn every_sort(clients: &Clients, namespace: &str) {
+fn every_volume_type_works(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SORTS);
     kubectl.run("wait --for=condition=Ready pod/sorts --timeout=180s");
@@ -78,13 +78,13 @@ fn every_sort(clients: &Clients, namespace: &str) {
         "./of-sorts/file\n./parts/one/file",
     );
     says("stat -f -c %T /memory; df -B1 --output=size /memory | tail -1 | tr -d ' '", "tmpfs\n8388608");
-    assert_ne!(sh("dd if=/dev/zero of=/memory/big bs=1M count=9").code, 0, "the size limit holds");
+    assert_ne!(sh("dd if=/dev/zero of=/memory/big bs=1M count=9").code, 0, "the size limit is enforced");
     says(
         "echo 1 > /claimed/file; cat /looked-at/file; touch /looked-at/new 2> /dev/null || echo refused",
         "1\nrefused",
     );
     says("cat /settings/sub/renamed.conf; echo; ls /settings; cat /etc/one.conf", "first\nsub\nfirst");
-    assert_ne!(sh("touch /settings/new").code, 0, "what shows an object is read-only");
+    assert_ne!(sh("touch /settings/new").code, 0, "a volume of an object is read-only");
     says("stat -L -c %a /hidden/password; cat /hidden/password", "400\nsecret");
     says("cat /own/name; echo; cat /own/cpu", "sorts\n2");
     says("cd /all; ls; cat labels", "a.conf\nb.conf\nlabels\npassword\napp=\"sorts\"");
@@ -100,8 +100,8 @@ fn files_follow_config_maps_secrets_and_labels(clients: &Clients, namespace: &st
     kubectl.until("exec sorts -- cat /settings/sub/renamed.conf /all/a.conf", |text| text == "changedchanged");
     kubectl.until("exec sorts -- cat /hidden/password /all/password", |text| text == "otherother");
     kubectl.until("exec sorts -- cat /all/labels", |text| text.contains("more=\"yes\""));
-    assert_eq!(kubectl.run("exec sorts -- ls /all"), "a.conf\nlabels\npassword\n", "a key that is gone takes its file");
-    assert_eq!(kubectl.run("exec sorts -- cat /etc/one.conf"), "first", "a subPath keeps the file that it had");
+    assert_eq!(kubectl.run("exec sorts -- ls /all"), "a.conf\nlabels\npassword\n", "a removed key removes its file");
+    assert_eq!(kubectl.run("exec sorts -- cat /etc/one.conf"), "first", "a subPath keeps its original file");
     assert_eq!(kubectl.run("exec sorts -- stat -L -c %a /hidden/password"), "400\n");
 }
 
@@ -124,8 +124,8 @@ spec:
         capabilities: {drop: [ALL]}
 ";
 
-/// As root: an ordinary user has one id to give, which the run's report says.
-fn a_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
+/// As root: an ordinary user's node has only one id, as the run's report mentions.
+fn fs_group_owns_what_a_user_writes(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], SHARED);
     kubectl.run("wait --for=condition=Ready pod/shared --timeout=180s");

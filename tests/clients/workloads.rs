@@ -1,12 +1,14 @@
-//! kubectl at workloads: rollouts, scaling, draining the node.
+//! kubectl's commands on workloads: rollouts, scaling, draining the node.
 
 use super::client::{Client, Clients};
 use super::{Case, kubectl};
 
-pub const CASES: &[Case] =
-    &[("kubectl::rollouts_and_scale", rollouts_and_scale), ("kubectl::drain_and_uncordon", drain_and_uncordon)];
+pub const CASES: &[Case] = &[
+    ("kubectl::rollout_and_scale_work", rollout_and_scale_work),
+    ("kubectl::drain_and_uncordon_work", drain_and_uncordon_work),
+];
 
-/// Two pods that end as soon as they are asked.
+/// Two pods that end as soon as they are asked to.
 const DEPLOYMENT: &str = "
 apiVersion: apps/v1
 kind: Deployment
@@ -24,7 +26,7 @@ spec:
           command: [sh, -c, 'trap exit TERM; while :; do sleep 0.1; done']
 ";
 
-fn rollouts_and_scale(clients: &Clients, namespace: &str) {
+fn rollout_and_scale_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], DEPLOYMENT);
     let told = kubectl.run("rollout status deployment/web --timeout=180s");
@@ -48,14 +50,14 @@ fn rollouts_and_scale(clients: &Clients, namespace: &str) {
     kubectl.run("delete deployment web --timeout=180s");
 }
 
-/// The pods that are to stay.
+/// Returns the names of the pods that are not being deleted.
 fn names(kubectl: &Client, app: &str) -> Vec<String> {
     let each = "{range.items[*]}{.metadata.name}/{.metadata.deletionTimestamp};{end}";
     let shown = kubectl.run(&format!("get pods -l app={app} -o jsonpath={each}"));
     shown.split(';').filter_map(|pod| pod.strip_suffix('/').map(str::to_owned)).collect()
 }
 
-/// Lets pods onto the node again, whatever becomes of a test.
+/// Uncordons the node, even if a test fails.
 struct Cordoned<'a>(&'a Client);
 
 impl Drop for Cordoned<'_> {
@@ -64,8 +66,8 @@ impl Drop for Cordoned<'_> {
     }
 }
 
-/// Only this test's pods are evicted; pods of the others wait for the node meanwhile.
-fn drain_and_uncordon(clients: &Clients, namespace: &str) {
+/// Evicts only this test's pods; other tests' pods wait for the node meanwhile.
+fn drain_and_uncordon_work(clients: &Clients, namespace: &str) {
     let kubectl = kubectl(clients, namespace);
     kubectl.feed("apply -f -", &[], &DEPLOYMENT.replace("rolled", "drained"));
     kubectl.run("rollout status deployment/web --timeout=180s");

@@ -1,4 +1,4 @@
-//! An existing cluster by context: opted in to, the run's own namespaces only, found again after a kill.
+//! An existing cluster by context: opt-in, only the run's own namespaces, swept after a kill.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::up::{IMAGE, Up, shown};
 const FLAGS: [&str; 6] = ["--cluster", "context:chartproof", "--allow-context", "chartproof", "--image", IMAGE];
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A scene of a user whose kubeconfig leads to this cluster.
+/// Returns a scene of a user whose kubeconfig leads to this cluster.
 fn user(up: &Up) -> Scene {
     Scene { env: vec![("KUBECONFIG", shown(&up.kubeconfig))], ..Scene::new() }
 }
@@ -25,12 +25,12 @@ fn run(scene: &Scene, flags: &[&str]) -> Ended {
     scene.run(&command(scene, flags))
 }
 
-/// Namespaces of runs.
+/// Returns the namespaces of runs.
 fn ours(up: &Up) -> String {
     up.kubectl(&["get", "namespaces", "--selector", "chartproof/run", "--output", "name"])
 }
 
-/// What somebody else has on the cluster, with everything that a change would change.
+/// Returns the objects of another user on the cluster, with every field that a modification would change.
 fn foreign(up: &Up) -> String {
     let of = |kind: &str| up.kubectl(&["get", kind, "--namespace", "theirs", "--output", "yaml"]);
     let namespace = up.kubectl(&["get", "namespace", "theirs", "--output", "yaml"]);
@@ -38,7 +38,7 @@ fn foreign(up: &Up) -> String {
 }
 
 #[test]
-fn the_whole_suite_is_green_and_nothing_else_is_touched() {
+fn the_whole_suite_passes_and_nothing_else_is_touched() {
     let home = Scene::new();
     let up = Up::start(&home);
     up.kubectl(&["create", "namespace", "theirs"]);
@@ -65,7 +65,7 @@ fn the_whole_suite_is_green_and_nothing_else_is_touched() {
 }
 
 #[test]
-fn namespaces_of_a_killed_run_are_swept_by_the_next_one_also_without_its_leases() {
+fn namespaces_of_a_killed_run_are_swept_by_the_next_one_even_without_its_leases() {
     let home = Scene::new();
     let up = Up::start(&home);
     for shares_leases in [true, false] {
@@ -107,7 +107,7 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert!(namespace.starts_with("namespace/chartproof-caesium-r1-"), "{namespace}");
     let other = user(&up);
     assert_eq!(run(&other, &["r1::install"]).code, 0);
-    assert_eq!(ours(&up), namespace, "what was kept stays");
+    assert_eq!(ours(&up), namespace, "kept namespaces stay");
     let listed = other.xtask(&["cluster", "list", "--context", "chartproof"]).read().unwrap();
     assert!(listed.starts_with("kept            run "), "{listed}");
     let swept = other.xtask(&["cluster", "sweep", "--context", "chartproof"]).read().unwrap();
@@ -116,9 +116,9 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert_eq!(up.down(&home), Some(0));
 }
 
-/// As in CI: the containers have one host name and one kernel, and process ids of their own.
+/// As in CI: the containers have the same host name and kernel, but pid namespaces of their own.
 #[test]
-fn a_run_in_another_container_of_the_same_host_is_not_taken_for_gone() {
+fn a_run_in_another_container_of_the_same_host_counts_as_alive() {
     let home = Scene::new();
     let up = Up::start(&home);
     let scene = user(&up);
@@ -137,7 +137,7 @@ fn a_run_in_another_container_of_the_same_host_is_not_taken_for_gone() {
 }
 
 #[test]
-fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
+fn an_unreachable_cluster_fails_only_cluster_create() {
     let mut scene = Scene::new();
     let kubeconfig = scene.folder.path().join("config");
     let text = "{apiVersion: v1, kind: Config, contexts: [{name: chartproof, context: {cluster: a, user: b}}], \
@@ -152,7 +152,7 @@ fn a_cluster_that_does_not_answer_is_a_red_cluster_create_alone() {
     assert!(!scene.report().join("kubeconfig").exists() && leases(&scene).is_empty());
 }
 
-/// Starts a run and kills it as soon as it has something on the cluster.
+/// Starts a run and kills it as soon as it has created something on the cluster.
 fn kill_once_installed(scene: &Scene) {
     let handle = command(scene, &["r1::health"]).start().unwrap();
     until_installed(scene, &handle);
@@ -164,7 +164,7 @@ fn until_installed(scene: &Scene, handle: &duct::Handle) {
     let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
     let begun = Instant::now();
     while !events().contains(r#""type":"case_started","case":"caesium::r1::ready""#) {
-        assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "it never began: {}", events());
+        assert!(begun.elapsed() < PATIENCE && handle.try_wait().unwrap().is_none(), "it never started: {}", events());
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

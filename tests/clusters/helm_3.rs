@@ -1,4 +1,4 @@
-//! Runs by helm 3, for a user who has that on PATH.
+//! Runs with helm 3, for users who have helm 3 on PATH.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tools::{self, Name};
 
 use crate::scene::Scene;
 
-/// The newest of helm 3 that is pinned.
+/// The latest pinned version of helm 3.
 const VERSION: &str = "3.17.3";
 
 #[test]
@@ -18,7 +18,7 @@ fn one_replica_passes_every_case() {
     }
 }
 
-/// What helm 4 calls `--rollback-on-failure`.
+/// helm 4 calls this `--rollback-on-failure`.
 #[test]
 fn a_bad_release_is_rolled_back() {
     let web_service = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/web-service").display().to_string();
@@ -26,7 +26,7 @@ fn a_bad_release_is_rolled_back() {
     assert!(used.contains(" --atomic "), "{used}");
 }
 
-/// Runs cases, all of which have to pass; answers the command lines of helm 3.
+/// Runs cases, all of which have to pass; returns the command lines of helm 3.
 fn passes(args: &[&str]) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let launcher = Launcher::light(false);

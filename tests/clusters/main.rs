@@ -1,7 +1,7 @@
-//! Clusters that outlive a run, as people use them: `cargo xtask cluster up`, existing clusters by context, `--reuse`
-//! and `--keep`; the real binary on embedded clusters.
+//! Clusters that outlive a run, as users work with them: `cargo xtask cluster up`, existing clusters by context,
+//! `--reuse` and `--keep`; the real binary on embedded clusters.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 #[path = "../command.rs"]
 mod command;

@@ -1,4 +1,4 @@
-//! `--reuse` works on a cluster that is there and leaves it there; `--keep` makes one that can be used again.
+//! `--reuse` uses an existing cluster and keeps it; `--keep` keeps the run's own cluster for later runs.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::scene::{Scene, suite};
 use crate::up::{Up, shown};
 
 #[test]
-fn a_cluster_that_is_up_is_used_and_stays() {
+fn a_running_cluster_is_used_and_kept() {
     let scene = Scene::new();
     let up = Up::start(&scene);
     let uid = || up.kubectl(&["get", "namespace", "kube-system", "--output", "jsonpath={.metadata.uid}"]);
@@ -23,7 +23,7 @@ fn a_cluster_that_is_up_is_used_and_stays() {
 }
 
 #[test]
-fn a_kept_cluster_stays_until_it_is_taken_down_and_can_be_used_meanwhile() {
+fn a_kept_cluster_stays_usable_until_it_is_taken_down() {
     let scene = Scene::new();
     let (suite, kept) = (shown(&suite()), shown(&scene.folder.path().join("kept")));
     let words = ["e2e", "--suite", &suite, "--cluster", "embedded", "--report-dir", &kept, "--keep", "r1::health"];
@@ -36,7 +36,7 @@ fn a_kept_cluster_stays_until_it_is_taken_down_and_can_be_used_meanwhile() {
     let ended = scene.run(&scene.embedded(&["--reuse", "r1::install"]));
     assert_eq!(ended.code, 0, "{}", ended.told());
     let pods = up.kubectl(&["get", "pods", "--all-namespaces", "--output", "jsonpath={.items[*].metadata.name}"]);
-    assert_eq!(pods, "caesium-0", "of the kept release alone");
+    assert_eq!(pods, "caesium-0", "only of the kept release");
     assert_eq!(up.down(&scene), Some(0), "the exit code is the run's");
     assert_eq!(left_behind(&scene), [""; 0]);
 }

@@ -12,20 +12,20 @@ use crate::command::command;
 use crate::left::{leases, left_behind};
 use crate::scene::{Scene, suite};
 
-/// Far more than it takes; machines that build something else meanwhile are slow.
+/// Much longer than it takes; a machine that compiles something meanwhile is slow.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The name of the stand-in's image in the archive that is loaded.
+/// The name of the stand-in's image in the loaded archive.
 pub const IMAGE: &str = "chartproof/stand-in:dev";
 
-/// A cluster that is up.
+/// A running cluster.
 pub struct Up {
     process: duct::Handle,
-    /// As it was printed.
+    /// The path that was printed.
     pub kubeconfig: PathBuf,
 }
 
 impl Up {
-    /// Starts one with the stand-in's image and waits until it says how to reach it.
+    /// Starts a cluster with the stand-in's image and waits until it prints how to reach it.
     pub fn start(scene: &Scene) -> Self {
         let archive = stand_in(scene);
         Self::of(scene, &["cluster", "up", "--image", &archive], |told| {
@@ -34,7 +34,7 @@ impl Up {
         })
     }
 
-    /// Starts a command and waits until it has printed where its kubeconfig is.
+    /// Starts a command and waits until it has printed the path of its kubeconfig.
     pub fn of(scene: &Scene, words: &[&str], kubeconfig: impl Fn(&str) -> Option<PathBuf>) -> Self {
         let told = scene.folder.path().join("told");
         let process = scene.xtask(words).stderr_to_stdout().stdout_path(&told).start().unwrap();
@@ -49,14 +49,14 @@ impl Up {
         }
     }
 
-    /// Takes it down as people do, and waits for its process; answers the exit code.
+    /// Takes the cluster down as users do, and waits for its process; returns the exit code.
     pub fn down(self, scene: &Scene) -> Option<i32> {
         let said = scene.xtask(&["cluster", "down"]).stdout_capture().run().unwrap();
         assert!(String::from_utf8_lossy(&said.stdout).contains("stopped "), "{said:?}");
         self.process.wait().unwrap().status.code()
     }
 
-    /// kubectl's words about the cluster.
+    /// Returns kubectl's output.
     pub fn kubectl(&self, words: &[&str]) -> String {
         let kubectl = tool(Name::Kubectl);
         let folder = tempfile::tempdir().unwrap();
@@ -67,32 +67,32 @@ impl Up {
 }
 
 impl Drop for Up {
-    /// Also where a test fails, nothing of it stays.
+    /// Takes the cluster down even if a test fails.
     fn drop(&mut self) {
         drop(self.process.kill());
     }
 }
 
-/// The path of a tool that the harness would use.
+/// Returns the path of a tool that the harness would use.
 fn tool(name: Name) -> PathBuf {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(tools::resolve(&Launcher::light(false), name)).unwrap().path
 }
 
-/// The archive of the stand-in's image.
+/// Returns the archive of the stand-in's image.
 pub fn stand_in(scene: &Scene) -> String {
     let path = shown(&suite());
     let built = scene.xtask(&["image", "--suite", &path, "--tag", IMAGE]).stdout_capture().run().unwrap();
     String::from_utf8(built.stdout).unwrap().trim().to_owned()
 }
 
-/// A path as a word of a command line.
+/// Returns a path as a word of a command line.
 pub fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
 #[test]
-fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing() {
+fn cluster_up_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing() {
     let scene = Scene::new();
     let up = Up::start(&scene);
     assert_eq!(std::fs::metadata(&up.kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
@@ -117,7 +117,7 @@ fn it_prints_a_private_kubeconfig_works_with_kubectl_and_helm_and_leaves_nothing
     assert_eq!(std::fs::read_dir(clusters).unwrap().count(), 0);
 }
 
-/// A chart of one ConfigMap.
+/// Returns a chart of one ConfigMap.
 fn chart_without_tests(scene: &Scene) -> PathBuf {
     let folder = scene.folder.path().join("untested");
     std::fs::create_dir_all(folder.join("templates")).unwrap();
@@ -127,7 +127,7 @@ fn chart_without_tests(scene: &Scene) -> PathBuf {
     folder
 }
 
-/// `cargo xtask helm-test`: passes, fails with what the test said, and fails where there is no test or no release.
+/// `cargo xtask helm-test` passes, fails with the test's output, and fails if there is no test or no release.
 fn helm_test_shows_logs(scene: &Scene, up: &Up) {
     let test = |release: &str| {
         let at = ["--context", "chartproof", "--kubeconfig", &shown(&up.kubeconfig), "--timeout", "60"];
@@ -153,7 +153,7 @@ fn helm_test_shows_logs(scene: &Scene, up: &Up) {
 }
 
 #[test]
-fn what_a_killed_one_leaves_is_abandoned_and_swept() {
+fn leftovers_of_a_killed_cluster_up_are_abandoned_and_swept() {
     let scene = Scene::new();
     let up = Up::start(&scene);
     let pid = Pid::from_raw(up.process.pids()[0].cast_signed()).unwrap();

@@ -1,4 +1,4 @@
-//! Each check goes red when it should, for the right reason, in the right words: faults planted in the stand-in.
+//! Each check fails when it should, for the right reason, with the right message: faults planted in the stand-in.
 
 use crate::command::command;
 use crate::scene::{Ended, Scene};
@@ -15,7 +15,7 @@ fn in_scene(scene: &Scene, fault: &str, flags: &[&str]) -> Ended {
     scene.run(&scene.embedded(&[flags, &planted].concat()))
 }
 
-/// Exactly this case is red, with these words.
+/// Checks that only this case failed, with these words.
 fn only(ended: &Ended, case: &str, words: &[&str]) {
     assert_eq!(ended.red(), [case], "{}", ended.told());
     assert_eq!(ended.code, 101, "{}", ended.told());
@@ -28,7 +28,7 @@ fn only(ended: &Ended, case: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_second_bootstrap_is_told_as_one() {
+fn a_second_bootstrap_is_reported_as_one() {
     let case = "caesium::r3-ephemeral::pod_kill_zero";
     let ended = with("second-bootstrap", &["--exact", case, "caesium::r3-ephemeral::health"]);
     only(&ended, case, &["caesium-0 founded a second cluster", "while others count 3"]);
@@ -48,12 +48,12 @@ fn a_lost_acknowledged_write_is_found_after_the_kill() {
     let history = scene.report().join("histories/caesium.r1.pod_kill.jsonl");
     let output =
         command(env!("CARGO_BIN_EXE_xtask"), ["check".into(), history]).stdout_capture().unchecked().run().unwrap();
-    assert_eq!(output.status.code(), Some(101), "the saved history is judged the same");
+    assert_eq!(output.status.code(), Some(101), "the saved history gets the same verdict");
     assert!(String::from_utf8_lossy(&output.stdout).contains("no acknowledged record lost: violated"));
 }
 
 #[test]
-fn a_replica_that_is_never_ready_is_told_with_what_it_says() {
+fn a_replica_that_is_never_ready_is_reported_with_its_state() {
     let ended = with("never-ready", &["r1::health", "--timeout", "20"]);
     let case = "caesium::r1::ready";
     only(
@@ -70,7 +70,7 @@ fn a_replica_that_is_never_ready_is_told_with_what_it_says() {
 }
 
 #[test]
-fn a_health_endpoint_that_hangs_is_told_as_hanging() {
+fn a_hanging_health_endpoint_is_reported_as_such() {
     let probes = ["startupProbe", "readinessProbe"];
     let tcp: Vec<_> = probes
         .iter()
@@ -85,7 +85,7 @@ fn a_health_endpoint_that_hangs_is_told_as_hanging() {
 }
 
 #[test]
-fn a_crash_loop_ends_the_wait_at_the_third_crash_with_its_last_words() {
+fn a_crash_loop_ends_the_wait_at_the_third_crash_with_the_last_log_lines() {
     let ended = with("crash-loop", &["r1::ready"]);
     only(&ended, "caesium::r1::ready", &["container caesium ended 3 times, last with exit code 1", "log of caesium:"]);
     let took = ended.events.iter().find(|event| event["type"] == "run_ended").unwrap()["took_ms"].as_u64().unwrap();
@@ -93,7 +93,7 @@ fn a_crash_loop_ends_the_wait_at_the_third_crash_with_its_last_words() {
 }
 
 #[test]
-fn two_crashes_at_the_start_are_no_crash_loop() {
+fn two_crashes_at_the_start_are_not_a_crash_loop() {
     let ended = with("crash-twice", &["r1::ready"]);
     assert_eq!(ended.code, 0, "{}", ended.told());
 }

@@ -1,29 +1,29 @@
-//! A run whose reports go to a disk that is full: the verdict is told all the same.
+//! A run whose reports go to a full disk: the verdict is reported nevertheless.
 
 use crate::scene::{Ended, Scene, suite};
 
 #[test]
-fn a_full_disk_costs_the_reports_and_not_the_verdict() {
+fn a_full_disk_loses_the_reports_but_not_the_verdict() {
     let green = on_a_full_disk(&["r1::health"]);
     assert!(green.stdout.contains("test result: ok. 7 passed; 0 failed"), "{}", green.told());
-    assert!(green.stderr.contains("7 of 7 cases passed"), "the summary is told: {}", green.told());
+    assert!(green.stderr.contains("7 of 7 cases passed"), "the summary is printed: {}", green.told());
     let told = "the reports are incomplete: writing events.jsonl: No space left on device";
     assert!(green.stderr.contains(told), "{}", green.told());
-    assert_eq!(green.code, 3, "a green run whose reports are missing is none for CI: {}", green.told());
+    assert_eq!(green.code, 3, "a passed run without reports must not pass in CI: {}", green.told());
 }
 
 #[test]
-fn a_red_run_stays_red_on_a_full_disk() {
+fn a_failed_run_stays_failed_on_a_full_disk() {
     let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=never-ready"];
     let red = on_a_full_disk(&[&["r1::health", "--timeout", "20"], fault.as_slice()].concat());
     assert!(red.stdout.contains("test result: FAILED. 5 passed; 1 failed; 1 ignored"), "{}", red.told());
-    assert!(red.stderr.contains("first failure: caesium::r1::ready"), "the first cause is told: {}", red.told());
+    assert!(red.stderr.contains("first failure: caesium::r1::ready"), "the first cause is printed: {}", red.told());
     assert!(red.stderr.contains("the reports are incomplete: "), "{}", red.told());
     assert_eq!(red.code, 101, "{}", red.told());
 }
 
 #[test]
-fn budgets_that_cannot_be_written_cost_no_verdict() {
+fn budgets_that_cannot_be_written_do_not_change_the_verdict() {
     let scene = Scene::new();
     let (folder, chart) = (scene.folder.path().join("suite"), suite().parent().unwrap().display().to_string());
     let text = std::fs::read_to_string(suite()).unwrap().replace("chart = \".\"", &format!("chart = \"{chart}\""));

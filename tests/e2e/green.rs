@@ -1,4 +1,4 @@
-//! Without faults everything is green: the control of all that follows.
+//! Without faults everything passes: the control for all other tests here.
 
 use crate::scene::Scene;
 
@@ -10,7 +10,7 @@ fn one_replica_passes_every_case_and_leaves_its_evidence() {
     assert_eq!(ended.red(), [""; 0], "{}", ended.told());
     let started = ended.events.iter().find(|event| event["type"] == "run_started").unwrap();
     let cases = started["cases"].as_array().unwrap().len();
-    assert!(cases >= 16, "a replica has all these cases: {cases}");
+    assert!(cases >= 16, "one replica has all these cases: {cases}");
     let result = format!("test result: ok. {cases} passed; 0 failed; 0 ignored");
     assert!(ended.stdout.contains(&result), "{}", ended.stdout);
     let first = ended.stderr.lines().next().unwrap_or_default();

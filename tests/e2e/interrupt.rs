@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGKILL in every stage of a run: evidence is kept, the cluster is gone, the exit code
-//! tells; what a killed run leaves is swept by the next.
+//! Ctrl-C, SIGTERM and SIGKILL in every stage of a run: evidence is kept, the cluster is deleted, the exit code tells
+//! which signal it was; the next run sweeps what a killed run leaves.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,17 +10,17 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::left::{leases, left_behind};
 use crate::scene::{Ended, Scene, suite};
 
-/// Long enough for a machine that builds something else meanwhile.
+/// Long enough for a machine that compiles something meanwhile.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How often a test looks; the run needs the machine more.
+/// How often a test polls; the run needs the CPU more.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Part of a run in which it is interrupted.
+/// A stage of a run in which it is interrupted.
 struct Stage {
     name: &'static str,
-    /// The case that is to run.
+    /// The case to run.
     case: &'static str,
-    /// Whether a run is there, by its events.
+    /// Whether a run has reached the stage, by its events.
     begun: fn(&Scene, &str) -> bool,
 }
 
@@ -40,7 +40,7 @@ fn started(events: &str, case: &str) -> bool {
     events.contains(&format!(r#""type":"case_started","case":"{case}""#))
 }
 
-/// Waits until something holds; says what it was where it never does.
+/// Waits until a condition holds; a time-out names the condition.
 fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -49,7 +49,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Starts a run and sends it a signal once it is in the stage.
+/// Starts a run and sends it a signal once it has reached the stage.
 fn signalled(scene: &Scene, stage: &Stage, signal: Signal) -> duct::Handle {
     let handle = scene.embedded(&[stage.case]).start().unwrap();
     let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();
@@ -88,7 +88,7 @@ fn collects_and_tears_down(signal: Signal, code: i32) {
     }
 }
 
-/// A case stands in `JUnit` as it does in libtest's report.
+/// Checks that `JUnit` and libtest's report count the cases equally.
 fn the_reports_agree(scene: &Scene, ended: &Ended) {
     let junit = std::fs::read_to_string(scene.report().join("junit.xml")).unwrap();
     let count = |tag: &str| junit.matches(tag).count();
@@ -97,7 +97,7 @@ fn the_reports_agree(scene: &Scene, ended: &Ended) {
     assert!(ended.stdout.contains(&counted), "JUnit has{counted} {}\n{junit}", ended.told());
 }
 
-/// What was under load when it was interrupted can be seen afterwards.
+/// Checks that the state of the case under load at the interrupt is kept.
 fn the_state_is_kept(scene: &Scene, ended: &Ended) {
     let case = "caesium::r1::pod_kill";
     assert!(ended.message(case).starts_with("interrupted; last seen: "), "{}", ended.told());
@@ -128,7 +128,7 @@ fn a_closed_terminal_collects_tears_down_and_ends_with_143() {
 }
 
 #[test]
-fn a_run_under_nohup_goes_on_without_its_terminal() {
+fn a_run_under_nohup_continues_without_its_terminal() {
     let scene = Scene::new();
     let flags = scene.on_embedded();
     let words: Vec<_> = [env!("CARGO_BIN_EXE_xtask"), "e2e", "cluster::create"].into_iter().collect();
@@ -140,14 +140,14 @@ fn a_run_under_nohup_goes_on_without_its_terminal() {
     assert_eq!(handle.wait().unwrap().status.code(), Some(0), "{}", events());
 }
 
-/// `… 2>&1 | tee log`: Ctrl-C ends what reads the run's output, too, and every write of the run fails from then on.
+/// `… 2>&1 | tee log`: Ctrl-C also ends the reader of the run's output, and from then on every write of the run fails.
 #[test]
-fn ctrl_c_works_though_nobody_reads_the_output_any_more() {
+fn ctrl_c_works_after_the_reader_of_the_output_is_gone() {
     let scene = Scene::new();
     let (reader, writer) = std::io::pipe().unwrap();
     let flags = scene.on_embedded();
     let words = [vec!["e2e", UNDER_LOAD.case], flags.iter().map(String::as_str).collect()].concat();
-    // What starts it holds the writer: it has to be gone, too.
+    // The process that started it holds the writer and has to end, too.
     let handle = scene.xtask(&words).stderr_to_stdout().stdout_file(writer).start().unwrap();
     let lines = BufReader::new(reader).lines().map_while(Result::ok);
     assert!(lines.take_while(|line| !line.contains(": fault: ")).count() > 0, "it printed something before the fault");
@@ -160,11 +160,11 @@ fn ctrl_c_works_though_nobody_reads_the_output_any_more() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_names_what_is_left() {
+fn a_second_signal_ends_the_run_at_once_and_names_what_is_left() {
     let scene = Scene::new();
     let handle = signalled(&scene, &UNDER_LOAD, Signal::INT);
     let told = || std::fs::read_to_string(scene.folder.path().join("stderr")).unwrap_or_default();
-    until("told of the first signal", || told().contains("interrupted: collecting evidence"));
+    until("the first signal is reported", || told().contains("interrupted: collecting evidence"));
     send(&handle, Signal::INT);
     let output = handle.wait().unwrap();
     let ended = scene.ended(output.status.code());
@@ -177,7 +177,7 @@ fn a_second_signal_ends_at_once_and_names_what_is_left() {
 }
 
 #[test]
-fn what_a_killed_run_leaves_is_swept_by_the_next_one() {
+fn the_next_run_sweeps_what_a_killed_run_leaves() {
     for stage in &STAGES {
         let scene = Scene::new();
         signalled(&scene, stage, Signal::KILL).wait().unwrap();
@@ -194,7 +194,7 @@ fn what_a_killed_run_leaves_is_swept_by_the_next_one() {
     }
 }
 
-/// Another run of the same user, with a folder of its own: whatever it is about, it sweeps.
+/// Starts another run of the same user, with a folder of its own: every run sweeps, regardless of its cases.
 fn run_again(scene: &Scene) -> Ended {
     let folder = scene.folder.path().join("again");
     let flags = ["--suite", &suite().display().to_string(), "--cluster", "embedded", "--report-dir", &shown(&folder)];

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use crate::scene::Scene;
 
-/// The leases of a scene's runs.
+/// Returns the leases of a scene's runs.
 pub fn leases(scene: &Scene) -> Vec<PathBuf> {
     let folder = scene.folder.path().join("state/chartproof/leases");
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect()
 }
 
-/// All that is left, each thing in words. Everything that a run starts has the scene's folder in its command line,
-/// in its environment, or as its working directory.
+/// Describes everything that is left. Every process of a run has the scene's folder in its command line, in its
+/// environment, or as its working directory.
 pub fn left_behind(scene: &Scene) -> Vec<String> {
     let folder = scene.folder.path().display().to_string();
     let mut left = processes(&folder);
@@ -31,7 +31,7 @@ fn processes(folder: &str) -> Vec<String> {
         let holds =
             |file: &str| String::from_utf8_lossy(&fs::read(process.join(file)).unwrap_or_default()).contains(folder);
         let inside = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
-        // A process that has ended and is not waited for yet has neither.
+        // A process that has ended but has not been waited for has neither.
         holds("cmdline") || holds("environ") || inside
     };
     let numbered = entries.filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().parse::<u32>().is_ok()));

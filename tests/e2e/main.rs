@@ -1,6 +1,6 @@
-//! `cargo xtask e2e` as people run it: the real binary, on the embedded cluster where it needs one.
+//! `cargo xtask e2e` as users run it: the real binary, on the embedded cluster if it needs one.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 #[path = "../command.rs"]
 mod command;

@@ -1,4 +1,4 @@
-//! A red run of a chart that says its secrets wherever it can: none of them is in anything that the run wrote.
+//! A failed run of a chart that prints its secrets wherever it can: nothing that the run wrote contains any of them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::scene::Scene;
 
-/// Held by a Secret, twice; in the environment of a container; in its command line; in its log; in ours, three times: by a
-/// telling name, behind an escaped comma, by a name that tells nothing.
+/// In a Secret, twice; in the environment of a container; in its command line; in its log; in the run's own
+/// environment,
+/// three times: under a revealing name, behind an escaped comma, under an ordinary name.
 const PLANTED: [&str; 8] = [
     "swordfish-of-the-north",
     "tortoise-of-the-south",
@@ -21,7 +22,7 @@ const PLANTED: [&str; 8] = [
 ];
 
 #[test]
-fn no_secret_is_in_anything_that_a_red_run_wrote() {
+fn nothing_that_a_failed_run_wrote_contains_a_secret() {
     let scene = Scene::new();
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/leaky/e2e.toml").display().to_string();
     let report = scene.report().display().to_string();
@@ -41,13 +42,13 @@ fn no_secret_is_in_anything_that_a_red_run_wrote() {
     walk(&scene.report(), &mut files);
     for kind in ["logs/leaky-0", "describe.txt", "Secret.leaky.json", "manifests.yaml", "cluster-logs", "commands"] {
         let found = files.iter().any(|file| file.display().to_string().contains(kind));
-        assert!(found, "no {kind} was kept: nothing is proven; {}", ended.told());
+        assert!(found, "no {kind} was kept, so this test proves nothing; {}", ended.told());
     }
     let found: Vec<_> = files.iter().flat_map(|file| leaks(file)).collect();
     assert_eq!(found, [""; 0]);
 }
 
-/// The lines of a file in which a secret stands, as it is or in base64.
+/// Returns the lines of a file that contain a secret, plain or in base64.
 fn leaks(file: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
     let encoded = |secret: &str| (0..3).map(|at| STANDARD.encode(&secret[at..at + 12])).collect::<Vec<_>>();

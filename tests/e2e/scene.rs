@@ -10,26 +10,26 @@ use crate::command::command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The suite of the repository.
+/// Returns the suite of the repository.
 pub fn suite() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium/e2e.toml").canonicalize().unwrap()
 }
 
-/// A folder in which a run leaves everything.
+/// A folder that contains everything of a run.
 pub struct Scene {
-    /// Where it runs.
+    /// The working directory of the run.
     pub folder: TempDir,
-    /// What its environment has besides ours.
+    /// Additional environment.
     pub env: Vec<(&'static str, String)>,
 }
 
-/// What a run left.
+/// The results of a run.
 pub struct Ended {
     /// Its exit code.
     pub code: i32,
     /// What it printed.
     pub stdout: String,
-    /// What it told meanwhile.
+    /// Its standard error.
     pub stderr: String,
     /// Its events.
     pub events: Vec<Value>,
@@ -40,25 +40,25 @@ impl Scene {
         Self { folder: tempfile::tempdir().unwrap(), env: Vec::new() }
     }
 
-    /// The folder with reports and evidence.
+    /// Returns the folder with reports and evidence.
     pub fn report(&self) -> PathBuf {
         self.folder.path().join("report")
     }
 
-    /// `xtask e2e` with these flags, to be run.
+    /// Returns the command `xtask e2e` with these flags.
     pub fn command(&self, flags: &[&str]) -> duct::Expression {
         self.xtask(&[&["e2e"], flags].concat())
             .stdout_path(self.folder.path().join("stdout"))
             .stderr_path(self.folder.path().join("stderr"))
     }
 
-    /// `xtask` with these words, to be run; what it prints goes where the caller says.
+    /// Returns the command `xtask` with these words; the caller redirects its output.
     pub fn xtask(&self, words: &[&str]) -> duct::Expression {
-        // These tests may run under nohup themselves, and a run that inherits that takes SIGHUP for nothing.
+        // These tests may run under nohup themselves, and a run that inherits this ignores SIGHUP.
         self.program("env", &[&["--default-signal=HUP", env!("CARGO_BIN_EXE_xtask")], words].concat())
     }
 
-    /// A program with these words, to be run where `xtask` is.
+    /// Returns a command in the same environment as `xtask`.
     pub fn program(&self, program: &str, words: &[&str]) -> duct::Expression {
         let mut env: BTreeMap<_, _> = std::env::vars_os().collect();
         env.retain(|name, _| name != "CI" && name != "CHARTPROOF_REPORT_DIR");
@@ -67,22 +67,22 @@ impl Scene {
         command(program, words).dir(self.folder.path()).full_env(env).stdin_null().unchecked()
     }
 
-    /// Runs the suite of the repository on the embedded cluster.
+    /// Returns the command that runs the suite of the repository on the embedded cluster.
     pub fn embedded(&self, flags: &[&str]) -> duct::Expression {
         let common = self.on_embedded();
         self.command(&[common.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), flags].concat())
     }
 
-    /// The flags of a run of that suite on the embedded cluster.
+    /// Returns the flags of a run of that suite on the embedded cluster.
     pub fn on_embedded(&self) -> Vec<String> {
         let (suite, report) = (suite().display().to_string(), self.report().display().to_string());
         ["--suite", &suite, "--cluster", "embedded", "--report-dir", &report].map(str::to_owned).into()
     }
 
-    /// What a command left that has ended with this code: its reports are what they are documented to be.
+    /// Returns the results of a command that ended with this code, and checks its reports against their schemas.
     pub fn ended(&self, code: Option<i32>) -> Ended {
         let events = read(&self.report().join("events.jsonl"));
-        // A run that was killed may have been writing a line.
+        // A killed run may have been writing a line.
         let whole = events.rfind('\n').map_or("", |end| &events[..end]);
         let events: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         formats::events::check(&events).unwrap_or_else(|wrong| panic!("{wrong}"));
@@ -93,7 +93,7 @@ impl Scene {
         Ended { events, ..self.ended_without_events(code) }
     }
 
-    /// The same where there are none to be read.
+    /// Returns the same if there are no events to read.
     pub fn ended_without_events(&self, code: Option<i32>) -> Ended {
         Ended {
             code: code.expect("it ended by itself"),
@@ -115,17 +115,17 @@ fn read(path: &Path) -> String {
 }
 
 impl Ended {
-    /// The verdict of a case: `passed`, `failed`, `not_run`; none where it did not run.
+    /// Returns the verdict of a case: `passed`, `failed`, `not_run`; `None` if it is not in the events.
     pub fn verdict(&self, case: &str) -> Option<&str> {
         self.end(case)?["verdict"].as_str()
     }
 
-    /// The message of a red case.
+    /// Returns the message of a failed case.
     pub fn message(&self, case: &str) -> &str {
         self.end(case).and_then(|verdict| verdict["message"].as_str()).unwrap_or("")
     }
 
-    /// All red cases.
+    /// Returns all failed cases.
     pub fn red(&self) -> Vec<&str> {
         let ended = self.events.iter().filter(|event| event["verdict"]["verdict"] == "failed");
         ended.filter_map(|event| event["case"].as_str()).collect()
@@ -136,7 +136,7 @@ impl Ended {
         self.events.iter().find(ended).map(|event| &event["verdict"])
     }
 
-    /// Everything that it said, for a failed assertion.
+    /// Returns its exit code and all of its output, for a failed assertion.
     pub fn told(&self) -> String {
         format!("exit code {}\n--- stderr\n{}\n--- stdout\n{}", self.code, self.stderr, self.stdout)
     }

@@ -1,11 +1,11 @@
-//! What is wrong with a command line ends with exit code 2 and one helpful message, and nothing is created.
+//! An invalid command line ends with exit code 2 and one helpful message, and nothing is created.
 
 use std::path::Path;
 
 use crate::command::command;
 use crate::scene::{Scene, suite};
 
-/// Exit code 2, this message, nothing on stdout, no folder made.
+/// Checks for exit code 2, this message, nothing on stdout, and no new folder.
 fn refused(flags: &[&str], message: &str) {
     let scene = Scene::new();
     let path = suite().display().to_string();
@@ -21,7 +21,7 @@ fn refused(flags: &[&str], message: &str) {
 }
 
 #[test]
-fn flags_that_are_wrong_are_refused_with_what_to_do() {
+fn invalid_flags_are_rejected_with_advice() {
     refused(&["--nonsense"], "unexpected argument '--nonsense'");
     refused(&["r1::no_such_case"], "no case matches \"r1::no_such_case\"; `cargo xtask e2e --list` shows all cases");
     refused(&["--replicas", "2"], "--replicas 2: no such topology; suite caesium has topologies with 1, 3 replicas");
@@ -43,9 +43,9 @@ fn flags_that_are_wrong_are_refused_with_what_to_do() {
     refused(&["--cluster", "context:docker-desktop"], "--allow-context docker-desktop");
 }
 
-/// As CI leaves them behind where a variable is not set. What remains must not be a run of nothing that passes.
+/// As CI passes them if a variable is not set. The result must not be a run of no cases that passes.
 #[test]
-fn empty_flags_and_filters_that_leave_nothing_are_refused() {
+fn empty_flags_and_filters_without_matches_are_rejected() {
     refused(&["--image", ""], "--image: the value is empty");
     refused(&["--set", ""], "--set : expected KEY=VALUE");
     refused(&["--set", "=x"], "--set =x: expected KEY=VALUE");
@@ -64,7 +64,7 @@ fn empty_flags_and_filters_that_leave_nothing_are_refused() {
 }
 
 #[test]
-fn no_suite_at_all_is_refused() {
+fn a_repository_without_suites_is_rejected() {
     let scene = Scene::new();
     std::fs::create_dir(scene.folder.path().join("helm")).unwrap();
     let ended = scene.run(&scene.command(&["--suite", "all"]));
@@ -73,11 +73,11 @@ fn no_suite_at_all_is_refused() {
 }
 
 #[test]
-fn a_folder_in_which_a_run_works_is_refused_to_another() {
+fn a_report_folder_in_use_is_rejected() {
     let scene = Scene::new();
     let handle = scene.embedded(&["r1::install"]).start().unwrap();
     while !scene.report().join("events.jsonl").exists() {
-        assert!(handle.try_wait().unwrap().is_none(), "it ended before it began");
+        assert!(handle.try_wait().unwrap().is_none(), "it ended before it started");
         std::thread::park_timeout(std::time::Duration::from_millis(20));
     }
     let flags = scene.on_embedded();
@@ -88,12 +88,12 @@ fn a_folder_in_which_a_run_works_is_refused_to_another() {
     assert!(told.contains(&format!("process {} on ", handle.pids()[0])) && told.contains(": in use by "), "{told}");
     let output = handle.wait().unwrap();
     let first = scene.ended(output.status.code());
-    assert_eq!(first.code, 0, "the second did nothing to it: {}", first.told());
+    assert_eq!(first.code, 0, "the second run did not affect it: {}", first.told());
 }
 
-/// `cargo xtask e2e --list | head -0`, and a reader that is a full disk.
+/// `cargo xtask e2e --list | head -0`, and a full disk as the reader.
 #[test]
-fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
+fn a_closed_pipe_is_not_an_error_but_a_full_disk_is() {
     let scene = Scene::new();
     let path = suite().display().to_string();
     let list = scene.xtask(&["e2e", "--suite", &path, "--list"]);
@@ -109,7 +109,7 @@ fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
 }
 
 #[test]
-fn a_suite_that_is_wrong_names_file_and_line() {
+fn the_error_of_an_invalid_suite_names_file_and_line() {
     let scene = Scene::new();
     let path = scene.folder.path().join("e2e.toml");
     std::fs::write(&path, "name = \"x\"\nchart = 7\n").unwrap();
@@ -119,7 +119,7 @@ fn a_suite_that_is_wrong_names_file_and_line() {
 }
 
 #[test]
-fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback() {
+fn a_ci_machine_without_docker_is_an_environment_error_without_fallback() {
     let env = vec![("CI", "true".to_owned()), ("DOCKER_HOST", "tcp://127.0.0.1:1".to_owned())];
     let scene = Scene { env, ..Scene::new() };
     let ended = scene.run(&scene.command(&["--suite", &suite().display().to_string(), "chart::lint"]));
@@ -128,7 +128,7 @@ fn a_ci_machine_without_docker_is_an_environment_error_and_not_a_quiet_fallback(
 }
 
 #[test]
-fn an_embedded_cluster_is_not_kept_where_nobody_can_press_ctrl_c() {
+fn an_embedded_cluster_is_not_kept_in_ci() {
     let scene = Scene { env: vec![("CI", "true".to_owned())], ..Scene::new() };
     let ended = scene.run(&scene.embedded(&["--keep", "r1::install"]));
     assert_eq!(ended.code, 2, "{}", ended.told());
@@ -136,7 +136,7 @@ fn an_embedded_cluster_is_not_kept_where_nobody_can_press_ctrl_c() {
 }
 
 #[test]
-fn a_chart_with_a_fault_is_red_with_what_helm_found() {
+fn a_broken_chart_fails_with_helms_finding() {
     let scene = Scene::new();
     let chart = scene.folder.path().join("caesium");
     copy(suite().parent().unwrap(), &chart);
@@ -150,7 +150,7 @@ fn a_chart_with_a_fault_is_red_with_what_helm_found() {
     let said = String::from_utf8_lossy(&linted.stdout).into_owned();
     assert_eq!(linted.status.code(), Some(101), "{said}");
     let wrong = said.lines().filter(|line| line.starts_with("FAILED ")).count();
-    assert!(wrong > 1 && said.contains(finding), "every values file is told of: {said}");
+    assert!(wrong > 1 && said.contains(finding), "every values file is listed: {said}");
 }
 
 /// Copies a folder.
@@ -175,7 +175,7 @@ fn the_cases_are_listed_as_libtest_does() {
 }
 
 #[test]
-fn a_history_that_is_none_is_refused_with_line_and_reason() {
+fn an_invalid_history_is_rejected_with_line_and_reason() {
     let scene = Scene::new();
     let path = scene.folder.path().join("history.jsonl");
     std::fs::write(&path, "{}\n").unwrap();
@@ -189,7 +189,7 @@ fn a_history_that_is_none_is_refused_with_line_and_reason() {
     assert!(told.contains("history.jsonl: line 1: neither a header, an operation nor a fault"), "{told}");
 }
 
-/// What a subcommand prints, and how it ends.
+/// Runs a subcommand; returns its exit code and output.
 fn light(words: &[&str]) -> (Option<i32>, String, String) {
     let output = Scene::new().xtask(words).stdout_capture().stderr_capture().run().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -215,7 +215,7 @@ fn a_chart_is_rendered_without_a_cluster() {
 }
 
 #[test]
-fn tools_are_shown_with_where_they_come_from() {
+fn tools_are_listed_with_their_origin() {
     let (code, stdout, stderr) = light(&["tools"]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     for words in ["helm     v", "kubectl  v", "pinned v4.1.4", "node     kindest/node:v1.36.4@sha256:"] {

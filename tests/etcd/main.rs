@@ -1,10 +1,10 @@
-//! A chart of a program that no one here wrote: etcd, in an image made from Debian's package, forms a quorum,
-//! survives the kill of any member and keeps its data. By helm and kubectl alone, and by a suite file alone.
+//! A chart of a program that is not from this repository: etcd, in an image made from Debian's package, forms a quorum,
+//! survives the kill of any member and keeps its data. Once with only helm and kubectl, once with only a suite file.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 #[path = "../clients/client.rs"]
-#[expect(dead_code, reason = "another test's, of which this one needs a part")]
+#[expect(dead_code, reason = "belongs to another test; this one needs a part of it")]
 mod client;
 #[path = "../command.rs"]
 mod command;
@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    // Where a machine says that it is for CI, what is missing is red.
+    // In CI, a missing prerequisite is a failure.
     let missing = package::missing().filter(|_| std::env::var_os("CI").is_none());
     if let Some(why) = &missing {
         drop(writeln!(std::io::stderr(), "etcd can't be tested here: {why}"));

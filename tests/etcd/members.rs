@@ -1,4 +1,4 @@
-//! The members as a client of etcd sees them, through kubectl's port-forward.
+//! The members as an etcd client sees them, through kubectl's port-forward.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use super::client::{Client, PATIENCE};
 
 const MEMBERS: [&str; 3] = ["etcd-0", "etcd-1", "etcd-2"];
 
-/// What is written before each kill, by any member, is read from all members after it.
+/// Checks that what is written before each kill, through any member, can be read from all members after it.
 pub fn survive_any_kill(kubectl: &Client) {
     agree(kubectl);
     for (round, killed) in MEMBERS.into_iter().enumerate() {
@@ -33,7 +33,7 @@ pub fn survive_any_kill(kubectl: &Client) {
     }
 }
 
-/// Every member counts the same three, and follows the same leader, once no election comes between.
+/// Waits until every member lists the same three members and follows the same leader, with no election under way.
 pub fn agree(kubectl: &Client) {
     let started = Instant::now();
     loop {
@@ -67,7 +67,7 @@ fn get(kubectl: &Client, member: &str, key: &str) -> Option<String> {
     Some(String::from_utf8(value).unwrap())
 }
 
-/// One request to one member. Without a leader etcd waits for the next, up to its own limit.
+/// Sends one request to one member. Without a leader etcd waits for the next, up to its own limit.
 fn ask(kubectl: &Client, member: &str, path: &str, body: &Value) -> Value {
     let forwarder =
         kubectl.command(&format!("port-forward pod/{member} :2379"), &[]).stderr_to_stdout().reader().unwrap();

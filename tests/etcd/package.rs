@@ -1,4 +1,4 @@
-//! etcd out of Debian's package, as an image.
+//! etcd from Debian's package, as an image.
 
 use std::path::{Path, PathBuf};
 
@@ -7,30 +7,30 @@ use images::Archive;
 use images::program::Image;
 use process::Launcher;
 
-/// What brings it, and what the chart calls the image.
+/// The package, and the chart's name for the image.
 const PACKAGE: &str = "etcd-server";
 const IMAGE: &str = "chartproof/etcd:package";
 
-/// Why etcd can't be had on this machine; none where it can.
+/// Returns why etcd is not available on this machine, or `None` if it is.
 pub fn missing() -> Option<String> {
     if installed().is_some() {
         return None;
     }
     for tool in ["apt-get", "apt-cache", "dpkg-deb"] {
         if which::which(tool).is_err() {
-            return Some(format!("neither etcd nor {tool} is on PATH: install etcd"));
+            return Some(format!("neither etcd nor {tool} is on PATH; install etcd"));
         }
     }
     let shown = command("apt-cache", ["show", PACKAGE]).stdout_capture().stderr_null().unchecked().run().unwrap();
     let known = shown.status.success() && !shown.stdout.is_empty();
-    (!known).then(|| format!("apt knows no package {PACKAGE}: run apt-get update, or install etcd"))
+    (!known).then(|| format!("apt has no package {PACKAGE}; run apt-get update, or install etcd"))
 }
 
 fn installed() -> Option<PathBuf> {
     which::which("etcd").ok()
 }
 
-/// The image's archive, below this folder.
+/// Creates the image's archive below this folder.
 pub async fn image(folder: &Path) -> Archive {
     let executable = installed().unwrap_or_else(|| unpacked(folder));
     let reference = IMAGE.parse().unwrap();
@@ -38,7 +38,7 @@ pub async fn image(folder: &Path) -> Archive {
     image.pack(&folder.join("etcd.tar"), &[reference]).await.unwrap()
 }
 
-/// Downloads the package and takes the program out of it; nothing is installed.
+/// Downloads the package and extracts the program; nothing is installed.
 fn unpacked(folder: &Path) -> PathBuf {
     if let Some(why) = missing() {
         panic!("{why}");

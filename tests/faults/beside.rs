@@ -1,4 +1,4 @@
-//! What goes on beside a run: doubles of kind and docker, a cluster that was there before.
+//! The environment of a run: fakes of kind and docker, or an existing cluster.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::doubles::{Doubles, Rule, common, rule};
 use crate::matrix::Row;
 use crate::node_program::node_program;
 
-/// What goes on beside a run, until it is dropped.
+/// The environment of a run, until it is dropped.
 pub struct Beside {
     cluster: Option<Cluster>,
     is_kind: bool,
@@ -17,7 +17,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Puts the doubles in the row's folder and starts the cluster that they, or the row, stand for.
+    /// Puts the fakes in the row's folder and starts the cluster behind them, or the existing one.
     pub fn plays(row: &Row, folder: &Path) -> Self {
         let is_kind = !row.kind.is_empty();
         if is_kind {
@@ -33,7 +33,7 @@ impl Beside {
         Self { cluster, is_kind, _runtime: runtime }
     }
 
-    /// Leases of the row's own, and the doubles first on the path or the cluster by its context.
+    /// Sets leases of the row's own, and puts the fakes first on the path or selects the cluster by its context.
     pub fn prepare(&self, command: &mut Command, folder: &Path) {
         command.args(["--image", if self.is_kind { "caesiumcloud/caesium:dev" } else { "chartproof/stand-in:dev" }]);
         command.env("XDG_STATE_HOME", folder.join("state")).env_remove("CI");
@@ -46,7 +46,7 @@ impl Beside {
     }
 }
 
-/// Rows on kind: what the row says of the tools, before what they say where all goes well.
+/// Creates the fakes of a row on kind: the row's rules come before those of a run without faults.
 fn doubles(row: &Row, folder: &Path) {
     let of_row = row.kind.iter().map(|said| Rule::from(serde_json::to_value(said).unwrap()));
     let images = ["docker-image-inspect", "inspect-curl", "inspect-caesium", "kind-export-run-logs"].map(rule);

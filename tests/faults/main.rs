@@ -1,16 +1,16 @@
-//! The fault matrix: one fault a row of `matrix.toml`, the real binary on the embedded cluster, and
-//! exactly the cases that the row names go red, in the words that it asks for.
+//! The fault matrix: one fault for each row of `matrix.toml`, the real binary on the embedded cluster, and exactly the
+//! cases that the row names fail, with the words that it expects.
 //!
-//! `UPDATE_DOCS=1 cargo test --test faults` writes what was measured into docs/faults.md.
+//! `UPDATE_DOCS=1 cargo test --test faults` writes the measurements into docs/faults.md.
 //!
-//! The final states of waits (`tests/unrecoverable`) are brought about meanwhile: they do nothing but wait, and by
-//! themselves would take a minute and a half more.
+//! The unrecoverable states (`tests/unrecoverable`) are tested at the same time: they only wait, and would take another
+//! minute and a half on their own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod beside;
 #[path = "../kind_doubles/doubles.rs"]
-#[allow(dead_code, reason = "shared with the tests of kind, which ask the doubles more")]
+#[allow(dead_code, reason = "shared with the tests of kind, which use more of the fakes")]
 mod doubles;
 mod matrix;
 #[path = "../node_program.rs"]
@@ -28,10 +28,10 @@ use libtest_mimic::{Arguments, Trial};
 use matrix::{Matrix, Row};
 use table::Detection;
 
-/// Rows mostly wait; more would take the cores from their own time limits.
+/// Rows mostly wait; more at once would slow each other down beyond their time limits.
 const ROWS_AT_ONCE: usize = 12;
 
-/// Rows that may take as long are begun before others; those of several releases are, too.
+/// Rows that may take this long start before others, as do those of several releases.
 const LONG_S: u64 = 60;
 
 fn main() -> ExitCode {
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let detections = Arc::new(Mutex::new(Vec::new()));
     let mut trials = states.trials();
     arguments.test_threads.get_or_insert(ROWS_AT_ONCE + trials.len());
-    // What takes the longest begins first, and does not trail behind.
+    // The longest rows start first, so that none of them runs alone at the end.
     let mut rows: Vec<_> = matrix.rows.iter().collect();
     rows.sort_by_key(|row| (row.suite == "caesium" && row.within_s < Some(LONG_S), Reverse(row.within_s)));
     let seats = Seats::default();
@@ -54,12 +54,12 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// How many rows run.
+/// Limits how many rows run at once.
 #[derive(Clone, Default)]
 struct Seats(Arc<(Mutex<usize>, Condvar)>);
 
 impl Seats {
-    /// Does something as soon as fewer rows run than may.
+    /// Runs a closure as soon as there is room for it.
     fn sit<T>(&self, doing: impl FnOnce() -> T) -> T {
         let (taken, left) = &*self.0;
         *left.wait_while(taken.lock().unwrap(), |taken| *taken >= ROWS_AT_ONCE).unwrap() += 1;
@@ -79,7 +79,7 @@ fn trial(row: &Row, detections: &Arc<Mutex<Vec<Detection>>>, seats: &Seats) -> T
     })
 }
 
-/// The table in the documentation names the rows that there are; `UPDATE_DOCS=1` is about to.
+/// Checks that the table in the documentation has exactly these rows, unless `UPDATE_DOCS=1` is about to write it.
 fn documented(matrix: &Matrix) -> Trial {
     let expected: Vec<String> = matrix.rows.iter().flat_map(Row::lines).map(ToOwned::to_owned).collect();
     Trial::test("the_documentation_names_every_row", move || {
@@ -88,6 +88,6 @@ fn documented(matrix: &Matrix) -> Trial {
         if updating || known == expected {
             return Ok(());
         }
-        Err("docs/faults.md is stale: run UPDATE_DOCS=1 cargo test --test faults".into())
+        Err("docs/faults.md is stale; run UPDATE_DOCS=1 cargo test --test faults".into())
     })
 }

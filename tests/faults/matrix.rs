@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// What a case may take longer than its row says. A dozen rows share two cores, and each of them stands still for a while
-/// now and then: an install that takes a third of a second alone was seen to take 26 s.
+/// How much longer than its row's limit a case may take. A dozen rows share two cores, and each of them is starved
+/// now and
+/// then: an install that takes a third of a second alone once took 26 s.
 pub const STARVED_S: u64 = 45;
 
 /// All rows.
@@ -22,44 +23,44 @@ pub struct Matrix {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Names the test.
+    /// The test's name.
     pub name: String,
-    /// What is wrong, for a person.
+    /// A description of the fault.
     pub fault: String,
     /// The folder of the suite below `helm/`.
     #[serde(default = "caesium")]
     pub suite: String,
-    /// The cases to run, by their whole names; what they need runs as well.
+    /// The cases to run, by their full names; their dependencies run as well.
     #[serde(default)]
     pub cases: Vec<String>,
-    /// The cases that have to go red; all others that run stay green. Empty: the fault is survived.
+    /// The cases that have to fail; all others that run must pass. Empty if the fault is survived.
     #[serde(default)]
     pub red: Vec<String>,
-    /// What the red cases' messages have to say.
+    /// What the failed cases' messages have to contain.
     #[serde(default)]
     pub words: Vec<String>,
-    /// Several faults that share the run, since neither disturbs the other: each has a line of its own in the table.
+    /// Several independent faults that share the run: each has a line of its own in the table.
     #[serde(default)]
     pub faults: Vec<Planted>,
-    /// From the start of a red case to its end, at most: about twice what an idle machine takes. [`STARVED_S`] come on top.
+    /// The longest duration of a failed case: about twice what an idle machine takes. [`STARVED_S`] is added.
     pub within_s: Option<u64>,
-    /// The process's exit code where it is neither 0 nor libtest's.
+    /// The process's exit code if it is neither 0 nor libtest's.
     pub exit: Option<i32>,
     /// Switches of the stand-in, as `STANDIN_FAULT` takes them.
     pub stand_in: Option<String>,
     /// Values, as helm's `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
-    /// Whether the cluster was there before the run: an embedded one, by its context.
+    /// Whether the run uses an existing cluster: an embedded one, by its context.
     #[serde(default)]
     pub existing: bool,
     /// Faults of the embedded cluster, as `CHARTPROOF_EMBEDDED_FAULTS` takes them.
     #[serde(default)]
     pub embedded: Vec<toml::Table>,
-    /// Rules of kind's and docker's doubles, before those of a run in which all goes well: the row runs on kind.
+    /// Rules of the fakes of kind and docker, before those of a run without faults; the row runs on kind.
     #[serde(default)]
     pub kind: Vec<toml::Table>,
-    /// The cluster, as `--cluster` takes it, instead of what the other keys lead to.
+    /// The cluster, as `--cluster` takes it; overrides what follows from the other keys.
     pub cluster: Option<String>,
     /// Variables of the run's environment.
     #[serde(default)]
@@ -67,7 +68,7 @@ pub struct Row {
     /// Changes to a copy of the charts.
     #[serde(default)]
     pub patch: Vec<Patch>,
-    /// Further flags of `cargo xtask e2e`.
+    /// Additional flags of `cargo xtask e2e`.
     #[serde(default)]
     pub flags: Vec<String>,
 }
@@ -76,15 +77,15 @@ pub struct Row {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planted {
-    /// Names it in the table.
+    /// Its name in the table.
     pub name: String,
-    /// What is wrong, for a person.
+    /// A description of the fault.
     pub fault: String,
-    /// The case that has to go red.
+    /// The case that has to fail.
     pub red: String,
-    /// What its message has to say.
+    /// What its message has to contain.
     pub words: Vec<String>,
-    /// What the description of its namespace, which is kept as evidence, has to name.
+    /// What the description of its namespace in the evidence has to contain.
     #[serde(default)]
     pub evidence: Vec<String>,
 }
@@ -95,24 +96,24 @@ pub struct Planted {
 pub struct Patch {
     /// The file, relative to the suite's folder.
     pub file: PathBuf,
-    /// Text that must stand in it once or more; absent for a new file.
+    /// Text that must occur in it at least once; absent for a new file.
     pub from: Option<String>,
-    /// What stands there instead.
+    /// Its replacement.
     pub to: String,
 }
 
 impl Row {
-    /// The cases to run.
+    /// Returns the cases to run.
     pub fn asked(&self) -> impl Iterator<Item = &String> {
         self.cases.iter().chain(self.faults.iter().map(|fault| &fault.red))
     }
 
-    /// The cases that have to go red.
+    /// Returns the cases that have to fail.
     pub fn red(&self) -> impl Iterator<Item = &String> {
         self.red.iter().chain(self.faults.iter().map(|fault| &fault.red))
     }
 
-    /// The names of its lines in the table.
+    /// Returns the names of its lines in the table.
     pub fn lines(&self) -> Vec<&str> {
         if self.faults.is_empty() {
             return vec![&self.name];

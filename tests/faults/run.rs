@@ -1,4 +1,4 @@
-//! Runs one row with the real binary, and compares what went red.
+//! Runs one row with the real binary, and compares which cases failed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,14 +10,14 @@ use crate::beside::Beside;
 use crate::matrix::{Planted, Row, STARVED_S};
 use crate::table::Detection;
 
-/// A case of the run, as its events tell.
+/// A case of the run, from its events.
 struct Ended {
     name: String,
     took_ms: u64,
     verdict: Verdict,
 }
 
-/// Runs the row; an error says what differs from it.
+/// Runs the row; an error lists the differences.
 pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
     let folder = tempfile::tempdir()?;
     let beside = (!row.kind.is_empty() || row.existing).then(|| Beside::plays(row, folder.path()));
@@ -64,7 +64,7 @@ fn command(row: &Row, folder: &Path) -> Command {
     command
 }
 
-/// `helm --set` takes a comma as the end of a value.
+/// Escapes commas, which end a value in `helm --set`.
 fn stand_in(row: &Row) -> Vec<String> {
     let escaped = row.stand_in.as_ref().map(|faults| faults.replace(',', "\\,"));
     let set = |value| {
@@ -74,7 +74,7 @@ fn stand_in(row: &Row) -> Vec<String> {
     escaped.map(set).unwrap_or_default()
 }
 
-/// A copy of all charts, since they refer to each other, with the row's changes.
+/// Copies all charts, since they refer to each other, and applies the row's changes.
 fn patched(row: &Row, folder: &Path) -> PathBuf {
     let (charts, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm"), folder.join("helm"));
     copy_folder(&charts, &copy);
@@ -131,27 +131,27 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     names.sort_unstable();
     wanted.sort_unstable();
     if names != wanted {
-        found.push(format!("red are {names:?}, not {wanted:?}"));
+        found.push(format!("failed: {names:?}, expected: {wanted:?}"));
     }
     let said = match messages(&red) {
         said if said.is_empty() => String::from_utf8_lossy(&output.stderr).into_owned(),
         said => said.join("\n"),
     };
     for words in row.words.iter().filter(|words| !said.contains(words.as_str())) {
-        found.push(format!("nothing says {words:?}: {said}"));
+        found.push(format!("no message contains {words:?}: {said}"));
     }
     for fault in &row.faults {
         let of_fault: Vec<_> = red.iter().copied().filter(|e| e.name == fault.red).collect();
         let said = messages(&of_fault).join("\n");
         for words in fault.words.iter().filter(|words| !said.contains(words.as_str())) {
-            found.push(format!("{} does not say {words:?}: {said}", fault.red));
+            found.push(format!("{} does not contain {words:?}: {said}", fault.red));
         }
     }
     for case in row.asked().filter(|case| row.exit.is_none() && !ended.iter().any(|e| &e.name == *case)) {
         found.push(format!("{case} never ended"));
     }
     if let Some(limit_s) = row.within_s.map(|within_s| within_s + STARVED_S) {
-        // Where none goes red, the cases that were asked for end without a verdict.
+        // If none has to fail, the requested cases may end without a verdict.
         let counts = |e: &&Ended| if red.is_empty() { row.asked().any(|case| *case == e.name) } else { is_red(e) };
         let late = ended.iter().filter(counts).filter(|e| e.took_ms > limit_s * 1000);
         found.extend(late.map(|e| format!("{} took {} ms to end, more than {limit_s} s", e.name, e.took_ms)));
@@ -159,7 +159,7 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     found
 }
 
-/// What the evidence of a fault does not name.
+/// Returns what is missing in the evidence of a fault.
 fn not_kept(report: &Path, fault: &Planted) -> Vec<String> {
     let [suite, topology, case] = fault.red.split("::").collect::<Vec<_>>()[..] else { return Vec::new() };
     let path = report.join(format!("{suite}-{topology}/failed/{case}/describe.txt"));
@@ -176,7 +176,7 @@ fn messages(red: &[&Ended]) -> Vec<String> {
     red.iter().filter_map(message).collect()
 }
 
-/// A line of the table for the row's first red case, or one for each of its faults.
+/// Returns a line of the table for the row's first failed case, or one for each of its faults.
 fn detections(row: &Row, ended: &[Ended]) -> Vec<Detection> {
     let red = |wanted: &dyn Fn(&Ended) -> bool| {
         ended.iter().find(|e| matches!(e.verdict, Verdict::Failed { .. }) && wanted(e))

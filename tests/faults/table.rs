@@ -19,11 +19,11 @@ of the case to its failure, in one run on two cores with twelve rows side by sid
 |---|---|---|---|---|
 ";
 
-/// What was measured of one row.
+/// The measurements of one row.
 pub struct Detection {
-    /// The row's, or that of one of its faults.
+    /// The name of the row, or of one of its faults.
     pub name: String,
-    /// From the start of the first red case to its end; empty where none was red.
+    /// The duration of the first failed case; empty if none failed.
     pub seconds: String,
     /// The first sentence of its message.
     pub sentence: String,
@@ -33,19 +33,19 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md")
 }
 
-/// The names in the table as it stands.
+/// Returns the names in the current table.
 pub fn rows_documented() -> Vec<String> {
     let text = std::fs::read_to_string(file()).unwrap_or_default();
     text.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
 }
 
-/// Writes the table: what was measured now, and what stands there of the other rows.
+/// Writes the table: the new measurements, and the current lines of all other rows.
 pub fn write(matrix: &Matrix, detections: &[Detection]) {
     let mut text = HEAD.to_owned();
     let before = std::fs::read_to_string(file()).unwrap_or_default();
     for (name, fault, red) in matrix.rows.iter().flat_map(lines) {
         let Some(detection) = detections.iter().find(|d| d.name == name) else {
-            // Measured another time.
+            // Measured at another time.
             let old = before.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
             text.extend(old.map(|line| format!("{line}\n")));
             continue;
@@ -56,7 +56,7 @@ pub fn write(matrix: &Matrix, detections: &[Detection]) {
     std::fs::write(file(), text).unwrap();
 }
 
-/// Name, fault and red cases of each of a row's lines.
+/// Returns name, fault and failed cases of each of a row's lines.
 fn lines(row: &Row) -> Vec<(&str, &str, String)> {
     if row.faults.is_empty() {
         return vec![(&row.name, &row.fault, red(row))];
@@ -72,14 +72,14 @@ fn red(row: &Row) -> String {
     }
 }
 
-/// Folders differ from machine to machine, and a bar would end the column.
+/// Removes folders, which differ from machine to machine, and escapes bars, which would end the column.
 fn escape(sentence: &str) -> String {
     let words: Vec<_> = sentence.split(' ').map(without_folder).collect();
     let short: String = words.join(" ").chars().take(220).collect();
     short.replace('|', "\\|")
 }
 
-/// `/a/b/helm` is `helm`.
+/// Returns `helm` for `/a/b/helm`.
 fn without_folder(word: &str) -> &str {
     let is_path = word.trim_start_matches('`').starts_with('/');
     if is_path { word.rsplit('/').next().unwrap_or(word) } else { word }

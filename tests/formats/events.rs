@@ -1,12 +1,12 @@
-//! `events.jsonl` against docs/events.schema.json.
+//! Checks `events.jsonl` against docs/events.schema.json.
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
 
-/// The schema as it is documented.
+/// The documented schema.
 pub const SCHEMA: &str = include_str!("../../docs/events.schema.json");
 
-/// Checks events; names the first that is none.
+/// Checks events; the error names the first invalid one.
 pub fn check(events: &[Value]) -> Result<(), String> {
     let (schemas, index) = compiled();
     for event in events {

@@ -1,4 +1,4 @@
-//! `junit.xml` against docs/junit.schema.toml, and its counts and times against each other.
+//! Checks `junit.xml` against docs/junit.schema.toml, and its counts and times against each other.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Kind {
     }
 }
 
-/// An element as it was read.
+/// A parsed element.
 #[derive(Debug, Default)]
 pub struct Element {
     pub name: String,
@@ -49,12 +49,12 @@ pub struct Element {
     pub children: Vec<Element>,
 }
 
-/// Reads and checks a file's content; answers its root, or what is wrong.
+/// Parses and checks a file's content; returns its root, or what is wrong.
 pub fn check(xml: &str) -> Result<Element, String> {
     let schema: Schema = toml::from_str(include_str!("../../docs/junit.schema.toml")).unwrap();
     let root = read(xml)?;
     if root.name != schema.root {
-        return Err(format!("{} is no root", root.name));
+        return Err(format!("{} is not a valid root", root.name));
     }
     valid(&schema, &root)?;
     root.children.iter().try_for_each(adds_up)?;
@@ -63,7 +63,7 @@ pub fn check(xml: &str) -> Result<Element, String> {
 
 fn valid(schema: &Schema, element: &Element) -> Result<(), String> {
     let name = &element.name;
-    let rule = schema.element.get(name).ok_or_else(|| format!("{name} is no element of JUnit"))?;
+    let rule = schema.element.get(name).ok_or_else(|| format!("{name} is not an element of JUnit"))?;
     if let Some(lacking) = rule.must.keys().find(|attribute| !element.attributes.contains_key(*attribute)) {
         return Err(format!("{name} has no {lacking}"));
     }
@@ -71,11 +71,11 @@ fn valid(schema: &Schema, element: &Element) -> Result<(), String> {
         let kind = rule.must.get(attribute).or_else(|| rule.may.get(attribute));
         let kind = kind.ok_or_else(|| format!("{name} has no attribute {attribute}"))?;
         if !kind.takes(value) {
-            return Err(format!("{name} {attribute}={value:?} is no {kind:?}"));
+            return Err(format!("{name} {attribute}={value:?} is not a valid {kind:?}"));
         }
     }
     if !rule.text && !element.text.trim().is_empty() {
-        return Err(format!("{name} holds no text, and not {:?}", element.text));
+        return Err(format!("{name} must contain no text, but contains {:?}", element.text));
     }
     let count = |name: &str| element.children.iter().filter(|child| child.name == name).count();
     for child in &element.children {
@@ -92,7 +92,7 @@ fn valid(schema: &Schema, element: &Element) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a suite's counts and time are those of its cases.
+/// Checks that a suite's counts and time are those of its cases.
 fn adds_up(suite: &Element) -> Result<(), String> {
     let cases = || suite.children.iter().filter(|child| child.name == "testcase");
     let with = |what: &str| cases().filter(|case| case.children.iter().any(|child| child.name == what)).count();
@@ -100,7 +100,7 @@ fn adds_up(suite: &Element) -> Result<(), String> {
     for (attribute, count) in counts.into_iter().chain([("skipped", with("skipped"))]) {
         let told = suite.attributes.get(attribute).map_or("0", String::as_str);
         if told != count.to_string() {
-            return Err(format!("{:?} tells {attribute}={told}, and has {count}", suite.attributes));
+            return Err(format!("{:?} has {attribute}={told}, but contains {count}", suite.attributes));
         }
     }
     let seconds = |element: &Element| element.attributes["time"].parse::<f64>().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The formats of reports, as they are documented: every run of a test is held to them.
+//! The documented formats of reports; the reports of every run in a test are checked against them.
 
 pub mod events;
 pub mod junit;

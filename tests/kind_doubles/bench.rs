@@ -1,4 +1,4 @@
-//! `cargo xtask bench e2e` on kind: the plain sequence's command lines, and that a run which fails is no measurement.
+//! `cargo xtask bench e2e` on kind: the plain sequence's command lines, and failed runs, which are not measured.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ fn tools() -> Vec<Rule> {
     names.into_iter().chain(kind).map(rule).collect()
 }
 
-/// A user with doubles of kind and docker, and with helm, kubectl and curl that only note how they were called;
-/// `fails` is the words of a call that fails.
+/// Returns a user with fakes of kind and docker, and with a helm, kubectl and curl that only log their calls; `fails`
+/// is a pattern of calls that fail.
 fn user(rules: &[Rule], fails: &str) -> (Scene, Doubles) {
     let mut scene = Scene::new();
     let doubles = Doubles::new(scene.folder.path(), &scene.report(), rules);
@@ -69,7 +69,7 @@ fn plain(scene: &Scene, doubles: &Doubles) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_plain_sequence_does_one_step_after_another_and_times_each() {
+fn the_plain_sequence_runs_step_by_step_and_times_each_step() {
     let (scene, doubles) = user(&[tools(), vec![rule("kind-create-wait")]].concat(), "none");
     let (code, told) = plain(&scene, &doubles);
     assert_eq!(code, Some(0), "{told}");
@@ -96,13 +96,13 @@ fn the_plain_sequence_does_one_step_after_another_and_times_each() {
     let last = "kind delete cluster --name chartproof-ab12 --kubeconfig SCENE/kubeconfig".to_owned();
     let want = [first.to_vec(), at("one", 1).to_vec(), at("three", 3).to_vec(), vec![last]].concat();
     let mut lines = doubles.lines();
-    // Run beside what asks through it, and killed: it may not have come to note anything.
+    // Runs in the background of the request through it, and is killed: it may not have logged anything.
     lines.retain(|line| !line.contains("port-forward service/caesium 18080:8080"));
     assert_eq!(lines, want);
 }
 
 #[test]
-fn a_plain_sequence_that_fails_deletes_its_cluster_and_ends() {
+fn a_failed_plain_sequence_deletes_its_cluster_and_ends() {
     let (scene, doubles) = user(&[tools(), vec![rule("kind-create-wait")]].concat(), "test*");
     let (code, told) = plain(&scene, &doubles);
     assert_eq!(code, Some(1), "{told}");
@@ -111,9 +111,9 @@ fn a_plain_sequence_that_fails_deletes_its_cluster_and_ends() {
 }
 
 #[test]
-fn a_run_that_fails_is_no_measurement() {
+fn a_failed_run_is_not_a_measurement() {
     let (scene, doubles) = user(&[tools(), vec![rule("kind-create-wait-fails")]].concat(), "none");
-    // The real helm renders the chart, to see which images it needs.
+    // The real helm renders the chart, to find out which images it needs.
     for tool in ["helm", "kubectl"] {
         std::fs::remove_file(doubles.bin().join(tool)).unwrap();
     }
@@ -129,7 +129,7 @@ fn a_run_that_fails_is_no_measurement() {
 }
 
 #[test]
-fn only_what_a_run_makes_itself_is_measured() {
+fn only_clusters_that_a_run_creates_are_measured() {
     let (scene, _) = user(&[], "none");
     let bench = scene.xtask(&["bench", "e2e", "--cluster", "context:production"]);
     let output = bench.stderr_capture().stdout_null().run().unwrap();

@@ -1,4 +1,4 @@
-//! A cluster of kind's from its plan to its end, without the binary.
+//! A kind cluster from its plan to its end, without the binary (long because the cases share the fakes and the scene).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use tools::Docker;
 use crate::doubles::{common, healthy, rule};
 use crate::scene::{NAME, Scene};
 
-/// What is asked of a Docker that answers.
+/// The query that a responsive Docker gets.
 const DOCKER_INFO: &str =
     "docker info --format {{json .ServerVersion}} {{json .CgroupVersion}} {{json .NCPU}} {{json .MemTotal}}";
 
@@ -30,7 +30,7 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
     cluster.delete().await.unwrap();
     assert!(!scene.leased());
     let image = tools::pins::node_image();
-    // While the cluster is being created, creating and asking run side by side: their order is open.
+    // While the cluster is being created, the queries run in parallel, in any order.
     let lines: BTreeSet<String> = scene.doubles.lines().into_iter().collect();
     let expected = [
         "docker --version".to_owned(),
@@ -51,12 +51,12 @@ async fn a_cluster_is_created_loaded_early_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_being_stopped_is_started_again_by_the_run_or_by_the_next_sweep() {
+async fn a_stopped_node_is_restarted_by_the_run_or_by_the_next_sweep() {
     let stop = rule("docker-kill-node").step("stopping", "never");
     let scene = Scene::new(&[healthy(), vec![stop, rule("docker-start-node")]].concat());
     let cluster = scene.cluster().await;
     let stopped = Change::NodeStopped(format!("{NAME}-worker"));
-    // As an interrupt does: the command has begun, and nobody waits for it any more.
+    // As after an interrupt: the command has started, and nobody waits for it any more.
     let begun = async {
         while scene.doubles.count("docker-kill-node") == 0 {
             tokio::task::yield_now().await;
@@ -68,12 +68,12 @@ async fn a_node_that_is_being_stopped_is_started_again_by_the_run_or_by_the_next
     }
     let leased = || lease::all(&scene.path("leases")).unwrap();
     assert_eq!(leased()[0].1.changes, std::slice::from_ref(&stopped));
-    // Also after the run was interrupted.
+    // Even after the run was interrupted.
     let record = LeaseRecord { owner: Owner { pid: i32::MAX, ..Owner::this_process() }, ..leased()[0].1.clone() };
     scene.cancel.cancel();
     cluster.undo(&stopped).await.unwrap();
     assert_eq!((scene.doubles.count("docker-start-node"), leased().len()), (1, 0));
-    // A run that was killed in that moment.
+    // A run that was killed at that moment.
     lease::write(&scene.path("leases/dead.json"), &record).unwrap();
     let launcher = scene.launcher.stopped_by(CancellationToken::new());
     let swept = sweep::sweep(&launcher, &scene.path("leases"), false).await.unwrap();
@@ -94,7 +94,7 @@ async fn every_command_is_an_event_with_its_output_in_a_file() {
 }
 
 #[tokio::test]
-async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
+async fn a_failed_early_load_is_retried_once_the_cluster_is_ready() {
     let mut rules = common();
     let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
     rules.push(create.step("runtime", "kind-load-archive-fails"));
@@ -114,17 +114,17 @@ async fn an_early_load_that_fails_is_done_again_once_the_cluster_is_there() {
 }
 
 #[tokio::test]
-async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
+async fn a_late_node_gets_its_images_once_the_cluster_is_ready() {
     let mut rules = common();
     rules.retain(|rule| !rule.plays("kind-get-nodes") && !rule.plays("node-images"));
-    // The worker is not there yet when the control plane's runtime answers.
+    // The worker does not exist yet when the control plane's runtime responds.
     rules.push(rule("kind-get-nodes").when(&["booting", "runtime"]));
     rules.push(rule("kind-get-nodes-two"));
     rules.push(rule("node-images"));
     rules.push(rule("worker-images-bare").times(1));
     rules.push(rule("worker-images"));
     let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
-    // Not created before the control plane was looked at: until its images are loaded it has none.
+    // Not complete before the control plane was checked: until then its images are not loaded.
     rules.push(create.step("runtime", "node-images"));
     rules.push(rule("kind-load-archive").then("loaded"));
     let mut scene = Scene::new(&rules);
@@ -141,7 +141,7 @@ async fn a_node_that_came_late_gets_its_images_once_the_cluster_is_there() {
 }
 
 #[tokio::test]
-async fn a_load_that_fails_for_good_says_so_and_the_cluster_is_deleted() {
+async fn a_load_that_keeps_failing_is_reported_and_the_cluster_is_deleted() {
     let mut rules = common();
     let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
     rules.push(create.step("runtime", "kind-load-archive-fails"));
@@ -160,7 +160,7 @@ async fn a_load_that_fails_for_good_says_so_and_the_cluster_is_deleted() {
 }
 
 #[tokio::test]
-async fn images_that_do_not_arrive_are_noticed() {
+async fn missing_images_on_a_node_are_noticed() {
     let mut rules = common();
     rules.retain(|rule| !rule.plays("node-images"));
     rules.push(rule("node-images-bare").when(&["created"]));
@@ -176,7 +176,7 @@ async fn images_that_do_not_arrive_are_noticed() {
 }
 
 #[tokio::test]
-async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
+async fn a_failed_creation_leaves_its_logs_but_no_cluster() {
     let mut rules = common();
     rules.push(rule("kind-create-half-way").when(&["absent"]).step("booting", "node-images-not-up").then("broken"));
     let scene = Scene::new(&rules);
@@ -201,7 +201,7 @@ async fn a_creation_that_fails_half_way_leaves_its_logs_and_no_cluster() {
     assert!(!scene.leased());
 }
 
-/// Rules of a Docker that lacks the node image.
+/// Returns the rules of a Docker that lacks the node image.
 fn without_node_image(pull: crate::doubles::Rule) -> Vec<crate::doubles::Rule> {
     let mut rules = common();
     rules.retain(|rule| !rule.plays("node-image"));
@@ -210,7 +210,7 @@ fn without_node_image(pull: crate::doubles::Rule) -> Vec<crate::doubles::Rule> {
 }
 
 #[tokio::test]
-async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_takes_the_embedded_cluster() {
+async fn if_the_node_image_can_not_be_pulled_kind_fails_and_auto_uses_the_embedded_cluster() {
     let scene = Scene::new(&without_node_image(rule("node-image-pull-offline")));
     let image = tools::pins::node_image();
     let lacking = format!("docker does not have the node image {image} and can't pull it: Get ");
@@ -219,7 +219,7 @@ async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_take
     let message = problems.into_result().unwrap_err().to_string();
     assert!(message.contains(&lacking) && message.contains("no such host"), "{message}");
     assert!(message.contains("`--node-image`, or use `--cluster embedded`"), "{message}");
-    assert_eq!(scene.doubles.count("node-image-pull-offline"), 4, "it may pass");
+    assert_eq!(scene.doubles.count("node-image-pull-offline"), 4, "a retry may succeed");
 
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
     let mut problems = Problems::default();
@@ -228,7 +228,7 @@ async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_take
     let said = cluster.describe();
     assert!(said.starts_with("the embedded cluster, because kind can't be used: docker does not have the node image"));
     assert!(said.contains("no such host"), "{said}");
-    assert_eq!(scene.doubles.count("node-image-pull-offline"), 6, "another cluster serves as well");
+    assert_eq!(scene.doubles.count("node-image-pull-offline"), 6, "there is another cluster to use");
 
     for request in [
         cluster::Request { ci: true, ..auto.clone() },
@@ -247,7 +247,7 @@ async fn a_node_image_that_can_not_be_pulled_is_a_problem_of_kinds_and_auto_take
 }
 
 #[tokio::test]
-async fn a_node_image_that_a_flag_names_is_looked_for_too() {
+async fn a_node_image_from_a_flag_is_checked_too() {
     let rules = [rule("node-image-other-missing"), rule("node-image-other-pull-offline")];
     let scene = Scene::new(&[common(), rules.into()].concat());
     let node_image = Some("kindest/node:v0.0.0".to_owned());
@@ -259,7 +259,7 @@ async fn a_node_image_that_a_flag_names_is_looked_for_too() {
 }
 
 #[tokio::test]
-async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
+async fn a_missing_node_image_is_pulled_before_anything_is_created() {
     let mut scene = Scene::new(&without_node_image(rule("node-image-pull")));
     drop(scene.cluster().await);
     assert_eq!(scene.doubles.count("node-image-pull"), 1);
@@ -268,7 +268,7 @@ async fn a_node_image_that_docker_lacks_is_pulled_before_anything_is_created() {
 }
 
 #[tokio::test]
-async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_what_docker_lacks() {
+async fn auto_uses_the_embedded_cluster_if_kind_is_too_old_or_docker_lacks_an_image_of_the_chart() {
     let scene =
         Scene::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
     let auto = cluster::Request { choice: Choice::Auto, ..scene.request() };
@@ -297,7 +297,7 @@ async fn auto_takes_the_embedded_cluster_where_kind_is_too_old_or_a_chart_needs_
 }
 
 #[tokio::test]
-async fn docker_says_whether_the_cluster_is_still_there() {
+async fn docker_reports_whether_the_cluster_still_exists() {
     let states = ["node-state", "node-state-exited", "node-state-removed", "node-state-docker-gone"];
     let states = states.map(|state| rule(state).times(1));
     let scene = Scene::new(&[healthy(), states.into()].concat());
@@ -315,7 +315,7 @@ async fn docker_says_whether_the_cluster_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_node_is_stopped_and_started_by_docker_and_one_that_is_gone_is_told() {
+async fn docker_stops_and_starts_a_node_and_a_missing_one_is_reported() {
     let nodes = [rule("docker-kill-worker").times(1), rule("docker-kill-gone"), rule("docker-start-worker")];
     let scene = Scene::new(&[healthy(), nodes.into()].concat());
     let cluster = scene.up().await;
@@ -355,7 +355,7 @@ async fn an_interrupted_creation_is_cleaned_up() {
 }
 
 #[tokio::test]
-async fn a_delete_that_fails_says_what_is_left_and_keeps_the_lease() {
+async fn a_failed_deletion_names_what_is_left_and_keeps_the_lease() {
     let mut rules = healthy();
     rules.retain(|rule| !rule.plays("kind-delete"));
     rules.push(rule("kind-delete-fails"));
@@ -369,11 +369,11 @@ async fn a_delete_that_fails_says_what_is_left_and_keeps_the_lease() {
     assert_eq!(scene.doubles.count("kind-delete-fails"), 3);
     assert!(scene.leased());
     drop(cluster);
-    assert!(scene.leased(), "it is told once");
+    assert!(scene.leased(), "it is reported once");
 }
 
 #[tokio::test]
-async fn docker_that_goes_away_is_named_when_deleting() {
+async fn an_unreachable_docker_is_named_when_deleting() {
     let mut rules = healthy();
     rules.retain(|rule| !rule.plays("kind-delete") && !rule.plays("kind-get-clusters"));
     rules.extend([rule("kind-delete-docker-gone"), rule("kind-get-clusters-docker-gone")]);
@@ -382,11 +382,11 @@ async fn docker_that_goes_away_is_named_when_deleting() {
     let message = cluster.delete().await.unwrap_err().to_string();
     assert!(message.contains("is left behind") && message.contains("Cannot connect to the Docker daemon"), "{message}");
     drop(cluster);
-    assert!(scene.leased(), "it is told once");
+    assert!(scene.leased(), "it is reported once");
 }
 
 #[tokio::test]
-async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
+async fn a_cluster_is_deleted_when_its_handle_is_dropped() {
     let scene = Scene::new(&healthy());
     let cluster = scene.up().await;
     drop(cluster);
@@ -395,7 +395,7 @@ async fn a_cluster_that_nobody_deleted_is_deleted_when_it_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_kept_cluster_is_not_deleted_and_says_how_to_use_it() {
+async fn a_kept_cluster_is_not_deleted_and_its_usage_is_printed() {
     let scene = Scene::new(&healthy());
     let cluster = scene.up().await;
     let how = cluster.keep().await.unwrap();
@@ -406,14 +406,14 @@ async fn a_kept_cluster_is_not_deleted_and_says_how_to_use_it() {
 }
 
 #[tokio::test]
-async fn a_command_line_without_a_recording_is_refused() {
+async fn a_command_line_without_a_recording_is_rejected() {
     let scene = Scene::new(&common());
     let error = scene.launcher.cmd(scene.path("bin/kind")).arg("build").run().await.unwrap_err().to_string();
     assert!(error.contains("exit code 97") && error.contains("no recording of [\"kind\", \"build\"]"), "{error}");
 }
 
 #[tokio::test]
-async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
+async fn without_docker_kind_is_an_error_and_auto_uses_the_embedded_cluster() {
     let scene = Scene::new(&[rule("docker--version"), rule("docker-version-gone"), rule("kind-version")]);
     let mut problems = Problems::default();
     assert!(cluster::prepare(&scene.launcher, &scene.request(), &mut problems).await.unwrap().is_none());
@@ -435,7 +435,7 @@ async fn without_docker_kind_is_an_error_and_auto_is_the_embedded_cluster() {
 }
 
 #[tokio::test]
-async fn what_docker_lacks_is_pulled_and_all_is_saved_once() {
+async fn missing_images_are_pulled_and_all_images_are_saved_once() {
     let scene = Scene::new(&[
         rule("docker--version"),
         rule("docker-version"),

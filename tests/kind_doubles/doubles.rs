@@ -1,4 +1,4 @@
-//! The tools' doubles in a folder, and the rules that they play by.
+//! The fakes of the tools in a folder, and their rules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const RECORDINGS: &str = include_str!("../fixtures/kind/recordings.jsonl");
 const UNDER_KIND: &str = include_str!("../fixtures/kind/docker-under-kind.jsonl");
 
-/// When a recording is played, and what follows. See `tests/doubles.rs`.
+/// When a recording is replayed, and with which effects. See `tests/doubles.rs`.
 #[derive(Clone)]
 pub struct Rule(Value);
 
@@ -17,7 +17,7 @@ pub fn rule(recording: &str) -> Rule {
 }
 
 impl From<Value> for Rule {
-    /// A rule as data; what it does not say is as in [`rule`].
+    /// Parses a rule; missing keys are as in [`rule`].
     fn from(said: Value) -> Self {
         let mut rule = rule("");
         for (key, value) in said.as_object().into_iter().flatten() {
@@ -42,7 +42,7 @@ impl Rule {
         self
     }
 
-    /// A state that holds until another recording was started.
+    /// Adds a state that lasts until another recording was started.
     pub fn step(mut self, state: &str, until: &str) -> Self {
         let steps = self.0["steps"].as_array_mut().unwrap();
         steps.push(json!({"state": state, "until": until}));
@@ -58,14 +58,14 @@ impl Rule {
         self.does(json!({"writes": file}))
     }
 
-    /// What it does besides talking.
+    /// Sets its effect besides output.
     pub fn does(mut self, effect: Value) -> Self {
         self.0["does"] = effect;
         self
     }
 }
 
-/// What the tools do where all goes well, besides creating and loading.
+/// Returns the tools' rules without faults, except for creating and loading.
 pub fn common() -> Vec<Rule> {
     vec![
         rule("docker--version"),
@@ -85,7 +85,7 @@ pub fn common() -> Vec<Rule> {
     ]
 }
 
-/// Creation, during which the node's runtime comes up, and a load that works.
+/// Returns the rules of a creation, during which the node's runtime comes up, and of a load that works.
 pub fn healthy() -> Vec<Rule> {
     let create = rule("kind-create").when(&["absent"]).writes("$DIR/kubeconfig").then("created");
     let mut rules = common();
@@ -94,13 +94,13 @@ pub fn healthy() -> Vec<Rule> {
     rules
 }
 
-/// kind and docker as doubles, in `bin` of a folder.
+/// Fakes of kind and docker, in `bin` of a folder.
 pub struct Doubles {
     base: PathBuf,
 }
 
 impl Doubles {
-    /// `$DIR` of the recordings is the run's folder, `$BASE` that of the doubles.
+    /// Creates the fakes. `$DIR` in the recordings is the run's folder, `$BASE` that of the fakes.
     pub fn new(base: &Path, run: &Path, rules: &[Rule]) -> Self {
         let doubles = Self { base: base.to_owned() };
         fs::create_dir(doubles.bin()).unwrap();
@@ -119,28 +119,28 @@ impl Doubles {
         doubles
     }
 
-    /// The folder that has to be on `PATH`.
+    /// Returns the folder that has to be on `PATH`.
     pub fn bin(&self) -> PathBuf {
         self.base.join("bin")
     }
 
-    /// The recordings that were played, in the order in which they were started.
+    /// Returns the replayed recordings, in the order in which they were started.
     pub fn played(&self) -> Vec<String> {
         self.log().lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect()
     }
 
-    /// The command lines, with the folder as `SCENE`.
+    /// Returns the command lines, with the folder as `SCENE`.
     pub fn lines(&self) -> Vec<String> {
         let log = self.log().replace(&self.base.display().to_string(), "SCENE");
         log.lines().filter_map(|line| line.split('\t').nth(1).map(str::to_owned)).collect()
     }
 
-    /// How often a recording was played.
+    /// Returns how often a recording was replayed.
     pub fn count(&self, recording: &str) -> usize {
         self.played().iter().filter(|played| *played == recording).count()
     }
 
-    /// The command lines that had no recording.
+    /// Returns the command lines that had no recording.
     pub fn refused(&self) -> Vec<String> {
         self.log().lines().filter_map(|line| Some(line.strip_prefix("REFUSED\t")?.to_owned())).collect()
     }

@@ -1,6 +1,6 @@
-//! The kind path, whole, against doubles of kind and docker that play recordings.
+//! The complete kind path, against fakes of kind and docker that replay recordings.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod bench;
 mod cluster;

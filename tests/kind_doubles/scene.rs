@@ -1,4 +1,4 @@
-//! A folder with doubles of kind and docker, and a run that uses them, without the binary.
+//! A folder with fakes of kind and docker, and a run that uses them, without the binary.
 
 use std::fs;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Scene {
         }
     }
 
-    /// The cluster that `--cluster kind` leads to.
+    /// Returns the cluster that `--cluster kind` selects.
     pub async fn cluster(&self) -> Cluster {
         let mut problems = Problems::default();
         let cluster = cluster::prepare(&self.launcher, &self.request(), &mut problems).await.unwrap();
@@ -62,7 +62,7 @@ impl Scene {
         cluster.unwrap()
     }
 
-    /// The same, created and loaded.
+    /// Returns the same, created and loaded.
     pub async fn up(&self) -> Cluster {
         let (cluster, archives) = (self.cluster().await, [self.archive()]);
         let (created, loaded) = tokio::join!(cluster.create(), cluster.load_images(&archives));
@@ -71,18 +71,18 @@ impl Scene {
         cluster
     }
 
-    /// The archive that the recordings load.
+    /// Returns the archive that the recordings load.
     pub fn archive(&self) -> Archive {
         let references = ["busybox:1.36.1", "caesiumcloud/caesium:dev"].map(|text| text.parse().unwrap()).to_vec();
         Archive { path: self.path("images.tar"), references }
     }
 
-    /// Whether any lease is held.
+    /// Returns whether any lease exists.
     pub fn leased(&self) -> bool {
         !cluster::lease::all(&self.path("leases")).unwrap().is_empty()
     }
 
-    /// The notes of the event stream so far.
+    /// Returns the notes in the event stream so far.
     pub fn notes(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.events.try_recv().ok())
             .filter_map(|event| if let What::Note { text } = event.what { Some(text) } else { None })

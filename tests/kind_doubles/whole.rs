@@ -1,5 +1,7 @@
-//! Whole runs of the binary on `--cluster kind`. Where a case needs a Kubernetes, it is an embedded cluster: the double
-//! of `kind create cluster` writes the kubeconfig of one, and that of `kind load` hands it the archive.
+//! Complete runs of the binary on `--cluster kind` (long because the cases share the fakes and their rules).
+//!
+//! If a case needs Kubernetes, it is an embedded cluster: the fake of `kind create cluster` writes its kubeconfig, and
+//! that of `kind load` passes the archive on to it.
 
 mod node_stop;
 
@@ -17,11 +19,11 @@ use crate::doubles::{Doubles, Rule, common, rule};
 use crate::node_program::node_program;
 use crate::run::{Ended, Scene, suite};
 
-/// The image under test: one that Docker has.
+/// The image under test, which Docker has.
 const IMAGE: &str = "caesiumcloud/caesium:dev";
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A user with doubles of kind and docker first on PATH.
+/// A user with fakes of kind and docker first on PATH.
 struct User {
     scene: Scene,
     doubles: Doubles,
@@ -50,7 +52,7 @@ impl User {
         self.scene.run(&self.command(flags))
     }
 
-    /// What is leased, in words.
+    /// Returns the output of `cargo xtask cluster list`.
     fn clusters(&self) -> String {
         self.scene.xtask(&["cluster", "list"]).read().unwrap()
     }
@@ -60,13 +62,13 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Without recordings that end a cluster: these are the test's own.
+/// Removes recordings that end a cluster: the test has its own.
 fn but(mut rules: Vec<Rule>, recordings: &[&str]) -> Vec<Rule> {
     rules.retain(|rule| !recordings.iter().any(|recording| rule.plays(recording)));
     rules
 }
 
-/// What docker has and saves, and what kind loads: an archive of the image under test.
+/// Returns the rules for saving and loading images: an archive of the image under test.
 fn images() -> Vec<Rule> {
     vec![
         rule("docker-image-inspect"),
@@ -78,13 +80,13 @@ fn images() -> Vec<Rule> {
     ]
 }
 
-/// A creation whose cluster is the embedded one in `$BASE/embedded`.
+/// Returns the rule of a creation whose cluster is the embedded one in `$BASE/embedded`.
 fn creation() -> Rule {
     let kubeconfig = json!({"kubeconfig": {"of": "$BASE/embedded", "to": "$DIR/kubeconfig"}});
     rule("kind-create").when(&["absent"]).does(kubeconfig).then("created")
 }
 
-/// The same, not over before this was asked of it when the node's runtime had come up.
+/// Returns the same rule, but it finishes only after this query, once the node's runtime is up.
 fn creation_until(recording: &str) -> Rule {
     creation().step("booting", "node-images-not-up").step("runtime", recording)
 }
@@ -93,14 +95,14 @@ fn all(more: Vec<Rule>) -> Vec<Rule> {
     [but(common(), &["node-images"]), images(), more].into_iter().flatten().collect()
 }
 
-/// Loads that hand the archives to the embedded cluster.
+/// Returns the rules of loads that pass the archives on to the embedded cluster.
 fn loads() -> Vec<Rule> {
     let into = json!({"loads": {"into": "$BASE/embedded"}});
     let load = |recording| rule(recording).when(&["runtime", "created", "loaded"]).does(into.clone()).then("loaded");
     vec![load("kind-load-run"), load("kind-load-client")]
 }
 
-/// The archive of the image that docker is said to have.
+/// Creates the archive of the image that docker supposedly has.
 fn stand_in(scene: &Scene) {
     let into = shown(&scene.folder.path().join("stand-in.tar"));
     let path = shown(&suite());
@@ -114,7 +116,7 @@ async fn embedded(scene: &Scene) -> Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
+async fn every_case_of_one_replica_passes_and_every_command_line_is_shown() {
     let kill = rule("crictl-stop").does(json!({"kills": {"of": "$BASE/embedded"}}));
     let user = User::new(&all([vec![creation_until("node-images-run"), kill], loads()].concat()));
     stand_in(&user.scene);
@@ -127,7 +129,7 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     let kind = "kind v0.33.0 on Docker 20.10.24+dfsg1, node image kindest/node:v1.36.4@sha256:";
     assert!(ended.stderr.contains(kind), "{}", ended.told());
     let image = "with caesiumcloud/caesium:dev on kind";
-    assert!(ended.stderr.contains(image), "no stand-in is said to be tested: {}", ended.told());
+    assert!(ended.stderr.contains(image), "the tested image is not called a stand-in: {}", ended.told());
     let budgets = "budgets.kind.toml: fault costs are reported but not checked against a budget";
     assert!(ended.stderr.contains(budgets), "{}", ended.told());
     assert_eq!(user.doubles.refused(), [""; 0]);
@@ -136,7 +138,7 @@ async fn every_case_of_one_replica_is_green_and_every_command_line_is_shown() {
     assert_eq!(user.clusters(), "earlier runs left nothing behind");
 }
 
-/// Each command that was run is on the terminal, the doubles' among them, and names its kubeconfig and context.
+/// Checks that each command, including the fakes', is on the terminal, and names its kubeconfig and context.
 fn every_command_is_shown(user: &User, ended: &Ended) {
     let shown: Vec<_> = ended.stderr.lines().filter_map(|line| line.strip_prefix("+ ")).collect();
     let commands = std::fs::read_dir(user.scene.report().join("commands")).unwrap();
@@ -144,7 +146,7 @@ fn every_command_is_shown(user: &User, ended: &Ended) {
     assert!(kept.len() > 30 && shown.len() == kept.len(), "{} shown, {} kept", shown.len(), kept.len());
     for text in &kept {
         let line = text.lines().next().and_then(|line| line.strip_prefix("$ ")).unwrap_or_default();
-        // Before a value is seen in what the chart renders, the terminal takes it for a secret.
+        // Before a value is seen in the rendered chart, the terminal hides it as a secret.
         let hidden = line.replace("config.logLevel=debug", "config.logLevel=REDACTED");
         assert!(shown.contains(&line) || shown.contains(&hidden.as_str()), "not shown: {line}");
     }
@@ -157,7 +159,7 @@ fn every_command_is_shown(user: &User, ended: &Ended) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
+async fn a_load_that_fails_once_is_retried_and_the_run_passes() {
     let failing = vec![creation_until("kind-load-run-fails"), rule("kind-load-run-fails").times(1)];
     let user = User::new(&all([failing, loads()].concat()));
     stand_in(&user.scene);
@@ -174,13 +176,13 @@ async fn a_load_that_fails_once_is_done_again_and_the_run_is_green() {
     assert_eq!(user.clusters(), "earlier runs left nothing behind");
 }
 
-/// The twin is [`every_case_of_one_replica_is_green_and_every_command_line_is_shown`].
+/// The recovering counterpart is [`every_case_of_one_replica_passes_and_every_command_line_is_shown`].
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_runs_another_image_than_was_loaded_is_red() {
+async fn a_node_that_runs_another_image_than_was_loaded_fails_the_case() {
     let says_so = rule("kind-load-run").when(&["runtime", "created", "loaded"]).then("loaded");
     let user = User::new(&all([vec![creation_until("node-images-run"), says_so], loads()].concat()));
     let (cluster, archive) = (embedded(&user.scene).await, user.scene.folder.path().join("stand-in.tar"));
-    // The node has one of the same name, and the load above changes nothing.
+    // The node has an image of the same name, and the load above changes nothing.
     stand_in(&user.scene);
     cluster.load_images(&archive).await.unwrap();
     let newer = standin::build(&Launcher::light(false), "/bin/newer", &[IMAGE.parse().unwrap()]).await.unwrap();
@@ -195,7 +197,7 @@ async fn a_node_that_runs_another_image_than_was_loaded_is_red() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_fails_for_good_is_a_red_images_load() {
+async fn a_load_that_keeps_failing_fails_images_load() {
     let user = User::new(&all(vec![creation_until("kind-load-run-fails"), rule("kind-load-run-fails")]));
     stand_in(&user.scene);
     let cluster = embedded(&user.scene).await;
@@ -210,7 +212,7 @@ async fn a_load_that_fails_for_good_is_a_red_images_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() {
+async fn docker_stopping_during_a_run_ends_the_run_and_its_lease_is_kept() {
     let gone = ["node-state-docker-gone", "kind-delete-docker-gone", "kind-get-clusters-docker-gone"].map(rule);
     let rules =
         but(all([vec![creation_until("node-images-run")], loads()].concat()), &["kind-delete", "kind-get-clusters"]);
@@ -231,7 +233,7 @@ async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() 
     let stop = tokio::spawn(stop);
     let ended = tokio::task::block_in_place(|| user.run(&["r1::pod_kill"]));
     let stopped = stop.await.unwrap();
-    assert!(stopped.elapsed() < Duration::from_secs(40), "no case waits out its time: {}", ended.told());
+    assert!(stopped.elapsed() < Duration::from_secs(40), "no case waits for its deadline: {}", ended.told());
     assert_eq!(ended.code, 3, "{}", ended.told());
     assert_eq!(ended.red(), [""; 0], "no case is to blame: {}", ended.told());
     let told = "ending the run: the kind cluster chartproof-";
@@ -244,13 +246,13 @@ async fn a_docker_that_stops_in_the_middle_ends_the_run_and_its_lease_is_kept() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_secrets_hold_is_in_no_log_that_kind_exports() {
+async fn secrets_are_redacted_in_the_logs_that_kind_exports() {
     let save = rule("docker-save-any").does(json!({"copies": {"from": "$BASE/stand-in.tar", "to": "$DIR/images.tar"}}));
     let journal = json!({"copies": {"from": "$BASE/journal.log", "to": "$DIR/cluster-logs/node/journal.log"}});
     let export = rule("kind-export-run-logs").does(journal);
     let user = User::new(&[vec![export, save], all([vec![creation()], loads()].concat())].concat());
     stand_in(&user.scene);
-    // The Secret's values, one of them in base64, too, and a value that a flag names a password.
+    // The Secret's values, one of them also in base64, and a value under a flag that is named like a password.
     let journal = "kubelet has started\ndsn=db://swordfish-of-the-north@host c3dvcmRmaXNoLW9mLXRoZS1ub3J0aA==\n\
                    env tortoise-of-the-south, called with pelican-of-the-shore\n";
     std::fs::write(user.scene.folder.path().join("journal.log"), journal).unwrap();
@@ -266,7 +268,7 @@ async fn what_secrets_hold_is_in_no_log_that_kind_exports() {
 }
 
 #[test]
-fn a_creation_that_fails_half_way_is_a_red_cluster_create_with_its_logs_and_exit_code_3() {
+fn a_failed_creation_fails_cluster_create_with_its_logs_and_exit_code_3() {
     let half_way = rule("kind-create-half-way").when(&["absent"]).step("booting", "node-images-not-up").then("broken");
     let user = User::new(&all(vec![half_way]));
     stand_in(&user.scene);
@@ -290,7 +292,7 @@ fn a_creation_that_fails_half_way_is_a_red_cluster_create_with_its_logs_and_exit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delete_that_fails_is_red_by_itself_and_the_next_run_sweeps() {
+async fn a_failed_deletion_is_a_failed_case_of_its_own_and_the_next_run_sweeps() {
     let rules = but(all(vec![creation()]), &["kind-delete"]);
     let failing = rule("kind-delete-fails").times(3);
     let user = User::new(&[rules, vec![failing, rule("kind-delete").then("absent")]].concat());
@@ -319,7 +321,7 @@ fn without_docker_nothing_is_created_and_the_exit_code_is_3() {
 }
 
 #[test]
-fn docker_that_goes_away_meanwhile_is_named_and_what_is_left_is_told() {
+fn if_docker_becomes_unreachable_it_is_named_and_what_is_left_is_listed() {
     let rules = but(all(vec![]), &["kind-delete", "kind-get-clusters", "kind-get-clusters-none"]);
     let gone = [rule("kind-delete-docker-gone"), rule("kind-get-clusters-docker-gone")];
     let broken = rule("kind-create-half-way").when(&["absent"]).then("broken");
@@ -333,10 +335,10 @@ fn docker_that_goes_away_meanwhile_is_named_and_what_is_left_is_told() {
 }
 
 #[test]
-fn a_kind_that_is_too_old_is_not_used() {
+fn an_outdated_kind_is_not_used() {
     let mut user =
         User::new(&[rule("docker--version"), rule("docker-version"), rule("docker-info"), rule("kind-version-old")]);
-    // Nothing is fetched, and nothing was.
+    // Nothing is downloaded, and nothing was.
     user.scene.env.push(("CHARTPROOF_OFFLINE", "1".to_owned()));
     user.scene.env.push(("XDG_CACHE_HOME", shown(&user.scene.folder.path().join("cache"))));
     let ended = user.run(&["cluster::create"]);
@@ -350,12 +352,12 @@ fn a_kind_that_is_too_old_is_not_used() {
     assert!(!user.doubles.played().iter().any(|played| played == "kind-create"));
 }
 
-/// A creation that nothing ends but a signal.
+/// Returns the rule of a creation that only a signal ends.
 fn endless() -> Rule {
     rule("kind-create-interrupted").when(&["absent"]).step("booting", "never")
 }
 
-/// Starts a run and signals it while kind is creating.
+/// Starts a run and signals it while kind is creating the cluster.
 fn signalled(user: &User, signal: Signal) -> Ended {
     let handle = user.command(&["cluster::create"]).start().unwrap();
     let begun = Instant::now();
@@ -381,7 +383,7 @@ fn ctrl_c_while_kind_creates_ends_with_130_after_the_cluster_was_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_run_leaves_is_deleted_by_the_next_one() {
+async fn the_next_run_deletes_what_a_killed_run_leaves() {
     let user = User::new(&all(vec![endless().times(1), creation()]));
     let cluster = embedded(&user.scene).await;
     signalled(&user, Signal::KILL);
@@ -396,21 +398,21 @@ async fn what_a_killed_run_leaves_is_deleted_by_the_next_one() {
     assert_eq!(user.clusters(), "earlier runs left nothing behind");
 }
 
-/// The names of the clusters in a command's lines.
+/// Returns the names of the clusters in a command's lines.
 fn named(user: &User, command: &str) -> Vec<String> {
     let lines = user.doubles.lines().into_iter().filter(|line| line.starts_with(command));
     lines.filter_map(|line| line.split(' ').find(|word| word.starts_with("chartproof-")).map(str::to_owned)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kept_cluster_is_used_again_and_stays() {
+async fn a_kept_cluster_is_reused_and_stays() {
     let user = User::new(&all(vec![creation()]));
     let cluster = embedded(&user.scene).await;
     let kept = user.run(&["--keep", "cluster::create"]);
     assert_eq!(kept.code, 0, "{}", kept.told());
     assert!(kept.stderr.contains("kept: kubectl --kubeconfig "), "{}", kept.told());
     assert!(user.clusters().starts_with("kept            run "), "{}", user.clusters());
-    // The first run's folder holds the kubeconfig: the second has one of its own.
+    // The first run's folder contains the kubeconfig, so the second has a folder of its own.
     let again = shown(&user.scene.folder.path().join("again"));
     let suite = shown(&suite());
     let flags = ["--suite", &suite, "--cluster", "kind", "--report-dir", &again, "--reuse", "cluster::create"];
@@ -423,7 +425,7 @@ async fn a_kept_cluster_is_used_again_and_stays() {
 }
 
 #[test]
-fn a_kept_cluster_that_is_gone_is_usage() {
+fn a_missing_kept_cluster_is_a_usage_error() {
     let user = User::new(&all(vec![]));
     let leases = user.scene.folder.path().join("state/chartproof/leases");
     let gone = Owner { pid: i32::MAX, ..Owner::this_process() };

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_found_and_a_diamond_is_none() {
+    fn a_cycle_is_found_and_a_diamond_is_not_a_cycle() {
         assert_eq!(cycle(&graph(&[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")])), None);
         let found = cycle(&graph(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")])).unwrap();
         assert_eq!(found, ["b", "c", "d", "b"]);

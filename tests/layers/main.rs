@@ -1,7 +1,7 @@
-//! Keeps the layers: no import cycle between the modules of any crate, and the map of docs/architecture.md is that of the
-//! manifests. Between crates, cargo allows no cycle.
+//! Checks the layers: the modules of each crate import each other without cycles, and the map in docs/architecture.md
+//! matches the manifests. Between crates, cargo rejects cycles.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod graph;
 mod map;
@@ -9,12 +9,12 @@ mod modules;
 
 use std::path::{Path, PathBuf};
 
-/// The workspace's folder.
+/// Returns the workspace's folder.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every package of the workspace: its name and folder.
+/// Returns the name and the folder of every package of the workspace.
 fn packages() -> Vec<(String, PathBuf)> {
     let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let members = manifest["workspace"]["members"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The map of crates in docs/architecture.md comes from the manifests; `UPDATE_DOCS=1` writes it anew.
+//! The map of crates in docs/architecture.md, generated from the manifests; `UPDATE_DOCS=1` rewrites it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ const BEGIN: &str = "<!-- The crates, from their manifests: `UPDATE_DOCS=1 cargo
 const END: &str = "```\n";
 
 #[test]
-fn the_map_is_that_of_the_manifests() {
+fn the_map_matches_the_manifests() {
     let page = root().join("docs/architecture.md");
     let text = std::fs::read_to_string(&page).unwrap();
     let start = text.find(BEGIN).expect("docs/architecture.md has lost the comment before its map") + BEGIN.len();
@@ -18,11 +18,11 @@ fn the_map_is_that_of_the_manifests() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&page, format!("{}{drawn}{}", &text[..start], &text[end..])).unwrap();
     } else {
-        assert_eq!(text[start..end], drawn, "the map is out of date: UPDATE_DOCS=1 cargo test --test layers");
+        assert_eq!(text[start..end], drawn, "the map is out of date; run UPDATE_DOCS=1 cargo test --test layers");
     }
 }
 
-/// Which crates of the workspace each crate uses.
+/// Returns which crates of the workspace each crate uses.
 fn graph() -> Graph {
     let packages = packages();
     let names: BTreeSet<&String> = packages.iter().map(|(name, _)| name).collect();
@@ -34,7 +34,7 @@ fn graph() -> Graph {
     packages.iter().map(|(name, folder)| (name.clone(), uses(folder))).collect()
 }
 
-/// Without the arrows that others imply: `a → c` where `a → b → c`.
+/// Returns the graph without arrows that others imply: `a → c` if there are `a → b → c`.
 fn reduced(graph: &Graph) -> Graph {
     let reaches = |from: &String, to: &String| {
         let (mut open, mut seen) = (vec![from], BTreeSet::new());

@@ -1,5 +1,6 @@
-//! The import graph of a crate's modules. Siblings must form no cycle, at the top and in each folder; a parent and its own
-//! children may use each other.
+//! The import graph of a crate's modules. Siblings must not form a cycle, at the top level and in each folder; a
+//! parent and
+//! its own children may use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ fn modules_form_no_cycle() {
 }
 
 #[test]
-fn imports_are_understood() {
+fn imports_are_found() {
     let here = ["cluster".to_owned(), "kind".to_owned()];
     let text = "use crate::{exit, tools::Docker};\nuse super::lease::Lease;\nlet a = crate::images::Archive {};\n\
                 // crate::not_this\n#[cfg(test)]\nmod tests {\n    use crate::nor_this;\n}\n";
@@ -41,7 +42,7 @@ fn a_planted_cycle_is_found() {
     assert_eq!(cycles, [("", ["a", "c", "a"].map(str::to_owned).to_vec())]);
 }
 
-/// What each module of a crate imports from the same crate, tests left out.
+/// Returns what each module of a crate imports from the same crate, except in tests.
 fn modules(src: &Path) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
     let mut files = Vec::new();
     walk(src, &mut files);
@@ -75,7 +76,7 @@ fn module_path(file: &Path) -> ModulePath {
     path
 }
 
-/// Every path of this crate that a module's text names with `crate::` or `super::`.
+/// Returns every path of this crate that a module's text names with `crate::` or `super::`.
 fn imports(module: &[String], text: &str) -> BTreeSet<ModulePath> {
     let code: String = text.lines().take_while(|line| *line != "#[cfg(test)]").map(without_comment).collect();
     let mut found = BTreeSet::new();
@@ -98,7 +99,7 @@ fn without_comment(line: &str) -> String {
     format!("{} ", line.split("//").next().unwrap_or_default())
 }
 
-/// The paths at the beginning of a text: one, or several in braces (of which the first level is enough).
+/// Returns the paths at the beginning of a text: one, or several in braces (of which the first level is enough).
 fn paths(text: &str) -> Vec<ModulePath> {
     let Some(inner) = text.strip_prefix('{') else { return vec![path(text)] };
     let mut depth = 0_usize;
@@ -121,7 +122,7 @@ fn path(text: &str) -> ModulePath {
     text[..end].split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// For each place, the graph of the modules in it: an import counts where the paths of both modules part.
+/// Returns the graph of the sibling modules at each place: an import counts where the paths of both modules diverge.
 fn siblings(modules: &BTreeMap<ModulePath, BTreeSet<ModulePath>>) -> BTreeMap<String, Graph> {
     let folders: BTreeSet<&[String]> = modules.keys().flat_map(|path| (0..=path.len()).map(|n| &path[..n])).collect();
     let mut graphs: BTreeMap<String, Graph> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask cluster up`, as a person runs it.
+//! `cargo xtask cluster up`, as a user runs it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use crate::command::command;
 use crate::traces::Traces;
 use crate::who::{Who, open_folder};
 
-/// Far more than it takes on a machine that has time.
+/// Much longer than it takes on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A cluster that is up.
+/// A running cluster.
 pub struct Up {
     folder: TempDir,
-    /// What kubectl caches is its own affair.
+    /// kubectl's own caches, outside the checked folder.
     kubectls: TempDir,
     process: duct::Handle,
     kubeconfig: PathBuf,
 }
 
 impl Up {
-    /// Starts one and waits until it says how to reach it.
+    /// Starts a cluster and waits until it prints how to reach it.
     pub fn start(who: &Who) -> Self {
         let folder = open_folder();
         let (printed, told) = (folder.path().join("stdout"), folder.path().join("stderr"));
@@ -44,7 +44,7 @@ impl Up {
         Self { folder, kubectls: tempfile::tempdir().unwrap(), process, kubeconfig }
     }
 
-    /// Runs a pod with a volume, by kubectl, until it is ready.
+    /// Runs a pod with a volume, with kubectl, until it is ready.
     pub fn run_a_pod(&self) {
         self.kubectl(&["run", "pod", "--image=busybox:1.36", "--", "sleep", "1000"]);
         self.kubectl(&["wait", "--for=condition=Ready", "pod/pod", "--timeout=60s"]);
@@ -57,12 +57,12 @@ impl Up {
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// All that is to be seen of it now.
+    /// Returns all of its current traces.
     pub fn traces(&self) -> Traces {
         Traces::of(self.process.pids()[0], self.folder.path())
     }
 
-    /// Ends it, and answers the folder that it worked in.
+    /// Ends it, and returns its working folder.
     pub fn end(self, signal: Signal) -> TempDir {
         let pid = Pid::from_raw(self.process.pids()[0].cast_signed()).unwrap();
         kill_process(pid, signal).unwrap();
@@ -76,7 +76,7 @@ impl Up {
     }
 }
 
-/// Found once.
+/// Returns the path of kubectl, which is looked up once.
 fn kubectl() -> &'static Path {
     static KUBECTL: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     KUBECTL.get_or_init(|| {

@@ -1,8 +1,8 @@
-//! Where neither root nor a user namespace is to be had.
+//! A machine with neither root nor user namespaces.
 
 use crate::who::{Who, open_folder};
 
-/// Forbids user namespaces inside one of the caller's own, and gives up every right in it.
+/// Forbids user namespaces inside the caller's own, and drops every privilege in it.
 const FORBID: &str = "echo 0 > /proc/sys/user/max_user_namespaces && \
     exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \"$@\"";
 
@@ -13,7 +13,7 @@ pub fn is_named(who: &Who) {
     let told = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(3), "the environment failed: {told}");
     assert!(
-        told.contains("user.max_user_namespaces is 0: run `sysctl -w user.max_user_namespaces=15000` as root"),
+        told.contains("user.max_user_namespaces is 0; run `sysctl -w user.max_user_namespaces=15000` as root"),
         "{told}"
     );
     assert!(run.stdout.is_empty(), "no kubeconfig");

@@ -1,8 +1,8 @@
-//! Clusters come and go without a trace: twenty in a row, and one whose parent is killed, as root and as an
-//! ordinary user. And what an ordinary user gets: a run of the whole suite at one replica, or the name of the
-//! setting that stands in the way.
+//! Clusters leave no trace: twenty in a row, and one whose parent is killed, as root and as an ordinary user. And
+//! what an
+//! ordinary user gets: a run of the whole suite with one replica, or the name of the setting that forbids it.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod cluster;
 #[path = "../command.rs"]
@@ -21,26 +21,26 @@ use cluster::Up;
 use who::Who;
 
 const IN_A_ROW: usize = 20;
-/// Every so many clusters, one has a pod that runs when it is taken down.
+/// One in this many clusters has a running pod when it is taken down.
 const POD_EVERY: usize = 4;
 
 fn main() -> std::process::ExitCode {
     let trials = vec![
-        trial("twenty_as_root_leave_nothing", Who::root, come_and_go),
-        trial("twenty_as_an_ordinary_user_leave_nothing", Who::ordinary, come_and_go),
-        trial("roots_die_with_their_parent", Who::root, die_with_their_parent),
-        trial("an_ordinary_users_die_with_their_parent", Who::ordinary, die_with_their_parent),
+        trial("twenty_clusters_of_root_leave_nothing", Who::root, clusters_come_and_go),
+        trial("twenty_clusters_of_an_ordinary_user_leave_nothing", Who::ordinary, clusters_come_and_go),
+        trial("roots_clusters_die_with_their_parent", Who::root, clusters_die_with_their_parent),
+        trial("an_ordinary_users_clusters_die_with_their_parent", Who::ordinary, clusters_die_with_their_parent),
         trial("an_ordinary_user_proves_the_chart", Who::ordinary, suite::passes),
         trial("the_setting_that_forbids_user_namespaces_is_named", Who::ordinary, forbidden::is_named),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// A test as somebody; where nobody here can be that, it is ignored and says why.
+/// Returns a test as a given user; if no such user is possible here, it is ignored with the reason.
 fn trial(name: &str, who: fn() -> Result<Who, String>, test: fn(&Who)) -> Trial {
     Trial::ignorable_test(name, move || match who() {
         Ok(who) => {
-            // Only a panic fails a test here, as in any other.
+            // As in any other test, only a panic is a failure.
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&who)));
             outcome.map(|()| Completion::Completed).map_err(|_| Failed::without_message())
         }
@@ -48,14 +48,14 @@ fn trial(name: &str, who: fn() -> Result<Who, String>, test: fn(&Who)) -> Trial 
     })
 }
 
-fn come_and_go(who: &Who) {
+fn clusters_come_and_go(who: &Who) {
     for round in 0..IN_A_ROW {
         let up = Up::start(who);
         if round % POD_EVERY == 0 {
             up.run_a_pod();
         }
         let traces = up.traces();
-        assert!(traces.left().len() > 2, "round {round}: what is there is seen: {:?}", traces.left());
+        assert!(traces.left().len() > 2, "round {round}: a running cluster has traces: {:?}", traces.left());
         let folder = up.end(if round % 2 == 0 { Signal::TERM } else { Signal::INT });
         traces.are_gone(&format!("round {round}"));
         assert_eq!(traces::files(&folder), [""; 0], "round {round}");
@@ -63,8 +63,8 @@ fn come_and_go(who: &Who) {
     }
 }
 
-/// What was started lies in the run's directory still, and the next command sweeps it.
-fn die_with_their_parent(who: &Who) {
+/// Checks that the next command sweeps the files that a killed one left in its run directory.
+fn clusters_die_with_their_parent(who: &Who) {
     let up = Up::start(who);
     up.run_a_pod();
     let traces = up.traces();

@@ -1,5 +1,6 @@
-//! The whole suite at one replica, as an ordinary user, with the image in an archive and the client built before:
-//! where root runs the tests, the user has neither checkout nor toolchain.
+//! The whole suite with one replica, as an ordinary user, with the image in an archive and a prebuilt client: if
+//! root runs
+//! the tests, that user has neither checkout nor toolchain.
 
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub fn passes(who: &Who) {
     assert!(!left.iter().any(|file| file.starts_with("report/cluster") || file.starts_with("state/")), "{left:?}");
 }
 
-/// A checkout may be closed to others.
+/// Copies a folder, because a checkout may be inaccessible to others.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {

@@ -1,4 +1,4 @@
-//! What a cluster is on its host while it is up: processes, namespaces, mounts, interfaces, cgroups, files.
+//! The traces of a running cluster on its host: processes, namespaces, mounts, interfaces, cgroups, files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -8,25 +8,26 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Two seconds for zombies, and as much again as a machine with too much to do may take.
+/// Two seconds for zombies, and several more for a busy machine.
 const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "pid", "ipc", "uts"];
 
 /// The traces of one cluster.
 pub struct Traces {
     folder: String,
-    /// Ids with start times: an id is used again, but not within the same tick.
+    /// Ids with start times: an id may be reused, but not within the same tick.
     processes: BTreeSet<(u32, String)>,
-    /// `net:[4026532000]`, without those of the host; held open, so that no other gets the number of one that is gone.
+    /// `net:[4026532000]`, without those of the host; held open, so that no new namespace gets the number of a
+    /// deleted one.
     namespaces: BTreeMap<PathBuf, File>,
     cgroups: BTreeSet<PathBuf>,
 }
 
 impl Traces {
-    /// What hangs on a process, which is still there.
+    /// Returns the traces of a running process and its children.
     pub fn of(process: u32, folder: &Path) -> Self {
         let mut ids = BTreeSet::from([process]);
-        // Children have greater ids than their parents but for a wrap: look until there is nobody new.
+        // Children have greater ids than their parents unless the counter wraps: repeat until there is nobody new.
         loop {
             let new: Vec<u32> = all().filter(|id| parent(*id).is_some_and(|parent| ids.contains(&parent))).collect();
             let before = ids.len();
@@ -44,7 +45,7 @@ impl Traces {
         }
     }
 
-    /// Waits a bounded time until nothing of it is left.
+    /// Waits a bounded time until no trace is left.
     #[track_caller]
     pub fn are_gone(&self, when: &str) {
         assert!(self.namespaces.len() >= 5, "{when}: the namespaces were seen: {:?}", self.namespaces);
@@ -59,7 +60,7 @@ impl Traces {
         }
     }
 
-    /// What is there of it now.
+    /// Returns what is left of it.
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for (id, start) in &self.processes {
@@ -86,7 +87,7 @@ impl Traces {
     }
 }
 
-/// Every file below a folder, relative to it; folders that are empty don't count.
+/// Returns every file below a folder, relative to it; empty folders don't count.
 pub fn files(folder: &TempDir) -> Vec<String> {
     let mut found = Vec::new();
     collect(folder.path(), folder.path(), &mut found);
@@ -107,7 +108,7 @@ fn all() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// The fields of `/proc/<id>/stat` after the name, which may have spaces: state, parent, …
+/// Returns the fields of `/proc/<id>/stat` after the name, which may contain spaces: state, parent, …
 fn stat(id: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
@@ -133,7 +134,7 @@ fn held(id: u32) -> impl Iterator<Item = (PathBuf, File)> {
     })
 }
 
-/// The run's own groups that a process is in.
+/// Returns the run's own cgroups that a process is in.
 fn cgroups(id: u32) -> Vec<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{id}/cgroup")).unwrap_or_default();
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).filter(|path| path.contains("chartproof-"));

@@ -1,4 +1,4 @@
-//! Who runs the harness: root, or a user who may do nothing.
+//! The user who runs the harness: root, or one without privileges.
 
 use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,29 +11,29 @@ use tempfile::TempDir;
 use crate::node_program::node_program;
 
 const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
-/// Each ordinary user is one that the machine doesn't know: all that is its own comes from these tests.
+/// Each ordinary user has an id that is unused on the machine: everything it owns comes from these tests.
 static NEXT_USER: AtomicU32 = AtomicU32::new(61_000);
-/// Where programs leave files that nobody asked for.
+/// Where programs leave files unasked.
 const OUTSIDE: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 /// A user, and the harness where that user may run it.
 pub struct Who {
-    /// The user to become, where that is another than who runs the tests.
+    /// The user to become, unless it is the one who runs the tests.
     pub user: Option<u32>,
     /// The harness's binary.
     pub xtask: PathBuf,
-    /// Programs that the tests have built, and a `cargo` that names them: a user may have neither checkout nor toolchain.
+    /// Prebuilt programs, and a `cargo` that names them: a user may have neither checkout nor toolchain.
     built: TempDir,
 }
 
 impl Who {
-    /// Root, where the tests run as root.
+    /// Returns root, if the tests run as root.
     pub fn root() -> Result<Self, String> {
         let is_root = rustix::process::geteuid().is_root();
         is_root.then(Self::as_is).ok_or_else(|| "these tests don't run as root".to_owned())
     }
 
-    /// A user without rights: this one, or a new one where this one is root.
+    /// Returns a user without privileges: the current one, or a new one if that is root.
     pub fn ordinary() -> Result<Self, String> {
         let who = if rustix::process::geteuid().is_root() { Self::dropped() } else { Self::as_is() };
         let folder = open_folder();
@@ -55,7 +55,7 @@ impl Who {
     fn dropped() -> Self {
         let user = Some(NEXT_USER.fetch_add(1, Ordering::Relaxed));
         let mut who = Self { user, ..Self::as_is() };
-        // The checkout may be closed to others.
+        // The checkout may be inaccessible to others.
         who.give(XTASK.as_ref());
         who.xtask = who.program("xtask");
         who
@@ -71,12 +71,12 @@ impl Who {
         self.built.path().join(name)
     }
 
-    /// A call of the harness that leaves everything below this folder.
+    /// Returns a call of the harness that leaves everything below this folder.
     pub fn xtask(&self, folder: &Path, args: &[&str]) -> duct::Expression {
         self.wrapped(&[], folder, args)
     }
 
-    /// As [`Who::xtask`], called by other programs.
+    /// As [`Who::xtask`], started through other programs.
     pub fn wrapped(&self, wrapper: &[&str], folder: &Path, args: &[&str]) -> duct::Expression {
         let own = self.xtask.display().to_string();
         self.command(&[wrapper, &[own.as_str()], args].concat(), folder)
@@ -91,18 +91,18 @@ impl Who {
         command(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
     }
 
-    /// Looks for files of this user beside the folder. Of root's nobody can say whose they are.
+    /// Checks that this user left no files outside the folder. Files of root could belong to anybody.
     #[track_caller]
     pub fn left_nothing_outside(&self, folder: &TempDir) {
         let Some(user) = self.user else { return };
         let entries = OUTSIDE.iter().flat_map(|outside| std::fs::read_dir(outside).into_iter().flatten().flatten());
         let own = entries.filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user));
         let left: Vec<PathBuf> = own.map(|entry| entry.path()).filter(|path| path != folder.path()).collect();
-        assert!(left.is_empty(), "files outside of its folder: {left:?}");
+        assert!(left.is_empty(), "files outside its folder: {left:?}");
     }
 }
 
-/// A folder with the node's program, and a `cargo` that names what lies in it as what it has built.
+/// Returns a folder with the node's program, and a `cargo` that reports the folder's programs as built.
 fn built() -> TempDir {
     let folder = open_folder();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -121,7 +121,7 @@ fn environment(folder: &Path) -> Vec<(OsString, OsString)> {
     own.into_iter().zip(names).map(|(own, name)| (own.into(), folder.join(name).into())).chain([path]).collect()
 }
 
-/// A folder that everybody may use.
+/// Returns a folder that everybody may use.
 pub fn open_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let open = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();

@@ -1,7 +1,7 @@
-//! The real kind over a double of docker, as far as it goes without a node image. Without a kind on PATH its cases are
+//! The real kind with a fake of docker, as far as possible without a node image. If kind is not on PATH, the cases are
 //! reported as ignored, with the reason: Debian's newer suites package it.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 #![expect(dead_code, reason = "the scene is shared with tests/kind_doubles, which uses all of it")]
 
 #[path = "../kind_doubles/doubles.rs"]
@@ -22,10 +22,13 @@ use tools::{self, Name};
 
 fn main() -> ExitCode {
     let trials = vec![
-        trial("creates_loads_exports_and_deletes", creates_loads_exports_and_deletes),
-        trial("keeps_the_node_of_a_failed_creation_for_its_logs", keeps_the_node_of_a_failed_creation_for_its_logs),
-        trial("says_that_the_node_image_can_not_be_pulled", says_that_the_node_image_can_not_be_pulled),
-        trial("is_asked_again_where_a_load_failed_early", is_asked_again_where_a_load_failed_early),
+        trial("kind_creates_loads_exports_and_deletes", kind_creates_loads_exports_and_deletes),
+        trial(
+            "kind_keeps_the_node_of_a_failed_creation_for_its_logs",
+            kind_keeps_the_node_of_a_failed_creation_for_its_logs,
+        ),
+        trial("kind_reports_that_the_node_image_can_not_be_pulled", kind_reports_that_the_node_image_can_not_be_pulled),
+        trial("kind_loads_again_if_an_early_load_failed", kind_loads_again_if_an_early_load_failed),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -37,13 +40,13 @@ fn trial(name: &str, test: fn(&Runtime, &Path)) -> Trial {
             Ok(real) => real,
             Err(why) => return Ok(Completion::ignored_with(why)),
         };
-        // Only a panic fails a test here, as in any other.
+        // As in any other test, only a panic is a failure.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&tokio, &real)));
         outcome.map(|()| Completion::Completed).map_err(|_| Failed::without_message())
     })
 }
 
-/// The kind of this machine, if it is one that the harness takes; nothing is fetched.
+/// Returns this machine's kind, if the harness accepts it; nothing is downloaded.
 async fn real_kind() -> Result<PathBuf, String> {
     let path = which::which("kind").map_err(|_| "no kind on PATH".to_owned())?;
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -53,7 +56,7 @@ async fn real_kind() -> Result<PathBuf, String> {
     }
 }
 
-/// What docker answers to kind: a node that boots, and images that arrive while it does.
+/// Returns docker's responses to kind: a node that boots, and images that arrive meanwhile.
 fn docker(more: Vec<Rule>) -> Vec<Rule> {
     let anytime = [
         "docker--version",
@@ -99,12 +102,12 @@ fn docker(more: Vec<Rule>) -> Vec<Rule> {
     anytime.into_iter().map(rule).chain(state).chain(more).collect()
 }
 
-/// A node whose image is there and which comes up no sooner than that was asked of it.
+/// Returns the rules of a node that exists and comes up only after a given query.
 fn booting(until: &str) -> Vec<Rule> {
     vec![rule("under-image"), rule("under-kubeadm-init").step("running", until)]
 }
 
-/// A scene with the real kind in the double's place.
+/// Returns a scene with the real kind in place of the fake.
 fn scene(real: &Path, rules: &[Rule]) -> Scene {
     let scene = Scene::new(rules);
     let place = scene.doubles.bin().join("kind");
@@ -114,7 +117,7 @@ fn scene(real: &Path, rules: &[Rule]) -> Scene {
     scene
 }
 
-fn creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
+fn kind_creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
     let import = rule("under-import").then("loaded");
     let mut scene = scene(real, &docker([booting("under-images"), vec![import]].concat()));
     tokio.block_on(async {
@@ -133,13 +136,13 @@ fn creates_loads_exports_and_deletes(tokio: &Runtime, real: &Path) {
         assert_eq!(std::fs::read_to_string(journal).unwrap(), "kubelet: started\n");
         cluster.delete().await.unwrap();
         let kubeconfig = std::fs::read_to_string(&access.kubeconfig).unwrap();
-        assert!(!kubeconfig.contains(NAME), "kind takes its entry away: {kubeconfig}");
+        assert!(!kubeconfig.contains(NAME), "kind removes its entry: {kubeconfig}");
     });
     assert_eq!(scene.doubles.count("under-rm"), 1);
     assert_eq!(scene.doubles.refused(), [""; 0]);
 }
 
-fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path) {
+fn kind_keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path) {
     let scene = scene(real, &docker(vec![rule("under-image"), rule("under-kubeadm-init-fails")]));
     tokio.block_on(async {
         let cluster = scene.cluster().await;
@@ -156,7 +159,7 @@ fn keeps_the_node_of_a_failed_creation_for_its_logs(tokio: &Runtime, real: &Path
     assert_eq!(scene.doubles.refused(), [""; 0]);
 }
 
-fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
+fn kind_reports_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     let scene = scene(real, &docker(vec![rule("under-image-missing"), rule("under-pull-fails")]));
     tokio.block_on(async {
         let cluster = scene.cluster().await;
@@ -167,7 +170,7 @@ fn says_that_the_node_image_can_not_be_pulled(tokio: &Runtime, real: &Path) {
     });
 }
 
-fn is_asked_again_where_a_load_failed_early(tokio: &Runtime, real: &Path) {
+fn kind_loads_again_if_an_early_load_failed(tokio: &Runtime, real: &Path) {
     let imports = vec![rule("under-import-fails").times(1), rule("under-import").then("loaded")];
     let mut scene = scene(real, &docker([booting("under-import-fails"), imports].concat()));
     tokio.block_on(async {

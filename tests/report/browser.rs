@@ -1,9 +1,9 @@
-//! A headless browser: loads a page and says how it came out.
+//! A headless browser: loads a page and measures its layout.
 
 use crate::command::command;
 use std::path::{Path, PathBuf};
 
-/// Run in a copy of the page only: unfolds everything, measures, and tells the page around it.
+/// Injected into a copy of the page: unfolds everything, measures, and reports to the surrounding page.
 const MEASURE: &str = "<script>
 document.querySelectorAll('details').forEach(details => details.open = true);
 const root = document.documentElement;
@@ -11,7 +11,7 @@ const found = { width: innerWidth, scroll: root.scrollWidth, height: root.scroll
 parent.postMessage('MEASURED' + encodeURIComponent(JSON.stringify(found)) + 'MEASURED', '*');
 </script></body>";
 
-/// No window of a headless browser is as narrow as a phone; a frame is, and lays out as a window of its width does.
+/// The window of a headless browser can't be as narrow as a phone, but a frame can, with the layout of such a window.
 fn around(width: u32) -> String {
     format!(
         "<script>onmessage = message => document.body.textContent = message.data;</script>
@@ -23,7 +23,7 @@ pub struct Browser {
     program: PathBuf,
 }
 
-/// A page as it came out.
+/// A loaded page.
 pub struct Page {
     pub width: u32,
     pub scroll_width: u32,
@@ -32,7 +32,7 @@ pub struct Page {
 }
 
 impl Browser {
-    /// The first one on PATH.
+    /// Returns the first browser on PATH.
     pub fn find() -> Option<Self> {
         let names = ["chromium", "chromium-browser", "google-chrome"];
         names.iter().find_map(|name| which::which(name).ok()).map(|program| Self { program })
@@ -43,12 +43,12 @@ impl Browser {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("report.html");
         let page = std::fs::read_to_string(file).unwrap();
-        assert!(page.contains("</body>"), "a page that ends");
+        assert!(page.contains("</body>"), "the page is complete");
         std::fs::write(&copy, page.replace("</body>", MEASURE)).unwrap();
         let outer = folder.path().join("around.html");
         std::fs::write(&outer, around(width)).unwrap();
         let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
-        // The browser's own clock runs ahead until the frame's message has come.
+        // The browser's virtual time advances until the frame's message has arrived.
         let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1000", &profile];
         let flags = flags.into_iter().chain(["--virtual-time-budget=10000", "--dump-dom"]);
         let address = format!("file://{}", outer.display());
@@ -62,7 +62,7 @@ impl Browser {
     }
 }
 
-/// What `encodeURIComponent` made of a text.
+/// Decodes the result of `encodeURIComponent`.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

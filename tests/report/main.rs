@@ -1,7 +1,8 @@
-//! Reports where they are used: the HTML report in a real headless browser, the last run under the real nextest. Where
-//! there is no such thing, the cases are reported as ignored, with the reason.
+//! Reports in the tools that show them: the HTML report in a real headless browser, the last run in the real
+//! nextest. If
+//! a tool is missing, its cases are reported as ignored, with the reason.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 #![expect(dead_code, reason = "the scene is shared with tests/e2e, which uses all of it")]
 
 mod browser;
@@ -15,15 +16,15 @@ use browser::Browser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scene::{Ended, Scene};
 
-/// A phone and a laptop.
+/// The widths of a phone and a laptop.
 const WIDTHS: [u32; 2] = [390, 1400];
 
 fn main() -> std::process::ExitCode {
     let trials = vec![
-        in_browser("a_green_run_shows_every_lane", a_green_run_shows_every_lane),
+        in_browser("a_passed_run_shows_every_lane", a_passed_run_shows_every_lane),
         in_browser(
-            "a_red_run_shows_its_first_cause_and_its_evidence",
-            a_red_run_shows_its_first_cause_and_its_evidence,
+            "a_failed_run_shows_its_first_cause_and_its_evidence",
+            a_failed_run_shows_its_first_cause_and_its_evidence,
         ),
         trial("nextest::repeats_what_was_proved_and_nothing_else", nextest::missing(), nextest::repeats),
     ];
@@ -36,10 +37,10 @@ fn in_browser(name: &str, test: fn(&Browser)) -> Trial {
     trial(name, missing, move || test(&browser.expect("it is not missing")))
 }
 
-/// A test, and what is missing here for it.
+/// Returns a test, and what is missing here to run it.
 fn trial(name: &str, missing: Option<&'static str>, test: impl FnOnce() + Send + 'static) -> Trial {
     Trial::ignorable_test(name, move || match missing {
-        // Only a panic fails a test here, as in any other.
+        // As in any other test, only a panic is a failure.
         None => match std::panic::catch_unwind(std::panic::AssertUnwindSafe(test)) {
             Ok(()) => Ok(Completion::Completed),
             Err(_) => Err(Failed::without_message()),
@@ -55,7 +56,7 @@ fn ran(flags: &[&str], code: i32) -> (Scene, Ended) {
     (scene, ended)
 }
 
-/// Loads the report at each width, everything unfolded; checks that nothing scrolls sideways. Answers its text.
+/// Loads the report at each width, fully unfolded; checks that nothing scrolls sideways. Returns its text.
 fn text(browser: &Browser, scene: &Scene) -> String {
     let pages = WIDTHS.map(|width| {
         let page = browser.open(&scene.report().join("report.html"), width);
@@ -65,7 +66,7 @@ fn text(browser: &Browser, scene: &Scene) -> String {
         page.text
     });
     let [phone, laptop] = pages;
-    assert_eq!(phone, laptop, "a phone shows all that a laptop does");
+    assert_eq!(phone, laptop, "a phone shows everything that a laptop does");
     laptop
 }
 
@@ -75,7 +76,7 @@ fn shows(text: &str, words: &[&str]) {
     }
 }
 
-fn a_green_run_shows_every_lane(browser: &Browser) {
+fn a_passed_run_shows_every_lane(browser: &Browser) {
     let (scene, _) = ran(&["r1::pod_kill"], 0);
     let text = text(browser, &scene);
     assert!(!text.contains("First failure"), "{text}");
@@ -83,7 +84,7 @@ fn a_green_run_shows_every_lane(browser: &Browser) {
     shows(&text, &["caesium-0/caesium", "delete Pod/caesium-0", "logs of caesium-r1"]);
 }
 
-fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
+fn a_failed_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
     let fault = ["--set", "config.extraEnv[0].name=STANDIN_FAULT", "--set", "config.extraEnv[0].value=crash-loop"];
     let (scene, _) = ran(&[&["r1::health"], fault.as_slice()].concat(), 101);
     let text = text(browser, &scene);
@@ -96,5 +97,5 @@ fn a_red_run_shows_its_first_cause_and_its_evidence(browser: &Browser) {
             "state at the failure of caesium-r1::ready",
         ],
     );
-    assert!(scene.report().join("caesium-r1/failed/ready/describe.txt").exists(), "what is linked is there");
+    assert!(scene.report().join("caesium-r1/failed/ready/describe.txt").exists(), "the linked file exists");
 }

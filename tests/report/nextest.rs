@@ -1,4 +1,4 @@
-//! The last run under the real `cargo nextest run`.
+//! The last run in the real `cargo nextest run`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ pub fn missing() -> Option<&'static str> {
     which::which("cargo-nextest").is_err().then_some("no cargo-nextest on PATH")
 }
 
-/// What nextest told, and its exit code.
+/// nextest's output and exit code.
 struct Told {
     code: i32,
     text: String,
@@ -31,14 +31,14 @@ pub fn repeats() {
     assert_eq!(told.code, 0, "{}", told.text);
     assert!(told.shows("PASS", "chart::lint") && told.shows("PASS", "chart::template"), "{}", told.text);
 
-    // What was proved is not what is there now.
+    // The files have changed since the run.
     std::fs::write(chart.join("templates/new.yaml"), "{{ fail \"broken on purpose\" }}\n").unwrap();
     let told = nextest(&scene);
     assert_eq!(told.code, 100, "{}", told.text);
     assert!(told.shows("FAIL", "the_last_run_is_up_to_date") && !told.text.contains("PASS"), "{}", told.text);
     assert!(told.text.contains("chart/templates/new.yaml has changed since; `cargo xtask e2e`"), "{}", told.text);
 
-    // Red and blocked cases are red.
+    // Failed and blocked cases are failures.
     let ended = run(&scene, &["images::load"]);
     assert_eq!(ended.red(), ["chart::template"], "{}", ended.told());
     assert_eq!(ended.verdict("images::load"), Some("not_run"), "{}", ended.told());
@@ -48,7 +48,7 @@ pub fn repeats() {
     assert!(told.shows("FAIL", "chart::template") && told.text.contains("broken on purpose"), "{}", told.text);
     assert!(told.shows("FAIL", "images::load") && told.text.contains("not run: chart::template"), "{}", told.text);
 
-    // Values that nextest does not give prove nothing about what it shows.
+    // A run with additional values proves nothing about the default, which nextest shows.
     assert_eq!(run(&scene, &["chart::lint", "--set", "a=b"]).code, 0);
     let told = nextest(&scene);
     assert!(told.code == 100 && told.text.contains("it used --set or --values"), "{}", told.text);
@@ -61,8 +61,8 @@ fn run(scene: &Scene, flags: &[&str]) -> Ended {
     scene.run(&scene.command(&[&common, flags].concat()))
 }
 
-/// `cargo nextest run`, as a person types it in the workspace, but with the scene's last run. Without what cargo tells
-/// this test of its own package: build scripts that look at it would run again, and all that needs them be compiled.
+/// Runs `cargo nextest run` as in the workspace, but with the scene's last run. The variables that cargo sets for this
+/// test's own package are removed: they would make build scripts run again, and everything that depends on them.
 fn nextest(scene: &Scene) -> Told {
     let last = scene.folder.path().join(xtask::replay::path());
     assert!(last.exists(), "the run is kept");

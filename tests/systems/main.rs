@@ -1,8 +1,8 @@
-//! docs/systems.md: what the owners of each system wanted to be verified, and which case answers it; made of the suites.
+//! docs/systems.md: the owners' requirements for each system, and the cases that prove them; generated from the suites.
 //!
 //! `UPDATE_DOCS=1 cargo test --test systems` writes it.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -50,13 +50,13 @@ fn document() -> String {
 }
 
 #[test]
-fn the_table_is_made_of_the_suites() {
+fn the_table_matches_the_suites() {
     let file = root().join("docs/systems.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         return std::fs::write(file, document()).unwrap();
     }
     let found = std::fs::read_to_string(file).unwrap_or_default();
-    assert_eq!(found, document(), "docs/systems.md is stale: run UPDATE_DOCS=1 cargo test --test systems");
+    assert_eq!(found, document(), "docs/systems.md is stale; run UPDATE_DOCS=1 cargo test --test systems");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn every_suite_has_questions() {
     assert!(suites.iter().all(|suite| suite.questions.len() >= 5));
 }
 
-/// The keys that serde knows in a table are what it expects instead of an unknown one.
+/// Returns the keys of a table, from serde's error about an unknown key.
 fn known(table: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join("docs/suite.md")).unwrap();
     let blocks = text.split("```toml").skip(1).filter(|rest| rest.starts_with('\n') || rest.starts_with(" several"));
@@ -81,7 +81,7 @@ fn known(table: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_schema_takes_every_suite_and_has_every_key() {
+fn the_schema_accepts_every_suite_and_has_every_key() {
     let file = root().join("docs/suite.schema.json");
     let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
@@ -97,7 +97,7 @@ fn the_schema_takes_every_suite_and_has_every_key() {
         }
         let mut wrong = suite;
         wrong["unknown_key"] = 1.into();
-        assert!(schemas.validate(&wrong, compiled).is_err(), "{folder}: an unknown key is taken");
+        assert!(schemas.validate(&wrong, compiled).is_err(), "{folder}: an unknown key is accepted");
     }
     for (table, pointer) in [
         ("[workload]", "/properties/workload"),

@@ -1,7 +1,7 @@
-//! Sentences with parts that differ from run to run.
+//! Expected messages with parts that differ from run to run.
 
-/// Whether a sentence is the golden one, in which `NAMESPACE` stands for the namespace, `HASH` and `UID` for names that
-/// the cluster makes up.
+/// Returns whether a message is the expected one, in which `NAMESPACE` stands for the namespace, `HASH` and `UID` for
+/// generated names.
 pub fn matches(golden: &str, sentence: &str, namespace: &str) -> bool {
     let golden = golden.replace("NAMESPACE", namespace).replace("UID", "HASH");
     let mut rest = sentence;

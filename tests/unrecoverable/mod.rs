@@ -1,5 +1,6 @@
-//! States that can't recover, on a cluster: each ends a wait within 5 s of being final, with the right sentence, and
-//! its twin is waited for. One cluster for all rows, a namespace for each.
+//! Unrecoverable states on a cluster: each ends a wait within 5 s of becoming final, with the right message, and
+//! its twin,
+//! which recovers, is waited for. All rows share one cluster, with a namespace for each.
 
 mod golden;
 mod place;
@@ -23,8 +24,8 @@ use crate::node_program::node_program;
 use rows::{Row, Scene};
 use trial::Wrong;
 
-/// How often a row is run whose wait ends late. Once it may be the machine, which many rows share and which stands still
-/// for seconds; a wait that is late by itself is late each time.
+/// How often a row is run if its wait ends late. Once can be the fault of the machine, which many rows share and which
+/// stalls for seconds at times; a wait that is too slow by itself is late each time.
 const TRIES: u32 = 3;
 
 /// What all rows share.
@@ -33,11 +34,11 @@ pub struct Shared {
     cluster: Cluster,
     helm: Tool,
     folder: PathBuf,
-    /// An image that no node has at first.
+    /// An image that the node does not have at first.
     archive: Archive,
 }
 
-/// The rows' cluster, from the first row that needs it.
+/// The rows' cluster, started by the first row that needs it.
 #[derive(Clone)]
 pub struct Stand(Arc<OnceLock<Running>>);
 
@@ -52,7 +53,7 @@ impl Stand {
         Self(Arc::default())
     }
 
-    /// Two for most rows.
+    /// Returns two trials for most rows.
     pub fn trials(&self) -> Vec<Trial> {
         let rows = rows::read();
         let mut trials = vec![Trial::test("unrecoverable::every_one_of_the_table_has_a_row_and_a_twin", {
@@ -83,7 +84,7 @@ impl Stand {
         })
     }
 
-    /// Takes the cluster away; to be called when every row has ended.
+    /// Stops the cluster; call it when every row has ended.
     pub fn stop(self) {
         if let Some(Running { tokio, shared, .. }) = Arc::into_inner(self.0).expect("every row has ended").into_inner()
         {
@@ -112,7 +113,7 @@ async fn start(folder: &Path) -> Shared {
     Shared { client, cluster, helm, folder: folder.to_owned(), archive }
 }
 
-/// What goes wrong from outside: registries, volumes, a provisioner; and watches that break under every row.
+/// Returns the external failures: registries, volumes, a provisioner; and watches that break under every row.
 fn faults() -> Faults {
     let overloaded = "unexpected status from HEAD request: 429 Too Many Requests";
     let faults = json!([

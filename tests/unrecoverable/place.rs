@@ -1,4 +1,4 @@
-//! A namespace for one row, and what is done in it.
+//! A namespace for one row, and the actions in it.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Makes the namespace.
+    /// Creates the namespace.
     pub async fn make(shared: &'a Shared, namespace: &'a str, scene: &Scene) -> Self {
         let object = json!({ "metadata": { "name": namespace, "labels": scene.labels } });
         let namespaces: Api<Namespace> = Api::all(shared.client.clone());
@@ -29,7 +29,7 @@ impl<'a> Place<'a> {
         Self { shared, namespace }
     }
 
-    /// Does something.
+    /// Performs an action.
     pub async fn act(&self, deed: &Deed) {
         if deed.load {
             self.shared.cluster.load_images(&self.shared.archive.path).await.unwrap();
@@ -46,7 +46,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Makes objects.
+    /// Creates objects.
     pub async fn create(&self, objects: &[Value]) {
         for object in objects {
             let (api, object) = self.api(object);
@@ -68,7 +68,7 @@ impl<'a> Place<'a> {
         (api, object)
     }
 
-    /// `helm install` of a chart that renders these objects.
+    /// Returns the `helm install` command of a chart that renders these objects.
     pub fn install(&self, objects: &[Value]) -> Cmd {
         let chart = self.chart(objects);
         let helm = Helm {

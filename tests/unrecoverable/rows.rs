@@ -1,4 +1,4 @@
-//! The rows as rows.yaml has them, and when each is final, as the documentation has it.
+//! The rows of rows.yaml, and when each state is final according to the documentation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use super::since::Since;
 pub struct Row {
     /// Name of the state in the table.
     pub state: String,
-    /// Its own name, where the state has several rows.
+    /// The row's own name, if the state has several rows.
     name: Option<String>,
-    /// How a cluster gets into it.
+    /// How a cluster gets into the state.
     pub red: Scene,
-    /// What begins alike.
+    /// A scenario that begins the same and recovers.
     pub twin: Option<Scene>,
     /// How long the state lasts before it is final.
     #[serde(skip)]
@@ -32,42 +32,42 @@ pub struct Scene {
     /// Labels of the namespace.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// What is done before anything is made.
+    /// An action before anything is created.
     pub first: Option<Deed>,
-    /// Whether helm makes the objects.
+    /// Whether helm creates the objects.
     #[serde(default)]
     pub chart: bool,
-    /// What is made.
+    /// The created objects.
     pub objects: Vec<Value>,
     /// When the state begins.
     pub since: Option<Since>,
-    /// The sentence that ends the wait.
+    /// The message that ends the wait.
     pub told: Option<String>,
     /// What makes it recover.
     #[serde(default)]
     pub then: Vec<Then>,
 }
 
-/// Something that is done once the cluster tells something.
+/// An action that follows an observation.
 #[derive(Clone, Deserialize)]
 pub struct Then {
-    /// Told by the cluster.
+    /// The observation.
     pub when: Since,
-    /// And so long after it.
+    /// The delay after it.
     #[serde(default)]
     pub after_s: u64,
-    /// What is done.
+    /// The action.
     #[serde(flatten)]
     pub deed: Deed,
 }
 
-/// What is done.
+/// An action.
 #[derive(Clone, Deserialize)]
 pub struct Deed {
     /// Loads the image.
     #[serde(default)]
     pub load: bool,
-    /// Makes objects.
+    /// Creates objects.
     #[serde(default)]
     pub make: Vec<Value>,
     /// Changes an object.
@@ -82,7 +82,7 @@ impl Row {
     }
 }
 
-/// All rows.
+/// Returns all rows.
 pub fn read() -> Vec<Row> {
     let mut rows: Vec<Row> = serde_saphyr::from_str(include_str!("rows.yaml")).unwrap();
     let table = table();
@@ -92,7 +92,7 @@ pub fn read() -> Vec<Row> {
     rows
 }
 
-/// Every state that users are told of has a row with a twin, and no row is of another state.
+/// Checks that every documented state has a row with a twin, and that no row is of another state.
 pub fn are_complete(rows: &[Row]) -> Result<(), String> {
     let table = table();
     let with_twin = |state: &str| rows.iter().any(|row| row.state == state && row.twin.is_some());
@@ -102,10 +102,12 @@ pub fn are_complete(rows: &[Row]) -> Result<(), String> {
     if lacking.is_empty() && unknown.is_empty() && !table.is_empty() {
         return Ok(());
     }
-    Err(format!("states without a row and a twin: {lacking:?}; rows of no state: {unknown:?}"))
+    Err(format!("states without a row and a twin: {lacking:?}; rows of unknown states: {unknown:?}"))
 }
 
-/// When each state is final, by the table in docs/diagnosing.md; a unit test of the harness holds it to the code.
+/// Returns when each state is final, from the table in docs/diagnosing.md; a unit test of the harness compares that
+/// with
+/// the code.
 fn table() -> BTreeMap<&'static str, Duration> {
     let page = include_str!("../../docs/diagnosing.md");
     let lines = page.lines().skip_while(|line| !line.starts_with("| state |")).skip(2);

@@ -1,4 +1,4 @@
-//! What a cluster tells, and when it did.
+//! An observation on the cluster, and when it was made.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -6,25 +6,25 @@ use kubernetes::objects;
 use kubernetes::watch::State;
 use serde::Deserialize;
 
-/// Told of `Pod/name`, or of the first of `Pod/prefix-*`.
+/// An observation about `Pod/name`, or about the first of `Pod/prefix-*`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Since {
-    /// By an event with this reason, whose message has these words.
+    /// An event with this reason, whose message contains these words.
     Event {
         event: String,
         of: String,
         #[serde(default)]
         says: String,
     },
-    /// By a condition of this type.
+    /// A condition of this type.
     Condition { condition: String, of: String },
-    /// By the last end of a container of this pod.
+    /// The last end of a container of this pod.
     Ended { ended: String },
 }
 
 impl Since {
-    /// When it was told, in milliseconds since 1970: objects have whole seconds.
+    /// Returns when it was observed, in milliseconds since 1970: objects have whole seconds.
     pub fn told_ms(&self, state: &State) -> Option<i64> {
         let time = match self {
             Self::Event { event, of, says } => first_event(state, event, of, says),

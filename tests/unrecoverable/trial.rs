@@ -1,4 +1,4 @@
-//! One row: a wait beside what happens in the namespace, and how it ends.
+//! One row: a wait, the simultaneous events in the namespace, and how the wait ends.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,14 +16,14 @@ use super::place::Place;
 use super::rows::{Scene, Then};
 use super::since::Since;
 
-/// Far more than any row takes; a wait that sits out its deadline ends here.
+/// Much longer than any row takes; a wait that lasts until its deadline ends here.
 pub const PATIENCE: Duration = Duration::from_secs(280);
-/// How soon a wait has to end once a state is final.
+/// How soon a wait has to end after a state has become final.
 const PROMPT: Duration = Duration::from_secs(5);
-/// What an object's time may be too early: it has whole seconds.
+/// How much too early an object's time may be: it has whole seconds.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// What is wrong with a row.
+/// Why a row failed.
 pub enum Wrong {
     /// The wait ended too late.
     Late(String),
@@ -37,7 +37,7 @@ impl From<String> for Wrong {
     }
 }
 
-/// Runs a row; answers what is wrong.
+/// Runs a row; returns why it failed, if it did.
 pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_after: Duration) -> Result<(), Wrong> {
     let place = Place::make(&shared, namespace, scene).await;
     let watch = Watch::start(&shared.client, namespace, Events::channel().0);
@@ -53,32 +53,32 @@ pub async fn run(shared: Arc<Shared>, namespace: &str, scene: &Scene, final_afte
             for then in &scene.then {
                 happen(&place, &watch, then).await;
             }
-            // What happens does not end the wait.
+            // The events in the namespace do not end the wait.
             std::future::pending::<()>().await;
         };
         tokio::select! {
             waited = wait(&place, &watch, &waiter, scene) => waited,
-            () = happening => unreachable!("it is pending"),
+            () = happening => unreachable!("it never completes"),
         }
     };
     match (&scene.told, waited) {
         (None, waited) => waited.map_err(Wrong::from),
-        (Some(told), Ok(())) => Err(format!("the wait ended well, and not with: {told}").into()),
+        (Some(told), Ok(())) => Err(format!("the wait succeeded instead of ending with: {told}").into()),
         (Some(told), Err(sentence)) => {
-            let since = scene.since.as_ref().ok_or("a red row says since when".to_owned())?;
+            let since = scene.since.as_ref().ok_or("a failing row needs `since`".to_owned())?;
             judge(&watch, since, final_after).await?;
             let is_golden = golden::matches(told, &sentence, namespace);
-            if is_golden { Ok(()) } else { Err(format!("told:   {sentence}\nwanted: {told}").into()) }
+            if is_golden { Ok(()) } else { Err(format!("got:      {sentence}\nexpected: {told}").into()) }
         }
     }
 }
 
-/// Whether the wait ended in time, which is now.
+/// Checks whether the wait ended in time, which is now.
 async fn judge(watch: &Watch, since: &Since, final_after: Duration) -> Result<(), Wrong> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    // The wait may have seen the object before its event came.
+    // The wait may have seen the object before its event arrived.
     let told = tokio::time::timeout(PROMPT, told(watch, since)).await;
-    let told = told.map_err(|_| Wrong::Other(format!("the cluster never told {since:?}")))?;
+    let told = told.map_err(|_| Wrong::Other(format!("never observed on the cluster: {since:?}")))?;
     let lasted = now.saturating_sub(Duration::from_millis(told.cast_unsigned()));
     let limit = final_after + PROMPT + ROUNDED;
     let (lasted_ms, limit_ms) = (lasted.as_millis(), limit.as_millis());
@@ -88,7 +88,7 @@ async fn judge(watch: &Watch, since: &Since, final_after: Duration) -> Result<()
     Err(Wrong::Late(format!("the wait ended {lasted_ms} ms after {since:?}, not within {limit_ms} ms")))
 }
 
-/// Waits until the cluster tells; answers when it did.
+/// Waits for an observation; returns when it was made.
 async fn told(watch: &Watch, since: &Since) -> i64 {
     let mut changes = watch.changes();
     loop {
@@ -106,7 +106,7 @@ async fn happen(place: &Place<'_>, watch: &Watch, then: &Then) {
     place.act(&then.deed).await;
 }
 
-/// Waits as phases do; answers the sentence where it ends badly.
+/// Waits as cases do; returns the message if the wait fails.
 async fn wait(place: &Place<'_>, watch: &Watch, waiter: &Waiter, scene: &Scene) -> Result<(), String> {
     if !scene.chart {
         let wanted = names(scene);
@@ -121,7 +121,7 @@ async fn wait(place: &Place<'_>, watch: &Watch, waiter: &Waiter, scene: &Scene) 
     }
 }
 
-/// The hook behind an error of helm's, as a case's message begins with it.
+/// Returns the hook behind helm's error, as a case's message begins with it.
 async fn behind(waiter: &Waiter, watch: &Watch, error: &CommandError) -> String {
     waiter.failed_hook(watch).await.map_or_else(|| error.to_string(), |failed| failed.sentence)
 }
@@ -139,7 +139,7 @@ fn names(scene: &Scene) -> Vec<String> {
     objects.map(name).collect()
 }
 
-/// Whether everything that is wanted is there and works.
+/// Checks whether every requested object exists and works.
 fn settled(state: &State, wanted: &[String]) -> Result<(), String> {
     let works = |object: &&String| {
         let (kind, name) = object.split_once('/').unwrap();

@@ -12,7 +12,7 @@ use crate::helm::{Chart, Render};
 /// The chart.
 pub const CHART: Chart = Chart("caesium");
 
-/// Values of the chart that stand for themselves: what is in them is Kubernetes' matter.
+/// Values of the chart that are checked as a whole: Kubernetes defines their content.
 const WHOLES: [&str; 9] = [
     "discovery.resources",
     "persistence.retentionPolicy",

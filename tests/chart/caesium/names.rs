@@ -1,10 +1,10 @@
-//! Names: short enough for Kubernetes whatever the release is called, and the references between objects.
+//! Names: valid in Kubernetes regardless of the release's name; and references between objects.
 
 use super::{CHART, defaults};
 use crate::helm::Render;
 use crate::manifests::{Manifests, at};
 
-/// The longest release name that helm takes, and one whose cut would end in a hyphen.
+/// The longest release name that helm accepts, and one that would end in a hyphen when truncated.
 const RELEASES: [&str; 3] = [
     "caesium",
     "a-release-whose-name-is-as-long-as-helm-lets-it-be-53",
@@ -21,7 +21,7 @@ fn renderings() -> Vec<Manifests> {
 }
 
 #[test]
-fn names_and_labels_fit() {
+fn names_and_labels_are_valid() {
     for rendered in renderings() {
         for object in &rendered.0 {
             let name = object["metadata"]["name"].as_str().unwrap();
@@ -37,10 +37,10 @@ fn names_and_labels_fit() {
 }
 
 #[test]
-fn a_pods_revision_label_fits() {
+fn a_pods_revision_label_is_valid() {
     for rendered in renderings() {
         let name = rendered.get("StatefulSet")["metadata"]["name"].as_str().unwrap();
-        assert!(format!("{name}-0123456789").len() <= 63, "controller-revision-hash of {name} is no label");
+        assert!(format!("{name}-0123456789").len() <= 63, "controller-revision-hash of {name} is not a valid label");
     }
 }
 
@@ -55,7 +55,7 @@ fn names_are_unique() {
 }
 
 #[test]
-fn references_meet_their_objects() {
+fn references_name_existing_objects() {
     for rendered in renderings() {
         let set = rendered.get("StatefulSet");
         let pod = at(set, "spec.template.spec");
@@ -82,7 +82,7 @@ fn references_meet_their_objects() {
 }
 
 #[test]
-fn the_name_follows_the_release_and_the_overrides() {
+fn names_follow_the_release_and_the_overrides() {
     let name = |render: Render| render.manifests().get("StatefulSet")["metadata"]["name"].as_str().unwrap().to_owned();
     assert_eq!(name(defaults()), "caesium");
     assert_eq!(name(defaults().release("prod")), "prod-caesium");

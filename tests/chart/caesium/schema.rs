@@ -1,11 +1,11 @@
-//! What values.schema.json refuses.
+//! What values.schema.json rejects.
 
 use super::{CHART, defaults};
 use crate::helm::HELMS;
 use crate::refusals;
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn invalid_values_are_rejected_by_name() {
     let rows = [
         ("replicaCount", "\"three\"", "replicaCount"),
         ("replicaCount", "-1", "replicaCount"),
@@ -33,7 +33,7 @@ fn wrong_values_are_refused_by_name() {
 }
 
 #[test]
-fn two_handlers_in_one_probe_are_refused() {
+fn two_handlers_in_one_probe_are_rejected() {
     let http = defaults().value("livenessProbe.httpGet", "{\"path\": \"/health\", \"port\": \"http\"}");
     let refused = http.text(&HELMS[0]).expect_err("merged with the default's tcpSocket");
     assert!(refused.contains("livenessProbe has 2 handlers (httpGet, tcpSocket)"), "{refused}");
@@ -41,6 +41,6 @@ fn two_handlers_in_one_probe_are_refused() {
 }
 
 #[test]
-fn a_parent_charts_global_values_are_let_through() {
+fn a_parent_charts_global_values_are_accepted() {
     defaults().value("global", "{\"region\": \"x\"}").text(&HELMS[0]).expect("global values are not the chart's");
 }

@@ -1,10 +1,10 @@
-//! What the main container's command does with the file that the init container left.
+//! How the main container's command uses the file that the init container wrote.
 
 use super::defaults;
 use crate::command::command;
 use crate::manifests::at;
 
-/// Runs the rendered command with the file's content, `env` standing in for Caesium.
+/// Runs the rendered command with this content of the file; `env` takes the place of Caesium.
 fn started_with(nodes: Option<&str>) -> Result<String, String> {
     let rendered = defaults().manifests();
     let container = at(rendered.get("StatefulSet"), "spec.template.spec.containers[caesium]").clone();
@@ -25,19 +25,19 @@ fn started_with(nodes: Option<&str>) -> Result<String, String> {
 }
 
 #[test]
-fn the_peers_are_handed_over() {
+fn the_peers_are_passed_on() {
     let environment = started_with(Some("a-0.b:9001,a-1.b:9001\n")).unwrap();
     assert!(environment.contains("CAESIUM_DATABASE_NODES=a-0.b:9001,a-1.b:9001\n"), "{environment}");
 }
 
 #[test]
-fn no_peers_are_an_empty_variable() {
+fn without_peers_the_variable_is_empty() {
     let environment = started_with(Some("\n")).unwrap();
     assert!(environment.contains("CAESIUM_DATABASE_NODES=\n"), "{environment}");
 }
 
 #[test]
-fn nothing_starts_without_the_file() {
+fn without_the_file_nothing_starts() {
     let said = started_with(None).expect_err("without the file it would found a cluster");
     assert!(said.contains("database-nodes"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Each value has its effect: a row for every one in values.yaml.
+//! Every value takes effect: one row for each in values.yaml.
 
 use std::collections::BTreeSet;
 
@@ -145,13 +145,13 @@ fn a_budget_of_unavailable_pods_is_the_default() {
 }
 
 #[test]
-fn a_dsn_is_kept_in_a_secret() {
+fn a_dsn_is_stored_in_a_secret() {
     let rendered = defaults()
         .value("config.databaseType", r#""postgres""#)
         .value("config.databaseDSN", r#""postgres://u:p@db/c""#);
     let (rendered, text) = (rendered.manifests(), rendered.text(&HELMS[0]).unwrap());
     assert_eq!(rendered.get("Secret")["stringData"]["dsn"], "postgres://u:p@db/c");
-    assert_eq!(text.matches("postgres://").count(), 1, "the DSN stands outside of the Secret");
+    assert_eq!(text.matches("postgres://").count(), 1, "the DSN appears outside the Secret");
     let reference = place(&rendered, "StatefulSet", "ENV[CAESIUM_DATABASE_DSN].valueFrom.secretKeyRef.name");
     assert_eq!(reference, rendered.get("Secret")["metadata"]["name"]);
 }

@@ -1,4 +1,4 @@
-//! What holds for every values file in `ci`.
+//! Checks for every values file in `ci`.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -15,7 +15,7 @@ fn renderings() -> Vec<(String, Manifests)> {
 }
 
 #[test]
-fn the_topologies_of_the_suite_have_their_values() {
+fn every_topology_of_the_suite_has_a_values_file() {
     let names: Vec<_> =
         CHART.variants().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let want = [
@@ -37,7 +37,7 @@ fn three_replicas_as_rendered() {
     assert_snapshot!(objects.join("\n---\n"));
 }
 
-/// The script has tests of its own; here it would only hide the rest.
+/// Removes the script, which has its own tests and would only clutter the snapshot.
 fn without_script(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(script) = object.pointer_mut("/data/discover.sh") {
@@ -64,7 +64,7 @@ fn containers_cannot_write_to_their_image() {
 }
 
 #[test]
-fn what_is_written_is_a_volume() {
+fn writable_paths_are_volumes() {
     for (variant, rendered) in renderings() {
         let set = rendered.get("StatefulSet");
         let mounts = at(set, "spec.template.spec.containers[caesium].volumeMounts");
@@ -75,7 +75,7 @@ fn what_is_written_is_a_volume() {
 }
 
 #[test]
-fn selectors_find_the_replicas_and_nothing_else() {
+fn selectors_match_only_the_replicas() {
     for (variant, rendered) in renderings() {
         let set = rendered.get("StatefulSet");
         let selector = at(set, "spec.selector.matchLabels");
@@ -105,7 +105,7 @@ fn matches(selector: &Value, labels: &Value) -> bool {
 }
 
 #[test]
-fn what_cannot_be_changed_does_not_name_the_chart() {
+fn immutable_fields_do_not_name_the_chart() {
     let claim = defaults().manifests().get("StatefulSet")["spec"]["volumeClaimTemplates"][0].clone();
     assert!(at(&claim, "metadata.labels[helm.sh/chart]").is_null());
     assert!(!at(&claim, "metadata.labels[app.kubernetes.io/instance]").is_null());

@@ -55,12 +55,12 @@ const ALONE: &[Alone] = &[
 ];
 
 #[test]
-fn every_value_has_its_effect() {
+fn every_value_takes_effect() {
     check_every_value(CHART, &WHOLES, FULL, ALONE);
 }
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn invalid_values_are_rejected_by_name() {
     let rows = [
         ("replicaCount", "3", "replicaCount"),
         ("maxConnections", "0", "maxConnections"),
@@ -72,7 +72,7 @@ fn wrong_values_are_refused_by_name() {
 }
 
 #[test]
-fn the_release_is_the_host_and_its_services_find_its_pod_alone() {
+fn the_host_is_the_releases_name_and_its_services_select_only_its_pod() {
     let rendered = CHART.render().release("postgresql").manifests();
     let labels = at(rendered.get("StatefulSet"), "spec.template.metadata.labels");
     for service in ["Service/postgresql", "Service/postgresql-headless"] {

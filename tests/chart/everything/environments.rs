@@ -1,4 +1,4 @@
-//! The environments of the document: who runs how often, who calls whom, and what it all takes.
+//! The environments of the documentation: replicas, dependencies and resources of each service.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::helm::{Chart, Render};
 use crate::manifests::{Manifests, at};
 use crate::pod_security;
 
-/// A release of the infrastructure, with the document's values.
+/// A release of the infrastructure, with the documented values.
 fn infrastructure(chart: Chart, namespace: &str, release: &str) -> Render {
     let values = SERVER.path().join(format!("../values/{namespace}/{release}.yaml"));
     chart.render().release(release).file(&values)
@@ -28,7 +28,7 @@ fn replicas(workload: &Value) -> u64 {
 }
 
 #[test]
-fn staging_is_single_and_talkative_and_prod_is_neither() {
+fn staging_has_one_replica_and_debug_logs_and_prod_has_neither() {
     for (chart, _) in SERVICES {
         let [staging, prod] = ["staging", "prod"].map(|environment| workload(&deployed(chart, environment)));
         assert_eq!((replicas(&staging), variable(&staging, "LOG_LEVEL").as_str()), (1, "debug"), "{}", chart.0);
@@ -37,7 +37,7 @@ fn staging_is_single_and_talkative_and_prod_is_neither() {
 }
 
 #[test]
-fn all_pools_and_a_pod_more_fit_the_database() {
+fn all_connection_pools_and_a_surge_pod_fit_the_database() {
     let postgres = workload(&infrastructure(database::CHART, "infra", "postgres"));
     let most: u64 = at(&postgres, "spec.template.spec.containers[0].args[1]").as_str().unwrap()
         ["max_connections=".len()..]
@@ -55,7 +55,7 @@ fn all_pools_and_a_pod_more_fit_the_database() {
 }
 
 #[test]
-fn hosts_are_the_documents_and_follow_the_namespaces() {
+fn hosts_are_as_documented_and_follow_the_namespaces() {
     let want = [
         (ORDER, "DB_HOST", "postgresql.infra.svc.cluster.local"),
         (ORDER, "TEMPORAL_ADDRESS", "temporal.infra.svc.cluster.local:7233"),
@@ -75,7 +75,7 @@ fn hosts_are_the_documents_and_follow_the_namespaces() {
 }
 
 #[test]
-fn requests_are_the_documents() {
+fn requests_are_as_documented() {
     let web = crate::web_service::CHART;
     let releases = [
         (infrastructure(database::CHART, "infra", "postgres"), "500m", "192Mi"),
@@ -97,7 +97,7 @@ fn requests_are_the_documents() {
 }
 
 #[test]
-fn secrets_are_the_documents() {
+fn secrets_are_as_documented() {
     let secret = |render: &Render, variable: &str| {
         let place = format!("spec.template.spec.containers[0].env[{variable}].valueFrom.secretKeyRef.name");
         at(&workload(render), &place).clone()
@@ -111,7 +111,7 @@ fn secrets_are_the_documents() {
 }
 
 #[test]
-fn the_migration_is_the_documents() {
+fn the_migration_is_as_documented() {
     let rendered = deployed(ORDER, "staging").release("order").manifests();
     let job = rendered.get("Job/order-migration");
     assert_eq!(at(job, "spec.template.spec.containers[0].command"), &serde_json::json!(["migrate"]));
@@ -120,13 +120,13 @@ fn the_migration_is_the_documents() {
     assert_eq!(at(job, "metadata.annotations[helm.sh/hook]"), "pre-install,pre-upgrade");
 }
 
-/// A release as the stand-in plays it, on top of the document's values.
+/// Renders a release with the stand-in, on top of the documented values.
 fn played(release: Render, overlay: &std::path::Path) -> Manifests {
     release.file(overlay).value("global.image", r#"{"repository":"stand-in","tag":"dev"}"#).manifests()
 }
 
 #[test]
-fn the_stand_in_plays_every_release_within_the_restricted_standard() {
+fn the_stand_in_replaces_every_release_within_the_restricted_standard() {
     let overlay = SERVER.path().join("../values/stand-in/web.yaml");
     let web = |namespace, release| played(infrastructure(crate::web_service::CHART, namespace, release), &overlay);
     let database =

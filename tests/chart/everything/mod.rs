@@ -15,10 +15,10 @@ pub const ORDER: Chart = Chart("everything/order-service");
 /// Its customers.
 pub const CUSTOMER: Chart = Chart("everything/customer-service");
 
-/// The services, with the alias under which each has its values.
+/// The services, with the aliases under which they have their values.
 const SERVICES: [(Chart, &str); 3] = [(SERVER, "server"), (ORDER, "order"), (CUSTOMER, "customer")];
 
-/// A service as it is deployed to an environment.
+/// A service as deployed to an environment.
 fn deployed(chart: Chart, environment: &str) -> Render {
     let service = chart.0.trim_start_matches("everything/");
     let values = |name: &str| SERVER.path().join(format!("../values/apps/{service}/{name}.yaml"));

@@ -1,4 +1,4 @@
-//! What the charts of the services add to the chart for web services.
+//! What the services' charts add to the chart for web services.
 
 use super::{CUSTOMER, ORDER, SERVER, SERVICES};
 use crate::effects::{Alone, check_alone, check_every_value_has_a_row, check_together};
@@ -41,7 +41,7 @@ const SERVER_ROWS: &[Alone] = &[
 ];
 const OTEL: &str = "ENV[OTEL_EXPORTER_OTLP_ENDPOINT].value";
 
-/// What orders and customers have in common, with `ALIAS` for theirs and `BROKER` for what else they need.
+/// What orders and customers have in common, with `ALIAS` for their alias and `BROKER` for the broker's values.
 const WITH_DATABASE: &[Alone] = &[
     ("ALIAS.fullnameOverride", r#""x""#, "Deployment", "metadata.name", r#""x""#),
     ("ALIAS.fullnameOverride", r#""x""#, "Job", "metadata.name", r#""x-migration""#),
@@ -84,14 +84,14 @@ fn with_database(alias: &str, broker: &str) -> Vec<Alone> {
 }
 
 #[test]
-fn every_value_has_its_effect() {
+fn every_value_takes_effect() {
     let rows = [
         (SERVER, SERVER_ROWS.to_vec()),
         (ORDER, with_database("order", "TEMPORAL_ADDRESS")),
         (CUSTOMER, with_database("customer", "KAFKA_BROKERS")),
     ];
     for (chart, rows) in rows {
-        // Those that keep out of each other's way are set at once.
+        // Values that do not affect each other are set at once.
         let by_itself = |row: &Alone| ["image", "global", "enabled"].iter().any(|part| row.0.contains(part));
         let (alone, together): (Vec<_>, Vec<_>) = rows.iter().partition(|row| by_itself(row));
         check_alone(chart, &alone);
@@ -101,7 +101,7 @@ fn every_value_has_its_effect() {
 }
 
 #[test]
-fn values_that_no_service_has_are_refused() {
+fn values_of_no_service_are_rejected() {
     for (chart, alias) in SERVICES {
         for (value, words) in [("orders", "orders"), ("global.namespaces.infrastructure", "infrastructure")] {
             let refused = chart.render().value(value, "{}").text(&HELMS[0]).expect_err(value);
@@ -114,7 +114,7 @@ fn values_that_no_service_has_are_refused() {
 }
 
 #[test]
-fn one_image_plays_every_service_and_its_migration() {
+fn one_image_serves_every_service_and_its_migration() {
     let stand_in = r#"{"repository":"stand-in","tag":"dev"}"#;
     for (chart, _) in SERVICES {
         let rendered = chart.render().value("global.image", stand_in).manifests();
@@ -125,7 +125,7 @@ fn one_image_plays_every_service_and_its_migration() {
 }
 
 #[test]
-fn the_notes_name_what_to_look_at() {
+fn the_notes_name_the_commands_for_checking_a_release() {
     for (chart, alias) in SERVICES {
         let notes = chart.render().notes();
         assert!(notes.contains(&format!("rollout status deployment/{alias}")), "{notes}");

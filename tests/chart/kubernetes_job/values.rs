@@ -1,4 +1,4 @@
-//! Each value has its effect: a row for every one in values.yaml.
+//! Every value takes effect: one row for each in values.yaml.
 
 use super::CHART;
 use crate::effects::{Alone, InFull, check_every_value};
@@ -60,12 +60,12 @@ const ALONE: &[Alone] = &[
 ];
 
 #[test]
-fn every_value_has_its_effect() {
+fn every_value_takes_effect() {
     check_every_value(CHART, &WHOLES, FULL, ALONE);
 }
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn invalid_values_are_rejected_by_name() {
     let rows = [
         ("image.repository", "\"app:v1\"", "repository"),
         ("image.pullPolicy", "\"Sometimes\"", "pullPolicy"),

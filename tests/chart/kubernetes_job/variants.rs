@@ -1,4 +1,4 @@
-//! What the seed's commands rely on, and one rendering whole.
+//! What the documented commands rely on, and one complete rendering.
 
 use insta::assert_snapshot;
 
@@ -14,7 +14,7 @@ fn a_calendar_as_rendered() {
 }
 
 #[test]
-fn a_release_names_its_job_and_its_claim() {
+fn the_job_and_its_claim_have_the_releases_name() {
     let rendered = defaults().release("caelundas-20260125-143022").manifests();
     assert_eq!(rendered.ids(), ["PersistentVolumeClaim/caelundas-20260125-143022", "Job/caelundas-20260125-143022"]);
 }
@@ -26,7 +26,7 @@ fn two_releases_share_nothing() {
 }
 
 #[test]
-fn the_longest_release_name_fits() {
+fn the_longest_release_name_is_valid() {
     let release = "a-release-whose-name-is-as-long-as-helm-lets-it-be-53";
     let rendered = defaults().release(release).value("nameOverride", format!("\"{}\"", "n".repeat(80))).manifests();
     for object in &rendered.0 {
@@ -54,7 +54,7 @@ fn a_failed_attempt_keeps_its_pod() {
 }
 
 #[test]
-fn no_secret_stands_in_the_values() {
+fn the_values_contain_no_secret() {
     let production = CHART.path().join("values/caelundas-production.yaml");
     let rendered = defaults().file(&production).manifests();
     for variable in at(rendered.get("Job"), "spec.template.spec.containers[0].env").as_array().unwrap() {
@@ -66,7 +66,7 @@ fn no_secret_stands_in_the_values() {
 }
 
 #[test]
-fn pods_that_can_not_share_a_claim_are_warned_about() {
+fn the_notes_warn_of_pods_that_can_not_share_a_claim() {
     let warned = |mode: &str| {
         defaults().value("job.parallelism", 2).value("persistence.accessMode", mode).notes().contains("WARNING")
     };

@@ -11,7 +11,7 @@ use crate::helm::{Chart, Render};
 /// The chart.
 pub const CHART: Chart = Chart("toskamesh");
 
-/// The services, as values and as objects call them.
+/// The services, by their names in the values and in the objects.
 const SERVICES: [(&str, &str); 8] = [
     ("core", "core"),
     ("discovery", "discovery"),
@@ -31,7 +31,7 @@ fn production() -> PathBuf {
     CHART.path().join("values-prod.yaml")
 }
 
-/// The id of a service's Deployment.
+/// Returns the id of a service's Deployment.
 fn deployment(service: &str) -> String {
     format!("Deployment/toskamesh-{service}")
 }

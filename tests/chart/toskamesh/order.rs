@@ -4,7 +4,7 @@ use super::{CHART, SERVICES, defaults, deployment};
 use crate::helm::{HELMS, Render};
 use crate::manifests::{Manifests, at};
 
-/// Whom this service waits for.
+/// Returns the services that this service waits for.
 fn waits_for(rendered: &Manifests, service: &str) -> Vec<String> {
     let containers = at(rendered.get(&deployment(service)), "spec.template.spec.initContainers").as_array();
     let names = containers.into_iter().flatten().map(|container| container["name"].as_str().unwrap());
@@ -33,7 +33,7 @@ fn all_services_are_deployed() {
 }
 
 #[test]
-fn each_switch_removes_one_service_and_nothing_else() {
+fn each_switch_removes_only_one_service() {
     let all = defaults().manifests().ids();
     for (key, name) in SERVICES {
         let rendered = defaults().value(&format!("{key}.enabled"), false).manifests();
@@ -45,7 +45,7 @@ fn each_switch_removes_one_service_and_nothing_else() {
 }
 
 #[test]
-fn each_service_stands_alone() {
+fn each_service_can_be_deployed_alone() {
     for (key, name) in SERVICES {
         let alone =
             |render: Render, (other, _): &(&str, &str)| render.value(&format!("{other}.enabled"), *other == key);
@@ -56,7 +56,7 @@ fn each_service_stands_alone() {
 }
 
 #[test]
-fn services_start_in_the_documents_order() {
+fn services_start_in_the_documented_order() {
     let rendered = defaults().manifests();
     assert_eq!(waits_for(&rendered, "core"), ["consul", "postgres"]);
     assert_eq!(waits_for(&rendered, "discovery"), ["consul", "rabbitmq", "core"]);
@@ -69,7 +69,7 @@ fn services_start_in_the_documents_order() {
 }
 
 #[test]
-fn what_is_waited_for_is_a_service_of_the_release_or_outside() {
+fn services_wait_for_services_of_the_release_or_external_ones() {
     let rendered = defaults().release("mesh").value("global.externalServices.postgres.host", "\"db\"").manifests();
     let gateway = rendered.get("Deployment/mesh-gateway");
     let place = "spec.template.spec.initContainers[wait-for-discovery].env[URL].value";
@@ -80,7 +80,7 @@ fn what_is_waited_for_is_a_service_of_the_release_or_outside() {
 }
 
 #[test]
-fn nobody_waits_for_what_is_switched_off() {
+fn no_service_waits_for_one_that_is_switched_off() {
     let rendered = defaults().value("discovery.enabled", false).manifests();
     let wait = "spec.template.spec.initContainers[wait-for-discovery].env[SWITCH].valueFrom.configMapKeyRef";
     let switch = at(rendered.get(&deployment("gateway")), wait);
@@ -89,7 +89,7 @@ fn nobody_waits_for_what_is_switched_off() {
 }
 
 #[test]
-fn a_release_whose_services_would_share_a_name_is_refused() {
+fn a_release_whose_services_would_share_a_name_is_rejected() {
     let render = |release: &str| defaults().release(release).text(&HELMS[0]);
     let refused = render("a-release-whose-name-is-too-long-by-1").expect_err("37 characters");
     assert!(refused.contains("is longer than 36 characters"), "{refused}");
@@ -102,7 +102,7 @@ fn a_release_whose_services_would_share_a_name_is_refused() {
 }
 
 #[test]
-fn the_notes_say_what_is_on() {
+fn the_notes_list_the_enabled_services() {
     let notes = CHART.render().value("tracingService.enabled", false).notes();
     assert!(notes.contains("toskamesh-gateway: 1 replica(s)") && notes.contains("toskamesh-tracing-service: off"));
 }

@@ -1,4 +1,4 @@
-//! Secrets: of development, placeholders of production, and those kept elsewhere.
+//! Secrets: of development, placeholders for production, and those stored elsewhere.
 
 use super::{CHART, SERVICES, defaults, deployment, production};
 use crate::helm::{HELMS, Render};
@@ -11,7 +11,7 @@ const STRONG: [(&str, &str); 4] = [
     ("rabbitmqPassword", "three"),
 ];
 
-/// What the first helm has against it; all of them refuse it.
+/// Returns the first helm's error; all of them reject the rendering.
 fn refused(render: &Render) -> String {
     let mut said: Vec<_> = HELMS.iter().map(|helm| render.text(helm).expect_err("placeholders")).collect();
     said.remove(0)
@@ -25,7 +25,7 @@ fn with_strong_secrets(but: Option<(&str, &str)>) -> Render {
 }
 
 #[test]
-fn every_placeholder_is_refused_by_name() {
+fn every_placeholder_is_rejected_by_name() {
     let said = refused(&defaults().file(&production()));
     for (name, _) in STRONG {
         assert!(said.contains(&format!("secrets.{name} is a placeholder (\"CHANGE_ME")), "{said}");
@@ -34,7 +34,7 @@ fn every_placeholder_is_refused_by_name() {
 }
 
 #[test]
-fn one_placeholder_is_enough() {
+fn a_single_placeholder_is_rejected() {
     for (name, _) in STRONG {
         for value in ["CHANGE_ME", "change_me_soon", ""] {
             let said = refused(&with_strong_secrets(Some((name, value))));
@@ -45,13 +45,13 @@ fn one_placeholder_is_enough() {
 }
 
 #[test]
-fn a_short_key_is_refused() {
+fn a_short_key_is_rejected() {
     let said = refused(&with_strong_secrets(Some(("jwtSecretKey", "short"))));
     assert!(said.contains("secrets.jwtSecretKey has 5 characters and needs 64"), "{said}");
 }
 
 #[test]
-fn secrets_of_development_are_refused_in_production() {
+fn development_secrets_are_rejected_in_production() {
     let said = refused(&defaults().value("global.environment", "\"Production\""));
     assert!(said.contains("secrets.serviceAuthSecret is a placeholder (\"development-only\")"), "{said}");
 }
@@ -65,7 +65,7 @@ fn secret_names(rendered: &Manifests) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_kept_elsewhere_replaces_those_in_values() {
+fn an_external_secret_replaces_those_in_the_values() {
     let render = defaults().file(&production()).value("global.existingSecret", "\"vault\"");
     let rendered = render.manifests();
     assert!(rendered.find("Secret").is_none());
@@ -76,7 +76,7 @@ fn a_secret_kept_elsewhere_replaces_those_in_values() {
 }
 
 #[test]
-fn every_key_that_is_referred_to_is_in_the_secret() {
+fn every_referenced_key_is_in_the_secret() {
     let rendered = defaults().manifests();
     let secret = rendered.get("Secret/toskamesh-secrets");
     assert!(secret_names(&rendered).iter().all(|name| name == "toskamesh-secrets"));
@@ -89,7 +89,7 @@ fn every_key_that_is_referred_to_is_in_the_secret() {
 }
 
 #[test]
-fn production_has_its_replicas_and_resources() {
+fn production_has_more_replicas_and_resources() {
     let rendered = with_strong_secrets(None).manifests();
     let development = CHART.render().manifests();
     for (_, name) in SERVICES {

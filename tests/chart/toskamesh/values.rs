@@ -1,16 +1,16 @@
-//! Each value has its effect: a row for every one in values.yaml.
+//! Every value takes effect: one row for each in values.yaml.
 
 use super::{CHART, SERVICES};
 use crate::effects::{Alone, check_every_value_has_a_row, check_together};
 use crate::refusals;
 
-/// Values of each service that stand for themselves.
+/// Values of each service that are checked as a whole.
 const WHOLES: [&str; 5] = ["config", "secrets", "livenessProbe", "readinessProbe", "service.annotations"];
 
-/// Takes no effect alone, since it refuses the secrets of development: see the tests of secrets.
+/// Has no effect alone, since it only rejects development secrets: see the tests of secrets.
 const ENVIRONMENT: Alone = ("global.environment", "null", "", "", "");
 
-/// Rows that every service has, with `KEY` and `NAME` for its own; those of a group can be set at once.
+/// Rows that every service has, with `KEY` and `NAME` for its own; the values of a group can be set at once.
 const EACH: &[&[Alone]] = &[
     &[("KEY.enabled", "false", DEPLOYMENT, "kind", "null")],
     &[("KEY.fullnameOverride", r#""{{ .Release.Name }}-NAME-2""#, "Service/toskamesh-NAME-2", "kind", r#""Service""#)],
@@ -68,7 +68,7 @@ const ROWS: &[&[Alone]] = &[
 const RABBITMQ: &str = "POD.initContainers[wait-for-rabbitmq].env[URL].value";
 const SCRAPED: &str = "metadata.annotations.a";
 
-/// The rows, in groups that can be set at once: each service's are kept out of the others' way by their names.
+/// Returns the rows, in groups that can be set at once: the names keep the services' values apart.
 fn groups() -> Vec<Vec<Alone>> {
     let filled = |text: &str, (key, name): (&str, &str)| -> &'static str {
         text.replace("KEY", key).replace("NAME", name).leak()
@@ -82,7 +82,7 @@ fn groups() -> Vec<Vec<Alone>> {
 }
 
 #[test]
-fn every_value_has_its_effect() {
+fn every_value_takes_effect() {
     check_together(CHART, &groups());
 }
 
@@ -95,7 +95,7 @@ fn every_value_has_a_row() {
 }
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn invalid_values_are_rejected_by_name() {
     let rows = [
         ("global.environment", "\"Staging\"", "environment"),
         ("global.externalServices.redis", "{}", "redis"),

@@ -1,4 +1,4 @@
-//! Migrations: at the start of the application, or by a Job before it.
+//! Migrations: when the application starts, or in a Job before it.
 
 use super::{CHART, defaults};
 use crate::manifests::at;
@@ -10,7 +10,7 @@ fn an_application_that_migrates_itself_has_no_job() {
 }
 
 #[test]
-fn the_job_runs_before_every_change_and_stays_where_it_failed() {
+fn the_job_runs_before_every_change_and_is_kept_if_it_failed() {
     let rendered = defaults().value("migration.enabled", true).manifests();
     let annotations = &rendered.get("Job")["metadata"]["annotations"];
     assert_eq!(annotations["helm.sh/hook"], "pre-install,pre-upgrade");
@@ -27,7 +27,7 @@ fn the_job_has_the_applications_image_and_environment() {
 }
 
 #[test]
-fn neither_the_job_nor_the_test_gets_the_services_traffic() {
+fn the_service_selects_neither_the_job_nor_the_test() {
     let rendered = defaults().file(&CHART.ci("full-values.yaml")).manifests();
     let selector = at(rendered.get("Service"), "spec.selector").as_object().unwrap();
     let selected = |labels: &serde_json::Value| selector.iter().all(|(key, value)| &labels[key] == value);

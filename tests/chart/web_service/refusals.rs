@@ -1,11 +1,11 @@
-//! What values.schema.json refuses.
+//! What values.schema.json rejects.
 
 use super::{CHART, defaults};
 use crate::helm::HELMS;
 use crate::refusals;
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn invalid_values_are_rejected_by_name() {
     let rows = [
         ("image.repository", "\"app:v1\"", "repository"),
         ("global.image.repository", "\"app:v1\"", "repository"),
@@ -30,6 +30,6 @@ fn wrong_values_are_refused_by_name() {
 }
 
 #[test]
-fn a_parent_charts_global_values_are_let_through() {
+fn a_parent_charts_global_values_are_accepted() {
     defaults().value("global", "{\"region\": \"x\"}").text(&HELMS[0]).expect("global values are not the chart's");
 }

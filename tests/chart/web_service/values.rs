@@ -1,4 +1,4 @@
-//! Each value has its effect: a row for every one in values.yaml.
+//! Every value takes effect: one row for each in values.yaml.
 
 use super::CHART;
 use crate::effects::{Alone, InFull, check_every_value};
@@ -118,6 +118,6 @@ const NO_CPU: &str = r#"{"enabled":true,"targetCPUUtilizationPercentage":null,"t
 const AT_MOST_ONE: &str = r#"{"minAvailable":"","maxUnavailable":1}"#;
 
 #[test]
-fn every_value_has_its_effect() {
+fn every_value_takes_effect() {
     check_every_value(CHART, &WHOLES, FULL, ALONE);
 }

@@ -1,4 +1,4 @@
-//! What zero-downtime and the document's commands rely on, and one rendering whole.
+//! What zero-downtime updates and the documented commands rely on, and one complete rendering.
 
 use insta::assert_snapshot;
 
@@ -18,7 +18,7 @@ fn two_replicas_as_rendered() {
 }
 
 #[test]
-fn the_autoscaler_owns_the_number_of_replicas() {
+fn with_an_autoscaler_the_chart_sets_no_replicas() {
     let rendered = defaults().file(&CHART.ci("autoscaling-values.yaml")).manifests();
     assert_eq!(at(rendered.get("Deployment"), "spec.replicas"), &serde_json::Value::Null);
     let scaler = &rendered.get("HorizontalPodAutoscaler")["spec"];
@@ -31,7 +31,7 @@ fn the_autoscaler_owns_the_number_of_replicas() {
 }
 
 #[test]
-fn a_new_replica_is_ready_before_an_old_one_goes() {
+fn a_new_replica_is_ready_before_an_old_one_is_stopped() {
     for render in [defaults(), r2()] {
         let rendered = render.manifests();
         let deployment = rendered.get("Deployment");
@@ -43,14 +43,14 @@ fn a_new_replica_is_ready_before_an_old_one_goes() {
 }
 
 #[test]
-fn an_upgrade_of_the_release_replaces_pods_and_one_of_the_chart_does_not() {
+fn a_configuration_change_replaces_pods_and_a_chart_upgrade_does_not() {
     let template = |render: Render| at(render.manifests().get("Deployment"), "spec.template").to_string();
     assert_ne!(template(r2()), template(r2().value("config.RELEASE", "\"2\"")));
     assert!(!template(r2()).contains("helm.sh/chart"));
 }
 
 #[test]
-fn the_secret_is_referred_to_and_its_name_is_a_value() {
+fn the_secret_is_referenced_by_a_name_from_the_values() {
     let name = |render: Render| {
         let place = "spec.template.spec.containers[0].env[VOLATICLOUD_DATABASE].valueFrom.secretKeyRef.name";
         at(render.manifests().get("Deployment"), place).clone()
@@ -60,7 +60,7 @@ fn the_secret_is_referred_to_and_its_name_is_a_value() {
 }
 
 #[test]
-fn the_longest_release_name_fits() {
+fn the_longest_release_name_is_valid() {
     let render = defaults().release("a-release-whose-name-is-as-long-as-helm-lets-it-be-53");
     for object in &render.file(&CHART.ci("full-values.yaml")).value("fullnameOverride", "\"\"").manifests().0 {
         let name = object["metadata"]["name"].as_str().unwrap();
@@ -72,7 +72,7 @@ fn the_longest_release_name_fits() {
 }
 
 #[test]
-fn a_budget_that_blocks_every_drain_is_warned_about() {
+fn the_notes_warn_of_a_budget_that_blocks_every_drain() {
     let warned = |render: Render| render.notes().contains("WARNING");
     assert!(!warned(r2()));
     assert!(warned(r2().value("replicaCount", 1)));
@@ -80,7 +80,7 @@ fn a_budget_that_blocks_every_drain_is_warned_about() {
 }
 
 #[test]
-fn the_ingress_is_named() {
+fn the_notes_name_the_ingress() {
     let notes = defaults().file(&CHART.ci("ingress-values.yaml")).notes();
     assert!(notes.contains("https://api.volaticloud.com") && !notes.contains("port-forward"), "{notes}");
 }

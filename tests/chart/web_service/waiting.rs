@@ -7,7 +7,7 @@ use super::defaults;
 use crate::command::command;
 use crate::manifests::at;
 
-/// Runs what waits for this, for as long as it does but two seconds; says whether it ended by itself, and what it said.
+/// Runs the script for at most two seconds; returns whether it ended by itself, and its output.
 fn waits_for(url: &str, switch: Option<&str>) -> (bool, String) {
     let switch_of = r#""switch":{"configMap":"c","key":"k"}"#;
     let rendered =
@@ -24,7 +24,7 @@ fn waits_for(url: &str, switch: Option<&str>) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Answers every request with this status line.
+/// Starts a server that responds to every request with this status line.
 fn answering(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -40,7 +40,7 @@ fn answering(status: &'static str) -> String {
 }
 
 #[test]
-fn what_answers_is_not_waited_for() {
+fn a_responding_service_ends_the_wait() {
     let address = answering("200 OK");
     for url in [format!("http://{address}/health/ready"), format!("tcp://{address}")] {
         assert_eq!(waits_for(&url, None), (true, String::new()), "{url}");
@@ -48,7 +48,7 @@ fn what_answers_is_not_waited_for() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_service_is_named() {
     let refused = ["http://127.0.0.1:1/health/ready", "tcp://127.0.0.1:1"].map(str::to_owned);
     for url in refused.into_iter().chain([format!("http://{}", answering("503 Not Ready"))]) {
         let (ended, said) = waits_for(&url, None);
@@ -57,7 +57,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn what_is_switched_off_is_not_waited_for() {
+fn a_service_that_is_switched_off_is_not_waited_for() {
     assert!(waits_for("http://127.0.0.1:1/", Some("false")).0);
     assert!(!waits_for("http://127.0.0.1:1/", Some("true")).0);
 }

@@ -1,4 +1,4 @@
-//! A run that stops a node and is interrupted: the node is started again.
+//! A run that stops a node and is interrupted: the node is restarted.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::*;
 
-/// A suite of the repository's chart, whose node is stopped.
+/// Creates a suite of the repository's chart that stops the chart's node.
 fn stopping_suite(scene: &Scene) -> PathBuf {
     let chart = suite().parent().unwrap().to_owned();
     let mut text: toml::Table = std::fs::read_to_string(suite()).unwrap().parse().unwrap();
@@ -19,7 +19,7 @@ fn stopping_suite(scene: &Scene) -> PathBuf {
     path
 }
 
-/// Has the embedded cluster look as if it had a worker, on which everything runs, and a control plane.
+/// Makes the embedded cluster look as if it had a worker, on which everything runs, and a control plane.
 async fn two_nodes(scene: &Scene) {
     let kubeconfig = scene.folder.path().join("embedded/kubeconfig");
     let client = kubernetes::client(&kubeconfig, "chartproof").await.unwrap();
@@ -28,7 +28,7 @@ async fn two_nodes(scene: &Scene) {
     let worker = json!({ "metadata": { "labels": { label: null } } });
     nodes.patch("chartproof-control-plane", &PatchParams::default(), &Patch::Merge(worker)).await.unwrap();
     let ready = json!([{ "type": "Ready", "status": "True" }]);
-    // After the other in every list: nothing is to run on it.
+    // It sorts after the worker in every list: nothing should run on it.
     let other = json!({
         "metadata": { "name": "other-control-plane", "labels": { label: "" } },
         "spec": { "unschedulable": true }, "status": { "conditions": ready },
@@ -62,7 +62,7 @@ fn until_played(user: &User, handle: &duct::Handle, recording: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_an_interrupted_run_has_stopped_is_started_again() {
+async fn a_node_stopped_by_an_interrupted_run_is_restarted() {
     let (user, cluster, handle) = interrupted_while_a_node_is_stopped(vec![rule("docker-start-node")]).await;
     let output = handle.wait().unwrap();
     cluster.stop().await.unwrap();
@@ -75,7 +75,7 @@ async fn a_node_that_an_interrupted_run_has_stopped_is_started_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_is_started_again_also_where_a_second_interrupt_ends_the_run_at_once() {
+async fn a_node_is_restarted_even_if_a_second_interrupt_ends_the_run_at_once() {
     let hangs = rule("docker-start-node-slowly").times(1).step("starting", "never");
     let starts = vec![hangs, rule("docker-start-node")];
     let (user, cluster, handle) = interrupted_while_a_node_is_stopped(starts).await;

@@ -10,22 +10,22 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::faults::Faults;
 use crate::log::Level;
 
-/// All that a node is told from outside.
+/// A node's whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Port of the HTTP API, on all addresses; 0 picks one.
     pub port: u16,
-    /// Where Raft listens: bound as given, and announced to the others.
+    /// Raft's address: bound as given, and announced to the others.
     pub node_address: SocketAddr,
-    /// Peers, as `host:port`; read only by a node that has no identity yet.
+    /// Peers, as `host:port`; used only by a node that has no identity yet.
     pub peers: Vec<String>,
     /// The data directory.
     pub path: PathBuf,
-    /// Lines to show.
+    /// The lines that are logged.
     pub log_level: Level,
     /// Number of workers, as shown by `/v1/system/nodes`.
     pub workers: u32,
-    /// Raft's and the role cycle's times.
+    /// The times of Raft and of the role cycle.
     pub timing: Timing,
     /// Log entries between two snapshots.
     pub snapshot_entries: u64,
@@ -40,11 +40,11 @@ pub struct Config {
 /// Times that tests shorten.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Silence of the leader after which a voter stands for election.
+    /// How long the leader may be silent before a voter stands for election.
     pub election: Duration,
-    /// Between two heartbeats of the leader.
+    /// The interval of the leader's heartbeats.
     pub heartbeat: Duration,
-    /// Between two looks of the leader at the roles.
+    /// The interval of the leader's checks of the roles.
     pub roles_cycle: Duration,
 }
 
@@ -78,13 +78,13 @@ impl Config {
     }
 }
 
-/// The planted faults alone, for the modes that are no Caesium.
+/// Returns only the planted faults, for the modes other than Caesium.
 pub fn faults_from_env() -> Result<Faults> {
     let text = |name: &str| variable(name).unwrap_or_default();
     Faults::parse(&text("STANDIN_FAULT"), ordinal(text("HOSTNAME").trim()))
 }
 
-/// The name of the pod.
+/// Returns the name of the pod.
 pub fn hostname() -> String {
     variable("HOSTNAME").unwrap_or_default().trim().to_owned()
 }
@@ -107,7 +107,7 @@ fn port(value: &str) -> Result<u16> {
         } else {
             ""
         };
-        anyhow!("CAESIUM_PORT={value:?} is no port number{hint}")
+        anyhow!("CAESIUM_PORT={value:?} is not a port number{hint}")
     })
 }
 
@@ -129,7 +129,7 @@ fn peers(value: &str) -> Result<Vec<String>> {
 fn peer_address(peer: &str) -> Result<String> {
     match peer.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(peer.to_owned()),
-        _ => bail!("{peer:?} is no host:port"),
+        _ => bail!("{peer:?} is not host:port"),
     }
 }
 
@@ -142,7 +142,7 @@ fn database_type(value: &str) -> Result<()> {
 }
 
 fn number<T: FromStr>(name: &str, value: &str) -> Result<T> {
-    value.parse().map_err(|_| anyhow!("{name}={value:?} is no whole number"))
+    value.parse().map_err(|_| anyhow!("{name}={value:?} is not a whole number"))
 }
 
 fn milliseconds(name: &str, value: &str) -> Result<Duration> {
@@ -151,7 +151,7 @@ fn milliseconds(name: &str, value: &str) -> Result<Duration> {
 
 fn seconds(name: &str, value: &str) -> Result<Duration> {
     let seconds = value.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()).filter(|d| !d.is_zero());
-    seconds.ok_or_else(|| anyhow!("{name}={value:?} is no time in seconds above 0"))
+    seconds.ok_or_else(|| anyhow!("{name}={value:?} is not a time in seconds above 0"))
 }
 
 fn switch(name: &str, value: &str) -> Result<bool> {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_caesiums() {
+    fn the_defaults_are_those_of_caesium() {
         let config = read(&[]).unwrap();
         assert_eq!(config.port, 8080);
         assert_eq!(config.node_address.to_string(), "127.0.0.1:9001");
@@ -188,18 +188,18 @@ mod tests {
     fn peers_may_be_names_and_blanks_are_skipped() {
         let config = read(&[("CAESIUM_DATABASE_NODES", " c-0.c.ns.svc:9001,10.0.0.2:9001,\n")]).unwrap();
         assert_eq!(config.peers, ["c-0.c.ns.svc:9001", "10.0.0.2:9001"]);
-        assert!(refused("CAESIUM_DATABASE_NODES", "c-0").contains("\"c-0\" is no host:port"));
+        assert!(refused("CAESIUM_DATABASE_NODES", "c-0").contains("\"c-0\" is not host:port"));
     }
 
     #[test]
-    fn the_port_that_kubernetes_injects_is_refused_with_the_cure() {
+    fn the_port_that_kubernetes_injects_is_rejected_with_the_remedy() {
         let message = refused("CAESIUM_PORT", "tcp://10.96.0.1:8080");
-        assert!(message.contains("is no port number") && message.contains("Service named \"caesium\""), "{message}");
+        assert!(message.contains("is not a port number") && message.contains("Service named \"caesium\""), "{message}");
         assert!(!refused("CAESIUM_PORT", "http").contains("Kubernetes"));
     }
 
     #[test]
-    fn a_name_as_node_address_is_refused() {
+    fn a_name_as_node_address_is_rejected() {
         let message = refused("CAESIUM_NODE_ADDRESS", "c-0.c.ns.svc.cluster.local:9001");
         assert!(message.contains("failed to set bind address") && message.contains("use the pod's IP"), "{message}");
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn switches_and_levels_are_checked() {
         assert!(refused("STANDIN_QUORUM", "yes").contains("neither on nor off"));
-        assert!(refused("CAESIUM_LOG_LEVEL", "loud").contains("\"loud\" is no log level"));
+        assert!(refused("CAESIUM_LOG_LEVEL", "loud").contains("\"loud\" is not a log level"));
         assert!(refused("CAESIUM_DATABASE_TYPE", "postgres").contains("no PostgreSQL client"));
         assert!(refused("STANDIN_ROLES_CYCLE_S", "0").contains("above 0"));
     }

@@ -11,7 +11,7 @@ use crate::log;
 
 const STEP_MIB: usize = 32;
 
-/// Lets the planted faults of this kind take their course.
+/// Starts the planted faults of this kind.
 pub fn plant(faults: &Faults, dir: &Path) -> Result<()> {
     if !faults.names().is_empty() {
         log::warn(format_args!("faults planted: {}", faults.names().join(", ")));
@@ -37,7 +37,7 @@ fn write_root() -> Result<()> {
     fs::remove_file(path).with_context(|| format!("fault write-read-only-root: {path} can't be removed"))
 }
 
-/// How often the process was started on this data directory, this start included; counted only for a fault.
+/// Returns how often the process was started on this data directory, including now; counted only if a fault needs it.
 fn count_start(faults: &Faults, dir: &Path) -> Result<u32> {
     if !faults.has(Fault::CrashOnce) && !faults.has(Fault::CrashTwice) {
         return Ok(1);

@@ -1,4 +1,4 @@
-//! Executes statements. Each one, reads too, is run by the leader, wherever it came in.
+//! Executes statements. The leader runs each of them, including reads, regardless of which node received it.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -19,11 +19,11 @@ use crate::raft::wire::{self, Answer, Envelope, Request};
 use crate::roles;
 use crate::statements::{Quorum, Reply, Statement};
 
-/// Between two tries, where nothing tells when the next one could succeed.
+/// The pause between two attempts if nothing signals when the next one could succeed.
 const RETRY: Duration = Duration::from_millis(50);
 
 impl Node {
-    /// Runs a statement wherever the leader is. It has no deadline: without a quorum it hangs.
+    /// Runs a statement on the leader. It has no deadline: without a quorum it hangs.
     pub async fn run(&self, statement: Statement) -> Reply {
         if let Some(reply) = self.stale(&statement) {
             return reply;
@@ -77,7 +77,7 @@ impl Node {
         Reply::Unknown(format!("leadership lost while committing the write on {address}: {lost}"))
     }
 
-    /// A write goes over a new connection: where an old one breaks, it can't be told whether the write arrived.
+    /// Opens a connection; a write needs a new one: if an old one breaks, it is unknown whether the write arrived.
     async fn connection(&self, address: &str, statement: &Statement) -> io::Result<TcpStream> {
         self.peers.reachable()?;
         if statement.writes() { connect(address).await } else { self.peers.connection(address).await }
@@ -133,7 +133,7 @@ impl Node {
         View { lag, resurrect_after: self.config.faults.after(Fault::ResurrectDeleted) }
     }
 
-    /// The answer of the planted stale read.
+    /// Returns the result of the planted stale read.
     fn stale(&self, statement: &Statement) -> Option<Reply> {
         let lag = self.config.faults.after(Fault::StaleRead)?;
         matches!(statement, Statement::Get(_) | Statement::List).then(|| self.read(statement, self.view(lag)))

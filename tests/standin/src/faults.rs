@@ -1,7 +1,7 @@
-//! Faults that are planted on purpose, so that a check can be shown to fail when it should.
+//! Faults planted on purpose, so that a check can be shown to fail when it should.
 //!
-//! `STANDIN_FAULT` is a comma list of `name[=value][@ordinal]`; the ordinal is the number at the end of the host name,
-//! since all pods of a workload share one environment.
+//! `STANDIN_FAULT` is a comma-separated list of `name[=value][@ordinal]`; the ordinal is the number at the end of the
+//! host name, since all pods of a workload share one environment.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,25 +12,25 @@ use anyhow::{Context as _, Result, bail};
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Writes acknowledged by the leader alone.
+    /// Writes that only the leader has when it acknowledges them.
     LostAcknowledgedWrite,
-    /// Reads of the answering node's own past.
+    /// Reads that return the node's own past state.
     StaleRead,
-    /// Records of a db stored later than acknowledged.
+    /// Records of a db that are stored after they are acknowledged.
     LateWrite,
-    /// Deleted jobs that come back.
+    /// Deleted jobs that reappear.
     ResurrectDeleted,
     /// A second cluster founded by an empty node that has peers.
     SecondBootstrap,
-    /// July's end on a changed address.
+    /// The bug of July 2026: a changed address ends the process.
     AddressMismatch,
     /// A join that never happens.
     StuckJoin,
-    /// No way to the other nodes, and none from them.
+    /// No connection to the other nodes, in either direction.
     Isolated,
     /// No room for another job.
     StorageFull,
-    /// `/health` without an answer.
+    /// `/health` without a response.
     HealthHangs,
     /// `/health` with 503.
     Health503,
@@ -57,7 +57,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// As it is written in `STANDIN_FAULT`.
+    /// Returns its name in `STANDIN_FAULT`.
     pub fn name(self) -> &'static str {
         TABLE.iter().find(|row| row.fault == self).map_or("unnamed", |row| row.name)
     }
@@ -66,7 +66,7 @@ impl Fault {
 struct Row {
     fault: Fault,
     name: &'static str,
-    /// Unit and default of its value, where it takes one.
+    /// Unit and default of its value, if it takes one.
     value: Option<(&'static str, f64)>,
     effect: &'static str,
 }
@@ -92,31 +92,31 @@ const TABLE: &[Row] = &[
         "stale-read",
         "seconds",
         5.0,
-        "jobs are read from the answering node's own state, as it was so long ago",
+        "jobs are read from the queried node's own state, as it was this long ago",
     ),
     valued(
         Fault::LateWrite,
         "late-write",
         "seconds",
         2.0,
-        "a db acknowledges a record with 201 at once and stores it so much later, in the order of the writes",
+        "a db acknowledges a record with 201 at once and stores it this much later, in the order of the writes",
     ),
     valued(
         Fault::ResurrectDeleted,
         "resurrect-deleted",
         "seconds",
         2.0,
-        "a deleted job is there again so long after its deletion",
+        "a deleted job reappears this long after its deletion",
     ),
     plain(
         Fault::SecondBootstrap,
         "second-bootstrap",
-        "with an empty directory ordinal 0 founds a cluster of its own, peers or not",
+        "with an empty directory, ordinal 0 founds a cluster of its own even if it has peers",
     ),
     plain(
         Fault::AddressMismatch,
         "address-mismatch",
-        "a restart under another address ends with exit 1, as in July 2026, instead of taking the address over",
+        "a restart under another address ends with exit 1, as in July 2026, instead of adopting the address",
     ),
     plain(Fault::StuckJoin, "stuck-join", "joining never succeeds: HTTP stays closed and SIGTERM is ignored"),
     valued(
@@ -124,53 +124,53 @@ const TABLE: &[Row] = &[
         "isolated",
         "jobs",
         0.0,
-        "once there are so many jobs, no word of Raft comes in or goes out",
+        "once there are this many jobs, the node neither sends nor receives Raft messages",
     ),
     valued(
         Fault::StorageFull,
         "storage-full",
         "jobs",
         0.0,
-        "once there are so many jobs, another one is answered with 500: the disk is full",
+        "once there are this many jobs, another one gets 500: the disk is full",
     ),
-    valued(Fault::HealthHangs, "health-hangs", "seconds", 0.0, "so long after HTTP opened, /health stops answering"),
-    valued(Fault::Health503, "health-503", "seconds", 0.0, "so long after HTTP opened, /health answers 503"),
-    valued(Fault::SlowHealth, "slow-health", "seconds", 2.0, "/health takes so much longer"),
-    valued(Fault::SlowStart, "slow-start", "seconds", 20.0, "HTTP opens so much later"),
+    valued(Fault::HealthHangs, "health-hangs", "seconds", 0.0, "this long after HTTP opened, /health stops responding"),
+    valued(Fault::Health503, "health-503", "seconds", 0.0, "this long after HTTP opened, /health returns 503"),
+    valued(Fault::SlowHealth, "slow-health", "seconds", 2.0, "/health takes this much longer"),
+    valued(Fault::SlowStart, "slow-start", "seconds", 20.0, "HTTP opens this much later"),
     plain(Fault::NeverReady, "never-ready", "HTTP never opens, though the node is a working member of the cluster"),
     valued(
         Fault::WrongPort,
         "wrong-port",
         "port",
         0.0,
-        "HTTP listens on this port (0: the one after it) instead of CAESIUM_PORT",
+        "HTTP listens on this port (0: the next one) instead of CAESIUM_PORT",
     ),
-    valued(Fault::CrashLoop, "crash-loop", "seconds", 0.0, "exit 1 so long after every start"),
+    valued(Fault::CrashLoop, "crash-loop", "seconds", 0.0, "exit 1 this long after every start"),
     valued(
         Fault::CrashOnce,
         "crash-once",
         "seconds",
         0.0,
-        "exit 1 so long after the first start on this data directory",
+        "exit 1 this long after the first start on this data directory",
     ),
     valued(
         Fault::CrashTwice,
         "crash-twice",
         "seconds",
         0.0,
-        "exit 1 so long after each of the first two starts on this data directory",
+        "exit 1 this long after each of the first two starts on this data directory",
     ),
-    plain(Fault::SigtermIgnored, "sigterm-ignored", "SIGTERM does nothing"),
+    plain(Fault::SigtermIgnored, "sigterm-ignored", "SIGTERM has no effect"),
     plain(Fault::WriteReadOnlyRoot, "write-read-only-root", "writes a file to / at start and exits 1 if it can't"),
-    valued(Fault::MemoryHog, "memory-hog", "MiB", 1024.0, "takes so much memory, 32 MiB at a time, and keeps it"),
+    valued(Fault::MemoryHog, "memory-hog", "MiB", 1024.0, "allocates this much memory, 32 MiB at a time, and keeps it"),
 ];
 
-/// The faults switched on in this process.
+/// The planted faults of this process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults(BTreeMap<Fault, f64>);
 
 impl Faults {
-    /// Reads the value of `STANDIN_FAULT`, keeping what concerns this ordinal.
+    /// Parses the value of `STANDIN_FAULT`, keeping the faults of this ordinal.
     pub fn parse(list: &str, ordinal: Option<u32>) -> Result<Self> {
         let mut faults = BTreeMap::new();
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -182,28 +182,28 @@ impl Faults {
         Ok(Self(faults))
     }
 
-    /// Whether the fault is planted.
+    /// Returns whether the fault is planted.
     pub fn has(&self, fault: Fault) -> bool {
         self.0.contains_key(&fault)
     }
 
-    /// The value of a planted fault.
+    /// Returns the value of a planted fault.
     pub fn value(&self, fault: Fault) -> Option<f64> {
         self.0.get(&fault).copied()
     }
 
-    /// The value of a planted fault whose unit is seconds.
+    /// Returns the value of a planted fault whose unit is seconds.
     pub fn after(&self, fault: Fault) -> Option<Duration> {
         self.value(fault).map(Duration::from_secs_f64)
     }
 
-    /// The value of a planted fault whose unit is a whole number.
+    /// Returns the value of a planted fault whose unit is a whole number.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "parsed as a number from 0 to 1e9")]
     pub fn count(&self, fault: Fault) -> Option<usize> {
         self.value(fault).map(|value| value as usize)
     }
 
-    /// What is planted, as it is written in `STANDIN_FAULT`.
+    /// Returns the planted faults, as written in `STANDIN_FAULT`.
     pub fn names(&self) -> Vec<String> {
         let written = |row: &Row| {
             let value = self.value(row.fault)?;
@@ -213,7 +213,7 @@ impl Faults {
     }
 }
 
-/// The table of faults, for `--help`.
+/// Returns the table of faults, for `--help`.
 pub fn help() -> String {
     let mut text = String::new();
     for row in TABLE {
@@ -234,7 +234,7 @@ struct Planted {
 
 fn planted(word: &str) -> Result<Planted> {
     let (rest, ordinal) = match word.rsplit_once('@') {
-        Some((rest, ordinal)) => (rest, Some(ordinal.parse().context("the ordinal after @ is no number")?)),
+        Some((rest, ordinal)) => (rest, Some(ordinal.parse().context("the ordinal after @ is not a number")?)),
         None => (word, None),
     };
     let (name, value) = match rest.split_once('=') {
@@ -243,7 +243,7 @@ fn planted(word: &str) -> Result<Planted> {
     };
     let Some(row) = TABLE.iter().find(|row| row.name == name) else {
         let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
-        bail!("no such fault; there are {}", names.join(", "));
+        bail!("no such fault; expected one of {}", names.join(", "));
     };
     Ok(Planted { fault: row.fault, value: value_of(row, value)?, ordinal })
 }
@@ -255,7 +255,7 @@ fn value_of(row: &Row, value: Option<&str>) -> Result<f64> {
         (None, Some(_)) => bail!("takes no value"),
         (Some((unit, _)), Some(value)) => match value.parse::<f64>() {
             Ok(number) if (0.0..=1e9).contains(&number) => Ok(number),
-            _ => bail!("{value:?} is no number of {unit}"),
+            _ => bail!("{value:?} is not a number of {unit}"),
         },
     }
 }
@@ -276,13 +276,16 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_fault_is_refused() {
+    fn a_misspelt_fault_is_rejected() {
         let refused = |list| format!("{:#}", Faults::parse(list, Some(0)).unwrap_err());
-        assert!(refused("slow-strat=3").contains("\"slow-strat=3\": no such fault; there are lost-acknowledged-write"));
+        assert!(
+            refused("slow-strat=3")
+                .contains("\"slow-strat=3\": no such fault; expected one of lost-acknowledged-write")
+        );
         assert!(refused("never-ready=3").contains("takes no value"));
-        assert!(refused("slow-start=soon").contains("\"soon\" is no number of seconds"));
-        assert!(refused("slow-start=-1").contains("is no number of seconds"));
-        assert!(refused("crash-loop@first").contains("the ordinal after @ is no number"));
+        assert!(refused("slow-start=soon").contains("\"soon\" is not a number of seconds"));
+        assert!(refused("slow-start=-1").contains("is not a number of seconds"));
+        assert!(refused("crash-loop@first").contains("the ordinal after @ is not a number"));
     }
 
     #[test]

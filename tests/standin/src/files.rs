@@ -1,10 +1,10 @@
-//! Files that are whole or absent after a crash.
+//! Files that are either complete or absent after a crash.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Replaces a file: written beside, synced, renamed.
+/// Replaces a file: writes a temporary one, syncs, renames.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = File::create(&beside)?;
@@ -22,7 +22,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The content of a file that may be absent.
+/// Returns the content of a file, or `None` if it is absent.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),

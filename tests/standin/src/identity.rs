@@ -1,4 +1,4 @@
-//! Who this node is, as its data directory has it: dqlite's `info.yaml`, `cluster.yaml` and `join`.
+//! This node's identity, from its data directory: dqlite's `info.yaml`, `cluster.yaml` and `join`.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -13,11 +13,11 @@ use crate::{files, log};
 /// A node's identity.
 #[derive(Debug)]
 pub struct Identity {
-    /// Its id, for as long as the directory lives.
+    /// Its id, which lasts as long as the directory.
     pub id: u64,
-    /// Whether it still has to join; else it founds a cluster or is a member already.
+    /// Whether it still has to join; otherwise it founds a cluster or is already a member.
     pub joining: bool,
-    /// Raft addresses where members can be found: what it was told first, later what it learned.
+    /// Raft addresses of possible members: at first the configured ones, later those it learned.
     pub peers: Vec<String>,
     dir: PathBuf,
     /// Held as long as the node runs.
@@ -25,10 +25,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the identity, or makes one in an empty directory.
+    /// Reads the identity, or creates one in an empty directory.
     pub fn open(config: &Config) -> Result<Self> {
         let dir = &config.path;
-        fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
+        fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be created", dir.display()))?;
         let lock = lock(dir)?;
         match files::read(&dir.join("info.yaml"))? {
             Some(info) => Self::existing(config, &String::from_utf8_lossy(&info), lock),
@@ -72,12 +72,12 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Notes that the node is a member now.
+    /// Records that the node is a member now.
     pub fn joined(&self) -> Result<()> {
         files::remove(&self.dir.join("join")).context("data directory")
     }
 
-    /// Notes where members can be found.
+    /// Records where members can be found.
     pub fn remember_peers(&self, addresses: &[String]) -> Result<()> {
         let mut text = String::new();
         for address in addresses {
@@ -98,11 +98,11 @@ fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(value)
 }
 
-/// Takes dqlite's lock on the directory: a pod that was deleted with grace 0 may still run when its
-/// successor starts on the same volume, and two writers would destroy it.
+/// Takes dqlite's lock on the directory: a pod that was deleted with grace 0 may still run when its successor starts on
+/// the same volume, and two writers would destroy it.
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join("dqlite-lock");
-    let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
+    let file = File::create(&path).with_context(|| format!("{} can't be created", path.display()))?;
     file.try_lock().with_context(|| format!("{} is held by another process", path.display()))?;
     Ok(file)
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A job as it is stored.
+/// A stored job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// A UUID, lower case.
     pub id: String,
-    /// Unique for ever, deleted jobs included.
+    /// Unique forever, even after the job is deleted.
     pub alias: String,
     /// As it was posted.
     pub trigger: Value,
@@ -24,7 +24,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// The job as the API shows it.
+    /// Returns the job as the API shows it.
     pub fn shown(&self) -> Value {
         let created = rfc3339(self.created_ms);
         json!({
@@ -39,12 +39,12 @@ fn rfc3339(milliseconds: u64) -> String {
     time.unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 pub fn now_ms() -> u64 {
     u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or_default()
 }
 
-/// A write, as it is replicated.
+/// A write, in its replicated form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Stores a job if its alias was never used.
@@ -58,7 +58,7 @@ pub enum Command {
     },
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is stored.
@@ -69,12 +69,12 @@ pub enum Outcome {
     Absent,
 }
 
-/// The moment that a read sees, and what of the deleted it shows again.
+/// The moment that a read sees, and which deleted jobs it shows again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct View {
-    /// Sees the state of so long ago.
+    /// Sees the state of this long ago.
     pub lag: Duration,
-    /// Shows jobs again that were deleted so long ago.
+    /// Shows jobs again that were deleted this long ago.
     pub resurrect_after: Option<Duration>,
 }
 
@@ -91,7 +91,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// All jobs, deleted ones included.
+/// All jobs, including deleted ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Jobs(BTreeMap<String, Job>);
 
@@ -114,7 +114,7 @@ impl Jobs {
         }
     }
 
-    /// The first job whose id is or starts with this key.
+    /// Returns the first job whose id is this key or starts with it.
     pub fn find(&self, key: &str, view: View) -> Option<&Job> {
         if !is_id_prefix(key) {
             return None;
@@ -124,13 +124,13 @@ impl Jobs {
         from_key.take_while(|job| job.id.starts_with(key)).find(|job| view.shows(job, now_ms))
     }
 
-    /// All jobs that are not deleted.
+    /// Returns all jobs that are not deleted.
     pub fn all(&self, view: View) -> impl Iterator<Item = &Job> {
         let now_ms = now_ms();
         self.0.values().filter(move |job| view.shows(job, now_ms))
     }
 
-    /// How many jobs are not deleted.
+    /// Returns the number of jobs that are not deleted.
     pub fn count(&self) -> usize {
         self.all(View::default()).count()
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_unique_for_ever() {
+    fn an_alias_is_unique_forever() {
         let mut jobs = Jobs::default();
         assert_eq!(jobs.apply(Command::Create(job("aa11", "one", 1))), Outcome::Done);
         assert_eq!(jobs.apply(Command::Create(job("bb22", "one", 1))), Outcome::AliasTaken);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_finds_the_first_job_that_is_left() {
+    fn a_prefix_finds_the_first_remaining_job() {
         let mut jobs = Jobs::default();
         for (id, alias) in [("aa11", "one"), ("aa12", "two"), ("ab00", "three")] {
             jobs.apply(Command::Create(job(id, alias, 1)));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lagging_view_sees_neither_a_young_job_nor_a_young_deletion() {
+    fn a_lagging_view_sees_neither_a_recent_job_nor_a_recent_deletion() {
         let now = now_ms();
         let mut jobs = Jobs::default();
         jobs.apply(Command::Create(job("aa", "old", now - 60_000)));

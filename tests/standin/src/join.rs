@@ -1,4 +1,4 @@
-//! How a node comes into a cluster: it founds one, or asks until it is let in.
+//! How a node becomes a member: it founds a cluster, or asks until it is admitted.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,10 +15,10 @@ use crate::raft::network::connect;
 use crate::raft::wire::{self, Answer, Envelope, Request};
 
 const RETRY: Duration = Duration::from_millis(200);
-/// How long a peer may take to let this node in.
+/// How long a peer may take to admit this node.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// Makes the node a member; tries for ever.
+/// Makes the node a member; retries forever.
 pub async fn join(node: &Node) -> Result<()> {
     if node.identity.joining {
         ask_until_joined(node).await;
@@ -27,7 +27,7 @@ pub async fn join(node: &Node) -> Result<()> {
     let member = Member { address: node.config.node_address.to_string(), standby: false };
     match node.raft.initialize(std::collections::BTreeMap::from([(node.id, member)])).await {
         Ok(()) => log::info(format_args!("bootstrapped a cluster as node {}", node.id)),
-        Err(RaftError::APIError(InitializeError::NotAllowed(_))) => log::debug("member of a cluster already"),
+        Err(RaftError::APIError(InitializeError::NotAllowed(_))) => log::debug("already a member of a cluster"),
         Err(error) => return Err(error.into()),
     }
     Ok(())
@@ -36,7 +36,7 @@ pub async fn join(node: &Node) -> Result<()> {
 async fn ask_until_joined(node: &Node) {
     log::info(format_args!("joining through {}", node.identity.peers.join(", ")));
     if node.config.faults.has(Fault::StuckJoin) {
-        log::warn("fault stuck-join: joining for ever");
+        log::warn("fault stuck-join: joining forever");
         return std::future::pending().await;
     }
     let mut reasons = HashMap::new();
@@ -64,7 +64,7 @@ async fn ask(node: &Node, peer: &str) -> Result<(), String> {
         Ok(Answer::Joined) => Ok(()),
         Ok(Answer::AskLeader(_)) => Err("no leader known".to_owned()),
         Ok(Answer::Failed(reason)) => Err(reason),
-        Ok(other) => Err(format!("unexpected answer {other:?}")),
+        Ok(other) => Err(format!("unexpected response {other:?}")),
         Err(error) => Err(error.to_string()),
     }
 }

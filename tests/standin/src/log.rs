@@ -1,21 +1,21 @@
-//! One plain line to stderr per change of state.
+//! Logs one plain line to stderr for each change of state.
 
 use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How much a line matters; the order is the order of urgency.
+/// How important a line is, in descending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
     /// Something failed for good.
     Error,
-    /// Something failed that will be tried again, or a planted fault acts.
+    /// Something failed that will be retried, or a planted fault acts.
     Warn,
     /// A change of state.
     Info,
-    /// A step on the way to one.
+    /// A step towards a change of state.
     Debug,
 }
 
@@ -30,32 +30,32 @@ impl FromStr for Level {
             "warn" | "warning" => Ok(Self::Warn),
             "info" => Ok(Self::Info),
             "debug" => Ok(Self::Debug),
-            other => Err(format!("{other:?} is no log level; use error, warn, info or debug")),
+            other => Err(format!("{other:?} is not a log level; use error, warn, info or debug")),
         }
     }
 }
 
-/// Shows lines up to this level from now on.
+/// Logs lines up to this level from now on.
 pub fn show(level: Level) {
     LEVEL_MAX.store(level as u8, Ordering::Relaxed);
 }
 
-/// Writes an error.
+/// Logs an error.
 pub fn error(message: impl Display) {
     line(Level::Error, message);
 }
 
-/// Writes a warning.
+/// Logs a warning.
 pub fn warn(message: impl Display) {
     line(Level::Warn, message);
 }
 
-/// Writes a change of state.
+/// Logs a change of state.
 pub fn info(message: impl Display) {
     line(Level::Info, message);
 }
 
-/// Writes a step.
+/// Logs a step.
 pub fn debug(message: impl Display) {
     line(Level::Debug, message);
 }
@@ -70,6 +70,6 @@ fn line(level: Level, message: impl Display) {
         Level::Info => "info",
         Level::Debug => "debug",
     };
-    // Whoever read the log may be gone.
+    // The reader of the log may be gone.
     drop(writeln!(std::io::stderr(), "{} {word}: {message}", chrono::Utc::now().format("%H:%M:%S%.3f")));
 }

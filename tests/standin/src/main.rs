@@ -1,4 +1,4 @@
-//! The stand-in: Caesium's contract on openraft, with faults that can be planted; and other programs' besides.
+//! The stand-in: Caesium's contract on openraft, with faults that can be planted; and stand-ins for other programs.
 
 mod config;
 mod crash;
@@ -75,7 +75,7 @@ async fn run(program: Program) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As the first process of a container, a program without a handler would not even notice SIGTERM.
+/// A program without a handler ignores SIGTERM if it is the first process of a container.
 async fn unless_terminated(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let mut signals = shutdown::Signals::new(false)?;
     tokio::select! {

@@ -1,4 +1,4 @@
-//! The membership: newcomers, addresses that changed, roles. What changes it runs on the leader.
+//! The membership: new members, changed addresses, roles. The leader makes the changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Node {
-    /// The members as this node sees them; whether they answer is known to the leader alone.
+    /// Returns the members as this node sees them; only the leader knows whether they respond.
     pub fn members(&self) -> Vec<Seen> {
         let metrics = self.raft.metrics().borrow().clone();
         let membership = metrics.membership_config.membership();
@@ -34,7 +34,7 @@ impl Node {
         membership.nodes().map(seen).collect()
     }
 
-    /// Where a member can be reached.
+    /// Returns the address of a member.
     pub fn address_of(&self, id: u64) -> Option<String> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
@@ -46,7 +46,7 @@ impl Node {
         self.raft.metrics().borrow().state == ServerState::Leader
     }
 
-    /// Lets a new member in as a spare.
+    /// Admits a new member as a spare.
     pub async fn admit(self: &Arc<Self>, id: u64, address: &str) -> Answer {
         if !self.leads() {
             let leader = self.raft.metrics().borrow().current_leader;
@@ -59,11 +59,11 @@ impl Node {
                 tokio::spawn(promote_newcomer(self.clone(), id));
                 Answer::Joined
             }
-            Err(error) => Answer::Failed(format!("not let in: {error}")),
+            Err(error) => Answer::Failed(format!("not admitted: {error}")),
         }
     }
 
-    /// Notes the new address of a member, ahead of the membership.
+    /// Records the new address of a member, ahead of the membership.
     pub fn note_address(&self, id: u64, address: &str) -> Answer {
         let metrics = self.raft.metrics().borrow().clone();
         if let Some(member) = metrics.membership_config.membership().get_node(&id) {
@@ -107,13 +107,13 @@ fn role(voter: bool, member: &Member) -> Role {
     }
 }
 
-/// Gives a newcomer its role once it has the data. What fails here is made good by the cycle.
+/// Gives a new member its role once it has the data. If this fails, the cycle does it later.
 async fn promote_newcomer(node: Arc<Node>, id: u64) {
     let has_data = |metrics: &Metrics| {
         let matched = metrics.replication.as_ref().and_then(|progress| progress.get(&id).copied().flatten());
         matched.map(|log_id| log_id.index) >= metrics.last_applied.map(|log_id| log_id.index)
     };
-    let _ = node.raft.wait(Some(CHANGE_MAX)).metrics(has_data, "newcomer has the data").await;
+    let _ = node.raft.wait(Some(CHANGE_MAX)).metrics(has_data, "the new member has the data").await;
     for (id, role) in roles::after_join(&node.members(), id) {
         if let Err(error) = node.assign(id, role).await {
             log::warn(format_args!("node {id} is not {} yet: {error}", role.name()));
@@ -121,7 +121,7 @@ async fn promote_newcomer(node: Arc<Node>, id: u64) {
     }
 }
 
-/// On each cycle, if this node leads: demotes the dead, promotes others instead.
+/// On each cycle, if this node leads: demotes dead members, promotes others instead.
 pub async fn keep_roles(node: Arc<Node>) {
     let mut cycle = tokio::time::interval(node.config.timing.roles_cycle);
     cycle.tick().await;
@@ -133,7 +133,7 @@ pub async fn keep_roles(node: Arc<Node>) {
     }
 }
 
-/// Whether this node leads and goes on to for so long: by then it knows who answers.
+/// Returns whether this node leads, and continues to for this long: by then it knows who responds.
 async fn led_for(node: &Node, time: Duration) -> bool {
     let mut metrics = node.raft.metrics();
     node.leads() && tokio::time::timeout(time, metrics.wait_for(|m| m.state != ServerState::Leader)).await.is_err()
@@ -147,8 +147,8 @@ async fn adjust_roles(node: &Node) {
     }
 }
 
-/// Takes over addresses that changed: a leader puts them into the membership, another node tells the others its own,
-/// and the leader what it was told itself.
+/// Handles changed addresses: a leader puts them into the membership; another node announces its own to the others, and
+/// to the leader those that it was notified of.
 pub async fn keep_addresses(node: Arc<Node>) {
     let mut metrics = node.raft.metrics();
     loop {
@@ -163,7 +163,7 @@ pub async fn keep_addresses(node: Arc<Node>) {
     }
 }
 
-/// The members whose address is another than in the membership.
+/// Returns the members whose address differs from the one in the membership.
 fn moved(node: &Node) -> Vec<(u64, Member)> {
     let metrics = node.raft.metrics().borrow().clone();
     let own = node.config.node_address.to_string();
@@ -196,8 +196,8 @@ async fn tell(other: Seen, id: u64, address: String) {
     let _ = tokio::time::timeout(Duration::from_secs(1), wire::ask(&mut stream, &envelope)).await;
 }
 
-/// A node that comes back stands for election only when the others had the time to: it can't know of a leader yet. The
-/// only voter asks nobody and stands at once, as dqlite's Raft elects itself when it starts.
+/// A restarted node stands for election only after the others had time to respond: it can't know of a leader yet. The
+/// only voter stands at once, as dqlite's Raft elects itself when it starts.
 pub async fn stand_in_turn(node: Arc<Node>) {
     let timing = node.config.timing;
     let others_stood = timing.election * 4 / 3 + timing.heartbeat * 2;
@@ -214,7 +214,7 @@ pub async fn stand_in_turn(node: Arc<Node>) {
     }
 }
 
-/// Writes a line for each change of leader and members, keeps the list of peers, ends the process if Raft fails.
+/// Logs each change of leader and members, maintains the list of peers, ends the process if Raft fails.
 pub async fn watch(node: Arc<Node>) {
     let mut metrics = node.raft.metrics();
     let (mut leader, mut addresses) = (None, Vec::new());
@@ -232,7 +232,7 @@ pub async fn watch(node: Arc<Node>) {
         let known: Vec<String> = node.members().into_iter().map(|member| member.address).collect();
         if known != addresses && !known.is_empty() {
             if let Err(error) = node.identity.remember_peers(&known) {
-                log::warn(format_args!("list of peers not kept: {error:#}"));
+                log::warn(format_args!("list of peers not saved: {error:#}"));
             }
             addresses = known;
         }

@@ -20,19 +20,19 @@ use crate::raft::state_machine::StateMachine;
 pub struct Node {
     /// Its id.
     pub id: u64,
-    /// What it was told.
+    /// Its configuration.
     pub config: Config,
-    /// What it stands for in its data directory.
+    /// Its identity, from its data directory.
     pub identity: Identity,
     /// Its Raft.
     pub raft: Raft,
     /// Its copy of the data.
     pub state: StateMachine,
-    /// What it knows of the others.
+    /// What it knows about the others.
     pub peers: Peers,
-    /// Changes of the membership go one after the other.
+    /// Changes of the membership happen one at a time.
     pub changing: tokio::sync::Mutex<()>,
-    /// New jobs so far, for the fault that loses some.
+    /// How many new jobs there were, for the fault that loses some.
     pub creations: AtomicUsize,
     /// When the process started.
     pub started: Instant,
@@ -40,7 +40,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens its log and its database, as far as they are there.
+    /// Opens its log and its database, if they exist.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let identity = Identity::open(&config)?;
         let (log_store, state) = (LogStore::open(&config.path, identity.id)?, StateMachine::open(&config.path)?);
@@ -65,19 +65,19 @@ impl Node {
         }))
     }
 
-    /// Whether a planted fault's number of jobs is reached.
+    /// Returns whether there are as many jobs as a planted fault needs.
     pub fn has_jobs_for(&self, fault: Fault) -> bool {
         self.config.faults.count(fault).is_some_and(|most| self.state.with_jobs(Jobs::count) >= most)
     }
 
-    /// Jobs that a planted fault keeps from being replicated.
+    /// Returns the jobs that a planted fault keeps from being replicated.
     pub fn unreplicated(&self) -> MutexGuard<'_, Jobs> {
         self.unreplicated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// openraft waits for its lease and then for an election time-out between min and max, and its lease is max: together
-/// a follower stands 1 to 1 1/3 election time-outs after the last heartbeat.
+/// openraft waits for its lease and then for an election timeout between min and max, and its lease is max: in total a
+/// follower stands for election 1 to 1 1/3 election timeouts after the last heartbeat.
 fn settings(timing: Timing, snapshot_entries: u64) -> openraft::Config {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     openraft::Config {

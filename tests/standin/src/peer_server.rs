@@ -1,4 +1,4 @@
-//! The Raft port: answers the other nodes.
+//! The Raft port: handles requests of the other nodes.
 
 use std::io;
 use std::sync::Arc;

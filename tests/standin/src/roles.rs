@@ -1,20 +1,20 @@
-//! Who should vote: the rules of dqlite's Go library, as pure functions.
+//! Which members should vote: the rules of dqlite's Go library, as pure functions.
 
 use std::cmp::Ordering;
 
-/// A member's part in the cluster.
+/// A member's role in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Votes.
     Voter,
-    /// Has the data, doesn't vote, is promoted first.
+    /// Has the data but doesn't vote; is promoted first.
     Standby,
     /// Doesn't vote.
     Spare,
 }
 
 impl Role {
-    /// As the API shows it.
+    /// Returns the role as the API shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Voter => "voter",
@@ -33,7 +33,7 @@ pub struct Seen {
     pub address: String,
     /// Its role.
     pub role: Role,
-    /// Whether it answers; the leader itself always does.
+    /// Whether it responds; the leader itself always does.
     pub online: bool,
 }
 
@@ -45,7 +45,8 @@ const STANDBYS: usize = 3;
 /// In a smaller cluster only the leader votes.
 const MEMBERS_MIN: usize = 3;
 
-/// What changes when a member has joined: it is made a voter if one is missing, and so is another one where it was
+/// Returns the changes after a member has joined: it becomes a voter if one is missing, and so does another one if
+/// it was
 /// the third member.
 pub fn after_join(members: &[Seen], joined: u64) -> Vec<Change> {
     if members.len() < MEMBERS_MIN || !is(members, joined, Role::Spare) {
@@ -61,7 +62,7 @@ pub fn after_join(members: &[Seen], joined: u64) -> Vec<Change> {
     [joined].into_iter().chain(another).map(|id| (id, Role::Voter)).collect()
 }
 
-/// The next change that the leader makes on its cycle; none where all is well.
+/// Returns the next change that the leader makes in its cycle, or `None` if nothing has to change.
 pub fn adjust(members: &[Seen], leader: u64) -> Option<Change> {
     if members.len() < MEMBERS_MIN {
         let other = ids(members, Role::Voter, true).into_iter().chain(ids(members, Role::Voter, false));
@@ -69,7 +70,7 @@ pub fn adjust(members: &[Seen], leader: u64) -> Option<Change> {
     }
     let voters = ids(members, Role::Voter, true);
     match voters.len().cmp(&VOTERS) {
-        // With nobody to promote, nothing else is changed either: a dead voter stays voter.
+        // If nobody can be promoted, nothing else changes either: a dead voter stays a voter.
         Ordering::Less => waiting(members).first().map(|id| (*id, Role::Voter)),
         Ordering::Greater => voters.into_iter().find(|id| *id != leader).map(|id| (id, Role::Spare)),
         Ordering::Equal => dead_voter(members).or_else(|| adjust_standbys(members)),
@@ -93,7 +94,7 @@ fn offline_standby(members: &[Seen]) -> Option<Change> {
     ids(members, Role::Standby, false).first().map(|id| (*id, Role::Spare))
 }
 
-/// Those that could be promoted, the best first.
+/// Returns the members that could be promoted, the best first.
 fn waiting(members: &[Seen]) -> Vec<u64> {
     [ids(members, Role::Standby, true), ids(members, Role::Spare, true)].concat()
 }
@@ -110,7 +111,7 @@ fn is(members: &[Seen], id: u64, role: Role) -> bool {
 mod tests {
     use super::*;
 
-    /// `V`oter, standby (`B`), `S`pare; small letters are offline. Ids count from 1.
+    /// Returns members from letters: `V`oter, standby (`B`), `S`pare; lower case means offline. Ids count from 1.
     fn members(letters: &str) -> Vec<Seen> {
         let seen = |(index, letter): (usize, char)| Seen {
             id: index as u64 + 1,
@@ -135,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_takes_the_place_of_a_dead_voter_that_is_demoted_later() {
+    fn a_new_member_replaces_a_dead_voter_that_is_demoted_later() {
         assert_eq!(after_join(&members("VvVS"), 4), [(4, Role::Voter)]);
         assert_eq!(adjust(&members("VvVV"), 1), Some((2, Role::Spare)));
         assert_eq!(adjust(&members("VsVV"), 1), None);
     }
 
     #[test]
-    fn a_dead_voter_without_replacement_stays_voter() {
+    fn a_dead_voter_without_replacement_stays_a_voter() {
         assert_eq!(adjust(&members("VVv"), 1), None);
         assert_eq!(adjust(&members("VVvS"), 1), Some((4, Role::Voter)));
         assert_eq!(adjust(&members("VVvSB"), 1), Some((5, Role::Voter)));
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn adjusting_comes_to_an_end() {
+    fn adjusting_terminates() {
         for letters in ["VVVVV", "VvvSSS", "VSSSSSSS", "vvVBbSs", "VVvvvS"] {
             let mut members = members(letters);
             let leader = members.iter().find(|m| m.online && m.role == Role::Voter).unwrap().id;
@@ -172,7 +173,7 @@ mod tests {
             while let Some((id, role)) = adjust(&members, leader) {
                 members.iter_mut().find(|m| m.id == id).unwrap().role = role;
                 changes += 1;
-                assert!(changes < 20, "{letters} goes on for ever");
+                assert!(changes < 20, "{letters} never stabilizes");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP servers: opened unless a planted fault forbids it, drained after SIGTERM.
+//! HTTP servers: opened unless a planted fault prevents it, drained after SIGTERM.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::shutdown::Signals;
 /// How long open requests may take after SIGTERM.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Serves on all addresses until SIGTERM, then drains. Right before it opens, the router is made.
+/// Serves on all addresses until SIGTERM, then drains. The router is created right before the server opens.
 pub async fn serve(port: u16, faults: &Faults, mut signals: Signals, router: impl FnOnce() -> Router) -> Result<()> {
     if opens(faults, &mut signals).await {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, planted_port(port, faults)?));
@@ -29,7 +29,7 @@ pub async fn serve(port: u16, faults: &Faults, mut signals: Signals, router: imp
     Ok(())
 }
 
-/// Waits until no planted fault keeps HTTP closed; false if SIGTERM came first.
+/// Waits until no planted fault keeps HTTP closed; returns false if SIGTERM came first.
 async fn opens(faults: &Faults, signals: &mut Signals) -> bool {
     let due = async {
         if faults.has(Fault::NeverReady) {
@@ -83,30 +83,30 @@ pub struct HealthFaults {
 }
 
 impl HealthFaults {
-    /// Their times count from now.
+    /// Starts their clocks.
     pub fn new(faults: &Faults) -> Self {
         Self { faults: faults.clone(), opened: Instant::now() }
     }
 
-    /// Hangs or delays as planted; says whether the answer is to be 503.
+    /// Hangs or delays as planted; returns whether the response must be 503.
     pub async fn act(&self) -> bool {
         let due = |fault| self.faults.after(fault).is_some_and(|after| self.opened.elapsed() >= after);
         if due(Fault::HealthHangs) {
-            log::warn("fault health-hangs: health is not answered");
+            log::warn("fault health-hangs: health does not respond");
             return std::future::pending().await;
         }
         if let Some(delay) = self.faults.after(Fault::SlowHealth) {
             tokio::time::sleep(delay).await;
         }
         if due(Fault::Health503) {
-            log::warn("fault health-503: health answers 503");
+            log::warn("fault health-503: health returns 503");
             return true;
         }
         false
     }
 }
 
-/// An answer that is only a message.
+/// Returns a response with only a message.
 pub fn message(status: StatusCode, text: impl Into<String>) -> Response {
     (status, Json(json!({ "message": text.into() }))).into_response()
 }

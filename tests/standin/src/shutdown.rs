@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use crate::log;
 
-/// The signals that end the process; whoever doesn't ask for them ignores them.
+/// The signals that end the process; without this, they are ignored.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     ignored: bool,
     linger: Option<(Duration, Box<dyn FnOnce() + Send>)>,
-    /// When the process is to end, once a signal came.
+    /// When the process ends, once a signal has arrived.
     end: Option<Instant>,
 }
 
@@ -26,12 +26,12 @@ impl Signals {
         Ok(Self { terminate, interrupt, ignored, linger: None, end: None })
     }
 
-    /// Lets so much time pass between the signal and the end, and does this at the signal.
+    /// Sets how long the process lingers after the signal, and what it does at the signal.
     pub fn linger(&mut self, time: Duration, at_signal: impl FnOnce() + Send + 'static) {
         self.linger = Some((time, Box::new(at_signal)));
     }
 
-    /// Returns when the process is to end. Where it is dropped before that, a signal that it saw counts the next time.
+    /// Returns when the process should end. If it is dropped earlier, a signal that it saw counts the next time.
     pub async fn terminate(&mut self) {
         let end = loop {
             if let Some(end) = self.end {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_signal_that_was_seen_and_not_waited_for_counts_the_next_time() {
+    async fn a_signal_seen_by_a_dropped_wait_counts_the_next_time() {
         let mut signals = Signals::new(false).unwrap();
         let (tell, seen) = tokio::sync::oneshot::channel();
         signals.linger(Duration::from_secs(1), || tell.send(()).unwrap());

@@ -1,4 +1,4 @@
-//! Statements against the database, and what comes of them.
+//! Statements to the database, and their results.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,29 +11,29 @@ pub enum Statement {
     Ping,
     /// The cluster as the leader sees it.
     Quorum,
-    /// A job by its id or the beginning of it.
+    /// A job by its id or a prefix of it.
     Get(String),
     /// All jobs.
     List,
     /// Stores a job.
     Create(Job),
-    /// Deletes a job by its id or the beginning of it.
+    /// Deletes a job by its id or a prefix of it.
     Delete(String),
 }
 
 impl Statement {
-    /// Whether it changes the database.
+    /// Returns whether it changes the database.
     pub fn writes(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Delete(_))
     }
 }
 
-/// What came of a statement.
+/// The result of a statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Reply {
     /// To a ping.
     Pong,
-    /// To a question for the quorum.
+    /// To a query of the quorum.
     Quorum(Quorum),
     /// To a get.
     Job(Option<Job>),
@@ -43,7 +43,7 @@ pub enum Reply {
     Wrote(Outcome),
     /// Nothing was done: this node doesn't lead.
     NotLeader,
-    /// A write was begun, and whether it took effect is not known.
+    /// A write was started, and it is unknown whether it took effect.
     Unknown(String),
 }
 
@@ -52,7 +52,7 @@ pub enum Reply {
 pub struct Quorum {
     /// Voters in the membership.
     pub total_voters: usize,
-    /// Those of them that answer.
+    /// How many of them respond.
     pub reachable_voters: usize,
     /// The leader's Raft address.
     pub leader_address: String,

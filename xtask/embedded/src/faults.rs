@@ -1,7 +1,7 @@
 //! Faults planted on purpose, so that every check of the harness can be shown to fail when it should.
 //!
-//! Reachable from the library and through `CHARTPROOF_EMBEDDED_FAULTS` (JSON) only: no flag and no
-//! suite file plants one.
+//! They can be planted only through the library and `CHARTPROOF_EMBEDDED_FAULTS` (JSON): no flag and no suite file
+//! plants one.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +17,11 @@ pub struct Faults(pub Vec<Fault>);
 pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
-    pub what: What,
-    /// Whom it hits, as each [`What`] says; a final `*` stands for anything.
+    pub what: FaultKind,
+    /// The target, as described for each [`FaultKind`]; a final `*` matches anything.
     #[serde(default = "anything")]
     pub of: String,
-    /// How often it strikes before all is well again; for ever where absent.
+    /// How often it strikes before it stops; forever if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
 }
@@ -29,8 +29,8 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "camelCase")]
-pub enum What {
-    /// An API call answers with this code; `of` is `VERB resource`: `POST secrets`, `GET pods/log`.
+pub enum FaultKind {
+    /// An API call returns this status code; `of` is `VERB resource`: `POST secrets`, `GET pods/log`.
     ApiFails {
         /// HTTP status code: 403, 429, 500, 503.
         code: u16,
@@ -38,49 +38,51 @@ pub enum What {
         #[serde(default)]
         message: String,
     },
-    /// An API call never answers; `of` is `VERB resource`.
+    /// An API call never returns; `of` is `VERB resource`.
     ApiHangs,
-    /// The API server refuses everything for so long from an API call on, which it does not answer; `of` is
-    /// `VERB resource`. Port-forwards that are up stay.
+    /// From an API call on, which gets no response, the API server refuses everything for a while; `of` is
+    /// `VERB resource`. Established port-forwards stay.
     ApiRefuses {
         /// How many seconds.
         seconds: u64,
     },
     /// The node's process ends at an API call; `of` is `VERB resource`.
     NodeDies,
-    /// The node is not ready, in these words, and the pod in `kube-system` that its network would come from asks for
-    /// the image `network.test/plugin:1`, which nobody has; `of` is the node's name, `times` the number of seconds.
+    /// The node is not ready, with this message, and the pod in `kube-system` that would provide its network
+    /// requests the
+    /// image `network.test/plugin:1`, which does not exist; `of` is the node's name, `times` the number of seconds.
     NodeNotReady {
         /// The message of its `Ready` condition.
         message: String,
     },
     /// A watch ends in the middle; `of` is the resource.
     WatchBreaks,
-    /// A watch answers 410 `Expired`; `of` is the resource.
+    /// A watch returns 410 `Expired`; `of` is the resource.
     WatchExpires,
-    /// The node has no such image, whatever was loaded; `of` is the image as the pod names it.
+    /// The node does not have this image, even if it was loaded; `of` is the image as the pod names it.
     ImageMissing,
     /// Pulling fails with this message, and works afterwards if the image was loaded; `of` is the image.
     PullFails {
-        /// What the registry's client said.
+        /// The message of the registry's client.
         message: String,
     },
-    /// Pulling takes so long, and works; `of` is the image.
+    /// Pulling takes this long, and then works; `of` is the image.
     PullTakes {
         /// How many seconds.
         seconds: u64,
     },
     /// Mounting a volume fails with this message; `of` is the volume's name in the pod.
     MountFails {
-        /// What mounting said.
+        /// The error of the mount.
         message: String,
     },
     /// A claim stays pending; `of` is its name.
     ClaimNeverBinds,
-    /// The service account `default` of a namespace is not created yet; `of` is the namespace. Each try is a strike, five
-    /// a second.
+    /// The service account `default` of a namespace is not created yet; `of` is the namespace. Each attempt is
+    /// a strike;
+    /// there are five a second.
     AccountMissing,
-    /// The cluster's certificate is not published in a namespace yet; `of` is the namespace, strikes as above.
+    /// The cluster's certificate is not published in a namespace yet; `of` is the namespace. Strikes as above.
     CertificateMissing,
     /// The cluster puts a ConfigMap of its own into a namespace, and again when it is deleted; `of` is the namespace.
     ClusterAdds {
@@ -90,16 +92,17 @@ pub enum What {
         #[serde(default, rename = "afterS")]
         after_s: i64,
     },
-    /// The scheduler finds no room; `of` is the pod's name.
+    /// The scheduler finds no node with enough room; `of` is the pod's name.
     NodeFull,
     /// A container is killed for memory as soon as it runs; `of` is `pod/container`.
     OutOfMemory,
-    /// A name does not resolve; `of` is the name asked for.
+    /// A name does not resolve; `of` is the requested name.
     DnsFails,
     /// A port-forward drops as soon as it is up; `of` is the pod's name.
     PortForwardDrops,
-    /// A connection to a service is taken by something that answers each request with 404; `of` is the service's name.
-    /// As on a node whose kube-proxy has written one of its two tables.
+    /// A connection to a service is taken by something that answers each request with 404, as on a node whose
+    /// kube-proxy has
+    /// written one of its two tables; `of` is the service's name.
     ServiceAstray {
         /// Also while the service has an endpoint.
         #[serde(default, rename = "withEndpoints")]
@@ -112,7 +115,7 @@ fn anything() -> String {
 }
 
 impl Fault {
-    /// Returns whether a target is one of those that it is for.
+    /// Returns whether the fault is meant for this target.
     pub fn hits(&self, target: &str) -> bool {
         self.of.strip_suffix('*').map_or_else(|| self.of == target, |prefix| target.starts_with(prefix))
     }

@@ -65,13 +65,13 @@ fn invalid_junit_is_reported() {
     let good = render(&events()).unwrap();
     let wrong = |from: &str, to: &str| schema::check(&good.replacen(from, to, 1)).unwrap_err();
     assert_eq!(wrong("<skipped ", "<blocked "), "blocked in testcase");
-    assert_eq!(wrong("time=\"8.490\"", "time=\"8\""), "testcase time=\"8\" is no Seconds");
+    assert_eq!(wrong("time=\"8.490\"", "time=\"8\""), "testcase time=\"8\" is not a valid Seconds");
     assert_eq!(wrong(" classname=\"caesium::r1\"", ""), "testcase has no classname");
     assert_eq!(wrong(" classname=\"caesium::r1\"", " class=\"a\""), "testcase has no classname");
     assert_eq!(
         wrong("<skipped ", "<system-out>a</system-out><error message=\"a\"/><skipped "),
         "testcase has more than one of [\"failure\", \"error\", \"skipped\"]"
     );
-    assert!(wrong("skipped=\"1\"", "skipped=\"0\"").ends_with("tells skipped=0, and has 1"));
+    assert!(wrong("skipped=\"1\"", "skipped=\"0\"").ends_with("has skipped=0, but contains 1"));
     assert!(wrong("</testsuites>", "").contains("not every element is closed"));
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::statements::{Reply, Statement};
 
-/// A database that takes longer is degraded.
+/// A database that takes longer counts as degraded.
 const LATENCY_MAX: Duration = Duration::from_secs(1);
 
-/// Asks the database, without a deadline: with the quorum lost this hangs.
+/// Queries the database, without a deadline: if the quorum is lost, this hangs.
 pub async fn health(State(api): State<Api>) -> Response {
     let asked = Instant::now();
     let refused = api.health.act().await;

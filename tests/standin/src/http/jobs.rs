@@ -25,12 +25,12 @@ fn no_tasks() -> Value {
 }
 
 impl Posted {
-    /// What Caesium demands of it.
+    /// Checks Caesium's requirements.
     fn check(&self) -> Result<(), &'static str> {
         match () {
             () if self.alias.is_empty() => Err("alias is missing"),
             () if !self.trigger["type"].is_string() => Err("trigger.type is missing"),
-            () if !self.tasks.is_array() => Err("tasks is no array"),
+            () if !self.tasks.is_array() => Err("tasks is not an array"),
             () => Ok(()),
         }
     }

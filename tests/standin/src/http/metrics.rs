@@ -1,4 +1,4 @@
-//! `GET /metrics`: Prometheus text. As in Caesium, no series is about Raft.
+//! `GET /metrics`: Prometheus text. As in Caesium, there are no series about Raft.
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 
-/// A few series of the process and of the jobs.
+/// Returns a few series about the process and the jobs.
 pub async fn metrics(State(api): State<Api>) -> Response {
     let jobs = api.node.state.with_jobs(crate::jobs::Jobs::count);
     let uptime_s = api.node.started.elapsed().as_secs_f64();
     let text = format!(
-        "# HELP caesium_jobs Jobs that are not deleted, as this node has them.\n\
+        "# HELP caesium_jobs Jobs that are not deleted, in this node's state.\n\
          # TYPE caesium_jobs gauge\n\
          caesium_jobs {jobs}\n\
          # HELP caesium_uptime_seconds Time since the process started.\n\

@@ -1,4 +1,4 @@
-//! The HTTP API, open only while the node is a member of a cluster that answers.
+//! The HTTP API, open only while the node is a member of a responsive cluster.
 
 mod health;
 mod jobs;

@@ -1,4 +1,4 @@
-//! `GET /v1/system/nodes`: the members as the answering node sees them.
+//! `GET /v1/system/nodes`: the members as the queried node sees them.
 
 use axum::extract::State;
 use axum::response::Json;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 
-/// Members with their roles, and the seeds that are names with the role `unknown`.
+/// Returns the members with their roles, and the seeds that are names with the role `unknown`.
 pub async fn nodes(State(api): State<Api>) -> Json<Vec<Value>> {
     let members = api.node.members();
     let rows = members.iter().map(|member| (member.address.as_str(), member.role.name()));
@@ -21,7 +21,7 @@ pub async fn nodes(State(api): State<Api>) -> Json<Vec<Value>> {
     Json(rows.chain(seeds).map(row).collect())
 }
 
-/// The architecture by its Go name.
+/// Returns the architecture by its Go name.
 fn arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

@@ -1,4 +1,4 @@
-//! A minimal HTTP client, for the in-cluster URLs that other programs have in their environment.
+//! A minimal HTTP client, for the in-cluster URLs in the environment of the other modes.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long a whole exchange may take.
+/// The timeout of a whole exchange.
 const EXCHANGE_MAX: Duration = Duration::from_secs(3);
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
@@ -18,16 +18,16 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Where something answers.
+/// The URL of a dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// Whether it speaks HTTP; else it only accepts connections.
+    /// Whether it speaks HTTP; otherwise it only accepts connections.
     http: bool,
     /// `host:port`.
     authority: String,
     /// Begins with a slash.
     path: String,
-    /// As it was written.
+    /// The original text.
     text: String,
 }
 
@@ -35,12 +35,12 @@ impl std::str::FromStr for Url {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| anyhow!("{text:?} is no URL"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| anyhow!("{text:?} is not a URL"))?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (http, port) = match scheme {
             "http" => (true, Some(80)),
             "tcp" => (false, None),
-            other => bail!("{text:?}: {other} is not spoken here, only http and tcp are"),
+            other => bail!("{text:?}: unsupported scheme {other}; use http or tcp"),
         };
         let authority = match (authority.contains(':'), port) {
             (true, _) => authority.to_owned(),
@@ -58,32 +58,33 @@ impl std::fmt::Display for Url {
 }
 
 impl Url {
-    /// The URL with this behind its path.
+    /// Returns the URL with this appended to its path.
     pub fn join(&self, path: &str) -> Self {
         let joined = format!("{}{path}", self.path.trim_end_matches('/'));
         Self { text: format!("http://{}{joined}", self.authority), path: joined, ..self.clone() }
     }
 
-    /// Whether something answers there: with 2xx, or for `tcp` at all.
+    /// Checks that something responds: with 2xx, or for `tcp` by accepting the connection.
     pub async fn answers(&self) -> Result<()> {
         if self.http {
             let answer = self.request("GET", "", None).await?;
-            return if answer.status < 300 { Ok(()) } else { bail!("{self} answers {}", answer.status) };
+            return if answer.status < 300 { Ok(()) } else { bail!("{self} returned {}", answer.status) };
         }
         let connection = tokio::time::timeout(EXCHANGE_MAX, TcpStream::connect(&self.authority)).await;
         connection.context("timed out").and_then(|c| c.context("refused")).with_context(|| self.to_string())?;
         Ok(())
     }
 
-    /// Sends a request, with a bearer token if there is one, and reads the whole answer.
+    /// Sends a request, with a bearer token if there is one, and reads the whole response.
     pub async fn request(&self, method: &str, body: &str, token: Option<&str>) -> Result<Answer> {
         let exchange = tokio::time::timeout(EXCHANGE_MAX, self.exchange(method, body, token)).await;
-        let answer = exchange.map_err(|_| anyhow!("{method} {self}: no answer within {EXCHANGE_MAX:?}"))?;
+        let answer = exchange.map_err(|_| anyhow!("{method} {self}: no response within {EXCHANGE_MAX:?}"))?;
         let answer = answer.with_context(|| format!("{method} {self}"))?;
-        parse(&answer).with_context(|| format!("{method} {self}: no HTTP answer"))
+        parse(&answer).with_context(|| format!("{method} {self}: no HTTP response"))
     }
 
-    /// Asks for an answer that doesn't end, and returns when it does; says when it has begun. An error if it never did.
+    /// Requests an endless response, and returns when it ends; calls `begun` when it has started. An error if
+    /// it never did.
     pub async fn hold(&self, token: Option<&str>, begun: impl FnOnce()) -> Result<()> {
         let opened = tokio::time::timeout(EXCHANGE_MAX, async {
             let mut stream = self.send("GET", "", token).await?;
@@ -91,14 +92,14 @@ impl Url {
             let read = stream.read(&mut head).await?;
             anyhow::Ok((stream, String::from_utf8_lossy(&head[..read]).into_owned()))
         });
-        let opened = opened.await.map_err(|_| anyhow!("GET {self}: no answer within {EXCHANGE_MAX:?}"))?;
+        let opened = opened.await.map_err(|_| anyhow!("GET {self}: no response within {EXCHANGE_MAX:?}"))?;
         let (mut stream, head) = opened.with_context(|| format!("GET {self}"))?;
-        let answer = parse(&head).with_context(|| format!("GET {self}: no HTTP answer"))?;
+        let answer = parse(&head).with_context(|| format!("GET {self}: no HTTP response"))?;
         if answer.status != 200 {
-            bail!("GET {self} answers {}: {}", answer.status, answer.body);
+            bail!("GET {self} returned {}: {}", answer.status, answer.body);
         }
         begun();
-        // Whatever still comes is part of it, also its being cut off.
+        // Everything that follows is part of it, even an abrupt end.
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         Ok(())
     }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_taken_apart() {
+    fn urls_are_parsed() {
         let db = url("http://db.infra.svc:5432");
         assert_eq!((db.authority.as_str(), db.path.as_str()), ("db.infra.svc:5432", "/"));
         assert_eq!(db.join("/v1/records/x").to_string(), "http://db.infra.svc:5432/v1/records/x");
@@ -144,10 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_are_refused() {
+    fn other_urls_are_rejected() {
         let refused = |text: &str| text.parse::<Url>().unwrap_err().to_string();
-        assert_eq!(refused("kafka:9092"), "\"kafka:9092\" is no URL");
-        assert_eq!(refused("https://x"), "\"https://x\": https is not spoken here, only http and tcp are");
+        assert_eq!(refused("kafka:9092"), "\"kafka:9092\" is not a URL");
+        assert_eq!(refused("https://x"), "\"https://x\": unsupported scheme https; use http or tcp");
         assert_eq!(refused("tcp://kafka"), "\"tcp://kafka\" has no port");
     }
 }

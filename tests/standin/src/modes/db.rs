@@ -1,6 +1,6 @@
-//! `caesium db`: what stands for a database or a broker, spoken to over HTTP.
+//! `caesium db`: a stand-in for a database or a broker, over HTTP.
 //!
-//! A connection of a client's pool is a request for `/v1/sessions` whose answer doesn't end.
+//! A connection of a client's pool is a request for `/v1/sessions` with an endless response.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use crate::serve::{self, HealthFaults, message};
 use crate::shutdown::Signals;
 use crate::{crash, faults::Fault, log};
 
-/// Keeps records, migrations, connections: PUT, GET, DELETE /v1/records/KEY, GET /v1/migrations, /v1/connections
+/// Stores records, migrations, connections: PUT, GET, DELETE /v1/records/KEY, GET /v1/migrations, /v1/connections
 #[derive(Debug, clap::Args)]
 pub struct Db {
-    /// Where HTTP listens, on all addresses
+    /// The port on which HTTP listens, on all addresses
     #[arg(long, env = "STANDIN_PORT", default_value_t = 5432)]
     port: u16,
-    /// Directory that keeps the data; without it, they live as long as the process
+    /// Directory for the data; without it, the data lasts as long as the process
     #[arg(long, env = "STANDIN_PATH")]
     path: Option<PathBuf>,
-    /// Password that every request to /v1 has to bring as bearer token
+    /// Password that every request to /v1 has to send as its bearer token
     #[arg(
         long, env = "STANDIN_DB_PASSWORD", hide_env_values = true,
         default_value = "", hide_default_value = true, value_parser = super::maybe_text
     )]
     password: MaybeText,
-    /// Connections that clients may keep open at the same time; one more is refused
+    /// How many connections clients may keep open at the same time; further ones are refused
     #[arg(long, env = "STANDIN_MAX_CONNECTIONS", default_value_t = 100)]
     max_connections: usize,
 }
@@ -61,7 +61,7 @@ impl Db {
         crash::plant(&faults, &self.path.clone().unwrap_or_else(std::env::temp_dir))?;
         let records = Arc::new(Records::open(self.path.as_deref())?);
         let (password, sessions) = (self.password.map(Arc::from), Arc::new(Sessions::new(self.max_connections)));
-        // They never end by themselves, and would hold up the end of this process.
+        // They never end by themselves, and would delay the end of this process.
         signals.linger(Duration::ZERO, {
             let sessions = sessions.clone();
             move || sessions.end()
@@ -137,9 +137,9 @@ async fn migrations(State(server): State<Server>) -> Json<Value> {
     Json(server.records.read(|content| json!(content.migrations)))
 }
 
-/// 201 where the migration ran now, 200 where it ran before.
+/// Returns 201 if the migration ran now, 200 if it ran before.
 async fn migrate(State(server): State<Server>, Path(name): Path<String>) -> Response {
-    log::info(format_args!("migration {name} asked for"));
+    log::info(format_args!("migration {name} requested"));
     answer(server.records.change(|content| {
         let asked = content.migrations.entry(name).or_default();
         *asked += 1;
@@ -147,7 +147,7 @@ async fn migrate(State(server): State<Server>, Path(name): Path<String>) -> Resp
     }))
 }
 
-/// Open as long as the client keeps it; 503 where there are too many.
+/// Stays open as long as the client keeps it; 503 if there are too many.
 async fn session(State(server): State<Server>, Path(user): Path<String>) -> Response {
     match server.sessions.open(&user) {
         Ok(body) => body.into_response(),

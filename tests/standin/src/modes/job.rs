@@ -16,16 +16,16 @@ pub struct Job {
     /// The file to write
     #[arg(long, env = "STANDIN_JOB_OUTPUT")]
     output: Option<PathBuf>,
-    /// What to write; {NAME} stands for that environment variable, which has to be there
+    /// What to write; {NAME} is replaced by that environment variable, which must be set
     #[arg(long, env = "STANDIN_JOB_CONTENT", default_value = "", hide_default_value = true)]
     content: String,
-    /// Environment variables that have to be there and not empty, comma-separated
+    /// Environment variables that must be set and not empty, comma-separated
     #[arg(long, env = "STANDIN_REQUIRE_ENV", default_value = "", hide_default_value = true, value_parser = super::names)]
     require_env: Names,
-    /// Seconds to work before the file is written
+    /// How many seconds to work before the file is written
     #[arg(long, env = "STANDIN_JOB_TAKES_S", default_value_t = 0.0)]
     takes: f64,
-    /// Fail the first so many attempts; they are counted in a file beside the output
+    /// How many attempts fail at first; they are counted in a file beside the output
     #[arg(long, env = "STANDIN_JOB_FAIL_TIMES", default_value_t = 0)]
     fail_times: u32,
     /// The exit code at the end
@@ -34,11 +34,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// Does the work; where it can't, the reason is the container's termination message.
+    /// Does the work; if it can't, the reason is the container's termination message.
     pub async fn run(self) -> Result<ExitCode> {
         let done = self.work().await;
         if let Err(error) = &done {
-            // Only in a container is there one to write to.
+            // Only a container has a file for it.
             let _ = fs::OpenOptions::new()
                 .write(true)
                 .open("/dev/termination-log")
@@ -62,7 +62,7 @@ impl Job {
     }
 }
 
-/// Checks that variables are there; names all that are not.
+/// Checks that variables are set; names all that are not.
 pub fn require(names: &[String]) -> Result<()> {
     let missing = names.iter().filter(|name| std::env::var(name).unwrap_or_default().is_empty());
     let missing: Vec<_> = missing.map(String::as_str).collect();
@@ -80,7 +80,7 @@ fn fill(template: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Str
     let mut parts = template.split('{');
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (name, rest) = part.split_once('}').with_context(|| format!("--content: {{{part} has no end"))?;
+        let (name, rest) = part.split_once('}').with_context(|| format!("--content: {{{part} has no closing brace"))?;
         filled += &variable(name).with_context(|| format!("environment lacks {name}"))?;
         filled += rest;
     }
@@ -92,11 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_filled_in() {
+    fn variables_are_replaced() {
         let variable = |name: &str| (name == "START").then(|| "2026-01-01".to_owned());
         assert_eq!(fill("from {START}\n", variable).unwrap(), "from 2026-01-01\n");
         assert_eq!(fill("plain", variable).unwrap(), "plain");
         assert_eq!(fill("to {END}", variable).unwrap_err().to_string(), "environment lacks END");
-        assert!(fill("to {END", variable).unwrap_err().to_string().contains("has no end"));
+        assert!(fill("to {END", variable).unwrap_err().to_string().contains("has no closing brace"));
     }
 }

@@ -1,4 +1,4 @@
-//! The fault late-write: records that are acknowledged at once and stored later, in their order.
+//! The fault late-write: records are acknowledged at once and stored later, in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::records::Records;
 use crate::faults::{Fault, Faults};
 use crate::log;
 
-/// A key with its value, and when it is stored.
+/// When a record is stored, its key and its value.
 type Write = (Instant, String, String);
 
-/// Writes that are still to be stored.
+/// Writes that have not been stored yet.
 #[derive(Clone, Debug)]
 pub struct Late {
     after: Duration,
@@ -21,7 +21,7 @@ pub struct Late {
 }
 
 impl Late {
-    /// Begins to store, if the fault is planted.
+    /// Starts storing, if the fault is planted.
     pub fn plant(faults: &Faults, records: &Arc<Records>) -> Option<Self> {
         let after = faults.after(Fault::LateWrite)?;
         let (writes, due) = mpsc::unbounded_channel();
@@ -31,7 +31,7 @@ impl Late {
 
     /// Stores a record when its time has come.
     pub fn write(&self, key: String, value: String) {
-        // What is lost at the end of the process was acknowledged all the same: that is the fault.
+        // A write that is lost at the end of the process was already acknowledged: that is the fault.
         drop(self.writes.send((Instant::now() + self.after, key, value)));
     }
 }

@@ -1,4 +1,4 @@
-//! `caesium migrate`: a migration that runs once, as a hook or at the start of a server.
+//! `caesium migrate`: a migration that runs once, as a hook or when a server starts.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use super::client::Url;
 use super::{MaybeText, MaybeUrl};
 use crate::log;
 
-/// Runs a migration on a db, once; waits for the db to answer
+/// Runs a migration on a db, once; waits for the db to respond
 #[derive(Clone, Debug, clap::Args)]
-#[expect(clippy::struct_field_names, reason = "they are the names of options, and web has these among its own")]
+#[expect(clippy::struct_field_names, reason = "these are names of options, which web has among its own")]
 pub struct Migrate {
     /// The db, as http://host:port
     #[arg(
@@ -27,13 +27,13 @@ pub struct Migrate {
         default_value = "", hide_default_value = true, value_parser = super::maybe_text
     )]
     db_password: MaybeText,
-    /// Seconds to wait for the db
+    /// How many seconds to wait for the db
     #[arg(long, env = "STANDIN_MIGRATE_WAIT_S", default_value_t = 30.0)]
     migrate_wait: f64,
-    /// Seconds that the migration takes
+    /// How many seconds the migration takes
     #[arg(long, env = "STANDIN_MIGRATE_TAKES_S", default_value_t = 0.0)]
     migrate_takes: f64,
-    /// Fails instead of migrating
+    /// Fail instead of migrating
     #[arg(long, env = "STANDIN_MIGRATE_FAILS", value_parser = clap::builder::FalseyValueParser::new())]
     migrate_fails: bool,
 }
@@ -46,23 +46,23 @@ impl Migrate {
         self.wait_for(db).await?;
         tokio::time::sleep(Duration::try_from_secs_f64(self.migrate_takes)?).await;
         if self.migrate_fails {
-            bail!("migration {} failed, as --migrate-fails demands", self.migration);
+            bail!("migration {} failed, as requested by --migrate-fails", self.migration);
         }
         let answer = url.request("POST", "", self.db_password.as_deref()).await?;
         match answer.status {
             201 => log::info(format_args!("migration {} applied", self.migration)),
             200 => log::info(format_args!("migration {} was applied before", self.migration)),
-            status => bail!("migration {} failed: {url} answers {status}: {}", self.migration, answer.body),
+            status => bail!("migration {} failed: {url} returned {status}: {}", self.migration, answer.body),
         }
         Ok(())
     }
 
-    /// Runs the migration where a db is named.
+    /// Runs the migration if a db is named.
     pub async fn run_if_named(&self) -> Result<()> {
         if self.migrate_db.is_some() || self.migrate_fails { self.run().await } else { Ok(()) }
     }
 
-    /// The db's password.
+    /// Returns the db's password.
     pub fn password(&self) -> Option<&str> {
         self.db_password.as_deref()
     }

@@ -1,5 +1,5 @@
-//! Other programs that the stand-in plays, so that charts of other systems can be exercised: `web`, `db`, `migrate`,
-//! `job` and `worker`.
+//! Stand-ins for other programs, so that charts of other systems can be tested: `web`, `db`, `migrate`, `job` and
+//! `worker`.
 
 mod client;
 mod db;
@@ -22,7 +22,8 @@ pub use migrate::Migrate;
 pub use web::Web;
 pub use worker::Worker;
 
-/// Options that charts render empty where there is nothing: clap would take a plain `Option` or `Vec` for "given".
+/// Options that charts leave empty if there is no value: with a plain `Option` or `Vec`, clap would count them as
+/// given.
 type MaybeUrl = Option<Url>;
 type MaybeText = Option<String>;
 type Urls = Vec<Url>;

@@ -9,7 +9,7 @@ use crate::log;
 
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// A pool; it is full, or says what keeps it from that.
+/// A pool, which is full or has a reason why not.
 #[derive(Debug, Default)]
 pub struct Pool {
     size: usize,
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Pool {
-    /// Opens so many connections, and each again where it ends.
+    /// Opens this many connections, and reopens each that ends.
     pub fn open(size: usize, url: &Url, token: Option<&str>) -> Arc<Self> {
         let pool = Arc::new(Self { size, ..Self::default() });
         for _ in 0..size {
@@ -32,7 +32,7 @@ impl Pool {
         pool
     }
 
-    /// What it lacks, under its name, among what else is missing.
+    /// Adds a missing connection to the missing dependencies.
     pub fn note(&self, missing: &mut BTreeMap<String, String>) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.open < self.size {

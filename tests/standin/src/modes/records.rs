@@ -1,4 +1,5 @@
-//! What a `db` holds: records, and the migrations that ran. Kept in one file that is replaced as a whole.
+//! The data of a `db`: records, and the migrations that ran. Stored in a single file, which is always replaced
+//! completely.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::files;
 pub struct Content {
     /// By their keys.
     pub records: BTreeMap<String, String>,
-    /// Names of migrations, and how often each was asked for.
+    /// Names of migrations, and how often each was requested.
     pub migrations: BTreeMap<String, u32>,
 }
 
@@ -26,7 +27,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens the file in a directory; without one, everything is lost at the end.
+    /// Opens the file in a directory; without a directory, everything is lost at the end.
     pub fn open(dir: Option<&Path>) -> Result<Self> {
         let path = dir.map(|dir| dir.join("records.json"));
         let content = match &path {
@@ -38,12 +39,12 @@ impl Records {
         Ok(Self { content: Mutex::new(content), path })
     }
 
-    /// Reads.
+    /// Reads the content.
     pub fn read<T>(&self, read: impl FnOnce(&Content) -> T) -> T {
         read(&self.content.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes; on the disk when this returns. What can't be stored is not changed either.
+    /// Changes the content; the change is on disk when this returns. If it can't be stored, nothing changes.
     pub fn change<T>(&self, change: impl FnOnce(&mut Content) -> T) -> Result<T> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = content.clone();

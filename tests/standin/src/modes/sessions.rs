@@ -1,4 +1,4 @@
-//! The connections that clients keep open to a `db`: counted by user, and no more than it allows.
+//! The connections that clients keep open to a `db`: counted by user, and limited in number.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// All of them.
+/// All connections.
 #[derive(Debug)]
 pub struct Sessions {
     max: usize,
@@ -27,20 +27,21 @@ impl Open {
     }
 }
 
-/// One of them; closed when this is dropped.
+/// One connection, closed when this is dropped.
 struct Session {
     sessions: Arc<Sessions>,
     user: String,
 }
 
 impl Sessions {
-    /// None, of so many at most.
+    /// Returns a set that allows this many connections.
     pub fn new(max: usize) -> Self {
         Self { max, open: Mutex::default(), ended: watch::Sender::new(false) }
     }
 
-    /// Opens one: a body that begins at once and lasts until the client goes or all are ended. Says why where there
-    /// are too many.
+    /// Opens a connection: a body that starts at once and lasts until the client leaves or all are ended.
+    /// Returns the reason
+    /// if there are too many.
     pub fn open(self: &Arc<Self>, user: &str) -> Result<Body, String> {
         let mut open = self.lock();
         if open.all() >= self.max {
@@ -53,12 +54,12 @@ impl Sessions {
         Ok(Body::from_stream(futures::stream::unfold((session, true), next)))
     }
 
-    /// Ends all of them.
+    /// Ends all connections.
     pub fn end(&self) {
         self.ended.send_replace(true);
     }
 
-    /// How many are open, how many were at most, how many may be, and whose they are.
+    /// Returns how many are open now, the peak, the maximum, and the number by user.
     pub fn count(&self) -> Value {
         let open = self.lock();
         json!({ "open": open.all(), "peak": open.peak, "max": self.max, "by_user": open.by_user })
@@ -69,7 +70,7 @@ impl Sessions {
     }
 }
 
-/// A greeting, then silence until the end.
+/// Returns a greeting, and then nothing until the end.
 async fn next((session, first): (Session, bool)) -> Option<(std::io::Result<Bytes>, (Session, bool))> {
     if first {
         return Some((Ok(Bytes::from_static(b"open\n")), (session, false)));

@@ -1,4 +1,4 @@
-//! `caesium web`: a web server with liveness and readiness apart, dependencies, and a store behind it.
+//! `caesium web`: a web server with separate liveness and readiness, dependencies, and a store behind it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,34 +30,34 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Serves /version, /health/live, /health/ready, /dependencies, POST /switch/(un)healthy, /switch/(un)ready
 #[derive(Clone, Debug, clap::Args)]
 pub struct Web {
-    /// Where HTTP listens, on all addresses
+    /// The port on which HTTP listens, on all addresses
     #[arg(long, env = "STANDIN_PORT", default_value_t = 8080)]
     port: u16,
-    /// The service's name, as /version shows it
+    /// The service's name in /version
     #[arg(long, env = "STANDIN_NAME", default_value = "web")]
     name: String,
-    /// The release, as /version shows it
+    /// The release in /version
     #[arg(long, env = "STANDIN_VERSION", default_value = "0")]
     version: String,
-    /// What has to answer before this is ready: http://host:port/path or tcp://host:port, comma-separated
+    /// Dependencies that must respond before this is ready: http://host:port/path or tcp://host:port, comma-separated
     #[arg(long, env = "STANDIN_NEEDS", default_value = "", hide_default_value = true, value_parser = super::urls)]
     needs: Urls,
     /// The db behind /v1/records, as http://host:port
     #[arg(long, env = "STANDIN_STORE", default_value = "", hide_default_value = true, value_parser = super::maybe_url)]
     store: MaybeUrl,
-    /// Connections to keep open to that db; not ready before all are
+    /// How many connections to keep open to that db; not ready before all of them are open
     #[arg(long, env = "STANDIN_POOL", default_value_t = 0)]
     pool: usize,
-    /// Whose these connections are
+    /// The user of these connections
     #[arg(long, env = "STANDIN_DB_USER", default_value = "web")]
     db_user: String,
-    /// Environment variables that have to be there and not empty, comma-separated
+    /// Environment variables that must be set and not empty, comma-separated
     #[arg(long, env = "STANDIN_REQUIRE_ENV", default_value = "", hide_default_value = true, value_parser = super::names)]
     require_env: Names,
-    /// Seconds to go on serving after SIGTERM, not ready any more and closing each connection with its answer
+    /// How many seconds to keep serving after SIGTERM, while not ready and closing each connection with its response
     #[arg(long, env = "STANDIN_LINGER_S", default_value_t = 0.0)]
     linger: f64,
-    /// Directory for what planted faults count
+    /// Directory for counts of planted faults
     #[arg(long, env = "STANDIN_PATH", default_value = "/tmp")]
     path: PathBuf,
     #[command(flatten)]
@@ -76,12 +76,12 @@ pub struct Server {
 }
 
 impl Web {
-    /// Migrates where that is asked for, then serves until SIGTERM.
+    /// Migrates if requested, then serves until SIGTERM.
     pub async fn run(self) -> Result<()> {
         self.serve(|_| {}).await
     }
 
-    /// Serves, with this going on beside it.
+    /// Serves, with this running beside it.
     pub async fn serve(self, beside: impl FnOnce(Arc<Server>)) -> Result<()> {
         let faults = faults_from_env()?;
         let mut signals = Signals::new(faults.has(Fault::SigtermIgnored))?;
@@ -105,10 +105,10 @@ impl Web {
 
 impl Server {
     fn new(options: Web, faults: &Faults) -> Result<Self> {
-        let unknown = options.needs.iter().map(|url| (url.to_string(), "not asked yet".to_owned())).collect();
+        let unknown = options.needs.iter().map(|url| (url.to_string(), "not checked yet".to_owned())).collect();
         let pool = match (options.pool, &options.store) {
             (0, _) => Arc::default(),
-            (_, None) => anyhow::bail!("--pool is given, and --store or STANDIN_STORE is missing"),
+            (_, None) => anyhow::bail!("--pool is given, but --store or STANDIN_STORE is missing"),
             (size, Some(store)) => {
                 let sessions = store.join(&format!("/v1/sessions/{}", options.db_user));
                 Pool::open(size, &sessions, options.migrate.password())
@@ -125,7 +125,7 @@ impl Server {
         })
     }
 
-    /// The db behind this server.
+    /// Returns the db behind this server.
     pub fn store(&self) -> Option<&Url> {
         self.options.store.as_ref()
     }
@@ -156,7 +156,7 @@ impl Server {
         let key = url.to_string();
         match (answers, missing.get(&key)) {
             (Ok(()), Some(_)) => {
-                log::info(format_args!("dependency {url} answers"));
+                log::info(format_args!("dependency {url} responds"));
                 missing.remove(&key);
             }
             (Err(error), before) if before != Some(&error) => {
@@ -183,7 +183,7 @@ fn router(server: Arc<Server>) -> Router {
         .with_state(server)
 }
 
-/// Whoever keeps a connection learns from its last answer that it ends, instead of finding it closed.
+/// Announces the end of a kept connection in its last response, so that the client does not find it closed.
 async fn last_answer(State(server): State<Arc<Server>>, mut response: Response) -> Response {
     if server.ending.load(Ordering::Relaxed) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -217,7 +217,7 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-/// For charts that have one endpoint for both.
+/// Combines both states, for charts that have one endpoint for both.
 async fn health(state: State<Arc<Server>>) -> Response {
     if state.healthy.load(Ordering::Relaxed) { ready(state).await } else { live(state).await }
 }

@@ -1,4 +1,4 @@
-//! `caesium worker`: works for ever, with the endpoints of `web` beside it.
+//! `caesium worker`: works forever, with the endpoints of `web` beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::log;
 /// Counts its work in the record worker-HOSTNAME of the store, with the endpoints of web beside it
 #[derive(Debug, clap::Args)]
 pub struct Worker {
-    /// Seconds between two pieces of work
+    /// How many seconds between two pieces of work
     #[arg(long, env = "STANDIN_WORK_EVERY_S", default_value_t = 1.0)]
     every: f64,
     #[command(flatten)]
@@ -33,8 +33,8 @@ async fn work(server: Arc<Server>, every: Duration) {
     loop {
         let piece = piece(&server).await;
         match &piece {
-            Err(error) if !failed => log::warn(format_args!("work stands still: {error:#}")),
-            Ok(count) if failed || *count == 1 => log::info(format_args!("work goes on, piece {count}")),
+            Err(error) if !failed => log::warn(format_args!("work has stopped: {error:#}")),
+            Ok(count) if failed || *count == 1 => log::info(format_args!("work continues, piece {count}")),
             _ => {}
         }
         failed = piece.is_err();
@@ -42,15 +42,15 @@ async fn work(server: Arc<Server>, every: Duration) {
     }
 }
 
-/// Raises the count by one.
+/// Increments the count.
 async fn piece(server: &Server) -> Result<u64> {
     let path = format!("/v1/records/worker-{}", hostname());
     let before = server.ask_store("GET", &path, "").await?;
     let count = match before.status {
         200 => before.body.trim().parse::<u64>()?,
         404 => 0,
-        status => bail!("the store answers {status}: {}", before.body),
+        status => bail!("the store returned {status}: {}", before.body),
     };
     let written = server.ask_store("PUT", &path, &(count + 1).to_string()).await?;
-    if written.status < 300 { Ok(count + 1) } else { bail!("the store answers {}", written.status) }
+    if written.status < 300 { Ok(count + 1) } else { bail!("the store returned {}", written.status) }
 }

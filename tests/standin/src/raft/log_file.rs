@@ -1,7 +1,8 @@
-//! The log on disk: one record a line, each with its checksum, only ever appended to.
+//! The log on disk: one record on each line, with its checksum, only ever appended to.
 //!
-//! A crash can leave a torn last line: it was never acknowledged, and is cut off. A bad line with others behind it is
-//! damage, and refused.
+//! A crash can leave an incomplete last line, which was never acknowledged and is cut off. A bad line before others
+//! means
+//! that the file is damaged, and it is rejected.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
@@ -17,11 +18,11 @@ use crate::files;
 #[expect(clippy::large_enum_variant, reason = "nearly all records are entries")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
-    /// An entry behind the last one.
+    /// An entry after the last one.
     Append(openraft::Entry<Types>),
     /// Entries from this index on are void.
     Truncate(u64),
-    /// Entries up to and with this one are in a snapshot, and gone.
+    /// Entries up to and including this one are in a snapshot, and gone.
     Purge(LogId),
 }
 
@@ -33,7 +34,7 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens or creates the file, and reads what is in it.
+    /// Opens or creates the file, and reads its content.
     pub fn open(path: &Path) -> Result<(Self, Vec<Record>)> {
         let content = files::read(path)?.unwrap_or_default();
         let (records, length) = parse(&content).with_context(|| format!("log {} is damaged", path.display()))?;
@@ -44,7 +45,7 @@ impl LogFile {
         Ok((Self { path: path.to_owned(), file }, records))
     }
 
-    /// Appends records; they are on the disk when this returns.
+    /// Appends records; they are on disk when this returns.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         self.file.write_all(&lines(records)?)?;
         self.file.sync_data()
@@ -69,7 +70,7 @@ fn lines(records: &[Record]) -> io::Result<Vec<u8>> {
     Ok(lines)
 }
 
-/// The records, and the length of the file without a torn end.
+/// Returns the records, and the length of the file without an incomplete end.
 fn parse(content: &[u8]) -> Result<(Vec<Record>, usize)> {
     let mut records = Vec::new();
     let mut start = 0;
@@ -78,7 +79,7 @@ fn parse(content: &[u8]) -> Result<(Vec<Record>, usize)> {
         match record(&content[start..end - 1]) {
             Some(record) => records.push(record),
             None if end == content.len() => break,
-            None => bail!("bad record at byte {start}, with others behind it"),
+            None => bail!("bad record at byte {start}, followed by others"),
         }
         start = end;
     }
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_is_cut_at_every_byte() {
+    fn an_incomplete_end_is_cut_off_at_every_byte() {
         let (_dir, path) = written(&[purge(1), Record::Truncate(9), purge(3)]);
         let whole = std::fs::read(&path).unwrap();
         let ends: Vec<_> = (0..whole.len()).filter(|at| whole[*at] == b'\n').map(|at| at + 1).collect();
@@ -127,17 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn damage_in_the_middle_is_refused() {
+    fn damage_in_the_middle_is_rejected() {
         let (_dir, path) = written(&[purge(1), purge(2)]);
         let mut content = std::fs::read(&path).unwrap();
         content[20] ^= 1;
         std::fs::write(&path, content).unwrap();
         let message = format!("{:#}", LogFile::open(&path).unwrap_err());
-        assert!(message.contains("is damaged: bad record at byte 0, with others behind it"), "{message}");
+        assert!(message.contains("is damaged: bad record at byte 0, followed by others"), "{message}");
     }
 
     #[test]
-    fn a_rewritten_file_is_appended_to() {
+    fn a_rewritten_file_can_be_appended_to() {
         let (_dir, path) = written(&[purge(1), purge(2)]);
         let mut file = LogFile::open(&path).unwrap().0;
         file.rewrite(&[purge(2)]).unwrap();

@@ -1,4 +1,4 @@
-//! openraft's log and vote, in memory for reading and on disk for good.
+//! openraft's log and vote, in memory for reading and on disk for durability.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -48,7 +48,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Purges, and drops the void records from the file.
+    /// Purges entries, and drops the void records from the file.
     fn purge(&mut self, upto: LogId) -> io::Result<()> {
         self.replay(Record::Purge(upto));
         let entries = self.entries.values().cloned().map(Record::Append);
@@ -81,15 +81,15 @@ impl LogStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a write that waits for the disk, without keeping other tasks from running.
+    /// Runs a write that waits for the disk, without blocking other tasks.
     fn on_disk(&self, subject: ErrorSubject<u64>, write: impl FnOnce(&mut Inner) -> io::Result<()>) -> Written {
         let written = tokio::task::block_in_place(|| write(&mut self.locked()));
         written.map_err(|error| StorageIOError::new(subject, ErrorVerb::Write, AnyError::new(&error)).into())
     }
 }
 
-/// openraft lets a leader that comes back go on leading. dqlite doesn't: it comes back as follower, and so it does here
-/// once it only remembers to have voted for itself.
+/// openraft lets a restarted leader continue to lead. dqlite doesn't: it restarts as a follower, and so does this node,
+/// because it only remembers that it voted for itself.
 fn not_leading(vote: Vote<u64>, id: u64) -> Vote<u64> {
     let leader = vote.leader_id().voted_for();
     if leader == Some(id) { Vote::new(vote.leader_id().get_term(), id) } else { vote }

@@ -20,7 +20,7 @@ use crate::jobs::{Command, Outcome};
 pub struct Member {
     /// Its Raft address, `ip:port`.
     pub address: String,
-    /// Of a member that doesn't vote: standby rather than spare.
+    /// For a member that doesn't vote: whether it is a standby rather than a spare.
     pub standby: bool,
 }
 
@@ -37,7 +37,7 @@ openraft::declare_raft_types!(
 
 /// The running Raft node.
 pub type Raft = openraft::Raft<Types>;
-/// What it tells about itself.
+/// Its metrics.
 pub type Metrics = openraft::RaftMetrics<u64, Member>;
 /// A failure of its storage.
 pub type StorageError = openraft::StorageError<u64>;

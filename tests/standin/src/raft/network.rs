@@ -1,4 +1,4 @@
-//! openraft's way to the other nodes, and the book of their addresses.
+//! openraft's connections to the other nodes, and their addresses.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,13 +18,13 @@ use super::wire::{self, Answer, Envelope, Request};
 use super::{Member, Types};
 use crate::jobs::Jobs;
 
-/// How long a connection may take to come up.
+/// The timeout of a connection attempt.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// Connections kept to one address.
+/// How many connections are kept to one address.
 const IDLE_MAX: usize = 16;
 
-/// What this node knows of the others besides the replicated membership.
+/// What this node knows about the others besides the replicated membership.
 #[derive(Clone, Debug, Default)]
 pub struct Peers(Arc<Mutex<Known>>);
 
@@ -33,15 +33,15 @@ struct Known {
     announced: HashMap<u64, Announced>,
     contacts: HashMap<u64, Instant>,
     idle: HashMap<String, Vec<TcpStream>>,
-    /// The planted isolation: this node's data, and how many jobs in it cut the node off.
+    /// The planted isolation: this node's data, and the number of jobs in it that cuts the node off.
     isolation: Option<(StateMachine, usize)>,
 }
 
-/// An address that a node told of, ahead of the membership.
+/// An address that a node announced, ahead of the membership.
 #[derive(Debug)]
 struct Announced {
     address: String,
-    /// The address in the membership then; once that is another one, this is old news.
+    /// The address in the membership at that time; once that changes, the announcement is outdated.
     instead_of: String,
 }
 
@@ -50,13 +50,13 @@ impl Peers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From so many jobs on, no word goes to the others or comes from them. The data itself tells, so that a leader is
-    /// cut off before it acknowledges the job that does it.
+    /// Sends and accepts nothing once there are this many jobs. The data itself is checked, so that a leader is cut off
+    /// before it acknowledges the job that does it.
     pub fn cut_off_at(&self, jobs: usize, state: StateMachine) {
         self.locked().isolation = Some((state, jobs));
     }
 
-    /// Whether words get through.
+    /// Returns an error if this node is cut off.
     pub fn reachable(&self) -> io::Result<()> {
         match &self.locked().isolation {
             Some((state, most)) if state.with_jobs(Jobs::count) >= *most => {
@@ -66,20 +66,20 @@ impl Peers {
         }
     }
 
-    /// Notes that a member has another address than in the membership.
+    /// Records that a member has another address than in the membership.
     pub fn announce(&self, id: u64, member: &Member, address: &str) {
         let announced = Announced { address: address.to_owned(), instead_of: member.address.clone() };
         self.locked().announced.insert(id, announced);
     }
 
-    /// Where a member can be reached.
+    /// Returns the address of a member.
     pub fn address(&self, id: u64, member: &Member) -> String {
         let known = self.locked();
         let announced = known.announced.get(&id).filter(|announced| announced.instead_of == member.address);
         announced.map_or(&member.address, |announced| &announced.address).clone()
     }
 
-    /// Whether a member answered this node's replication lately. Only the leader replicates.
+    /// Returns whether a member recently responded to this node's replication. Only the leader replicates.
     pub fn answered_within(&self, id: u64, age_max: Duration) -> bool {
         self.locked().contacts.get(&id).is_some_and(|at| at.elapsed() <= age_max)
     }
@@ -88,7 +88,7 @@ impl Peers {
         self.locked().contacts.insert(id, Instant::now());
     }
 
-    /// A connection that is idle and still open, or a new one.
+    /// Returns an idle connection that is still open, or a new one.
     pub async fn connection(&self, address: &str) -> io::Result<TcpStream> {
         self.reachable()?;
         match self.idle(address) {
@@ -104,7 +104,7 @@ impl Peers {
         std::iter::from_fn(|| idle.pop()).find(is_open)
     }
 
-    /// Gives a connection back whose conversation is complete.
+    /// Returns a connection to the pool after a complete exchange.
     pub fn keep(&self, address: String, stream: TcpStream) {
         let mut known = self.locked();
         let idle = known.idle.entry(address).or_default();
@@ -114,7 +114,7 @@ impl Peers {
     }
 }
 
-/// Connects to a node, or says that it can't be reached.
+/// Connects to a node; returns an error if it can't be reached.
 pub async fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await??;
     stream.set_nodelay(true)?;
@@ -126,7 +126,7 @@ pub async fn connect(address: &str) -> io::Result<TcpStream> {
 pub struct Network {
     /// Shared with the rest of the node.
     pub peers: Peers,
-    /// Between two tries of a node that can't be reached.
+    /// The pause between two attempts to reach a node.
     pub backoff: Duration,
 }
 
@@ -150,7 +150,7 @@ pub struct Link {
 type Failed<E = RaftError<u64>> = RPCError<u64, Member, E>;
 
 impl Link {
-    /// Asks; a connection that is given up half-way is not kept.
+    /// Sends a request; a connection that is abandoned half-way is not kept.
     async fn ask(&self, request: Request) -> io::Result<Answer> {
         let address = self.peers.address(self.target, &self.member);
         let mut stream = self.peers.connection(&address).await?;
@@ -173,7 +173,7 @@ fn unreachable<E: std::error::Error>(error: &io::Error) -> Failed<E> {
 }
 
 fn unexpected<E: std::error::Error>(answer: &Answer) -> Failed<E> {
-    unreachable(&io::Error::other(format!("unexpected answer {answer:?}")))
+    unreachable(&io::Error::other(format!("unexpected response {answer:?}")))
 }
 
 impl RaftNetwork<Types> for Link {
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_announced_address_counts_until_the_membership_moves_on() {
+    fn an_announced_address_is_used_until_the_membership_changes() {
         let peers = Peers::default();
         let member = |address: &str| Member { address: address.to_owned(), standby: false };
         assert_eq!(peers.address(1, &member("old:1")), "old:1");

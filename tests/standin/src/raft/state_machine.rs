@@ -50,7 +50,7 @@ impl StateMachine {
         Ok(Self { inner: Arc::new(RwLock::new(applied)), path })
     }
 
-    /// Reads the jobs as this node has them.
+    /// Reads the jobs in this node's state.
     pub fn with_jobs<T>(&self, read: impl FnOnce(&Jobs) -> T) -> T {
         read(&self.read().jobs)
     }

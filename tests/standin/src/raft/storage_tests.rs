@@ -1,4 +1,4 @@
-//! openraft's own suite on the storage, and what a restart finds.
+//! openraft's own test suite for the storage, and restarts.
 
 use openraft::storage::{RaftLogStorage as _, RaftLogStorageExt as _};
 use openraft::testing::{StoreBuilder, Suite};
@@ -35,7 +35,7 @@ fn entries(indexes: std::ops::Range<u64>) -> Vec<Entry<Types>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_restart_finds_what_was_appended_truncated_and_purged() {
+async fn a_restart_restores_appended_truncated_and_purged_entries() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = LogStore::open(dir.path(), ID).unwrap();
     log.blocking_append(entries(1..20)).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_restart_finds_what_was_appended_truncated_and_purged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_restarted_leader_remembers_its_vote_and_not_its_lead() {
+async fn a_restarted_leader_remembers_its_vote_but_does_not_lead() {
     for (voted_for, committed) in [(ID, false), (ID + 1, true)] {
         let dir = tempfile::tempdir().unwrap();
         let mut log = LogStore::open(dir.path(), ID).unwrap();

@@ -1,4 +1,4 @@
-//! What nodes say to each other on the Raft port: JSON in frames with a length, one answer per request.
+//! The messages between nodes on the Raft port: JSON in frames with a length, one response for each request.
 
 use std::io;
 
@@ -18,18 +18,18 @@ use crate::statements::{Reply, Statement};
 /// Longest frame accepted, in bytes.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
-/// A request and the node it is meant for.
+/// A request and its intended recipient.
 ///
-/// An address can pass to another node: pods come back under new ones. So whoever is not meant says so.
+/// An address can pass to another node, since pods restart with new ones. A node that is not the recipient says so.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Envelope {
-    /// The node meant; none where only the address is known.
+    /// The recipient; `None` if only the address is known.
     pub to: Option<u64>,
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
 }
 
-/// What one node asks of another.
+/// A request from one node to another.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// Raft's replication and heartbeat.
@@ -45,18 +45,18 @@ pub enum Request {
         /// Its Raft address.
         address: String,
     },
-    /// This member has another address now.
+    /// Announces a member's new address.
     Announce {
         /// Its id.
         id: u64,
         /// Its new Raft address.
         address: String,
     },
-    /// Run a statement as the leader.
+    /// Runs a statement as the leader.
     Run(Statement),
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// To an append.
@@ -65,17 +65,17 @@ pub enum Answer {
     Vote(Result<VoteResponse<u64>, RaftError<u64>>),
     /// To a chunk of a snapshot.
     Snapshot(Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>),
-    /// To a join: done.
+    /// To a join: it is done.
     Joined,
-    /// To a join: ask the leader, where one is known.
+    /// To a join: ask the leader, if one is known.
     AskLeader(Option<String>),
     /// To an announcement.
     Noted,
     /// To a statement.
     Ran(Reply),
-    /// This is another node than the one meant.
+    /// This node is not the recipient.
     WrongNode(u64),
-    /// It could not be done now.
+    /// It is not possible now.
     Failed(String),
 }
 
@@ -88,7 +88,7 @@ pub async fn write(stream: &mut TcpStream, message: &impl Serialize) -> io::Resu
     stream.write_all(&frame).await
 }
 
-/// Reads a frame; none where the other side closed the connection instead.
+/// Reads a frame; returns `None` if the other side closed the connection.
 pub async fn read<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match stream.read_exact(&mut length).await {
@@ -104,7 +104,7 @@ pub async fn read<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<Opt
     Ok(Some(serde_json::from_slice(&json)?))
 }
 
-/// Asks on an open connection.
+/// Sends a request on an open connection.
 pub async fn ask(stream: &mut TcpStream, envelope: &Envelope) -> io::Result<Answer> {
     write(stream, envelope).await?;
     read(stream).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Fleet, until};
 
 #[tokio::test]
-async fn jobs_are_made_found_and_deleted_as_in_caesium() {
+async fn jobs_are_created_found_and_deleted_as_in_caesium() {
     let fleet = Fleet::new();
     let node = fleet.start(0);
     node.healthy().await;
@@ -26,7 +26,7 @@ async fn jobs_are_made_found_and_deleted_as_in_caesium() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_refused() {
+async fn bad_requests_are_rejected() {
     let fleet = Fleet::new();
     let node = fleet.start(0);
     node.healthy().await;
@@ -36,7 +36,7 @@ async fn bad_requests_are_refused() {
         (r#"{"trigger":{"type":"http"}}"#, "missing field `alias`"),
         (r#"{"alias":"","trigger":{"type":"http"}}"#, "alias is missing"),
         (r#"{"alias":"x","trigger":{}}"#, "trigger.type is missing"),
-        (r#"{"alias":"x","trigger":{"type":"http"},"tasks":1}"#, "tasks is no array"),
+        (r#"{"alias":"x","trigger":{"type":"http"},"tasks":1}"#, "tasks is not an array"),
     ] {
         let answer = post(body).await.expect(400).unwrap();
         assert!(answer.body.contains(reason), "{} to {body}", answer.body);
@@ -48,7 +48,7 @@ async fn bad_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn health_nodes_and_metrics_have_caesiums_shape() {
+async fn health_nodes_and_metrics_have_the_same_shape_as_in_caesium() {
     let fleet = Fleet::new();
     let node = fleet.start(0);
     let health = node.healthy().await.json();
@@ -68,7 +68,7 @@ async fn health_nodes_and_metrics_have_caesiums_shape() {
 }
 
 #[tokio::test]
-async fn july_has_no_quorum_block() {
+async fn by_default_there_is_no_quorum_block() {
     let fleet = Fleet::new().with("STANDIN_QUORUM", "off");
     let node = fleet.start(0);
     let checks = node.healthy().await.json()["checks"].clone();
@@ -76,7 +76,7 @@ async fn july_has_no_quorum_block() {
 }
 
 #[tokio::test]
-async fn seeds_that_are_names_are_rows_of_role_unknown() {
+async fn seeds_that_are_names_have_the_role_unknown() {
     let fleet = Fleet::new();
     let _zero = fleet.start(0);
     let one = fleet.start_as(1, 1, &["nowhere.invalid:9001".to_owned(), fleet.address(0)]);

@@ -1,4 +1,4 @@
-//! Three nodes: they form a cluster, replicate, and lose nothing when any one of them is killed.
+//! Three nodes: they form a cluster, replicate, and lose nothing if any one of them is killed.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn every_node_reads_what_any_node_wrote() {
 }
 
 #[tokio::test]
-async fn kill_9_of_any_one_loses_nothing() {
+async fn sigkill_of_any_node_loses_nothing() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let mut ids = vec![nodes[0].write().await];
@@ -36,7 +36,7 @@ async fn kill_9_of_any_one_loses_nothing() {
 }
 
 #[tokio::test]
-async fn kill_9_of_the_leader_makes_another_one_lead() {
+async fn after_sigkill_of_the_leader_another_node_leads() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let old = leader(&nodes.each_ref()).await.address.clone();
@@ -54,7 +54,7 @@ async fn kill_9_of_the_leader_makes_another_one_lead() {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_while_nodes_are_killed_is_kept() {
+async fn writes_acknowledged_while_nodes_are_killed_are_kept() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let mut acknowledged = Vec::new();
@@ -81,7 +81,7 @@ async fn what_is_acknowledged_while_nodes_are_killed_is_kept() {
     }
 }
 
-/// Writes one job after the other, and returns the ids of those that were acknowledged.
+/// Writes one job after the other, and returns the ids of the acknowledged ones.
 async fn write_until(port: u16, stopped: tokio::sync::watch::Receiver<bool>) -> Vec<String> {
     let mut ids = Vec::new();
     while !*stopped.borrow() {
@@ -138,7 +138,7 @@ async fn an_empty_node_joins_under_a_new_id_and_the_dead_entry_is_demoted() {
 }
 
 #[tokio::test]
-async fn data_survives_snapshots_and_a_newcomer_gets_one() {
+async fn data_survives_snapshots_and_a_new_member_gets_one() {
     let fleet = Fleet::new().with("STANDIN_SNAPSHOT_ENTRIES", "20");
     let mut zero = fleet.start(0);
     let mut ids = Vec::new();
@@ -153,7 +153,7 @@ async fn data_survives_snapshots_and_a_newcomer_gets_one() {
     let (zero, one) = (fleet.start(0), fleet.start(1));
     all_readable(&ids[..2], &[&zero, &one]).await;
     all_readable(&ids[68..], &[&zero, &one]).await;
-    until("the newcomer's own copy", async || {
+    until("the new member's own copy", async || {
         let metrics = one.get("/metrics").await?.expect(200)?.body;
         metrics.contains("caesium_jobs 70\n").then_some(()).ok_or(metrics)
     })

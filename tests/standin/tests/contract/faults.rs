@@ -1,4 +1,4 @@
-//! Each planted fault shows, and shows only where it is planted.
+//! Each planted fault takes effect, and only where it is planted.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ async fn answers(node: &Node, path: &str) -> Result<u16, String> {
 }
 
 async fn job_status(node: &Node, id: &str) -> u16 {
-    until("an answer", async || node.get(&format!("/v1/jobs/{id}")).await).await.status
+    until("a response", async || node.get(&format!("/v1/jobs/{id}")).await).await.status
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn lost_acknowledged_write_is_read_until_the_leader_is_killed() {
 }
 
 #[tokio::test]
-async fn stale_read_shows_at_one_ordinal_only() {
+async fn stale_read_affects_only_one_ordinal() {
     let fleet = planted("stale-read=600@1");
     let (zero, one) = (fleet.start(0), fleet.start(1));
     one.healthy().await;
@@ -55,7 +55,7 @@ async fn isolated_nodes_leave_no_quorum() {
 }
 
 #[tokio::test]
-async fn storage_full_refuses_one_job_more() {
+async fn storage_full_rejects_one_job_more() {
     let node = planted("storage-full=1").start(0);
     node.write().await;
     let body = r#"{"alias":"more","trigger":{"type":"http","configuration":{}},"tasks":[]}"#;
@@ -112,14 +112,14 @@ async fn stuck_join_never_joins_and_ignores_sigterm() {
 }
 
 #[tokio::test]
-async fn health_hangs_but_jobs_answer() {
+async fn health_hangs_but_jobs_respond() {
     let node = planted("health-hangs").start(0);
-    assert!(answers(&node, "/health").await.unwrap_err().contains("no answer within"));
+    assert!(answers(&node, "/health").await.unwrap_err().contains("no response within"));
     assert_eq!(answers(&node, "/v1/jobs").await, Ok(200));
 }
 
 #[tokio::test]
-async fn health_503_comes_after_its_time() {
+async fn health_503_starts_after_its_delay() {
     let node = planted("health-503=1").start(0);
     node.healthy().await;
     let answer = until("503", async || node.get("/health").await?.expect(503)).await.json();
@@ -128,7 +128,7 @@ async fn health_503_comes_after_its_time() {
 }
 
 #[tokio::test]
-async fn slow_health_answers_late_and_degraded_after_a_second() {
+async fn slow_health_responds_late_and_is_degraded_after_a_second() {
     let node = planted("slow-health=1.1").start(0);
     let asked = Instant::now();
     assert_eq!(answers(&node, "/health").await, Ok(503));
@@ -155,7 +155,7 @@ async fn never_ready_is_a_member_with_http_closed() {
 }
 
 #[tokio::test]
-async fn wrong_port_leaves_the_right_one_closed() {
+async fn wrong_port_leaves_the_configured_one_closed() {
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (right, wrong) = (free(), free());
     let fleet = planted(&format!("wrong-port={wrong}")).with("CAESIUM_PORT", &right.to_string());
@@ -210,7 +210,7 @@ async fn write_read_only_root_writes_to_the_root() {
 }
 
 #[tokio::test]
-async fn memory_hog_takes_what_it_says() {
+async fn memory_hog_allocates_the_requested_amount() {
     let node = planted("memory-hog=64").start(0);
     node.says("fault memory-hog: 64 MiB taken").await;
 }

@@ -1,4 +1,4 @@
-//! The other programs that the stand-in plays.
+//! The other programs that the stand-in replaces.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn becomes(node: &Node, path: &str, status: u16) {
     until(&format!("{path} with {status}"), async || node.get(path).await?.expect(status)).await;
 }
 
-/// A db, and its URL.
+/// Starts a db; also returns its URL.
 async fn db(fleet: &Fleet, variables: &[(&str, &str)]) -> (Node, String) {
     let node = fleet.run(&["db", "--port", "0"], variables);
     let port = until("http", async || node.http_port()).await;
@@ -25,7 +25,7 @@ async fn db(fleet: &Fleet, variables: &[(&str, &str)]) -> (Node, String) {
 }
 
 #[tokio::test]
-async fn a_db_keeps_its_records_over_a_restart() {
+async fn a_db_keeps_its_records_across_a_restart() {
     let fleet = Fleet::new();
     let dir = fleet.data(0);
     std::fs::create_dir_all(&dir).unwrap();
@@ -74,16 +74,16 @@ async fn a_migration_runs_once() {
 }
 
 #[tokio::test]
-async fn a_migration_that_cannot_run_says_why() {
+async fn a_migration_that_cannot_run_reports_why() {
     let fleet = Fleet::new();
     let (_db, url) = db(&fleet, &[("STANDIN_DB_PASSWORD", "secret")]).await;
     let wrong = [("STANDIN_MIGRATE_DB", url.as_str()), ("STANDIN_DB_PASSWORD", "guess")];
     let absent = [("STANDIN_MIGRATE_DB", "http://127.0.0.1:1"), ("STANDIN_MIGRATE_WAIT_S", "0.2")];
     let switched = [("STANDIN_MIGRATE_DB", url.as_str()), ("STANDIN_MIGRATE_FAILS", "true")];
     for (variables, words) in [
-        (&wrong[..], "answers 401"),
+        (&wrong[..], "returned 401"),
         (&absent[..], "migration 0001 failed: no db after 200ms"),
-        (&switched[..], "migration 0001 failed, as --migrate-fails demands"),
+        (&switched[..], "migration 0001 failed, as requested by --migrate-fails"),
         (&[("STANDIN_MIGRATE_DB", "")][..], "STANDIN_MIGRATE_DB is missing"),
     ] {
         let mut migrate = fleet.run(&["migrate"], variables);
@@ -93,7 +93,7 @@ async fn a_migration_that_cannot_run_says_why() {
 }
 
 #[tokio::test]
-async fn a_job_writes_what_its_environment_says() {
+async fn a_job_writes_content_from_its_environment() {
     let fleet = Fleet::new();
     let output = fleet.data(0).with_extension("ics");
     let arguments = ["job", "--content", "DTSTART:{START_DATE}\n", "--output", output.to_str().unwrap()];
@@ -106,7 +106,7 @@ async fn a_job_writes_what_its_environment_says() {
 }
 
 #[tokio::test]
-async fn a_job_fails_as_often_as_it_is_told_and_ends_with_the_code_it_is_told() {
+async fn a_job_fails_the_given_number_of_times_and_ends_with_the_given_code() {
     let fleet = Fleet::new();
     let output = fleet.data(0);
     let arguments = ["job", "--fail-times", "2", "--exit", "7", "--output", output.to_str().unwrap()];
@@ -129,7 +129,7 @@ async fn a_job_ends_on_sigterm() {
 }
 
 #[tokio::test]
-async fn liveness_and_readiness_are_switched_apart() {
+async fn liveness_and_readiness_are_switched_separately() {
     let fleet = Fleet::new();
     let web =
         fleet.run(&["web", "--port", "0", "--name", "gateway"], &[("STANDIN_VERSION", "2"), ("HOSTNAME", "gw-x")]);
@@ -149,7 +149,7 @@ async fn liveness_and_readiness_are_switched_apart() {
 }
 
 #[tokio::test]
-async fn a_missing_dependency_is_named_until_it_answers() {
+async fn a_missing_dependency_is_named_until_it_responds() {
     let fleet = Fleet::new();
     let (mut db, url) = db(&fleet, &[]).await;
     let tcp = url.replace("http", "tcp");
@@ -202,7 +202,7 @@ async fn a_worker_counts_its_work_in_the_store() {
         .await;
     assert_eq!(status(&worker, "/health").await, 200);
     db.kill();
-    worker.says("work stands still").await;
+    worker.says("work has stopped").await;
 }
 
 #[tokio::test]
@@ -217,5 +217,5 @@ async fn faults_are_planted_in_servers_too() {
     assert_eq!([status(&web, "/health/live").await, status(&web, "/version").await], [503, 200]);
     let web = planted("health-hangs").await;
     let hangs = web.request("GET", "/health/ready", "", Duration::from_millis(500)).await;
-    assert!(hangs.unwrap_err().contains("no answer within"));
+    assert!(hangs.unwrap_err().contains("no response within"));
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{Fleet, Node, until};
 
-/// A db that allows five connections, and its port.
+/// Starts a db that allows five connections; also returns its port.
 async fn db(fleet: &Fleet, port: &str) -> (Node, String) {
     let node = fleet.run(&["db", "--port", port, "--max-connections", "5"], &[]);
     let port = until("http", async || node.http_port()).await;
@@ -40,7 +40,7 @@ async fn counted(db: &Node, want: serde_json::Value) {
 }
 
 #[tokio::test]
-async fn connections_are_counted_and_one_too_many_is_refused() {
+async fn connections_are_counted_and_limited() {
     let fleet = Fleet::new();
     let (db, port) = db(&fleet, "0").await;
     let mut order = web(&fleet, &port, "order", "3").await;
@@ -56,13 +56,13 @@ async fn connections_are_counted_and_one_too_many_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pool_is_filled_again_after_its_db_was_away() {
+async fn a_pool_is_refilled_after_its_db_was_away() {
     let fleet = Fleet::new();
     let (mut before, port) = db(&fleet, "0").await;
     let order = web(&fleet, &port, "order", "2").await;
     ready(&order).await;
     before.terminate();
-    assert!(before.ended().await.success(), "open connections don't hold up its end");
+    assert!(before.ended().await.success(), "open connections don't delay its end");
     lacks(&order, "0 of 2 connections").await;
     let (_after, _) = db(&fleet, &port).await;
     ready(&order).await;

@@ -1,4 +1,4 @@
-//! What Caesium refuses to start with.
+//! Configurations with which Caesium does not start.
 
 use crate::support::Fleet;
 
@@ -10,35 +10,35 @@ async fn refused(fleet: Fleet, words: &str) {
 }
 
 #[tokio::test]
-async fn the_port_of_a_service_named_caesium() {
-    refused(Fleet::new().with("CAESIUM_PORT", "tcp://10.96.0.1:8080"), "is no port number; Kubernetes injects it")
+async fn the_port_of_a_service_named_caesium_is_rejected() {
+    refused(Fleet::new().with("CAESIUM_PORT", "tcp://10.96.0.1:8080"), "is not a port number; Kubernetes injects it")
         .await;
 }
 
 #[tokio::test]
-async fn a_name_as_node_address() {
+async fn a_name_as_node_address_is_rejected() {
     let fleet = Fleet::new().with("CAESIUM_NODE_ADDRESS", "caesium-0.caesium-headless:9001");
     refused(fleet, "failed to set bind address \"caesium-0.caesium-headless:9001\": invalid address").await;
 }
 
 #[tokio::test]
-async fn an_address_of_another_host() {
+async fn an_address_of_another_host_is_rejected() {
     refused(Fleet::new().with("CAESIUM_NODE_ADDRESS", "192.0.2.1:9001"), "can't listen on CAESIUM_NODE_ADDRESS").await;
 }
 
 #[tokio::test]
-async fn a_data_directory_that_cannot_be_made() {
+async fn a_data_directory_that_cannot_be_created_is_an_error() {
     let fleet = Fleet::new().with("CAESIUM_DATABASE_PATH", "/proc/nowhere");
-    refused(fleet, "data directory /proc/nowhere can't be made").await;
+    refused(fleet, "data directory /proc/nowhere can't be created").await;
 }
 
 #[tokio::test]
-async fn a_misspelt_fault() {
-    refused(Fleet::new().with("STANDIN_FAULT", "never-redy"), "\"never-redy\": no such fault; there are").await;
+async fn a_misspelt_fault_is_rejected() {
+    refused(Fleet::new().with("STANDIN_FAULT", "never-redy"), "\"never-redy\": no such fault; expected one of").await;
 }
 
 #[tokio::test]
-async fn a_damaged_log() {
+async fn a_damaged_log_is_rejected() {
     let fleet = Fleet::new();
     let mut node = fleet.start(0);
     node.write().await;

@@ -1,8 +1,8 @@
-//! A server that is being replaced: nothing that was sent to it is dropped.
+//! A server that is being replaced: no request that was sent to it is dropped.
 
 use crate::support::{Fleet, Kept, Node, until};
 
-/// A server that lingers for two seconds, and its port.
+/// Starts a server that lingers for two seconds; also returns its port.
 async fn lingering() -> (Node, u16) {
     let web = Fleet::new().run(&["web", "--port", "0", "--linger", "2"], &[]);
     let port = until("http", async || web.http_port()).await;
@@ -10,7 +10,7 @@ async fn lingering() -> (Node, u16) {
 }
 
 #[tokio::test]
-async fn it_serves_on_unready_and_then_ends() {
+async fn a_replaced_server_keeps_serving_unready_and_then_ends() {
     let (mut web, _) = lingering().await;
     let status = async |path: &str| Ok::<_, String>(web.get(path).await?.status);
     assert_eq!(status("/health/ready").await, Ok(200));
@@ -23,7 +23,7 @@ async fn it_serves_on_unready_and_then_ends() {
 }
 
 #[tokio::test]
-async fn whoever_keeps_a_connection_is_told_that_it_ends() {
+async fn the_last_response_on_a_kept_connection_announces_its_end() {
     let (mut web, port) = lingering().await;
     let mut kept = Kept::open(port).await;
     for _ in 0..2 {

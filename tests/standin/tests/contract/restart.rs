@@ -1,11 +1,11 @@
-//! Restarts: on the old directory, under another address, without a quorum.
+//! Restarts: with the old directory, under another address, without a quorum.
 
 use std::time::Duration;
 
 use crate::support::{Fleet, all_readable, leader, until, voters};
 
 #[tokio::test]
-async fn peers_are_ignored_once_there_is_an_info_yaml() {
+async fn peers_are_ignored_if_there_is_an_info_yaml() {
     let fleet = Fleet::new();
     let mut alone = fleet.start(0);
     let id = alone.write().await;
@@ -18,7 +18,7 @@ async fn peers_are_ignored_once_there_is_an_info_yaml() {
 }
 
 #[tokio::test]
-async fn a_single_node_takes_its_new_address_over() {
+async fn a_single_node_adopts_its_new_address() {
     let fleet = Fleet::new();
     let mut alone = fleet.start(0);
     let id = alone.write().await;
@@ -29,7 +29,7 @@ async fn a_single_node_takes_its_new_address_over() {
 }
 
 #[tokio::test]
-async fn all_nodes_come_back_one_by_one_under_new_addresses() {
+async fn all_nodes_restart_one_by_one_under_new_addresses() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let mut ids = vec![nodes[0].write().await];
@@ -47,7 +47,7 @@ async fn all_nodes_come_back_one_by_one_under_new_addresses() {
 }
 
 #[tokio::test]
-async fn two_nodes_at_once_come_back_under_new_addresses() {
+async fn two_nodes_restart_at_once_under_new_addresses() {
     let fleet = Fleet::new();
     let [mut zero, mut one, two] = fleet.three().await;
     let id = two.write().await;
@@ -59,7 +59,7 @@ async fn two_nodes_at_once_come_back_under_new_addresses() {
 }
 
 #[tokio::test]
-async fn an_address_that_passed_to_another_node_does_no_harm() {
+async fn an_address_reused_by_another_node_does_no_harm() {
     let fleet = Fleet::new();
     let [mut zero, one, mut two] = fleet.three().await;
     let id = one.write().await;
@@ -71,7 +71,7 @@ async fn an_address_that_passed_to_another_node_does_no_harm() {
 }
 
 #[tokio::test]
-async fn without_a_quorum_health_hangs_and_with_it_answers_again() {
+async fn without_a_quorum_health_hangs_and_with_it_responds_again() {
     let fleet = Fleet::new();
     let [mut zero, mut one, two] = fleet.three().await;
     let id = two.write().await;
@@ -79,7 +79,7 @@ async fn without_a_quorum_health_hangs_and_with_it_answers_again() {
     one.kill();
     let hangs = async || two.request("GET", "/health", "", Duration::from_millis(1500)).await;
     until("health hangs", async || match hangs().await {
-        Err(error) if error.starts_with("no answer within") => Ok(()),
+        Err(error) if error.starts_with("no response within") => Ok(()),
         other => Err(format!("{other:?}")),
     })
     .await;
@@ -90,7 +90,7 @@ async fn without_a_quorum_health_hangs_and_with_it_answers_again() {
 }
 
 #[tokio::test]
-async fn a_leader_that_comes_back_at_once_does_not_lead_on() {
+async fn a_leader_that_restarts_at_once_does_not_continue_to_lead() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let old = leader(&nodes.each_ref()).await.address.clone();
@@ -102,7 +102,7 @@ async fn a_leader_that_comes_back_at_once_does_not_lead_on() {
 }
 
 #[tokio::test]
-async fn a_whole_cluster_that_was_killed_comes_back() {
+async fn a_cluster_recovers_after_all_nodes_were_killed() {
     let fleet = Fleet::new();
     let mut nodes = fleet.three().await;
     let id = nodes[1].write().await;

@@ -1,5 +1,6 @@
-//! The API server alone, without a node or controllers, for tries by hand and for tests with real
-//! clients: writes a kubeconfig to the path given and serves until it is killed.
+//! Only the API server, without a node or controllers, for experiments and for tests with real clients: writes a
+//! kubeconfig
+//! to the given path and serves until it is killed.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
 use node::controllers::bootstrap;
-use node::faults::Planted;
+use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
 
@@ -26,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
         registry,
         kubelet: kubelet::Handle::new(Path::new(".")),
         identity,
-        faults: Planted::default(),
+        faults: PlantedFaults::default(),
         node: NodeHooks::none(),
     };
     serve(listener, state).await

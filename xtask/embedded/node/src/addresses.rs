@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 pub const SERVICES: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 16);
 /// The address of the service `kubernetes`.
 pub const KUBERNETES_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
-/// The bridge: the pods' gateway, the node's own address, and one of the name server's two.
+/// The bridge: the pods' gateway, the node's own address, and one of the name server's two addresses.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
-/// Where the node serves the API to pods.
+/// The port on which the node serves the API to pods.
 pub const API_PORT: u16 = 6443;
 /// The address of the name server, as in kind.
 pub const DNS_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::kinds::KINDS;
 use crate::store::{Change, ChangeType};
 
-/// Follows the store's changes; begins with all that is stored as if it had just been added.
+/// Follows the store's changes; begins with all stored objects as if they had just been added.
 pub struct Changes {
     client: Client,
     latest: watch::Receiver<u64>,
@@ -14,12 +14,12 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// All changes from the beginning.
+    /// Returns all changes from the beginning.
     pub fn new(client: Client) -> Self {
         Self { latest: client.latest(), client, seen: None }
     }
 
-    /// The changes that have not been handed out yet; waits for one. None where the store is gone.
+    /// Waits for changes that have not been returned yet, and returns them; `None` once the store is dropped.
     pub async fn next(&mut self) -> Option<Vec<Change>> {
         loop {
             let changes = self.take();
@@ -38,7 +38,7 @@ impl Changes {
                 self.seen = changes.last().map_or(since, |last| Some(last.resource_version));
                 changes
             }
-            // First look, or too far behind: all that is there.
+            // The first call, or too far behind: return everything that is stored.
             Some(Err(_)) | None => self.everything(now),
         }
     }
@@ -60,7 +60,7 @@ mod tests {
     use crate::controllers::testing::Simulation;
 
     #[tokio::test]
-    async fn a_follower_that_fell_too_far_behind_begins_anew() {
+    async fn a_follower_that_falls_too_far_behind_starts_again() {
         let simulation = Simulation::new("a");
         let client = simulation.context.client.clone();
         let mut changes = Changes::new(client.clone());

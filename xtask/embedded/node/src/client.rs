@@ -1,4 +1,4 @@
-//! Typed access for controllers and kubelet: k8s-openapi's types in and out of the registry.
+//! Typed access for controllers and kubelet: converts between the registry and k8s-openapi's types.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use crate::store::{Change, Store};
 #[derive(Clone)]
 pub struct Client {
     registry: Arc<Registry>,
-    /// Who writes, as `managedFields` names it.
+    /// The writer, as in `managedFields`.
     manager: &'static str,
 }
 
-/// Which object was seen: another one may have its name by now.
+/// Identifies the object that was seen: another one may have its name by now.
 #[derive(Clone, Copy)]
-struct Identity<'a> {
+struct ObjectIdentity<'a> {
     kind: &'static Kind,
     namespace: &'a str,
     name: &'a str,
     uid: Option<&'a str>,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> ObjectIdentity<'a> {
     fn of<K: Object>(seen: &'a K) -> Self {
         let metadata = seen.metadata();
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
@@ -47,35 +47,35 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// A type that can be kept: every resource of k8s-openapi.
+/// A type that can be stored: every resource of k8s-openapi.
 pub trait Object: Resource + Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned {}
 impl<K: Resource + Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned> Object for K {}
 
 impl Client {
-    /// A client of this registry; what it writes is `manager`'s.
+    /// Returns a client of this registry; `manager` owns the fields that it writes.
     pub fn new(registry: Arc<Registry>, manager: &'static str) -> Self {
         Self { registry, manager }
     }
 
-    /// The same for another part of the cluster.
+    /// Returns the same client for another part of the cluster.
     #[must_use]
     pub(crate) fn of(&self, manager: &'static str) -> Self {
         Self { manager, ..self.clone() }
     }
 
-    /// The object, or none where it is not there.
+    /// Returns the object, if it exists.
     pub(crate) fn get<K: Object>(&self, namespace: &str, name: &str) -> Option<K> {
         let stored = self.store().get(kinds::of::<K>(), namespace, name)?;
         decode(&stored)
     }
 
-    /// All objects of one namespace, or of all.
+    /// Returns all objects of one namespace, or of all.
     pub(crate) fn list<K: Object>(&self, namespace: Option<&str>) -> Vec<K> {
         let (objects, _) = self.store().list(kinds::of::<K>(), namespace);
         objects.iter().filter_map(|object| decode(object)).collect()
     }
 
-    /// All objects of a kind, as they are stored.
+    /// Returns all objects of a kind, as they are stored.
     pub(crate) fn list_stored(&self, kind: &'static Kind) -> Vec<Arc<Value>> {
         self.store().list(kind, None).0
     }
@@ -83,22 +83,23 @@ impl Client {
     /// Creates an object.
     ///
     /// # Errors
-    /// As the API would refuse it.
+    /// If the API would reject it.
     pub fn create<K: Object>(&self, object: &K) -> Result<K, Status> {
         let created = self.create_stored(kinds::of::<K>(), encode(object)?)?;
         parsed(&created)
     }
 
-    /// Reads, changes and writes the object that was seen, again after a conflict. `change` answers
-    /// whether there is anything to write; where it answers false nothing is.
+    /// Reads, changes and writes the object that was seen, and again after a conflict. `change` returns whether
+    /// there is
+    /// anything to write.
     ///
     /// # Errors
-    /// 404 where the object is gone, also where another has its name by now; or as the API would refuse it.
+    /// 404 if the object is gone, even if another has its name by now; or if the API would reject the change.
     pub(crate) fn modify<K: Object>(&self, seen: &K, change: impl FnMut(&mut K) -> bool) -> Result<K, Status> {
         self.modify_through("", seen, change)
     }
 
-    /// As [`Client::modify`], written down as a write of this subresource.
+    /// As [`Client::modify`], recorded as a write of this subresource.
     ///
     /// # Errors
     /// As [`Client::modify`].
@@ -109,7 +110,7 @@ impl Client {
         mut change: impl FnMut(&mut K) -> bool,
     ) -> Result<K, Status> {
         loop {
-            let stored = self.stored(Identity::of(seen))?;
+            let stored = self.stored(ObjectIdentity::of(seen))?;
             let mut object = parsed(&stored)?;
             if !change(&mut object) {
                 return Ok(object);
@@ -122,7 +123,7 @@ impl Client {
         }
     }
 
-    /// As [`Client::modify`], but writes the status alone: whatever else `change` does is lost.
+    /// As [`Client::modify`], but writes only the status: other changes are lost.
     ///
     /// # Errors
     /// As [`Client::modify`].
@@ -132,7 +133,7 @@ impl Client {
         mut change: impl FnMut(&mut K) -> bool,
     ) -> Result<(), Status> {
         loop {
-            let stored = self.stored(Identity::of(seen))?;
+            let stored = self.stored(ObjectIdentity::of(seen))?;
             let mut object = parsed(&stored)?;
             if !change(&mut object) {
                 return Ok(());
@@ -146,15 +147,15 @@ impl Client {
         }
     }
 
-    /// Binds a pod to a node, as the `binding` subresource does: node name and condition in one
-    /// write, without another generation.
+    /// Binds a pod to a node, as the `binding` subresource does: node name and condition in one write, without a new
+    /// generation.
     ///
     /// # Errors
-    /// 404 where the pod is gone, also where another has its name by now; 409 where it is being deleted.
+    /// 404 if the pod is gone, even if another has its name by now; 409 if it is being deleted.
     pub(crate) fn bind(&self, seen: &Pod, node: &str) -> Result<(), Status> {
         let kind = kinds::of::<Pod>();
         loop {
-            let mut pod = (*self.stored(Identity::of(seen))?).clone();
+            let mut pod = (*self.stored(ObjectIdentity::of(seen))?).clone();
             if pod["metadata"].get("deletionTimestamp").is_some() {
                 let name = seen.metadata.name.as_deref().unwrap_or_default();
                 let why = format!("pod {name} is being deleted, cannot be assigned to a host");
@@ -178,20 +179,20 @@ impl Client {
     /// Deletes the object that was seen.
     ///
     /// # Errors
-    /// 404 where it is gone, also where another has its name by now.
+    /// 404 if it is gone, even if another has its name by now.
     pub(crate) fn delete<K: Object>(&self, seen: &K, options: &DeleteOptions) -> Result<(), Status> {
-        self.delete_same(Identity::of(seen), options)
+        self.delete_same(ObjectIdentity::of(seen), options)
     }
 
-    /// [`Client::create`] of any kind.
+    /// [`Client::create`] for any kind.
     ///
     /// # Errors
-    /// As the API would refuse it.
+    /// If the API would reject it.
     pub(crate) fn create_stored(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         self.registry.create_as(&Writer::internal(self.manager, ""), kind, object).map(|written| written.object)
     }
 
-    /// [`Client::modify`] of any kind, as it is stored.
+    /// [`Client::modify`] for any kind, as it is stored.
     ///
     /// # Errors
     /// As [`Client::modify`].
@@ -202,7 +203,7 @@ impl Client {
         mut change: impl FnMut(&mut Value) -> bool,
     ) -> Result<(), Status> {
         loop {
-            let mut object = (*self.stored(Identity::of_stored(kind, seen))?).clone();
+            let mut object = (*self.stored(ObjectIdentity::of_stored(kind, seen))?).clone();
             if !change(&mut object) {
                 return Ok(());
             }
@@ -213,7 +214,7 @@ impl Client {
         }
     }
 
-    /// [`Client::delete`] of any kind.
+    /// [`Client::delete`] for any kind.
     ///
     /// # Errors
     /// As [`Client::delete`].
@@ -223,15 +224,15 @@ impl Client {
         seen: &Value,
         options: &DeleteOptions,
     ) -> Result<(), Status> {
-        self.delete_same(Identity::of_stored(kind, seen), options)
+        self.delete_same(ObjectIdentity::of_stored(kind, seen), options)
     }
 
-    /// A token for a service account.
+    /// Returns a token for a service account.
     pub(crate) fn token(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
         self.registry.tokens.issue(namespace, account, expiration_s)
     }
 
-    /// The changes after `resource_version`; 410 where they are no longer kept: list again then.
+    /// Returns the changes after `resource_version`; 410 if they are no longer kept, and the caller has to list again.
     ///
     /// # Errors
     /// 410 `Expired`.
@@ -239,22 +240,22 @@ impl Client {
         self.store().changes_since(resource_version)
     }
 
-    /// Wakes its holder at every change.
+    /// Returns a receiver that wakes at every change.
     pub(crate) fn latest(&self) -> watch::Receiver<u64> {
         self.store().latest()
     }
 
-    /// What is stored of an object: not of another of its name.
-    fn stored(&self, of: Identity) -> Result<Arc<Value>, Status> {
+    /// Returns what is stored of an object, but not of another object of its name.
+    fn stored(&self, of: ObjectIdentity) -> Result<Arc<Value>, Status> {
         let stored = self.store().get(of.kind, of.namespace, of.name);
         let same = stored.filter(|stored| stored["metadata"]["uid"].as_str() == of.uid);
         same.ok_or_else(|| Status::not_found(of.kind, of.name))
     }
 
-    fn delete_same(&self, of: Identity, options: &DeleteOptions) -> Result<(), Status> {
+    fn delete_same(&self, of: ObjectIdentity, options: &DeleteOptions) -> Result<(), Status> {
         let options = DeleteOptions { precondition_uid: of.uid.map(str::to_owned), ..options.clone() };
         let deleted = self.registry.delete(of.kind, of.namespace, of.name, &options);
-        // A precondition that does not hold: it is gone.
+        // A failed precondition means that the object is gone.
         deleted.map(|_| ()).map_err(|refused| self.stored(of).err().unwrap_or(refused))
     }
 
@@ -268,12 +269,12 @@ impl Client {
     }
 }
 
-/// A stored object as its type.
+/// Parses a stored object as its type.
 ///
 /// # Errors
-/// 500 where it does not parse.
+/// 500 if it can't be parsed.
 pub(crate) fn parsed<K: DeserializeOwned>(object: &Value) -> Result<K, Status> {
-    decode(object).ok_or_else(|| Status::new(500, "InternalError", "a stored object does not parse"))
+    decode(object).ok_or_else(|| Status::new(500, "InternalError", "a stored object can't be parsed"))
 }
 
 fn decode<K: DeserializeOwned>(object: &Value) -> Option<K> {
@@ -293,7 +294,7 @@ mod tests {
     use super::*;
     use crate::controllers::testing;
 
-    /// A pod as it was seen, and its successor of the same name.
+    /// Returns a pod as it was seen, and its successor of the same name.
     fn replaced(client: &Client) -> (Pod, Pod) {
         let account = json!({ "metadata": { "name": "default", "namespace": "a" } });
         client.create(&serde_json::from_value::<ServiceAccount>(account).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request over a connection that is there already.
+//! One HTTP/1.1 request over an existing connection.
 
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -6,10 +6,10 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Sends the request and answers as soon as the response's head is there.
+/// Sends the request and returns once the response's head has arrived.
 ///
 /// # Errors
-/// Where the connection breaks or its other end does not speak HTTP.
+/// If the connection breaks or its other end does not speak HTTP.
 pub(crate) async fn send<S>(stream: S, request: Request<Body>) -> hyper::Result<Response<Incoming>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! The table of served kinds: discovery, routing, OpenAPI and the store all read this one.
+//! The table of served kinds, used by discovery, routing, OpenAPI and the store.
 
 use k8s_openapi::Resource;
 
@@ -17,26 +17,26 @@ pub struct Kind {
     pub singular: &'static str,
     /// `po`, as kubectl abbreviates it.
     pub short_names: &'static [&'static str],
-    /// Whether objects live in a namespace.
+    /// Whether objects belong to a namespace.
     pub namespaced: bool,
     /// `status`, `scale`, `log` …
     pub subresources: &'static [&'static str],
-    /// Stored and listed in the report, but no controller acts on it.
+    /// Whether the kind is only stored and listed in the report: no controller acts on it.
     pub inert: bool,
 }
 
 impl Kind {
-    /// `v1` or `apps/v1`.
+    /// Returns `v1` or `apps/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `pods` or `statefulsets.apps`, as error messages name a resource.
+    /// Returns `pods` or `statefulsets.apps`, as error messages name a resource.
     pub(crate) fn qualified_plural(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// `Pod` or `StatefulSet.apps`, as validation errors name a kind.
+    /// Returns `Pod` or `StatefulSet.apps`, as validation errors name a kind.
     pub(crate) fn qualified_kind(&self) -> String {
         if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
     }
@@ -116,15 +116,15 @@ pub static KINDS: &[Kind] = &[
     inert(row("coordination.k8s.io", "Lease", "leases", "lease", &[], &[])),
 ];
 
-/// The row of `group/version`, `plural` as in a URL.
+/// Returns the row of `group/version`, `plural` as in a URL.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
 }
 
-/// The row of a typed resource.
+/// Returns the row of a typed resource.
 ///
 /// # Panics
-/// Where the kind has no row; a test walks over all kinds that this crate uses.
+/// If the kind has no row; a test covers all kinds that this crate uses.
 pub(crate) fn of<K: Resource>() -> &'static Kind {
     match KINDS.iter().find(|k| k.group == K::GROUP && k.version == K::VERSION && k.kind == K::KIND) {
         Some(kind) => kind,

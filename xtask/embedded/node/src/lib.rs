@@ -1,12 +1,12 @@
-//! The embedded cluster's one process: API server, controllers and one node.
+//! The embedded cluster's single process: API server, controllers and one node.
 //!
-//! It runs a chart's real containers on a machine without Docker, for tests and for the fast inner
-//! loop. It is a subset with a contract: what it does, it does as kube-apiserver and kubelet do; a
-//! field that would change behaviour and is not supported is refused.
+//! It runs a chart's real containers on a machine without Docker, for tests and for quick iterations. It supports a
+//! documented subset: what it supports behaves as in kube-apiserver and kubelet, and an unsupported field that would
+//! change behaviour is rejected.
 //!
-//! Its modules are layers, and a test (`tests/layers.rs`) holds them to it: each uses only what stands further right.
+//! Its modules are layers, which `tests/layers.rs` checks: each uses only modules further right.
 //! `node` → `api` → `kubelet` → `controllers` → `changes` → `client` → `registry` → `store` → `kinds`, `status`,
-//! `selector`, `addresses`, `faults`; `network` stands beside `kubelet` and `controllers`, on `changes`.
+//! `selector`, `addresses`, `faults`; `network` is beside `kubelet` and `controllers`, on `changes`.
 
 mod acting_faults;
 mod addresses;

@@ -18,14 +18,14 @@ use crate::addresses::{self, GATEWAY};
 use crate::api::{self, Identity, NodeHooks};
 use crate::client::Client;
 use crate::controllers;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet::{self, Handle, Kubelet};
 use crate::network::{dns, proxy};
 use crate::registry::Registry;
 
-/// Runs the node until it is told to stop.
+/// Runs the node until it is asked to stop.
 ///
-/// It runs single-threaded until it has its namespaces: a process with threads can't enter them.
+/// It stays single-threaded until it has its namespaces: a process with threads can't enter them.
 pub fn main(directory: &Path) -> ExitCode {
     let filter = EnvFilter::try_from_env("CHARTPROOF_NODE_LOG").unwrap_or_else(|_| EnvFilter::new("info,hyper=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
@@ -40,12 +40,12 @@ pub fn main(directory: &Path) -> ExitCode {
 
 fn run(directory: &Path) -> anyhow::Result<()> {
     let options = read_options(directory)?;
-    // Bound in the host's network, and kept when that is left: this is the one way in.
+    // Bound in the host's network, and kept when the process leaves it: this is the only way in.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
     runtime::enter_node_namespaces()?;
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ran = tokio.block_on(serve(directory, options, listener));
-    // Containers and their helpers end with this process: nothing is worth waiting for.
+    // Containers and their helpers end with this process, so there is nothing to wait for.
     tokio.shutdown_background();
     ran
 }
@@ -56,19 +56,19 @@ fn read_options(directory: &Path) -> anyhow::Result<NodeOptions> {
     serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
-/// Everything, until SIGTERM or until a part of it fails.
+/// Runs everything, until SIGTERM or until a part of it fails.
 async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) -> anyhow::Result<()> {
-    // Programs that containers leave in their volumes may run as another user: no user of the host may get at them.
+    // Containers' programs in their volumes may run as another user: no other user of the host may get at them.
     for name in ["pods", "volumes"] {
         let path = directory.join(name);
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.with_context(|| format!("cannot make {}", path.display()))?;
+        made.with_context(|| format!("cannot create {}", path.display()))?;
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let address = listener.local_addr()?;
     let registry = Registry::new();
     let client = Client::new(Arc::clone(&registry), controllers::MANAGER);
-    let faults = Planted::with_environment(options.faults)?;
+    let faults = PlantedFaults::with_environment(options.faults)?;
     let runtime = Runtime::start(directory, NodeNetwork { gateway: GATEWAY, prefix: 16 }).await?;
     runtime.serve_addresses(addresses::SERVICES.0, addresses::SERVICES.1).await?;
     let identity = Arc::new(Identity::generate()?);
@@ -85,7 +85,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     let unready = Unready::plant(&client, &faults)?;
     let of_pods = kubelet::Addresses { host: GATEWAY, name_server: addresses::DNS_IP };
     let kubelet = Kubelet::new(&client, runtime, handle, faults.clone(), directory, of_pods);
-    let controllers = Arc::new(controllers::Context {
+    let controllers = Arc::new(controllers::ControllerContext {
         client: client.clone(),
         faults: faults.clone(),
         volumes: directory.join("volumes"),
@@ -107,7 +107,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
     }
 }
 
-/// Writes the kubeconfig and tells the starter that the API answers.
+/// Writes the kubeconfig and notifies the starter that the API responds.
 fn announce(directory: &Path, identity: &Identity, address: SocketAddr) -> anyhow::Result<()> {
     use std::io::Write;
     let kubeconfig = directory.join("kubeconfig");
@@ -118,7 +118,7 @@ fn announce(directory: &Path, identity: &Identity, address: SocketAddr) -> anyho
     Ok(())
 }
 
-/// What the API server lets the harness ask of the node.
+/// Returns the node's functions behind the harness's own endpoints.
 fn hooks(runtime: &Runtime) -> NodeHooks {
     let (loader, reporter) = (runtime.clone(), runtime.clone());
     NodeHooks {

@@ -1,4 +1,4 @@
-//! Which labels a selector matches: those of objects (`matchLabels`, `matchExpressions`), and the operators of all.
+//! Label selectors (`matchLabels`, `matchExpressions`), and the operators of all selectors.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 type Labels = BTreeMap<String, String>;
 
-/// Whether the selector matches; an empty selector matches everything.
+/// Returns whether the selector matches; an empty selector matches everything.
 pub fn matches(selector: &LabelSelector, labels: Option<&Labels>) -> bool {
     let empty = Labels::new();
     let labels = labels.unwrap_or(&empty);
@@ -16,18 +16,18 @@ pub fn matches(selector: &LabelSelector, labels: Option<&Labels>) -> bool {
         && expressions.into_iter().all(|e| holds(&e.operator, labels.get(&e.key), e.values.as_deref()))
 }
 
-/// Whether all of these labels are there with these values; no wanted label matches nothing.
+/// Returns whether all of these labels are present with these values; an empty map matches nothing.
 pub fn matches_map(wanted: &Labels, labels: Option<&Labels>) -> bool {
     !wanted.is_empty() && labels.is_some_and(|labels| wanted.iter().all(|(k, v)| labels.get(k) == Some(v)))
 }
 
-/// Returns whether one expression of a label or node selector holds for the value that it is about.
+/// Returns whether one expression of a label or node selector is true for a value.
 pub fn holds(operator: &str, value: Option<&String>, values: Option<&[String]>) -> bool {
     let operator = Operator::named(operator);
     operator.is_some_and(|operator| operator.holds(value.map(String::as_str), values.unwrap_or_default()))
 }
 
-/// How a requirement compares a value with its own.
+/// How a requirement compares a value with its own values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// One of these.
@@ -57,7 +57,7 @@ impl Operator {
         })
     }
 
-    /// Returns whether a value, none if the label is absent, compares so with the requirement's values.
+    /// Returns whether a value, `None` if the label is absent, satisfies the requirement.
     pub fn holds(self, value: Option<&str>, values: &[String]) -> bool {
         let is_listed = || value.is_some_and(|value| values.iter().any(|wanted| wanted == value));
         let number = |text: &str| text.parse::<i64>().ok();

@@ -1,53 +1,53 @@
-//! What the API answers when it refuses: a `v1.Status`, worded as kube-apiserver words it.
+//! Errors of the API: a `v1.Status`, with kube-apiserver's messages.
 
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
 
-/// A refused request: HTTP code, `reason`, `message`, `details` of a `v1.Status`.
+/// An error: HTTP code, `reason`, `message`, `details` of a `v1.Status`.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// HTTP status code.
     pub code: u16,
     /// Machine-readable reason: `NotFound`, `Conflict` …
     pub reason: &'static str,
-    /// What a person reads.
+    /// Human-readable message.
     pub message: String,
-    /// `details` of the answer; null where the API server leaves it out.
+    /// `details` of the response; null if the API server leaves it out.
     pub details: Value,
 }
 
 impl Status {
-    /// A refusal without details.
+    /// Returns an error without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Value::Null }
     }
 
-    /// 404: the object is not there.
+    /// Returns 404: the object does not exist.
     pub fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", kind.qualified_plural());
         Self { details: details(kind, name), ..Self::new(404, "NotFound", message) }
     }
 
-    /// 409: the name is taken.
+    /// Returns 409: the name is taken.
     pub fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.qualified_plural());
         Self { details: details(kind, name), ..Self::new(409, "AlreadyExists", message) }
     }
 
-    /// 403: admission refuses it.
+    /// Returns 403: admission rejects it.
     pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", kind.qualified_plural());
         Self { details: details(kind, name), ..Self::new(403, "Forbidden", message) }
     }
 
-    /// 409: the resource version sent is not the stored one.
+    /// Returns 409: the sent resource version is not the stored one.
     pub fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.qualified_plural());
         Self { details: details(kind, name), ..Self::new(409, "Conflict", message) }
     }
 
-    /// The `v1.Status` document.
+    /// Returns the `v1.Status` document.
     pub fn to_json(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -1,6 +1,6 @@
-//! Objects by kind, namespace and name under one resource version, and the changes made to them.
+//! Objects by kind, namespace and name under one resource version, and their changes.
 //!
-//! It plays etcd's part: it knows nothing of what an object means.
+//! It takes the place of etcd, and knows nothing about the meaning of objects.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use crate::kinds::Kind;
 use crate::status::Status;
 
-/// Changes kept for watches that start in the past; older ones answer 410.
+/// How many changes are kept for watches that start in the past; for older ones a watch gets 410.
 const CHANGES_KEPT: usize = 4096;
 
-/// What happened to an object.
+/// The type of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeType {
     /// It was created.
@@ -27,18 +27,18 @@ pub enum ChangeType {
 }
 
 /// One change, in the order of its resource version.
-#[expect(clippy::struct_field_names, reason = "`kind` is the object's: what happened to it is the change")]
+#[expect(clippy::struct_field_names, reason = "`kind` is that of the object, `change` that of the change")]
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The resource version that it made.
+    /// The resource version after the change.
     pub resource_version: u64,
     /// The kind of the object.
     pub kind: &'static Kind,
-    /// What happened.
+    /// The type of the change.
     pub change: ChangeType,
-    /// The object as it is now; for a deletion, as it was last, with the deletion's version.
+    /// The object as it is now; for a deletion, its last state with the deletion's version.
     pub object: Arc<Value>,
-    /// The object as it was before, for a modification: selectors are matched on both.
+    /// The object before a modification: selectors are matched on both.
     pub previous: Option<Arc<Value>>,
 }
 
@@ -66,14 +66,14 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The object, if it is there. `namespace` is empty for cluster-wide kinds.
+    /// Returns the object, if it exists. `namespace` is empty for cluster-wide kinds.
     pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let inner = self.lock();
         inner.objects.get(kind.plural)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// All objects of a kind, of one namespace or of all, by namespace and name, with the resource
-    /// version that they stand at.
+    /// Returns all objects of a kind, of one namespace or of all, by namespace and name, with the current
+    /// resource version.
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
         let inner = self.lock();
         let objects = inner.objects.get(kind.plural).into_iter().flatten();
@@ -94,10 +94,10 @@ impl Store {
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Added))
     }
 
-    /// Replaces an object that must be there at the resource version that `object` itself carries.
+    /// Replaces an object, which must exist at the resource version in `object`.
     ///
     /// # Errors
-    /// 404, or 409 `Conflict` where somebody else was faster.
+    /// 404, or 409 `Conflict` if somebody else was faster.
     pub fn replace(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let key = key(&object);
@@ -107,10 +107,10 @@ impl Store {
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Modified))
     }
 
-    /// Removes an object as it was read, and answers it with the deletion's resource version.
+    /// Removes an object as it was read, and returns it with the deletion's resource version.
     ///
     /// # Errors
-    /// 404, also where another object has its name by now; 409 `Conflict` where it was written since.
+    /// 404, even if another object has its name by now; 409 `Conflict` if it was written since.
     pub fn remove(&self, kind: &'static Kind, object: &Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let (namespace, name) = key(object);
@@ -124,10 +124,10 @@ impl Store {
         Ok(self.record(&mut inner, kind, (*removed).clone(), ChangeType::Deleted, None))
     }
 
-    /// The changes made after `resource_version`, oldest first.
+    /// Returns the changes after `resource_version`, oldest first.
     ///
     /// # Errors
-    /// 410 `Expired` where some of them are no longer kept.
+    /// 410 `Expired` if some of them are no longer kept.
     pub fn changes_since(&self, resource_version: u64) -> Result<Vec<Change>, Status> {
         let inner = self.lock();
         let oldest = inner.changes.front().map_or(inner.resource_version + 1, |c| c.resource_version);
@@ -139,7 +139,7 @@ impl Store {
         Ok(inner.changes.range(from..).cloned().collect())
     }
 
-    /// The latest resource version, and a way to wait for the next.
+    /// Returns a receiver of the latest resource version, which can also wait for the next.
     pub fn latest(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
     }
@@ -184,18 +184,18 @@ impl Store {
     }
 }
 
-/// `(namespace, name)` of an object.
+/// Returns `(namespace, name)` of an object.
 pub fn key(object: &Value) -> (String, String) {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     (text("namespace"), text("name"))
 }
 
-/// The resource version that an object carries, empty if none.
+/// Returns the resource version of an object, empty if it has none.
 pub fn resource_version(object: &Value) -> &str {
     object["metadata"]["resourceVersion"].as_str().unwrap_or_default()
 }
 
-/// Refuses an object that was read before the stored one was written.
+/// Rejects an object that was read before the stored one was written.
 ///
 /// # Errors
 /// 409 `Conflict`.
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn another_object_of_the_same_name_stays() {
+    fn another_object_with_the_same_name_stays() {
         let store = Store::default();
         let kind = kinds::find("", "v1", "configmaps").unwrap();
         let of = |uid: &str| json!({"metadata": {"namespace": "a", "name": "one", "uid": uid}});
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_since_it_was_read_is_not_removed() {
+    fn an_object_written_since_it_was_read_is_not_removed() {
         let store = Store::default();
         let kind = kinds::find("", "v1", "configmaps").unwrap();
         let read = store.insert(kind, config_map("one")).unwrap();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_from_before_what_is_kept_is_expired() {
+    fn a_watch_from_before_the_kept_changes_is_expired() {
         let store = Store::default();
         let kind = kinds::find("", "v1", "configmaps").unwrap();
         let mut object = store.insert(kind, config_map("one")).unwrap();

@@ -1,6 +1,6 @@
-//! Requests that a real kube-apiserver refuses, with its answers, replayed.
+//! Replays requests that a real kube-apiserver rejects, and compares the responses.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -15,8 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Where the answer differs from the real one's, and why. The text is what is left out of the
-/// comparison of messages.
+/// Differences from the real response, each with its reason. Such a message may end earlier than the recorded one.
 const DIFFERENCES: &[(&str, &str)] =
     &[("pvc-immutable", "the real message ends with a diff of Go structs; this one ends before it")];
 
@@ -31,7 +30,7 @@ struct Recorded {
 }
 
 #[tokio::test]
-async fn every_recorded_refusal_is_answered_alike() {
+async fn every_recorded_error_gets_the_same_response() {
     let api = Api::start();
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "e"}})).await;
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
@@ -54,7 +53,7 @@ async fn every_recorded_refusal_is_answered_alike() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A connection without any client.
+/// Opens a connection without any client library.
 async fn connection(api: &Api) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(api.ca_pem().as_bytes()).unwrap()).unwrap();
@@ -64,12 +63,12 @@ async fn connection(api: &Api) -> TlsStream<TcpStream> {
 }
 
 #[tokio::test]
-async fn a_refusal_waits_for_the_whole_body_and_keeps_the_connection() {
+async fn an_error_waits_for_the_whole_body_and_keeps_the_connection() {
     let api = Api::start();
     let fault = json!([{"fault": "apiFails", "of": "POST secrets", "code": 500, "message": "etcdserver: no leader"}]);
     api.faults.replace(serde_json::from_value(fault).unwrap());
     let mut connection = connection(&api).await;
-    // More than fits on the way.
+    // More than fits into the buffers of a connection.
     let (token, body) = (api.authorization(), "x".repeat(2_900_000));
     for path in ["namespaces/default/secrets", "namespaces/default/nosuchkind"] {
         let head = format!("POST /api/v1/{path} HTTP/1.1\r\nhost: x\r\n{token}content-length: {}\r\n\r\n", body.len());
@@ -84,14 +83,14 @@ async fn a_refusal_waits_for_the_whole_body_and_keeps_the_connection() {
     assert!(answers.contains("etcdserver: no leader"), "{answers}");
 }
 
-/// What the recording had done in between.
+/// Does what the recording did between the requests.
 async fn prepare(api: &Api, name: &str) {
     match name {
         "quota" => {
             let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}}});
             api.create("/api/v1/namespaces/e/resourcequotas", &quota).await;
         }
-        // Without controllers nobody empties it: it stays as it is while it is being deleted.
+        // Without controllers it is not emptied and stays in the state of being deleted.
         "namespace-terminating" => {
             let (code, _) = api.call("DELETE", "/api/v1/namespaces/e", None).await;
             assert_eq!(code, 200);
@@ -131,7 +130,7 @@ fn difference(recorded: &Recorded, code: u16, answer: &Value) -> Option<String> 
     (wanted != got).then(|| format!("\n  got    {got}\n  wanted {wanted}"))
 }
 
-/// An answer with what differs from run to run taken out: the UID in record.
+/// Removes what differs from run to run: the UID in record.
 fn steady(answer: &Value) -> Value {
     let mut answer = answer.clone();
     if let Some(message) = answer["message"].as_str()
@@ -143,9 +142,9 @@ fn steady(answer: &Value) -> Value {
     answer
 }
 
-/// Names that become paths on the node: none may lead elsewhere.
+/// Names that become paths on the node must not lead elsewhere.
 #[tokio::test]
-async fn no_name_is_a_way_out() {
+async fn no_name_leads_out_of_its_directory() {
     let claim = |volume: &str| {
         let resources = json!({"requests": {"storage": "1Gi"}});
         json!({"metadata": {"generateName": "c-"},
@@ -176,18 +175,18 @@ async fn no_name_is_a_way_out() {
 async fn is_invalid(api: &Api, plural: &str, object: &Value, field: &str, why: &str) {
     let (code, answer) = api.call("POST", &format!("/api/v1/namespaces/default/{plural}"), Some(object)).await;
     let causes = answer["details"]["causes"].as_array().cloned().unwrap_or_default();
-    let told = |cause: &Value| cause["field"] == field && cause["message"].as_str().is_some_and(|m| m.contains(why));
-    assert!(code == 422 && causes.iter().any(told), "{object}: {answer}");
+    let matches = |cause: &Value| cause["field"] == field && cause["message"].as_str().is_some_and(|m| m.contains(why));
+    assert!(code == 422 && causes.iter().any(matches), "{object}: {answer}");
 }
 
-/// A pod with a volume, and where its container mounts it.
+/// Returns a pod with a volume and its mount.
 fn with_volume(volume: &Value, mount: &Value) -> Value {
     let container = json!({"name": "main", "image": "i", "volumeMounts": [mount]});
     json!({"metadata": {"generateName": "p-"}, "spec": {"containers": [container], "volumes": [volume]}})
 }
 
 #[tokio::test]
-async fn no_file_of_a_volume_is_a_way_out() {
+async fn no_file_of_a_volume_leads_out() {
     let item = |path: &str| json!([{"key": "k", "path": path}]);
     let map = |path: &str| json!({"name": "v", "configMap": {"name": "m", "items": item(path)}});
     let secret = json!({"name": "v", "secret": {"secretName": "s", "items": item("a/../../x")}});

@@ -1,7 +1,7 @@
-//! What kube-apiserver does to objects, over HTTP: ownership of fields, generations, subresources,
-//! dry runs, graceful deletion, namespaces, reports.
+//! What kube-apiserver does to objects, over HTTP: field ownership, generations, subresources, dry runs, graceful
+//! deletion, namespaces, reports.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -11,7 +11,7 @@ use support::{Api, document};
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 
-#[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
+#[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
 fn pod(spec: Value) -> Value {
     let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "image": "i"}]}});
     for (field, value) in spec.as_object().unwrap() {
@@ -34,7 +34,7 @@ fn set() -> Value {
 }
 
 #[tokio::test]
-async fn nobody_without_the_token_is_answered() {
+async fn requests_without_the_token_are_unauthorized() {
     let api = Api::start();
     let (code, answer) = document(api.anonymous("/api/v1/namespaces").send().await.unwrap()).await;
     assert_eq!((code, &answer["reason"]), (401, &json!("Unauthorized")));
@@ -54,7 +54,7 @@ async fn discovery_is_cached_by_its_etag() {
 }
 
 #[tokio::test]
-async fn the_spec_is_counted_and_the_status_is_its_subresource() {
+async fn a_changed_spec_raises_the_generation_and_the_status_is_a_subresource() {
     let api = Api::start();
     let created = api.create(SETS, &set()).await;
     assert_eq!(created["metadata"]["generation"], 1);
@@ -70,7 +70,7 @@ async fn the_spec_is_counted_and_the_status_is_its_subresource() {
 }
 
 #[tokio::test]
-async fn a_write_that_changes_nothing_is_none() {
+async fn a_write_without_changes_keeps_the_version() {
     let api = Api::start();
     let created = api.create(SETS, &set()).await;
     let (_, again) = api.patch(&format!("{SETS}/s"), "strategic-merge", &json!({"spec": {"replicas": 1}})).await;
@@ -91,7 +91,7 @@ async fn a_dry_run_writes_nothing() {
 }
 
 #[tokio::test]
-async fn applying_through_scale_and_then_the_whole_is_a_conflict() {
+async fn applying_scale_and_then_the_object_is_a_conflict() {
     let api = Api::start();
     let mut applied = set();
     applied["apiVersion"] = "apps/v1".into();
@@ -113,7 +113,7 @@ async fn applying_through_scale_and_then_the_whole_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_refused_warned_of_or_dropped() {
+async fn unknown_fields_are_rejected_warned_of_or_dropped() {
     let api = Api::start();
     let object = json!({"metadata": {"name": "a"}, "nosuch": 1});
     let path = "/api/v1/namespaces/default/configmaps";
@@ -130,7 +130,7 @@ async fn unknown_fields_are_refused_warned_of_or_dropped() {
 }
 
 #[tokio::test]
-async fn a_pod_with_a_node_is_given_time_to_stop() {
+async fn a_pod_with_a_node_has_a_grace_period() {
     let api = Api::start();
     api.create(PODS, &pod(json!({"terminationGracePeriodSeconds": 7}))).await;
     let binding = json!({"target": {"kind": "Node", "name": "n"}});
@@ -155,7 +155,7 @@ async fn foreground_deletion_waits_for_its_finalizer() {
 }
 
 #[tokio::test]
-async fn a_namespace_goes_when_it_is_finalized() {
+async fn a_namespace_is_removed_when_it_is_finalized() {
     let api = Api::start();
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "n"}})).await;
     let (_, going) = api.call("DELETE", "/api/v1/namespaces/n", None).await;
@@ -166,7 +166,7 @@ async fn a_namespace_goes_when_it_is_finalized() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other() {
+async fn lists_are_paged() {
     let api = Api::start();
     let path = "/api/v1/namespaces/default/configmaps";
     for name in ["a", "b", "c"] {
@@ -211,7 +211,7 @@ async fn services_get_addresses_and_keep_them() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_honoured_is_refused_by_name() {
+async fn unsupported_fields_are_rejected_by_name() {
     let api = Api::start();
     let refused = [
         ("hostNetwork", json!({"hostNetwork": true})),
@@ -243,7 +243,7 @@ async fn what_cannot_be_honoured_is_refused_by_name() {
     for (field, spec) in refused {
         let (code, answer) = api.call("POST", PODS, Some(&pod(spec.clone()))).await;
         let wanted = format!("spec.{field}: Forbidden: not supported by the embedded cluster");
-        assert_eq!(code, 422, "{field} was taken: {answer}");
+        assert_eq!(code, 422, "{field} was accepted: {answer}");
         assert!(answer["message"].as_str().unwrap().contains(&wanted), "{field}: {}", answer["message"]);
         let mut workload = set();
         workload["spec"]["template"]["spec"] = pod(spec)["spec"].clone();
@@ -252,7 +252,7 @@ async fn what_cannot_be_honoured_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn what_makes_no_difference_is_reported() {
+async fn fields_without_effect_are_reported() {
     let api = Api::start();
     api.create(PODS, &pod(json!({"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}))).await;
     let ingress = json!({"metadata": {"name": "i"}, "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}});
@@ -263,7 +263,7 @@ async fn what_makes_no_difference_is_reported() {
 }
 
 #[tokio::test]
-async fn planted_faults_answer_calls() {
+async fn planted_faults_fail_calls() {
     let api = Api::start();
     let plant = json!([
         {"fault": "apiFails", "code": 429, "message": "slow down", "of": "GET secrets", "times": 1},

@@ -1,6 +1,6 @@
-//! Watches over HTTP: streamed lists, transitions of selectors, bookmarks, 410.
+//! Watches over HTTP: streamed lists, selector transitions, bookmarks, 410.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -14,7 +14,7 @@ fn config_map(name: &str, label: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"app": label}}})
 }
 
-/// The lines of a watch as they come.
+/// The lines of a watch, as they arrive.
 struct Lines {
     stream: futures::stream::BoxStream<'static, Vec<u8>>,
     rest: Vec<u8>,
@@ -38,31 +38,31 @@ impl Lines {
         }
     }
 
-    /// `ADDED a`
-    async fn told(&mut self) -> String {
-        let event = self.next().await.expect("the watch goes on");
+    /// Returns the next event as `ADDED a`.
+    async fn shown(&mut self) -> String {
+        let event = self.next().await.expect("the watch continues");
         let name = event["object"]["metadata"]["name"].as_str().unwrap_or("-");
         format!("{} {name}", event["type"].as_str().unwrap())
     }
 }
 
 #[tokio::test]
-async fn a_streamed_list_ends_with_an_annotated_bookmark_and_goes_on() {
+async fn a_streamed_list_ends_with_an_annotated_bookmark_and_continues() {
     let api = Api::start();
     api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     let query = "watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?{query}")).await;
-    assert_eq!(lines.told().await, "ADDED a");
+    assert_eq!(lines.shown().await, "ADDED a");
     let bookmark = lines.next().await.unwrap();
     assert_eq!(bookmark["type"], "BOOKMARK");
     assert_eq!(bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
     assert_eq!(bookmark["object"]["kind"], "ConfigMap");
     api.create(CONFIG_MAPS, &config_map("b", "x")).await;
-    assert_eq!(lines.told().await, "ADDED b");
+    assert_eq!(lines.shown().await, "ADDED b");
 }
 
 #[tokio::test]
-async fn an_object_that_leaves_a_selector_is_deleted_to_its_watchers() {
+async fn an_object_that_leaves_a_selector_is_reported_as_deleted() {
     let api = Api::start();
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?watch=true&labelSelector=app%3Dx")).await;
     let one = format!("{CONFIG_MAPS}/a");
@@ -73,24 +73,24 @@ async fn an_object_that_leaves_a_selector_is_deleted_to_its_watchers() {
     api.patch(&one, "merge", &json!({"metadata": {"labels": {"app": "x"}}})).await;
     api.call("DELETE", &one, None).await;
     for wanted in ["ADDED a", "MODIFIED a", "DELETED a", "ADDED a", "DELETED a"] {
-        assert_eq!(lines.told().await, wanted);
+        assert_eq!(lines.shown().await, wanted);
     }
 }
 
 #[tokio::test]
-async fn a_watch_from_a_version_tells_only_what_came_later() {
+async fn a_watch_from_a_version_reports_only_later_changes() {
     let api = Api::start();
     let first = api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     api.create(CONFIG_MAPS, &config_map("b", "x")).await;
     let version = first["metadata"]["resourceVersion"].as_str().unwrap();
     let path = format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=1&resourceVersion={version}");
     let mut lines = Lines::of(&api, &path).await;
-    assert_eq!(lines.told().await, "ADDED b");
+    assert_eq!(lines.shown().await, "ADDED b");
     assert_eq!(lines.next().await, None, "the watch ends when its time is up");
 }
 
 #[tokio::test]
-async fn a_watch_from_before_what_is_kept_is_gone() {
+async fn a_watch_from_before_the_kept_changes_is_gone() {
     let api = Api::start();
     api.create(CONFIG_MAPS, &config_map("a", "x")).await;
     let kind = node::kinds::find("", "v1", "configmaps").unwrap();
@@ -116,7 +116,7 @@ async fn planted_faults_break_and_expire_watches() {
     ]);
     assert_eq!(api.call("POST", "/chartproof/faults", Some(&plant)).await.0, 200);
     let mut lines = Lines::of(&api, &format!("{CONFIG_MAPS}?watch=true")).await;
-    assert_eq!(lines.told().await, "ADDED a");
+    assert_eq!(lines.shown().await, "ADDED a");
     assert_eq!(lines.next().await, None, "broken after the first event");
     let mut lines = Lines::of(&api, "/api/v1/namespaces/default/secrets?watch=true").await;
     assert_eq!(lines.next().await.unwrap()["object"]["reason"], "Expired");

@@ -1,10 +1,10 @@
-//! What service accounts may do: the roles that are stored, in kube-apiserver's words.
+//! What service accounts may do: the stored roles, with kube-apiserver's messages.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod support;
 
-use node::registry::rbac::Asked;
+use node::registry::rbac::AccessRequest;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{Api, document};
@@ -16,7 +16,7 @@ const CLUSTER_BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebi
 const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const USER: &str = "system:serviceaccount:default:app";
 
-/// An API server with the service account `default/app`, and its token.
+/// Starts an API server with the service account `default/app`; also returns its token.
 async fn start() -> (Api, String) {
     let api = Api::start();
     api.create("/api/v1/namespaces/default/serviceaccounts", &json!({"metadata": {"name": "app"}})).await;
@@ -24,7 +24,7 @@ async fn start() -> (Api, String) {
     (api, token)
 }
 
-/// A request of the service account.
+/// Sends a request of the service account.
 async fn call(api: &Api, token: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let url = format!("https://{}{path}", api.address);
     let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -62,7 +62,7 @@ async fn role(api: &Api, url: &str, name: &str, rules: &Value) {
 }
 
 #[tokio::test]
-async fn an_account_without_roles_may_do_nothing_with_objects() {
+async fn an_account_without_roles_has_no_access_to_objects() {
     let (api, token) = start().await;
     let table = [
         (
@@ -115,16 +115,16 @@ async fn an_account_without_roles_may_do_nothing_with_objects() {
         );
     }
     let volume = json!({"metadata": {"name": "v"}, "spec": {}});
-    let told = refused(&api, &token, "POST", "/api/v1/persistentvolumes", Some(&volume)).await;
+    let message = refused(&api, &token, "POST", "/api/v1/persistentvolumes", Some(&volume)).await;
     assert!(
-        told.ends_with(r#"cannot create resource "persistentvolumes" in API group "" at the cluster scope"#),
-        "{told}"
+        message.ends_with(r#"cannot create resource "persistentvolumes" in API group "" at the cluster scope"#),
+        "{message}"
     );
-    assert_eq!(api.call("GET", "/api/v1/persistentvolumes/v", None).await.0, 404, "nothing was made");
+    assert_eq!(api.call("GET", "/api/v1/persistentvolumes/v", None).await.0, 404, "nothing was created");
 }
 
 #[tokio::test]
-async fn every_account_may_discover_the_api_and_ask_about_itself() {
+async fn every_account_may_discover_the_api_and_review_itself() {
     let (api, token) = start().await;
     for path in ["/api", "/apis", "/api/v1", "/apis/apps/v1", "/version", "/readyz", "/openapi/v3"] {
         assert_eq!(call(&api, &token, "GET", path, None).await.0, 200, "{path}");
@@ -136,7 +136,7 @@ async fn every_account_may_discover_the_api_and_ask_about_itself() {
 }
 
 #[tokio::test]
-async fn a_role_holds_in_its_namespace_and_for_what_it_lists() {
+async fn a_role_applies_to_its_namespace_and_what_it_lists() {
     let (api, token) = start().await;
     api.create("/api/v1/namespaces", &json!({"metadata": {"name": "other"}})).await;
     let rules = json!([
@@ -163,7 +163,7 @@ async fn a_role_holds_in_its_namespace_and_for_what_it_lists() {
 }
 
 #[tokio::test]
-async fn the_roles_that_charts_bind_to_are_there() {
+async fn the_roles_that_charts_bind_to_exist() {
     let (api, token) = start().await;
     bind(&api, BINDINGS, "view", ("ClusterRole", "view")).await;
     assert!(may(&api, &token, "GET", PODS).await && !may(&api, &token, "GET", "/api/v1/pods").await);
@@ -176,7 +176,7 @@ async fn the_roles_that_charts_bind_to_are_there() {
 }
 
 #[tokio::test]
-async fn groups_and_aggregated_roles_count() {
+async fn groups_and_aggregated_roles_apply() {
     let (api, token) = start().await;
     let rules = json!([{"apiGroups": ["*"], "resources": ["nodes"], "verbs": ["list"]}]);
     role(&api, CLUSTER_ROLES, "nodes", &rules).await;
@@ -194,7 +194,7 @@ async fn groups_and_aggregated_roles_count() {
 }
 
 #[tokio::test]
-async fn nobody_grants_what_they_do_not_have() {
+async fn nobody_can_grant_permissions_they_do_not_have() {
     let (api, token) = start().await;
     let rules = json!([
         {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["create", "patch"]},
@@ -207,13 +207,13 @@ async fn nobody_grants_what_they_do_not_have() {
         json!({"metadata": {"name": name}, "rules": rules})
     };
     assert_eq!(call(&api, &token, "POST", ROLES, Some(&role("held", "pods"))).await.0, 201);
-    let told = refused(&api, &token, "POST", ROLES, Some(&role("more", "secrets"))).await;
+    let message = refused(&api, &token, "POST", ROLES, Some(&role("more", "secrets"))).await;
     let expected = format!(
         "roles.rbac.authorization.k8s.io \"more\" is forbidden: user \"{USER}\" (groups=[\"system:serviceaccounts\" \
          \"system:serviceaccounts:default\" \"system:authenticated\"]) is attempting to grant RBAC permissions not \
          currently held:\n{{APIGroups:[\"\"], Resources:[\"secrets\"], Verbs:[\"list\"]}}"
     );
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
     let patch = format!("https://{}{ROLES}/held", api.address);
     let patched = api.client().patch(patch).bearer_auth(&token).header("content-type", "application/merge-patch+json");
     let patched = patched.body(role("held", "secrets").to_string()).send().await.unwrap();
@@ -222,12 +222,12 @@ async fn nobody_grants_what_they_do_not_have() {
         "metadata": {"name": "more"}, "subjects": [{"kind": "ServiceAccount", "name": "app"}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     });
-    let told = refused(&api, &token, "POST", BINDINGS, Some(&binding)).await;
-    assert!(told.contains("is attempting to grant RBAC permissions not currently held"), "{told}");
+    let message = refused(&api, &token, "POST", BINDINGS, Some(&binding)).await;
+    assert!(message.contains("is attempting to grant RBAC permissions not currently held"), "{message}");
 }
 
 #[tokio::test]
-async fn an_apply_that_creates_has_to_be_allowed_to_create() {
+async fn an_apply_that_creates_needs_the_create_permission() {
     let (api, token) = start().await;
     let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]}]);
     role(&api, ROLES, "patcher", &rules).await;
@@ -241,7 +241,7 @@ async fn an_apply_that_creates_has_to_be_allowed_to_create() {
 }
 
 #[tokio::test]
-async fn a_review_tells_what_the_roles_allow() {
+async fn a_review_reports_what_the_roles_allow() {
     let (api, token) = start().await;
     bind(&api, BINDINGS, "view", ("ClusterRole", "view")).await;
     let reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -252,19 +252,19 @@ async fn a_review_tells_what_the_roles_allow() {
         let spec = json!({"spec": {"resourceAttributes": attributes}});
         let (code, answer) = call(&api, &token, "POST", reviews, Some(&spec)).await;
         assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(allowed)), "{spec}");
-        let asked = Asked::Resource { verb, group: "", resource, name: "" };
-        assert_eq!(api.registry.may(&("default".into(), "app".into()), namespace, &asked), allowed);
+        let access = AccessRequest::Resource { verb, group: "", resource, name: "" };
+        assert_eq!(api.registry.may(&("default".into(), "app".into()), namespace, &access), allowed);
     }
     let rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
     let (_, answer) = call(&api, &token, "POST", rules, Some(&json!({"spec": {"namespace": "default"}}))).await;
-    let told = answer["status"]["resourceRules"].to_string();
-    assert!(told.contains("\"pods\"") && !told.contains("\"secrets\""), "{told}");
+    let message = answer["status"]["resourceRules"].to_string();
+    assert!(message.contains("\"pods\"") && !message.contains("\"secrets\""), "{message}");
     let (_, answer) = api.call("POST", reviews, Some(&json!({"spec": {}}))).await;
     assert_eq!(answer["status"]["allowed"], true, "the kubeconfig's user may do everything");
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_account() {
+async fn a_token_is_invalid_after_its_account_is_deleted() {
     let (api, token) = start().await;
     assert_eq!(call(&api, &token, "GET", "/api", None).await.0, 200);
     api.call("DELETE", "/api/v1/namespaces/default/serviceaccounts/app", None).await;

@@ -1,6 +1,6 @@
-//! docs/embedded.md against the cluster: kinds, refused fields, fields without effect.
+//! Compares docs/embedded.md with the cluster: kinds, rejected fields, fields without effect.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::Api;
 
 const DOCS: &str = include_str!("../../../../docs/embedded.md");
 
-/// The cells of the table under a heading.
+/// Returns the cells of the table under a heading.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = DOCS.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
@@ -21,7 +21,7 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect()).collect()
 }
 
-/// A pod whose spec has a value at a path like `containers[0].ports[0].hostPort`, and what else is required there.
+/// Returns a pod with a value at a path like `containers[0].ports[0].hostPort`, and whatever else is required there.
 fn pod(path: &str, value: &str) -> Value {
     let mut spec = json!({"containers": [{"name": "main", "image": "busybox:1"}]});
     set(&mut spec, path, serde_json::from_str(value).unwrap_or_else(|error| panic!("{path}: {value}: {error}")));
@@ -29,7 +29,7 @@ fn pod(path: &str, value: &str) -> Value {
     json!({"metadata": {"generateName": "p-"}, "spec": spec})
 }
 
-/// Sets what a path leads to, and makes what is missing on the way.
+/// Sets the value at a path, and creates missing parents.
 fn set(mut place: &mut Value, path: &str, value: Value) {
     let pointer = path.replace('[', ".").replace(']', "");
     for step in pointer.split('.') {
@@ -48,7 +48,7 @@ fn at(list: &mut Value, index: usize) -> &mut Value {
     &mut list[index]
 }
 
-/// Gives the parts on the way to a field what a server that supports it requires of them.
+/// Adds to the parents of a field what a server that supports it requires.
 fn complete(spec: &mut Value) {
     let require = |place: Option<&mut Value>, fields: Value| {
         if let Some(place) = place {
@@ -84,7 +84,7 @@ fn complete(spec: &mut Value) {
     }
 }
 
-/// What the server has against an object: fields with words.
+/// Returns the server's objections to an object: fields with messages.
 async fn refusals(api: &Api, path: &str, object: &Value) -> Vec<(String, String)> {
     let (code, answer) = api.call("POST", path, Some(object)).await;
     let causes = answer["details"]["causes"].as_array().cloned().unwrap_or_default();
@@ -95,18 +95,18 @@ async fn refusals(api: &Api, path: &str, object: &Value) -> Vec<(String, String)
 
 const WORDS: &str = "Forbidden: not supported by the embedded cluster";
 
-/// The paths of a table's rows, as the code writes them; `column` has them.
+/// Returns the paths of a table's rows in the form of the code; they are in `column`.
 fn paths(rows: &[Vec<&str>], column: usize) -> BTreeSet<String> {
     rows.iter().map(|row| row[column].replace("[0]", "[]")).collect()
 }
 
-/// A path of the code as the page writes it: what holds for all containers stands under `containers`.
+/// Returns a path of the code in the form of the page: a path of all containers is listed under `containers`.
 fn documented(path: &str) -> String {
     path.replace("*[]", "containers[]")
 }
 
 #[test]
-fn the_page_has_every_path_of_the_code_and_no_other() {
+fn the_page_has_exactly_the_paths_of_the_code() {
     let (of_pods, of_kinds) = refused_paths();
     assert_eq!(paths(&table("Refused in pods"), 0), of_pods.iter().map(|path| documented(path)).collect());
     let rows = table("Refused elsewhere");
@@ -145,9 +145,9 @@ const HONOURED: &[(&str, &str)] = &[
     ("Volume", "configMap downwardAPI emptyDir name persistentVolumeClaim projected secret"),
 ];
 
-/// A field that a new version of Kubernetes brings has to be put somewhere.
+/// A field from a new version of Kubernetes has to be classified.
 #[test]
-fn every_field_of_a_pod_is_honoured_refused_or_reported() {
+fn every_field_of_a_pod_is_supported_rejected_or_reported() {
     let (refused, _) = refused_paths();
     let paths = refused.into_iter().chain(ignored_paths().into_iter().map(str::to_owned));
     let steps: BTreeSet<String> =
@@ -156,12 +156,12 @@ fn every_field_of_a_pod_is_honoured_refused_or_reported() {
         let honoured: Vec<&str> = honoured.split_whitespace().collect();
         let fields = &schema::message(message).unwrap().fields;
         let lost: Vec<_> = fields.keys().filter(|f| !honoured.contains(f) && !steps.contains(**f)).collect();
-        assert!(lost.is_empty(), "{message}: nobody honours, refuses or reports {lost:?}");
+        assert!(lost.is_empty(), "{message}: neither supported, rejected nor reported: {lost:?}");
     }
 }
 
 #[tokio::test]
-async fn every_field_that_is_called_refused_is_refused_by_name_wherever_it_stands() {
+async fn every_field_documented_as_rejected_is_rejected_by_name_wherever_it_occurs() {
     let api = Api::start();
     let (of_pods, _) = refused_paths();
     for row in table("Refused in pods") {
@@ -190,7 +190,7 @@ async fn is_refused_in_pods(api: &Api, path: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn fields_of_other_kinds_are_refused_too() {
+async fn fields_of_other_kinds_are_rejected_too() {
     let api = Api::start();
     for row in table("Refused elsewhere") {
         let kind = KINDS.iter().find(|kind| kind.kind == row[0]).unwrap();
@@ -203,11 +203,11 @@ async fn fields_of_other_kinds_are_refused_too() {
         let refused = refusals(&api, &url, &object).await;
         assert!(refused.contains(&(row[1].to_owned(), WORDS.to_owned())), "{object}: {refused:?}");
         let plain = json!({"metadata": {"generateName": "a-"}, "spec": least(kind.kind)});
-        assert_eq!(refusals(&api, &url, &plain).await, [], "without the field there is nothing to refuse");
+        assert_eq!(refusals(&api, &url, &plain).await, [], "without the field there is nothing to reject");
     }
 }
 
-/// The least that a kind's spec has to have.
+/// Returns the minimal spec of a kind.
 fn least(kind: &str) -> Value {
     match kind {
         "Job" => json!({"template": {"spec": {
@@ -218,12 +218,12 @@ fn least(kind: &str) -> Value {
             json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}})
         }
         "ResourceQuota" => json!({"hard": {"pods": "1"}}),
-        other => panic!("{other} has no least spec here"),
+        other => panic!("{other} has no minimal spec here"),
     }
 }
 
 #[tokio::test]
-async fn every_field_that_is_called_without_effect_is_accepted_and_reported() {
+async fn every_field_documented_as_without_effect_is_accepted_and_reported() {
     let api = Api::start();
     let rows = table("Accepted without effect");
     for row in rows {
@@ -238,7 +238,7 @@ async fn every_field_that_is_called_without_effect_is_accepted_and_reported() {
 }
 
 #[test]
-fn the_kinds_are_those_of_the_table_in_the_code() {
+fn the_documented_kinds_are_those_of_the_code() {
     let documented: Vec<String> = table("Kinds").iter().map(|row| row.join(" ")).collect();
     let served = KINDS.iter().map(|kind| {
         let sort = if kind.inert { "inert" } else { "served" };

@@ -1,21 +1,21 @@
-//! Memory limits: a subtree of the machine's memory cgroup for this run, where it may be made.
+//! Memory limits: a subtree of the machine's memory cgroup for this run, if one can be created.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Memory that the kernel may not take below: a program can't even start with less.
+/// The smallest memory limit that the kernel is given: below it, a program can't even start.
 const LIMIT_BYTES_MIN: u64 = 4 << 20;
 
 static TREE: OnceLock<Option<Tree>> = OnceLock::new();
 
-/// Keeps the tree that was prepared outside the node's namespaces for [`tree`].
+/// Keeps the tree that was prepared outside the node's namespaces; [`tree`] returns it.
 pub fn use_tree(tree: Option<Tree>) {
     let _ = TREE.set(tree);
 }
 
-/// The run's tree; none where limits can't be enforced.
+/// Returns the run's tree, or `None` if limits can't be enforced.
 pub fn tree() -> Option<&'static Tree> {
     TREE.get().and_then(Option::as_ref)
 }
@@ -26,7 +26,7 @@ enum Version {
     V2,
 }
 
-/// The run's own subtree: one group for each limited container.
+/// The run's own subtree, with one group for each limited container.
 #[derive(Debug, Clone)]
 pub struct Tree {
     dir: PathBuf,
@@ -34,7 +34,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Makes the subtree, named after this process, and removes those of processes that ended without removing theirs.
+    /// Creates the subtree, named after this process, and removes the subtrees that dead processes left.
     pub fn prepare() -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -42,7 +42,7 @@ impl Tree {
         let namespace = pid_namespace();
         sweep(&parent, &namespace);
         if version == Version::V2 {
-            // Where it isn't switched on, that is the host's affair.
+            // If the controller isn't enabled, that is the host's decision.
             let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).ok()?;
             controllers.split_whitespace().find(|name| *name == "memory")?;
         }
@@ -65,7 +65,7 @@ impl Tree {
         }
     }
 
-    /// A group of its own for a container, limited to so many bytes without swap.
+    /// Creates a group for one container, limited to this many bytes without swap.
     pub fn group(&self, name: &str, limit_bytes: u64) -> io::Result<Group> {
         let group = Group { dir: self.dir.join(name), version: self.version };
         fs::create_dir_all(&group.dir)?;
@@ -78,14 +78,14 @@ impl Tree {
             Version::V2 => {
                 fs::write(group.dir.join("memory.max"), &limit)?;
                 write_if_there(&group.dir.join("memory.swap.max"), "0");
-                // As kubelet does: what runs out of memory ends as a whole.
+                // As kubelet does: a container that runs out of memory is killed as a whole.
                 write_if_there(&group.dir.join("memory.oom.group"), "1");
             }
         }
         Ok(group)
     }
 
-    /// Removes the subtree; groups in which processes live stay.
+    /// Removes the subtree. Groups that still contain processes stay.
     pub fn remove(&self) {
         remove_tree(&self.dir);
     }
@@ -99,12 +99,12 @@ pub struct Group {
 }
 
 impl Group {
-    /// Moves a process in; its children follow.
+    /// Moves a process into the group; its children follow.
     pub fn add(&self, pid: u32) -> io::Result<()> {
         fs::write(self.dir.join("cgroup.procs"), pid.to_string())
     }
 
-    /// Whether the kernel has killed in it for want of memory.
+    /// Returns whether the kernel has killed a process in the group because memory ran out.
     pub fn oom_killed(&self) -> bool {
         let file = match self.version {
             Version::V1 => "memory.oom_control",
@@ -115,7 +115,7 @@ impl Group {
         count.is_some_and(|count| count.trim() != "0")
     }
 
-    /// Removes it once it is empty.
+    /// Removes the group once it is empty.
     pub fn remove(&self) {
         remove_tree(&self.dir);
     }
@@ -138,13 +138,13 @@ fn remove_tree(dir: &Path) {
     let _ = fs::remove_dir(dir);
 }
 
-/// Which process ids this process sees, as a number: containers that share a hierarchy have ids of their own.
+/// Returns a number for the pid namespace of this process: containers that share a hierarchy have pids of their own.
 fn pid_namespace() -> String {
     let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Removes the trees of processes that are no more, as far as they would be seen here.
+/// Removes the trees of dead processes, if those processes would be visible here.
 fn sweep(parent: &Path, namespace: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -156,7 +156,7 @@ fn sweep(parent: &Path, namespace: &str) {
     }
 }
 
-/// The group below which this process may make its own, from `/proc/self/mountinfo` and `/proc/self/cgroup`.
+/// Finds the group in which this process may create its own, from `/proc/self/mountinfo` and `/proc/self/cgroup`.
 fn find(mounts: &str, own: &str) -> Option<(PathBuf, Version)> {
     let mounts: Vec<MountLine> = mounts.lines().filter_map(MountLine::parse).collect();
     if let Some(memory) = mounts.iter().find(|mount| mount.kind == "cgroup" && mount.options.contains(&"memory")) {
@@ -168,12 +168,12 @@ fn find(mounts: &str, own: &str) -> Option<(PathBuf, Version)> {
         let parent = memory.target.join(below);
         return Some((if parent.is_dir() { parent } else { memory.target.clone() }, Version::V1));
     }
-    // A group that holds processes can't have limited children: only the top one can.
+    // A group that holds processes can't have limited children, except for the root group.
     let unified = mounts.into_iter().find(|mount| mount.kind == "cgroup2")?;
     Some((unified.target, Version::V2))
 }
 
-/// What is needed of one line of `/proc/self/mountinfo`.
+/// The parts of a line of `/proc/self/mountinfo` that matter here.
 struct MountLine<'a> {
     root: &'a str,
     target: PathBuf,
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unified_hierarchy_is_used_from_its_top() {
+    fn the_unified_hierarchy_is_used_from_its_root() {
         let mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
         let found = find(mounts, "0::/user.slice/user-1000.slice\n");
         assert_eq!(found, Some((PathBuf::from("/sys/fs/cgroup"), Version::V2)));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trees_whose_process_would_be_seen_are_swept() {
+    fn only_trees_whose_process_would_be_visible_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         let ours = pid_namespace();
         let alive = format!("chartproof-{}-{ours}", std::process::id());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_hierarchy_no_limits() {
+    fn without_a_hierarchy_there_are_no_limits() {
         assert_eq!(find("22 1 0:20 / /proc rw - proc proc rw\n", "0::/\n"), None);
     }
 }

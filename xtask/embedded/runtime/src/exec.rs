@@ -1,4 +1,4 @@
-//! A program that runs in a container besides its own.
+//! A program that runs in a container in addition to its own.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,36 +19,35 @@ use crate::process::Process;
 use crate::spawn::Stdio3;
 use crate::watched::{Watched, watch};
 
-/// Where the program's input is written.
+/// The writer of the program's input.
 pub type ExecInput = Box<dyn AsyncWrite + Send + Sync + Unpin>;
-/// Where the program's output is read.
+/// The reader of the program's output.
 pub type ExecOutput = Box<dyn AsyncRead + Send + Sync + Unpin>;
 
-/// A program started by [`Container::exec`](crate::Container::exec). It lives on when this is dropped.
+/// A program started by [`Container::exec`](crate::Container::exec). Dropping this does not end the program.
 pub struct Exec {
-    /// Standard input where it was asked for. Dropping it closes it; on a terminal, shutting it down sends
-    /// end-of-file.
+    /// Standard input, if it was requested. Dropping it closes it; on a terminal, shutting it down sends end-of-file.
     pub stdin: Option<ExecInput>,
-    /// Standard output; a terminal's both outputs.
+    /// Standard output; on a terminal, both outputs.
     pub stdout: Option<ExecOutput>,
-    /// Standard error where there is no terminal.
+    /// Standard error, unless there is a terminal.
     pub stderr: Option<ExecOutput>,
     terminal: Option<Terminal>,
     process: Process,
 }
 
 impl Exec {
-    /// Waits for its exit code; 128 + signal where a signal ended it.
+    /// Waits for its exit code: 128 + signal if a signal ended it.
     pub async fn wait(&self) -> i32 {
         self.process.wait().await.code
     }
 
-    /// Ends it by force.
+    /// Kills it.
     pub fn kill(&self) {
         self.process.signal(rustix::process::Signal::KILL);
     }
 
-    /// Tells the terminal its size; nothing happens where there is none.
+    /// Sets the size of the terminal; does nothing if there is none.
     pub fn resize(&self, columns: u16, rows: u16) {
         if let Some(terminal) = &self.terminal {
             let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
@@ -70,12 +69,12 @@ pub struct Streams {
     terminal: Option<Terminal>,
 }
 
-/// Three pipes, or two and an empty input.
+/// Creates three pipes, or two and an empty input.
 pub fn pipes(with_input: bool) -> Result<(Stdio3, Streams)> {
     let (stdout, stdout_writer) = output()?;
     let (stderr, stderr_writer) = output()?;
     let (input, stdin) = if with_input {
-        let (reader, writer) = io::pipe().context("make a pipe")?;
+        let (reader, writer) = io::pipe().context("create a pipe")?;
         let writer = Sender::from_owned_fd(writer.into()).context("write to a pipe")?;
         (Stdio::from(reader), Some(Box::new(writer) as ExecInput))
     } else {
@@ -86,12 +85,12 @@ pub fn pipes(with_input: bool) -> Result<(Stdio3, Streams)> {
 }
 
 fn output() -> Result<(ExecOutput, Stdio)> {
-    let (reader, writer) = io::pipe().context("make a pipe")?;
+    let (reader, writer) = io::pipe().context("create a pipe")?;
     let reader = Receiver::from_owned_fd(reader.into()).context("read from a pipe")?;
     Ok((Box::new(reader), writer.into()))
 }
 
-/// A terminal out of the container's own `/dev/pts`, so that it has a name there.
+/// Opens a terminal from the container's own `/dev/pts`, so that it has a name there.
 pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
     let root = format!("/proc/{container}/root");
     let master = multiplexer(Path::new(&root)).with_context(|| format!("open a terminal at {root}/dev/pts/ptmx"))?;
@@ -112,7 +111,7 @@ pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
     Ok((stdio, streams))
 }
 
-/// Opens the container's terminal multiplexer, whatever links and files the container has put in the way.
+/// Opens the container's terminal multiplexer, despite any links and files that the container has put in the way.
 fn multiplexer(root: &Path) -> io::Result<OwnedFd> {
     let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -138,7 +137,7 @@ impl AsyncRead for Terminal {
                     buf.advance(count);
                     return Poll::Ready(Ok(()));
                 }
-                // The kernel's word for: nobody has the other end open any more.
+                // The kernel returns this when nobody has the other end open any more.
                 Ok(Err(error)) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
                     return Poll::Ready(Ok(()));
                 }
@@ -149,7 +148,7 @@ impl AsyncRead for Terminal {
     }
 }
 
-/// What is typed. Its end is the character that says so.
+/// The terminal's input. Its end is sent as a character.
 struct TerminalInput(Terminal);
 
 /// Control-D.

@@ -1,23 +1,24 @@
 //! The container runtime of the embedded node: image archives, pod sandboxes, containers.
 //!
-//! It plays the part of containerd and runc behind kubelet and knows nothing of Kubernetes. All of
-//! it lives in namespaces that die with the node's process, and in one directory.
+//! It takes the place of containerd and runc below kubelet and knows nothing of Kubernetes. Everything it creates is in
+//! namespaces that die with the node's process, and in one directory.
 //!
 //! Its layers, each of which uses only those below it (`tests/layers.rs` checks that no modules form a cycle):
 //!
 //! 1. `runtime`: the functions that kubelet calls; `node`: the namespaces of the whole node, with `supervisor`, the
 //!    process outside that ends them; `own_program`: this program's own file, which no container can write to;
 //! 2. `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
-//! 3. `sandbox`: a pod's namespaces, which no process holds but descriptors; `image`: archives unpacked to trees, once
-//!    for each set of layers, and what the host serves itself; `exec`: further programs;
-//! 4. `network`: the bridge; `life`, `spawn`, `process`: how programs are started, by one thread, and how their ends
-//!    are learnt; `logs`, `cgroup`: output and memory limits;
+//! 3. `sandbox`: a pod's namespaces, held open by descriptors rather than a process; `image`: archives, unpacked once
+//!    for each set of layers, and the images that the host serves; `exec`: additional programs;
+//! 4. `network`: the bridge; `life`, `spawn`, `process`: how one thread starts programs, and how their end is
+//!    noticed; `logs`, `cgroup`: output and memory limits;
 //! 5. `spec`: plain data; `rooted`, `trees`, `threads`, `watched`, `hex`: tools.
 //!
-//! A container is a child of the node's process itself: the thread that starts it makes a process namespace for its
-//! next child, and that child is this program executed anew, which sets up mounts, user and capabilities from inside.
-//! Without root the same happens in a user namespace that maps one user; a container that wants another number gets a
-//! user namespace of its own below. [`Runtime::limits`] tells what that can't do.
+//! A container is a direct child of the node's process: the thread that starts it creates a pid namespace for its next
+//! child, and that child is this program, executed again, which sets up mounts, user and capabilities from inside.
+//! Without root, the same happens in a user namespace that maps one user, and a container that needs another number
+//! gets
+//! a user namespace of its own below. [`Runtime::limits`] lists what is not possible then.
 
 mod cgroup;
 mod container;
@@ -50,10 +51,11 @@ pub use sandbox::Sandbox;
 pub use spec::{ContainerSpec, ExecSpec, Exit, Image, Mount, NodeNetwork, RuntimeError, SandboxSpec, Security};
 pub use trees::remove_tree;
 
-/// Runs the runtime's own helper processes; returns where this process is none of them.
+/// Runs the runtime's own helper processes; returns if this process is not one of them.
 ///
-/// To be called first thing in `main`, before any thread exists: the runtime starts its containers by executing the
-/// program that it is part of anew, with a hidden word as the first argument.
+/// Call it first in `main`, before any thread exists: the runtime starts its containers by executing the program
+/// that it
+/// is part of again, with a hidden word as the first argument.
 pub fn reexec() {
     container::helper::run_if_asked();
 }

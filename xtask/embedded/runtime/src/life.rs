@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use crate::process::Process;
 use crate::spec::Exit;
 
-/// What ends a container, and what learns of its end. Cheap to clone; dropping it does nothing to the container.
+/// A handle that signals a container's program and waits for its end. Cheap to clone; dropping it does nothing to the
+/// container.
 #[derive(Debug, Clone)]
 pub struct Life {
     pub process: Process,
@@ -16,14 +17,14 @@ pub struct Life {
 }
 
 impl Life {
-    /// Sends a signal; nothing happens where the program has ended, or where there is no such signal.
+    /// Sends a signal; does nothing if the program has ended or if there is no such signal.
     pub fn signal(&self, signal: i32) {
         if let Some(signal) = Signal::from_named_raw(signal) {
             self.process.signal(signal);
         }
     }
 
-    /// Waits for the end; any number of times.
+    /// Waits for the end, any number of times.
     pub async fn wait(&self) -> Exit {
         let mut exit = self.exit.clone();
         let end = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());

@@ -1,4 +1,4 @@
-//! A container's output, line by line into a file in the format of the container runtime interface.
+//! A container's output, written line by line in the log format of the container runtime interface (CRI).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Write, pipe};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 /// A longer line is written in parts, as containerd does.
 const LINE_BYTES_MAX: usize = 16 * 1024;
-/// A longer file is moved to `<file>.1`, over the one that is there: kubelet's default limit of a log.
+/// A longer file is moved to `<file>.1`, replacing an earlier one: kubelet's default log limit.
 const FILE_BYTES_MAX: u64 = 10 << 20;
 
 /// Moves a container's output into its log.
@@ -24,27 +24,27 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// Opens the log, appending, and answers the ends of the pipes that the container is to write to.
+    /// Opens the log for appending, and returns the ends of the pipes that the container writes to.
     pub fn start(path: &Path) -> Result<(Self, OwnedFd, OwnedFd)> {
         if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+            fs::create_dir_all(dir).with_context(|| format!("create the directory {}", dir.display()))?;
         }
         let log = LogFile::open(path).with_context(|| format!("open the log {}", path.display()))?;
         let log = Arc::new(Mutex::new(log));
         let mut streams = JoinSet::new();
         let mut ends = Vec::new();
         for stream in ["stdout", "stderr"] {
-            let (reader, writer): (PipeReader, PipeWriter) = pipe().context("make a pipe for the log")?;
+            let (reader, writer): (PipeReader, PipeWriter) = pipe().context("create a pipe for the log")?;
             let reader = Receiver::from_owned_fd(reader.into()).context("read from the log's pipe")?;
             streams.spawn(copy_lines(BufReader::with_capacity(LINE_BYTES_MAX, reader), stream, log.clone()));
             ends.push(OwnedFd::from(writer));
         }
         let (stderr, stdout) = (ends.pop(), ends.pop());
-        let (stdout, stderr) = stdout.zip(stderr).context("make pipes for the log")?;
+        let (stdout, stderr) = stdout.zip(stderr).context("create pipes for the log")?;
         Ok((Self { streams }, stdout, stderr))
     }
 
-    /// Waits until all output is written: until the last process that holds a pipe has ended.
+    /// Waits until all output is written, that is, until the last process that holds a pipe has ended.
     pub async fn drain(mut self, timeout: Duration) {
         let all = async { while self.streams.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(timeout, all).await;
@@ -73,7 +73,7 @@ async fn copy_lines(mut reader: impl AsyncBufRead + Unpin, stream: &str, log: Ar
     }
 }
 
-/// What can't be written is lost: a full disk must not stop the container.
+/// Writes a line. A line that can't be written is lost: a full disk must not stop the container.
 fn write(log: &Mutex<LogFile>, stream: &str, tag: &str, line: &[u8]) {
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
     if let Err(error) = log.write(stream, tag, line) {
@@ -105,7 +105,7 @@ impl LogFile {
             format!("{} {stream} {tag} ", Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true)).into_bytes();
         record.extend_from_slice(line);
         record.push(b'\n');
-        // One call for the whole line: who reads the file meanwhile sees no half of it.
+        // One call for the whole line, so that concurrent readers never see half a line.
         self.file.write_all(&record)?;
         self.bytes += record.len() as u64;
         Ok(())
@@ -136,21 +136,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_come_one_a_record_and_the_last_needs_no_newline() {
+    async fn each_line_is_a_record_and_the_last_needs_no_newline() {
         let lines = logged(b"one\n\nthree").await;
         let expected = [("F", "one"), ("F", ""), ("F", "three")];
         assert_eq!(lines, expected.map(|(tag, text)| (tag.to_string(), text.to_string())));
     }
 
     #[tokio::test]
-    async fn a_long_line_comes_in_parts() {
+    async fn a_long_line_is_written_in_parts() {
         let lines = logged(format!("{}\nnext\n", "x".repeat(LINE_BYTES_MAX + 5)).as_bytes()).await;
         let shape: Vec<(&str, usize)> = lines.iter().map(|(tag, text)| (tag.as_str(), text.len())).collect();
         assert_eq!(shape, [("P", LINE_BYTES_MAX), ("F", 5), ("F", 4)]);
     }
 
     #[test]
-    fn a_full_file_makes_room_for_a_new_one() {
+    fn a_full_file_is_rotated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         let mut log = LogFile::open(&path).unwrap();

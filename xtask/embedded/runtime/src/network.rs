@@ -15,8 +15,9 @@ use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, Ro
 use crate::spec::NodeNetwork;
 
 const BRIDGE: &str = "pods";
-/// Given, since a bridge without one takes that of one of its ports, and another one when that goes: pods that know
-/// the gateway by the old one then reach nothing for half a minute.
+/// A fixed address: a bridge without one takes that of one of its ports, and another one when that port disappears.
+/// Pods
+/// that know the gateway by the old address then reach nothing for half a minute.
 const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 const POD_INTERFACE: &str = "eth0";
 const LOOPBACK_INDEX: u32 = 1;
@@ -33,34 +34,34 @@ pub struct PodNetwork {
     given: Arc<AtomicU32>,
 }
 
-/// One pod's place in the network.
+/// One pod's port of the bridge.
 #[derive(Debug, Clone)]
 pub struct Port {
     /// The pod's address.
     pub ip: Ipv4Addr,
-    /// The node's end of its pair.
+    /// The node's end of its veth pair.
     pub interface: String,
 }
 
 impl PodNetwork {
-    /// Makes the bridge, with the gateway's address.
+    /// Creates the bridge, with the gateway's address.
     pub async fn start(node: NodeNetwork) -> Result<Self> {
         let handle = connect()?;
         let bridge = LinkBridge::new(BRIDGE).address(BRIDGE_ADDRESS.to_vec()).build();
-        handle.link().add(bridge).execute().await.context("make the pods' bridge")?;
+        handle.link().add(bridge).execute().await.context("create the pods' bridge")?;
         let bridge = index_of(&handle, BRIDGE).await?;
         handle
             .address()
             .add(bridge, node.gateway.into(), node.prefix)
             .execute()
             .await
-            .with_context(|| format!("give the bridge the address {}", node.gateway))?;
+            .with_context(|| format!("assign the bridge the address {}", node.gateway))?;
         let namespace = std::fs::File::open("/proc/thread-self/ns/net").context("open the node's network")?;
         let namespace = Arc::new(namespace.into());
         Ok(Self { node, handle, bridge, namespace, given: Arc::new(AtomicU32::new(0)) })
     }
 
-    /// Makes every address of a network the node's own, so that its processes may listen on each.
+    /// Makes every address of a network the node's own, so that its processes can listen on each.
     pub async fn serve(&self, network: Ipv4Addr, prefix: u8) -> Result<()> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(network, prefix)
@@ -70,21 +71,22 @@ impl PodNetwork {
             .table_id(TABLE_LOCAL)
             .build();
         let added = self.handle.route().add(route).execute().await;
-        added.with_context(|| format!("make {network}/{prefix} the node's own"))
+        added.with_context(|| format!("assign {network}/{prefix} to the node"))
     }
 
-    /// The next address; none is given twice in a run, so that a pod that replaces another never has its address.
+    /// Returns the next address. No address is used twice in a run, so a replaced pod never has its
+    /// predecessor's address.
     pub fn next_port(&self) -> Result<Port> {
         let number = self.given.fetch_add(1, Ordering::Relaxed) + 1;
         let host_bits = 32 - u32::from(self.node.prefix);
         let base = u32::from(self.node.gateway) & (u32::MAX << host_bits);
         let gateway = u32::from(self.node.gateway) - base;
         let host = if number < gateway { number } else { number + 1 };
-        ensure!(host < (1 << host_bits) - 1, "all {} addresses of the pod network were given in this run", number - 1);
+        ensure!(host < (1 << host_bits) - 1, "this run has used all {} addresses of the pod network", number - 1);
         Ok(Port { ip: Ipv4Addr::from(base + host), interface: format!("veth{number}") })
     }
 
-    /// Makes a pod's pair and addresses; to be called on a thread inside the pod's network namespace.
+    /// Creates a pod's pair and addresses; call it on a thread inside the pod's network namespace.
     pub async fn plug_in_pod(&self, port: &Port) -> Result<()> {
         loopback_up().await?;
         let handle = connect()?;
@@ -96,22 +98,22 @@ impl PodNetwork {
             .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
             .up()
             .build();
-        handle.link().add(pair).execute().await.with_context(|| format!("make the pair {}", port.interface))?;
+        handle.link().add(pair).execute().await.with_context(|| format!("create the pair {}", port.interface))?;
         let index = index_of(&handle, POD_INTERFACE).await?;
         let added = handle.address().add(index, port.ip.into(), self.node.prefix).execute().await;
-        added.with_context(|| format!("give the pod the address {}", port.ip))?;
+        added.with_context(|| format!("assign the pod the address {}", port.ip))?;
         let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(self.node.gateway).build();
         handle.route().add(route).execute().await.context("route the pod's traffic over the bridge")
     }
 
-    /// Plugs the node's end of a pod's pair into the bridge.
+    /// Attaches the node's end of a pod's pair to the bridge.
     pub async fn plug_in_node(&self, port: &Port) -> Result<()> {
         let link = LinkUnspec::new_with_name(&port.interface).controller(self.bridge).up().build();
         let plugged = self.handle.link().set(link).execute().await;
-        plugged.with_context(|| format!("plug {} into the bridge", port.interface))
+        plugged.with_context(|| format!("attach {} to the bridge", port.interface))
     }
 
-    /// Removes a pod's pair, both ends.
+    /// Removes both ends of a pod's pair.
     pub async fn unplug(&self, port: &Port) -> Result<()> {
         let index = index_of(&self.handle, &port.interface).await?;
         let deleted = self.handle.link().del(index).execute().await;
@@ -125,13 +127,13 @@ pub async fn loopback_up() -> Result<()> {
     connect()?.link().set(link).execute().await.context("bring lo up")
 }
 
-/// Runs a future on this thread alone: a namespace belongs to the thread that entered it.
+/// Runs a future on this thread only: a namespace belongs to the thread that entered it.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    Ok(runtime.context("make a runtime for netlink")?.block_on(future))
+    Ok(runtime.context("create a runtime for netlink")?.block_on(future))
 }
 
-/// Talks to the kernel about the calling thread's network namespace.
+/// Opens a netlink connection in the calling thread's network namespace.
 fn connect() -> Result<Handle> {
     let (connection, handle, _) = rtnetlink::new_connection().context("open a netlink socket")?;
     tokio::spawn(connection);

@@ -14,21 +14,22 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use crate::{cgroup, network, supervisor};
 
-/// Moves this process into namespaces of its own: mount, process, network, IPC and host name, and a user namespace
-/// first where it is not root.
+/// Moves this process into namespaces of its own: mount, process, network, IPC and host name, and first a user
+/// namespace if it is not root.
 ///
-/// To be called once, before any thread exists. The process forks: the parent stays outside and waits. On
-/// SIGTERM, SIGINT, SIGHUP and SIGQUIT, and when standard input (a pipe that the starter holds) closes, it sends
-/// SIGTERM to the node, which has ten seconds then (one where the pipe closed); it exits with the node's code. Only the child returns from here. With the child everything else in the namespaces ends.
+/// Call it once, before any thread exists. The process forks: the parent stays outside and waits. On SIGTERM, SIGINT,
+/// SIGHUP and SIGQUIT, and when standard input (a pipe that the starter holds) closes, it sends SIGTERM to the node,
+/// which then has ten seconds (one second if the pipe closed), and exits with the node's code. Only the child returns
+/// from here. When the child ends, everything else in the namespaces ends.
 pub fn enter_node_namespaces() -> Result<()> {
     let threads = fs::read_dir("/proc/self/task").context("read /proc/self/task")?.count();
-    ensure!(threads == 1, "the node's namespaces have to be entered before threads start; there are {threads}");
+    ensure!(threads == 1, "enter the node's namespaces before any thread starts; {threads} are running");
     let memory = cgroup::Tree::prepare();
     own_process_namespace()?;
-    // What arrives from now on waits until the parent looks; the child puts the mask back.
+    // Signals that arrive from now on are held until the parent looks; the child restores the mask.
     let mask = supervisor::signals();
     let old_mask = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("block signals")?;
-    let (alive, parent) = std::io::pipe().context("make a pipe")?;
+    let (alive, parent) = std::io::pipe().context("create a pipe")?;
     match fork_single_threaded().context("fork the node's first process")? {
         ForkResult::Parent { child } => {
             drop(alive);
@@ -44,27 +45,27 @@ pub fn enter_node_namespaces() -> Result<()> {
     }
 }
 
-#[expect(unsafe_code, reason = "fork is sound here: no other thread exists, as was just counted")]
+#[expect(unsafe_code, reason = "fork is sound here: the count above shows that no other thread exists")]
 fn fork_single_threaded() -> nix::Result<ForkResult> {
     unsafe { fork() }
 }
 
-/// Arranges that the next child is the first process of a new process namespace.
+/// Makes the next child the first process of a new pid namespace.
 fn own_process_namespace() -> Result<()> {
     match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) => return Ok(()),
         Err(Errno::EPERM) => {}
-        Err(error) => return Err(error).context("make a process namespace"),
+        Err(error) => return Err(error).context("create a process namespace"),
     }
     enter_user_namespace()?;
-    unshare(CloneFlags::CLONE_NEWPID).context("make a process namespace inside a user namespace")
+    unshare(CloneFlags::CLONE_NEWPID).context("create a process namespace inside a user namespace")
 }
 
-/// An ordinary user becomes root of a user namespace in which nobody else exists.
+/// Makes an ordinary user root of a user namespace in which nobody else exists.
 fn enter_user_namespace() -> Result<()> {
     let (user, group) = (geteuid(), getegid());
     if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER) {
-        bail!("make a user namespace as user {user}: {error}{}", user_namespace_advice());
+        bail!("create a user namespace as user {user}: {error}{}", user_namespace_advice());
     }
     fs::write("/proc/self/setgroups", "deny").context("write /proc/self/setgroups")?;
     fs::write("/proc/self/uid_map", format!("0 {user} 1"))
@@ -73,7 +74,7 @@ fn enter_user_namespace() -> Result<()> {
         .with_context(|| format!("map group {group} to root in a user namespace"))
 }
 
-/// Which setting of the machine forbids user namespaces, and how to change it.
+/// Returns which setting of the machine forbids user namespaces, and how to change it.
 fn user_namespace_advice() -> String {
     let refusing = [
         ("kernel.unprivileged_userns_clone", "0", "1"),
@@ -86,7 +87,7 @@ fn user_namespace_advice() -> String {
             let path = format!("/proc/sys/{}", name.replace('.', "/"));
             fs::read_to_string(path).is_ok_and(|value| value.trim() == *refuses)
         })
-        .map(|(name, refuses, allows)| format!("{name} is {refuses}: run `sysctl -w {name}={allows}` as root"))
+        .map(|(name, refuses, allows)| format!("{name} is {refuses}; run `sysctl -w {name}={allows}` as root"))
         .collect();
     let instead =
         if geteuid().is_root() { "give this root CAP_SYS_ADMIN (docker run --privileged)" } else { "run as root" };
@@ -96,26 +97,27 @@ fn user_namespace_advice() -> String {
     format!("; {}, or {instead}", found.join("; "))
 }
 
-/// The kernel kills this process when the parent's main thread ends; `alive` tells of an end before this was set.
+/// Has the kernel kill this process when the parent's main thread ends; `alive` detects an end before that.
 fn die_with(alive: &PipeReader) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .context("ask for a signal at the parent's death")?;
+        .context("request a signal when the parent dies")?;
     let mut polled = [PollFd::new(alive.as_fd(), PollFlags::empty())];
-    poll(&mut polled, PollTimeout::ZERO).context("look whether the parent lives")?;
+    poll(&mut polled, PollTimeout::ZERO).context("check that the parent is alive")?;
     let gone = polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
-    ensure!(!gone, "the node's parent process ended before the node began");
+    ensure!(!gone, "the node's parent process ended before the node started");
     Ok(())
 }
 
-/// Mounts, network, IPC and host name of this process's own, with `/proc` and `lo` as they have to be in them.
+/// Gives this process mount, network, IPC and host name namespaces of its own, with the `/proc` and `lo` that belong to
+/// them.
 fn own_view() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
-        .context("make mount, network, IPC and host name namespaces")?;
+        .context("create mount, network, IPC and host name namespaces")?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("make all mounts private")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None).context(
-        "mount /proc for the node (in a container that masks parts of /proc this is refused: run it with --privileged)",
+        "mount /proc for the node (a container that masks parts of /proc forbids this; run it with --privileged)",
     )?;
     network::block_on(network::loopback_up())?.context("bring lo up in the node's network")
 }

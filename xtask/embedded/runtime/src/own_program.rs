@@ -1,7 +1,9 @@
-//! This program's own file, in the one form in which a container may come by it.
+//! This program's own file, in the only form in which a container can reach it.
 //!
-//! A helper is this program, and a container can name it as the program to run (`/proc/self/exe`). As root it could then
-//! write to the file, which the host runs again (as in CVE-2019-5736). So helpers are started from a read-only mount.
+//! A helper is this program, and a container can name it as the program to run (`/proc/self/exe`). As root it could
+//! then
+//! write to the file, which the host executes again (as in CVE-2019-5736). So helpers are started from a read-only
+//! mount.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +17,7 @@ use crate::rooted::Root;
 
 const OWN: &str = "/proc/self/exe";
 
-/// Mounts it below the node's directory, in the node's own mount namespace, and answers where.
+/// Mounts it below the node's directory, in the node's own mount namespace, and returns the path.
 pub fn mount_read_only(dir: &Path) -> Result<PathBuf> {
     let place = dir.join("helper");
     let source = source(&place).context("find this program's own file")?;
@@ -25,7 +27,7 @@ pub fn mount_read_only(dir: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The file that this process was started from; a copy of it where another has taken its name, or none has it.
+/// Returns the file that this process was started from, or a copy if the file was replaced or deleted.
 fn source(place: &Path) -> std::io::Result<PathBuf> {
     let path = fs::read_link(OWN)?;
     let own = fs::metadata(OWN)?;

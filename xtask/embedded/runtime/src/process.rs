@@ -13,12 +13,12 @@ use crate::watched;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended {
-    /// Exit code; 128 + signal where a signal ended it.
+pub struct ProcessEnd {
+    /// Exit code: 128 + signal if a signal ended it.
     pub code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// When that was seen.
+    /// When its end was noticed.
     pub at: DateTime<Utc>,
 }
 
@@ -27,11 +27,11 @@ pub struct Ended {
 pub struct Process {
     pid: u32,
     pidfd: Arc<OwnedFd>,
-    ended: watch::Receiver<Option<Ended>>,
+    ended: watch::Receiver<Option<ProcessEnd>>,
 }
 
 impl Process {
-    /// Takes charge of a child: it is waited for by a task from now on.
+    /// Takes charge of a child: from now on a task waits for it.
     pub fn watch(pid: u32, pidfd: OwnedFd) -> Result<Self> {
         let pidfd = Arc::new(pidfd);
         let readable = watched::watch(pidfd.clone(), Interest::READABLE).context("watch a process")?;
@@ -51,33 +51,33 @@ impl Process {
         self.pidfd.clone()
     }
 
-    /// Sends a signal; nothing happens where it has ended.
+    /// Sends a signal; does nothing if it has ended.
     pub fn signal(&self, signal: Signal) {
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
-    /// How it ended, where it has.
-    pub fn ended(&self) -> Option<Ended> {
+    /// Returns how it ended, if it has.
+    pub fn ended(&self) -> Option<ProcessEnd> {
         *self.ended.borrow()
     }
 
     /// Waits for its end.
-    pub async fn wait(&self) -> Ended {
+    pub async fn wait(&self) -> ProcessEnd {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| *end);
         end.unwrap_or_else(unknown)
     }
 }
 
-fn reap(pidfd: &OwnedFd) -> Ended {
+fn reap(pidfd: &OwnedFd) -> ProcessEnd {
     let status = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(pidfd)), WaitIdOptions::EXITED);
     let Ok(Some(status)) = status else { return unknown() };
     let signal = status.terminating_signal();
     let code = signal.map_or_else(|| status.exit_status().unwrap_or(255), |signal| 128 + signal);
-    Ended { code, signal, at: Utc::now() }
+    ProcessEnd { code, signal, at: Utc::now() }
 }
 
-/// The answer where the kernel gives none: containerd's code for an unknown end.
-fn unknown() -> Ended {
-    Ended { code: 255, signal: None, at: Utc::now() }
+/// Returns the exit that is reported if the kernel returns none: containerd's code for an unknown end.
+fn unknown() -> ProcessEnd {
+    ProcessEnd { code: 255, signal: None, at: Utc::now() }
 }

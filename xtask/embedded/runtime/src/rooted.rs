@@ -1,4 +1,4 @@
-//! File operations below a directory that no path leads out of, whatever links an image planted in it.
+//! File operations below a directory that no path leads out of, despite any links that an image put in it.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -13,36 +13,36 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// As many links as the kernel follows.
+/// The number of links that the kernel follows.
 const LINKS_MAX: u32 = 40;
 
-/// What to do where a path ends in nothing.
+/// What to do if a path does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// Answer an error.
+pub enum IfMissing {
+    /// Return an error.
     Fail,
-    /// Make directories.
+    /// Create directories.
     MakeDirs,
-    /// Make directories, and an empty file as the last component.
+    /// Create directories, and an empty file as the last component.
     MakeFile,
 }
 
-/// A directory that is taken for `/`.
+/// A directory that is treated as `/`.
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
 }
 
 impl Root {
-    /// The tree below `path`.
+    /// Opens the tree below `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { fd: open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())? })
     }
 
-    /// Finds `path` as a process whose root this is would, and opens it for reference only (`O_PATH`).
+    /// Resolves `path` as a process with this root would, and opens it as a reference only (`O_PATH`).
     ///
-    /// Links are followed here, one by one, so that what is missing behind them can be made where they point.
-    pub fn resolve(&self, path: &Path, missing: Missing) -> io::Result<OwnedFd> {
+    /// Links are followed here, one by one, so that missing parts behind them can be created where they point.
+    pub fn resolve(&self, path: &Path, missing: IfMissing) -> io::Result<OwnedFd> {
         let mut pending = components(path);
         let mut resolved = PathBuf::from(".");
         let mut links = 0;
@@ -72,30 +72,31 @@ impl Root {
                 Some(FileType::Directory) => {}
                 Some(_) if pending.is_empty() => {}
                 Some(_) => return Err(Errno::NOTDIR.into()),
-                None if missing == Missing::Fail => return Err(Errno::NOENT.into()),
-                None => self.make(&resolved, &name, missing == Missing::MakeFile && pending.is_empty())?,
+                None if missing == IfMissing::Fail => return Err(Errno::NOENT.into()),
+                None => self.make(&resolved, &name, missing == IfMissing::MakeFile && pending.is_empty())?,
             }
             resolved.push(&name);
         }
         self.enter(&resolved)
     }
 
-    /// Whether an absolute path ends in a link.
+    /// Returns whether an absolute path ends in a link.
     pub fn has_link_at(&self, path: &str) -> bool {
         let name = path.trim_start_matches('/');
         statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Symlink)
     }
 
-    /// Finds `path` and opens it for reference only (`O_PATH`). Unlike [`Root::resolve`], this takes a link to `/` or
-    /// above the directory for an error (`EXDEV`).
+    /// Resolves `path` and opens it as a reference only (`O_PATH`). Unlike [`Root::resolve`], this treats a
+    /// link to `/` or
+    /// above the directory as an error (`EXDEV`).
     pub fn beneath(&self, path: &Path) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         Ok(openat2(&self.fd, path, flags, Mode::empty(), resolve)?)
     }
 
-    /// Makes a directory in another one, with this mode whatever the umask is.
+    /// Creates a directory in another one, with this mode regardless of the umask.
     fn make_directory(dir: &OwnedFd, name: &OsStr, mode: Mode) -> io::Result<()> {
         mkdirat(dir, name, mode)?;
         // By now it may be a link that a container has put there.
@@ -103,7 +104,7 @@ impl Root {
         Ok(fchmod(openat(dir, name, flags, Mode::empty())?, mode)?)
     }
 
-    /// The kind of what `name` is in the directory; none where nothing is.
+    /// Returns the type of the entry `name` in the directory, if there is one.
     fn step(&self, dir: &Path, name: &OsStr) -> io::Result<Option<FileType>> {
         match statat(&self.enter(dir)?, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
@@ -122,16 +123,16 @@ impl Root {
         Ok(mkdirat(&dir, name, Mode::from_raw_mode(0o755))?)
     }
 
-    /// Opens a path that holds no links: the kernel refuses any that has come to be there since.
+    /// Opens a path without links: the kernel rejects any link that has appeared since.
     fn enter(&self, resolved: &Path) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         Ok(openat2(&self.fd, resolved, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?)
     }
 
-    /// The content of a file of at most `bytes_max`; what is longer is cut.
+    /// Returns the content of a file, truncated to `bytes_max`.
     pub fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-        let found = self.resolve(path, Missing::Fail)?;
-        // Opening a pipe that an image brings along would wait for ever.
+        let found = self.resolve(path, IfMissing::Fail)?;
+        // Opening a pipe from an image would block forever.
         if FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) != FileType::RegularFile {
             return Err(io::Error::other("not a regular file"));
         }
@@ -141,11 +142,11 @@ impl Root {
     }
 }
 
-/// Makes the directories that are missing on a path beneath a directory of the node, open to all, and checks that no
-/// link on it leads out. Whoever mounts it later has to look again ([`Mount::sub_path`](crate::Mount::sub_path)).
+/// Creates the missing directories on a path beneath a directory of the node, accessible to all, and checks that no
+/// link on it leads out. Whoever mounts it later has to check again ([`Mount::sub_path`](crate::Mount::sub_path)).
 ///
 /// # Errors
-/// `EXDEV` where a link leads out.
+/// `EXDEV` if a link leads out.
 pub fn make_directories_beneath(directory: &Path, path: &Path) -> io::Result<()> {
     let root = Root::open(directory)?;
     let mut parent = root.beneath(Path::new("."))?;
@@ -163,13 +164,13 @@ pub fn make_directories_beneath(directory: &Path, path: &Path) -> io::Result<()>
     Ok(())
 }
 
-/// A path to what a descriptor refers to, for calls that take paths alone; good for as long as it is open.
+/// Returns a path to the file behind a descriptor, for calls that take only paths; valid while the descriptor is open.
 pub fn by_descriptor(descriptor: &OwnedFd) -> PathBuf {
     use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
-/// The names on a path, `..` among them.
+/// Returns the components of a path, including `..`.
 fn components(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_leads_out() {
+    fn no_path_leads_out() {
         let (dir, root) = tree();
         symlink("../secret", dir.path().join("root/up")).unwrap();
         symlink(dir.path().join("secret"), dir.path().join("root/absolute")).unwrap();
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_made_beneath_and_nowhere_else() {
+    fn directories_are_created_beneath_and_nowhere_else() {
         let (dir, root) = tree();
         let inside = dir.path().join("root");
         fs::create_dir(dir.path().join("outside")).unwrap();
@@ -229,11 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_behind_a_link_is_made_where_it_points_inside() {
+    fn missing_parts_behind_a_link_are_created_where_it_points_inside() {
         let (dir, root) = tree();
         fs::create_dir(dir.path().join("root/etc")).unwrap();
         symlink("/run/resolve/stub", dir.path().join("root/etc/resolv.conf")).unwrap();
-        root.resolve(Path::new("/etc/resolv.conf"), Missing::MakeFile).unwrap();
+        root.resolve(Path::new("/etc/resolv.conf"), IfMissing::MakeFile).unwrap();
         assert!(dir.path().join("root/run/resolve/stub").is_file());
     }
 
@@ -242,7 +243,7 @@ mod tests {
         let (dir, root) = tree();
         symlink("b", dir.path().join("root/a")).unwrap();
         symlink("a", dir.path().join("root/b")).unwrap();
-        let error = root.resolve(Path::new("a/x"), Missing::MakeDirs).unwrap_err();
+        let error = root.resolve(Path::new("a/x"), IfMissing::MakeDirs).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
     }
 }

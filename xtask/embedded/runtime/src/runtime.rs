@@ -1,4 +1,4 @@
-//! The runtime as kubelet sees it.
+//! The runtime's interface for kubelet.
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt;
@@ -32,7 +32,7 @@ struct Inner {
 }
 
 impl Runtime {
-    /// Brings the pod network up and makes the directories below `dir`; inside the node's namespaces.
+    /// Starts the pod network and creates the directories below `dir`; call it inside the node's namespaces.
     pub async fn start(dir: &Path, network: NodeNetwork) -> Result<Self, RuntimeError> {
         let single_user = single_user_node();
         let start = async {
@@ -46,47 +46,48 @@ impl Runtime {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Takes in all images of a Docker or OCI archive, and answers their references in full.
+    /// Loads all images of a Docker or OCI archive, and returns their full references.
     ///
-    /// Every digest that the archive tells is checked; where one is wrong, nothing of the archive is taken in.
+    /// Every digest in the archive is checked; if one is wrong, nothing is loaded.
     pub async fn load_archive(&self, archive: &Path) -> Result<Vec<String>, RuntimeError> {
         let (inner, archive) = (self.inner.clone(), archive.to_owned());
         let loaded = tokio::task::spawn_blocking(move || inner.images.load(&archive)).await;
         loaded.context("load an archive").and_then(|loaded| loaded).map_err(other)
     }
 
-    /// The image that a reference names; the ones that the host serves included.
+    /// Returns the image that a reference names; the host may serve it.
     ///
     /// An image for another platform is found as well: see [`Image::platform`].
     pub fn image(&self, reference: &str) -> Result<Image, RuntimeError> {
         Ok(self.inner.images.find(reference)?.image)
     }
 
-    /// All images that were loaded, and the host-served ones that were asked for, one entry for each tag.
+    /// Returns all images that were loaded, and the host's images that were requested, one entry for each tag.
     pub fn images(&self) -> Vec<Image> {
         self.inner.images.all()
     }
 
-    /// Makes a pod's namespaces and network.
+    /// Creates a pod's namespaces and network.
     pub async fn run_sandbox(&self, spec: SandboxSpec) -> Result<Sandbox, RuntimeError> {
         let dir = self.inner.dir.join("sandboxes").join(&spec.pod_uid);
         let uid = spec.pod_uid.clone();
         let sandbox = Sandbox::start(&self.inner.network, dir, spec).await;
-        sandbox.with_context(|| format!("make the sandbox of pod {uid}")).map_err(other)
+        sandbox.with_context(|| format!("create the sandbox of pod {uid}")).map_err(other)
     }
 
-    /// Starts a container in a pod's sandbox; answers once the program runs. Where nobody awaits that any more, it is
+    /// Starts a container in a pod's sandbox; returns once the program runs. If the caller stops waiting, the
+    /// container is
     /// killed.
     pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
         let (runtime, sandbox) = (self.clone(), sandbox.clone());
-        let (answer, answered) = oneshot::channel();
-        // A start that is broken off half-way would leave its helper's work behind.
+        let (answer, started) = oneshot::channel();
+        // A start that is interrupted half-way would leave its helper's work behind.
         tokio::spawn(async move {
             if let Err(Ok(unwanted)) = answer.send(runtime.start_in(&sandbox, spec).await) {
                 unwanted.signal(rustix::process::Signal::KILL.as_raw());
             }
         });
-        answered.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
+        started.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
     }
 
     async fn start_in(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
@@ -107,35 +108,35 @@ impl Runtime {
         Ok(container)
     }
 
-    /// Kills what is left of a pod, removes its network and its directories. May be called again.
+    /// Kills the remaining processes of a pod and removes its network and directories. May be called again.
     pub async fn stop_sandbox(&self, sandbox: &Sandbox) {
         sandbox.stop(&self.inner.network).await;
     }
 
-    /// Makes every address of a network the node's own, so that a proxy on the node may listen on each: for services.
+    /// Makes every address of a network the node's own, so that a proxy on the node can listen on each: for services.
     pub async fn serve_addresses(&self, network: Ipv4Addr, prefix: u8) -> Result<(), RuntimeError> {
         self.inner.network.serve(network, prefix).await.map_err(other)
     }
 
-    /// Whether containers are held to their memory limits.
+    /// Returns whether containers' memory limits are enforced.
     pub fn memory_limits_enforced(&self) -> bool {
         cgroup::tree().is_some()
     }
 
-    /// What can't be honoured on this machine, in words for the run's report.
+    /// Returns the limits that can't be enforced on this machine, as text for the run's report.
     pub fn limits(&self) -> Vec<String> {
         let mut limits = vec!["CPU limits are not enforced".to_owned()];
         if !seccomp::is_available() {
             limits.push("system calls are not filtered: the kernel has no seccomp filters".into());
         }
         if !self.memory_limits_enforced() {
-            limits.push("memory limits are not enforced: no memory cgroup may be made here".into());
+            limits.push("memory limits are not enforced: no memory cgroup can be created here".into());
         }
         if self.inner.single_user {
             limits.push(
-                "the node runs without root: it knows a single user, so that all files of images and volumes belong \
-                 to whom a container runs as, none is refused for its owner, and a container that runs as root can't \
-                 become another user"
+                "the node runs without root and knows a single user: all files of images and volumes belong to the user \
+                 that a container runs as, access is never denied because of an owner, and a container that runs as \
+                 root can't become another user"
                     .into(),
             );
             limits.push("supplementary groups and fsGroup have no effect without root".into());
@@ -144,18 +145,18 @@ impl Runtime {
     }
 }
 
-/// Makes the directories in which there are files of containers. Programs of theirs may run as another user: no user of
-/// the host may get at them.
+/// Creates the directories that contain containers' files. A container's program may run as another user, and no other
+/// user of the host may get at those files.
 fn open_to_nobody_else(dir: &Path) -> anyhow::Result<()> {
     for name in ["containers", "sandboxes"] {
         let path = dir.join(name);
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.with_context(|| format!("make the directory {}", path.display()))?;
+        made.with_context(|| format!("create the directory {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Whether the node's user namespace maps one user only, as it does where an ordinary user started it.
+/// Returns whether the node's user namespace maps a single user, which is the case if an ordinary user started it.
 fn single_user_node() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let mapped: u64 = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum();

@@ -1,6 +1,6 @@
 //! A pod's sandbox: one network, IPC and UTS namespace for all of its containers.
 //!
-//! No process holds them (there is no pause container): descriptors do.
+//! Descriptors hold them, not a process: there is no pause container.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,7 +21,7 @@ use crate::spec::SandboxSpec;
 use crate::threads::on_own_thread;
 use crate::trees::remove_tree;
 
-/// How long killed containers may take to end: longer only where the kernel holds one up.
+/// How long killed containers may take to end: longer only if the kernel delays one.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A pod's network, IPC and host name. Cheap to clone.
@@ -36,7 +36,7 @@ struct Inner {
     port: Port,
     dir: PathBuf,
     namespaces: Namespaces,
-    /// None once the sandbox was stopped.
+    /// `None` once the sandbox has been stopped.
     containers: Mutex<Option<Vec<Life>>>,
 }
 
@@ -49,19 +49,19 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// Descriptors of each, to be handed to a container.
+    /// Returns descriptors of all of them, to be passed to a container.
     pub fn all(&self) -> Vec<Arc<OwnedFd>> {
         vec![self.net.clone(), self.ipc.clone(), self.uts.clone()]
     }
 }
 
 impl Sandbox {
-    /// The pod's address.
+    /// Returns the pod's address.
     pub fn ip(&self) -> Ipv4Addr {
         self.inner.port.ip
     }
 
-    /// Connects to `localhost:port` inside the pod, over IPv4 and where that is refused over IPv6.
+    /// Connects to `localhost:port` inside the pod, over IPv4 and, if that is refused, over IPv6.
     pub async fn connect(&self, port: u16) -> io::Result<TcpStream> {
         match self.connect_to(Ipv4Addr::LOCALHOST.into(), port).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -76,10 +76,10 @@ impl Sandbox {
         let sandbox = self.clone();
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        // A socket stays in the namespace in which it was made.
+        // A socket stays in the namespace in which it was created.
         let socket = on_own_thread("pod-socket", move || {
             setns(&sandbox.inner.namespaces.net, CloneFlags::CLONE_NEWNET).context("enter the pod's network")?;
-            socket_with(family, SocketType::STREAM, flags, None).context("make a socket")
+            socket_with(family, SocketType::STREAM, flags, None).context("create a socket")
         })
         .await
         .map_err(io::Error::other)?;
@@ -106,7 +106,7 @@ impl Sandbox {
         &self.inner.namespaces
     }
 
-    /// Files that all of its containers see: where they are, and under which name.
+    /// Returns the files that all of its containers see: their paths on the node, and their names in a container.
     pub(crate) fn files(&self) -> [(PathBuf, &'static str); 3] {
         ["hosts", "hostname", "resolv.conf"].map(|name| {
             let target = match name {
@@ -118,7 +118,7 @@ impl Sandbox {
         })
     }
 
-    /// Remembers a container, to be ended with the sandbox: at once where that was stopped meanwhile.
+    /// Registers a container, which ends with the sandbox: at once if the sandbox has already been stopped.
     pub(crate) fn adopt(&self, container: Life) {
         let mut containers = self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(containers) = containers.as_mut() else {
@@ -151,7 +151,7 @@ impl Sandbox {
 }
 
 fn write_files(dir: &Path, spec: &SandboxSpec, ip: Ipv4Addr) -> Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("create the directory {}", dir.display()))?;
     let hosts = spec.hosts.replace("{ip}", &ip.to_string());
     let hostname = format!("{}\n", spec.hostname);
     for (name, content) in [("hosts", &hosts), ("hostname", &hostname), ("resolv.conf", &spec.resolv_conf)] {
@@ -161,12 +161,12 @@ fn write_files(dir: &Path, spec: &SandboxSpec, ip: Ipv4Addr) -> Result<()> {
     Ok(())
 }
 
-/// Makes a pod's namespaces by entering them with the calling thread.
+/// Creates a pod's namespaces by entering them with the calling thread.
 fn make_namespaces(network: &PodNetwork, port: &Port, hostname: &str) -> Result<Namespaces> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
-        .context("make a pod's namespaces")?;
+        .context("create a pod's namespaces")?;
     rustix::system::sethostname(hostname.as_bytes()).with_context(|| format!("set the host name {hostname:?}"))?;
-    // As containerd sets it for every pod: what runs as an ordinary user may serve port 80.
+    // As containerd sets it for every pod: an ordinary user's program may serve port 80.
     fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").context("allow low ports in the pod")?;
     network::block_on(network.plug_in_pod(port))??;
     let open = |name: &str| -> Result<Arc<OwnedFd>> {

@@ -1,7 +1,7 @@
 //! Starts the runtime's helper processes: the one place that starts processes on the embedded node.
 //!
-//! A helper is this program again, with a hidden word. It takes its orders from a socket and answers there: with
-//! nothing where it became the container's program, which closes the socket, else with what went wrong.
+//! A helper is this program again, with a hidden word. It reads its plan from a socket and responds there: with nothing
+//! if it became the container's program, which closes the socket, and otherwise with an error.
 
 use std::fs::File;
 use std::io;
@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 
 use crate::process::Process;
 
-/// The helper that becomes a container's program.
+/// The word for the helper that becomes a container's program.
 pub const CONTAINER: &str = "__container";
-/// The helper that becomes a further program of a container.
+/// The word for the helper that becomes an additional program of a container.
 pub const EXEC: &str = "__exec";
 
 /// How long a helper may take to set its container up.
@@ -32,12 +32,12 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longer than any error text.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// Which process namespace a helper is started in.
+/// The pid namespace that a helper is started in.
 #[derive(Debug)]
 pub enum ProcessNamespace {
     /// A new one, as its first process.
     New,
-    /// The one of a process that runs.
+    /// That of a running process.
     Of(Arc<OwnedFd>),
 }
 
@@ -50,42 +50,42 @@ pub struct Stdio3 {
 }
 
 #[derive(Debug)]
-struct Order {
+struct LaunchRequest {
     word: &'static str,
     namespace: ProcessNamespace,
     stdio: Stdio3,
     control: OwnedFd,
-    /// Descriptors that the helper finds under the same numbers.
+    /// Descriptors that the helper inherits under the same numbers.
     inherit: Vec<Arc<OwnedFd>>,
     reply: oneshot::Sender<Result<(u32, OwnedFd)>>,
 }
 
 /// Why a helper did not become the program.
-pub enum Failure {
-    /// In its own words.
+pub enum LaunchFailure {
+    /// The helper's own message.
     Helper(String),
     /// It could not even be started.
     Spawn(anyhow::Error),
 }
 
-impl From<anyhow::Error> for Failure {
+impl From<anyhow::Error> for LaunchFailure {
     fn from(error: anyhow::Error) -> Self {
         Self::Spawn(error)
     }
 }
 
-/// The thread that starts all helpers: their parent, for the signal that they get at its death, and the only one
-/// that moves between process namespaces. It ends with the last handle.
+/// The thread that starts all helpers. It is their parent, so that they are signalled when it dies, and the only thread
+/// that moves between pid namespaces. It ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct Spawner {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<LaunchRequest>,
 }
 
 impl Spawner {
-    /// Starts the thread; `program` is this program's own file, as containers may have it.
+    /// Starts the thread; `program` is this program's own file in the form in which containers may see it.
     pub fn start(program: PathBuf) -> Result<Self> {
         let home: OwnedFd = File::open("/proc/self/ns/pid").context("open the node's process namespace")?.into();
-        let (orders, taken) = mpsc::channel::<Order>();
+        let (orders, taken) = mpsc::channel::<LaunchRequest>();
         std::thread::Builder::new()
             .name("spawner".into())
             .spawn(move || {
@@ -109,37 +109,37 @@ impl Spawner {
         inherit: Vec<Arc<OwnedFd>>,
         plan: &[u8],
         prepare: impl FnOnce(u32) -> io::Result<()>,
-    ) -> Result<Process, Failure> {
-        let (ours, control) = UnixStream::pair().context("make a socket pair")?;
+    ) -> Result<Process, LaunchFailure> {
+        let (ours, control) = UnixStream::pair().context("create a socket pair")?;
         ours.set_nonblocking(true).context("prepare a socket")?;
         let mut ours = tokio::net::UnixStream::from_std(ours).context("prepare a socket")?;
         let (reply, replied) = oneshot::channel();
-        let order = Order { word, namespace, stdio, control: control.into(), inherit, reply };
+        let order = LaunchRequest { word, namespace, stdio, control: control.into(), inherit, reply };
         self.orders.send(order).ok().context("the thread that starts containers has ended")?;
         let (pid, pidfd) = replied.await.context("the thread that starts containers has ended")??;
         let process = Process::watch(pid, pidfd)?;
         let kill_on_error = KillOnDrop(Some(&process));
         prepare(pid).with_context(|| format!("prepare process {pid}"))?;
         let talk = async {
-            // A helper that has ended already says why in its answer.
+            // A helper that has already ended gives the reason in its response.
             let _ = ours.write_all(plan).await;
             let _ = ours.shutdown().await;
             let mut answer = Vec::new();
             ours.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await.map(|_| answer)
         };
         let answer = match tokio::time::timeout(SETUP_TIMEOUT, talk).await {
-            Ok(answer) => answer.context("read a helper's answer")?,
+            Ok(answer) => answer.context("read a helper's response")?,
             Err(_) => return Err(anyhow::anyhow!("not set up within {SETUP_TIMEOUT:?}").into()),
         };
         if !answer.is_empty() {
-            return Err(Failure::Helper(String::from_utf8_lossy(&answer).into_owned()));
+            return Err(LaunchFailure::Helper(String::from_utf8_lossy(&answer).into_owned()));
         }
         kill_on_error.disarm();
         Ok(process)
     }
 }
 
-/// A helper that isn't wanted any more.
+/// A helper that is killed unless it is still needed.
 struct KillOnDrop<'a>(Option<&'a Process>);
 
 impl KillOnDrop<'_> {
@@ -156,7 +156,7 @@ impl Drop for KillOnDrop<'_> {
     }
 }
 
-/// Kills a helper that nobody waits for any more, and waits for it.
+/// Kills a helper that nobody waits for any more, and waits for its end.
 fn end(helper: &OwnedFd) {
     let _ = pidfd_send_signal(helper, Signal::KILL);
     let _ = poll(&mut [PollFd::new(helper.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
@@ -165,8 +165,8 @@ fn end(helper: &OwnedFd) {
 
 type Reply = oneshot::Sender<Result<(u32, OwnedFd)>>;
 
-fn carry_out(home: &OwnedFd, program: &Path, order: Order) -> (Reply, Result<(u32, OwnedFd)>) {
-    let Order { word, namespace, stdio, control, inherit, reply } = order;
+fn carry_out(home: &OwnedFd, program: &Path, order: LaunchRequest) -> (Reply, Result<(u32, OwnedFd)>) {
+    let LaunchRequest { word, namespace, stdio, control, inherit, reply } = order;
     let inherited: Vec<BorrowedFd<'_>> =
         std::iter::once(&control).chain(inherit.iter().map(AsRef::as_ref)).map(AsFd::as_fd).collect();
     let started = enter(&namespace)
@@ -178,7 +178,7 @@ fn carry_out(home: &OwnedFd, program: &Path, order: Order) -> (Reply, Result<(u3
 
 fn enter(namespace: &ProcessNamespace) -> Result<()> {
     match namespace {
-        ProcessNamespace::New => unshare(CloneFlags::CLONE_NEWPID).context("make a process namespace"),
+        ProcessNamespace::New => unshare(CloneFlags::CLONE_NEWPID).context("create a process namespace"),
         ProcessNamespace::Of(pidfd) => {
             setns(pidfd, CloneFlags::CLONE_NEWPID).context("enter the container's process namespace")
         }
@@ -188,7 +188,7 @@ fn enter(namespace: &ProcessNamespace) -> Result<()> {
 /// Runs `act` while the descriptors survive an exec. No other thread starts processes meanwhile.
 fn inheriting<T>(descriptors: &[BorrowedFd<'_>], act: impl FnOnce() -> Result<T>) -> Result<T> {
     for descriptor in descriptors {
-        fcntl_setfd(descriptor, FdFlags::empty()).context("hand a descriptor on")?;
+        fcntl_setfd(descriptor, FdFlags::empty()).context("pass a descriptor on")?;
     }
     let acted = act();
     for descriptor in descriptors {

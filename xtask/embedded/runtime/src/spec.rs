@@ -1,4 +1,4 @@
-//! What the runtime is asked for, and what it answers: plain data, no behaviour.
+//! The runtime's requests and results: plain data, no behaviour.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -13,48 +13,48 @@ pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:
 /// A pod's sandbox: one network, IPC and UTS namespace, shared by its containers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SandboxSpec {
-    /// The pod's UID: names its directory.
+    /// The pod's UID, which names its directory.
     pub pod_uid: String,
     /// The pod's hostname.
     pub hostname: String,
     /// Content of `/etc/resolv.conf` for all of its containers.
     pub resolv_conf: String,
-    /// Content of `/etc/hosts`; `{ip}` stands for the pod's IP, which is known only later.
+    /// Content of `/etc/hosts`; `{ip}` stands for the pod's IP, which becomes known later.
     pub hosts: String,
 }
 
 /// A directory or file of the node, mounted into a container.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Mount {
-    /// Where it is on the node.
+    /// Its path on the node.
     pub source: PathBuf,
-    /// What of it is mounted, where that is not all of it. Containers may write there: a link may lead anywhere beneath
-    /// the source, and nowhere else.
+    /// The part of it that is mounted, unless that is all of it. Containers may write there: a link may lead anywhere
+    /// beneath the source, and nowhere else.
     pub sub_path: PathBuf,
-    /// Where the container sees it.
+    /// Its path in the container.
     pub target: PathBuf,
-    /// Mounted read-only.
+    /// Whether it is mounted read-only.
     pub read_only: bool,
 }
 
-/// Whom a container runs as, and what it may do.
+/// The user and groups that a container runs as, and its privileges.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Security {
-    /// Numeric user; the image's own where absent.
+    /// Numeric user; the image's own if absent.
     pub run_as_user: Option<u32>,
-    /// Numeric group; the image's own where absent.
+    /// Numeric group; the image's own if absent.
     pub run_as_group: Option<u32>,
-    /// Supplementary groups, `fsGroup` among them.
+    /// Supplementary groups, including `fsGroup`.
     pub supplemental_groups: Vec<u32>,
-    /// The root file system is mounted read-only.
+    /// Whether the root file system is mounted read-only.
     pub read_only_root: bool,
     /// `allowPrivilegeEscalation: false`.
     pub no_new_privileges: bool,
-    /// Capabilities taken from the default set (`ALL` or names without `CAP_`).
+    /// Capabilities removed from the default set (`ALL` or names without `CAP_`).
     pub drop_capabilities: Vec<String>,
     /// Capabilities added to the default set.
     pub add_capabilities: Vec<String>,
-    /// No system call is refused (`seccompProfile: {type: Unconfined}`).
+    /// Whether every system call is allowed (`seccompProfile: {type: Unconfined}`).
     pub seccomp_unconfined: bool,
 }
 
@@ -63,81 +63,81 @@ pub struct Security {
 pub struct ContainerSpec {
     /// The container's name in its pod.
     pub name: String,
-    /// 0 for the first start, then one more a restart.
+    /// 0 for the first start, then one more for each restart.
     pub attempt: u32,
-    /// The image reference as written; it must be present.
+    /// The image reference as written; the image must be present.
     pub image: String,
-    /// Replaces the image's entrypoint where not empty.
+    /// Replaces the image's entrypoint if not empty.
     pub command: Vec<String>,
-    /// Replaces the image's arguments where not empty.
+    /// Replaces the image's arguments if not empty.
     pub args: Vec<String>,
-    /// Complete environment, over the image's own.
+    /// Additional environment, which takes precedence over the image's own.
     pub env: BTreeMap<String, String>,
     /// Replaces the image's working directory.
     pub working_dir: Option<PathBuf>,
-    /// Volumes, in the order they are mounted.
+    /// Volumes, in the order in which they are mounted.
     pub mounts: Vec<Mount>,
     /// User, groups, capabilities.
     pub security: Security,
-    /// Where standard output and error go, one CRI log line each:
+    /// The file for standard output and error, in the CRI log format:
     /// `2026-11-21T03:00:00.000000000Z stdout F text`.
     pub log_path: PathBuf,
-    /// Memory limit in bytes, enforced where the machine's cgroups allow it.
+    /// Memory limit in bytes, enforced if the machine's cgroups allow it.
     pub memory_limit_bytes: Option<u64>,
 }
 
-/// A program to run inside a container that runs already, as the container's user.
+/// An additional program for a running container, run as the container's user.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ExecSpec {
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Over the container's own environment.
+    /// Takes precedence over the container's own environment.
     pub env: BTreeMap<String, String>,
-    /// A terminal of its own: standard error then comes with standard output.
+    /// Whether it gets a terminal; standard error then comes with standard output.
     pub tty: bool,
-    /// Standard input is connected; else it is empty.
+    /// Whether standard input is connected; otherwise it is empty.
     pub stdin: bool,
 }
 
-/// What an image brings along.
+/// An image's description.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Image {
-    /// Reference in full: `docker.io/library/busybox:1.36.1`.
+    /// Full reference: `docker.io/library/busybox:1.36.1`.
     pub reference: String,
     /// `sha256:…` of its configuration.
     pub id: String,
-    /// `docker.io/library/busybox@sha256:…` of its manifests, where the archive has them.
+    /// `docker.io/library/busybox@sha256:…` for each of its manifests that the archive has.
     pub repo_digests: Vec<String>,
     /// `linux/amd64`.
     pub platform: String,
-    /// Bytes, unpacked.
+    /// Unpacked size in bytes.
     pub size_bytes: u64,
-    /// Entrypoint and arguments as the image has them.
+    /// The image's entrypoint.
     pub entrypoint: Vec<String>,
-    /// Arguments as the image has them.
+    /// The image's arguments.
     pub cmd: Vec<String>,
-    /// Environment as the image has it.
+    /// The image's environment.
     pub env: Vec<String>,
     /// `user[:group]`, names or numbers, empty for root.
     pub user: String,
     /// Working directory, empty for `/`.
     pub working_dir: String,
-    /// Directories that are volumes of each container's own, writable even where the root isn't.
+    /// Directories of which each container gets its own volume, writable even if the root isn't.
     pub volumes: Vec<String>,
-    /// What asks its program to end, where that isn't SIGTERM: `SIGQUIT`, `3`.
+    /// The signal that asks its program to stop, if that isn't SIGTERM: `SIGQUIT`, `3`.
     pub stop_signal: Option<String>,
-    /// Served by the host's own read-only userland instead of an archive; the report says so.
+    /// Whether the host's own read-only programs serve it instead of an archive; the report mentions it.
     pub from_host: bool,
 }
 
 /// How a container ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Exit {
-    /// Exit code; 128 + signal where a signal ended it, as containerd reports it.
+    /// Exit code: 128 + signal if a signal ended it, as containerd reports it.
     pub code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// The kernel ended it for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub oom_killed: bool,
     /// When it was started.
     pub started_at: DateTime<Utc>,
@@ -145,21 +145,21 @@ pub struct Exit {
     pub finished_at: DateTime<Utc>,
 }
 
-/// Why the runtime could not do as asked, in the words that kubelet passes on.
+/// Why a call to the runtime failed, in the words that kubelet passes on.
 #[derive(Debug, Clone)]
 pub enum RuntimeError {
     /// No archive has the image.
     ImageNotFound {
-        /// The reference in full.
+        /// The full reference.
         reference: String,
-        /// Where it was looked for, or what the host lacks to serve it.
+        /// Where it was looked for, or which program the host is missing.
         why: String,
     },
-    /// The reference can't be one (kubelet: `InvalidImageName`).
+    /// The reference is invalid (kubelet: `InvalidImageName`).
     InvalidReference {
         /// As written.
         reference: String,
-        /// What is wrong with it, in the words of the reference parser of containerd.
+        /// The error of containerd's reference parser.
         why: String,
     },
     /// The container could not be created: bad mount, bad user (kubelet: `CreateContainerError`).
@@ -184,7 +184,7 @@ impl std::fmt::Display for RuntimeError {
 
 impl std::error::Error for RuntimeError {}
 
-/// The node's network: one bridge, one address a pod, never used twice in a run.
+/// The node's network: one bridge, one address for each pod, never used twice in a run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct NodeNetwork {
     /// The bridge's own address: the pods' gateway and name server.
@@ -194,7 +194,7 @@ pub struct NodeNetwork {
 }
 
 impl Image {
-    /// The number of the signal that asks its program to end; SIGTERM where the image names none that is known.
+    /// Returns the number of the signal that asks its program to stop; SIGTERM if the image names no known signal.
     pub fn stop_signal_number(&self) -> i32 {
         use nix::sys::signal::Signal;
         let named = self.stop_signal.as_deref().unwrap_or_default();
@@ -203,7 +203,7 @@ impl Image {
         number.or_else(|| full.parse().ok()).unwrap_or(Signal::SIGTERM) as i32
     }
 
-    /// Whether this machine can run it.
+    /// Returns whether this machine can run it.
     pub(crate) fn runs_here(&self) -> bool {
         let here = oci::platform();
         self.platform == here || self.platform.strip_prefix(&here).is_some_and(|rest| rest.starts_with('/'))

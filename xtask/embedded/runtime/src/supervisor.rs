@@ -13,17 +13,17 @@ use nix::unistd::Pid;
 
 use crate::cgroup::Tree;
 
-/// How long the node may take to end after it was asked, before it is killed.
+/// How long the node may take to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// The same where its starter is gone, and nobody is left to wait for it.
+/// The same if its starter is gone, so that nobody waits for it.
 const ABANDONED_GRACE: Duration = Duration::from_secs(1);
 
-/// The signals that the supervisor takes in turn.
+/// Returns the signals that the supervisor handles.
 pub fn signals() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD].into_iter().collect()
 }
 
-/// Waits for the node's end and exits as it did. `_alive` is held open until then: its closing tells the node.
+/// Waits for the node's end and exits with its code. `_alive` stays open until then: the node notices when it closes.
 pub fn supervise(node: Pid, mask: &SigSet, memory: Option<Tree>, _alive: PipeWriter) -> ! {
     let mut watch = Watch { node, kill_at: None, starter_lives: true };
     let code = match SignalFd::with_flags(mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
@@ -42,9 +42,9 @@ pub fn supervise(node: Pid, mask: &SigSet, memory: Option<Tree>, _alive: PipeWri
 
 struct Watch {
     node: Pid,
-    /// Set once the node was asked to end.
+    /// Set once the node has been asked to end.
     kill_at: Option<Instant>,
-    /// Standard input, a pipe held by whoever started the node, is still open there.
+    /// Whether the starter still holds its end of standard input, a pipe.
     starter_lives: bool,
 }
 
@@ -67,7 +67,7 @@ impl Watch {
         }
     }
 
-    /// Returns on a signal, at the end of standard input and when the grace is over.
+    /// Returns on a signal, at the end of standard input, and when the grace period is over.
     fn wait_for_something(&mut self, signals: &SignalFd) {
         let input = stdin();
         let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
@@ -85,12 +85,13 @@ impl Watch {
         if events.contains(PollFlags::POLLHUP) {
             self.ask(ABANDONED_GRACE);
         }
-        // Hung up, or no descriptor at all: it has nothing more to say.
+        // Closed, or not a descriptor at all: nothing more will come from it.
         self.starter_lives = events.is_empty();
     }
 
-    /// Asks the node to end: with SIGTERM, whatever the reason. The first process of a namespace is deaf to a signal
-    /// that it has no handler for.
+    /// Asks the node to end, always with SIGTERM: the first process of a pid namespace ignores signals for
+    /// which it has no
+    /// handler.
     fn ask(&mut self, grace: Duration) {
         let at = Instant::now() + grace;
         self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));
@@ -106,7 +107,7 @@ impl Watch {
     }
 }
 
-/// The exit code to end with; none while the node lives.
+/// Returns the exit code to end with, or `None` while the node lives.
 fn exit_code(status: nix::Result<WaitStatus>) -> Option<i32> {
     match status {
         Ok(WaitStatus::Exited(_, code)) => Some(code),

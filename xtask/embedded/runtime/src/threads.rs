@@ -1,17 +1,17 @@
-//! Work that has to be done on a thread of its own because namespaces belong to threads.
+//! Work that needs a thread of its own because namespaces belong to threads.
 
 use anyhow::{Context, Result};
 use tokio::sync::oneshot;
 
-/// Runs `work` on a new thread that ends with it, and awaits what it answers.
+/// Runs `work` on a new thread that ends with it, and waits for the result.
 pub async fn on_own_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (answer, answered) = oneshot::channel();
+    let (answer, result) = oneshot::channel();
     std::thread::Builder::new()
         .name(name.into())
         .spawn(move || drop(answer.send(work())))
         .with_context(|| format!("start the thread {name}"))?;
-    answered.await.with_context(|| format!("the thread {name} ended without an answer"))?
+    result.await.with_context(|| format!("the thread {name} ended without a result"))?
 }

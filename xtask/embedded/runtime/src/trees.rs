@@ -1,13 +1,13 @@
-//! Whole directory trees of the node's own: copied, removed.
+//! Copies and removes whole directory trees of the node.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
-/// Removes a tree, closed directories too: an ordinary user's images and containers may have left some.
+/// Removes a tree, including inaccessible directories, which an ordinary user's images and containers may have left.
 ///
-/// What isn't there is no error. Links are removed, never followed.
+/// A missing tree is not an error. Links are removed, never followed.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -19,7 +19,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets the owner into every directory of a tree.
+/// Gives the owner access to every directory of a tree.
 fn open_up(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(dir)? {
@@ -31,8 +31,8 @@ fn open_up(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies directories, files and links, with owners where this process may give files away. Hard links become files
-/// of their own; sockets, pipes and devices are left out.
+/// Copies directories, files and links, with their owners if this process may change owners. Hard links become separate
+/// files; sockets, pipes and devices are skipped.
 pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -49,7 +49,7 @@ pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
             continue;
         }
         if !metadata.is_symlink() {
-            // The mode comes last: a change of owner takes set-user bits away.
+            // The mode comes last: a change of owner removes set-user-ID bits.
             let _ = chown(&target, Some(metadata.uid()), Some(metadata.gid()));
             fs::set_permissions(&target, Permissions::from_mode(metadata.mode()))?;
         }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closed_directories_are_removed_and_links_not_followed() {
+    fn inaccessible_directories_are_removed_and_links_are_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let (tree, outside) = (dir.path().join("tree"), dir.path().join("outside"));
         fs::create_dir_all(tree.join("closed/inner")).unwrap();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_modes_and_links() {
+    fn a_copy_keeps_modes_and_links() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         fs::create_dir_all(from.join("sub")).unwrap();

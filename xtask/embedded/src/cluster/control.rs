@@ -17,15 +17,15 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Answers are short: lists of images, a report.
+/// Responses are short: lists of images, a report.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 
-/// What the node's process tells its starter as soon as the API answers: one line of JSON.
+/// What the node's process prints as soon as the API responds: one line of JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ready {
     /// The kubeconfig's path.
     pub kubeconfig: std::path::PathBuf,
-    /// Where the API listens.
+    /// The address on which the API listens.
     pub address: SocketAddr,
     /// The bearer token.
     pub token: String,
@@ -51,7 +51,7 @@ impl Control {
         Ok(Self { address: ready.address, token: ready.token.clone(), tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// One call, answered within `timeout`.
+    /// Makes one call, which has to be answered within `timeout`.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -61,7 +61,7 @@ impl Control {
     ) -> anyhow::Result<Value> {
         let called = tokio::time::timeout(timeout, self.exchange(method.clone(), path, body)).await;
         called
-            .unwrap_or_else(|_| Err(anyhow!("no answer within {timeout:?}")))
+            .unwrap_or_else(|_| Err(anyhow!("no response within {timeout:?}")))
             .with_context(|| format!("{method} https://{}{path}", self.address))
     }
 
@@ -80,15 +80,15 @@ impl Control {
         let answer = sender.send_request(request).await?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let bytes = body.map_err(|error| anyhow!("the answer breaks off: {error}"))?.to_bytes();
+        let bytes = body.map_err(|error| anyhow!("the response is incomplete: {error}"))?.to_bytes();
         if !status.is_success() {
             bail!("{}", failure(&bytes).unwrap_or_else(|| status.to_string()));
         }
-        serde_json::from_slice(&bytes).context("the answer is no JSON")
+        serde_json::from_slice(&bytes).context("the response is not JSON")
     }
 }
 
-/// The message of a `v1.Status`.
+/// Returns the message of a `v1.Status`.
 fn failure(bytes: &[u8]) -> Option<String> {
     let status: Value = serde_json::from_slice(bytes).ok()?;
     Some(status["message"].as_str()?.to_owned())

@@ -17,28 +17,28 @@ use self::process::Process;
 pub use crate::faults::Faults;
 pub use crate::host_images::host_serves;
 
-/// An image archive is unpacked within this; a report is there at once.
+/// How long a call may take: an image archive has to be unpacked; a report is available at once.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The file of the run directory that says how to reach the node's process.
+/// The file of the run directory that contains how to reach the node's process.
 const READY: &str = "ready.json";
 
-/// How a cluster is to be started.
+/// How to start a cluster.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The cluster's run directory: everything that it writes is below.
+    /// The cluster's run directory; everything that it writes is below.
     pub dir: PathBuf,
     /// The program `embedded-node`.
     pub program: PathBuf,
-    /// Faults planted on purpose; none in a real run.
+    /// Faults to plant; none in a real run.
     pub faults: Faults,
 }
 
 /// What the node's process reads from `options.json` in its run directory.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NodeOptions {
-    /// Faults planted on purpose.
+    /// Faults to plant.
     pub faults: Faults,
 }
 
@@ -46,32 +46,32 @@ pub struct NodeOptions {
 pub struct Cluster {
     kubeconfig: PathBuf,
     control: Control,
-    /// None where another process started it.
+    /// `None` if another process started it.
     process: Option<Process>,
 }
 
-/// What a run on this cluster has to say about itself.
+/// What the run's report contains about this cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Report {
-    /// Kinds that were stored but that nothing acts on: `Ingress caesium/caesium`.
+    /// Objects that were stored but that nothing acts on: `Ingress caesium/caesium`.
     pub inert: Vec<String>,
-    /// Fields that were accepted and make no difference here: `Pod default/web spec.affinity`.
+    /// Fields that were accepted but have no effect here: `Pod default/web spec.affinity`.
     pub ignored_fields: Vec<String>,
-    /// Images served by the host's own userland instead of an archive.
+    /// Images served by the host's own programs instead of an archive.
     pub host_images: Vec<String>,
-    /// Limits that the machine does not let us enforce, and why.
+    /// Limits that can't be enforced on this machine, and why.
     pub not_enforced: Vec<String>,
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until its API answers.
+    /// Starts a cluster and waits until its API responds.
     ///
     /// # Errors
-    /// Where the process can't be started or ends before it is ready; the text has the tail of its log.
+    /// If the process can't be started or ends before it is ready; the text has the tail of its log.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         if !cfg!(target_os = "linux") {
-            anyhow::bail!("the embedded cluster runs on Linux only; use `--cluster kind` with Docker here");
+            anyhow::bail!("the embedded cluster runs only on Linux; use `--cluster kind` with Docker here");
         }
         let dir = make_directory(&options.dir)?;
         let written = serde_json::to_vec_pretty(&NodeOptions { faults: options.faults })?;
@@ -81,10 +81,10 @@ impl Cluster {
         Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: Some(process) })
     }
 
-    /// A handle on the cluster that another process started with this run directory; its end is not ours.
+    /// Returns a handle on the cluster that another process started with this run directory; this handle never ends it.
     ///
     /// # Errors
-    /// Where the directory is no running cluster's.
+    /// If the directory is not that of a running cluster.
     pub fn attach(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(READY);
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -92,20 +92,20 @@ impl Cluster {
         Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: None })
     }
 
-    /// The kubeconfig of the cluster (mode 0600, context `chartproof`).
+    /// Returns the kubeconfig of the cluster (mode 0600, context `chartproof`).
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// How the node's process ended; none as long as it runs, or where another process started it.
+    /// Returns how the node's process ended, or `None` while it runs or if another process started it.
     pub fn ended(&mut self) -> Option<String> {
         self.process.as_mut().and_then(Process::has_ended)
     }
 
-    /// Loads an image archive into the node, and answers the references in it.
+    /// Loads an image archive into the node, and returns the references in it.
     ///
     /// # Errors
-    /// Where the archive can't be read or is none, in words that name what is wrong.
+    /// If the archive can't be read or is invalid; the message names the reason.
     pub async fn load_images(&self, archive: &Path) -> anyhow::Result<Vec<String>> {
         let archive = std::path::absolute(archive)?;
         let body = json!({ "archive": archive });
@@ -113,39 +113,39 @@ impl Cluster {
         Ok(serde_json::from_value(answer["images"].clone())?)
     }
 
-    /// What the run has to say about itself.
+    /// Returns what the run's report contains about this cluster.
     ///
     /// # Errors
-    /// Where the cluster does not answer.
+    /// If the cluster does not respond.
     pub async fn report(&self) -> anyhow::Result<Report> {
         let answer = self.control.call(Method::GET, "/chartproof/report", None, ANSWER_TIMEOUT).await?;
         Ok(serde_json::from_value(answer)?)
     }
 
-    /// Kills a running container of a pod, by the pod's UID, as a person on the node would.
+    /// Kills a running container of a pod, by the pod's UID, as somebody logged in to the node would.
     ///
     /// # Errors
-    /// Where it does not run, or the cluster does not answer.
+    /// If it does not run, or the cluster does not respond.
     pub async fn kill_container(&self, pod_uid: &str, container: &str) -> anyhow::Result<()> {
         let body = json!({ "pod": pod_uid, "container": container });
         self.control.call(Method::POST, "/chartproof/kill", Some(&body), ANSWER_TIMEOUT).await?;
         Ok(())
     }
 
-    /// Plants these faults and no others from now on.
+    /// Plants these faults from now on, in place of the previous ones.
     ///
     /// # Errors
-    /// Where the cluster does not answer.
+    /// If the cluster does not respond.
     pub async fn plant(&self, faults: &Faults) -> anyhow::Result<()> {
         let body = serde_json::to_value(faults)?;
         self.control.call(Method::POST, "/chartproof/faults", Some(&body), ANSWER_TIMEOUT).await?;
         Ok(())
     }
 
-    /// Ends the cluster that this handle started: asks, waits a bounded time, kills.
+    /// Ends the cluster that this handle started: sends SIGTERM, waits a bounded time, kills.
     ///
     /// # Errors
-    /// Where the process is still there afterwards.
+    /// If the process is still there afterwards.
     pub async fn stop(self) -> anyhow::Result<()> {
         match self.process {
             Some(process) => process.stop().await,
@@ -154,10 +154,10 @@ impl Cluster {
     }
 }
 
-/// The run directory, for its owner alone: it holds a kubeconfig.
+/// Creates the run directory, accessible only to its owner: it contains a kubeconfig.
 fn make_directory(dir: &Path) -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make the cluster's directory {}", dir.display()))?;
+    made.with_context(|| format!("cannot create the cluster's directory {}", dir.display()))?;
     Ok(dir.canonicalize()?)
 }

@@ -1,4 +1,4 @@
-//! The node's process as its starter holds it: spawned, waited for, stopped.
+//! The node's process, as its starter controls it: started, waited for, stopped.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,11 +12,11 @@ use tokio::time::timeout;
 
 use super::Ready;
 
-/// The API answers within a second; a machine with every core busy may need more.
+/// The API responds within a second; a machine with every core busy may need more.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long it may take to stop when asked, and to vanish when killed.
+/// How long it may take to stop after SIGTERM, and to vanish after SIGKILL.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// How much of the log goes into the error of a failed start.
+/// How many lines of the log go into the error of a failed start.
 const TAIL_LINES: usize = 20;
 
 /// The node's process. It ends with this value: its standard input closes, and it is killed.
@@ -27,7 +27,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Spawns `embedded-node DIR` and waits until it says that it is ready.
+    /// Starts `embedded-node DIR` and waits until it reports that it is ready.
     pub(super) async fn start(program: &Path, dir: &Path) -> anyhow::Result<(Self, Ready)> {
         let log = dir.join("node.log");
         let mut child = spawn(program, dir, &log)?;
@@ -41,7 +41,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end, and answers how it ended with the tail of its log.
+    /// Waits for its end, and returns how it ended, with the tail of its log.
     pub(super) async fn ended(&mut self) -> String {
         let how = match self.child.wait().await {
             Ok(status) => status.to_string(),
@@ -50,15 +50,15 @@ impl Process {
         format!("{how}; the end of {}:\n{}", self.log.display(), tail(&self.log))
     }
 
-    /// How it ended; none as long as it runs.
+    /// Returns how it ended, or `None` while it runs.
     pub(super) fn has_ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
         Some(format!("{status}; its log is {}", self.log.display()))
     }
 
-    /// Asks it to end, waits, kills it and its group.
+    /// Sends it SIGTERM, waits, then kills it and its process group.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        // Its id may be another process's by now.
+        // Another process may have its id by now.
         if self.has_ended().is_some() {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl Process {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the node is the one process that this library starts")]
+#[expect(clippy::disallowed_methods, reason = "the node is the only process that this library starts")]
 fn spawn(program: &Path, dir: &Path, log: &Path) -> anyhow::Result<Child> {
     let log_file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     Command::new(program)
@@ -91,10 +91,10 @@ fn spawn(program: &Path, dir: &Path, log: &Path) -> anyhow::Result<Child> {
 async fn read_ready(stdout: ChildStdout) -> anyhow::Result<Ready> {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).await?;
-    serde_json::from_str(&line).context("the node's first line is not what it should be")
+    serde_json::from_str(&line).context("the first line of the node's output is not the expected JSON")
 }
 
-/// The last lines of the node's log.
+/// Returns the last lines of the node's log.
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

@@ -1,4 +1,4 @@
-//! HTTP requests: one per connection, or several over one that is kept.
+//! HTTP requests: one on each connection, or several on a kept one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -14,12 +14,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer, if it has this status.
+    /// Returns the response if it has this status.
     pub fn expect(self, status: u16) -> Result<Self, String> {
         if self.status == status { Ok(self) } else { Err(format!("status {} with {}", self.status, self.body)) }
     }
 
-    /// The id of the job that it shows.
+    /// Returns the id of the job in the response.
     pub fn id(&self) -> String {
         self.json()["id"].as_str().unwrap().to_owned()
     }
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// Sends a request to loopback and reads the whole answer.
+/// Sends a request to loopback and reads the whole response.
 pub async fn request(port: u16, method: &str, path: &str, body: &str, within: Duration) -> Result<Answer, String> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -41,11 +41,11 @@ pub async fn request(port: u16, method: &str, path: &str, body: &str, within: Du
         std::io::Result::Ok(answer)
     };
     let answer = tokio::time::timeout(within, exchange).await;
-    let answer = answer.map_err(|_| format!("no answer within {within:?}"))?.map_err(|error| error.to_string())?;
-    parse(&answer).ok_or_else(|| format!("no HTTP answer: {answer:?}"))
+    let answer = answer.map_err(|_| format!("no response within {within:?}"))?.map_err(|error| error.to_string())?;
+    parse(&answer).ok_or_else(|| format!("no HTTP response: {answer:?}"))
 }
 
-/// A connection that is kept.
+/// A kept connection.
 pub struct Kept(BufReader<TcpStream>);
 
 impl Kept {
@@ -53,7 +53,7 @@ impl Kept {
         Self(BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap()))
     }
 
-    /// Asks, reads the whole answer, and returns its head.
+    /// Sends a request, reads the whole response, and returns its head.
     pub async fn get(&mut self, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
         self.0.write_all(request.as_bytes()).await.unwrap();
@@ -69,7 +69,7 @@ impl Kept {
 
     /// Waits until the other side closes it.
     pub async fn closed(mut self) {
-        assert_eq!(self.0.read(&mut [0]).await.unwrap(), 0, "more than was asked for");
+        assert_eq!(self.0.read(&mut [0]).await.unwrap(), 0, "more than was requested");
     }
 }
 

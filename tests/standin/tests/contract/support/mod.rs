@@ -1,4 +1,4 @@
-//! Processes of the stand-in, each on a loopback address and a directory of its own.
+//! Processes of the stand-in, each with its own loopback address and directory.
 
 mod http;
 mod node;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 pub use http::{Kept, request};
 pub use node::{Fleet, Node};
 
-/// Long enough for a machine on which everything else builds, too.
+/// Long enough for a machine that compiles everything else meanwhile.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Looks until it sees what it looks for; at the deadline it panics with what it saw last.
+/// Polls until the closure succeeds; at the deadline it panics with the last error.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let started = Instant::now();
     loop {
@@ -35,7 +35,7 @@ pub async fn voters(nodes: &[&Node], expected: &[String]) {
     .await;
 }
 
-/// Reads every job through every node.
+/// Waits until every job can be read through every node.
 pub async fn all_readable(ids: &[String], nodes: &[&Node]) {
     for node in nodes {
         for id in ids {
@@ -45,13 +45,13 @@ pub async fn all_readable(ids: &[String], nodes: &[&Node]) {
     }
 }
 
-/// The one of the nodes that leads.
+/// Returns the node that leads.
 pub async fn leader<'a>(nodes: &[&'a Node]) -> &'a Node {
     until("a leader", async || {
         let health = nodes[0].get("/health").await?.expect(200)?;
         let address = health.json()["checks"]["cluster"]["quorum"]["leader_address"].clone();
         let node = nodes.iter().find(|node| address == node.address.as_str());
-        node.copied().ok_or_else(|| format!("leader {address} is none of these"))
+        node.copied().ok_or_else(|| format!("leader {address} is not one of these"))
     })
     .await
 }

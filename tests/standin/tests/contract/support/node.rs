@@ -1,4 +1,4 @@
-//! One process of the stand-in, and the fleet it belongs to.
+//! One process of the stand-in, and its fleet.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use super::http::{self, Answer};
 use super::until;
 
-/// How long an answer may take before it counts as hanging.
+/// How long a response may take before it counts as hanging.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Nodes that may form a cluster: a loopback network and a directory for a test of its own.
+/// Nodes that may form a cluster: each test has its own loopback network and directory.
 pub struct Fleet {
     network: String,
     dir: Arc<TempDir>,
@@ -25,7 +25,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// With times shortened so far that a busy machine still keeps them.
+    /// Returns a fleet with times that are as short as a busy machine allows.
     pub fn new() -> Self {
         static FLEETS: AtomicU64 = AtomicU64::new(1);
         let number = FLEETS.fetch_add(1, Ordering::Relaxed);
@@ -46,7 +46,7 @@ impl Fleet {
         format!("{}.{}:9001", self.network, host + 10)
     }
 
-    /// Sorted as addresses are shown.
+    /// Returns addresses, sorted as the API shows them.
     pub fn addresses<const N: usize>(&self, hosts: [u32; N]) -> [String; N] {
         let mut addresses = hosts.map(|host| self.address(host));
         addresses.sort();
@@ -61,7 +61,7 @@ impl Fleet {
         fs::remove_dir_all(self.data(ordinal)).unwrap();
     }
 
-    /// Starts an ordinal on its first address, with the peers below it.
+    /// Starts an ordinal on its first address, with the lower ordinals as its peers.
     pub fn start(&self, ordinal: u32) -> Node {
         let peers: Vec<_> = (0..ordinal).map(|peer| self.address(peer)).collect();
         self.start_as(ordinal, ordinal, &peers)
@@ -82,7 +82,7 @@ impl Fleet {
         Node { address: self.address(host), child, log, _dir: self.dir.clone() }
     }
 
-    /// Starts another of the program's commands, with these variables only.
+    /// Starts another of the program's commands, with only these variables.
     pub fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Node {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("log-{}-{start}", arguments[0]));
@@ -92,7 +92,7 @@ impl Fleet {
         Node { address: arguments[0].to_owned(), child, log, _dir: self.dir.clone() }
     }
 
-    /// Three nodes, all of them voters.
+    /// Returns three nodes, all of them voters.
     pub async fn three(&self) -> [Node; 3] {
         let nodes = [self.start(0), self.start(1), self.start(2)];
         super::voters(&nodes.each_ref(), &self.addresses([0, 1, 2])).await;
@@ -108,7 +108,7 @@ fn spawn<'a>(arguments: &[&str], variables: impl Iterator<Item = &'a (String, St
     command.spawn().unwrap()
 }
 
-/// A process; it is killed when this is dropped.
+/// A process, killed when this is dropped.
 pub struct Node {
     /// Its Raft address.
     pub address: String,
@@ -131,7 +131,7 @@ impl Node {
         .await
     }
 
-    /// Where HTTP listens, once it does.
+    /// Returns the port on which HTTP listens, once it does.
     pub fn http_port(&self) -> Result<u16, String> {
         let log = self.log();
         let line = log.lines().find_map(|line| line.split_once("http listening on 0.0.0.0:"));
@@ -152,7 +152,7 @@ impl Node {
         self.request("POST", "/v1/jobs", &body, ANSWER).await
     }
 
-    /// Writes a job of a new alias until one is acknowledged, and returns its id.
+    /// Writes jobs with new aliases until one is acknowledged, and returns its id.
     pub async fn write(&self) -> String {
         until(&format!("a write through {}", self.address), async || {
             let alias = uuid::Uuid::new_v4().to_string();
@@ -161,7 +161,7 @@ impl Node {
         .await
     }
 
-    /// The addresses of the members with a role, sorted.
+    /// Returns the addresses of the members with a role, sorted.
     pub async fn with_role(&self, role: &str) -> Result<Vec<String>, String> {
         let nodes = self.get("/v1/system/nodes").await?.expect(200)?.json();
         let rows = nodes.as_array().unwrap().iter().filter(|row| row["role"] == role);
@@ -170,12 +170,12 @@ impl Node {
         Ok(addresses)
     }
 
-    /// Waits until `/health` answers 200.
+    /// Waits until `/health` returns 200.
     pub async fn healthy(&self) -> Answer {
         until(&format!("health of {}", self.address), async || self.get("/health").await?.expect(200)).await
     }
 
-    /// Memory that is really there, in MiB.
+    /// Returns the resident memory in MiB.
     pub fn resident_mib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -194,12 +194,12 @@ impl Node {
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     }
 
-    /// Whether it still runs.
+    /// Returns whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end of the process by itself.
+    /// Waits for the process to end by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let (child, log) = (&mut self.child, &self.log);
         until("the end of the process", async || {

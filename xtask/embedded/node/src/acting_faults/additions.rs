@@ -1,14 +1,14 @@
-//! What a planted fault has the cluster put into namespaces by itself, as `OpenShift` and Istio do.
+//! A planted fault: the cluster itself puts objects into namespaces, as `OpenShift` and Istio do.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::client::Client;
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, Controller, Key, Outcome, clock};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::store::{self, Change, ChangeType};
 
-/// Creates them, again where somebody deletes them.
+/// Creates them, and again if somebody deletes them.
 pub static CONTROLLER: Controller = Controller { name: "planted-additions", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
@@ -21,7 +21,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some((added, after_s)) = context.faults.addition(name) else { return Ok(None) };
     let namespace = client.get::<Namespace>("", name).filter(|found| found.metadata.deletion_timestamp.is_none());

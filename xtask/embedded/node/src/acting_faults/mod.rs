@@ -1,4 +1,4 @@
-//! Planted faults that act without being asked: they use the cluster as anybody would, and no layer knows of them.
+//! Planted faults that act on their own: they use the cluster like any client, and no layer knows about them.
 
 mod additions;
 mod unready;
@@ -6,9 +6,9 @@ mod unready;
 use std::sync::Arc;
 
 pub use self::unready::Unready;
-use crate::controllers::{Context, reconcile};
+use crate::controllers::{ControllerContext, reconcile};
 
-/// Runs them until the store is gone.
-pub async fn run(context: Arc<Context>, unready: Unready) {
+/// Runs them until the store is dropped.
+pub async fn run(context: Arc<ControllerContext>, unready: Unready) {
     tokio::join!(unready.recover(), reconcile::run(context, &additions::CONTROLLER));
 }

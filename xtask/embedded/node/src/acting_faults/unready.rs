@@ -1,4 +1,4 @@
-//! A planted fault: the node is not ready, for some seconds or for ever, and a pod of `kube-system` shows why.
+//! A planted fault: the node is not ready, for some seconds or forever, and a pod of `kube-system` shows why.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::controllers::NODE;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet;
 use crate::status::Status;
 
-/// What a node that is not ready is tainted with.
+/// The taint of a node that is not ready.
 const TAINT: &str = "node.kubernetes.io/not-ready";
 /// One strike of the fault.
 const STRIKE: Duration = Duration::from_secs(1);
 
-/// The node's state, where a fault is planted.
+/// The node's state, if the fault is planted.
 pub struct Unready {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
 }
 
 impl Unready {
-    /// Makes the node that was just registered unready, before anybody can see it, where the fault is planted.
+    /// Makes the newly registered node unready before anybody can see it, if the fault is planted.
     ///
     /// # Errors
-    /// As the API refuses it.
-    pub fn plant(client: &Client, faults: &Planted) -> Result<Self, Status> {
+    /// If the API rejects the change.
+    pub fn plant(client: &Client, faults: &PlantedFaults) -> Result<Self, Status> {
         let unready = Self { client: client.of(kubelet::MANAGER), faults: faults.clone() };
         if let Some(message) = faults.unready_reason(NODE) {
             unready.set(Some(&message))?;
@@ -35,14 +35,14 @@ impl Unready {
         Ok(unready)
     }
 
-    /// Shows the pod behind it, and makes the node ready once the fault has struck as often as it says.
+    /// Creates the failing pod, and makes the node ready after the fault's last strike.
     pub async fn recover(self) {
         if self.client.get::<Node>("", NODE).is_none_or(|node| !is_tainted(&node)) {
             return;
         }
         let mut made = false;
         loop {
-            // Its namespace may still lack the service account.
+            // Its namespace may not have the service account yet.
             made = made || plugin().and_then(|pod| self.client.create(&pod)).is_ok();
             tokio::time::sleep(STRIKE).await;
             if self.faults.unready_reason(NODE).is_none() {
@@ -54,7 +54,7 @@ impl Unready {
         }
     }
 
-    /// Condition and taint; not ready for a reason, or ready.
+    /// Sets condition and taint: not ready, with a reason, or ready.
     fn set(&self, reason: Option<&str>) -> Result<(), Status> {
         let Some(node) = self.client.get::<Node>("", NODE) else { return Ok(()) };
         let taint = Taint { key: TAINT.to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() };
@@ -80,7 +80,7 @@ fn is_tainted(node: &Node) -> bool {
     node.spec.iter().filter_map(|spec| spec.taints.as_ref()).flatten().any(|taint| taint.key == TAINT)
 }
 
-/// What would bring the network, as kind's `kindnet`: it runs on the node whatever its state.
+/// Returns the pod that would provide the network, like kind's `kindnet`: it runs on a node that is not ready, too.
 fn plugin() -> Result<Pod, Status> {
     let pod = json!({
         "metadata": { "name": "network-plugin", "namespace": "kube-system" },

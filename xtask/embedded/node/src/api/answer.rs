@@ -1,4 +1,4 @@
-//! Values and refusals as HTTP answers.
+//! Values and errors as HTTP responses.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -7,22 +7,22 @@ use serde_json::Value;
 
 use crate::status::Status;
 
-/// A JSON document.
+/// Returns a JSON response.
 pub fn json(code: u16, value: &Value) -> Response {
     body(code, "application/json", value.to_string())
 }
 
-/// Plain text.
+/// Returns a plain text response.
 pub fn text(code: u16, text: &str) -> Response {
     body(code, "text/plain; charset=utf-8", text.to_owned())
 }
 
-/// A refusal.
+/// Returns an error response.
 pub fn status(status: &Status) -> Response {
     json(status.code, &status.to_json())
 }
 
-/// A refusal that says when to come again, if it is for too many requests.
+/// Returns an error response, with `Retry-After` if the error is "too many requests".
 pub fn refused(refusal: &Status) -> Response {
     let mut response = status(refusal);
     if refusal.code == 429 {
@@ -31,7 +31,7 @@ pub fn refused(refusal: &Status) -> Response {
     response
 }
 
-/// A body of a media type.
+/// Returns a response with a body of this media type.
 pub fn body(code: u16, media_type: &str, content: impl Into<Body>) -> Response {
     let answer = Response::builder().status(code).header(CONTENT_TYPE, media_type).body(content.into());
     answer.unwrap_or_else(|_| Response::default())

@@ -1,5 +1,5 @@
-//! Whether a caller may do what it asks for. The kubeconfig's user may do everything; a service account what the roles
-//! bound to it allow, what every authenticated user may on a real cluster, and nothing else.
+//! Whether a caller is authorized. The kubeconfig's user may do everything; a service account may do what its roles
+//! allow, what every authenticated user may do on a real cluster, and nothing else.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, Uri};
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::path::Target;
 use super::{Caller, State, request};
-use crate::registry::rbac::{self, Asked};
+use crate::registry::rbac::{self, AccessRequest};
 use crate::registry::tokens::Account;
 use crate::status::Status;
 
-/// What the role `system:discovery` lets every authenticated user get.
+/// The paths that the role `system:discovery` lets every authenticated user get.
 const DISCOVERY: &[&str] =
     &["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version"];
 
-/// Subresources that a WebSocket is opened to: a `get` that is worth a `create`.
+/// Subresources that are opened as a WebSocket: such a `get` also needs `create`.
 const CONNECTED: &[&str] = &["exec", "attach", "portforward"];
 
-/// Refuses a request for a path that is no object's, as far as the caller may not make it.
+/// Rejects a request for a non-resource path unless the caller is authorized.
 pub fn path(state: &State, caller: &Caller, method: &Method, path: &str) -> Result<(), Status> {
     let Caller::Account(account) = caller else { return Ok(()) };
     let verb = method.as_str().to_lowercase();
@@ -29,18 +29,18 @@ pub fn path(state: &State, caller: &Caller, method: &Method, path: &str) -> Resu
     Err(Status { details: json!({}), ..Status::new(403, "Forbidden", message) })
 }
 
-/// Whether an account may do something with a path that is no object's.
+/// Returns whether an account is authorized for a non-resource path.
 pub fn may_path(state: &State, account: &Account, verb: &str, path: &str) -> bool {
-    let asked = Asked::Path { verb, path };
-    rbac::allows(&discovery(), &asked) || state.registry.may(account, "", &asked)
+    let access = AccessRequest::Path { verb, path };
+    rbac::allows(&discovery(), &access) || state.registry.may(account, "", &access)
 }
 
-/// The rule of the role `system:discovery`.
+/// Returns the rule of the role `system:discovery`.
 pub fn discovery() -> Value {
     json!({"verbs": ["get"], "nonResourceURLs": DISCOVERY})
 }
 
-/// Refuses a request for objects, as far as the caller may not make it.
+/// Rejects a request for objects unless the caller is authorized.
 pub fn objects(
     state: &State,
     caller: &Caller,
@@ -57,13 +57,13 @@ pub fn objects(
     Ok(())
 }
 
-/// The one object of a collection that a request is about, for the roles that name it.
+/// Returns the name of the only object of a collection that a request is about, for roles with `resourceNames`.
 fn chosen_by_name(query: &[(String, String)]) -> Option<&str> {
     let (_, selector) = query.iter().find(|(key, _)| key == "fieldSelector")?;
     selector.strip_prefix("metadata.name=").filter(|name| !name.contains(','))
 }
 
-/// What a request does, as roles name it.
+/// Returns the verbs of a request, as roles name them.
 fn verbs(
     state: &State,
     target: &Target,
@@ -87,7 +87,7 @@ fn verbs(
     }
 }
 
-/// An apply makes what is not there.
+/// Returns whether an apply creates the object, which does not exist yet.
 fn creates(state: &State, target: &Target, headers: &HeaderMap) -> bool {
     let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = target.name.as_deref().unwrap_or_default();
@@ -101,10 +101,10 @@ fn check(state: &State, account: &Account, target: &Target, verb: &str, name: &s
         Some(subresource) => format!("{}/{subresource}", kind.plural),
         None => kind.plural.to_owned(),
     };
-    // A namespace is in itself.
+    // A namespace belongs to itself.
     let namespace = if kind.kind == "Namespace" { name } else { target.namespace() };
-    let asked = Asked::Resource { verb, group: kind.group, resource: &resource, name };
-    if state.registry.may(account, namespace, &asked) {
+    let access = AccessRequest::Resource { verb, group: kind.group, resource: &resource, name };
+    if state.registry.may(account, namespace, &access) {
         return Ok(());
     }
     let scope = if namespace.is_empty() {

@@ -1,4 +1,4 @@
-//! Request bodies to objects: JSON, YAML and protobuf, checked against the kind that they go to.
+//! Request bodies to objects: JSON, YAML and protobuf, checked against their kind.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::registry::decode::{self, Decoded};
 use crate::registry::schema;
 use crate::status::Status;
 
-/// An object of a request, and what the client is to be warned of.
+/// An object of a request, with warnings for the client.
 pub struct Body {
     /// The object.
     pub object: Value,
@@ -17,7 +17,7 @@ pub struct Body {
     pub warnings: Vec<String>,
 }
 
-/// The object of a request to create or replace.
+/// Returns the object of a request to create or replace.
 pub fn object(request: &Request) -> Result<Body, Status> {
     let kind = request.target.kind;
     let document = document(request, kind.kind)?;
@@ -26,7 +26,7 @@ pub fn object(request: &Request) -> Result<Body, Status> {
     Ok(body)
 }
 
-/// A body of whatever kind as a document.
+/// Parses a body in any supported format.
 pub fn document(request: &Request, wanted: &str) -> Result<Value, Status> {
     let unrecognized = |why: String| {
         let shown: String = String::from_utf8_lossy(&request.body).chars().take(30).collect();
@@ -41,7 +41,7 @@ pub fn document(request: &Request, wanted: &str) -> Result<Value, Status> {
     }
 }
 
-/// A YAML (or JSON) body as a document.
+/// Parses a YAML (or JSON) body.
 pub fn yaml(body: &[u8]) -> Result<Value, Status> {
     if let Ok(document) = serde_json::from_slice(body) {
         return Ok(document);
@@ -50,19 +50,19 @@ pub fn yaml(body: &[u8]) -> Result<Value, Status> {
     serde_saphyr::from_str(&text).map_err(|error| bad(format!("error decoding YAML: {error}")))
 }
 
-/// 415, naming what is taken.
+/// Returns 415 with the accepted media types.
 pub fn unsupported(accepted: &str) -> Status {
     let message =
         format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
     Status::new(415, "UnsupportedMediaType", message)
 }
 
-/// 400.
+/// Returns 400.
 pub fn bad(message: impl Into<String>) -> Status {
     Status::new(400, "BadRequest", message)
 }
 
-/// Decodes a document as its kind's type; what the type does not know is refused, warned of or ignored.
+/// Decodes a document as its kind's type; unknown fields are rejected, reported as warnings or ignored.
 pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<Body, Status> {
     let sent_kind = document["kind"].as_str().filter(|sent| !sent.is_empty()).unwrap_or(kind.kind).to_owned();
     let sent_version = document["apiVersion"].as_str().unwrap_or_default();
@@ -93,7 +93,7 @@ pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<
     Ok(Body { object, warnings })
 }
 
-/// Puts an object where the URL says, or says that it belongs elsewhere.
+/// Fills in the namespace and the name of the URL, or rejects an object that has others.
 fn place(request: &Request, object: &mut Value) -> Result<(), Status> {
     let target = &request.target;
     let sent = object["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -116,7 +116,7 @@ fn place(request: &Request, object: &mut Value) -> Result<(), Status> {
     Ok(())
 }
 
-/// Go's words for what serde found.
+/// Returns Go's words for an error of serde.
 fn go_json(error: &serde_json::Error) -> String {
     if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
 }

@@ -1,5 +1,4 @@
-//! WebSockets with channels, as exec and port-forward speak them: the first byte of a message names
-//! its channel.
+//! WebSockets with channels, as exec and port-forward use them: the first byte of a message is its channel.
 
 use std::time::Duration;
 
@@ -11,18 +10,18 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How much is read from a program or a connection at once.
+/// How many bytes are read from a program or a connection at once.
 const CHUNK_BYTES: usize = 32 * 1024;
-/// Messages that may wait to be sent: a slow client slows the program down.
+/// How many messages may wait to be sent: a slow client slows the program down.
 const QUEUE_MESSAGES: usize = 16;
 
-/// How long a client may take to answer a ping before it is served all the same.
+/// How long a client may take to answer a ping before it is served anyway.
 const PONG_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What goes out on a channel.
+/// The sender of outgoing messages, each with its channel.
 pub type Outgoing = mpsc::Sender<(u8, Bytes)>;
 
-/// What came in on a channel.
+/// An incoming message.
 pub enum Incoming {
     /// Bytes for a channel.
     Data(u8, Bytes),
@@ -31,22 +30,23 @@ pub enum Incoming {
 }
 
 /// The client's side of a socket.
-pub struct Client {
+pub struct SocketReader {
     stream: SplitStream<WebSocket>,
-    /// What it sent before it was asked to.
+    /// A message that arrived before it was expected.
     early: Option<Message>,
 }
 
-/// A socket's parts: what comes in, where to send, and the task that sends, which closes the socket
-/// when the last sender is gone.
-pub type Socket = (Client, Outgoing, tokio::task::JoinHandle<()>);
+/// A socket's parts: incoming messages, the sender of outgoing ones, and the task that sends them. It closes the socket
+/// when the last sender is dropped.
+pub type Socket = (SocketReader, Outgoing, tokio::task::JoinHandle<()>);
 
 /// Splits a socket.
 pub fn split(socket: WebSocket) -> Socket {
     split_after(socket, None)
 }
 
-/// As [`split`], once the client reads: client-go makes its channels as it begins to, and throws away what comes sooner.
+/// As [`split`], once the client reads: client-go creates its channels when it starts to read, and drops earlier
+/// messages.
 pub async fn split_when_read(mut socket: WebSocket) -> Socket {
     let _ = socket.send(Message::Ping(Bytes::new())).await;
     let answer = timeout(PONG_TIMEOUT, socket.recv()).await.ok().flatten().and_then(Result::ok);
@@ -56,7 +56,7 @@ pub async fn split_when_read(mut socket: WebSocket) -> Socket {
 fn split_after(socket: WebSocket, early: Option<Message>) -> Socket {
     let (sink, stream) = socket.split();
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES);
-    (Client { stream, early }, sender, tokio::spawn(send_all(sink, receiver)))
+    (SocketReader { stream, early }, sender, tokio::spawn(send_all(sink, receiver)))
 }
 
 async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<(u8, Bytes)>) {
@@ -71,8 +71,8 @@ async fn send_all(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Rece
     let _ = sink.close().await;
 }
 
-impl Client {
-    /// What comes in next; none when the client is gone.
+impl SocketReader {
+    /// Returns the next incoming message, or `None` once the client is gone.
     pub async fn next(&mut self) -> Option<Incoming> {
         loop {
             let message = match self.early.take() {
@@ -94,7 +94,7 @@ impl Client {
     }
 }
 
-/// Sends all that `source` gives on a channel.
+/// Sends everything that is read from `source` on a channel.
 pub async fn copy(source: Option<impl AsyncRead + Unpin>, channel: u8, out: Outgoing) {
     let Some(mut source) = source else { return };
     let mut buffer = vec![0; CHUNK_BYTES];

@@ -1,4 +1,4 @@
-//! What the harness asks beside Kubernetes' own API, below `/chartproof/`.
+//! The harness's own endpoints, beside Kubernetes' API, below `/chartproof/`.
 
 use axum::http::Method;
 use axum::response::Response;
@@ -10,7 +10,7 @@ use crate::status::Status;
 /// SIGKILL.
 const KILL: i32 = 9;
 
-/// Answers `POST /chartproof/images`, `GET /chartproof/report`, `POST /chartproof/faults` and `POST /chartproof/kill`.
+/// Handles `POST /chartproof/images`, `GET /chartproof/report`, `POST /chartproof/faults` and `POST /chartproof/kill`.
 pub async fn answer(state: &State, path: &str, request: axum::extract::Request) -> Response {
     let method = request.method().clone();
     let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
@@ -31,9 +31,9 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
                 state.faults.replace(faults);
                 answer::json(200, &json!({}))
             }
-            Err(error) => refuse(&format!("no faults: {error}")),
+            Err(error) => refuse(&format!("invalid faults: {error}")),
         },
-        // As a person on the node would: Kubernetes' own API has no such verb.
+        // As somebody logged in to the node would: Kubernetes' own API has no such verb.
         (Method::POST, "/chartproof/kill") => match (sent["pod"].as_str(), sent["container"].as_str()) {
             (Some(uid), Some(container)) => match state.kubelet.container(uid, container) {
                 Ok(running) => {
@@ -48,7 +48,7 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
     }
 }
 
-/// The registry's part of the report and the node's.
+/// Returns the registry's and the node's parts of the report.
 fn report(state: &State) -> Value {
     let mut report = state.registry.report();
     let Value::Object(node) = (state.node.report)() else { return report };

@@ -1,4 +1,4 @@
-//! What is served: version, the aggregated discovery documents with ETag, the legacy documents.
+//! Discovery: the version, the aggregated discovery documents with ETag, and the legacy documents.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha512};
 use super::answer;
 use crate::kinds::{KINDS, Kind};
 
-/// The Kubernetes version that this one plays.
+/// The Kubernetes version that is reported.
 pub const VERSION: &str = "v1.36.2";
 
 /// `/version`.
@@ -23,7 +23,7 @@ pub fn version() -> Value {
     })
 }
 
-/// A create-only resource that asks a question and is stored nowhere.
+/// A create-only resource that is evaluated and not stored.
 pub struct Review {
     /// API group, version `v1`.
     pub group: &'static str,
@@ -35,7 +35,7 @@ pub struct Review {
     pub singular: &'static str,
 }
 
-/// The questions that are answered.
+/// The reviews that are supported.
 pub static REVIEWS: &[Review] = &[
     Review {
         group: "authentication.k8s.io",
@@ -57,7 +57,7 @@ pub static REVIEWS: &[Review] = &[
     },
 ];
 
-/// `/api`.
+/// Serves `/api`.
 pub fn core(headers: &HeaderMap) -> Response {
     if let Some(media_type) = aggregated(headers) {
         return cached(headers, media_type, &list(media_type, &[("", "v1")]));
@@ -65,7 +65,7 @@ pub fn core(headers: &HeaderMap) -> Response {
     answer::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]}))
 }
 
-/// `/apis`.
+/// Serves `/apis`.
 pub fn groups(headers: &HeaderMap) -> Response {
     if let Some(media_type) = aggregated(headers) {
         return cached(headers, media_type, &list(media_type, &group_versions()));
@@ -75,7 +75,7 @@ pub fn groups(headers: &HeaderMap) -> Response {
     answer::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 
-/// `/apis/GROUP`, `/api/v1` and `/apis/GROUP/VERSION`: the legacy documents.
+/// Returns the legacy documents `/apis/GROUP`, `/api/v1` and `/apis/GROUP/VERSION`.
 pub fn group_document(path: &str) -> Option<Value> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let served = |wanted: (&str, &str)| group_versions().into_iter().find(|found| *found == wanted);
@@ -93,7 +93,7 @@ pub fn group_document(path: &str) -> Option<Value> {
     }
 }
 
-/// Every group and version but the core one, in the order of the tables.
+/// Returns every group and version except the core one, in the order of the tables.
 pub fn group_versions() -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<(&str, &str)> = Vec::new();
     let kinds = KINDS.iter().map(|kind| (kind.group, kind.version));
@@ -105,7 +105,7 @@ pub fn group_versions() -> Vec<(&'static str, &'static str)> {
     found
 }
 
-/// The aggregated form that the client asks for, if it does.
+/// Returns the aggregated form that the client accepts, if it accepts one.
 fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
     let accept = headers.get(ACCEPT)?.to_str().ok()?;
     let asks = |version: &str| {
@@ -117,7 +117,7 @@ fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
     asks("v2beta1").then_some("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")
 }
 
-/// An answer with an ETag, or 304 where the client has it already.
+/// Returns a document with an ETag, or 304 if the client already has it.
 pub fn cached(headers: &HeaderMap, media_type: &str, document: &Value) -> Response {
     let content = document.to_string();
     let digest = Sha512::digest(content.as_bytes());
@@ -182,7 +182,7 @@ fn aggregated_subresource(kind: &Kind, name: &str) -> Value {
     json!({"subresource": name, "responseKind": response, "verbs": verbs})
 }
 
-/// What a subresource answers and takes.
+/// Returns the kind that a subresource returns, and its verbs.
 fn subresource(kind: &Kind, name: &str) -> (Value, &'static [&'static str]) {
     match name {
         "scale" => (response_kind("autoscaling", "v1", "Scale"), &["get", "patch", "update"]),
@@ -209,7 +209,7 @@ fn verbs(kind: &Kind) -> &'static [&'static str] {
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 }
 
-/// Whether `kubectl get all` shows it.
+/// Returns whether `kubectl get all` shows the kind.
 fn in_all(kind: &Kind) -> bool {
     let all =
         ["Pod", "Service", "StatefulSet", "Deployment", "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler"];

@@ -1,4 +1,4 @@
-//! `pods/eviction`: a deletion that asks the disruption budgets first; `pods/binding`.
+//! `pods/eviction`: a deletion that respects disruption budgets; and `pods/binding`.
 
 use axum::response::Response;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,7 +11,7 @@ use crate::controllers::{disruption, pods};
 use crate::registry::{DeleteOptions, check_preconditions};
 use crate::status::Status;
 
-/// Answers a request to evict a pod.
+/// Handles a request to evict a pod.
 pub fn evict(state: &State, request: &Request) -> Result<Response, Status> {
     let stored = pod::of(state, &request.target)?;
     let sent = if request.body.is_empty() { json!({}) } else { body::document(request, "Eviction")? };
@@ -28,12 +28,12 @@ pub fn evict(state: &State, request: &Request) -> Result<Response, Status> {
     let pod: Pod = parsed(&stored)?;
     let client = Client::new(state.registry.clone(), "kube-apiserver");
     disruption::admit(&client, &pod, dry_run)?;
-    // What was admitted goes, and nothing that has its name by now.
+    // Delete the pod that was admitted, and not a successor of the same name.
     client.delete(&pod, &options)?;
     Ok(success(201))
 }
 
-/// Answers a request to bind a pod to a node.
+/// Handles a request to bind a pod to a node.
 pub fn bind(state: &State, request: &Request) -> Result<Response, Status> {
     let stored = pod::of(state, &request.target)?;
     let pod: Pod = parsed(&stored)?;
@@ -48,7 +48,7 @@ pub fn bind(state: &State, request: &Request) -> Result<Response, Status> {
     Ok(success(201))
 }
 
-/// A `Status` that says that all went well.
+/// Returns a `Status` of success.
 pub fn success(code: u16) -> Response {
     answer::json(
         code,

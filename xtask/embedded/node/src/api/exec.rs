@@ -17,10 +17,10 @@ const STDERR: u8 = 2;
 const STATUS: u8 = 3;
 const RESIZE: u8 = 4;
 
-/// The protocols that are spoken, the preferred one first.
+/// The supported protocols, the preferred one first.
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
-/// Answers a request to run a program in a container.
+/// Handles a request to run a program in a container.
 pub async fn answer(state: &State, target: &Target, request: axum::extract::Request) -> Result<Response, Status> {
     let query = request::query(request.uri())?;
     let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -48,7 +48,7 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
     }))
 }
 
-/// The switch to a WebSocket with one of the protocols.
+/// Switches to a WebSocket with one of the protocols.
 pub async fn upgrade<const N: usize>(
     request: axum::extract::Request,
     protocols: [&'static str; N],
@@ -83,7 +83,7 @@ async fn run((mut client, out, sender): Socket, mut exec: Exec, argv: &[String])
                     }
                 }
                 Some(_) => {}
-                // The client is gone: so is its program, as containerd ends it.
+                // The client is gone, so its program is ended, as containerd does.
                 None => {
                     exec.kill();
                     is_listening = false;

@@ -1,4 +1,4 @@
-//! The server's certificate, the token that it asks for, and the kubeconfig that carries both.
+//! The server's certificate, the token that it accepts, and the kubeconfig that contains both.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Names that the certificate is good for.
+/// The names in the certificate.
 const NAMES: &[&str] = &[
     "127.0.0.1",
     "10.96.0.1",
@@ -28,12 +28,12 @@ const NAMES: &[&str] = &[
     "kubernetes.default.svc.cluster.local",
 ];
 
-/// Who asks.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Whoever has the kubeconfig: may do everything.
+    /// The kubeconfig's user, who may do everything.
     User,
-    /// A pod, or whoever asked for a token: may do what roles allow.
+    /// A service account, of a pod or of whoever requested a token; roles decide what it may do.
     Account(Account),
 }
 
@@ -46,10 +46,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// New ones.
+    /// Generates a new identity.
     ///
     /// # Errors
-    /// Where no key can be made.
+    /// If a key can't be generated.
     pub fn generate() -> anyhow::Result<Self> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::default();
@@ -66,17 +66,18 @@ impl Identity {
         Ok(Self { ca_pem, certificate, key_der: key.serialize_der(), token })
     }
 
-    /// The certificate authority, PEM.
+    /// Returns the certificate authority, PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// The bearer token of the one user.
+    /// Returns the bearer token of the one user.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// Whose token a request carries, if anybody's. An account's is worth nothing once the account is gone.
+    /// Returns whose token a request carries, if it is valid. A service account's token is invalid once the
+    /// account is gone.
     pub(super) fn caller(&self, registry: &Registry, headers: &HeaderMap) -> Option<Caller> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = sent.and_then(|value| value.strip_prefix("Bearer "))?;
@@ -88,7 +89,7 @@ impl Identity {
         Some(Caller::Account((namespace, name)))
     }
 
-    /// The TLS side of the listener.
+    /// Returns the TLS configuration of the listener.
     pub(super) fn tls(&self) -> anyhow::Result<rustls::ServerConfig> {
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()));
@@ -99,7 +100,7 @@ impl Identity {
         Ok(config)
     }
 
-    /// A kubeconfig for this server, with the one context `chartproof`.
+    /// Returns a kubeconfig for this server, with the single context `chartproof`.
     pub(crate) fn kubeconfig(&self, address: SocketAddr) -> String {
         let ca = STANDARD.encode(&self.ca_pem);
         format!(
@@ -112,10 +113,10 @@ impl Identity {
         )
     }
 
-    /// Writes the kubeconfig, readable by its owner alone.
+    /// Writes the kubeconfig, readable only by its owner.
     ///
     /// # Errors
-    /// Where the file can't be written.
+    /// If the file can't be written.
     pub fn write_kubeconfig(&self, address: SocketAddr, path: &Path) -> anyhow::Result<()> {
         let mut file = std::fs::OpenOptions::new();
         let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::request::Request;
 use super::selector::Selection;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{State, answer, body};
 use crate::status::Status;
 use crate::store;
 
-/// Answers a list.
+/// Handles a list request.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
     let selection =
@@ -36,11 +36,11 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
             list["continue"] = token(last, resource_version).into();
         }
     }
-    let listed = Shape::asked(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list);
+    let listed = Representation::requested(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list);
     Ok(answer::json(200, &listed))
 }
 
-/// Where the next page begins. Objects are read as they are then: there are no old versions here.
+/// Returns the token of the next page. The page is read from the current state: there are no old versions here.
 fn token(last: &Value, resource_version: u64) -> String {
     let (namespace, name) = store::key(last);
     let token = json!({"v": "meta.k8s.io/v1", "rv": resource_version, "start": format!("{namespace}/{name}\0")});
@@ -49,7 +49,7 @@ fn token(last: &Value, resource_version: u64) -> String {
 
 fn resume(token: &str) -> Result<(String, String), Status> {
     let refuse = |why: String| body::bad(format!("invalid continue token: continue key is not valid: {why}"));
-    // Go's decoder takes a token whose last bits are not zero.
+    // Go's decoder accepts a token whose last bits are not zero.
     let lenient = base64::engine::GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
         base64::engine::GeneralPurposeConfig::new()

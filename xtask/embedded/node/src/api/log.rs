@@ -1,4 +1,4 @@
-//! `pods/log`: the node's log file in CRI's format, as the client wants to see it.
+//! `pods/log`: the node's log file in CRI's format, converted to what the client requested.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store::Store;
 
-/// How often a followed file is looked at: files can't be waited for.
+/// How often a followed file is read: there is nothing to wait on.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
-/// Answers a request for the log of a container.
+/// Handles a request for the log of a container.
 pub async fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let pod = pod::of(state, &request.target)?;
-    let options = Options::of(request)?;
+    let options = LogOptions::of(request)?;
     let name = pod::container(&pod, request.parameter("container").unwrap_or_default())?;
     if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Ok(answer::body(200, "text/plain", ""));
@@ -39,7 +39,7 @@ pub async fn answer(state: &State, request: &Request) -> Result<Response, Status
     if !request.flag("follow") {
         return Ok(answer::body(200, "text/plain", shown));
     }
-    let run = Run { kind: request.target.kind, restarts: restarts(&pod, &name), pod, name };
+    let run = FollowedContainer { kind: request.target.kind, restarts: restarts(&pod, &name), pod, name };
     let follower = Follower { file, lines, first: Some(shown.into()), run, state: state.clone(), is_over: false };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
@@ -52,14 +52,14 @@ fn missing(path: &Path, error: &std::io::Error) -> Status {
     Status::new(500, "InternalError", format!("the log {} cannot be read: {error}", path.display()))
 }
 
-struct Options {
+struct LogOptions {
     tail_lines: Option<usize>,
     limit_bytes: Option<usize>,
     since: Option<DateTime<Utc>>,
     timestamps: bool,
 }
 
-impl Options {
+impl LogOptions {
     fn of(request: &Request) -> Result<Self, Status> {
         let number = |name: &str| match request.parameter(name).filter(|text| !text.is_empty()) {
             None => Ok(None),
@@ -86,24 +86,24 @@ impl Options {
     }
 }
 
-/// Lines of CRI's log format to what the client sees. Keeps what is not yet a whole line.
+/// Converts lines of CRI's log format to what the client sees. Keeps an incomplete line until it is complete.
 struct Lines {
-    options: Options,
+    options: LogOptions,
     rest: Vec<u8>,
     is_in_line: bool,
 }
 
 impl Lines {
-    fn new(options: Options) -> Self {
+    fn new(options: LogOptions) -> Self {
         Self { options, rest: Vec::new(), is_in_line: false }
     }
 
-    /// What is shown of the log so far.
+    /// Returns the requested part of the log so far.
     fn tail(&mut self, written: &[u8]) -> Vec<u8> {
         let shown = self.show(written);
         let Some(wanted) = self.options.tail_lines else { return shown };
         let ends = shown.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-        // The line that the wanted ones follow ends here.
+        // The line before the requested ones ends here.
         let skipped = usize::from(shown.last() == Some(&b'\n'));
         match ends.skip(skipped).nth(wanted.saturating_sub(1)) {
             _ if wanted == 0 => Vec::new(),
@@ -112,7 +112,7 @@ impl Lines {
         }
     }
 
-    /// What is shown of further bytes of the log.
+    /// Returns the requested part of additional bytes of the log.
     fn show(&mut self, written: &[u8]) -> Vec<u8> {
         self.rest.extend_from_slice(written);
         let end = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -124,7 +124,7 @@ impl Lines {
         shown
     }
 
-    /// `2026-11-21T03:12:33.5Z stdout F text`; `P` where the text goes on in the next line.
+    /// Converts `2026-11-21T03:12:33.5Z stdout F text`; with `P`, the text continues in the next line.
     fn show_line(&mut self, line: &[u8], shown: &mut Vec<u8>) {
         let mut parts = line.splitn(4, |byte| *byte == b' ');
         let (time, _, tag) = (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
@@ -152,13 +152,13 @@ struct Follower {
     file: File,
     lines: Lines,
     first: Option<Bytes>,
-    run: Run,
+    run: FollowedContainer,
     state: State,
     is_over: bool,
 }
 
-/// The run of a container whose log is followed.
-struct Run {
+/// The container whose log is followed, in one of its restarts.
+struct FollowedContainer {
     kind: &'static Kind,
     pod: std::sync::Arc<Value>,
     name: String,
@@ -171,7 +171,7 @@ impl Follower {
             return Some(first);
         }
         while !self.is_over {
-            // Looked at before the last bytes are read: whatever the container wrote is in the file by then.
+            // Checked before the last bytes are read: by then everything the container wrote is in the file.
             self.is_over = self.run.has_ended(&self.state.registry.store);
             let mut written = Vec::new();
             if self.file.read_to_end(&mut written).await.is_err() {
@@ -189,7 +189,7 @@ impl Follower {
     }
 }
 
-impl Run {
+impl FollowedContainer {
     fn has_ended(&self, store: &Store) -> bool {
         let (namespace, name) = crate::store::key(&self.pod);
         let Some(pod) = store.get(self.kind, &namespace, &name) else { return true };
@@ -221,28 +221,28 @@ mod tests {
     const LOG: &[u8] = b"2026-11-21T03:12:33.5Z stdout F one\n\
         2026-11-21T03:12:34.5Z stderr P tw\n2026-11-21T03:12:34.6Z stderr F o\n2026-11-21T03:12:35.5Z stdout F three\n";
 
-    fn shown(options: Options) -> String {
+    fn shown(options: LogOptions) -> String {
         String::from_utf8(Lines::new(options).tail(LOG)).unwrap()
     }
 
-    fn plain() -> Options {
-        Options { tail_lines: None, limit_bytes: None, since: None, timestamps: false }
+    fn plain() -> LogOptions {
+        LogOptions { tail_lines: None, limit_bytes: None, since: None, timestamps: false }
     }
 
     #[test]
-    fn lines_are_shown_without_what_cri_adds() {
+    fn lines_are_shown_without_the_cri_prefix() {
         assert_eq!(shown(plain()), "one\ntwo\nthree\n");
-        assert_eq!(shown(Options { tail_lines: Some(2), ..plain() }), "two\nthree\n");
-        assert_eq!(shown(Options { tail_lines: Some(0), ..plain() }), "");
-        assert_eq!(shown(Options { tail_lines: Some(9), ..plain() }), "one\ntwo\nthree\n");
+        assert_eq!(shown(LogOptions { tail_lines: Some(2), ..plain() }), "two\nthree\n");
+        assert_eq!(shown(LogOptions { tail_lines: Some(0), ..plain() }), "");
+        assert_eq!(shown(LogOptions { tail_lines: Some(9), ..plain() }), "one\ntwo\nthree\n");
         let since = DateTime::parse_from_rfc3339("2026-11-21T03:12:35Z").unwrap().to_utc();
-        assert_eq!(shown(Options { since: Some(since), ..plain() }), "three\n");
-        let stamped = shown(Options { timestamps: true, tail_lines: Some(2), ..plain() });
+        assert_eq!(shown(LogOptions { since: Some(since), ..plain() }), "three\n");
+        let stamped = shown(LogOptions { timestamps: true, tail_lines: Some(2), ..plain() });
         assert_eq!(stamped, "2026-11-21T03:12:34.5Z two\n2026-11-21T03:12:35.5Z three\n");
     }
 
     #[test]
-    fn half_a_line_waits_for_its_other_half() {
+    fn an_incomplete_line_is_held_back_until_it_is_complete() {
         let mut lines = Lines::new(plain());
         assert_eq!(lines.show(&LOG[..30]), b"");
         assert_eq!(lines.show(&LOG[30..40]), b"one\n");

@@ -1,4 +1,4 @@
-//! The API server: HTTPS on a given listener, kube-apiserver's paths, words and codes.
+//! The API server: HTTPS on a given listener, with kube-apiserver's paths, messages and codes.
 
 mod answer;
 mod authorize;
@@ -40,40 +40,40 @@ pub(crate) use identity::Caller;
 pub use identity::Identity;
 pub use server::serve;
 
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kubelet;
 use crate::registry::Registry;
 use crate::status::Status;
 
-/// What the API server serves from. Cheap to clone.
+/// The state that the API server works on. Cheap to clone.
 #[derive(Clone)]
 pub struct State {
     /// The objects.
     pub registry: Arc<Registry>,
     /// Logs, exec and port-forwarding.
     pub kubelet: kubelet::Handle,
-    /// Its certificate and the token that it asks for.
+    /// Its certificate and the token that it accepts.
     pub identity: Arc<Identity>,
-    /// Faults planted on purpose.
-    pub faults: Planted,
-    /// What the harness asks of the node beside Kubernetes' own API.
+    /// Planted faults.
+    pub faults: PlantedFaults,
+    /// The node's functions behind the harness's own endpoints.
     pub node: NodeHooks,
 }
 
-/// Loads an image archive and answers the references in it, or what is wrong with it.
+/// Loads an image archive and returns the references in it, or an error message.
 pub type LoadImages = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
 
-/// What the endpoints below `/chartproof/` call.
+/// The functions that the endpoints below `/chartproof/` call.
 #[derive(Clone)]
 pub struct NodeHooks {
     /// Loads an image archive.
     pub load_images: LoadImages,
-    /// What the node has to say in the report: an object whose fields join the registry's own.
+    /// The node's part of the report: an object whose fields are added to the registry's own.
     pub report: Arc<dyn Fn() -> Value + Send + Sync>,
 }
 
 impl NodeHooks {
-    /// Those of an API server without a node: no image can be loaded, nothing is reported.
+    /// Returns the hooks of an API server without a node: no image can be loaded, nothing is reported.
     pub fn none() -> Self {
         Self {
             load_images: Arc::new(|_| Box::pin(async { Err("there is no node".to_owned()) })),
@@ -82,7 +82,7 @@ impl NodeHooks {
     }
 }
 
-/// Answers one request, whatever it is.
+/// Handles any request.
 async fn handle(state: State, request: axum::extract::Request) -> Response {
     let Some(caller) = state.identity.caller(&state.registry, request.headers()) else {
         return read_out(request, answer::status(&Status::new(401, "Unauthorized", "Unauthorized"))).await;
@@ -110,19 +110,19 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
     }
 }
 
-/// Answers a request for objects.
+/// Handles a request for objects.
 async fn resource(state: State, caller: Caller, request: axum::extract::Request) -> Response {
     let target = match path::parse(request.uri().path()) {
         Ok(target) => target,
-        Err(path::Unknown::Group) => {
+        Err(path::UnknownPath::Group) => {
             let refused = authorize::path(&state, &caller, request.method(), request.uri().path()).err();
             let absent = || answer::text(404, "404 page not found\n");
             return read_out(request, refused.map_or_else(absent, |refused| answer::status(&refused))).await;
         }
-        Err(path::Unknown::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
+        Err(path::UnknownPath::Resource) => return read_out(request, answer::status(&path::unknown_resource())).await,
     };
-    let asked = (request.method(), request.uri(), request.headers());
-    if let Err(refused) = authorize::objects(&state, &caller, &target, asked) {
+    let parts = (request.method(), request.uri(), request.headers());
+    if let Err(refused) = authorize::objects(&state, &caller, &target, parts) {
         return read_out(request, answer::status(&refused)).await;
     }
     if let Some(refused) = state.faults.api_call(request.method(), &target.resource(), target.name.as_deref()).await {
@@ -139,15 +139,15 @@ async fn resource(state: State, caller: Caller, request: axum::extract::Request)
     answered.unwrap_or_else(|status| answer::status(&status))
 }
 
-/// An answer that needs nothing of the request's body. That is read all the same, as kube-apiserver does: the connection
-/// would break under a client that still writes it, which then never sees the answer.
+/// Returns a response that does not depend on the request's body, after reading the body. kube-apiserver reads it as
+/// well: otherwise a client that is still writing would see the connection break, and never the response.
 async fn read_out(request: axum::extract::Request, answer: Response) -> Response {
-    // One that is too long or breaks off is read as far as it goes.
+    // A body that is too long or incomplete is read as far as possible.
     let _ = axum::body::to_bytes(request.into_body(), request::BODY_BYTES_MAX).await;
     answer
 }
 
-/// Answers a request for objects or for what hangs on them.
+/// Handles a request for objects or their subresources.
 async fn objects(state: &State, request: &request::Request) -> Result<Response, Status> {
     let target = &request.target;
     let Some(subresource) = target.subresource.as_deref() else { return verbs::answer(state, request) };
@@ -163,7 +163,7 @@ async fn objects(state: &State, request: &request::Request) -> Result<Response, 
         ("eviction", &Method::POST) => eviction::evict(state, request),
         ("binding", &Method::POST) => eviction::bind(state, request),
         ("token", &Method::POST) => token::answer(state, request),
-        ("attach", _) => Err(body::bad("attach is not supported by the embedded cluster: use exec or logs")),
+        ("attach", _) => Err(body::bad("attach is not supported by the embedded cluster; use exec or logs")),
         _ => Err(verbs::method_not_allowed()),
     }
 }

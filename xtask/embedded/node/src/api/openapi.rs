@@ -1,5 +1,5 @@
-//! `OpenAPI` v3 from the table of kinds: a patch operation per kind with its group, version and kind,
-//! and schemas that accept everything. Strictness is the server's own (`fieldValidation`).
+//! `OpenAPI` v3 from the table of kinds: a patch operation for each kind with its group, version and kind, and schemas
+//! that accept everything. The server itself checks fields (`fieldValidation`).
 
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::{answer, discovery};
 use crate::kinds::{KINDS, Kind};
 
-/// The form in which `/openapi/v2` is asked for.
+/// The media type in which `/openapi/v2` is requested.
 const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
-/// Answers `/openapi/v2`, `/openapi/v3` and what is below it.
+/// Serves `/openapi/v2`, `/openapi/v3` and the paths below.
 pub fn answer(path: &str, headers: &HeaderMap) -> Option<Response> {
     if path == "/openapi/v2" {
         return Some(answer::body(200, V2, document_v2()));
@@ -25,13 +25,13 @@ pub fn answer(path: &str, headers: &HeaderMap) -> Option<Response> {
     }
 }
 
-/// A document without schemas: clients that check a `List`, which has none in v3, take what is in it as it is then.
+/// Returns a document without schemas: clients that look up the schema of `List`, which v3 lacks, then skip the check.
 fn document_v2() -> Vec<u8> {
     let info = [field(1, b"Kubernetes"), field(2, discovery::VERSION.as_bytes())].concat();
     [field(1, b"2.0"), field(2, &info)].concat()
 }
 
-/// A field of a protobuf message, of fewer than 128 bytes.
+/// Encodes a field of a protobuf message, of fewer than 128 bytes.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap_or(0);
     [&[number << 3 | 2, length], content].concat()

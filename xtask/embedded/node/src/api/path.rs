@@ -5,61 +5,61 @@ use serde_json::json;
 use crate::kinds::{self, KINDS, Kind};
 use crate::status::Status;
 
-/// What a path names.
+/// The parts of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
     /// The kind.
     pub kind: &'static Kind,
-    /// The namespace, none for cluster-wide kinds and for lists over all namespaces.
+    /// The namespace; `None` for cluster-wide kinds and for lists over all namespaces.
     pub namespace: Option<String>,
-    /// The object, none for a collection.
+    /// The object's name; `None` for a collection.
     pub name: Option<String>,
     /// `status`, `log` …
     pub subresource: Option<String>,
 }
 
 impl Target {
-    /// The namespace, empty for cluster-wide kinds, as the store wants it.
+    /// Returns the namespace, empty for cluster-wide kinds, as the store expects it.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()
     }
 
-    /// The resource as rules and faults name it: `pods`, `pods/log`.
+    /// Returns the resource as rules and faults name it: `pods`, `pods/log`.
     pub fn resource(&self) -> String {
         let subresource = self.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
         format!("{}{subresource}", self.kind.plural)
     }
 }
 
-/// Why a path names nothing.
+/// Why a path is invalid.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unknown {
-    /// No such group and version: not a path of the API.
+pub enum UnknownPath {
+    /// The group and version do not exist: not a path of the API.
     Group,
-    /// No such resource in a group that is there.
+    /// The group exists, but not the resource.
     Resource,
 }
 
-/// 404 for a resource that is not served.
+/// Returns 404 for a resource that is not served.
 pub fn unknown_resource() -> Status {
     let message = "the server could not find the requested resource";
     Status { details: json!({}), ..Status::new(404, "NotFound", message) }
 }
 
-/// What `path` names.
-pub fn parse(path: &str) -> Result<Target, Unknown> {
+/// Parses `path`.
+pub fn parse(path: &str) -> Result<Target, UnknownPath> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Err(Unknown::Group),
+        _ => return Err(UnknownPath::Group),
     };
     if !KINDS.iter().any(|k| k.group == group && k.version == version) {
-        return Err(Unknown::Group);
+        return Err(UnknownPath::Group);
     }
     let owned = |text: &str| text.to_owned();
     let find = |plural: &str, namespaced: bool| {
-        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(Unknown::Resource)
+        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(UnknownPath::Resource)
     };
     let target = |kind, namespace: Option<&str>, rest: &[&str]| match rest {
         [] => Ok(Target { kind, namespace: namespace.map(owned), name: None, subresource: None }),
@@ -75,7 +75,7 @@ pub fn parse(path: &str) -> Result<Target, Unknown> {
             target(find(plural, true)?, Some(namespace), rest)
         }
         [plural, rest @ ..] => target(find(plural, false)?, None, rest),
-        [] => Err(Unknown::Resource),
+        [] => Err(UnknownPath::Resource),
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_name_what_kube_apiserver_means_by_them() {
+    fn paths_are_parsed_as_by_kube_apiserver() {
         let table = [
             ("/api/v1/pods", "pods None None None"),
             ("/api/v1/namespaces", "namespaces None None None"),

@@ -1,4 +1,4 @@
-//! What the subresources of pods have in common: finding the pod and the container meant.
+//! What the subresources of pods have in common: they look up the pod and the container.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use super::path::Target;
 use super::{State, body};
 use crate::status::Status;
 
-/// The pod that a path names.
+/// Returns the pod that a path names.
 pub fn of(state: &State, target: &Target) -> Result<Arc<Value>, Status> {
     let name = target.name.as_deref().unwrap_or_default();
     let pod = state.registry.store.get(target.kind, target.namespace(), name);
     pod.ok_or_else(|| Status::not_found(target.kind, name))
 }
 
-/// The container that a request means: the one it names, or the only one.
-pub fn container(pod: &Value, asked: &str) -> Result<String, Status> {
+/// Returns the container that a request names, or the only one.
+pub fn container(pod: &Value, requested: &str) -> Result<String, Status> {
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let names = |field: &str| -> Vec<String> {
         let listed = pod["spec"][field].as_array().into_iter().flatten();
         listed.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
     };
     let (main, init) = (names("containers"), names("initContainers"));
-    if !asked.is_empty() {
-        let is_known = main.iter().chain(&init).any(|name| name == asked);
+    if !requested.is_empty() {
+        let is_known = main.iter().chain(&init).any(|name| name == requested);
         return is_known
-            .then(|| asked.to_owned())
-            .ok_or_else(|| body::bad(format!("container {asked} is not valid for pod {pod_name}")));
+            .then(|| requested.to_owned())
+            .ok_or_else(|| body::bad(format!("container {requested} is not valid for pod {pod_name}")));
     }
     if let [only] = main.as_slice() {
         return Ok(only.clone());

@@ -1,5 +1,5 @@
-//! `pods/portforward` over a WebSocket (`v4.channel.k8s.io`): per port a channel for data and one
-//! for its error, each opened with the port's number.
+//! `pods/portforward` over a WebSocket (`v4.channel.k8s.io`): for each port a channel for data and one for its error,
+//! each opened with the port's number.
 
 use std::io::ErrorKind;
 
@@ -15,12 +15,12 @@ use super::path::Target;
 use super::{State, body, exec, pod, request, spdy};
 use crate::status::Status;
 
-/// Ports have two channels each, which a byte has to number.
+/// Each port has two channels, whose numbers must fit a byte.
 const PORTS_MAX: usize = 127;
 
-/// Answers a request to forward ports of a pod.
+/// Handles a request to forward ports of a pod.
 ///
-/// A WebSocket that tunnels SPDY is refused: kubectl then asks for SPDY itself.
+/// A WebSocket that tunnels SPDY is rejected: kubectl then requests SPDY itself.
 pub async fn answer(state: &State, target: &Target, request: axum::extract::Request) -> Result<Response, Status> {
     let pod = pod::of(state, target)?;
     if pod["status"]["phase"] != "Running" {
@@ -28,7 +28,7 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
         return Err(body::bad(format!("unable to forward port because pod is not running. Current status={phase}")));
     }
     let is_to_drop = state.faults.drops_port_forward(target.name.as_deref().unwrap_or_default());
-    if spdy::is_asked(&request) {
+    if spdy::is_requested(&request) {
         return if is_to_drop {
             Err(Status::new(500, "InternalError", "planted"))
         } else {
@@ -45,7 +45,7 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
     }))
 }
 
-/// The ports of a query: `ports=80,81`.
+/// Returns the ports of a query: `ports=80,81`.
 fn ports(request: &axum::extract::Request) -> Result<Vec<u16>, Status> {
     let query = request::query(request.uri())?;
     let listed = query.iter().filter(|(name, _)| matches!(name.as_str(), "ports" | "port"));
@@ -78,12 +78,12 @@ async fn forward(state: &State, socket: WebSocket, pod: &Value, ports: &[u16]) {
             },
         }
     }
-    // What the pod still sends goes nowhere; connections end with their halves.
+    // Whatever the pod still sends is dropped; a connection ends with both of its directions.
     copies.shutdown().await;
     let _ = sender.await;
 }
 
-/// Connects a port; where that fails, its error channel says so.
+/// Connects a port; a failure is sent on its error channel.
 async fn connect(
     state: &State,
     pod: &Value,

@@ -1,4 +1,4 @@
-//! Reading Kubernetes' protobuf bodies. Answers are always JSON, which every client takes.
+//! Reads Kubernetes' protobuf bodies. Responses are always JSON, which every client accepts.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ const MAGIC: &[u8] = b"k8s\0";
 /// Reads a body: the magic, `runtime.Unknown` around it, and the object.
 ///
 /// # Errors
-/// What does not read, in words.
+/// A description of the part that can't be read.
 pub fn read(body: &[u8]) -> Result<Value, String> {
     let unknown = body.strip_prefix(MAGIC).ok_or("provided data does not appear to be a protobuf message")?;
     let (mut type_meta, mut raw) = (&[][..], &[][..]);
@@ -58,7 +58,7 @@ impl<'a> Iterator for Fields<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let Some(tag) = varint(&mut self.0) else { return Some((0, Err("a tag is cut off".to_owned()))) };
+        let Some(tag) = varint(&mut self.0) else { return Some((0, Err("a tag is truncated".to_owned()))) };
         let number = u32::try_from(tag >> 3).unwrap_or(0);
         let wire = match tag & 7 {
             0 => varint(&mut self.0).map(Wire::Varint),
@@ -75,7 +75,7 @@ impl<'a> Iterator for Fields<'a> {
         if wire.is_none() {
             self.0 = &[];
         }
-        Some((number, wire.ok_or_else(|| format!("field {number} is cut off"))))
+        Some((number, wire.ok_or_else(|| format!("field {number} is truncated"))))
     }
 }
 
@@ -110,7 +110,7 @@ fn fields(message: &'static Message, raw: &[u8]) -> Result<Map<String, Value>, S
             add(&mut object, field, &wire)?;
             continue;
         }
-        // What JSON inlines is a message of its own on the wire.
+        // What JSON inlines is a separate message on the wire.
         let inlined = |inner| message.fields.values().find(move |field| field.number == (number, Some(inner)));
         let is_inlining = message.fields.values().any(|field| field.number.0 == number);
         let Wire::Bytes(bytes) = wire else { return Err(unknown(message, number)) };
@@ -122,13 +122,13 @@ fn fields(message: &'static Message, raw: &[u8]) -> Result<Map<String, Value>, S
             add(&mut object, field, &wire?)?;
         }
     }
-    // Go sends what is empty, too, unless it is a pointer; JSON leaves it out.
+    // Go also sends empty fields, unless they are pointers; JSON leaves them out.
     object.retain(|_, value| !matches!(value, Value::Null) && value.as_str() != Some(""));
     Ok(object)
 }
 
 fn unknown(message: &Message, number: u32) -> String {
-    format!("field {number} of {} is not known", message.name)
+    format!("field {number} of {} is unknown", message.name)
 }
 
 fn add(object: &mut Map<String, Value>, field: &Field, wire: &Wire) -> Result<(), String> {
@@ -137,11 +137,11 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: &Wire) -> Result<()
             let value = value(*element, wire)?;
             match object.entry(field.name).or_insert_with(|| json!([])) {
                 Value::Array(items) => items.push(value),
-                _ => return Err(format!("{} is no list", field.name)),
+                _ => return Err(format!("{} is not a list", field.name)),
             }
         }
         Schema::Map(element, _) => {
-            let Wire::Bytes(bytes) = wire else { return Err(format!("{} is no map", field.name)) };
+            let Wire::Bytes(bytes) = wire else { return Err(format!("{} is not a map", field.name)) };
             let (mut key, mut entry) = (String::new(), value(*element, &Wire::Bytes(&[]))?);
             for (number, wire) in Fields(bytes) {
                 match (number, wire?) {
@@ -162,18 +162,18 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: &Wire) -> Result<()
 fn value(schema: Schema, wire: &Wire) -> Result<Value, String> {
     Ok(match (schema, wire) {
         (Schema::Message(name), Wire::Bytes(bytes)) => {
-            let message = schema::message(name).ok_or_else(|| format!("the type {name} is not known"))?;
+            let message = schema::message(name).ok_or_else(|| format!("the type {name} is unknown"))?;
             fields(message, bytes)?.into()
         }
         (Schema::Scalar(Scalar::Bool), Wire::Varint(number)) => (*number != 0).into(),
         (Schema::Scalar(Scalar::Int32 | Scalar::Int64), Wire::Varint(number)) => number.cast_signed().into(),
         (Schema::Scalar(Scalar::Float64), Wire::Fixed(bits)) => f64::from_bits(*bits).into(),
         (Schema::Scalar(scalar), Wire::Bytes(bytes)) => composed(scalar, bytes)?,
-        _ => return Err(format!("a value of another sort than {schema:?}")),
+        _ => return Err(format!("a value of a type other than {schema:?}")),
     })
 }
 
-/// The scalars of JSON that are bytes or messages on the wire.
+/// Reads JSON scalars that are bytes or messages on the wire.
 fn composed(scalar: Scalar, bytes: &[u8]) -> Result<Value, String> {
     Ok(match scalar {
         Scalar::String => text(bytes).into(),
@@ -188,11 +188,11 @@ fn composed(scalar: Scalar, bytes: &[u8]) -> Result<Value, String> {
             (1, string) => text(string.unwrap_or_default()).into(),
             _ => number(bytes, 2)?.into(),
         },
-        _ => return Err(format!("bytes where a {scalar:?} should be")),
+        _ => return Err(format!("bytes in place of a {scalar:?}")),
     })
 }
 
-/// The zero time is null.
+/// Reads a time; the zero time is null.
 fn time(scalar: Scalar, bytes: &[u8]) -> Result<Value, String> {
     let (seconds, nanos) = (number(bytes, 1)?, number(bytes, 2)?);
     if bytes.is_empty() {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_as_helm_sends_it() {
+    fn a_secret_is_read_as_helm_sends_it() {
         let metadata = [
             field(1, b"sh.helm.release.v1.a.v1"),
             field(2, b""),
@@ -251,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_lost_in_silence() {
+    fn an_unknown_field_is_an_error() {
         let type_meta = [field(1, b"v1"), field(2, b"Secret")].concat();
         let body = [MAGIC, &field(1, &type_meta), &field(2, &field(15, b"x"))].concat();
-        assert_eq!(read(&body).unwrap_err(), "field 15 of Secret is not known");
+        assert_eq!(read(&body).unwrap_err(), "field 15 of Secret is unknown");
     }
 }

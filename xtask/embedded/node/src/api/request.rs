@@ -1,4 +1,4 @@
-//! One request for objects, read whole: what it names, its query, its body.
+//! One request for objects, read completely: its target, its query, its body.
 
 use axum::body::Bytes;
 use axum::extract::Query;
@@ -9,22 +9,22 @@ use super::Caller;
 use super::path::Target;
 use crate::status::Status;
 
-/// What kube-apiserver takes at most.
+/// The limit of kube-apiserver.
 pub(super) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// A request for objects.
 pub struct Request {
-    /// Who asks.
+    /// Its caller.
     pub caller: Caller,
     /// The HTTP method.
     pub method: Method,
-    /// What it names.
+    /// What its path names.
     pub target: Target,
     /// Its query, decoded, in order.
     pub query: Vec<(String, String)>,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, empty if none.
+    /// Its body, possibly empty.
     pub body: Bytes,
 }
 
@@ -39,29 +39,29 @@ impl Request {
         Ok(Self { caller, method: parts.method, target, query: query(&parts.uri)?, headers: parts.headers, body })
     }
 
-    /// A parameter of the query.
+    /// Returns a parameter of the query.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a parameter is set to true.
+    /// Returns whether a parameter is set to true.
     pub fn flag(&self, name: &str) -> bool {
         self.parameter(name).is_some_and(|value| matches!(value, "true" | "1" | ""))
     }
 
-    /// The media type of the body without its parameters.
+    /// Returns the media type of the body without its parameters.
     pub fn content_type(&self) -> &str {
         let sent = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
         sent.split(';').next().unwrap_or_default().trim()
     }
 
-    /// What the client would like to get.
+    /// Returns the media types that the client accepts.
     pub fn accept(&self) -> &str {
         self.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-/// The query of a URL, decoded.
+/// Decodes the query of a URL.
 pub fn query(uri: &Uri) -> Result<Vec<(String, String)>, Status> {
     let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
     query.map(|Query(pairs)| pairs).map_err(|e| Status::new(400, "BadRequest", e.to_string()))

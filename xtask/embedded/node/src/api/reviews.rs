@@ -1,21 +1,21 @@
-//! Questions that are answered and stored nowhere: who am I, may I.
+//! Reviews, which are evaluated and not stored: who am I, may I.
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::discovery::{REVIEWS, Review};
 use super::{Caller, State, answer, authorize};
-use crate::registry::rbac::{self, Asked};
+use crate::registry::rbac::{self, AccessRequest};
 use crate::registry::tokens::Account;
 use crate::registry::value::text;
 use crate::status::Status;
 
-/// The review that a path asks for.
+/// Returns the review that a path names.
 pub fn find(path: &str) -> Option<&'static Review> {
     REVIEWS.iter().find(|review| path == format!("/apis/{}/v1/{}", review.group, review.plural))
 }
 
-/// Answers a question.
+/// Handles a review.
 pub async fn answer(state: &State, review: &Review, caller: &Caller, request: axum::extract::Request) -> Response {
     let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
         return answer::status(&Status::new(400, "BadRequest", "the body can't be read"));
@@ -33,7 +33,7 @@ pub async fn answer(state: &State, review: &Review, caller: &Caller, request: ax
     answer::json(201, &answered)
 }
 
-/// Whether the caller may do what a `SelfSubjectAccessReview` asks about.
+/// Returns whether the caller may do what a `SelfSubjectAccessReview` describes.
 fn may(state: &State, caller: &Caller, spec: &Value) -> bool {
     let Caller::Account(account) = caller else { return true };
     let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
@@ -44,16 +44,16 @@ fn may(state: &State, caller: &Caller, spec: &Value) -> bool {
     let plural = text(resource, "resource");
     let combined = if subresource.is_empty() { plural.to_owned() } else { format!("{plural}/{subresource}") };
     let (verb, group, name) = (text(resource, "verb"), text(resource, "group"), text(resource, "name"));
-    let asked = Asked::Resource { verb, group, resource: &combined, name };
-    is_review(verb, group, plural) || state.registry.may(account, text(resource, "namespace"), &asked)
+    let access = AccessRequest::Resource { verb, group, resource: &combined, name };
+    is_review(verb, group, plural) || state.registry.may(account, text(resource, "namespace"), &access)
 }
 
-/// Everybody may ask these questions.
+/// Returns whether a request is a review: everybody may create these.
 fn is_review(verb: &str, group: &str, plural: &str) -> bool {
     verb == "create" && REVIEWS.iter().any(|review| (review.group, review.plural) == (group, plural))
 }
 
-/// What the caller may do in a namespace.
+/// Returns what the caller may do in a namespace.
 fn rules(state: &State, caller: &Caller, namespace: &str) -> Value {
     let rules = match caller {
         Caller::User => vec![

@@ -9,7 +9,7 @@ use super::{State, answer, body, verbs};
 use crate::registry::{Patch, patch};
 use crate::status::Status;
 
-/// Answers a request for the scale of an object.
+/// Handles a request for the scale of an object.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
     let name = target.name.as_deref().unwrap_or_default();
@@ -61,7 +61,7 @@ fn scale_of(object: &Value) -> Value {
     scale
 }
 
-/// A label selector as the query of a list would write it.
+/// Returns a label selector in the form of a list request's query.
 fn selector(selector: &Value) -> String {
     let labels = selector["matchLabels"].as_object().into_iter().flatten();
     let mut terms: Vec<String> =

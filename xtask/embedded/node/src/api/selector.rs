@@ -6,7 +6,7 @@ use crate::kinds::Kind;
 use crate::selector::Operator;
 use crate::status::Status;
 
-/// What a list or a watch is restricted to.
+/// The restriction of a list or a watch.
 #[derive(Debug, Default)]
 pub struct Selection {
     labels: Vec<Requirement>,
@@ -31,7 +31,7 @@ impl Selection {
     /// Parses both selectors for a kind.
     ///
     /// # Errors
-    /// 400 in kube-apiserver's words.
+    /// 400 with kube-apiserver's message.
     pub fn parse(kind: &Kind, labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
         let bad = |message: String| Status::new(400, "BadRequest", message);
         Ok(Self {
@@ -40,12 +40,12 @@ impl Selection {
         })
     }
 
-    /// Whether everything matches.
+    /// Returns whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// Whether an object matches.
+    /// Returns whether an object matches.
     pub fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
         let value = |key: &str| labels.get(key).and_then(Value::as_str);
@@ -62,13 +62,13 @@ impl FieldRequirement {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        // `spec.unschedulable=false` holds where it is not there.
+        // `spec.unschedulable=false` also matches if the field is missing.
         let is_default = text.is_empty() && self.pointer == "/spec/unschedulable" && self.value == "false";
         (text == self.value || is_default) == self.is_equal
     }
 }
 
-/// The words of a label selector.
+/// The tokens of a label selector.
 struct Parser {
     tokens: Vec<String>,
     at: usize,
@@ -146,7 +146,7 @@ impl Parser {
         Ok(Requirement { key, operator, values })
     }
 
-    /// A value may be empty: `a=` or `a=,b`.
+    /// Reads a value, which may be empty: `a=` or `a=,b`.
     fn value(&mut self) -> String {
         if matches!(self.peek(), "" | ",") { String::new() } else { self.next() }
     }
@@ -168,7 +168,7 @@ impl Parser {
     }
 }
 
-/// What can be selected besides name and namespace.
+/// The fields that can be selected besides name and namespace.
 const SELECTABLE: &[(&str, &[&str])] = &[
     (
         "Pod",
@@ -274,7 +274,7 @@ mod tests {
     fn field_selectors() {
         let pod = json!({"metadata": {"name": "a"}, "status": {"phase": "Running"}});
         assert!(pods("", "metadata.name=a,status.phase!=Failed").unwrap().matches(&pod));
-        assert!(pods("", "spec.nodeName=").unwrap().matches(&pod), "what is not there is empty");
+        assert!(pods("", "spec.nodeName=").unwrap().matches(&pod), "a missing field is empty");
         assert_eq!(pods("", "spec.nosuch=1").unwrap_err(), "field label not supported: spec.nosuch");
     }
 }

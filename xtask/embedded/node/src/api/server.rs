@@ -14,19 +14,20 @@ use super::State;
 /// Serves on `listener` until its task is dropped.
 ///
 /// # Errors
-/// Where the listener or the certificate is of no use.
+/// If the listener or the certificate can't be used.
 pub async fn serve(listener: std::net::TcpListener, state: State) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let tls = TlsAcceptor::from(Arc::new(state.identity.tls()?));
     loop {
         match listener.accept().await {
-            // Closed at once: the listener itself can't be bound again in the namespace that was left.
+            // Dropped connections are closed at once: the listener itself can't be bound again in the
+            // namespace that was left.
             Ok(_) if state.faults.refuses() => {}
             Ok((stream, _)) => {
                 tokio::spawn(connection(stream, tls.clone(), state.clone()));
             }
-            // Out of descriptors, or the peer is gone: the next one may do.
+            // Out of descriptors, or the peer is gone: the next connection may succeed.
             Err(error) => {
                 tracing::warn!(%error, "the API server cannot accept a connection");
                 tokio::task::yield_now().await;
@@ -36,7 +37,7 @@ pub async fn serve(listener: std::net::TcpListener, state: State) -> anyhow::Res
 }
 
 async fn connection(stream: TcpStream, tls: TlsAcceptor, state: State) {
-    // A watch sends small chunks that nobody acknowledges.
+    // A watch sends small chunks, which must not be delayed.
     let _ = stream.set_nodelay(true);
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,

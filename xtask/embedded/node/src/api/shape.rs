@@ -1,4 +1,4 @@
-//! The shape in which a client wants objects: whole, their metadata alone, or as rows of a table.
+//! The form in which a client wants objects: whole, only their metadata, or as rows of a table.
 
 use serde_json::{Value, json};
 
@@ -6,20 +6,20 @@ use super::request::Request;
 use super::table::{self, Include};
 use crate::kinds::Kind;
 
-/// What the client asked for in `Accept`.
+/// The form requested in `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// Objects as they are.
+pub enum Representation {
+    /// Complete objects.
     Whole,
     /// `PartialObjectMetadata`.
     Metadata,
-    /// Rows of a `Table`, with what is to be beside them.
+    /// Rows of a `Table`, and what is included beside them.
     Table(Include),
 }
 
-impl Shape {
-    /// The first shape in `Accept` that is known.
-    pub fn asked(request: &Request) -> Self {
+impl Representation {
+    /// Returns the first form in `Accept` that is supported.
+    pub fn requested(request: &Request) -> Self {
         for choice in request.accept().split(',') {
             let parameter =
                 |name: &str| choice.split(';').find_map(|part| part.trim().strip_prefix(name)).map(str::trim);
@@ -33,7 +33,7 @@ impl Shape {
         Self::Whole
     }
 
-    /// One object.
+    /// Returns one object in this form.
     pub fn one(self, kind: &'static Kind, object: &Value) -> Value {
         match self {
             Self::Whole => object.clone(),
@@ -45,7 +45,7 @@ impl Shape {
         }
     }
 
-    /// A list of objects with the list's own metadata.
+    /// Returns a list of objects in this form, with the list's own metadata.
     pub fn list<'a>(self, kind: &'static Kind, objects: impl Iterator<Item = &'a Value>, list: &Value) -> Value {
         if let Self::Table(include) = self {
             return table::of(kind, objects, list, include);
@@ -58,7 +58,7 @@ impl Shape {
         json!({"kind": name, "apiVersion": version, "metadata": list, "items": items})
     }
 
-    /// A bookmark.
+    /// Returns a bookmark in this form.
     pub fn bookmark(self, kind: &'static Kind, object: Value) -> Value {
         match self {
             Self::Whole => object,

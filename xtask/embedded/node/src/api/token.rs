@@ -1,4 +1,4 @@
-//! `serviceaccounts/token`: a token that stands for a service account.
+//! `serviceaccounts/token`: a token for a service account.
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use super::request::Request;
 use super::{State, answer, body};
 use crate::status::Status;
 
-/// How long a token says that it lasts where the request does not say, in seconds.
+/// The default lifetime that a token states, in seconds.
 const EXPIRATION_S: i64 = 3600;
 
-/// Answers a request for a token.
+/// Handles a request for a token.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
     let name = target.name.as_deref().unwrap_or_default();

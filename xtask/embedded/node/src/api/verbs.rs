@@ -6,23 +6,23 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::request::Request;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{Caller, State, answer, body, list, watch};
 use crate::kinds::Kind;
 use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written, schema};
 use crate::status::Status;
 
-/// Kinds whose deletion answers the object instead of a `Status`.
+/// Kinds whose deletion returns the object instead of a `Status`.
 const ANSWERED_WHOLE: &[&str] =
     &["Pod", "Service", "ServiceAccount", "PersistentVolumeClaim", "PersistentVolume", "ResourceQuota"];
 
-/// Answers a request for objects.
+/// Handles a request for objects.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     match (&request.method, &request.target.name) {
         (&Method::GET, _) if request.flag("watch") => watch::answer(state, request),
         (&Method::GET, Some(name)) => get(state, request, name),
         (&Method::GET, None) => list::answer(state, request),
-        // An object that lives in a namespace is created in the namespace's own collection.
+        // A namespaced object is created in its namespace's own collection.
         (&Method::POST, None) if !request.target.kind.namespaced || request.target.namespace.is_some() => {
             create(state, request)
         }
@@ -34,7 +34,7 @@ pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     }
 }
 
-/// 405.
+/// Returns 405.
 pub fn method_not_allowed() -> Status {
     let message = "the server does not allow this method on the requested resource";
     Status { details: json!({}), ..Status::new(405, "MethodNotAllowed", message) }
@@ -44,7 +44,7 @@ fn get(state: &State, request: &Request, name: &str) -> Result<Response, Status>
     let target = &request.target;
     let stored = state.registry.store.get(target.kind, target.namespace(), name);
     let stored = stored.ok_or_else(|| Status::not_found(target.kind, name))?;
-    Ok(answer::json(200, &Shape::asked(request).one(target.kind, &stored)))
+    Ok(answer::json(200, &Representation::requested(request).one(target.kind, &stored)))
 }
 
 fn create(state: &State, request: &Request) -> Result<Response, Status> {
@@ -67,7 +67,7 @@ fn patch(state: &State, request: &Request, name: &str) -> Result<Response, Statu
     Ok(written_answer(if is_new { 201 } else { 200 }, request, &written, warnings))
 }
 
-/// The patch of a request.
+/// Reads the patch of a request.
 fn read_patch(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     match request.content_type() {
         "application/apply-patch+yaml" => apply(request),
@@ -75,7 +75,7 @@ fn read_patch(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     }
 }
 
-/// A patch that is no apply.
+/// Reads a patch that is not an apply.
 pub fn read_plain_patch(request: &Request) -> Result<Patch, Status> {
     let parsed = || serde_json::from_slice::<Value>(&request.body).map_err(|error| body::bad(error.to_string()));
     match request.content_type() {
@@ -89,7 +89,7 @@ pub fn read_plain_patch(request: &Request) -> Result<Patch, Status> {
     }
 }
 
-/// A server-side apply: it needs a manager, and it fits its type or is refused.
+/// Reads a server-side apply: it needs a manager, and it must fit its type.
 fn apply(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     let kind = request.target.kind;
     if request.parameter("fieldManager").is_none_or(str::is_empty) {
@@ -132,7 +132,7 @@ fn no_manager() -> Status {
     Status { details, ..Status::new(422, "Invalid", message) }
 }
 
-/// Who writes, by the request's own words.
+/// Returns the writer that a request names.
 pub fn writer(request: &Request) -> Result<Writer, Status> {
     let agent = request.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
     let agent = agent.split('/').next().unwrap_or_default();
@@ -199,10 +199,10 @@ fn delete_collection(state: &State, request: &Request) -> Result<Response, Statu
         }
     }
     let list = json!({"resourceVersion": resource_version.to_string()});
-    Ok(answer::json(200, &Shape::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
+    Ok(answer::json(200, &Representation::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
 }
 
-/// `DeleteOptions` come in the body, in the query, or both.
+/// Reads `DeleteOptions`, which come in the body, in the query, or both.
 fn delete_options(request: &Request) -> Result<DeleteOptions, Status> {
     let sent = if request.body.is_empty() { json!({}) } else { body::document(request, "DeleteOptions")? };
     let text = |pointer: &str| sent.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -220,10 +220,10 @@ fn delete_options(request: &Request) -> Result<DeleteOptions, Status> {
     })
 }
 
-/// A written object, with what the client is to be warned of.
+/// Returns a written object, with warnings for the client.
 pub fn written_answer(code: u16, request: &Request, written: &Written, mut warnings: Vec<String>) -> Response {
     warnings.extend(written.warnings.iter().cloned());
-    let object = Shape::asked(request).one(request.target.kind, &written.object);
+    let object = Representation::requested(request).one(request.target.kind, &written.object);
     let mut response = answer::json(code, &object);
     for warning in warnings {
         let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");

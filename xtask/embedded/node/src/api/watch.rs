@@ -1,4 +1,4 @@
-//! Watches: changes as lines of JSON, from a version on or from a streamed list on.
+//! Watches: changes as lines of JSON, after a resource version or after a streamed list.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::request::Request;
 use super::selector::Selection;
-use super::shape::Shape;
+use super::shape::Representation;
 use super::{State, answer, body};
 use crate::kinds::Kind;
 use crate::status::Status;
@@ -24,7 +24,7 @@ const TIMEOUT_S: u64 = 1800;
 /// How often a bookmark is sent, in seconds.
 const BOOKMARK_S: u64 = 60;
 
-/// Answers a watch.
+/// Handles a watch request.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let watcher = Watcher::new(state, request)?;
     let lines = stream::unfold(watcher, |mut watcher| async move {
@@ -40,16 +40,16 @@ struct Watcher {
     kind: &'static Kind,
     namespace: Option<String>,
     selection: Selection,
-    shape: Shape,
-    /// Lines that are due.
+    shape: Representation,
+    /// Lines that are ready to be sent.
     due: VecDeque<Value>,
-    /// The version up to which changes were looked at.
+    /// The version up to which changes have been processed.
     seen: u64,
     ends_at: Instant,
     bookmark_at: Option<Instant>,
-    /// Nothing follows what is due.
+    /// Whether the watch ends once all ready lines are sent.
     is_over: bool,
-    /// The planted end in the middle: after the first event.
+    /// Whether a planted fault ends it in the middle: after the first event.
     is_to_break: bool,
 }
 
@@ -68,7 +68,7 @@ impl Watcher {
             kind,
             namespace: request.target.namespace.clone(),
             selection: Selection::parse(kind, request.parameter("labelSelector"), Some(&fields))?,
-            shape: Shape::asked(request),
+            shape: Representation::requested(request),
             due: VecDeque::new(),
             seen: 0,
             ends_at: Instant::now() + Duration::from_secs(timeout_s),
@@ -83,7 +83,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// What is sent before the first change.
+    /// Sends what comes before the first change.
     fn begin(&mut self, request: &Request) -> Result<(), Status> {
         let version = request.parameter("resourceVersion").unwrap_or_default();
         let parsed: u64 = match version {
@@ -113,7 +113,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// The next line; none at the end.
+    /// Returns the next line, or `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(event) = self.due.pop_front() {
@@ -135,7 +135,7 @@ impl Watcher {
         }
     }
 
-    /// Until something changed, a bookmark is due, or the time is up.
+    /// Waits for a change, for the next bookmark, or for the end of the watch.
     async fn wait(&mut self) {
         let wake_at = self.bookmark_at.map_or(self.ends_at, |at| at.min(self.ends_at));
         tokio::select! {

@@ -1,5 +1,4 @@
-//! What every namespace has from the start: the service account `default` and the cluster's
-//! certificate.
+//! What every namespace has from the start: the service account `default` and the cluster's certificate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +7,20 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome};
+use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::{Client, Object};
 use crate::store::{self, Change, ChangeType};
 
 const CERTIFICATE: &str = "kube-root-ca.crt";
 
-/// How long until a planted delay is looked at again.
+/// How long until a planted delay is checked again.
 const LATE: Duration = Duration::from_millis(200);
 
-/// Creates `default`, again where somebody deletes it.
+/// Creates `default`, and again if somebody deletes it.
 pub const CONTROLLER: Controller =
     Controller { name: "serviceaccount", keys: account_keys, reconcile: reconcile_account };
 
-/// Publishes the cluster's certificate, again where somebody deletes it.
+/// Publishes the cluster's certificate, and again if somebody deletes it.
 pub const CERTIFICATES: Controller =
     Controller { name: "root-ca-certificate-publisher", keys: certificate_keys, reconcile: reconcile_certificate };
 
@@ -33,7 +32,7 @@ fn certificate_keys(_: &Client, change: &Change) -> Vec<Key> {
     keys(change, "ConfigMap", CERTIFICATE)
 }
 
-/// The namespace that is there, or whose object was deleted.
+/// Returns the existing namespace, or the one whose object was deleted.
 fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
     let (namespace, changed) = store::key(&change.object);
     let deleted = change.change == ChangeType::Deleted;
@@ -44,20 +43,25 @@ fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
     }
 }
 
-fn reconcile_account(context: &Context, (_, namespace): &Key) -> Outcome {
+fn reconcile_account(context: &ControllerContext, (_, namespace): &Key) -> ReconcileResult {
     let account = ServiceAccount { metadata: named(namespace, "default"), ..ServiceAccount::default() };
     create(context, namespace, &account, || context.faults.withholds_account(namespace))
 }
 
-fn reconcile_certificate(context: &Context, (_, namespace): &Key) -> Outcome {
+fn reconcile_certificate(context: &ControllerContext, (_, namespace): &Key) -> ReconcileResult {
     let metadata = ObjectMeta { annotations: Some(explanation()), ..named(namespace, CERTIFICATE) };
     let data = BTreeMap::from([("ca.crt".to_owned(), context.root_certificate.clone())]);
     let certificate = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
     create(context, namespace, &certificate, || context.faults.withholds_certificate(namespace))
 }
 
-/// Creates an object of a namespace that lives, unless it is there or a fault keeps it away.
-fn create<K: Object>(context: &Context, namespace: &str, object: &K, is_withheld: impl Fn() -> bool) -> Outcome {
+/// Creates an object of an active namespace, unless it exists or a fault withholds it.
+fn create<K: Object>(
+    context: &ControllerContext,
+    namespace: &str,
+    object: &K,
+    is_withheld: impl Fn() -> bool,
+) -> ReconcileResult {
     let client = &context.client;
     let name = object.metadata().name.as_deref().unwrap_or_default();
     let namespace_lives =
@@ -89,13 +93,13 @@ mod tests {
 
     use super::*;
     use crate::controllers::testing::Simulation;
-    use crate::faults::Planted;
+    use crate::faults::PlantedFaults;
 
     #[test]
-    fn pods_are_refused_until_their_account_is_there() {
+    fn pods_are_rejected_until_their_account_exists() {
         let mut simulation = Simulation::new("a");
         let late = json!([{"fault": "accountMissing", "of": "b", "times": 2}]);
-        simulation.context.faults = Planted::new(serde_json::from_value(late).unwrap());
+        simulation.context.faults = PlantedFaults::new(serde_json::from_value(late).unwrap());
         simulation.create::<Namespace>(json!({"metadata": {"name": "b"}}));
         simulation.settle();
         let spec = json!({"containers": [{"name": "main", "image": "one"}]});

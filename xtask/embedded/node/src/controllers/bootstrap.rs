@@ -1,4 +1,4 @@
-//! What a cluster has before anybody asks for anything: namespaces, roles, a storage class, the API's own service.
+//! What a new cluster contains: namespaces, roles, a storage class, the API's own service.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::status::Status;
 /// Creates the namespaces, the roles that charts bind to, the storage class `standard` and the service `kubernetes`.
 ///
 /// # Errors
-/// Where the API refuses one of them.
+/// If the API rejects one of them.
 pub fn run(client: &Client) -> Result<(), Status> {
     let client = &client.of("kube-apiserver");
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
@@ -56,7 +56,7 @@ fn storage_class() -> StorageClass {
     class
 }
 
-/// Metadata of what makes up the API's own service.
+/// Returns metadata for the objects of the API's own service.
 fn of_kubernetes(labels: &[(&str, &str)]) -> ObjectMeta {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     ObjectMeta { namespace: Some("default".to_owned()), labels: Some(labels.collect()), ..named("kubernetes") }

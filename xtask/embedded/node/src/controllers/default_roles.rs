@@ -9,7 +9,7 @@ use crate::status::Status;
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "delete", "deletecollection", "patch", "update"];
 
-/// Group, and its resources.
+/// A group and its resources.
 type Resources = (&'static str, &'static [&'static str]);
 
 const VIEWED: &[Resources] = &[
@@ -56,7 +56,7 @@ const VIEWED: &[Resources] = &[
     ("policy", &["poddisruptionbudgets", "poddisruptionbudgets/status"]),
 ];
 
-/// What only those see who may change things.
+/// The resources that only those may see who may also change things.
 const SECRET: &[Resources] = &[
     ("", &["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"]),
     ("coordination.k8s.io", &["leases"]),
@@ -76,10 +76,10 @@ const EDITED: &[Resources] = &[
     ("policy", &["poddisruptionbudgets"]),
 ];
 
-/// All of them.
+/// Returns all of them.
 ///
 /// # Errors
-/// Where one of them is no role.
+/// If one of them is not a valid role.
 pub fn all() -> Result<Vec<ClusterRole>, Status> {
     let rules = |resources: &[Resources], verbs: &[&str]| -> Vec<Value> {
         let rule =

@@ -1,5 +1,5 @@
-//! Events about objects, counted as kube's recorders count them: the same thing said again of the
-//! same object raises `count` and `lastTimestamp` instead of making a second event.
+//! Events about objects, counted as in Kubernetes: an event that repeats raises `count` and `lastTimestamp` instead of
+//! creating a second one.
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -9,7 +9,7 @@ use super::clock;
 use crate::client::{Client, Object};
 use crate::kinds;
 
-/// A reference to an object, as events carry it.
+/// Returns a reference to an object, as events contain it.
 pub fn reference<K: Object>(object: &K) -> ObjectReference {
     let metadata = object.metadata();
     ObjectReference {
@@ -27,8 +27,8 @@ impl Client {
     /// Records an event of `component` about an object; `kind` is `Normal` or `Warning`.
     pub fn event(&self, about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) {
         let event = new_event(about, kind, reason, message, component);
-        let counted = said_before(self, &event).map(|said| {
-            self.modify(&said, |seen: &mut Event| {
+        let counted = repeated(self, &event).map(|earlier| {
+            self.modify(&earlier, |seen: &mut Event| {
                 seen.count = Some(seen.count.unwrap_or(1) + 1);
                 seen.last_timestamp = Some(clock::now());
                 true
@@ -43,8 +43,8 @@ impl Client {
     }
 }
 
-/// The event that says the same of the same object.
-fn said_before(client: &Client, event: &Event) -> Option<Event> {
+/// Returns the earlier event with the same content about the same object.
+fn repeated(client: &Client, event: &Event) -> Option<Event> {
     let same = |stored: &serde_json::Value| {
         let source = event.source.as_ref().and_then(|source| source.component.as_deref());
         stored["message"].as_str() == event.message.as_deref()
@@ -61,7 +61,7 @@ fn said_before(client: &Client, event: &Event) -> Option<Event> {
     Event::deserialize(&**found).ok()
 }
 
-/// An event's name begins with its object's and ends with the time: by name, they stand in order.
+/// Creates an event. Its name begins with its object's and ends with the time, so sorting by name sorts by time.
 fn new_event(about: &ObjectReference, kind: &str, reason: &str, message: &str, component: &str) -> Event {
     let object = about.name.as_deref().unwrap_or_default();
     let namespace = about.namespace.as_deref().filter(|n| !n.is_empty()).unwrap_or("default");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_again_is_counted() {
+    fn a_repeated_event_is_counted() {
         let client = testing::client();
         client.event(&pod(), "Warning", "BackOff", "again", "kubelet");
         client.event(&pod(), "Warning", "BackOff", "again", "kubelet");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn another_message_or_object_is_another_event() {
+    fn a_different_message_or_object_is_a_new_event() {
         let client = testing::client();
         client.event(&pod(), "Warning", "BackOff", "one", "kubelet");
         client.event(&pod(), "Warning", "BackOff", "two", "kubelet");

@@ -1,4 +1,4 @@
-//! The garbage collector: an object whose owners are all gone goes too.
+//! The garbage collector: deletes an object once all of its owners are gone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome};
+use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::Client;
 use crate::kinds::{KINDS, Kind};
 use crate::registry::DeleteOptions;
@@ -16,12 +16,12 @@ use crate::store::{Change, ChangeType};
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
-/// Sweeps whenever an owner went, or something came that names one.
+/// Sweeps whenever an owner is deleted, or an object with an owner appears.
 pub const CONTROLLER: Controller = Controller { name: "garbage-collector", keys, reconcile };
 
 type Item = (&'static Kind, Arc<Value>);
 
-/// There is one key: a sweep looks at everything, and is rare.
+/// Returns a single key: a sweep looks at everything, and is rare.
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let owned = change.object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
     let waits = deleting(&change.object) && (has(&change.object, FOREGROUND) || has(&change.object, ORPHAN));
@@ -33,10 +33,10 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     if concerns { vec![Key::default()] } else { Vec::new() }
 }
 
-fn reconcile(context: &Context, _: &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, _: &Key) -> ReconcileResult {
     let client = &context.client;
     let all = everything(client);
-    // A second look: an owner that came during the first one may have been missed though its dependents were not.
+    // A second pass: the first may have missed an owner that appeared meanwhile, but not its dependents.
     let owners = everything(client);
     let by_uid: HashMap<&str, &Item> = owners.iter().map(|item| (uid(&item.1), item)).collect();
     for item in &all {
@@ -53,7 +53,7 @@ fn everything(client: &Client) -> Vec<Item> {
     KINDS.iter().flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object))).collect()
 }
 
-/// Takes the owner that asked for it out of its dependents, then lets it go.
+/// Removes an owner that is deleted with `orphan` from its dependents, then finishes its deletion.
 fn orphan_dependents(client: &Client, (kind, owner): &Item, all: &[Item]) -> Result<(), Status> {
     if !deleting(owner) || !has(owner, ORPHAN) {
         return Ok(());
@@ -64,7 +64,7 @@ fn orphan_dependents(client: &Client, (kind, owner): &Item, all: &[Item]) -> Res
     remove_finalizer(client, kind, owner, ORPHAN)
 }
 
-/// Deletes what has owners and none that is still there to stay.
+/// Deletes an object that has owners, none of which will stay.
 fn collect(client: &Client, item: &Item, by_uid: &HashMap<&str, &Item>, all: &[Item]) -> Result<(), Status> {
     let (kind, object) = item;
     let references = owners(object);
@@ -93,7 +93,7 @@ fn collect(client: &Client, item: &Item, by_uid: &HashMap<&str, &Item>, all: &[I
     unless("NotFound", client.delete_stored(kind, object, &options))
 }
 
-/// Lets an owner go whose blocking dependents are gone.
+/// Finishes the deletion of an owner whose blocking dependents are gone.
 fn finish_foreground(client: &Client, (kind, owner): &Item) -> Result<(), Status> {
     if !deleting(owner) || !has(owner, FOREGROUND) {
         return Ok(());

@@ -1,8 +1,7 @@
-//! What kube-controller-manager, kube-scheduler and the volume provisioner do, each in a file.
+//! The work of kube-controller-manager, kube-scheduler and the volume provisioner, one file for each controller.
 //!
-//! A controller is a row of `CONTROLLERS`: a function from a change to the keys that it concerns,
-//! and one that brings a key in order from what is stored now. Nothing is kept between two calls
-//! but the store.
+//! A controller is a row of `CONTROLLERS`: a function from a change to the affected keys, and one that reconciles a key
+//! with what is stored now. The store is the only state that is kept between two calls.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 pub(crate) mod accounts;
 pub mod bootstrap;
@@ -37,23 +36,23 @@ pub(crate) mod stateful_set;
 pub(crate) mod testing;
 pub(crate) mod volumes;
 
-pub(crate) use reconcile::{Controller, Key, Outcome};
+pub(crate) use reconcile::{Controller, Key, ReconcileResult};
 
-/// Who writes what controllers write, as `managedFields` names it.
+/// The writer of the controllers' changes, as in `managedFields`.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
 
 /// The name of the only node.
 pub(crate) const NODE: &str = "chartproof-control-plane";
 
 /// What controllers work with.
-pub(crate) struct Context {
+pub(crate) struct ControllerContext {
     /// The objects.
     pub client: Client,
-    /// Faults planted on purpose.
-    pub faults: Planted,
-    /// Where volumes are provisioned: one directory for each, named as its volume.
+    /// Planted faults.
+    pub faults: PlantedFaults,
+    /// The parent of the provisioned volumes' directories, which are named after their volumes.
     pub volumes: PathBuf,
-    /// The certificate (PEM) that the API server's own is signed with; pods get it.
+    /// The certificate (PEM) that signed the API's own; pods get it.
     pub root_certificate: String,
 }
 
@@ -77,7 +76,7 @@ static CONTROLLERS: &[Controller] = &[
 ];
 
 /// Runs all controllers until the future is dropped.
-pub(crate) async fn run_all(context: Arc<Context>) {
+pub(crate) async fn run_all(context: Arc<ControllerContext>) {
     let mut tasks = JoinSet::new();
     for controller in CONTROLLERS {
         tasks.spawn(reconcile::run(Arc::clone(&context), controller));

@@ -1,4 +1,4 @@
-//! Empties a namespace that is being deleted, its pods first, and lets it go.
+//! Empties a namespace that is being deleted, starting with its pods, and then deletes it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 use serde_json::Value;
 
 use super::reconcile::unless;
-use super::{Context, Controller, Key, Outcome, clock};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::client::Client;
 use crate::kinds::{self, KINDS, Kind};
 use crate::registry::DeleteOptions;
@@ -25,14 +25,14 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(namespace) = client.get::<Namespace>("", name) else { return Ok(None) };
     if namespace.metadata.deletion_timestamp.is_none() {
         return Ok(None);
     }
     let pods = content(client, name, |kind| kind.kind == kinds::of::<Pod>().kind);
-    // Events are the last to go: what ends the rest is still said.
+    // Events are deleted last, so that the end of everything else is still recorded.
     let rest = || content(client, name, |kind| kind.kind != "Event");
     let mut remaining = if pods.is_empty() { rest() } else { pods };
     if remaining.is_empty() {
@@ -49,7 +49,7 @@ fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
     finalize(client, &namespace)
 }
 
-/// What is in a namespace, of the kinds that are asked for.
+/// Returns the objects in a namespace, of the requested kinds.
 fn content(client: &Client, namespace: &str, wanted: impl Fn(&Kind) -> bool) -> Vec<(&'static Kind, Item)> {
     let kinds = KINDS.iter().filter(|kind| kind.namespaced && wanted(kind));
     let objects = kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)));
@@ -75,8 +75,8 @@ fn delete(client: &Client, kind: &'static Kind, item: &Item) -> Result<(), Statu
     unless("NotFound", client.delete_stored(kind, &item.object, &DeleteOptions::default()))
 }
 
-/// Takes the namespace's own finalizer off, with which it goes.
-fn finalize(client: &Client, namespace: &Namespace) -> Outcome {
+/// Removes the namespace's own finalizer, which completes its deletion.
+fn finalize(client: &Client, namespace: &Namespace) -> ReconcileResult {
     let finalized = client.modify(namespace, |namespace: &mut Namespace| {
         let finalizers = &mut namespace.spec.get_or_insert_default().finalizers;
         finalizers.take().is_some_and(|f| !f.is_empty())
@@ -148,7 +148,7 @@ fn conditions(remaining: &[(&'static Kind, Item)]) -> Vec<NamespaceCondition> {
     ]
 }
 
-/// `pods.` or `statefulsets.apps`, as the condition names them.
+/// Returns `pods.` or `statefulsets.apps`, as the condition names them.
 fn resource(kind: &Kind) -> String {
     format!("{}.{}", kind.plural, kind.group)
 }

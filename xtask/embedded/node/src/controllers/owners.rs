@@ -1,4 +1,4 @@
-//! Who controls an object: references, adoption of orphans, release of what no longer matches.
+//! Ownership of objects: references, adoption of orphans, release of objects that no longer match.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 
@@ -8,12 +8,12 @@ use crate::selector;
 use crate::status::Status;
 use crate::store::Change;
 
-/// The reference that makes `owner` the controller of an object.
+/// Returns the reference that makes `owner` the controller of an object.
 pub fn controller_reference<O: Object>(owner: &O) -> OwnerReference {
     OwnerReference { controller: Some(true), block_owner_deletion: Some(true), ..reference(owner) }
 }
 
-/// A plain reference to an owner.
+/// Returns a plain reference to an owner.
 pub fn reference<O: Object>(owner: &O) -> OwnerReference {
     let metadata = owner.metadata();
     OwnerReference {
@@ -25,18 +25,18 @@ pub fn reference<O: Object>(owner: &O) -> OwnerReference {
     }
 }
 
-/// The reference to an object's controller.
+/// Returns the reference to an object's controller.
 pub fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 
-/// Whether `owner` controls the object.
+/// Returns whether `owner` controls the object.
 pub fn is_controlled_by<O: Object>(metadata: &ObjectMeta, owner: &O) -> bool {
     controller(metadata).is_some_and(|reference| Some(&reference.uid) == owner.metadata().uid.as_ref())
 }
 
-/// The keys of an owner of this kind to look at because of a change of a thing that it may own: its
-/// controller now, the controller before, and, for an orphan, all that could adopt it.
+/// Returns the keys of this kind that a change of a possible dependent affects: its controller now, its controller
+/// before, and, for an orphan, all that could adopt it.
 pub fn keys<O: Object>(client: &Client, change: &Change) -> Vec<Key> {
     let namespace = change.object["metadata"]["namespace"].as_str().unwrap_or_default();
     let stages = [Some(&change.object), change.previous.as_ref()].into_iter().flatten();
@@ -48,27 +48,27 @@ pub fn keys<O: Object>(client: &Client, change: &Change) -> Vec<Key> {
     if named.is_empty() && is_orphan(&change.object) { all::<O>(client, namespace) } else { named }
 }
 
-/// Whether a stored object has no owner.
+/// Returns whether a stored object has no owner.
 pub fn is_orphan(object: &serde_json::Value) -> bool {
     object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)
 }
 
-/// The keys of all objects of a kind in a namespace.
+/// Returns the keys of all objects of a kind in a namespace.
 pub fn all<O: Object>(client: &Client, namespace: &str) -> Vec<Key> {
     client.list::<O>(Some(namespace)).iter().map(|owner| key(owner)).collect()
 }
 
-/// Namespace and name of an object.
+/// Returns the namespace and the name of an object.
 pub fn key<O: Object>(object: &O) -> Key {
     let metadata = object.metadata();
     (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
 
-/// The objects that `owner` controls and its selector matches. Orphans that match and pass `fits`
-/// are adopted; what no longer matches is released.
+/// Returns the objects that `owner` controls and its selector matches. Matching orphans that pass `fits` are adopted;
+/// objects that no longer match are released.
 ///
 /// # Errors
-/// Where an adoption or a release is refused.
+/// If an adoption or a release is rejected.
 pub fn claim<K: Object, O: Object>(
     client: &Client,
     owner: &O,

@@ -1,13 +1,13 @@
-//! Numbers that may be given as a percentage of something.
+//! Numbers that may be given as a percentage.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// The number, or the percentage of `whole` rounded up.
+/// Returns the number, or the percentage of `whole` rounded up.
 pub fn scaled_up(value: &IntOrString, whole: i32) -> i32 {
     scaled(value, whole, 99)
 }
 
-/// The number, or the percentage of `whole` rounded down.
+/// Returns the number, or the percentage of `whole` rounded down.
 pub fn scaled_down(value: &IntOrString, whole: i32) -> i32 {
     scaled(value, whole, 0)
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentages_are_rounded_as_asked() {
+    fn percentages_are_rounded_up_or_down() {
         let percent = |text: &str| IntOrString::String(text.to_owned());
         assert_eq!(scaled_up(&percent("25%"), 3), 1);
         assert_eq!(scaled_down(&percent("25%"), 3), 0);

@@ -1,4 +1,4 @@
-//! What controllers ask about pods.
+//! Properties of pods that controllers need.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 
 use super::clock;
 
-/// Whether a pod can serve, counted with a controller's `minReadySeconds`.
+/// Whether a pod is available, given a controller's `minReadySeconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
     /// Ready for long enough.
@@ -17,42 +17,42 @@ pub enum Availability {
     Unavailable,
 }
 
-/// `status.phase`, empty where there is none yet.
+/// Returns `status.phase`, empty if there is none yet.
 pub fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or_default()
 }
 
-/// One of its conditions.
+/// Returns one of its conditions.
 pub fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
     pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == kind)
 }
 
-/// Whether its `Ready` condition holds.
+/// Returns whether its `Ready` condition is true.
 pub fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|c| c.status == "True")
 }
 
-/// Running and ready.
+/// Returns whether it is running and ready.
 pub fn is_running_and_ready(pod: &Pod) -> bool {
     phase(pod) == "Running" && is_ready(pod)
 }
 
-/// Whether it is being deleted.
+/// Returns whether it is being deleted.
 pub fn is_terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
-/// Whether all of its containers have ended for good.
+/// Returns whether all of its containers have ended for good.
 pub fn is_finished(pod: &Pod) -> bool {
     matches!(phase(pod), "Succeeded" | "Failed")
 }
 
-/// Whether it neither ended nor is about to.
+/// Returns whether it has neither ended nor is being deleted.
 pub fn is_active(pod: &Pod) -> bool {
     !is_finished(pod) && !is_terminating(pod)
 }
 
-/// Whether it has been ready for `min_ready`.
+/// Returns whether it has been ready for `min_ready`.
 pub fn availability(pod: &Pod, min_ready: Duration) -> Availability {
     let Some(ready) = condition(pod, "Ready").filter(|c| c.status == "True") else {
         return Availability::Unavailable;
@@ -64,12 +64,12 @@ pub fn availability(pod: &Pod, min_ready: Duration) -> Availability {
     }
 }
 
-/// The node it is bound to.
+/// Returns the node that it is bound to.
 pub fn node(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref().filter(|name| !name.is_empty())
 }
 
-/// The names of the claims that its volumes use.
+/// Returns the names of the claims that its volumes use.
 pub fn claims(pod: &Pod) -> impl Iterator<Item = &str> {
     let volumes = pod.spec.iter().filter_map(|spec| spec.volumes.as_ref()).flatten();
     volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref()).map(|claim| claim.claim_name.as_str())

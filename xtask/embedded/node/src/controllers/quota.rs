@@ -1,10 +1,10 @@
-//! The status of resource quotas: what is used of each. Admission is what enforces them.
+//! The status of resource quotas: how much of each is used. Admission enforces them.
 
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::reconcile::touches;
-use super::{Context, Controller, Key, Outcome, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
 use crate::kinds::KINDS;
 use crate::registry::quota_usage;
@@ -27,7 +27,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(quota) = client.get::<ResourceQuota>(namespace, name) else { return Ok(None) };
     let hard = quota.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default();
@@ -59,7 +59,7 @@ mod tests {
     use crate::controllers::testing::Simulation;
 
     #[test]
-    fn pods_that_ended_use_nothing() {
+    fn finished_pods_use_nothing() {
         let mut simulation = Simulation::new("a");
         let hard = json!({"pods": "3", "requests.cpu": "1", "configmaps": "5"});
         simulation

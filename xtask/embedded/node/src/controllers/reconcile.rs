@@ -1,4 +1,4 @@
-//! The loop that every controller runs: changes become keys, keys are reconciled until done.
+//! The loop of every controller: changes become keys, and keys are reconciled until done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Context;
+use super::ControllerContext;
 use crate::changes::Changes;
 use crate::client::Client;
 use crate::status::Status;
 use crate::store::Change;
 
-/// Namespace and name of what a controller reconciles; the namespace is empty for cluster-wide kinds.
+/// Namespace and name of the object that a controller reconciles; the namespace is empty for cluster-wide kinds.
 pub type Key = (String, String);
 
-/// What is left to do after one reconciliation: nothing, or to look again after a time.
-pub type Outcome = Result<Option<Duration>, Status>;
+/// What is left to do after one reconciliation: nothing, or to check again after a time.
+pub type ReconcileResult = Result<Option<Duration>, Status>;
 
-/// A key that failed is tried again after this, doubled with each failure.
+/// A failed key is retried after this time, which doubles with each failure …
 const RETRY_MIN: Duration = Duration::from_millis(50);
-/// … and never later than this.
+/// … up to this maximum.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Whether a change touched what stands at one of these JSON pointers; something new or gone did.
+/// Returns whether a change touched the value at one of these JSON pointers; a created or deleted object did.
 pub fn touches(change: &Change, pointers: &[&str]) -> bool {
     let Some(previous) = &change.previous else { return true };
     pointers.iter().any(|pointer| previous.pointer(pointer) != change.object.pointer(pointer))
 }
 
-/// Whether a change touched more than the status, which a controller mostly writes itself.
+/// Returns whether a change touched more than the status, which is mostly written by the controller itself.
 pub fn touches_more_than_status(change: &Change) -> bool {
     const REST: [&str; 6] = [
         "/spec",
@@ -42,12 +42,12 @@ pub fn touches_more_than_status(change: &Change) -> bool {
     touches(change, &REST)
 }
 
-/// Whether something was refused because its namespace is being deleted: no use in trying again.
+/// Returns whether something was rejected because its namespace is being deleted, so that a retry is useless.
 pub fn is_namespace_ending(refused: &Status) -> bool {
     refused.code == 403 && refused.message.ends_with("because it is being terminated")
 }
 
-/// The outcome, unless it was refused because somebody was faster: `NotFound`, `AlreadyExists`.
+/// Returns the outcome, but ignores a rejection for this reason: `NotFound`, `AlreadyExists`.
 pub fn unless<T>(reason: &str, outcome: Result<T, Status>) -> Result<(), Status> {
     match outcome {
         Err(refused) if refused.reason != reason => Err(refused),
@@ -55,18 +55,18 @@ pub fn unless<T>(reason: &str, outcome: Result<T, Status>) -> Result<(), Status>
     }
 }
 
-/// One controller: which keys a change concerns, and how one key is brought in order.
+/// One controller: which keys a change affects, and how one key is reconciled.
 pub struct Controller {
-    /// As the table and log lines name it.
+    /// Its name in log lines.
     pub name: &'static str,
-    /// The keys that a change concerns.
+    /// Returns the keys that a change affects.
     pub keys: fn(&Client, &Change) -> Vec<Key>,
-    /// Brings one key in order, from what is stored now.
-    pub reconcile: fn(&Context, &Key) -> Outcome,
+    /// Reconciles one key with what is stored now.
+    pub reconcile: fn(&ControllerContext, &Key) -> ReconcileResult,
 }
 
-/// Runs one controller for as long as the store is there.
-pub async fn run(context: Arc<Context>, controller: &'static Controller) {
+/// Runs one controller until the store is dropped.
+pub async fn run(context: Arc<ControllerContext>, controller: &'static Controller) {
     let mut changes = Changes::new(context.client.clone());
     let mut queue = Queue::default();
     loop {
@@ -80,14 +80,14 @@ pub async fn run(context: Arc<Context>, controller: &'static Controller) {
         while let Some(key) = queue.take() {
             let outcome = (controller.reconcile)(&context, &key);
             if let Err(refused) = &outcome {
-                tracing::debug!(controller = controller.name, ?key, %refused, "to be tried again");
+                tracing::debug!(controller = controller.name, ?key, %refused, "will be retried");
             }
             queue.done(key, &outcome);
         }
     }
 }
 
-/// Keys with the time at which they are due, and how often each failed in a row.
+/// Keys with the time at which they are due, and the number of consecutive failures of each.
 #[derive(Default)]
 struct Queue {
     due: BTreeMap<Key, Instant>,
@@ -106,7 +106,7 @@ impl Queue {
         Some(key)
     }
 
-    fn done(&mut self, key: Key, outcome: &Outcome) {
+    fn done(&mut self, key: Key, outcome: &ReconcileResult) {
         let again = match outcome {
             Ok(again) => {
                 self.failures.remove(&key);
@@ -144,8 +144,9 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    /// Writes into each object how often it was looked at, up to three: the first time it fails, the
-    /// second time it asks to be called again.
+    /// Counts in each object how often it was reconciled, up to three: the first call fails, the second asks to
+    /// be called
+    /// again.
     const COUNTING: Controller = Controller {
         name: "counting",
         keys: |_, change| match change.kind.kind {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_there_and_what_comes_is_reconciled_until_done() {
+    async fn existing_and_new_objects_are_reconciled_until_done() {
         let simulation = Simulation::new("a");
         let client = simulation.context.client.clone();
         simulation.create::<ConfigMap>(json!({"metadata": {"name": "early", "namespace": "a"}}));

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 
-/// The label of pods that names the revision that they were made from.
+/// The label of a pod with the revision that it was created from.
 pub const LABEL: &str = "controller-revision-hash";
 
 const HASH_LABEL: &str = "controller.kubernetes.io/hash";
@@ -20,19 +20,19 @@ const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 /// A set's revisions, oldest first, and the two that its pods may have.
 pub struct Revisions {
     all: Vec<ControllerRevision>,
-    /// The one that pods had before the update that is under way.
+    /// The revision of the pods before the update that is under way.
     pub current: ControllerRevision,
-    /// The one that the set's template is.
+    /// The revision of the set's template.
     pub update: ControllerRevision,
-    /// How often a name was taken by another template.
+    /// How often another template had the name.
     pub collisions: i32,
 }
 
 impl Revisions {
-    /// The revisions of a set; its template gets one where it has none.
+    /// Returns the revisions of a set; creates one for its template if it has none.
     ///
     /// # Errors
-    /// Where a revision can't be written.
+    /// If a revision can't be written.
     pub fn of(client: &Client, set: &StatefulSet) -> Result<Self, Status> {
         let Some(spec) = &set.spec else { return Err(Status::new(500, "InternalError", "a StatefulSet without spec")) };
         let mut all = owners::claim::<ControllerRevision, _>(client, set, &spec.selector, |_| true)?;
@@ -44,10 +44,10 @@ impl Revisions {
         Ok(Self { all, current, update, collisions })
     }
 
-    /// Removes revisions beyond the set's limit that no pod has any more, the oldest first.
+    /// Removes unused revisions beyond the set's limit, the oldest first.
     ///
     /// # Errors
-    /// Where one can't be deleted.
+    /// If one can't be deleted.
     pub fn truncate(
         &self,
         client: &Client,
@@ -70,23 +70,22 @@ impl Revisions {
     }
 }
 
-/// A revision's name.
+/// Returns a revision's name.
 pub fn name(revision: &ControllerRevision) -> &str {
     revision.metadata.name.as_deref().unwrap_or_default()
 }
 
-/// The name of the revision that a pod was made from.
+/// Returns the name of the revision that a pod was created from.
 pub fn of_pod(pod: &Pod) -> Option<&str> {
     pod.metadata.labels.as_ref()?.get(LABEL).map(String::as_str)
 }
 
-/// The template that a revision keeps.
+/// Returns the template of a revision.
 pub fn template(revision: &ControllerRevision) -> Option<PodTemplateSpec> {
     PodTemplateSpec::deserialize(revision.data.as_ref()?.0.pointer("/spec/template")?).ok()
 }
 
-/// The revision of the set's own template: the latest, an earlier one that becomes the latest, or a
-/// new one.
+/// Returns the revision of the set's own template: the latest, an earlier one that becomes the latest, or a new one.
 fn update(
     client: &Client,
     set: &StatefulSet,

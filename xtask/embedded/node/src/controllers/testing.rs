@@ -1,5 +1,4 @@
-//! Controllers run step by step, on a registry in memory, with a kubelet that does what it is told:
-//! nothing sleeps, nothing races.
+//! Runs controllers step by step, on a registry in memory, with a scripted kubelet: nothing sleeps, nothing races.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +6,23 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{CONTROLLERS, Context, Key, NODE, bootstrap};
+use super::{CONTROLLERS, ControllerContext, Key, NODE, bootstrap};
 use crate::client::{Client, Object};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kinds::{KINDS, Kind};
 use crate::registry::{DeleteOptions, Registry};
 use crate::store::{self, Change, ChangeType};
 
 pub(crate) mod recording;
 
-/// A client of an empty registry.
+/// Returns a client of an empty registry.
 pub fn client() -> Client {
     Client::new(Registry::new(), super::MANAGER)
 }
 
 /// All controllers on one registry.
 pub struct Simulation {
-    pub context: Context,
+    pub context: ControllerContext,
     seen: Vec<u64>,
     started: u64,
     addresses: u8,
@@ -32,13 +31,13 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A cluster with one ready node and the namespace.
+    /// Creates a cluster with one ready node and the namespace.
     pub fn new(namespace: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let client = client();
-        let context = Context {
+        let context = ControllerContext {
             client: client.clone(),
-            faults: Planted::default(),
+            faults: PlantedFaults::default(),
             volumes: directory.path().to_owned(),
             root_certificate: String::new(),
         };
@@ -115,10 +114,10 @@ impl Simulation {
                 return;
             }
         }
-        panic!("the controllers do not come to rest: {:#?}", recording::tail(&self.log()));
+        panic!("the controllers do not settle: {:#?}", recording::tail(&self.log()));
     }
 
-    /// Lets them look again at what they wanted to look at later.
+    /// Lets controllers process the keys that they scheduled for later.
     pub fn later(&mut self) {
         for (index, key) in std::mem::take(&mut self.again) {
             self.reconcile(index, key);
@@ -149,45 +148,45 @@ impl Simulation {
         }
     }
 
-    /// What happened since the simulation began.
+    /// Returns everything that happened since the simulation began.
     pub fn log(&self) -> Vec<Change> {
         self.context.client.changes_since(self.started).unwrap()
     }
 
-    /// The pod, which must be there.
+    /// Returns the pod, which must exist.
     pub fn pod(&self, namespace: &str, name: &str) -> Pod {
         self.context.client.get(namespace, name).unwrap_or_else(|| panic!("no pod {namespace}/{name}"))
     }
 
-    /// The names of the pods that are there.
+    /// Returns the names of the existing pods.
     pub fn pods(&self, namespace: &str) -> Vec<String> {
         self.context.client.list::<Pod>(Some(namespace)).into_iter().filter_map(|pod| pod.metadata.name).collect()
     }
 
-    /// The kubelet runs a pod's containers; they are not ready yet.
+    /// Plays the kubelet: a pod's containers run, but are not ready yet.
     pub fn run(&mut self, namespace: &str, name: &str) {
         self.addresses += 1;
         let ip = format!("10.244.0.{}", self.addresses);
         self.write_status(namespace, name, "Running", Some(&ip), false);
     }
 
-    /// The kubelet finds a pod ready.
+    /// Plays the kubelet: a pod is ready.
     pub fn ready(&mut self, namespace: &str, name: &str) {
         self.write_status(namespace, name, "Running", None, true);
     }
 
-    /// All containers of a pod have ended.
+    /// Plays the kubelet: all containers of a pod have ended.
     pub fn end(&mut self, namespace: &str, name: &str, phase: &str) {
         self.write_status(namespace, name, phase, None, false);
     }
 
-    /// A pod that is being deleted has stopped, and goes.
+    /// Plays the kubelet: a pod that is being deleted has stopped and is removed.
     pub fn stop(&mut self, namespace: &str, name: &str) {
         self.end(namespace, name, "Succeeded");
         self.delete_now(namespace, name);
     }
 
-    /// Deletes a pod without grace.
+    /// Deletes a pod without a grace period.
     pub fn delete_now(&mut self, namespace: &str, name: &str) {
         let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
         self.delete::<Pod>(namespace, name, &options);
@@ -213,7 +212,7 @@ impl Simulation {
     }
 }
 
-/// Whether a change is about an object of this kind.
+/// Returns whether a change is about an object of this kind.
 pub fn is_of(change: &Change, kind: &str) -> bool {
     change.kind.kind == kind && change.change != ChangeType::Deleted
 }

@@ -3,28 +3,31 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use embedded::faults::What;
+use embedded::faults::FaultKind;
 use tokio::time::Instant;
 
-use super::Planted;
+use super::PlantedFaults;
 use crate::status::Status;
 
-impl Planted {
-    /// Returns the refusal of a call, if a fault strikes it; does not return if the call hangs. A fault is of
-    /// `VERB resource`, `VERB resource/subresource`, or either with the object's name behind a space.
+impl PlantedFaults {
+    /// Returns the error of a call, if a fault strikes it; does not return if the call hangs. A fault's target is
+    /// `VERB resource`, `VERB resource/subresource`, or either of them followed by a space and the object's name.
     pub(crate) async fn api_call(&self, method: &Method, resource: &str, name: Option<&str>) -> Option<Status> {
         let call = format!("{method} {resource}");
         let named = format!("{call} {}", name.unwrap_or_default());
-        let is_api = |what: &What| {
-            matches!(what, What::ApiFails { .. } | What::ApiHangs | What::ApiRefuses { .. } | What::NodeDies)
+        let is_api = |what: &FaultKind| {
+            matches!(
+                what,
+                FaultKind::ApiFails { .. } | FaultKind::ApiHangs | FaultKind::ApiRefuses { .. } | FaultKind::NodeDies
+            )
         };
         match self.strike(&call, is_api).or_else(|| self.strike(&named, is_api))? {
-            What::ApiFails { code, message } => {
+            FaultKind::ApiFails { code, message } => {
                 let message = if message.is_empty() { format!("planted: {call}") } else { message };
                 Some(Status::new(code, reason(code), message))
             }
-            What::NodeDies => die(&call),
-            What::ApiRefuses { seconds } => {
+            FaultKind::NodeDies => die(&call),
+            FaultKind::ApiRefuses { seconds } => {
                 self.refuse_for(seconds);
                 std::future::pending().await
             }
@@ -36,7 +39,7 @@ impl Planted {
         self.refuses_until.send_replace(Some(Instant::now() + Duration::from_secs(seconds)));
     }
 
-    /// Whether the API server refuses everything now.
+    /// Returns whether the API server refuses everything now.
     pub(crate) fn refuses(&self) -> bool {
         self.refuses_until.borrow().is_some_and(|until| Instant::now() < until)
     }
@@ -49,19 +52,19 @@ impl Planted {
         drop(until.wait_for(refuses).await);
     }
 
-    /// Whether a new watch of a resource ends after its first event.
+    /// Returns whether a new watch of a resource ends after its first event.
     pub(crate) fn breaks_watch(&self, resource: &str) -> bool {
-        self.strikes(resource, &What::WatchBreaks)
+        self.strikes(resource, &FaultKind::WatchBreaks)
     }
 
-    /// Whether a new watch of a resource has expired.
+    /// Returns whether a new watch of a resource has expired.
     pub(crate) fn expires_watch(&self, resource: &str) -> bool {
-        self.strikes(resource, &What::WatchExpires)
+        self.strikes(resource, &FaultKind::WatchExpires)
     }
 
-    /// Whether a new port-forward to a pod drops as soon as it is up.
+    /// Returns whether a new port-forward to a pod drops as soon as it is up.
     pub(crate) fn drops_port_forward(&self, pod: &str) -> bool {
-        self.strikes(pod, &What::PortForwardDrops)
+        self.strikes(pod, &FaultKind::PortForwardDrops)
     }
 }
 
@@ -76,7 +79,7 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-/// Ends the node's process, and with it all that runs on the node.
+/// Ends the node's process, and with it everything that runs on the node.
 fn die(call: &str) -> ! {
     tracing::error!("planted: the node's process ends at {call}");
     std::process::exit(1)

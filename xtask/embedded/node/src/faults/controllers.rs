@@ -1,34 +1,35 @@
 //! Faults of the controllers.
 
-use embedded::faults::What;
+use embedded::faults::FaultKind;
 
-use super::Planted;
+use super::PlantedFaults;
 
-impl Planted {
-    /// Whether the scheduler finds no room for a pod.
+impl PlantedFaults {
+    /// Returns whether the scheduler finds no room for a pod.
     pub(crate) fn fills_node(&self, pod: &str) -> bool {
-        self.strikes(pod, &What::NodeFull)
+        self.strikes(pod, &FaultKind::NodeFull)
     }
 
-    /// Whether a claim gets no volume.
+    /// Returns whether a claim gets no volume.
     pub(crate) fn withholds_volume(&self, claim: &str) -> bool {
-        self.strikes(claim, &What::ClaimNeverBinds)
+        self.strikes(claim, &FaultKind::ClaimNeverBinds)
     }
 
-    /// Whether the account `default` of a namespace is not created yet.
+    /// Returns whether the account `default` of a namespace is not created yet.
     pub(crate) fn withholds_account(&self, namespace: &str) -> bool {
-        self.strikes(namespace, &What::AccountMissing)
+        self.strikes(namespace, &FaultKind::AccountMissing)
     }
 
-    /// Whether the cluster's certificate is not published in a namespace yet.
+    /// Returns whether the cluster's certificate is not published in a namespace yet.
     pub(crate) fn withholds_certificate(&self, namespace: &str) -> bool {
-        self.strikes(namespace, &What::CertificateMissing)
+        self.strikes(namespace, &FaultKind::CertificateMissing)
     }
 
-    /// The name of the ConfigMap that the cluster puts into a namespace, and how old that has to be, in seconds.
+    /// Returns the name of the ConfigMap that the cluster puts into a namespace, and the namespace's minimum
+    /// age in seconds.
     pub(crate) fn addition(&self, namespace: &str) -> Option<(String, i64)> {
-        match self.next(namespace, |what| matches!(what, What::ClusterAdds { .. }))? {
-            What::ClusterAdds { name, after_s } => Some((name, after_s)),
+        match self.next(namespace, |what| matches!(what, FaultKind::ClusterAdds { .. }))? {
+            FaultKind::ClusterAdds { name, after_s } => Some((name, after_s)),
             _ => None,
         }
     }

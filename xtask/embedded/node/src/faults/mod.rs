@@ -1,7 +1,7 @@
-//! The planted faults of the running cluster: their state, and what each layer asks of it.
+//! The planted faults of the running cluster: their state, and one file of hooks for each layer.
 //!
-//! A layer holds a [`Planted`] and calls the hooks of its own file here; it knows neither the sorts of faults nor their
-//! counts. Faults that act without being asked stand in `acting_faults`.
+//! A layer holds a [`PlantedFaults`] and calls the hooks of its own file here; it knows neither the kinds of faults nor their
+//! counts. Faults that act on their own are in `acting_faults`.
 
 mod api;
 mod controllers;
@@ -12,28 +12,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 pub use embedded::faults::Faults;
-use embedded::faults::{VARIABLE, What};
+use embedded::faults::{FaultKind, VARIABLE};
 pub(crate) use network::not_found;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The faults as the running cluster asks for them. Cheap to clone; all clones share the counts.
+/// The faults of the running cluster. Cheap to clone; all clones share the counts.
 #[derive(Debug, Clone, Default)]
-pub struct Planted {
+pub struct PlantedFaults {
     faults: Arc<Mutex<Faults>>,
     refuses_until: watch::Sender<Option<Instant>>,
 }
 
-impl Planted {
-    /// These faults, with their full counts.
+impl PlantedFaults {
+    /// Returns these faults, with their full counts.
     pub fn new(faults: Faults) -> Self {
         Self { faults: Arc::new(Mutex::new(faults)), ..Self::default() }
     }
 
-    /// These faults and those of the environment.
+    /// Returns these faults and those of the environment.
     ///
     /// # Errors
-    /// Where the variable does not hold faults.
+    /// If the variable does not contain valid faults.
     pub(crate) fn with_environment(mut faults: Faults) -> anyhow::Result<Self> {
         if let Ok(text) = std::env::var(VARIABLE) {
             let more: Faults = serde_json::from_str(&text).context(VARIABLE)?;
@@ -42,26 +42,26 @@ impl Planted {
         Ok(Self::new(faults))
     }
 
-    /// Other faults from now on.
+    /// Replaces the faults.
     pub fn replace(&self, faults: Faults) {
         *self.lock() = faults;
     }
 
-    /// The first fault of the wanted sort that hits `target`; counts as one strike.
-    fn strike(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+    /// Returns the first matching fault that hits `target`; counts as one strike.
+    fn strike(&self, target: &str, wanted: impl Fn(&FaultKind) -> bool) -> Option<FaultKind> {
         let mut faults = self.lock();
         let fault = faults.0.iter_mut().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         fault.times = fault.times.map(|times| times - 1);
         Some(fault.what.clone())
     }
 
-    /// Whether a fault that carries nothing strikes `target`.
-    fn strikes(&self, target: &str, what: &What) -> bool {
+    /// Returns whether a fault without parameters strikes `target`.
+    fn strikes(&self, target: &str, what: &FaultKind) -> bool {
         self.strike(target, |other| other == what).is_some()
     }
 
-    /// The first fault of the wanted sort that is going to hit `target`; counts as nothing.
-    fn next(&self, target: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+    /// Returns the first matching fault that is going to hit `target`; does not count as a strike.
+    fn next(&self, target: &str, wanted: impl Fn(&FaultKind) -> bool) -> Option<FaultKind> {
         let faults = self.lock();
         let fault = faults.0.iter().find(|f| f.times != Some(0) && wanted(&f.what) && f.hits(target))?;
         Some(fault.what.clone())
@@ -77,19 +77,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_strikes_as_often_as_it_says() {
+    fn a_fault_strikes_the_given_number_of_times() {
         let json = r#"[{"fault": "pullFails", "message": "no such host", "of": "busybox:*", "times": 2}]"#;
-        let planted = Planted::new(serde_json::from_str(json).unwrap());
+        let planted = PlantedFaults::new(serde_json::from_str(json).unwrap());
         assert_eq!(planted.pull_error("alpine:3"), None);
-        assert!(planted.hides_image("busybox:1"), "that counts as nothing");
+        assert!(planted.hides_image("busybox:1"), "that is not a strike");
         assert!(planted.pull_error("busybox:1").is_some());
         assert!(planted.pull_error("busybox:2").is_some());
         assert_eq!(planted.pull_error("busybox:1"), None, "struck twice already");
     }
 
     #[test]
-    fn a_fault_without_a_target_hits_all() {
-        let planted = Planted::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
+    fn a_fault_without_a_target_hits_everything() {
+        let planted = PlantedFaults::new(serde_json::from_str(r#"[{"fault": "nodeFull"}]"#).unwrap());
         assert!(planted.fills_node("s-0"));
         assert!(!planted.breaks_name("s-0"));
     }

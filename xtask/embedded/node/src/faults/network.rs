@@ -3,35 +3,34 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use embedded::faults::What;
+use embedded::faults::FaultKind;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Planted;
+use super::PlantedFaults;
 
-impl Planted {
-    /// Whether a name does not resolve.
+impl PlantedFaults {
+    /// Returns whether a name does not resolve.
     pub(crate) fn breaks_name(&self, name: &str) -> bool {
-        self.strikes(name, &What::DnsFails)
+        self.strikes(name, &FaultKind::DnsFails)
     }
 
-    /// Whether connections to a service that has no endpoint are going to be taken.
+    /// Returns whether connections to a service without endpoints are going to be diverted.
     pub(crate) fn diverts_service(&self, service: &str) -> bool {
-        self.next(service, |what| matches!(what, What::ServiceAstray { .. })).is_some()
+        self.next(service, |what| matches!(what, FaultKind::ServiceAstray { .. })).is_some()
     }
 
-    /// Whether this connection to a service is taken: see [`not_found`].
+    /// Returns whether this connection to a service is diverted: see [`not_found`].
     pub(crate) fn diverts_connection(&self, service: &str, has_endpoint: bool) -> bool {
-        let wanted =
-            |what: &What| matches!(what, What::ServiceAstray { with_endpoints } if *with_endpoints || !has_endpoint);
+        let wanted = |what: &FaultKind| matches!(what, FaultKind::ServiceAstray { with_endpoints } if *with_endpoints || !has_endpoint);
         self.strike(service, wanted).is_some()
     }
 }
 
-/// Answers every request of a connection with 404, for as long as it is kept.
+/// Responds to every request of a connection with 404, as long as the connection is open.
 pub(crate) async fn not_found(stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let service = service_fn(|_: hyper::Request<hyper::body::Incoming>| async {
         let mut response = Response::new(Body::empty());
@@ -43,6 +42,6 @@ pub(crate) async fn not_found(stream: TcpStream, _permit: OwnedSemaphorePermit) 
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection that went astray broke");
+        tracing::debug!(%error, "a diverted connection broke");
     }
 }

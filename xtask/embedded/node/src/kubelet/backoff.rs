@@ -1,5 +1,5 @@
-//! Back-off by name, as kubelet keeps it for containers that crash and images that can't be pulled:
-//! 10 s, doubled at each failure to 300 s, forgotten after twice that.
+//! Back-off by name, as in kubelet, for containers that crash and images that can't be pulled: 10 s, doubled at each
+//! failure up to 300 s, forgotten after twice that.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 const INITIAL: Duration = Duration::from_secs(10);
 const MAXIMUM: Duration = Duration::from_secs(300);
 
-/// When each name may be tried again.
+/// When each name may be retried.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     entries: HashMap<String, Entry>,
@@ -28,8 +28,7 @@ impl Entry {
 }
 
 impl Backoff {
-    /// The delay in force and when it ends, for a failure at `failed_at`; none where the name may
-    /// be tried now.
+    /// Returns the current delay and its end, for a failure at `failed_at`, or `None` if the name may be retried now.
     pub fn until(&self, name: &str, failed_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<(Duration, DateTime<Utc>)> {
         let entry = self.entries.get(name).filter(|entry| !entry.is_stale(failed_at))?;
         let end = failed_at + entry.delay;
@@ -42,7 +41,7 @@ impl Backoff {
         self.until(name, updated_at, now).map(|(_, end)| end)
     }
 
-    /// Notes that the name is being tried after a failure at `failed_at`: the next delay is doubled.
+    /// Records that the name is being retried after a failure at `failed_at`: the next delay is doubled.
     pub fn next(&mut self, name: &str, failed_at: DateTime<Utc>, now: DateTime<Utc>) {
         let delay = match self.entries.get(name) {
             Some(entry) if !entry.is_stale(failed_at) => (entry.delay * 2).min(MAXIMUM),
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_restart_is_free_and_each_later_one_waits_twice_as_long() {
+    fn the_first_restart_is_immediate_and_each_later_delay_doubles() {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.until("main", at(0), at(0)), None);
         let mut now = 0;
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_ran_for_ten_minutes_starts_afresh() {
+    fn after_ten_minutes_of_running_the_back_off_is_forgotten() {
         let mut backoff = Backoff::default();
         backoff.next("main", at(0), at(0));
         backoff.next("main", at(10), at(10));

@@ -1,4 +1,4 @@
-//! A pod's conditions, with the reasons and words of kubelet.
+//! A pod's conditions, with kubelet's reasons and messages.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodSpec};
 
@@ -6,22 +6,22 @@ use super::phase::is_initialized;
 use super::record::is_sidecar;
 use super::time;
 
-/// The condition types that the kubelet owns, in its order; others stand before them.
+/// The condition types that the kubelet owns, in its order; other conditions come before them.
 const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
-/// What conditions are made of.
-pub(super) struct Facts<'a> {
+/// The input for conditions.
+pub(super) struct ConditionInput<'a> {
     pub pod: &'a Pod,
-    /// The phase that the containers ask for, even where the pod does not show it yet.
+    /// The phase that follows from the containers, even if the pod does not show it yet.
     pub phase: &'a str,
     pub init: &'a [ContainerStatus],
     pub main: &'a [ContainerStatus],
     pub has_sandbox: bool,
 }
 
-/// All conditions of a pod: those of others as they are, then the kubelet's own. A condition whose
-/// status did not change keeps the time of its last transition.
-pub(super) fn conditions(facts: &Facts) -> Vec<PodCondition> {
+/// Returns all conditions of a pod: first those of others, unchanged, then the kubelet's own. A condition whose status
+/// did not change keeps the time of its last transition.
+pub(super) fn conditions(facts: &ConditionInput) -> Vec<PodCondition> {
     let stored: &[PodCondition] = facts.pod.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
     let foreign = stored.iter().filter(|c| !OWNED.contains(&c.type_.as_str())).cloned();
     let spec = facts.pod.spec.as_ref();
@@ -38,7 +38,7 @@ pub(super) fn conditions(facts: &Facts) -> Vec<PodCondition> {
 
 type Why = (&'static str, String);
 
-fn condition(facts: &Facts, type_: &str, status: bool, why: Option<Why>) -> PodCondition {
+fn condition(facts: &ConditionInput, type_: &str, status: bool, why: Option<Why>) -> PodCondition {
     let (reason, message) = why.unzip();
     PodCondition {
         type_: type_.to_owned(),
@@ -57,7 +57,7 @@ fn carry_over(stored: &[PodCondition], mut condition: PodCondition) -> PodCondit
     condition
 }
 
-fn initialized(spec: Option<&PodSpec>, facts: &Facts) -> PodCondition {
+fn initialized(spec: Option<&PodSpec>, facts: &ConditionInput) -> PodCondition {
     let is_done = |status: &&ContainerStatus| spec.is_some_and(|spec| is_initialized(spec, status));
     let incomplete: Vec<&str> = facts.init.iter().filter(|s| !is_done(s)).map(|s| s.name.as_str()).collect();
     if facts.phase == "Succeeded" {
@@ -68,7 +68,7 @@ fn initialized(spec: Option<&PodSpec>, facts: &Facts) -> PodCondition {
     condition(facts, "Initialized", why.is_none(), why)
 }
 
-fn containers_ready(spec: Option<&PodSpec>, facts: &Facts) -> PodCondition {
+fn containers_ready(spec: Option<&PodSpec>, facts: &ConditionInput) -> PodCondition {
     let sidecars = spec.into_iter().flat_map(|spec| spec.init_containers.iter().flatten()).filter(|c| is_sidecar(c));
     let sidecars: Vec<&str> = sidecars.map(|container| container.name.as_str()).collect();
     let counted = facts.init.iter().filter(|s| sidecars.contains(&s.name.as_str())).chain(facts.main);
@@ -82,7 +82,12 @@ fn containers_ready(spec: Option<&PodSpec>, facts: &Facts) -> PodCondition {
     condition(facts, "ContainersReady", why.is_none(), why)
 }
 
-fn ready(spec: Option<&PodSpec>, facts: &Facts, containers: &PodCondition, stored: &[PodCondition]) -> PodCondition {
+fn ready(
+    spec: Option<&PodSpec>,
+    facts: &ConditionInput,
+    containers: &PodCondition,
+    stored: &[PodCondition],
+) -> PodCondition {
     if containers.status != "True" {
         return PodCondition { type_: "Ready".to_owned(), ..containers.clone() };
     }
@@ -102,13 +107,13 @@ fn closed_gate(gate: &str, stored: &[PodCondition]) -> Option<String> {
     }
 }
 
-/// Names as Go prints a slice.
+/// Formats names as Go prints a slice.
 fn list(names: &[&str]) -> String {
     format!("[{}]", names.join(" "))
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use serde_json::json;
 
@@ -125,24 +130,24 @@ mod tests {
         serde_json::from_value(status).unwrap()
     }
 
-    /// `type=status:reason:message` of each condition.
-    fn told(pod: &Pod, phase: &str, init: &ContainerStatus, main: &ContainerStatus) -> Vec<String> {
+    /// Returns `type=status:reason:message` of each condition.
+    fn shown(pod: &Pod, phase: &str, init: &ContainerStatus, main: &ContainerStatus) -> Vec<String> {
         let (init, main) = (std::slice::from_ref(init), std::slice::from_ref(main));
-        let facts = Facts { pod, phase, init, main, has_sandbox: true };
-        let told = conditions(&facts).into_iter().map(|c| {
+        let facts = ConditionInput { pod, phase, init, main, has_sandbox: true };
+        let shown = conditions(&facts).into_iter().map(|c| {
             let why = [c.reason, c.message].into_iter().flatten().collect::<Vec<_>>().join(":");
             format!("{}={}:{why}", c.type_, c.status)
         });
-        told.collect()
+        shown.collect()
     }
 
     #[test]
-    fn a_pod_that_initializes_says_what_is_missing() {
+    fn an_initializing_pod_lists_what_is_missing() {
         let init = container("init", false, json!({"running": {}}));
         let main = container("main", false, json!({"waiting": {}}));
         let unready = "ContainersNotReady:containers with unready status: [main]";
         assert_eq!(
-            told(&pod(json!({})), "Pending", &init, &main),
+            shown(&pod(json!({})), "Pending", &init, &main),
             [
                 "PodReadyToStartContainers=True:",
                 "Initialized=False:ContainersNotInitialized:containers with incomplete status: [init]",
@@ -154,25 +159,25 @@ mod tests {
     }
 
     #[test]
-    fn a_completed_pod_says_so_without_a_message() {
+    fn a_completed_pod_has_a_reason_but_no_message() {
         let ended = json!({"terminated": {"exitCode": 0}});
         let (init, main) = (container("init", true, ended.clone()), container("main", false, ended));
-        let told = told(&pod(json!({})), "Succeeded", &init, &main);
+        let shown = shown(&pod(json!({})), "Succeeded", &init, &main);
         assert_eq!(
-            told[1..4],
+            shown[1..4],
             ["Initialized=True:PodCompleted", "Ready=False:PodCompleted", "ContainersReady=False:PodCompleted"]
         );
     }
 
     #[test]
-    fn what_did_not_change_keeps_its_time_and_what_is_foreign_stays() {
+    fn unchanged_conditions_keep_their_time_and_foreign_ones_stay() {
         let stored = json!({"conditions": [
             {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-21T03:11:18Z"},
             {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"},
         ]});
         let (pod, ended) = (pod(stored), json!({"terminated": {"exitCode": 0}}));
         let (init, main) = ([container("init", true, ended)], [container("main", true, json!({"running": {}}))]);
-        let facts = Facts { pod: &pod, phase: "Running", init: &init, main: &main, has_sandbox: true };
+        let facts = ConditionInput { pod: &pod, phase: "Running", init: &init, main: &main, has_sandbox: true };
         let conditions = conditions(&facts);
         assert_eq!(conditions[0].type_, "DisruptionTarget");
         assert_eq!(conditions[0].observed_generation, None);

@@ -1,4 +1,4 @@
-//! A round's containers: which are started, killed or restarted, and when to try again.
+//! The containers in one round of a worker: which are started, killed or restarted, and when to retry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use chrono::Utc;
 use k8s_openapi::api::core::v1::Container;
 use tokio::time::Instant;
 
-use super::record::{Record, Refusal, is_sidecar};
+use super::record::{ContainerRecord, WaitingReason, is_sidecar};
 use super::time::earliest;
 use super::worker::{RETRY, Worker};
 use super::{grace, pod_status, security, time};
 
 impl Worker {
-    /// The containers whose last run is over.
+    /// Returns the containers whose last run has ended.
     pub(super) fn ended(&self) -> impl Iterator<Item = &String> {
         self.records.iter().filter(|(_, record)| record.ended().is_some()).map(|(name, _)| name)
     }
 
-    /// Whether a container's run is over since this round's status was written: the next one shows that first.
+    /// Returns whether a container ended after this round's status was written: the next round has to show that first.
     fn has_just_ended(&self, container: &Container) -> bool {
         let is_over = self.ended().any(|name| *name == container.name);
         is_over && !self.shown_ended.contains(&container.name)
     }
 
-    /// Starts what is to run and restarts what has failed; when to try again, if at all.
+    /// Starts and restarts containers as needed; returns when to retry, if at all.
     pub(super) async fn ensure_containers(&mut self) -> Option<Instant> {
         let pod = Arc::clone(&self.pod);
         let spec = pod.spec.as_ref()?;
@@ -47,14 +47,14 @@ impl Worker {
         retry
     }
 
-    /// Whether the containers after this init container may start.
+    /// Returns whether the containers after this init container may start.
     fn is_initialized(&self, container: &Container) -> bool {
         let record = self.records.get(&container.name);
         if is_sidecar(container) {
             let run = record.and_then(|record| record.current.as_ref());
             return run.is_some_and(|run| run.running().is_some() && run.health.borrow().started);
         }
-        record.and_then(Record::ended).is_some_and(|ended| ended.state.exit_code == 0)
+        record.and_then(ContainerRecord::ended).is_some_and(|ended| ended.state.exit_code == 0)
     }
 
     async fn ensure(&mut self, container: &Container, is_init: bool) -> Option<Instant> {
@@ -111,12 +111,12 @@ impl Worker {
         let delay = short(delay);
         let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
         let record = self.records.entry(name.clone()).or_default();
-        record.refusal = Some(Refusal::new("CrashLoopBackOff", message));
+        record.refusal = Some(WaitingReason::new("CrashLoopBackOff", message));
         Instant::now() + time::until(until)
     }
 }
 
-/// A delay as Go prints it: `10s`, `2m40s`, `5m0s`.
+/// Formats a delay as Go prints it: `10s`, `2m40s`, `5m0s`.
 fn short(delay: Duration) -> String {
     let (minutes, seconds) = (delay.as_secs() / 60, delay.as_secs() % 60);
     if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") }

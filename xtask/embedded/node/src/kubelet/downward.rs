@@ -1,4 +1,4 @@
-//! What a pod may learn about itself: `fieldRef` and `resourceFieldRef`.
+//! The downward API: `fieldRef` and `resourceFieldRef`.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,14 +8,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use resources::quantity;
 
-/// Addresses that the pod's stored status may not have yet.
+/// Addresses that may be missing in the pod's stored status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addresses {
     pub pod: Option<Ipv4Addr>,
     pub host: Ipv4Addr,
 }
 
-/// The value of a `fieldPath`, or why there is none.
+/// Returns the value of a `fieldPath`, or why there is none.
 pub(super) fn field(pod: &Pod, path: &str, addresses: Addresses) -> Result<String, String> {
     let (metadata, spec) = (&pod.metadata, pod.spec.as_ref());
     if let Some((map, key)) = subscript(path) {
@@ -37,20 +37,19 @@ pub(super) fn field(pod: &Pod, path: &str, addresses: Addresses) -> Result<Strin
     Ok(value.unwrap_or_default())
 }
 
-/// `metadata.labels['key']` as map and key.
+/// Splits `metadata.labels['key']` into map and key.
 fn subscript(path: &str) -> Option<(&str, &str)> {
     let (map, key) = path.strip_suffix("']")?.split_once("['")?;
     ["metadata.labels", "metadata.annotations"].contains(&map).then_some((map, key))
 }
 
-/// `key="value"` lines, as downward files have them.
+/// Formats `key="value"` lines, as in files of downward volumes.
 fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     let lines = map.into_iter().flatten().map(|(key, value)| format!("{key}={value:?}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The value of a `resourceFieldRef` of one of the containers; a limit that is not set is what the
-/// node has.
+/// Returns the value of a `resourceFieldRef` of a container; an unset limit is the node's capacity.
 pub(super) fn resource(
     containers: &[Container],
     default: Option<&Container>,

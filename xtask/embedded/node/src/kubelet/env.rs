@@ -1,4 +1,4 @@
-//! A container's environment: of services, of configuration, of its own definition.
+//! A container's environment: from services, from configuration, from its own definition.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::expand::expand;
 use super::service_env::{self, Env};
 use crate::client::Client;
 
-/// What an environment is made from.
+/// The sources of an environment.
 pub(super) struct Sources<'a> {
     pub client: &'a Client,
     pub pod: &'a Pod,
     pub addresses: Addresses,
-    /// What the node has to give.
+    /// The node's capacity.
     pub node: &'a BTreeMap<String, Quantity>,
 }
 
-/// The environment of a container, or what is missing for it in kubelet's words.
+/// Returns the environment of a container, or what is missing in kubelet's words.
 pub(super) fn environment(sources: &Sources, container: &Container) -> Result<Env, String> {
     let namespace = sources.namespace();
     let links = sources.pod.spec.as_ref().and_then(|spec| spec.enable_service_links).unwrap_or(true);
@@ -119,7 +119,7 @@ impl Sources<'_> {
     }
 }
 
-/// A secret's values as text.
+/// Returns a secret's values as text.
 fn texts(secret: &Secret) -> Env {
     let data = secret.data.iter().flatten();
     data.map(|(key, value)| (key.clone(), String::from_utf8_lossy(&value.0).into_owned())).collect()
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_later_wins_and_refers_to_what_stands_before() {
+    fn later_variables_win_and_may_refer_to_earlier_ones() {
         let env = of(
             &client(),
             json!({"name": "main",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_unless_it_is_optional() {
+    fn a_missing_source_is_named_unless_it_is_optional() {
         let from = |source: serde_json::Value| {
             of(&client(), json!({"name": "main", "env": [{"name": "A", "valueFrom": source}]}))
         };

@@ -1,6 +1,6 @@
 //! `$(VAR)` in commands, arguments and environment values.
 
-/// Replaces each `$(NAME)` that `lookup` knows; `$$` stands for `$`; anything else stays as it is.
+/// Replaces each `$(NAME)` that `lookup` knows; `$$` becomes `$`; everything else stays.
 pub(super) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_replaced_as_kubernetes_replaces_them() {
+    fn references_are_replaced_as_in_kubernetes() {
         let known = |name: &str| (name == "A").then(|| "one".to_owned());
         for (text, wanted) in [
             ("plain", "plain"),

@@ -6,28 +6,28 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::order::Order;
+use super::order::PodOrder;
 use super::time;
 
-/// However short the grace: so much is given.
+/// The minimum grace period.
 const GRACE_MIN: Duration = Duration::from_secs(1);
 
-/// How long a pod may take to stop: what its deletion says, else what it says itself.
+/// Returns how long a pod may take to stop: the grace period of its deletion, or else its own.
 pub(super) fn of(pod: &Pod) -> Duration {
     let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
-    // A pod deleted with grace 0 is gone from the API at once; its containers still have their own.
-    let asked = pod.metadata.deletion_grace_period_seconds.filter(|grace| *grace > 0);
-    time::seconds(asked.or(own), 30).max(GRACE_MIN)
+    // A pod deleted with grace 0 disappears from the API at once; its containers still have their own grace period.
+    let requested = pod.metadata.deletion_grace_period_seconds.filter(|grace| *grace > 0);
+    time::seconds(requested.or(own), 30).max(GRACE_MIN)
 }
 
-/// A point in time that a later order may bring nearer.
+/// A deadline that a later order may move closer.
 pub(super) struct Deadline {
     pub at: Instant,
-    pub orders: Option<watch::Receiver<Order>>,
+    pub orders: Option<watch::Receiver<PodOrder>>,
 }
 
 impl Deadline {
-    /// The future's answer; none where the deadline came first.
+    /// Returns the future's result, or `None` if the deadline came first.
     pub async fn bound<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = std::pin::pin!(future);
         loop {
@@ -48,12 +48,12 @@ impl Deadline {
     }
 }
 
-async fn changed(orders: &mut Option<watch::Receiver<Order>>) {
-    let heard = match orders {
+async fn changed(orders: &mut Option<watch::Receiver<PodOrder>>) {
+    let is_open = match orders {
         Some(orders) => orders.changed().await.is_ok(),
         None => false,
     };
-    if !heard {
+    if !is_open {
         *orders = None;
         std::future::pending::<()>().await;
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grace_is_the_deletions_or_the_pods_own() {
+    fn the_grace_period_is_the_deletions_or_the_pods_own() {
         assert_eq!(of(None, None), 30);
         assert_eq!(of(Some(5), None), 5);
         assert_eq!(of(Some(30), Some(2)), 2);

@@ -1,4 +1,4 @@
-//! What the API server asks the kubelet for: the back ends of log, exec and port-forward.
+//! The kubelet's interface for the API server: the back ends of log, exec and port-forward.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Pod;
 use runtime::Sandbox;
 use tokio::net::TcpStream;
 
-use super::record::{Record, Records};
+use super::record::{ContainerRecord, ContainerRecords};
 use crate::status::Status;
 
-/// The pods of the node as the API server may reach into them. Cheap to clone.
+/// Access to the pods of the node for the API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     directory: Arc<Path>,
@@ -24,34 +24,34 @@ struct Entry {
     name: String,
     logs: PathBuf,
     sandbox: Option<Sandbox>,
-    containers: BTreeMap<String, Shown>,
+    containers: BTreeMap<String, PublishedContainer>,
 }
 
 /// One container as it was last published.
-struct Shown {
+struct PublishedContainer {
     attempt: Option<u32>,
     running: Option<runtime::Container>,
-    /// Why it waits, where it does.
+    /// Why it waits, if it does.
     waiting: Option<&'static str>,
 }
 
 impl Handle {
-    /// A handle to the pods below `directory`, the run directory of the cluster.
+    /// Returns a handle to the pods below `directory`, the run directory of the cluster.
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.into(), pods: Arc::default() }
     }
 
-    /// The log of a container's current or previous run, in CRI's line format.
+    /// Returns the log of a container's current or previous run, in CRI's line format.
     ///
     /// # Errors
-    /// 400 `BadRequest` where the container has no such run, in kubelet's words.
+    /// 400 `BadRequest` if the container has no such run, with kubelet's message.
     pub(crate) fn log_path(&self, pod_uid: &str, container: &str, previous: bool) -> Result<PathBuf, Status> {
         let pods = self.lock();
         let none = Entry::default();
         let entry = pods.get(pod_uid).unwrap_or(&none);
         let refuse = |why: String| Status::new(400, "BadRequest", why);
         let (shown, pod) = (entry.containers.get(container), &entry.name);
-        // In back-off the last run shows as the last state, which is what `--previous` asks for.
+        // During back-off the last run is shown as the last state, which `--previous` requests.
         let attempt = shown.and_then(|shown| match shown.attempt {
             Some(attempt) if previous && shown.waiting.is_none() => attempt.checked_sub(1),
             attempt => attempt,
@@ -68,10 +68,10 @@ impl Handle {
         Ok(log_file(&entry.logs, container, attempt))
     }
 
-    /// A running container, for a command to run in it.
+    /// Returns a running container, to run a command in it.
     ///
     /// # Errors
-    /// 404 where it does not run.
+    /// 404 if it does not run.
     pub(crate) fn container(&self, pod_uid: &str, container: &str) -> Result<runtime::Container, Status> {
         let pods = self.lock();
         let shown = pods.get(pod_uid).and_then(|entry| entry.containers.get(container));
@@ -79,22 +79,22 @@ impl Handle {
         running.ok_or_else(|| Status::new(404, "NotFound", format!("container not found (\"{container}\")")))
     }
 
-    /// A connection to a port on the pod's own loopback interface.
+    /// Connects to a port on the pod's own loopback interface.
     ///
     /// # Errors
-    /// 500 where nothing listens, or the pod does not run.
+    /// 500 if nothing listens, or the pod does not run.
     pub(crate) async fn connect(&self, pod_uid: &str, port: u16) -> Result<TcpStream, Status> {
         let sandbox = self.lock().get(pod_uid).and_then(|entry| entry.sandbox.clone());
         let fail = |why: String| {
-            let told = format!("error forwarding port {port} to pod {pod_uid}, uid : {why}");
-            Status::new(500, "InternalError", told)
+            let message = format!("error forwarding port {port} to pod {pod_uid}, uid : {why}");
+            Status::new(500, "InternalError", message)
         };
         let sandbox = sandbox.ok_or_else(|| fail("the pod is not running".to_owned()))?;
         let connected = sandbox.connect(port).await;
         connected.map_err(|error| fail(format!("failed to connect to localhost:{port} inside the pod: {error}")))
     }
 
-    /// Where the log of one run of a container goes. Logs outlive their pod.
+    /// Returns the log file of one run of a container. Logs outlive their pod.
     pub(super) fn log_file(&self, pod: &Pod, container: &str, attempt: u32) -> PathBuf {
         log_file(&self.logs(pod), container, attempt)
     }
@@ -106,18 +106,18 @@ impl Handle {
         self.directory.join("logs").join(name)
     }
 
-    /// The pod has its sandbox.
+    /// Publishes the pod's sandbox.
     pub(super) fn sandbox(&self, pod: &Pod, sandbox: &Sandbox) {
         self.entry(pod, |entry| entry.sandbox = Some(sandbox.clone()));
     }
 
-    /// What there is of the pod's containers.
-    pub(super) fn publish(&self, pod: &Pod, records: &Records) {
-        let containers = records.iter().map(|(name, record)| (name.clone(), Shown::of(record))).collect();
+    /// Publishes the state of the pod's containers.
+    pub(super) fn publish(&self, pod: &Pod, records: &ContainerRecords) {
+        let containers = records.iter().map(|(name, record)| (name.clone(), PublishedContainer::of(record))).collect();
         self.entry(pod, |entry| entry.containers = containers);
     }
 
-    /// The pod is gone.
+    /// Removes a pod.
     pub(super) fn forget(&self, pod: &Pod) {
         self.lock().remove(pod.metadata.uid.as_deref().unwrap_or_default());
     }
@@ -137,8 +137,8 @@ impl Handle {
     }
 }
 
-impl Shown {
-    fn of(record: &Record) -> Self {
+impl PublishedContainer {
+    fn of(record: &ContainerRecord) -> Self {
         let running = record.running().cloned();
         let waiting = record.refusal.as_ref().filter(|_| running.is_none()).map(|refusal| refusal.reason);
         Self { attempt: record.current.as_ref().map(|run| run.attempt), running, waiting }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
 
-use super::command::{self, Outcome};
+use super::command::{self, CommandOutcome};
 use super::{probe, time};
 
-/// A hook's request is given this long.
+/// The timeout of a hook's request.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs a hook, or says why it failed.
+/// Runs a hook; returns why it failed, if it did.
 pub(super) async fn run(
     handler: &LifecycleHandler,
     spec: &Container,
@@ -21,10 +21,12 @@ pub(super) async fn run(
     if let Some(exec) = &handler.exec {
         let argv = exec.command.as_deref().unwrap_or_default();
         match command::run(container, argv, None).await {
-            Outcome::Ended(0, _) => Ok(()),
-            Outcome::Ended(code, output) => Err(format!("command '{}' exited with {code}: {output}", argv.join(" "))),
-            Outcome::NotStarted(why) => Err(why),
-            Outcome::TimedOut => Err("the command did not end".to_owned()),
+            CommandOutcome::Ended(0, _) => Ok(()),
+            CommandOutcome::Ended(code, output) => {
+                Err(format!("command '{}' exited with {code}: {output}", argv.join(" ")))
+            }
+            CommandOutcome::NotStarted(why) => Err(why),
+            CommandOutcome::TimedOut => Err("the command timed out".to_owned()),
         }
     } else if let Some(http) = &handler.http_get {
         probe::get(http, spec, ip, HTTP_TIMEOUT).await.map(|_| ())
@@ -32,6 +34,6 @@ pub(super) async fn run(
         tokio::time::sleep(time::seconds(Some(sleep.seconds), 0)).await;
         Ok(())
     } else {
-        Err("the hook has no action that the embedded cluster knows".to_owned())
+        Err("the hook has no action that the embedded cluster supports".to_owned())
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a container's image is there, and what kubelet does and says where it is not.
+//! Whether a container's image is present, and what kubelet does and reports if it is not.
 //!
-//! Nothing can be pulled: the node reaches no registry. What is not in a loaded archive fails as on
-//! a kind node without network, and so does `imagePullPolicy: Always` on an image that is loaded.
+//! Nothing can be pulled: the node reaches no registry. An image that is in no loaded archive fails as on a kind node
+//! without network, and so does `imagePullPolicy: Always` for an image that is loaded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,30 +11,30 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use runtime::{Image, Runtime, RuntimeError};
 
 use super::backoff::Backoff;
-use super::record::Refusal;
+use super::record::WaitingReason;
 use super::reporter::Reporter;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
-/// The node's images, with what happened to those that could not be pulled.
+/// The node's images, and the failures of those that could not be pulled.
 pub(super) struct Images {
     runtime: Runtime,
-    faults: Planted,
-    failed: Mutex<Failed>,
+    faults: PlantedFaults,
+    failed: Mutex<PullFailure>,
 }
 
 /// By pod and image.
 #[derive(Default)]
-struct Failed {
+struct PullFailure {
     backoff: Backoff,
     errors: HashMap<String, String>,
 }
 
 impl Images {
-    pub fn new(runtime: Runtime, faults: Planted) -> Self {
+    pub fn new(runtime: Runtime, faults: PlantedFaults) -> Self {
         Self { runtime, faults, failed: Mutex::default() }
     }
 
-    /// Takes as long over the container's image as a planted fault says; until then the container is being created.
+    /// Waits as long as a planted fault delays the container's image; until then the container is being created.
     pub async fn delay(&self, container: &Container, reporter: &Reporter) {
         let wanted = container.image.as_deref().unwrap_or_default();
         if let Some(delay) = self.faults.pull_delay(wanted) {
@@ -43,8 +43,8 @@ impl Images {
         }
     }
 
-    /// The container's image, or why the container has to wait.
-    pub fn ensure(&self, pod: &Pod, container: &Container, reporter: &Reporter) -> Result<Image, Refusal> {
+    /// Returns the container's image, or why the container has to wait.
+    pub fn ensure(&self, pod: &Pod, container: &Container, reporter: &Reporter) -> Result<Image, WaitingReason> {
         let wanted = container.image.as_deref().unwrap_or_default();
         let key = format!("{}_{wanted}", pod.metadata.uid.as_deref().unwrap_or_default());
         let found = self.find(wanted, reporter)?;
@@ -58,14 +58,14 @@ impl Images {
             (Err(_), "Never") => {
                 let message = format!("Container image \"{wanted}\" is not present with pull policy of Never");
                 reporter.warning("ErrImageNeverPull", &message);
-                Err(Refusal::new("ErrImageNeverPull", message))
+                Err(WaitingReason::new("ErrImageNeverPull", message))
             }
             (found, policy) => self.pull(&key, wanted, found.map_err(Some), policy, reporter),
         }
     }
 
-    /// The image where it is on the node, else the error that pulling it gives.
-    fn find(&self, wanted: &str, reporter: &Reporter) -> Result<Result<Image, String>, Refusal> {
+    /// Returns the image if it is on the node, or else the error of pulling it.
+    fn find(&self, wanted: &str, reporter: &Reporter) -> Result<Result<Image, String>, WaitingReason> {
         let is_hidden = self.faults.hides_image(wanted);
         match self.runtime.image(wanted) {
             Ok(image) if is_hidden => Ok(Err(unreachable(&image.reference))),
@@ -77,7 +77,7 @@ impl Images {
             Err(RuntimeError::InvalidReference { why, .. }) => {
                 let message = format!("Failed to apply default image tag \"{wanted}\": {why}");
                 reporter.warning("InspectFailed", &message);
-                Err(Refusal::new("InvalidImageName", message))
+                Err(WaitingReason::new("InvalidImageName", message))
             }
             Err(RuntimeError::ImageNotFound { reference, .. }) => Ok(Err(unreachable(&reference))),
             Err(other) => Ok(Err(other.to_string())),
@@ -91,14 +91,14 @@ impl Images {
         found: Result<Image, Option<String>>,
         policy: &str,
         reporter: &Reporter,
-    ) -> Result<Image, Refusal> {
+    ) -> Result<Image, WaitingReason> {
         let now = Utc::now();
         let backing_off = self.lock().backoff.until_since_update(key, now).is_some();
         if backing_off {
             reporter.normal("BackOff", &format!("Back-off pulling image \"{wanted}\""));
             let error = self.lock().errors.get(key).cloned().unwrap_or_default();
             let message = format!("Back-off pulling image \"{wanted}\": ErrImagePull: {error}");
-            return Err(Refusal::new("ImagePullBackOff", message));
+            return Err(WaitingReason::new("ImagePullBackOff", message));
         }
         reporter.normal("Pulling", &format!("Pulling image \"{wanted}\""));
         let error = match (self.faults.pull_error(wanted), found) {
@@ -118,16 +118,15 @@ impl Images {
         let mut failed = self.lock();
         failed.backoff.next(key, now, now);
         failed.errors.insert(key.to_owned(), error.clone());
-        Err(Refusal::new("ErrImagePull", error))
+        Err(WaitingReason::new("ErrImagePull", error))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Failed> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, PullFailure> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What containerd says where the registry of an image (`docker.io/library/busybox:1.36.1`) can't be
-/// reached.
+/// Returns containerd's error if the registry of an image (`docker.io/library/busybox:1.36.1`) can't be reached.
 fn unreachable(reference: &str) -> String {
     let (host, rest) = reference.split_once('/').unwrap_or(("docker.io", reference));
     let registry = if host == "docker.io" { "registry-1.docker.io" } else { host };
@@ -144,24 +143,10 @@ fn unreachable(reference: &str) -> String {
 }
 
 fn is_for_this_machine(image: &Image) -> bool {
-    image.platform.is_empty() || image.platform == platform()
+    image.platform.is_empty() || image.platform == oci::platform()
 }
 
-/// `linux/amd64`, in the words of images.
-fn platform() -> String {
-    format!("linux/{}", architecture())
-}
-
-/// `amd64`, in the words of images and nodes.
-pub(super) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
-
-/// The policy as given, or as it follows from the tag.
+/// Returns the given policy, or the one that follows from the tag.
 fn policy(container: &Container) -> &str {
     let image = container.image.as_deref().unwrap_or_default();
     let name = image.rsplit('/').next().unwrap_or(image);
@@ -174,19 +159,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unreachable_registry_is_told_as_containerd_tells_it() {
-        let told = unreachable("docker.io/library/busybox:0.0.0");
+    fn an_unreachable_registry_is_reported_as_by_containerd() {
+        let error = unreachable("docker.io/library/busybox:0.0.0");
         let wanted = "failed to pull and unpack image \"docker.io/library/busybox:0.0.0\": failed to resolve \
             reference \"docker.io/library/busybox:0.0.0\": failed to do request: Head \
             \"https://registry-1.docker.io/v2/library/busybox/manifests/0.0.0\": dial tcp: lookup \
             registry-1.docker.io on 10.244.0.1:53: no such host";
-        assert_eq!(told, wanted);
+        assert_eq!(error, wanted);
         let digest = format!("ghcr.io/a/b@sha256:{}", "0".repeat(64));
         assert!(unreachable(&digest).contains("https://ghcr.io/v2/a/b/manifests/sha256:00"));
     }
 
     #[test]
-    fn the_policy_follows_from_the_tag() {
+    fn the_pull_policy_follows_from_the_tag() {
         let of = |image: &str| {
             let container = Container { image: Some(image.to_owned()), ..Container::default() };
             policy(&container).to_owned()

@@ -1,8 +1,8 @@
-//! Container logs as text: lines of CRI's format without their heads.
+//! Container logs as text: lines of CRI's format without their prefixes.
 
 use std::path::Path;
 
-/// The end of a log, at most `bytes_max` long.
+/// Returns the end of a log, at most `bytes_max` long.
 pub(super) fn tail(log: &Path, bytes_max: usize) -> Option<String> {
     let lines = std::fs::read_to_string(log).ok()?;
     let texts = lines.lines().filter_map(|line| line.splitn(4, ' ').nth(3));
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_of_a_log_has_no_heads() {
+    fn the_tail_of_a_log_has_no_prefixes() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let lines =
             "2026-11-21T03:00:00.000000000Z stdout F starting\n2026-11-21T03:00:01.000000000Z stderr F fatal: no way\n";

@@ -1,6 +1,6 @@
-//! Makes pods real: volumes, environment, containers, probes, restarts, and the status of it all.
+//! Runs pods: volumes, environment, containers, probes, restarts, and their status.
 //!
-//! One task per pod (`worker`) brings the pod in order; this module hands each its orders.
+//! One task for each pod (`worker`) keeps the pod in its desired state; this module sends it its orders.
 
 mod backoff;
 mod command;
@@ -45,16 +45,16 @@ use tokio::sync::watch;
 pub use self::handle::Handle;
 use self::images::Images;
 pub(crate) use self::node_object::register_node;
-use self::order::Order;
+use self::order::PodOrder;
 use self::worker::Worker;
 use crate::changes::Changes;
 use crate::client::Client;
 use crate::controllers::NODE;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::kinds;
 use crate::store::{self, Change};
 
-/// Who writes what it writes, as `managedFields` names it.
+/// The writer of the kubelet's changes, as in `managedFields`.
 pub(crate) const MANAGER: &str = "kubelet";
 
 /// The kubelet of the one node.
@@ -62,7 +62,7 @@ pub(crate) struct Kubelet {
     client: Client,
     runtime: Runtime,
     handle: Handle,
-    faults: Planted,
+    faults: PlantedFaults,
     images: Images,
     directory: PathBuf,
     host_ip: Ipv4Addr,
@@ -70,7 +70,7 @@ pub(crate) struct Kubelet {
     capacity: Arc<BTreeMap<String, Quantity>>,
 }
 
-/// Addresses that pods are told.
+/// Addresses that pods get.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
     /// The node's own.
@@ -80,15 +80,15 @@ pub(crate) struct Addresses {
 }
 
 /// The workers by the UID of their pod.
-type Workers = HashMap<String, watch::Sender<Order>>;
+type Workers = HashMap<String, watch::Sender<PodOrder>>;
 
 impl Kubelet {
-    /// A kubelet that keeps its files below `directory`.
+    /// Returns a kubelet that keeps its files below `directory`.
     pub(crate) fn new(
         client: &Client,
         runtime: Runtime,
         handle: Handle,
-        faults: Planted,
+        faults: PlantedFaults,
         directory: &Path,
         addresses: Addresses,
     ) -> Arc<Self> {
@@ -105,7 +105,7 @@ impl Kubelet {
         })
     }
 
-    /// Runs the pods bound to the node for as long as the store is there.
+    /// Runs the pods bound to the node until the store is dropped.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut changes = Changes::new(self.client.clone());
         let mut workers = Workers::new();
@@ -120,7 +120,7 @@ impl Kubelet {
         }
     }
 
-    /// Gives the workers of these pods their orders.
+    /// Sends the workers of these pods their orders.
     fn dispatch(self: &Arc<Self>, keys: &BTreeSet<(String, String)>, workers: &mut Workers) {
         workers.retain(|_, orders| !orders.is_closed());
         for (namespace, name) in keys {
@@ -129,7 +129,7 @@ impl Kubelet {
             match workers.get(&uid) {
                 Some(orders) => order(orders, &pod),
                 None if is_ours(&pod) => {
-                    let (sender, orders) = watch::channel(Order { pod, removed: false, changes: 0 });
+                    let (sender, orders) = watch::channel(PodOrder { pod, removed: false, changes: 0 });
                     workers.insert(uid, sender);
                     tokio::spawn(Worker::new(Arc::clone(self), orders).run());
                 }
@@ -139,8 +139,7 @@ impl Kubelet {
         self.notice_removals(workers);
     }
 
-    /// Tells the workers of pods that are no longer stored; a name that another pod has taken is
-    /// another pod.
+    /// Notifies the workers of pods that are no longer stored. A pod with a reused name is a different pod.
     fn notice_removals(&self, workers: &Workers) {
         let stored = self.client.list_stored(kinds::of::<Pod>());
         let stored: BTreeSet<&str> = stored.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
@@ -149,13 +148,13 @@ impl Kubelet {
         }
     }
 
-    /// The pod's own directory.
+    /// Returns the pod's own directory.
     fn pod_directory(&self, pod: &Pod) -> PathBuf {
         self.directory.join("pods").join(pod.metadata.uid.as_deref().unwrap_or_default())
     }
 }
 
-/// Namespace and name of the pod that a change is about, where it has a node.
+/// Returns the namespace and the name of the pod that a change is about, if it is bound to a node.
 fn bound_pod(change: &Change) -> Option<(String, String)> {
     let bound = change.kind.plural == "pods" && change.object["spec"]["nodeName"].is_string();
     bound.then(|| store::key(&change.object))
@@ -167,8 +166,8 @@ fn is_ours(pod: &Pod) -> bool {
         && !finished.is_some_and(|phase| ["Succeeded", "Failed"].contains(&phase))
 }
 
-/// Passes a pod on, where more than the kubelet's own status changed.
-fn order(orders: &watch::Sender<Order>, pod: &Arc<Pod>) {
+/// Passes a pod on if more than the kubelet's own status changed.
+fn order(orders: &watch::Sender<PodOrder>, pod: &Arc<Pod>) {
     orders.send_if_modified(|order| {
         let shows = refresh::shows_other_fields(&order.pod, pod);
         order.changes += u64::from(shows);
@@ -185,7 +184,7 @@ fn concerns(before: &Pod, after: &Pod) -> bool {
     deletion(before) != deletion(after) || gates(before) != gates(after)
 }
 
-/// The conditions that others set and that readiness may depend on.
+/// Returns the conditions that others set and that readiness may depend on.
 fn gates(pod: &Pod) -> Vec<PodCondition> {
     let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
     let conditions = || pod.status.iter().flat_map(|status| status.conditions.iter().flatten());

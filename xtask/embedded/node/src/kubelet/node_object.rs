@@ -1,4 +1,4 @@
-//! The node as the API shows it.
+//! The `Node` object.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -9,17 +9,17 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{images, time};
+use super::time;
 use crate::client::Client;
 use crate::controllers::NODE;
 use crate::status::Status;
 
-/// The version that the cluster claims, as the API server does.
+/// The version that the cluster reports, the same as the API server's.
 const VERSION: &str = "v1.36.2";
-/// What kubelet takes in by default.
+/// Kubelet's default maximum of pods.
 const PODS_MAX: &str = "110";
 
-/// What the machine has to give.
+/// Returns the machine's capacity.
 pub(super) fn capacity() -> BTreeMap<String, Quantity> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = meminfo("MemTotal").unwrap_or(1 << 20);
@@ -32,23 +32,23 @@ pub(super) fn capacity() -> BTreeMap<String, Quantity> {
     ])
 }
 
-/// A line of `/proc/meminfo`, in KiB.
+/// Returns a line of `/proc/meminfo`, in KiB.
 fn meminfo(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Enters the node into the API: ready, with all that the machine has.
+/// Registers the node in the API: ready, with the machine's capacity.
 ///
 /// # Errors
-/// As the API refuses it.
+/// If the API rejects it.
 pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
     let client = client.of(super::MANAGER);
     let labels = [
-        ("beta.kubernetes.io/arch", images::architecture()),
+        ("beta.kubernetes.io/arch", oci::architecture()),
         ("beta.kubernetes.io/os", "linux"),
-        ("kubernetes.io/arch", images::architecture()),
+        ("kubernetes.io/arch", oci::architecture()),
         ("kubernetes.io/hostname", NODE),
         ("kubernetes.io/os", "linux"),
         ("node-role.kubernetes.io/control-plane", ""),
@@ -64,7 +64,7 @@ pub fn register_node(client: &Client, address: Ipv4Addr) -> Result<(), Status> {
     };
     let status = node.status.clone();
     let node = client.create(&node)?;
-    // A status sent along with a creation is dropped by the API's rules.
+    // The API drops a status that is sent with a creation.
     client.modify_status(&node, |node: &mut Node| {
         node.status.clone_from(&status);
         true
@@ -80,7 +80,7 @@ fn status(address: Ipv4Addr) -> NodeStatus {
         conditions: Some(conditions()),
         daemon_endpoints: Some(NodeDaemonEndpoints::default()),
         node_info: Some(NodeSystemInfo {
-            architecture: images::architecture().to_owned(),
+            architecture: oci::architecture().to_owned(),
             container_runtime_version: "containerd://2.2.0".to_owned(),
             kernel_version: kernel(),
             kubelet_version: VERSION.to_owned(),

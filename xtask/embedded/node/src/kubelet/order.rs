@@ -1,30 +1,30 @@
-//! What a pod's worker is told.
+//! The orders for a pod's worker.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::watch;
 
-/// What a pod's worker is told.
+/// The current order for a pod's worker.
 #[derive(Clone)]
-pub(super) struct Order {
+pub(super) struct PodOrder {
     pub pod: Arc<Pod>,
-    /// It is no longer in the API.
+    /// Whether the pod is no longer in the API.
     pub removed: bool,
-    /// How often something that its volumes show has changed.
+    /// How often the source of one of its volumes has changed.
     pub changes: u64,
 }
 
-impl Order {
-    /// Returns whether the pod is to go.
+impl PodOrder {
+    /// Returns whether the pod is to be stopped.
     pub fn is_deletion(&self) -> bool {
         self.removed || self.pod.metadata.deletion_timestamp.is_some()
     }
 }
 
-/// Waits until the pod is to go.
-pub(super) async fn until_deletion(orders: &mut watch::Receiver<Order>) {
-    if orders.wait_for(Order::is_deletion).await.is_err() {
+/// Waits until the pod is to be stopped.
+pub(super) async fn until_deletion(orders: &mut watch::Receiver<PodOrder>) {
+    if orders.wait_for(PodOrder::is_deletion).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

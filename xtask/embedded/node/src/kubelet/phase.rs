@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, PodSpec};
 
 use super::record::is_sidecar;
 
-/// What the main containers do.
+/// The states of the main containers.
 #[derive(Default)]
 struct Tally {
     running: usize,
@@ -13,8 +13,8 @@ struct Tally {
     succeeded: usize,
 }
 
-/// `Pending`, `Running`, `Succeeded` or `Failed`. `stopping`: the pod is being stopped, so that no
-/// container will be started again.
+/// Returns `Pending`, `Running`, `Succeeded` or `Failed`. `stopping`: the pod is being stopped, so no container will be
+/// started again.
 pub(super) fn phase(
     spec: &PodSpec,
     init: &[ContainerStatus],
@@ -76,7 +76,7 @@ fn has_failed(spec: &PodSpec, status: &ContainerStatus) -> bool {
     !sidecar(spec, &status.name) && ended.is_some_and(|ended| ended.exit_code != 0)
 }
 
-/// Whether an init container is no longer waited for: ended well or, as a sidecar, started.
+/// Returns whether an init container is complete: it succeeded or, as a sidecar, started.
 pub(super) fn is_initialized(spec: &PodSpec, status: &ContainerStatus) -> bool {
     if sidecar(spec, &status.name) {
         return status.started == Some(true);
@@ -90,7 +90,7 @@ fn sidecar(spec: &PodSpec, name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use serde_json::json;
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn init_containers_hold_a_pod_back() {
+    fn init_containers_keep_a_pod_pending() {
         let spec = |policy: &str| PodSpec { restart_policy: Some(policy.into()), ..PodSpec::default() };
         let failed = [status(json!({"terminated": {"exitCode": 1}}))];
         let main = [status(json!({"waiting": {}}))];

@@ -1,4 +1,4 @@
-//! A pod's status as a whole, from what the kubelet remembers of it.
+//! A pod's whole status, computed from the kubelet's records of it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,36 +10,41 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::conditions::{Facts, conditions};
-use super::record::{Record, Records, Refusal, Run, is_sidecar};
+use super::conditions::{ConditionInput, conditions};
+use super::record::{ContainerRecord, ContainerRecords, ContainerRun, WaitingReason, is_sidecar};
 use super::{phase, qos, time};
 use resources::quantity;
 
-/// What a status is made of.
-pub(super) struct View<'a> {
+/// The input for a status.
+pub(super) struct StatusInput<'a> {
     pub pod: &'a Pod,
-    pub records: &'a Records,
-    /// The pod's address; shown as soon as a container was tried.
+    pub records: &'a ContainerRecords,
+    /// The pod's address, shown as soon as the start of a container was attempted.
     pub ip: Option<Ipv4Addr>,
     pub host_ip: Ipv4Addr,
     pub has_sandbox: bool,
-    /// The pod is being stopped: no container is started again.
+    /// Whether the pod is being stopped: no container is started again.
     pub stopping: bool,
-    /// All of it has ended and is gone: only now may the phase be a final one.
+    /// Whether all of it has ended and is removed: only now may the phase be a final one.
     pub stopped: bool,
     /// Why the kubelet itself ended the pod: reason and message of the status.
     pub verdict: Option<(&'static str, &'static str)>,
 }
 
-/// The status that follows.
-pub(super) fn status(view: &View) -> PodStatus {
+/// Returns the resulting status.
+pub(super) fn status(view: &StatusInput) -> PodStatus {
     let none = PodSpec::default();
     let spec = view.pod.spec.as_ref().unwrap_or(&none);
     let init: Vec<_> = spec.init_containers.iter().flatten().map(|c| container_status(view, spec, c, true)).collect();
     let main: Vec<_> = spec.containers.iter().map(|c| container_status(view, spec, c, false)).collect();
     let reached = if view.verdict.is_some() { "Failed" } else { phase::phase(spec, &init, &main, view.stopping) };
-    let conditions =
-        conditions(&Facts { pod: view.pod, phase: reached, init: &init, main: &main, has_sandbox: view.has_sandbox });
+    let conditions = conditions(&ConditionInput {
+        pod: view.pod,
+        phase: reached,
+        init: &init,
+        main: &main,
+        has_sandbox: view.has_sandbox,
+    });
     let stored = view.pod.status.as_ref();
     PodStatus {
         observed_generation: view.pod.metadata.generation,
@@ -65,19 +70,19 @@ pub(super) fn status(view: &View) -> PodStatus {
     }
 }
 
-/// A pod whose containers have ended shows it only when its sandbox is gone too.
-fn shown_phase(view: &View, reached: &str) -> String {
+/// Returns the phase to show: a pod whose containers have ended shows it only when its sandbox is gone, too.
+fn shown_phase(view: &StatusInput, reached: &str) -> String {
     let before = view.pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
     match (reached, view.stopped) {
         ("Succeeded" | "Failed", false) => before.to_owned(),
-        // A pod that never ran has not succeeded when it is gone.
+        // A pod that never ran has not succeeded when it is removed.
         ("Pending" | "Running", true) => "Failed".to_owned(),
         _ => reached.to_owned(),
     }
 }
 
-fn container_status(view: &View, spec: &PodSpec, container: &Container, is_init: bool) -> ContainerStatus {
-    let none = Record::default();
+fn container_status(view: &StatusInput, spec: &PodSpec, container: &Container, is_init: bool) -> ContainerStatus {
+    let none = ContainerRecord::default();
     let record = view.records.get(&container.name).unwrap_or(&none);
     let policy = policy(spec, container, is_init);
     let refusal = record.refusal.as_ref().filter(|_| !view.stopping && record.wants_start(policy));
@@ -105,7 +110,7 @@ fn container_status(view: &View, spec: &PodSpec, container: &Container, is_init:
     }
 }
 
-/// When a container is started again: sidecars always, other init containers until they succeed.
+/// Returns when a container is restarted: sidecars always, other init containers until they succeed.
 pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool) -> &'a str {
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
     match (is_init, is_sidecar(container)) {
@@ -115,14 +120,14 @@ pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool
     }
 }
 
-/// State and last state of a container.
+/// Returns the state and the last state of a container.
 fn states(
-    record: &Record,
-    refusal: Option<&Refusal>,
+    record: &ContainerRecord,
+    refusal: Option<&WaitingReason>,
     spec: &PodSpec,
     stopped: bool,
 ) -> (ContainerState, ContainerState) {
-    let last = record.previous.as_ref().map(super::record::Ended::to_state).unwrap_or_default();
+    let last = record.previous.as_ref().map(super::record::RunEnd::to_state).unwrap_or_default();
     match (&record.current, refusal) {
         (None, Some(refusal)) => (refusal.to_state(), last),
         (None, None) if stopped => (lost(), last),
@@ -135,17 +140,17 @@ fn states(
     }
 }
 
-fn running(run: &Run) -> ContainerState {
+fn running(run: &ContainerRun) -> ContainerState {
     let running = ContainerStateRunning { started_at: Some(time::of(run.started_at)) };
     ContainerState { running: Some(running), ..ContainerState::default() }
 }
 
-fn not_yet(spec: &PodSpec) -> Refusal {
+fn not_yet(spec: &PodSpec) -> WaitingReason {
     let has_init = spec.init_containers.as_ref().is_some_and(|init| !init.is_empty());
-    Refusal::new(if has_init { "PodInitializing" } else { "ContainerCreating" }, "")
+    WaitingReason::new(if has_init { "PodInitializing" } else { "ContainerCreating" }, "")
 }
 
-/// A container that never ran in a pod that is over.
+/// Returns the state of a container that never ran in a finished pod.
 fn lost() -> ContainerState {
     let message = "The container could not be located when the pod was terminated";
     let terminated = k8s_openapi::api::core::v1::ContainerStateTerminated {
@@ -169,7 +174,7 @@ fn mounts(container: &Container) -> Vec<VolumeMountStatus> {
     shown.collect()
 }
 
-/// A container's resources; what is limited but not requested is requested too.
+/// Returns a container's resources; a limit without a request is also a request.
 fn effective(container: &Container) -> ResourceRequirements {
     let resources = container.resources.clone().unwrap_or_default();
     let mut requests = resources.limits.clone().unwrap_or_default();
@@ -180,7 +185,7 @@ fn effective(container: &Container) -> ResourceRequirements {
 
 type Amounts = BTreeMap<String, Quantity>;
 
-/// CPU and memory of all main containers; none where no container says any.
+/// Returns the total CPU and memory of all main containers, or `None` if no container states any.
 fn sum(spec: &PodSpec, side: impl Fn(&ResourceRequirements) -> Option<&Amounts>) -> Option<Amounts> {
     let mut total: BTreeMap<String, Vec<&Quantity>> = BTreeMap::new();
     let amounts = spec.containers.iter().filter_map(|c| c.resources.as_ref()).filter_map(side).flatten();

@@ -9,7 +9,7 @@ use resources::quantity;
 
 type Resources = BTreeMap<String, Quantity>;
 
-/// `Guaranteed`, `Burstable` or `BestEffort`.
+/// Returns `Guaranteed`, `Burstable` or `BestEffort`.
 pub fn class(spec: &PodSpec) -> &'static str {
     let containers = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
     if containers().all(is_unbounded) {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_class_is_that_of_the_weakest_container() {
+    fn the_weakest_container_determines_the_class() {
         let full = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
         assert_eq!(class_of(&[json!({})]), "BestEffort");
         assert_eq!(class_of(&[json!({"limits": {"memory": "24Mi"}})]), "Burstable");

@@ -1,4 +1,4 @@
-//! What the kubelet remembers of each container of a pod: its runs, and why it does not run.
+//! What the kubelet records about each container of a pod: its runs, and why it does not run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,59 +12,59 @@ use tokio::task::JoinHandle;
 use super::time;
 
 /// The containers of a pod by name.
-pub(super) type Records = BTreeMap<String, Record>;
+pub(super) type ContainerRecords = BTreeMap<String, ContainerRecord>;
 
 /// One container of a pod.
 #[derive(Default)]
-pub(super) struct Record {
-    /// The latest run, going on or ended.
-    pub current: Option<Run>,
+pub(super) struct ContainerRecord {
+    /// The latest run, in progress or ended.
+    pub current: Option<ContainerRun>,
     /// How the run before that ended.
-    pub previous: Option<Ended>,
-    /// Why the last attempt to start it failed; none as soon as one succeeds.
-    pub refusal: Option<Refusal>,
+    pub previous: Option<RunEnd>,
+    /// Why the last attempt to start it failed; `None` once an attempt succeeds.
+    pub refusal: Option<WaitingReason>,
 }
 
-/// Why a container does not run: `ImagePullBackOff` and its like.
+/// Why a container does not run: `ImagePullBackOff` and the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct WaitingReason {
     pub reason: &'static str,
     pub message: String,
 }
 
 /// One start of a container.
-pub(super) struct Run {
+pub(super) struct ContainerRun {
     pub attempt: u32,
     pub id: String,
     /// Reference and id of the image as the runtime resolved them.
     pub image: (String, String),
     pub user: Option<ContainerUser>,
     pub started_at: DateTime<Utc>,
-    /// None where the program could not even be started.
+    /// `None` if the program could not even be started.
     pub container: Option<runtime::Container>,
-    pub ended: Arc<SetOnce<Ended>>,
+    pub ended: Arc<SetOnce<RunEnd>>,
     pub health: watch::Sender<Health>,
-    /// The watch for the end, and with it the probes: over when the run is forgotten.
-    #[expect(dead_code, reason = "held to be dropped with the run")]
+    /// The tasks that wait for the end and probe the container; they stop when the run is dropped.
+    #[expect(dead_code, reason = "kept only to be dropped with the run")]
     pub tasks: Tasks,
 }
 
-/// What the probes say of a run.
+/// The current results of the probes of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Health {
     pub started: bool,
     pub ready: bool,
     /// The probe that condemned the container: `liveness` or `startup`.
     pub failed: Option<&'static str>,
-    /// How long it then has to stop, where the probe itself says so, in seconds.
+    /// The grace period in seconds, if the probe sets one.
     pub grace_s: Option<i64>,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone)]
-pub(super) struct Ended {
+pub(super) struct RunEnd {
     pub state: ContainerStateTerminated,
-    /// The time in full: back-off is counted from it.
+    /// The exact time: back-off is counted from it.
     pub finished_at: DateTime<Utc>,
 }
 
@@ -78,36 +78,36 @@ impl Drop for Tasks {
     }
 }
 
-impl Run {
-    /// The container where it runs.
+impl ContainerRun {
+    /// Returns the container if it runs.
     pub fn running(&self) -> Option<&runtime::Container> {
         self.container.as_ref().filter(|_| self.ended.get().is_none())
     }
 }
 
-impl Record {
-    /// The running container, if it runs.
+impl ContainerRecord {
+    /// Returns the running container, if there is one.
     pub fn running(&self) -> Option<&runtime::Container> {
         self.current.as_ref()?.running()
     }
 
-    /// How the latest run ended; none while it goes on or where there was none.
-    pub fn ended(&self) -> Option<&Ended> {
+    /// Returns how the latest run ended, or `None` while it is in progress or if there was none.
+    pub fn ended(&self) -> Option<&RunEnd> {
         self.current.as_ref()?.ended.get()
     }
 
-    /// The number of the next run.
+    /// Returns the number of the next run.
     pub fn next_attempt(&self) -> u32 {
         self.current.as_ref().map_or(0, |run| run.attempt + 1)
     }
 
-    /// Takes a new run in.
-    pub fn begin(&mut self, run: Run) {
+    /// Starts a new run.
+    pub fn begin(&mut self, run: ContainerRun) {
         self.previous = self.current.take().and_then(|run| run.ended.get().cloned());
         self.current = Some(run);
     }
 
-    /// Whether a container that does not run is to be started (again).
+    /// Returns whether a stopped container should be started (again).
     pub fn wants_start(&self, policy: &str) -> bool {
         match (&self.current, self.ended()) {
             (None, _) => true,
@@ -121,8 +121,8 @@ impl Record {
     }
 }
 
-impl Ended {
-    /// How a container ended, in the API's words.
+impl RunEnd {
+    /// Returns how a container ended, in the API's terms.
     pub fn new(id: &str, exit: &Exit, message: Option<String>) -> Self {
         let reason = match exit.code {
             _ if exit.oom_killed => "OOMKilled",
@@ -141,7 +141,7 @@ impl Ended {
         Self { state, finished_at: exit.finished_at }
     }
 
-    /// A container whose program could not be started.
+    /// Returns the end of a container whose program could not be started.
     pub fn never_started(id: &str, message: String) -> Self {
         let state = ContainerStateTerminated {
             container_id: Some(format!("containerd://{id}")),
@@ -160,7 +160,7 @@ impl Ended {
     }
 }
 
-impl Refusal {
+impl WaitingReason {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }

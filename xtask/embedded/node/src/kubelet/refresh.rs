@@ -1,5 +1,6 @@
-//! Volumes follow what they show: config maps, secrets, the pod's own labels and annotations. Kubelet looks once in a
-//! while; here a change is passed on at once.
+//! Updates volumes when their source changes: config maps, secrets, the pod's own labels and annotations. Kubelet
+//! checks
+//! from time to time; here a change is passed on at once.
 
 use k8s_openapi::api::core::v1::{Pod, Volume, VolumeProjection};
 
@@ -8,8 +9,7 @@ use super::worker::Worker;
 use crate::store::{self, Change};
 
 impl Worker {
-    /// Brings the files of volumes up to date where something that they show has changed. Where that can't be, what
-    /// was there stays.
+    /// Updates the files of volumes whose source has changed. If that fails, the old files stay.
     pub(super) async fn refresh_volumes(&mut self) {
         let changes = self.orders.borrow().changes;
         if changes == self.shown {
@@ -24,7 +24,7 @@ impl Worker {
     }
 }
 
-/// Tells the workers of pods whose volumes show an object that it has changed.
+/// Notifies the workers of pods with a volume of the changed object.
 pub(super) fn announce(change: &Change, workers: &Workers) {
     if !["ConfigMap", "Secret"].contains(&change.kind.kind) {
         return;
@@ -38,7 +38,7 @@ pub(super) fn announce(change: &Change, workers: &Workers) {
     }
 }
 
-/// Whether a pod's volumes show an object of this kind and name.
+/// Returns whether a pod has a volume of an object of this kind and name.
 fn shows(pod: &Pod, kind: &str, name: &str) -> bool {
     let projected = |source: &VolumeProjection| match kind {
         "ConfigMap" => source.config_map.as_ref().is_some_and(|source| source.name == name),
@@ -54,7 +54,7 @@ fn shows(pod: &Pod, kind: &str, name: &str) -> bool {
     })
 }
 
-/// Whether volumes of the pod show its own fields, and these differ now.
+/// Returns whether the pod has a volume of its own fields, and these now differ.
 pub(super) fn shows_other_fields(before: &Pod, after: &Pod) -> bool {
     let fields = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
     let shows = |volume: &Volume| {

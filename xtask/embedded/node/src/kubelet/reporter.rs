@@ -1,11 +1,11 @@
-//! Events about a pod and its containers, said as kubelet.
+//! Records kubelet's events about a pod and its containers.
 
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 
 use crate::client::Client;
 use crate::controllers::events;
 
-/// Says what happens to one pod, or to one of its containers.
+/// Records events about one pod, or one of its containers.
 #[derive(Clone)]
 pub(super) struct Reporter {
     client: Client,
@@ -15,12 +15,12 @@ pub(super) struct Reporter {
 impl Reporter {
     pub fn new(client: &Client, pod: &Pod) -> Self {
         let mut about = events::reference(pod);
-        // Counted events of a pod are one event, whatever version of the pod they were seen at.
+        // Repeated events of a pod are counted as one, regardless of the pod's version at the time.
         about.resource_version = None;
         Self { client: client.clone(), about }
     }
 
-    /// The same about one container.
+    /// Returns a reporter about one of its containers.
     pub fn of(&self, container: &str, is_init: bool) -> Self {
         let list = if is_init { "initContainers" } else { "containers" };
         let about = ObjectReference { field_path: Some(format!("spec.{list}{{{container}}}")), ..self.about.clone() };

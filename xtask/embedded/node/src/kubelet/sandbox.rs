@@ -7,12 +7,12 @@ use runtime::SandboxSpec;
 
 /// The cluster's domain.
 const DOMAIN: &str = "cluster.local";
-/// The longest host name that Linux takes.
+/// The longest host name that Linux accepts.
 const HOSTNAME_BYTES_MAX: usize = 63;
-/// The most name servers and search domains that resolvers take.
+/// The maximum number of name servers and search domains in resolvers.
 const NAME_SERVERS_MAX: usize = 3;
 
-/// The sandbox of a pod.
+/// Returns the sandbox of a pod.
 pub(super) fn spec(pod: &Pod, name_server: Ipv4Addr) -> SandboxSpec {
     let none = PodSpec::default();
     let spec = pod.spec.as_ref().unwrap_or(&none);
@@ -45,7 +45,7 @@ const HOSTS: &str = "# Kubernetes-managed hosts file.\n\
     fe00::1\tip6-allnodes\n\
     fe00::2\tip6-allrouters\n";
 
-/// `/etc/hosts`; `{ip}` stands for the pod's address.
+/// Returns `/etc/hosts`; `{ip}` stands for the pod's address.
 fn hosts(spec: &PodSpec, short: &str, full: Option<&str>) -> String {
     let names = full.map_or_else(|| short.to_owned(), |full| format!("{full}\t{short}"));
     let own = format!("{{ip}}\t{names}\n");
@@ -59,7 +59,7 @@ fn hosts(spec: &PodSpec, short: &str, full: Option<&str>) -> String {
     [HOSTS, &own, head, &aliases].concat()
 }
 
-/// `/etc/resolv.conf`, by `dnsPolicy` and `dnsConfig`.
+/// Returns `/etc/resolv.conf`, according to `dnsPolicy` and `dnsConfig`.
 fn resolv_conf(spec: &PodSpec, namespace: &str, name_server: Ipv4Addr) -> String {
     let config = spec.dns_config.clone().unwrap_or_default();
     let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
@@ -90,7 +90,7 @@ fn resolv_conf(spec: &PodSpec, namespace: &str, name_server: Ipv4Addr) -> String
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use serde_json::json;
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_finds_the_cluster_and_itself() {
+    fn a_pod_resolves_the_cluster_and_itself() {
         let spec = of(json!({"hostname": "s-0", "subdomain": "h"}));
         assert_eq!(spec.hostname, "s-0");
         let search = "search n.svc.cluster.local svc.cluster.local cluster.local";
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_may_bring_its_own_names() {
+    fn a_pod_may_define_its_own_names() {
         let dns = json!({"nameservers": ["1.1.1.1"], "options": [{"name": "ndots", "value": "2"}]});
         let spec = of(json!({"dnsPolicy": "None", "dnsConfig": dns,
             "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]}));

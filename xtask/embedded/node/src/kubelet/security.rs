@@ -1,11 +1,11 @@
-//! Whom a container runs as: the pod's security context with the container's over it.
+//! The security settings of a container: the pod's security context, overridden by the container's.
 
 use k8s_openapi::api::core::v1::{Container, ContainerUser, LinuxContainerUser, Pod};
 use runtime::{Image, Security};
 
-use super::record::Refusal;
+use super::record::WaitingReason;
 
-/// What the runtime is told.
+/// Returns the settings for the runtime.
 pub(super) fn security(pod: &Pod, container: &Container) -> Security {
     let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
     let own = container.security_context.as_ref();
@@ -32,19 +32,19 @@ fn id(number: i64) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-/// Refuses to run a container as root, or as who knows whom, where `runAsNonRoot` forbids it.
+/// Rejects a container that runs as root, or as a user that can't be determined, if `runAsNonRoot` forbids it.
 pub(super) fn verify_non_root(
     pod: &Pod,
     container: &Container,
     security: &Security,
     image: &Image,
-) -> Result<(), Refusal> {
+) -> Result<(), WaitingReason> {
     let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()).and_then(|p| p.run_as_non_root);
     let own = container.security_context.as_ref().and_then(|c| c.run_as_non_root);
     if own.or(of_pod) != Some(true) {
         return Ok(());
     }
-    let told = match (security.run_as_user, image_user(image)) {
+    let problem = match (security.run_as_user, image_user(image)) {
         (Some(0), _) => "container's runAsUser breaks non-root policy".to_owned(),
         (None, Ok(0)) => "container has runAsNonRoot and image will run as root".to_owned(),
         (None, Err(name)) => format!(
@@ -52,24 +52,24 @@ pub(super) fn verify_non_root(
         ),
         _ => return Ok(()),
     };
-    let message = format!("{told} (pod: \"{}\", container: {})", full_name(pod), container.name);
-    Err(Refusal::new("CreateContainerConfigError", message))
+    let message = format!("{problem} (pod: \"{}\", container: {})", full_name(pod), container.name);
+    Err(WaitingReason::new("CreateContainerConfigError", message))
 }
 
-/// `name_namespace(uid)`, as kubelet writes a pod.
+/// Returns `name_namespace(uid)`, as kubelet names a pod.
 pub(super) fn full_name(pod: &Pod) -> String {
     let metadata = &pod.metadata;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     format!("{}_{}({})", text(&metadata.name), text(&metadata.namespace), text(&metadata.uid))
 }
 
-/// The user of an image, or its name where it is no number.
+/// Returns the user of an image, or its name if it is not a number.
 fn image_user(image: &Image) -> Result<u32, String> {
     let user = image.user.split(':').next().unwrap_or_default();
     if user.is_empty() { Ok(0) } else { user.parse().map_err(|_| user.to_owned()) }
 }
 
-/// The `user` of a container's status, where it can be told without the image's own user list.
+/// Returns the `user` of a container's status, if it can be determined without the image's own user list.
 pub(super) fn user(security: &Security, image: &Image) -> Option<ContainerUser> {
     let uid = security.run_as_user.or_else(|| image_user(image).ok())?;
     let image_group = image.user.split_once(':').map_or(Some(0), |(_, group)| group.parse().ok());
@@ -82,7 +82,7 @@ pub(super) fn user(security: &Security, image: &Image) -> Option<ContainerUser> 
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use serde_json::json;
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_refused_in_kubelets_words() {
+    fn root_is_rejected_with_kubelets_message() {
         let who = "(pod: \"p_n(1)\", container: main)";
         let non_root = json!({"runAsNonRoot": true});
         assert_eq!(
@@ -130,9 +130,9 @@ mod tests {
         assert_eq!(merged.drop_capabilities, ["ALL"]);
     }
 
-    /// As a kubelet with `seccompDefault` does.
+    /// As in a kubelet with `seccompDefault`.
     #[test]
-    fn calls_are_refused_unless_a_profile_says_unconfined() {
+    fn calls_are_forbidden_unless_the_profile_is_unconfined() {
         let unconfined = |of_pod: serde_json::Value, own: serde_json::Value| {
             let pod = json!({"spec": {"containers": [], "securityContext": of_pod}});
             let container = json!({"name": "main", "securityContext": own});

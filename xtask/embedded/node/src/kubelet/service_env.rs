@@ -1,4 +1,4 @@
-//! The variables by which a container finds the services of its namespace.
+//! The variables with which a container finds the services of its namespace.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::client::Client;
 /// Names and values.
 pub(super) type Env = BTreeMap<String, String>;
 
-/// `NAME_SERVICE_HOST` and its like, of the API server's service and, with `links`, of all services
-/// of the namespace that have an address.
+/// Returns `NAME_SERVICE_HOST` and the like, for the API server's service and, with `links`, for all services of the
+/// namespace that have an address.
 pub(super) fn of(client: &Client, namespace: &str, links: bool) -> Env {
     let mut env = Env::new();
     if let Some(kubernetes) = client.get::<Service>("default", "kubernetes") {

@@ -1,4 +1,4 @@
-//! Starting a container: its image, its environment, its mounts, its user, and then the program.
+//! Starts a container: its image, its environment, its mounts, its user, and then the program.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -14,20 +14,20 @@ use tokio::time::Instant;
 use super::env::{self, Sources};
 use super::expand::expand;
 use super::probe::{self, Prober, Target};
-use super::record::{Ended, Health, Refusal, Run, Tasks};
+use super::record::{ContainerRun, Health, RunEnd, Tasks, WaitingReason};
 use super::reporter::Reporter;
 use super::service_env::Env;
 use super::worker::Worker;
 use super::{hooks, security, volumes};
 use resources::quantity;
 
-/// Longest termination message that a status carries.
+/// The longest termination message in a status.
 const MESSAGE_BYTES_MAX: usize = 4096;
-/// A container that a hook condemns is given this long to stop.
+/// The grace period of a container whose hook failed.
 const CONDEMNED_GRACE: Duration = Duration::from_secs(2);
 
-/// A container ready to be handed to the runtime.
-struct Prepared {
+/// A container ready to be passed to the runtime.
+struct PreparedContainer {
     image: Image,
     security: Security,
     spec: ContainerSpec,
@@ -35,8 +35,8 @@ struct Prepared {
 }
 
 impl Worker {
-    /// Starts a container, or says why it has to wait.
-    pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), Refusal> {
+    /// Starts a container; returns why it has to wait, if it does.
+    pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), WaitingReason> {
         let Some(sandbox) = self.sandbox.clone() else { return Ok(()) };
         let reporter = self.reporter.of(&container.name, is_init);
         self.kubelet.images.delay(container, &reporter).await;
@@ -64,9 +64,9 @@ impl Worker {
         }
     }
 
-    /// All that the runtime has to be told.
-    fn prepare(&self, container: &Container, image: Image) -> Result<Prepared, Refusal> {
-        let refuse = |message: String| Refusal::new("CreateContainerConfigError", message);
+    /// Collects everything that the runtime needs.
+    fn prepare(&self, container: &Container, image: Image) -> Result<PreparedContainer, WaitingReason> {
+        let refuse = |message: String| WaitingReason::new("CreateContainerConfigError", message);
         let addresses = self.addresses();
         let node = &self.kubelet.capacity;
         let sources = Sources { client: &self.kubelet.client, pod: &self.pod, addresses, node };
@@ -76,9 +76,9 @@ impl Worker {
             volumes::mounts(self.volumes.as_ref().unwrap_or(&no_volumes), container, &env).map_err(refuse)?;
         let security = security::security(&self.pod, container);
         security::verify_non_root(&self.pod, container, &security, &image)?;
-        let attempt = self.records.get(&container.name).map_or(0, super::record::Record::next_attempt);
+        let attempt = self.records.get(&container.name).map_or(0, super::record::ContainerRecord::next_attempt);
         let message_file = self.message_file(&container.name, attempt).map_err(|error| refuse(error.to_string()))?;
-        // containerd tells every container its host name.
+        // containerd sets every container's host name.
         env.entry("HOSTNAME".to_owned()).or_insert_with(|| self.hostname.clone());
         let target = container.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
         mounts.push(Mount { source: message_file.clone(), target: target.into(), ..Mount::default() });
@@ -95,10 +95,10 @@ impl Worker {
             log_path: self.kubelet.handle.log_file(&self.pod, &container.name, attempt),
             memory_limit_bytes: memory_limit(container),
         };
-        Ok(Prepared { image, security, spec, message_file })
+        Ok(PreparedContainer { image, security, spec, message_file })
     }
 
-    /// Where the container may leave its last words.
+    /// Creates the container's termination message file.
     fn message_file(&self, container: &str, attempt: u32) -> std::io::Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let directory = self.directory.join("termination");
@@ -109,14 +109,20 @@ impl Worker {
         Ok(path)
     }
 
-    /// Takes a started container in: its record, its probes, the watch for its end.
-    fn begin(&mut self, container: &Container, running: runtime::Container, prepared: &Prepared, reporter: &Reporter) {
+    /// Registers a started container: its record, its probes, the task that waits for its end.
+    fn begin(
+        &mut self,
+        container: &Container,
+        running: runtime::Container,
+        prepared: &PreparedContainer,
+        reporter: &Reporter,
+    ) {
         let health = watch::Sender::new(probe::initial(container));
         let ended = Arc::new(SetOnce::new());
         let (attempt, started_at) = (prepared.spec.attempt, Utc::now());
         let probes = self.probe(container, &running, &health, reporter);
         let watch = self.watch_end(container, running.clone(), Arc::clone(&ended), prepared, probes);
-        let run = Run {
+        let run = ContainerRun {
             attempt,
             id: running.id().to_owned(),
             image: (prepared.image.reference.clone(), prepared.image.id.clone()),
@@ -158,13 +164,13 @@ impl Worker {
         Tasks(probers.collect())
     }
 
-    /// Notes how the container ends, as soon as it does; its probes end with it.
+    /// Records the container's end as soon as it happens; its probes stop then.
     fn watch_end(
         &self,
         container: &Container,
         running: runtime::Container,
-        ended: Arc<SetOnce<Ended>>,
-        prepared: &Prepared,
+        ended: Arc<SetOnce<RunEnd>>,
+        prepared: &PreparedContainer,
         probes: Tasks,
     ) -> tokio::task::JoinHandle<()> {
         let wake = Arc::clone(&self.wake);
@@ -183,7 +189,7 @@ impl Worker {
                 let wanted = fall_back && exit.code != 0;
                 wanted.then(|| super::logs::tail(&log, MESSAGE_BYTES_MAX)).flatten()
             });
-            let _ = ended.set(Ended::new(running.id(), &exit, message));
+            let _ = ended.set(RunEnd::new(running.id(), &exit, message));
             wake.notify_one();
         })
     }
@@ -193,17 +199,17 @@ impl Worker {
         container: &Container,
         sandbox: &Sandbox,
         reporter: &Reporter,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), WaitingReason> {
         let Some(hook) = container.lifecycle.as_ref().and_then(|l| l.post_start.clone()) else { return Ok(()) };
         let failed = self.run_hook(&hook, container, sandbox).await.err();
         let Some(why) = failed else { return Ok(()) };
         reporter.warning("FailedPostStartHook", "PostStartHook failed");
         reporter.normal("Killing", "FailedPostStartHook");
         self.stop_container(container, CONDEMNED_GRACE, None).await;
-        Err(Refusal::new("PostStartHookError", why))
+        Err(WaitingReason::new("PostStartHookError", why))
     }
 
-    /// A hook, given up when the pod is to go.
+    /// Runs a hook, until the pod is to be stopped.
     async fn run_hook(&self, hook: &LifecycleHandler, container: &Container, sandbox: &Sandbox) -> Result<(), String> {
         let running = self.records.get(&container.name).and_then(|record| record.running()).cloned();
         let Some(running) = running else { return Ok(()) };
@@ -214,20 +220,20 @@ impl Worker {
         }
     }
 
-    /// A container that the runtime could not start: an attempt all the same where it got that far.
+    /// Records a container that the runtime could not start. If it was created, this counts as an attempt.
     fn not_started(
         &mut self,
         container: &Container,
         attempt: u32,
-        prepared: &Prepared,
+        prepared: &PreparedContainer,
         error: &RuntimeError,
-    ) -> Refusal {
+    ) -> WaitingReason {
         let RuntimeError::Start(why) = error else {
-            return Refusal::new("CreateContainerError", error.to_string());
+            return WaitingReason::new("CreateContainerError", error.to_string());
         };
         let id = format!("{:064x}", uuid::Uuid::new_v4().as_u128());
-        let ended = Arc::new(SetOnce::new_with(Some(Ended::never_started(&id, why.clone()))));
-        let run = Run {
+        let ended = Arc::new(SetOnce::new_with(Some(RunEnd::never_started(&id, why.clone()))));
+        let run = ContainerRun {
             attempt,
             id,
             image: (prepared.image.reference.clone(), prepared.image.id.clone()),
@@ -240,7 +246,7 @@ impl Worker {
         };
         self.records.entry(container.name.clone()).or_default().begin(run);
         self.wake.notify_one();
-        Refusal::new("RunContainerError", why.clone())
+        WaitingReason::new("RunContainerError", why.clone())
     }
 }
 

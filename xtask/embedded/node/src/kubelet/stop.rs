@@ -1,4 +1,4 @@
-//! Stopping containers: the hook, SIGTERM or what the image names, the grace, SIGKILL.
+//! Stops containers: the hook, SIGTERM or the image's stop signal, the grace period, SIGKILL.
 
 use std::time::Duration;
 
@@ -10,21 +10,22 @@ use tokio::time::Instant;
 
 use super::grace::Deadline;
 use super::hooks;
-use super::order::Order;
+use super::order::PodOrder;
 use super::record::is_sidecar;
 use super::worker::Worker;
 
-/// What is left for a program to end after its hook took the whole grace.
+/// The time left for a program to end if its hook used up the grace period.
 const GRACE_AFTER_HOOK: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Stops one container within its grace; it has ended when this returns. With `orders`, a
-    /// deletion that comes to shorten the grace is heard.
+    /// Stops one container within its grace period; it has ended when this returns. With `orders`, a deletion
+    /// that shortens
+    /// the grace period takes effect.
     pub(super) async fn stop_container(
         &self,
         container: &Container,
         grace: Duration,
-        orders: Option<watch::Receiver<Order>>,
+        orders: Option<watch::Receiver<PodOrder>>,
     ) {
         let Some(run) = self.records.get(&container.name).and_then(|record| record.current.as_ref()) else { return };
         let Some(running) = run.running().cloned() else { return };
@@ -44,12 +45,11 @@ impl Worker {
             running.signal(SIGKILL);
             running.wait().await;
         }
-        // The runtime knows; the record follows at once.
+        // The runtime has seen the end; the record follows at once.
         run.ended.wait().await;
     }
 
-    /// Stops all containers of the pod: the main ones first and together, then the sidecars, the
-    /// last one first.
+    /// Stops all containers of the pod: first the main ones, together, then the sidecars, in reverse order.
     pub(super) async fn stop_all(&self, grace: Duration) {
         let Some(spec) = self.pod.spec.as_ref() else { return };
         let init = || spec.init_containers.iter().flatten();

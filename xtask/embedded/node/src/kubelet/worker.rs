@@ -1,7 +1,7 @@
-//! One pod's worker: brings the pod from what it is to what it should be, again and again.
+//! One pod's worker: repeatedly brings the pod from its current to its desired state.
 //!
-//! As in kubelet, a round writes the status as it finds it and then acts; what it does shows in the
-//! status of the next round, which follows at once. So states appear in kubelet's order.
+//! As in kubelet, a round first writes the current status and then acts; the effects appear in the status of the next
+//! round, which follows at once. So states appear in kubelet's order.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,33 +17,33 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::downward::Addresses;
-use super::order::{Order, until_deletion};
-use super::pod_status::{self, View};
-use super::record::Records;
+use super::order::{PodOrder, until_deletion};
+use super::pod_status::{self, StatusInput};
+use super::record::ContainerRecords;
 use super::reporter::Reporter;
 use super::time::earliest;
-use super::volumes::{self, MountError, Setup, Volumes};
+use super::volumes::{self, MountError, VolumeSetup, Volumes};
 use super::{Kubelet, grace, phase, sandbox};
 use crate::registry::DeleteOptions;
 
-/// What failed for a reason of its own is tried again after this.
+/// The retry delay after a failure of the node itself.
 pub(super) const RETRY: Duration = Duration::from_secs(10);
-/// The first failed mount is tried again after this, later ones after twice as long each.
+/// The retry delay after the first failed mount; it doubles with each further one.
 const MOUNT_RETRY_MIN: Duration = Duration::from_millis(500);
 const MOUNT_RETRY_MAX: Duration = Duration::from_secs(122);
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
 
-/// What a round leaves to do.
-enum Next {
-    /// Nothing, until something happens or this time comes.
+/// What to do after a round.
+enum NextStep {
+    /// Wait until something happens or this time comes.
     Wait(Option<Instant>),
-    /// The pod has come to its end by itself.
+    /// Finish: the pod's containers have ended for good.
     Over,
 }
 
 /// How far the pod has come, for its status.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum PodProgress {
     Active,
     Stopping,
     Stopped,
@@ -53,8 +53,8 @@ enum Stage {
 pub(super) struct Worker {
     pub kubelet: Arc<Kubelet>,
     pub pod: Arc<Pod>,
-    pub orders: watch::Receiver<Order>,
-    /// Something happened to a container.
+    pub orders: watch::Receiver<PodOrder>,
+    /// Notified when something happened to a container.
     pub wake: Arc<Notify>,
     pub reporter: Reporter,
     /// The pod's own directory on the node.
@@ -62,21 +62,21 @@ pub(super) struct Worker {
     pub hostname: String,
     pub sandbox: Option<Sandbox>,
     pub volumes: Option<Volumes>,
-    /// The changes that the volumes show.
+    /// The number of changes that the volumes contain.
     pub shown: u64,
-    pub records: Records,
+    pub records: ContainerRecords,
     pub backoff: Backoff,
     mount_failures: u32,
     mount_retry: Option<Instant>,
     verdict: Option<(&'static str, &'static str)>,
-    /// The address shows from the round after the sandbox was made.
+    /// Whether the status shows the address, from the round after the sandbox was created.
     shows_ip: bool,
-    /// The containers whose end the status of this round shows.
+    /// The containers whose end appears in this round's status.
     pub shown_ended: BTreeSet<String>,
 }
 
 impl Worker {
-    pub fn new(kubelet: Arc<Kubelet>, orders: watch::Receiver<Order>) -> Self {
+    pub fn new(kubelet: Arc<Kubelet>, orders: watch::Receiver<PodOrder>) -> Self {
         let pod = Arc::clone(&orders.borrow().pod);
         let reporter = Reporter::new(&kubelet.client, &pod);
         let directory = kubelet.pod_directory(&pod);
@@ -91,7 +91,7 @@ impl Worker {
             sandbox: None,
             volumes: None,
             shown: 0,
-            records: Records::new(),
+            records: ContainerRecords::new(),
             backoff: Backoff::default(),
             mount_failures: 0,
             mount_retry: None,
@@ -110,14 +110,14 @@ impl Worker {
                 return self.delete(order.removed).await;
             }
             match self.round().await {
-                Next::Over => return self.finish().await,
-                Next::Wait(until) => self.pause(until).await,
+                NextStep::Over => return self.finish().await,
+                NextStep::Wait(until) => self.pause(until).await,
             }
         }
     }
 
-    /// Takes the pod as it is ordered; its status is the worker's own business.
-    fn adopt(&mut self, order: &Order) {
+    /// Takes over the pod of an order, but not its status, which belongs to the worker.
+    fn adopt(&mut self, order: &PodOrder) {
         let mut pod = (*order.pod).clone();
         if self.pod.status.is_some() {
             pod.status.clone_from(&self.pod.status);
@@ -134,30 +134,30 @@ impl Worker {
         }
     }
 
-    /// One round: the status as it is, then whatever is to be done.
-    async fn round(&mut self) -> Next {
+    /// Performs one round: writes the current status, then does what is needed.
+    async fn round(&mut self) -> NextStep {
         self.shows_ip = self.sandbox.is_some();
         self.shown_ended = self.ended().cloned().collect();
-        self.write_status(Stage::Active);
+        self.write_status(PodProgress::Active);
         let deadline = self.deadline();
         if deadline.is_some_and(|at| at <= Instant::now()) {
             self.reporter.normal(DEADLINE.0, DEADLINE.1);
             self.verdict = Some(DEADLINE);
         }
         if self.verdict.is_some() || self.is_over() {
-            return Next::Over;
+            return NextStep::Over;
         }
         if let Err(retry) = self.ensure_volumes().await {
-            return Next::Wait(earliest(Some(retry), deadline));
+            return NextStep::Wait(earliest(Some(retry), deadline));
         }
         if self.is_to_go() {
-            return Next::Wait(Some(Instant::now()));
+            return NextStep::Wait(Some(Instant::now()));
         }
         if let Err(retry) = self.ensure_sandbox().await {
-            return Next::Wait(earliest(Some(retry), deadline));
+            return NextStep::Wait(earliest(Some(retry), deadline));
         }
         let retry = self.ensure_containers().await;
-        Next::Wait(earliest(retry, deadline))
+        NextStep::Wait(earliest(retry, deadline))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -168,9 +168,9 @@ impl Worker {
         Some(Instant::now() + Duration::from_millis(left_ms))
     }
 
-    /// Whether the containers have ended for good.
+    /// Returns whether the containers have ended for good.
     fn is_over(&self) -> bool {
-        let status = self.status(&self.pod, Stage::Active);
+        let status = self.status(&self.pod, PodProgress::Active);
         let Some(spec) = self.pod.spec.as_ref() else { return false };
         let init = status.init_container_statuses.unwrap_or_default();
         let reached = phase::phase(spec, &init, &status.container_statuses.unwrap_or_default(), false);
@@ -199,14 +199,14 @@ impl Worker {
                 Err(Instant::now() + delay)
             }
             Err(error) => {
-                tracing::error!(%error, "making volumes failed");
+                tracing::error!(%error, "setting up volumes failed");
                 Err(Instant::now() + RETRY)
             }
         }
     }
 
     pub(super) async fn set_up_volumes(&self) -> Result<Result<Volumes, MountError>, JoinError> {
-        let setup = Setup {
+        let setup = VolumeSetup {
             client: self.kubelet.client.clone(),
             pod: Arc::clone(&self.pod),
             faults: self.kubelet.faults.clone(),
@@ -231,7 +231,7 @@ impl Worker {
             Ok(sandbox) => {
                 self.kubelet.handle.sandbox(&self.pod, &sandbox);
                 self.sandbox = Some(sandbox);
-                self.write_status(Stage::Active);
+                self.write_status(PodProgress::Active);
                 self.wake.notify_one();
                 Ok(())
             }
@@ -243,37 +243,37 @@ impl Worker {
         }
     }
 
-    /// Whether the pod was deleted since this round began: a program that is started now would be told to end before it
-    /// can listen to that.
+    /// Returns whether the pod was deleted since this round began: a program started now would be asked to stop
+    /// before it can
+    /// handle the signal.
     pub(super) fn is_to_go(&self) -> bool {
         self.orders.borrow().is_deletion()
     }
 
-    /// The pod has ended by itself: its sandbox goes, its last status is written, and it waits to be
-    /// deleted.
+    /// Ends a pod that has finished by itself: removes its sandbox, writes its last status, and waits for its deletion.
     async fn finish(&mut self) {
         self.stop_all(grace::of(&self.pod)).await;
-        self.write_status(Stage::Active);
+        self.write_status(PodProgress::Active);
         self.clean_up().await;
-        self.write_status(Stage::Stopped);
+        self.write_status(PodProgress::Stopped);
         until_deletion(&mut self.orders).await;
         let order = self.orders.borrow().clone();
         self.adopt(&order);
         self.remove(order.removed);
     }
 
-    /// The pod is to go: its containers are stopped, then it is removed from the API.
+    /// Stops the containers of a deleted pod, then removes the pod from the API.
     async fn delete(&mut self, removed: bool) {
         let has_time = self.pod.metadata.deletion_grace_period_seconds.is_none_or(|grace| grace > 0);
         if !removed && has_time {
-            self.write_status(Stage::Stopping);
+            self.write_status(PodProgress::Stopping);
         }
         self.stop_all(grace::of(&self.pod)).await;
         self.clean_up().await;
         let order = self.orders.borrow().clone();
         self.adopt(&order);
         if !order.removed {
-            self.write_status(Stage::Stopped);
+            self.write_status(PodProgress::Stopped);
         }
         self.remove(order.removed);
     }
@@ -281,7 +281,7 @@ impl Worker {
     async fn clean_up(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             self.kubelet.runtime.stop_sandbox(&sandbox).await;
-            // Addresses stay in the status of a pod that is over.
+            // Addresses stay in the status of a finished pod.
         }
         let directory = self.directory.join("volumes");
         self.volumes = None;
@@ -292,7 +292,7 @@ impl Worker {
         if !removed {
             self.remove_from_api();
         }
-        // Last: whoever still finds the pod finds its logs.
+        // This comes last: anybody who still finds the pod finds its logs.
         self.kubelet.handle.forget(&self.pod);
     }
 
@@ -303,28 +303,28 @@ impl Worker {
         }
     }
 
-    /// The status of the pod, over what `pod` has as its status now.
-    fn status(&self, pod: &Pod, stage: Stage) -> PodStatus {
+    /// Returns the pod's status, based on the one in `pod`.
+    fn status(&self, pod: &Pod, stage: PodProgress) -> PodStatus {
         let stored = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
         let ip = self.sandbox.as_ref().filter(|_| self.shows_ip).map(Sandbox::ip);
-        pod_status::status(&View {
+        pod_status::status(&StatusInput {
             pod,
             records: &self.records,
             ip: ip.or(stored),
             host_ip: self.kubelet.host_ip,
             has_sandbox: self.sandbox.is_some(),
-            stopping: stage != Stage::Active,
-            stopped: stage == Stage::Stopped,
+            stopping: stage != PodProgress::Active,
+            stopped: stage == PodProgress::Stopped,
             verdict: self.verdict,
         })
     }
 
-    /// Writes the status where it differs from the stored one.
-    fn write_status(&mut self, stage: Stage) {
+    /// Writes the status if it differs from the stored one.
+    fn write_status(&mut self, stage: PodProgress) {
         self.kubelet.handle.publish(&self.pod, &self.records);
         let mut pod = (*self.pod).clone();
         let written = self.kubelet.client.modify_status(&*self.pod, |stored: &mut Pod| {
-            // Conditions and times are carried over from what is stored now.
+            // Conditions and times are carried over from the stored status.
             pod.status = stored.status.take();
             let status = self.status(&pod, stage);
             let changed = pod.status.as_ref() != Some(&status);

@@ -11,7 +11,7 @@ use crate::status::Status;
 use crate::store;
 
 impl Registry {
-    /// Creates an object. Its metadata names it, or has `generateName`.
+    /// Creates an object. Its metadata has a name or `generateName`.
     ///
     /// # Errors
     /// 409 `AlreadyExists`, 422 `Invalid`, 403 `Forbidden`.
@@ -19,7 +19,7 @@ impl Registry {
         self.create_with(writer, kind, object, None)
     }
 
-    /// As [`Registry::create_as`], with owners of the fields already known (server-side apply).
+    /// As [`Registry::create_as`], with known owners of the fields (server-side apply).
     pub(super) fn create_with(
         &self,
         writer: &Writer,
@@ -40,13 +40,13 @@ impl Registry {
         meta::name_it(&mut object);
         meta::stamp(kind, &mut object);
         defaults::apply(kind, &mut object);
-        // Two services that are made at once must not be given the same address.
+        // Two services that are created concurrently must not get the same address.
         let allocating = || self.allocating.lock().unwrap_or_else(PoisonError::into_inner);
         let _allocating = (kind.kind == "Service").then(allocating);
-        // What admission adds, and the status, is nobody's.
+        // What admission adds, and the status, has no owner.
         let managers = managers.unwrap_or_else(|| managers_of_new(writer, kind, &object));
         let mut warnings = self.admit(writer, kind, &mut object)?;
-        // What the controllers make of a template is looked at as closely as what a client sends.
+        // Objects that controllers create from a template are checked as strictly as a client's.
         if !writer.is_internal || kind.kind == "Pod" {
             check(kind, &object)?;
         }
@@ -62,7 +62,7 @@ impl Registry {
     }
 }
 
-/// Who owns the fields of a new object that was not applied: its creator.
+/// Returns the owners of a new object that was not applied: its creator owns its fields.
 fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
     let Some(message) = schema::of_kind(kind.kind) else { return Managers::default() };
     let mut created = object.clone();
@@ -71,14 +71,14 @@ fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Mana
     Managers::default().updated(message, &empty, &created, &writer.manager("Update"))
 }
 
-/// What is wrong with an object, or can't be honoured here.
+/// Returns what is invalid or unsupported in an object.
 fn check(kind: &'static Kind, object: &Value) -> Result<(), Status> {
     let mut causes = validate::new(kind, object);
     causes.extend(validate::unsupported::refused(kind, object));
     if causes.is_empty() { Ok(()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
 }
 
-/// Drops what the type does not know; a client's request was decoded already, a controller's was not.
+/// Drops unknown fields; a client's request was already decoded, a controller's was not.
 pub fn known_fields(kind: &Kind, object: Value) -> Result<Value, Status> {
     let Some(message) = schema::of_kind(kind.kind) else { return Ok(object) };
     let decoded = decode::decode(message, object).map_err(|why| Status::new(400, "BadRequest", why))?;
@@ -92,7 +92,7 @@ fn refuse_resource_version(object: &Value) -> Result<(), Status> {
     Err(Status::new(500, "InternalError", "resourceVersion should not be set on objects to be created"))
 }
 
-/// The status is its subresource's alone; a node and a volume are born with theirs.
+/// Drops the status, which only its subresource may set; a new node or volume may have one.
 fn drop_status(kind: &Kind, object: &mut Value) {
     if kind.subresources.contains(&"status")
         && !matches!(kind.kind, "Node" | "PersistentVolume")

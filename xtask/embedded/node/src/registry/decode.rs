@@ -1,5 +1,6 @@
-//! What the API server's decoder does with a document: types are checked, unknown fields dropped and
-//! named, nulls and empty lists left out, quantities rewritten.
+//! Decodes documents as the API server does: types are checked, unknown fields dropped and listed, nulls and empty
+//! lists
+//! removed, quantities rewritten.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,11 +10,11 @@ use super::schema::{self, Message, Scalar, Schema};
 use crate::kinds::KINDS;
 use resources::quantity;
 
-/// A document as it will be kept.
+/// A document as it will be stored.
 pub struct Decoded {
-    /// Without what the type does not know.
+    /// Without unknown fields.
     pub object: Value,
-    /// What it did not know: `unknown field "spec.x"`.
+    /// The unknown fields: `unknown field "spec.x"`.
     pub unknown: Vec<String>,
 }
 
@@ -26,24 +27,24 @@ pub fn decode(message: &'static Message, document: Value) -> Result<Decoded, Str
     let Value::Object(mut fields) = document else {
         return Err(format!("json: cannot unmarshal {} into Go value of type v1.{}", kind_of(&document), message.name));
     };
-    // Every document may say these two, and only these types have them as fields.
+    // Every document may contain these two, but only these types have them as fields.
     let type_meta: Vec<_> =
         ["apiVersion", "kind"].iter().filter_map(|name| fields.shift_remove(*name).map(|v| (*name, v))).collect();
-    let known = decoder.message(message, fields, &mut Place::default())?;
+    let known = decoder.message(message, fields, &mut Position::default())?;
     let mut object = Map::new();
     object.extend(type_meta.into_iter().map(|(name, value)| (name.to_owned(), value)));
     object.extend(known);
     Ok(Decoded { object: object.into(), unknown: decoder.unknown })
 }
 
-/// Where the decoder is: names with and without indexes, and the type around it.
+/// The decoder's position: names with and without indexes, and the surrounding type.
 #[derive(Default)]
-struct Place {
+struct Position {
     names: Vec<String>,
     around: &'static str,
 }
 
-impl Place {
+impl Position {
     fn indexed(&self) -> String {
         self.names.iter().fold(String::new(), |path, name| {
             let separator = if name.starts_with('[') || path.is_empty() { "" } else { "." };
@@ -79,14 +80,14 @@ impl Decoder {
         &mut self,
         message: &'static Message,
         fields: Map<String, Value>,
-        place: &mut Place,
+        place: &mut Position,
     ) -> Result<Map<String, Value>, String> {
         let mut decoded = Map::new();
         for (name, value) in fields {
             place.names.push(name.clone());
             let around = std::mem::replace(&mut place.around, message.name);
             match message.field(&name) {
-                // A claim template is an object of its own, with its kind and version.
+                // A claim template is an object itself, with its kind and version.
                 None if ["apiVersion", "kind"].contains(&name.as_str()) && is_object(message) => {
                     decoded.insert(name, value);
                 }
@@ -104,12 +105,12 @@ impl Decoder {
         Ok(decoded)
     }
 
-    fn value(&mut self, schema: Schema, value: Value, place: &mut Place) -> Result<Value, String> {
+    fn value(&mut self, schema: Schema, value: Value, place: &mut Position) -> Result<Value, String> {
         match (schema, value) {
             (_, Value::Null) => Ok(Value::Null),
             (Schema::Scalar(kind), value) => scalar(kind, value, place),
             (Schema::Message(name), Value::Object(fields)) => {
-                let message = schema::message(name).ok_or_else(|| format!("the type {name} is not known"))?;
+                let message = schema::message(name).ok_or_else(|| format!("the type {name} is unknown"))?;
                 self.message(message, fields, place).map(Value::Object)
             }
             (Schema::Map(element, _), Value::Object(entries)) => self.map(*element, entries, place),
@@ -118,17 +119,17 @@ impl Decoder {
         }
     }
 
-    fn map(&mut self, element: Schema, entries: Map<String, Value>, place: &mut Place) -> Result<Value, String> {
+    fn map(&mut self, element: Schema, entries: Map<String, Value>, place: &mut Position) -> Result<Value, String> {
         let mut decoded = Map::new();
         for (key, value) in entries {
-            // Go's decoder names the map, not the key, where a value is of a wrong type.
+            // Go's decoder names the map, not the key, if a value has a wrong type.
             let value = if value.is_null() { zero(element) } else { self.value(element, value, place)? };
             decoded.insert(key, value);
         }
         Ok(decoded.into())
     }
 
-    fn list(&mut self, element: Schema, items: Vec<Value>, place: &mut Place) -> Result<Value, String> {
+    fn list(&mut self, element: Schema, items: Vec<Value>, place: &mut Position) -> Result<Value, String> {
         let mut decoded = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             place.names.push(format!("[{index}]"));
@@ -140,7 +141,7 @@ impl Decoder {
     }
 }
 
-/// Go's `omitempty` for what is no pointer: nulls, empty lists and maps are not there.
+/// Applies Go's `omitempty` for non-pointers: nulls, empty lists and maps are left out.
 fn left_out(schema: Schema, value: &Value) -> bool {
     match (schema, value) {
         (_, Value::Null) => true,
@@ -150,7 +151,7 @@ fn left_out(schema: Schema, value: &Value) -> bool {
     }
 }
 
-fn scalar(kind: Scalar, value: Value, place: &Place) -> Result<Value, String> {
+fn scalar(kind: Scalar, value: Value, place: &Position) -> Result<Value, String> {
     let fits = match kind {
         Scalar::String => value.is_string(),
         Scalar::Bool => value.is_boolean(),
@@ -169,7 +170,7 @@ fn scalar(kind: Scalar, value: Value, place: &Place) -> Result<Value, String> {
     Err(place.mismatch(&value, &go_type(Schema::Scalar(kind))))
 }
 
-fn bytes(value: Value, place: &Place) -> Result<Value, String> {
+fn bytes(value: Value, place: &Position) -> Result<Value, String> {
     let Value::String(text) = value else { return Err(place.mismatch(&value, "[]uint8")) };
     let stripped: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
     match STANDARD.decode(&stripped) {
@@ -185,7 +186,7 @@ fn amount(value: &Value) -> Result<Value, String> {
     Ok(parsed.canonical().into())
 }
 
-fn time(value: Value, place: &Place) -> Result<Value, String> {
+fn time(value: Value, place: &Position) -> Result<Value, String> {
     let Value::String(text) = &value else { return Err(place.mismatch(&value, "time.Time")) };
     match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(value),
@@ -242,13 +243,13 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
+    #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn pod(spec: Value) -> Result<Decoded, String> {
         decode(schema::of_kind("Pod").unwrap(), json!({"apiVersion": "v1", "kind": "Pod", "spec": spec}))
     }
 
     #[test]
-    fn a_wrong_type_is_named_as_go_names_it() {
+    fn a_wrong_type_is_reported_as_by_go() {
         let refused = pod(json!({"containers": [{"name": "m", "image": 5}]})).err().unwrap();
         let wanted =
             "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string";
@@ -256,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_dropped_and_named_with_their_place() {
+    fn unknown_fields_are_dropped_and_listed_with_their_path() {
         let decoded = pod(json!({"containers": [{"name": "m", "imige": "x"}], "nosuch": 1})).unwrap();
         assert_eq!(decoded.unknown, ["unknown field \"spec.containers[0].imige\"", "unknown field \"spec.nosuch\""]);
         assert_eq!(decoded.object["spec"], json!({"containers": [{"name": "m"}]}));
     }
 
     #[test]
-    fn nulls_and_empty_lists_go_and_quantities_are_rewritten() {
+    fn nulls_and_empty_lists_are_removed_and_quantities_rewritten() {
         let spec = json!({
             "nodeName": null, "volumes": [], "nodeSelector": {},
             "containers": [{"name": "m", "resources": {"limits": {"cpu": 0.5, "memory": "1024Mi"}}}],

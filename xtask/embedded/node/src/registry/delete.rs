@@ -1,4 +1,4 @@
-//! Deleting an object: at once, or by marking it where a grace period or finalizers ask for it.
+//! Deletes an object: at once, or by marking it if it has a grace period or finalizers.
 
 use std::sync::Arc;
 
@@ -9,30 +9,30 @@ use super::{DeleteOptions, Registry, meta};
 use crate::kinds::Kind;
 use crate::status::Status;
 
-/// What a deletion did.
+/// The result of a deletion.
 #[derive(Debug)]
 pub struct Deleted {
-    /// The object as it was last, or as it is marked now.
+    /// The last state of the object, or its state after marking.
     pub object: Arc<Value>,
-    /// Whether it is gone.
+    /// Whether it is removed.
     pub gone: bool,
 }
 
-/// What one look at an object that is to be deleted led to.
-enum Step {
-    /// It is deleted, or marked.
+/// The result of one attempt at a deletion.
+enum DeletionStep {
+    /// It is removed, or marked.
     Done(Deleted),
-    /// It has no time left, and is to be removed.
+    /// Its grace period is over, and it has to be removed.
     Begun(Arc<Value>),
-    /// Somebody else changed it meanwhile.
+    /// It was changed meanwhile.
     Again,
 }
 
 impl Registry {
-    /// Deletes an object: at once, or by marking it where a grace period or finalizers ask for it.
+    /// Deletes an object: at once, or by marking it if it has a grace period or finalizers.
     ///
     /// # Errors
-    /// 404, 409 where a precondition does not hold.
+    /// 404; 409 if a precondition fails.
     pub(crate) fn delete(
         &self,
         kind: &'static Kind,
@@ -44,44 +44,49 @@ impl Registry {
         loop {
             let is_it = |stored: &Arc<Value>| begun.as_ref().is_none_or(|begun| uid(begun) == uid(stored));
             let Some(stored) = self.store.get(kind, namespace, name).filter(is_it) else {
-                // Whoever else removed it was quicker, and another one may have its name by now.
+                // Someone else removed it first, and another object may have its name by now.
                 return begun.map(|object| Deleted { object, gone: true }).ok_or_else(|| Status::not_found(kind, name));
             };
             if begun.is_none() {
                 check_preconditions(kind, name, &stored, options)?;
             }
             match self.delete_step(kind, &stored, options)? {
-                Step::Done(deleted) => return Ok(deleted),
-                Step::Begun(object) => begun = Some(object),
-                Step::Again => {}
+                DeletionStep::Done(deleted) => return Ok(deleted),
+                DeletionStep::Begun(object) => begun = Some(object),
+                DeletionStep::Again => {}
             }
         }
     }
 
-    fn delete_step(&self, kind: &'static Kind, stored: &Arc<Value>, options: &DeleteOptions) -> Result<Step, Status> {
+    fn delete_step(
+        &self,
+        kind: &'static Kind,
+        stored: &Arc<Value>,
+        options: &DeleteOptions,
+    ) -> Result<DeletionStep, Status> {
         let grace_s = grace_seconds(kind, stored, options);
         let finalizers = finalizers_to_keep(kind, stored, options);
         let is_final = grace_s == 0 && finalizers.is_empty() && !has_namespace_finalizers(kind, stored);
-        let done = |object, gone| Ok(Step::Done(Deleted { object, gone }));
+        let done = |object, gone| Ok(DeletionStep::Done(Deleted { object, gone }));
         if options.dry_run {
             return done(stored.clone(), is_final);
         }
         if is_final && (kind.kind != "Pod" || granted_s(stored) == Some(0)) {
-            return self.store.remove(kind, stored).map_or(Ok(Step::Again), |object| done(object, true));
+            return self.store.remove(kind, stored).map_or(Ok(DeletionStep::Again), |object| done(object, true));
         }
         if is_marked_already(stored, grace_s, &finalizers) {
             return done(stored.clone(), false);
         }
         match self.store.replace(kind, marked(kind, stored, grace_s, &finalizers)) {
-            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => Ok(Step::Again),
+            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => Ok(DeletionStep::Again),
             Err(status) => Err(status),
-            // A pod is seen to have no time left before it is seen to be gone.
-            Ok(object) if is_final => Ok(Step::Begun(object)),
+            // A watch sees that the pod's grace period is over before it sees that the pod is removed.
+            Ok(object) if is_final => Ok(DeletionStep::Begun(object)),
             Ok(object) => done(object, false),
         }
     }
 
-    /// Removes an object that is being deleted and that nothing holds any more.
+    /// Removes an object that is being deleted and has no finalizers left.
     pub(super) fn remove_if_final(&self, kind: &'static Kind, object: Arc<Value>) -> Result<Arc<Value>, Status> {
         let grace_s = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
         let is_held = !meta::finalizers(&object).is_empty() || has_namespace_finalizers(kind, &object);
@@ -89,7 +94,7 @@ impl Registry {
             return Ok(object);
         }
         match self.store.remove(kind, &object) {
-            // Somebody else removed it first, or wrote to it and removes it then: what was asked for is done.
+            // Someone else removed it first, or wrote to it and removes it then: the request is fulfilled.
             Err(status) if matches!(status.code, 404 | 409) => Ok(object),
             outcome => outcome,
         }
@@ -100,7 +105,7 @@ fn uid(object: &Value) -> &Value {
     &object["metadata"]["uid"]
 }
 
-/// Refuses a deletion that was meant for another object, or for another version of it.
+/// Rejects a deletion that was meant for another object, or for another version of it.
 ///
 /// # Errors
 /// 409 `Conflict`.
@@ -127,7 +132,7 @@ pub fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &De
     Ok(())
 }
 
-/// Only a pod that has a node and still runs is given time to stop.
+/// Returns the grace period: only a pod that has a node and still runs has one.
 fn grace_seconds(kind: &Kind, stored: &Value, options: &DeleteOptions) -> i64 {
     let has_node = stored["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
     let is_over = matches!(stored["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
@@ -138,7 +143,7 @@ fn grace_seconds(kind: &Kind, stored: &Value, options: &DeleteOptions) -> i64 {
     options.grace_period_seconds.unwrap_or(own).max(0)
 }
 
-/// The finalizers that stand for the propagation policy come and go with it.
+/// Returns the finalizers after the deletion, including those that represent the propagation policy.
 fn finalizers_to_keep(kind: &Kind, stored: &Value, options: &DeleteOptions) -> Vec<String> {
     let mut finalizers = meta::finalizers(stored);
     let wanted = match options.propagation_policy.as_deref() {
@@ -152,7 +157,7 @@ fn finalizers_to_keep(kind: &Kind, stored: &Value, options: &DeleteOptions) -> V
     finalizers
 }
 
-/// A namespace stays until its content is gone.
+/// Returns whether the finalizers of a namespace keep it until its content is deleted.
 fn has_namespace_finalizers(kind: &Kind, stored: &Value) -> bool {
     kind.kind == "Namespace" && stored["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
 }
@@ -161,12 +166,12 @@ fn is_marked_already(stored: &Value, grace_s: i64, finalizers: &[String]) -> boo
     meta::is_deleting(stored) && grace_s >= granted_s(stored).unwrap_or(0) && *finalizers == meta::finalizers(stored)
 }
 
-/// How long an object that is being deleted was given.
+/// Returns the grace period of an object that is being deleted.
 fn granted_s(stored: &Value) -> Option<i64> {
     stored["metadata"]["deletionGracePeriodSeconds"].as_i64()
 }
 
-/// When an object's time is over: a shorter grace counts from when it was first deleted.
+/// Returns when the grace period ends: a shortened one counts from the first deletion.
 fn end(stored: &Value, grace_s: i64) -> DateTime<Utc> {
     let marked = stored["metadata"]["deletionTimestamp"].as_str().and_then(|end| end.parse::<DateTime<Utc>>().ok());
     let begin = marked.zip(granted_s(stored)).map(|(end, granted_s)| end - TimeDelta::seconds(granted_s));
@@ -194,7 +199,7 @@ mod tests {
     use super::*;
     use crate::kinds;
 
-    /// The node removes whatever has no time left, as fast as it can.
+    /// Removes every pod whose grace period is over, as fast as it can.
     fn node(registry: &Registry, pods: &'static Kind, is_over: &AtomicBool) {
         while !is_over.load(Ordering::Relaxed) {
             for pod in registry.store.list(pods, None).0.iter().filter(|pod| granted_s(pod) == Some(0)) {
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_the_node_removes_first_is_deleted_all_the_same() {
+    fn a_pod_that_the_node_removes_first_counts_as_deleted() {
         let (registry, pods) = (Registry::new(), kinds::find("", "v1", "pods").unwrap());
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! `metadata`: names, what only the server sets, generations.
+//! `metadata`: names, fields that only the server sets, generations.
 
 use serde_json::Value;
 
@@ -20,13 +20,13 @@ const COUNTED: &[&str] = &[
     "PriorityClass",
 ];
 
-/// What clients may send and the server sets.
+/// Fields that clients may send but only the server sets.
 const SET_BY_THE_SERVER: &[&str] =
     &["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
 
 const NAME_CHARACTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// Sets what the server sets on a new object.
+/// Sets the server's fields of a new object.
 pub fn stamp(kind: &Kind, object: &mut Value) {
     drop_fields(object, SET_BY_THE_SERVER);
     object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
@@ -36,14 +36,14 @@ pub fn stamp(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// Carries over from the stored object what no client changes.
+/// Copies the fields that no client may change from the stored object.
 pub fn carry_over(stored: &Value, object: &mut Value) {
     for field in SET_BY_THE_SERVER {
         set_or_drop(object, field, stored["metadata"].get(*field));
     }
 }
 
-/// Counts a change of the spec.
+/// Increments the generation if the spec has changed.
 pub fn count(kind: &Kind, stored: &Value, object: &mut Value) {
     let body = |object: &Value| match kind.kind {
         "EndpointSlice" => object.get("endpoints").cloned().into_iter().chain(object.get("ports").cloned()).collect(),
@@ -55,12 +55,12 @@ pub fn count(kind: &Kind, stored: &Value, object: &mut Value) {
     }
 }
 
-/// Whether the kind has generations.
+/// Returns whether the kind has generations.
 pub fn is_counted(kind: &Kind) -> bool {
     COUNTED.contains(&kind.kind)
 }
 
-/// Makes a name of `generateName` where there is none.
+/// Generates a name from `generateName` if there is none.
 pub fn name_it(object: &mut Value) {
     if object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty()) {
         return;
@@ -73,7 +73,7 @@ pub fn name_it(object: &mut Value) {
     }
 }
 
-/// 409 where the client means an object that was there before this one.
+/// Returns 409 if the client means an object that existed before this one.
 pub fn check_uid(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Status> {
     let (sent, kept) = (&object["metadata"]["uid"], &stored["metadata"]["uid"]);
     let Some(sent) = sent.as_str().filter(|sent| !sent.is_empty()) else { return Ok(()) };
@@ -86,18 +86,18 @@ pub fn check_uid(kind: &Kind, stored: &Value, object: &Value) -> Result<(), Stat
     Err(Status::conflict(kind, name, &why))
 }
 
-/// The finalizers of an object.
+/// Returns the finalizers of an object.
 pub fn finalizers(object: &Value) -> Vec<String> {
     let listed = object["metadata"]["finalizers"].as_array().into_iter().flatten();
     listed.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether an object is being deleted.
+/// Returns whether an object is being deleted.
 pub fn is_deleting(object: &Value) -> bool {
     object["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 
-/// Sets a field of the metadata, or takes it away.
+/// Sets a field of the metadata, or removes it.
 pub fn set_or_drop(object: &mut Value, field: &str, value: Option<&Value>) {
     match value {
         Some(value) => object["metadata"][field] = value.clone(),

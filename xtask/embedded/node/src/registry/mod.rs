@@ -1,6 +1,5 @@
-//! What happens to an object between a request and the store: names, defaults, validation, field
-//! ownership, generation, graceful deletion, finalizers. Controllers and the API server both write
-//! through it.
+//! Everything between a request and the store: names, defaults, validation, field ownership, generation, graceful
+//! deletion, finalizers. Controllers and the API server both write through it.
 
 mod admission;
 mod apply;
@@ -34,29 +33,29 @@ pub use validate::unsupported::{ignored_paths, refused_paths};
 use crate::kinds::{KINDS, Kind};
 use crate::store::{self, Store};
 
-/// The objects of a cluster under the API's rules.
+/// The objects of a cluster, under the API's rules.
 pub struct Registry {
-    /// Where they are kept.
+    /// Their storage.
     pub store: Arc<Store>,
-    /// Fields that were accepted and make no difference here: `Pod default/web spec.affinity`.
+    /// Fields that were accepted but have no effect here: `Pod default/web spec.affinity`.
     ignored: Mutex<BTreeSet<String>>,
     /// Held from the choice of a free service address until it is stored.
     allocating: Mutex<()>,
-    /// Those of service accounts.
+    /// The tokens of service accounts.
     pub tokens: tokens::Tokens,
 }
 
-/// What a write made.
+/// The result of a write.
 #[derive(Debug)]
 pub(crate) struct Written {
-    /// The object as it is kept now; as it would be kept, for a dry run.
+    /// The object as it is stored now or, for a dry run, as it would be stored.
     pub object: Arc<Value>,
-    /// What the client is to be warned of.
+    /// Warnings for the client.
     pub warnings: Vec<String>,
 }
 
 impl Registry {
-    /// A registry of an empty store.
+    /// Returns a registry with an empty store.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             store: Arc::default(),
@@ -66,7 +65,7 @@ impl Registry {
         })
     }
 
-    /// Remembers the fields of a client's object that make no difference here.
+    /// Records the fields of a client's object that have no effect here.
     fn note_ignored(&self, writer: &Writer, kind: &'static Kind, object: &Value) {
         if writer.is_internal || writer.dry_run {
             return;
@@ -76,7 +75,7 @@ impl Registry {
         self.ignored.lock().unwrap_or_else(PoisonError::into_inner).extend(fields);
     }
 
-    /// What was accepted but makes no difference here: kinds that nothing acts on, fields without effect.
+    /// Returns what was accepted but has no effect here: kinds that nothing acts on, and fields.
     pub(crate) fn report(&self) -> Value {
         let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {
             let (objects, _) = self.store.list(kind, None);
@@ -88,13 +87,13 @@ impl Registry {
     }
 }
 
-/// `Ingress caesium/caesium`, as the report names an object.
+/// Returns `Ingress caesium/caesium`, as the report names an object.
 fn named(kind: &Kind, object: &Value) -> String {
     let (namespace, name) = store::key(object);
     if namespace.is_empty() { format!("{} {name}", kind.kind) } else { format!("{} {namespace}/{name}", kind.kind) }
 }
 
-/// The time as the API writes it: RFC 3339, whole seconds, UTC.
+/// Returns the current time as the API writes it: RFC 3339, whole seconds, UTC.
 pub(crate) fn now() -> Value {
     Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into()
 }

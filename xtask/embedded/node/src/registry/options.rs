@@ -1,47 +1,47 @@
-//! Who writes and how, and how an object is to be deleted.
+//! Options of writes and of deletions.
 
 use super::apply::managers::Manager;
 use super::tokens::Account;
 
-/// Who writes, and how.
+/// The writer of a change, and its options.
 #[derive(Debug, Clone)]
 pub struct Writer {
     /// The field manager.
     pub manager: String,
-    /// Whether the cluster itself writes, not a client of the API: its writes are trusted.
+    /// Whether the cluster itself writes rather than a client of the API: its writes are trusted.
     pub is_internal: bool,
-    /// The service account that writes, where it is one.
+    /// The service account that writes, if it is one.
     pub account: Option<Account>,
-    /// Do all but the write.
+    /// Whether to skip the write itself.
     pub dry_run: bool,
-    /// The subresource written through, empty for the object itself.
+    /// The subresource that is written, empty for the object itself.
     pub subresource: String,
 }
 
 impl Writer {
-    /// A part of the cluster itself, which writes the object or a subresource of it.
+    /// Returns a part of the cluster itself as the writer of an object or a subresource.
     pub fn internal(manager: &str, subresource: &str) -> Self {
         let (manager, subresource) = (manager.to_owned(), subresource.to_owned());
         Self { manager, is_internal: true, account: None, dry_run: false, subresource }
     }
 
-    /// The manager as `managedFields` names it.
+    /// Returns the manager as in `managedFields`.
     pub fn manager(&self, operation: &'static str) -> Manager {
         Manager { operation, name: self.manager.clone(), subresource: self.subresource.clone() }
     }
 }
 
-/// How an object is to be deleted (`v1.DeleteOptions`).
+/// The options of a deletion (`v1.DeleteOptions`).
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
-    /// Overrides the pod's own grace, in seconds; 0 removes at once.
+    /// Overrides the pod's own grace period, in seconds; 0 removes it at once.
     pub grace_period_seconds: Option<i64>,
     /// `Background`, `Foreground` or `Orphan`.
     pub propagation_policy: Option<String>,
-    /// Refuse unless the stored UID is this one.
+    /// Fail unless the stored UID is this one.
     pub precondition_uid: Option<String>,
-    /// Refuse unless the stored resource version is this one.
+    /// Fail unless the stored resource version is this one.
     pub precondition_resource_version: Option<String>,
-    /// Do all but the write.
+    /// Whether to skip the write itself.
     pub dry_run: bool,
 }

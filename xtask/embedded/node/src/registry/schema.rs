@@ -1,5 +1,6 @@
-//! The types behind the served kinds: what decoding, strategic merge patches, server-side apply and
-//! the protobuf reader walk along. `schema.txt` is the table.
+//! The types behind the served kinds, which decoding, strategic merge patches, server-side apply and the protobuf
+//! reader
+//! use. `schema.txt` is the table.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,9 +12,9 @@ static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> = LazyLock::new(|| pa
 /// A type with fields.
 #[derive(Debug)]
 pub struct Message {
-    /// `PodSpec`; where two API groups have a type of this name, `discovery.EndpointPort`.
+    /// `PodSpec`; if two API groups have a type of this name, `discovery.EndpointPort`.
     pub name: &'static str,
-    /// Server-side apply takes it as one piece.
+    /// Whether server-side apply treats it as a unit.
     pub atomic: bool,
     /// Its fields by their JSON names.
     pub fields: BTreeMap<&'static str, Field>,
@@ -24,28 +25,28 @@ pub struct Message {
 pub struct Field {
     /// Its JSON name.
     pub name: &'static str,
-    /// Its number on the protobuf wire, and that inside a message that JSON inlines.
+    /// Its protobuf field number, and the number inside a message that JSON inlines.
     pub number: (u32, Option<u32>),
-    /// What it holds.
+    /// Its type.
     pub schema: Schema,
-    /// How strategic merge patches merge it, where it is a list.
-    pub patch: Patch,
+    /// How strategic merge patches merge it, if it is a list.
+    pub patch: PatchStrategy,
 }
 
-/// What a value may be.
+/// The type of a value.
 #[derive(Debug, Clone, Copy)]
 pub enum Schema {
-    /// A scalar, or a document taken as it is.
+    /// A scalar, or a document that is not interpreted.
     Scalar(Scalar),
-    /// A type of the table, and whether server-side apply takes it as one piece.
+    /// A type of the table.
     Message(&'static str),
-    /// A map from strings to values of one sort, and whether server-side apply takes it as one piece.
+    /// A map from strings to values of one type, and whether server-side apply treats it as a unit.
     Map(&'static Schema, bool),
     /// A list.
-    List(&'static Schema, Merge),
+    List(&'static Schema, MergeStrategy),
 }
 
-/// What is no type of the table.
+/// The types that are not in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "Go's names for JSON's scalars, and Kubernetes' own")]
 pub enum Scalar {
@@ -64,19 +65,19 @@ pub enum Scalar {
 
 /// How server-side apply merges a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
-    /// As one piece.
+pub enum MergeStrategy {
+    /// As a unit.
     Atomic,
-    /// Each element by its value.
+    /// By value.
     Set,
-    /// Each element by these fields, in the order of their names.
+    /// By the values of these fields, in the order of their names.
     Map(&'static [&'static str]),
 }
 
 /// How a strategic merge patch merges a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patch {
-    /// The patch's list takes the place of the old one.
+pub enum PatchStrategy {
+    /// The patch's list replaces the old one.
     Replace,
     /// Scalars are added.
     Scalars,
@@ -84,18 +85,18 @@ pub enum Patch {
     Key(&'static str),
 }
 
-/// A type by its name.
+/// Returns a type by its name.
 pub fn message(name: &str) -> Option<&'static Message> {
     MESSAGES.get(name)
 }
 
-/// The type of a served kind, which bears the kind's name.
+/// Returns the type of a served kind, which has the kind's name.
 pub fn of_kind(kind: &str) -> Option<&'static Message> {
     message(kind)
 }
 
 impl Message {
-    /// A field by its JSON name.
+    /// Returns a field by its JSON name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.get(name)
     }
@@ -125,13 +126,13 @@ fn parse(table: &'static str) -> BTreeMap<&'static str, Message> {
 fn field(line: &'static str) -> Option<Field> {
     let mut words = line.split(' ');
     let (name, number, ty) = (words.next()?, words.next()?, words.next()?);
-    let (mut merge, mut patch, mut atomic) = (Merge::Atomic, Patch::Replace, false);
+    let (mut merge, mut patch, mut atomic) = (MergeStrategy::Atomic, PatchStrategy::Replace, false);
     for word in words {
         match word.split_once('=') {
-            Some(("map", keys)) => merge = Merge::Map(sorted(keys)),
-            Some(("merge", key)) => patch = Patch::Key(key),
-            None if word == "set" => merge = Merge::Set,
-            None if word == "merge" => patch = Patch::Scalars,
+            Some(("map", keys)) => merge = MergeStrategy::Map(sorted(keys)),
+            Some(("merge", key)) => patch = PatchStrategy::Key(key),
+            None if word == "set" => merge = MergeStrategy::Set,
+            None if word == "merge" => patch = PatchStrategy::Scalars,
             None if word == "atomic" => atomic = true,
             _ => {}
         }
@@ -147,7 +148,7 @@ fn sorted(keys: &'static str) -> &'static [&'static str] {
     keys.leak()
 }
 
-fn schema(ty: &'static str, merge: Merge, atomic: bool) -> Schema {
+fn schema(ty: &'static str, merge: MergeStrategy, atomic: bool) -> Schema {
     if let Some(element) = ty.strip_suffix("[]") {
         return match element.strip_suffix("{}") {
             // A map of lists, the table's own order of suffixes.
@@ -163,7 +164,7 @@ fn schema(ty: &'static str, merge: Merge, atomic: bool) -> Schema {
 
 impl Schema {
     fn listed(self) -> Self {
-        Self::List(leak(self), Merge::Atomic)
+        Self::List(leak(self), MergeStrategy::Atomic)
     }
 }
 
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_and_every_type_named_is_in_the_table() {
+    fn every_kind_and_every_named_type_is_in_the_table() {
         for kind in KINDS {
             assert!(of_kind(kind.kind).is_some(), "{}", kind.kind);
         }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_lines_name_the_crate_that_is_compiled_and_a_date() {
+    fn the_first_lines_name_the_compiled_crate_and_a_date() {
         let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../Cargo");
         let read = |extension: &str| std::fs::read_to_string(format!("{workspace}.{extension}")).unwrap();
         let (lock, manifest) = (read("lock"), read("toml"));
@@ -225,7 +226,7 @@ mod tests {
         let lines: Vec<&str> = TABLE.lines().take(4).collect();
         assert!(
             lines[0].contains(&format!("k8s-openapi {version} ({feature})")),
-            "derive the table anew: {}",
+            "derive the table again: {}",
             lines[0]
         );
         let date = lines[1].trim_start_matches("# Derived on ").trim_end_matches('.');
@@ -233,7 +234,7 @@ mod tests {
         assert!(lines[3].contains(&format!("Kubernetes {}", feature.replace('_', "."))), "{}", lines[3]);
     }
 
-    /// Notes the fields that a type asks its deserializer for, and gives up.
+    /// Records the fields that a type requests from its deserializer, and then fails.
     struct Fields<'a>(&'a mut Vec<&'static str>);
 
     impl<'de> serde::Deserializer<'de> for Fields<'_> {
@@ -246,7 +247,7 @@ mod tests {
             _: V,
         ) -> Result<V::Value, Self::Error> {
             self.0.extend(fields);
-            Err(serde::de::Error::custom("only the fields are asked for"))
+            Err(serde::de::Error::custom("only the fields are requested"))
         }
 
         fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
@@ -271,7 +272,7 @@ mod tests {
 
     /// A new k8s-openapi with other fields needs a new table.
     #[test]
-    fn the_table_has_the_fields_that_k8s_openapi_has() {
+    fn the_table_has_the_same_fields_as_k8s_openapi() {
         macro_rules! compare {
             ($($path:path => $($name:ident)*;)*) => { $( { use $path as api; $( compare::<api::$name>(stringify!($name)); )* } )* };
         }
@@ -299,9 +300,9 @@ mod tests {
     }
 
     #[test]
-    fn ports_of_a_container_merge_by_number_and_protocol_or_by_number_alone() {
+    fn container_ports_merge_by_number_and_protocol_or_only_by_number() {
         let ports = message("Container").unwrap().field("ports").unwrap();
-        assert!(matches!(ports.schema, Schema::List(_, Merge::Map(["containerPort", "protocol"]))));
-        assert_eq!(ports.patch, Patch::Key("containerPort"));
+        assert!(matches!(ports.schema, Schema::List(_, MergeStrategy::Map(["containerPort", "protocol"]))));
+        assert_eq!(ports.patch, PatchStrategy::Key("containerPort"));
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens of service accounts: those that pods find mounted, and those that are asked for.
+//! Tokens of service accounts: those mounted into pods, and those that are requested.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,14 +11,15 @@ use serde_json::json;
 /// A service account: namespace and name.
 pub type Account = (String, String);
 
-/// All tokens that were given out.
+/// All issued tokens.
 #[derive(Default)]
 pub struct Tokens {
     issued: Mutex<HashMap<String, Account>>,
 }
 
 impl Tokens {
-    /// A new token. It looks like a JSON web token and names whose it is; what counts is that it was issued here.
+    /// Issues a token. It looks like a JSON web token and names its account, but it is valid only because it
+    /// was issued here.
     pub fn issue(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
         let now = Utc::now().timestamp();
         let claims = json!({
@@ -34,7 +35,7 @@ impl Tokens {
         token
     }
 
-    /// Whose token this is.
+    /// Returns whose token this is.
     pub fn account(&self, token: &str) -> Option<Account> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }

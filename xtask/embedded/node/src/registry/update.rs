@@ -1,4 +1,4 @@
-//! Replacing and patching an object.
+//! Replaces and patches objects.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
 
-/// How often a patch is tried again on what somebody else wrote in between.
+/// How often a patch is retried after a concurrent write.
 const TRIES_MAX: usize = 5;
 
 /// A patch as a client sends it.
@@ -22,14 +22,15 @@ pub enum Patch {
     Merge(Value),
     /// Kubernetes' own merge patch.
     Strategic(Value),
-    /// Server-side apply, and whether it takes over what others own.
+    /// Server-side apply, and whether it takes over fields of other owners.
     Apply(Value, bool),
 }
 
 impl Registry {
-    /// Replaces an object, or the part of it that the subresource is; what names no version, whatever others write
-    /// meanwhile. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost its last
-    /// finalizer goes.
+    /// Replaces an object, or the part of it that the subresource represents; without a version, it overwrites
+    /// concurrent
+    /// changes. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost its last
+    /// finalizer is removed.
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
@@ -49,7 +50,7 @@ impl Registry {
         }
     }
 
-    /// Patches an object; an apply creates what is not there.
+    /// Patches an object; an apply creates it if it does not exist.
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.
@@ -98,7 +99,7 @@ impl Registry {
         }
     }
 
-    /// Puts `object` in the place of `stored`.
+    /// Replaces `stored` by `object`.
     fn replace(
         &self,
         writer: &Writer,
@@ -136,7 +137,7 @@ impl Registry {
 }
 
 impl Registry {
-    /// What is wrong with a client's change, or what to warn of.
+    /// Checks a client's change, and returns warnings.
     fn check_change(
         &self,
         writer: &Writer,
@@ -159,8 +160,8 @@ impl Registry {
     }
 }
 
-/// A conflict with another writer's resource version is worth another try, unless the patch itself
-/// says which version it means; a conflict about fields is not.
+/// Returns whether to retry after a conflict: yes for another writer's resource version, unless the patch itself names
+/// the version; no for a conflict about fields.
 fn is_race(status: &Status, patch: &Patch) -> bool {
     let (Patch::Json(document) | Patch::Merge(document) | Patch::Strategic(document) | Patch::Apply(document, _)) =
         patch;
@@ -192,7 +193,7 @@ fn same_object(stored: &Value, object: &Value) -> Result<(), Status> {
     Err(Status::new(400, "BadRequest", message))
 }
 
-/// A client writes either the object or one of its subresources.
+/// Restricts a client's write to either the object or one of its subresources.
 fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
     if writer.is_internal {
         return;
@@ -221,7 +222,7 @@ fn set_status(object: &mut Value, status: Option<Value>) {
     }
 }
 
-/// Writes down who owns what now.
+/// Records who owns which fields now.
 fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
     let sent = Managers::of(object);
     let kept = Managers::of(stored);
@@ -242,7 +243,7 @@ fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, manager
     managers.write(object);
 }
 
-/// Nothing changed but, at most, the times at which managers wrote.
+/// Returns whether nothing changed except, at most, the times of managers' writes.
 fn is_same(stored: &Value, object: &Value) -> bool {
     without_times(stored) == without_times(object)
 }
@@ -266,7 +267,7 @@ mod tests {
     use crate::kinds;
 
     #[test]
-    fn a_write_that_names_no_version_is_no_conflict() {
+    fn a_write_without_a_version_is_not_a_conflict() {
         let (registry, kind) = (Registry::new(), kinds::find("", "v1", "configmaps").unwrap());
         let written =
             |by: &str, n: u32| json!({"metadata": {"namespace": "a", "name": "one"}, "data": {by: n.to_string()}});

@@ -17,7 +17,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client that a kubeconfig describes.
+    /// Returns the client for a kubeconfig.
     pub fn new(kubeconfig: &Path) -> Arc<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config: Value = serde_saphyr::from_str(&std::fs::read_to_string(kubeconfig).unwrap()).unwrap();
@@ -36,7 +36,7 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token)
     }
 
-    /// One request; a patch is a merge patch or, for pod templates with containers, a strategic one.
+    /// Sends a request; a patch is a merge patch or, for pod templates with containers, a strategic one.
     pub async fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let sort = if method == "PATCH" { "application/strategic-merge-patch+json" } else { "application/json" };
         let request = self.request(method, path).header("content-type", sort);
@@ -52,7 +52,7 @@ impl Client {
     }
 }
 
-/// Passes the events of a watch on, until nobody listens any more.
+/// Passes the events of a watch on, until the receiver is dropped.
 pub async fn follow(mut answer: reqwest::Response, events: mpsc::UnboundedSender<Value>) {
     let mut pending = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {

@@ -1,16 +1,16 @@
-//! The recorded and the replayed tracks side by side.
+//! Compares the recorded and the replayed tracks.
 
 use std::fmt::Write;
 
 use crate::known::Known;
 use crate::normal::{Track, plain};
 
-/// The states of objects in the order in which they were seen, objects in that of their first.
+/// The states of objects in the order in which they were seen; objects in the order of their first state.
 #[derive(Default, Clone)]
 pub struct Tracks(Vec<(Track, Vec<String>)>);
 
 impl Tracks {
-    /// Takes a state in; what does not differ from the one before is no state of its own.
+    /// Adds a state, unless it equals the previous one.
     pub fn push(&mut self, track: Track, state: String) {
         match self.0.iter_mut().find(|(other, _)| *other == track) {
             Some((_, states)) if states.last() == Some(&state) => {}
@@ -19,21 +19,21 @@ impl Tracks {
         }
     }
 
-    /// Whether all events and the last state of each object have been seen, but for those that are
-    /// known to be missing.
+    /// Returns whether all events and the last state of each object have been seen, except for those known to
+    /// be missing.
     pub fn reaches(&self, scenario: &str, expected: &Self) -> bool {
         let named = self.named();
         expected.named().iter().all(|(name, states)| {
             let seen = named.iter().find(|(other, _)| other == name).map(|(_, states)| states);
             let mut wanted = states.iter().filter(|state| !Known::has(scenario, name, '-', state));
-            // An object that lives twice goes through the same states twice.
+            // A recreated object goes through the same states twice.
             let count = |states: &[String], state: &String| states.iter().filter(|other| *other == state).count();
             let is_seen = |state: &String| seen.is_some_and(|seen| count(seen, state) >= count(states, state));
             if name.starts_with("events") { wanted.all(is_seen) } else { wanted.next_back().is_none_or(is_seen) }
         })
     }
 
-    /// The tracks under names that are the same in every run: generated ones are numbered.
+    /// Returns the tracks under names that are the same in every run: generated ones are numbered.
     fn named(&self) -> Vec<(String, &[String])> {
         let mut named: Vec<(String, &[String])> = Vec::new();
         for ((kind, object), states) in &self.0 {
@@ -46,7 +46,7 @@ impl Tracks {
     }
 }
 
-/// What differs and is not known to: empty where the replay is as the recording.
+/// Returns the unknown differences; empty if the replay matches the recording.
 pub fn differences(scenario: &str, recorded: &Tracks, replayed: &Tracks) -> String {
     let (wanted, seen) = (recorded.named(), replayed.named());
     let mut report = String::new();
@@ -77,8 +77,9 @@ fn report_track(scenario: &str, name: &str, diff: &[(char, &String)], report: &m
     }
 }
 
-/// The lines of both, those that only one has marked `-` or `+`. What comes after the last recorded
-/// state is no difference: recordings end somewhere.
+/// Returns the lines of both; those that only one has are marked `-` or `+`. Replayed lines after the last recorded
+/// state
+/// are not a difference: recordings end at some point.
 fn diff<'a>(recorded: &'a [String], replayed: &'a [String], to_the_end: bool) -> Vec<(char, &'a String)> {
     let mut lengths = vec![vec![0_usize; replayed.len() + 1]; recorded.len() + 1];
     for i in (0..recorded.len()).rev() {

@@ -1,21 +1,21 @@
-//! The differences that remain between the recordings and the replays, each with its reason.
+//! The remaining differences between the recordings and the replays, each with its reason.
 
-/// A difference that is known: a state that only one of the two has.
+/// A known difference: a state that only one of the two has.
 pub struct Known {
     /// The scenario; `*` for all.
     scenario: &'static str,
     /// The beginning of the track's name: kind and object.
     track: &'static str,
-    /// `-` where only the recording has it, `+` where only the replay.
+    /// `-` if only the recording has it, `+` if only the replay.
     sign: char,
     /// A part of the state.
     state: &'static str,
-    #[expect(dead_code, reason = "for who reads the table")]
+    #[expect(dead_code, reason = "for readers of the table")]
     why: &'static str,
 }
 
 impl Known {
-    /// Whether a difference is known.
+    /// Returns whether a difference is known.
     pub fn has(scenario: &str, track: &str, sign: char, state: &str) -> bool {
         KNOWN.iter().any(|known| {
             (known.scenario == "*" || known.scenario == scenario)
@@ -34,20 +34,20 @@ const fn only_here(scenario: &'static str, track: &'static str, state: &'static 
     Known { scenario, track, sign: '+', state, why }
 }
 
-const LISTENS: &str = "whether a server listens before its first probe is a matter of milliseconds";
-const STOPS: &str = "whether a probe meets a server that is just stopping is a matter of milliseconds";
-const FORCED: &str = "a pod deleted by force is stopped while its successor of the same name starts";
-const FORCED_COUNT: &str = "a pod deleted by force is gone at once; here it is not counted on its way";
-const TOGETHER: &str = "changes within milliseconds of each other are one write of the slice";
+const LISTENS: &str = "whether a server listens before its first probe depends on milliseconds";
+const STOPS: &str = "whether a probe reaches a server that is stopping depends on milliseconds";
+const FORCED: &str = "a force-deleted pod is stopped while its successor of the same name starts";
+const FORCED_COUNT: &str = "a force-deleted pod is gone at once; here it is not counted while it terminates";
+const TOGETHER: &str = "changes within milliseconds of each other become one write of the slice";
 const FIRST_TWO_SERVE: &str =
     "[s-0 ready=true serving=true terminating=false, s-1 ready=true serving=true terminating=false";
-const SOONER: &str = "the pod may be there before the budget is looked at";
-const RELIST: &str = "kubelet looks at its containers once a second and misses a run that is shorter";
-const ONE_BY_ONE: &str = "an aggregate of several pods: which combinations show depends on which pod is faster";
+const SOONER: &str = "the pod may exist before the budget is processed";
+const RELIST: &str = "kubelet checks its containers once a second and misses shorter runs";
+const ONE_BY_ONE: &str = "an aggregate of several pods: which combinations appear depends on which pod is faster";
 
-const MERGED: &str = "kubelet writes statuses behind its own back and leaves out one that the next has overtaken";
+const MERGED: &str = "kubelet writes statuses asynchronously and skips one that the next has overtaken";
 
-const RETRIED: &str = "a real controller's first write of the numbers meets a conflict with its own note of the new set; \
+const RETRIED: &str = "a real controller's first write of the numbers conflicts with its own note of the new set; \
                        whether the set has counted its pods by the next is a matter of milliseconds";
 const STILL_CREATED: &str = "Progressing=True NewReplicaSetCreated Created new replica set \"d-*\" availableReplicas=2 \
                              observedGeneration=2 readyReplicas=2 replicas=3";
@@ -70,14 +70,14 @@ const KNOWN: &[Known] = &[
         "oom",
         "pods oom",
         "terminated:Error(137)",
-        "containerd lost the kernel's note for the second kill; here each is told as what it was",
+        "containerd lost the kernel's notification of the second kill; here each is reported correctly",
     ),
-    only_here("oom", "pods oom", "terminated:OOMKilled(137)", "the other side of the same"),
+    only_here("oom", "pods oom", "terminated:OOMKilled(137)", "the counterpart of the row above"),
     only_recorded(
         "statefulset",
         "events PersistentVolumeClaim/",
         "WaitForFirstConsumer",
-        "the consumer is there before the claim is looked at",
+        "the consumer exists before the claim is processed",
     ),
     only_recorded("statefulset", "statefulsets s", " readyReplicas=2 ", ONE_BY_ONE),
     only_here("statefulset", "statefulsets s", " readyReplicas=2 ", ONE_BY_ONE),

@@ -1,9 +1,9 @@
-//! The recorded lives of objects on a real cluster, lived again on this one: the same objects are
-//! created, the same requests made, and what is watched has to go through the same states with the
-//! same reasons in the same order. What differs stands in `known.rs`, each with its reason.
+//! Replays object lifecycles recorded on a real cluster: creates the same objects and sends the same requests, and all
+//! watched objects have to go through the same states with the same reasons in the same order. Known differences are in
+//! `known.rs`, each with its reason.
 
 #![expect(clippy::print_stderr, reason = "a test's own programs are read to the end")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what it did not expect")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod client;
 mod compare;
@@ -38,7 +38,7 @@ fn main() -> std::process::ExitCode {
 
 async fn start(directory: &Path) -> Cluster {
     let program = env!("CARGO_BIN_EXE_embedded-node").into();
-    // The host serves busybox whatever the tag; the recordings count on one that is nowhere.
+    // The host serves busybox under any tag; the recordings need one that does not exist.
     let faults: Faults =
         serde_json::from_value(serde_json::json!([{"fault": "imageMissing", "of": "busybox:0.0.0"}])).unwrap();
     Cluster::start(Options { dir: directory.join("cluster"), program, faults }).await.unwrap()
@@ -48,14 +48,14 @@ fn trials(with: Option<(&tokio::runtime::Handle, &Arc<Client>)>) -> Vec<Trial> {
     let trial = |scenario: &'static str| {
         let with = with.map(|(tokio, client)| (tokio.clone(), Arc::clone(client)));
         Trial::ignorable_test(scenario, move || {
-            let (tokio, client) = with.expect("a listed test is not run");
+            let (tokio, client) = with.expect("only listing tests needs no cluster");
             tokio.block_on(replay_if_possible(client, scenario)).map_err(Failed::from)
         })
     };
     SCENARIOS.iter().map(|scenario| trial(scenario)).collect()
 }
 
-/// Without memory limits nothing is killed for want of memory.
+/// Without memory limits no container is killed because memory ran out.
 async fn replay_if_possible(client: Arc<Client>, scenario: &'static str) -> Result<Completion, String> {
     let (_, report) = client.send("GET", "/chartproof/report", &Value::Null).await;
     let mut limits = report["notEnforced"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -1,11 +1,11 @@
-//! What is compared: a line of text for each state of each object, without ids, times and addresses.
+//! The compared form: a line of text for each state of each object, without ids, times and addresses.
 
 use serde_json::Value;
 
-/// What one object went through, or what was said about it.
+/// The states of one object, or the events about it.
 pub type Track = (String, String);
 
-/// A state: whose, and what it is. None for what is not compared.
+/// Returns the object and its state, or `None` if it is not compared.
 pub fn state(seen: &Value) -> Option<(Track, String)> {
     match seen["kind"].as_str()? {
         "events" => event(seen),
@@ -20,13 +20,13 @@ fn track(seen: &Value) -> Track {
     (text(&seen["kind"]).to_owned(), text(&seen["metadata"]["name"]).to_owned())
 }
 
-/// An event when it is first said; how often it is said again is a matter of time.
+/// Returns an event the first time; how often it repeats depends on timing.
 fn event(seen: &Value) -> Option<(Track, String)> {
-    let said = [text(&seen["type"]), text(&seen["reason"]), text(&seen["message"])].join(" ");
+    let content = [text(&seen["type"]), text(&seen["reason"]), text(&seen["message"])].join(" ");
     let source = text(&seen["source"]).split('_').next().unwrap_or_default();
-    // Two components do not wait for each other with what they say.
+    // Two components do not wait for each other with their events.
     let track = ("events".to_owned(), format!("{} {source}", text(&seen["involved"])));
-    (seen["event"] == "ADDED").then(|| (track, plain(&said)))
+    (seen["event"] == "ADDED").then(|| (track, plain(&content)))
 }
 
 fn pod(seen: &Value) -> String {
@@ -43,7 +43,7 @@ fn pod(seen: &Value) -> String {
     plain(&line.join(" | "))
 }
 
-/// How it was changed, and its deletion where it is being deleted.
+/// Returns how it was changed, and whether it is being deleted.
 fn happened(seen: &Value) -> String {
     let metadata = &seen["metadata"];
     let grace = metadata["deletionGracePeriodSeconds"].as_i64();
@@ -93,7 +93,7 @@ fn slice(seen: &Value) -> String {
     plain(&format!("{} [{}]", text(&seen["event"]), endpoints.join(", ")))
 }
 
-/// StatefulSets, Deployments, Jobs, budgets: the status but for times and revisions.
+/// Returns the status of StatefulSets, Deployments, Jobs, budgets, without times and revisions.
 fn workload(seen: &Value) -> String {
     let mut fields = Vec::new();
     for (name, value) in seen["status"].as_object().into_iter().flatten() {
@@ -115,7 +115,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The text without what is different in every run.
+/// Returns the text without parts that are different in every run.
 pub fn plain(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     let mut plain = String::with_capacity(text.len());
@@ -130,7 +130,7 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
-/// One word: addresses, UIDs, generated names and the node's name are replaced.
+/// Replaces addresses, UIDs, generated names and the node's name in one word.
 fn word(word: &str) -> String {
     if word.split('.').count() == 4 && word.split('.').all(|part| part.parse::<u8>().is_ok()) {
         return "IP".to_owned();
@@ -151,7 +151,7 @@ fn uid_at(word: &str) -> Option<usize> {
     (groups == [8, 4, 4, 4, 12]).then_some(at)
 }
 
-/// Whether part of a name is of the alphabet and the length that Kubernetes makes names with.
+/// Returns whether part of a name has the alphabet and the length of Kubernetes' generated names.
 fn is_generated(part: &str) -> bool {
     let is_safe = |c: char| "bcdfghjklmnpqrstvwxz2456789".contains(c);
     matches!(part.len(), 5 | 8..=10) && part.chars().all(is_safe)

@@ -1,4 +1,4 @@
-//! The recordings: what was created and asked for, and what was seen, line by line.
+//! The recordings: created objects, requests and watch events, line by line.
 
 use serde_json::Value;
 
@@ -44,13 +44,13 @@ recordings!(
 pub enum Line {
     /// An object was created.
     Create(Value),
-    /// A request was made: method, path (with `NS` for the namespace), body; and answered with a code.
+    /// A request was sent: method, path (with `NS` for the namespace), body; and the response's code.
     Request(String, String, Value, u64),
     /// A watch event, in the recording's own form.
     Seen(Value),
 }
 
-/// The lines of a recording; what a request caused may stand before it.
+/// Returns the lines of a recording; the effects of a request may come before it.
 pub fn lines(scenario: &str) -> Vec<Line> {
     text(scenario).lines().map(|line| parse(serde_json::from_str(line).unwrap())).collect()
 }

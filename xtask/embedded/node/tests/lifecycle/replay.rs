@@ -12,7 +12,7 @@ use crate::compare::{Tracks, differences};
 use crate::normal::state;
 use crate::recording::{Line, lines};
 
-/// What the recordings watch.
+/// The collections that the recordings watch.
 const WATCHED: [(&str, &str); 8] = [
     ("/api/v1", "pods"),
     ("/api/v1", "events"),
@@ -23,12 +23,12 @@ const WATCHED: [(&str, &str); 8] = [
     ("/apis/policy/v1", "poddisruptionbudgets"),
     ("/apis/discovery.k8s.io/v1", "endpointslices"),
 ];
-/// A request waits for what was seen before it in the recording …
+/// How long a request waits for everything that was seen before it in the recording …
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// … and the end for all of it. The longest recording takes 50 s of back-off.
+/// … and the end waits for everything. The longest recording takes 50 s of back-off.
 const END_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Replays a scenario; says what differs from the recording.
+/// Replays a scenario; returns the differences from the recording.
 pub async fn replay(client: Arc<Client>, scenario: &'static str) -> Result<(), String> {
     let namespace = format!("s-{scenario}");
     let body = json!({"metadata": {"name": namespace}});
@@ -49,7 +49,7 @@ pub async fn replay(client: Arc<Client>, scenario: &'static str) -> Result<(), S
                 watching.until(&recorded, STEP_TIMEOUT).await;
                 let (code, answer) = client.send(&method, &path.replace("NS", &namespace), &body).await;
                 if u64::from(code) != wanted {
-                    return Err(format!("{method} {path} was answered with {code} instead of {wanted}: {answer}"));
+                    return Err(format!("{method} {path} returned {code} instead of {wanted}: {answer}"));
                 }
             }
         }
@@ -61,7 +61,7 @@ pub async fn replay(client: Arc<Client>, scenario: &'static str) -> Result<(), S
     }
 }
 
-/// The recordings were made by hand, long after the namespace had what pods are refused without.
+/// Waits for the service account, without which pods are rejected. When the recordings were made, it had long existed.
 async fn until_account(client: &Client, namespace: &str) -> Result<(), String> {
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
     let there = async {
@@ -69,7 +69,7 @@ async fn until_account(client: &Client, namespace: &str) -> Result<(), String> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(STEP_TIMEOUT, there).await.map_err(|_| format!("{path} does not come"))
+    tokio::time::timeout(STEP_TIMEOUT, there).await.map_err(|_| format!("{path} does not appear"))
 }
 
 async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), String> {
@@ -79,16 +79,17 @@ async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), S
     let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
     let path = format!("{prefix}/namespaces/{namespace}/{plural}");
     let (code, answer) = client.send("POST", &path, &object).await;
-    if code == 201 { Ok(()) } else { Err(format!("{plural} were refused with {code}: {answer}")) }
+    if code == 201 { Ok(()) } else { Err(format!("{plural} were rejected with {code}: {answer}")) }
 }
 
-/// The recorded commands for an image that this host serves: its shell and its busybox, whose
-/// programs have no names of their own; and bounded where memory limits can't be enforced.
+/// Adapts the recorded commands to the image that this host serves, whose busybox has no applet links, and bounds
+/// them if
+/// memory limits can't be enforced.
 fn for_this_host(object: &str) -> String {
     object.replace("httpd -f", "busybox httpd -f").replace("tail /dev/zero", "ulimit -v 500000; exec tail /dev/zero")
 }
 
-/// The watches of one namespace, and what they have seen.
+/// The watches of one namespace, and their events so far.
 struct Watching {
     scenario: &'static str,
     tracks: Tracks,
@@ -114,7 +115,7 @@ impl Watching {
         Self { scenario, tracks: Tracks::default(), events, tasks }
     }
 
-    /// Until all that was recorded has been seen, or the time is over.
+    /// Waits until everything recorded has been seen, or the time is over.
     async fn until(&mut self, recorded: &Tracks, limit: Duration) {
         let deadline = Instant::now() + limit;
         while !self.tracks.reaches(self.scenario, recorded) {
@@ -132,7 +133,7 @@ impl Drop for Watching {
     }
 }
 
-/// A watch event in the recording's form.
+/// Returns a watch event in the recording's form.
 fn as_recorded(plural: &str, event: &Value) -> Value {
     let object = &event["object"];
     let mut seen = json!({"kind": plural, "event": event["type"]});

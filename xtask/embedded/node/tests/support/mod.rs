@@ -1,8 +1,8 @@
 //! An API server without a node, and a client of it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(missing_docs, reason = "the tests read as they stand")]
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![allow(missing_docs, reason = "the tests are their own documentation")]
+#![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
 use node::controllers::bootstrap;
-use node::faults::Planted;
+use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
 use reqwest::{Certificate, Method, RequestBuilder, Response};
@@ -22,13 +22,13 @@ use serde_json::Value;
 pub struct Api {
     pub address: SocketAddr,
     pub registry: Arc<Registry>,
-    pub faults: Planted,
+    pub faults: PlantedFaults,
     identity: Arc<Identity>,
     http: reqwest::Client,
 }
 
 impl Api {
-    /// Starts one with what every cluster has from the start.
+    /// Starts an API server with the objects of a new cluster.
     pub fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -37,7 +37,7 @@ impl Api {
         let registry = Registry::new();
         let client = Client::new(registry.clone(), "kube-controller-manager");
         bootstrap::run(&client).unwrap();
-        let faults = Planted::default();
+        let faults = PlantedFaults::default();
         let state = State {
             registry: registry.clone(),
             kubelet: kubelet::Handle::new(Path::new("/nonexistent")),
@@ -53,7 +53,7 @@ impl Api {
         api
     }
 
-    /// Creates a namespace's service account: no controller runs beside the API, and no pod is taken without it.
+    /// Creates a namespace's service account: no controller runs beside the API, and pods are rejected without it.
     pub fn give_account(&self, namespace: &str) {
         let account = serde_json::json!({ "metadata": { "name": "default", "namespace": namespace } });
         let account: ServiceAccount = serde_json::from_value(account).unwrap();
@@ -67,34 +67,34 @@ impl Api {
         path
     }
 
-    /// A request with the token.
+    /// Returns a request with the token.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let url = format!("https://{}{path}", self.address);
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, url).bearer_auth(self.identity.token())
     }
 
-    /// A client that trusts the server, for requests with other tokens.
+    /// Returns a client that trusts the server, for requests with other tokens.
     pub fn client(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// A request without the token.
+    /// Returns a request without the token.
     pub fn anonymous(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("https://{}{path}", self.address))
     }
 
-    /// The certificate that its own is signed with, PEM.
+    /// Returns the certificate that signed its own, PEM.
     pub fn ca_pem(&self) -> &str {
         self.identity.ca_pem()
     }
 
-    /// The header with the token.
+    /// Returns the header with the token.
     pub fn authorization(&self) -> String {
         format!("authorization: Bearer {}\r\n", self.identity.token())
     }
 
-    /// The code and the document of a request.
+    /// Sends a request; returns the code and the document of the response.
     pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let request = self.request(method, path);
         let request = match body {
@@ -104,7 +104,7 @@ impl Api {
         document(request.send().await.unwrap()).await
     }
 
-    /// A patch of some media type: `merge`, `strategic-merge`, `json`.
+    /// Sends a patch of a given type: `merge`, `strategic-merge`, `json`.
     pub async fn patch(&self, path: &str, sort: &str, body: &Value) -> (u16, Value) {
         let media_type = if sort == "apply" {
             "application/apply-patch+yaml".into()
@@ -115,7 +115,7 @@ impl Api {
         document(request.send().await.unwrap()).await
     }
 
-    /// Creates an object that has to be accepted.
+    /// Creates an object, which has to be accepted.
     pub async fn create(&self, path: &str, object: &Value) -> Value {
         let (code, answer) = self.call("POST", path, Some(object)).await;
         assert_eq!(code, 201, "{answer}");
@@ -123,7 +123,7 @@ impl Api {
     }
 }
 
-/// Code and document of an answer.
+/// Returns code and document of a response.
 pub async fn document(response: Response) -> (u16, Value) {
     let code = response.status().as_u16();
     let text = response.text().await.unwrap();

@@ -19,13 +19,14 @@ use super::plan::{Identity, ProcessPlan};
 use super::seccomp;
 use crate::spec::DEFAULT_PATH;
 
-/// What containers usually get from containerd; beyond it, programs that close all descriptors at start take long.
+/// The limit that containers usually get from containerd. Beyond it, programs that close all descriptors at start take
+/// long.
 const OPEN_FILES_MAX: u64 = 1 << 20;
 
 /// Exit code of a program that the kernel can't execute, as runc has it.
 const EXIT_NOT_EXECUTABLE: i32 = 255;
 
-/// What runs where: either still as root of the node, or in a user namespace that was entered already.
+/// Becomes the program, either as root of the node or in a user namespace that was already entered.
 pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Infallible> {
     umask(Mode::from_raw_mode(0o022));
     limits();
@@ -54,7 +55,7 @@ pub fn become_program(plan: &ProcessPlan, in_user_namespace: bool) -> Result<Inf
     execute(plan, &program)
 }
 
-/// Refuses a working directory outside of the container's root, to which a descriptor of the host's may lead.
+/// Rejects a working directory outside the container's root, to which a descriptor of the host could lead.
 fn stay_inside() -> Result<()> {
     let inside = rustix::process::getcwd(Vec::new()).is_ok_and(|here| here.as_bytes().starts_with(b"/"));
     ensure!(
@@ -64,14 +65,14 @@ fn stay_inside() -> Result<()> {
     Ok(())
 }
 
-/// No core files: where they go is the host's affair, outside the run's directory.
+/// Disables core files: the host decides where they go, which may be outside the run's directory.
 fn limits() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let files = getrlimit(Resource::Nofile).maximum.map_or(OPEN_FILES_MAX, |maximum| maximum.min(OPEN_FILES_MAX));
     let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: Some(files) });
 }
 
-/// Lets the program open `/dev/stdout` and the like anew. `/dev/null` is everyone's and stays as it is.
+/// Lets the program reopen `/dev/stdout` and the like. `/dev/null` is shared by everyone and stays as it is.
 fn own_standard_streams(identity: &Identity) {
     let streams = [
         io::stdin().as_fd().try_clone_to_owned(),
@@ -86,9 +87,9 @@ fn own_standard_streams(identity: &Identity) {
     }
 }
 
-/// A user namespace in which the node's only user has the wanted number.
+/// Creates a user namespace in which the node's only user has the requested number.
 fn nested_user_namespace(identity: &Identity) -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace for the container")?;
+    unshare(CloneFlags::CLONE_NEWUSER).context("create a user namespace for the container")?;
     fs::write("/proc/self/uid_map", format!("{} 0 1", identity.user))
         .with_context(|| format!("map the user {}", identity.user))?;
     fs::write("/proc/self/setgroups", "deny").context("write /proc/self/setgroups")?;
@@ -96,7 +97,7 @@ fn nested_user_namespace(identity: &Identity) -> Result<()> {
         .with_context(|| format!("map the group {}", identity.group))
 }
 
-/// What is not in the bounding set can't be had by any program. Root has the rest, others none.
+/// Drops capabilities from the bounding set, out of reach of every program. Root keeps the rest, other users have none.
 fn drop_capabilities(kept: u64) -> Result<()> {
     for bit in 0..64 {
         let one = CapabilitySet::from_bits_retain(1 << bit);
@@ -104,7 +105,7 @@ fn drop_capabilities(kept: u64) -> Result<()> {
             continue;
         }
         match rustix::thread::remove_capability_from_bounding_set(one) {
-            // A kernel knows no capabilities beyond its last.
+            // The kernel's last capability has been passed.
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}
             Err(error) => return Err(error).with_context(|| format!("drop the capability {bit}")),
         }
@@ -113,7 +114,8 @@ fn drop_capabilities(kept: u64) -> Result<()> {
 }
 
 fn become_user(identity: &Identity) -> Result<()> {
-    // Its own group among them: a mode that is closed to a group must stay closed to whoever changes to another.
+    // Its own group is one of them: a mode that excludes a group must also exclude a program that changes to
+    // another group.
     let groups = std::iter::once(identity.group).chain(identity.groups.iter().copied());
     let groups: Vec<Gid> = groups.map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups).context("set the supplementary groups")?;
@@ -122,7 +124,7 @@ fn become_user(identity: &Identity) -> Result<()> {
     rustix::thread::set_thread_res_uid(user, user, user).with_context(|| format!("become user {user:?}"))
 }
 
-/// Looks the program up as runc does: on the container's own PATH, and with its words where it isn't there.
+/// Looks the program up as runc does, on the container's own PATH, and reports a missing one with runc's message.
 fn find_program(plan: &ProcessPlan) -> Result<PathBuf> {
     let Some(name) = plan.argv.first() else { bail!("no command specified") };
     if name.contains('/') {
@@ -151,14 +153,14 @@ fn execute(plan: &ProcessPlan, program: &Path) -> Result<Infallible> {
         Err(error) => error,
     };
     if error == nix::errno::Errno::ENOEXEC {
-        // runc has said by now that the container runs: this is the program's own failure, in its log.
+        // runc has already reported that the container runs: this is the program's own failure, in its log.
         let _ = writeln!(io::stderr(), "exec {}: exec format error", program.display());
         std::process::exit(EXIT_NOT_EXECUTABLE);
     }
     Err(anyhow!("exec: {:?}: {}", plan.argv[0], words(&error.into())))
 }
 
-/// An error as Go words it: lower case, without the number.
+/// Words an error as Go does: lower case, without the number.
 fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

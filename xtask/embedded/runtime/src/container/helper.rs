@@ -1,4 +1,5 @@
-//! The helper processes: this program executed anew, inside a container's namespaces, to become its program.
+//! The helper processes: this program, executed again inside a container's namespaces, to become the container's
+//! program.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -20,7 +21,7 @@ use crate::spawn::{CONTAINER, EXEC};
 /// Exit code of a helper that did not become the program.
 const EXIT_HELPER_FAILED: i32 = 1;
 
-/// Runs a helper where the arguments ask for one, and never returns then.
+/// Runs a helper if the arguments request one, and then never returns.
 pub fn run_if_asked() {
     let mut arguments = std::env::args().skip(1);
     let (Some(word), Some(control)) = (arguments.next(), arguments.next()) else { return };
@@ -49,14 +50,14 @@ fn container(control: &mut UnixStream) -> Result<Infallible> {
     for namespace in &plan.namespaces {
         setns(take_number(*namespace)?, CloneFlags::empty()).context("enter the pod's namespaces")?;
     }
-    rustix::process::setsid().context("make a session")?;
-    unshare(CloneFlags::CLONE_NEWNS).context("make a mount namespace")?;
+    rustix::process::setsid().context("create a session")?;
+    unshare(CloneFlags::CLONE_NEWNS).context("create a mount namespace")?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).context("make mounts private")?;
     enter_root(&plan)?;
     become_program(&plan.process, false)
 }
 
-/// Becomes a further process of a container.
+/// Becomes an additional process of a container.
 fn exec(control: &mut UnixStream) -> Result<Infallible> {
     let plan: ExecPlan = begin(control)?;
     let container = take_number(plan.container)?;
@@ -66,37 +67,38 @@ fn exec(control: &mut UnixStream) -> Result<Infallible> {
     if nested {
         setns(&container, CloneFlags::CLONE_NEWUSER).context("enter the container's user namespace")?;
     }
-    rustix::process::setsid().context("make a session")?;
+    rustix::process::setsid().context("create a session")?;
     become_program(&plan.process, nested)
 }
 
-/// Ties the helper's life to the node's and reads its orders.
+/// Ties the helper's life to the node's and reads its plan.
 fn begin<P: DeserializeOwned>(control: &mut UnixStream) -> Result<P> {
-    // The container's own processes see a helper that has come to them: they may not look into it, nor hold it up.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).context("close the helper to others")?;
+    // The container's own processes see a helper that has joined them. They may neither inspect it nor stop it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("protect the helper from other processes")?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .context("ask for a signal at the node's death")?;
+        .context("request a signal when the node dies")?;
     let mut plan = Vec::new();
     control.read_to_end(&mut plan).context("read the plan")?;
     serde_json::from_slice(&plan).context("read the plan")
 }
 
-/// Nothing that whoever started the node had open, or that is open for a helper alone, survives into a container.
-#[expect(unsafe_code, reason = "the call closes nothing now: it marks descriptors, whoever owns them")]
+/// Keeps everything out of a container that the node's starter had open, or that only a helper has open.
+#[expect(unsafe_code, reason = "the call closes nothing now: it only marks descriptors")]
 fn close_on_exec() {
     let first = 3_u32;
-    // A kernel before Linux 5.11 marks none: those of this program are marked one by one, as they are opened.
+    // A kernel before Linux 5.11 can't do this; there, this program marks its own descriptors as it opens them.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
 fn take_descriptor(number: &str) -> Result<OwnedFd> {
-    take_number(number.parse().with_context(|| format!("{number:?} is no descriptor"))?)
+    take_number(number.parse().with_context(|| format!("{number:?} is not a descriptor"))?)
 }
 
-/// A copy of an inherited descriptor, one that the program won't see. The original is closed to it as well.
-#[expect(unsafe_code, reason = "borrowed for two calls only, which answer EBADF where nothing is open")]
+/// Copies an inherited descriptor so that the program won't see it, and marks the original as well.
+#[expect(unsafe_code, reason = "borrowed for two calls only, which return EBADF if nothing is open")]
 fn take_number(number: i32) -> Result<OwnedFd> {
-    anyhow::ensure!(number > 2, "{number} is no inherited descriptor");
+    anyhow::ensure!(number > 2, "{number} is not an inherited descriptor");
     let inherited = unsafe { BorrowedFd::borrow_raw(number) };
     let copy = inherited.try_clone_to_owned().with_context(|| format!("descriptor {number}"))?;
     rustix::io::fcntl_setfd(inherited, rustix::io::FdFlags::CLOEXEC).with_context(|| format!("descriptor {number}"))?;

@@ -1,4 +1,5 @@
-//! Whom a container runs as: numbers from the pod's spec, names from the image's `/etc/passwd` and `/etc/group`.
+//! The user that a container runs as: numbers from the pod's spec, names from the image's `/etc/passwd` and
+//! `/etc/group`.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::plan::Identity;
 use crate::rooted::Root;
 use crate::spec::Security;
 
-/// Longer account files are cut.
+/// Longer account files are truncated.
 const ACCOUNTS_BYTES_MAX: u64 = 1 << 20;
 
 /// Finds a container's user and groups as containerd does.
@@ -71,7 +72,7 @@ fn find_user(passwd: &str, wanted: &str) -> Result<User> {
         .ok_or_else(|| anyhow!("unable to find user {wanted}: no matching entries in passwd file"))
 }
 
-/// The name, the number and the members of each group: `name:password:gid:member,member`.
+/// Returns the name, the number and the members of each group: `name:password:gid:member,member`.
 fn groups(group_file: &str) -> impl Iterator<Item = (&str, u32, &str)> {
     group_file.lines().filter_map(|line| {
         let mut fields = line.split(':');
@@ -95,8 +96,8 @@ fn groups_of(group_file: &str, user: &str) -> Vec<u32> {
     member.map(|(_, number, _)| number).collect()
 }
 
-/// The capabilities that containerd gives a container, but for `MKNOD`: no cgroup keeps a container of this node from
-/// opening the devices that it could make with it.
+/// The capabilities that containerd gives a container, except `MKNOD`: no cgroup keeps a container of this node from
+/// opening the devices that it could create with it.
 const DEFAULT_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
@@ -113,8 +114,8 @@ const DEFAULT_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// The bits of the capabilities that a container may have: the default, `ALL` first, then names added, then
-/// names dropped.
+/// Returns the bits of the capabilities that a container may have: the default, `ALL` first, then added names, then
+/// dropped names.
 pub fn capabilities(security: &Security) -> Result<u64> {
     use rustix::thread::CapabilitySet;
     let set_of = |names: &[String]| -> Result<CapabilitySet> {
@@ -194,7 +195,7 @@ mod tests {
         };
         assert_eq!(with(&["NET_BIND_SERVICE"], &["ALL"]).unwrap(), 1 << 10);
         assert_eq!(with(&[], &["all"]).unwrap(), 0);
-        assert_eq!(with(&[], &[]).unwrap() & (1 << 21), 0, "SYS_ADMIN is no default");
+        assert_eq!(with(&[], &[]).unwrap() & (1 << 21), 0, "SYS_ADMIN is not a default");
         assert_eq!(with(&[], &["CHOWN"]).unwrap() & 1, 0);
         assert_eq!(with(&["NOSUCH"], &[]).unwrap_err().to_string(), "unknown capability \"CAP_NOSUCH\"");
     }

@@ -29,21 +29,21 @@ use crate::exec::{self, Exec};
 use crate::image::Unpacked;
 use crate::life::Life;
 use crate::logs;
-use crate::process::{Ended, Process};
+use crate::process::{Process, ProcessEnd};
 use crate::sandbox::Sandbox;
-use crate::spawn::{CONTAINER, Failure, ProcessNamespace, Spawner, Stdio3};
+use crate::spawn::{CONTAINER, LaunchFailure, ProcessNamespace, Spawner, Stdio3};
 use crate::spec::{ContainerSpec, ExecSpec, Exit, RuntimeError};
 use crate::trees::remove_tree;
 use crate::{cgroup, hex};
 
-/// containerd's and runc's words before what went wrong inside the container.
+/// The prefix that containerd and runc put before an error inside the container.
 const START_FAILED: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: \
                             runc create failed: unable to start container process: error during container init: ";
 
-/// How long the last output may take to reach the log once the program has ended.
+/// How long the last output may take to reach the log after the program has ended.
 const LOG_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A container that was started. Cheap to clone; dropping it does nothing to the container.
+/// A started container. Cheap to clone; dropping it does nothing to the container.
 #[derive(Debug, Clone)]
 pub struct Container {
     inner: Arc<Inner>,
@@ -53,44 +53,44 @@ pub struct Container {
 struct Inner {
     id: String,
     life: Life,
-    /// What a further program starts from.
+    /// The plan that an additional program is derived from.
     plan: ProcessPlan,
     stop_signal: i32,
     spawner: Spawner,
     group: Option<Arc<Group>>,
 }
 
-/// What the node lends to every container.
+/// What the node provides to every container.
 pub struct Node<'a> {
     pub spawner: &'a Spawner,
-    /// Below it, each container has its own directory.
+    /// The parent of the containers' own directories.
     pub dir: PathBuf,
-    /// Only root exists in the node's user namespace.
+    /// Whether only root exists in the node's user namespace.
     pub single_user: bool,
 }
 
 impl Container {
-    /// 64 hexadecimal digits, as containerd has them.
+    /// Returns its id: 64 hexadecimal digits, as in containerd.
     pub fn id(&self) -> &str {
         &self.inner.id
     }
 
-    /// The process id of its program, as the node sees it.
+    /// Returns the process id of its program in the node's pid namespace.
     pub fn pid(&self) -> u32 {
         self.inner.life.process.pid()
     }
 
-    /// The number of the signal that asks its program to end: SIGTERM unless its image names another.
+    /// Returns the number of the signal that asks its program to stop: SIGTERM unless its image sets another.
     pub fn stop_signal(&self) -> i32 {
         self.inner.stop_signal
     }
 
-    /// Sends a signal to its program; nothing happens where it has ended, or where there is no such signal.
+    /// Sends a signal to its program; does nothing if it has ended or if there is no such signal.
     pub fn signal(&self, signal: i32) {
         self.inner.life.signal(signal);
     }
 
-    /// Waits for its end; any number of times. By then its output is in its log.
+    /// Waits for its end, any number of times. By then its output is in its log.
     pub async fn wait(&self) -> Exit {
         self.inner.life.wait().await
     }
@@ -100,7 +100,7 @@ impl Container {
         self.inner.life.clone()
     }
 
-    /// Runs a further program in it, as its user, with its environment.
+    /// Runs an additional program in it, as its user, with its environment.
     pub async fn exec(&self, spec: ExecSpec) -> Result<Exec, RuntimeError> {
         let inner = &self.inner;
         if inner.life.process.ended().is_some() {
@@ -127,7 +127,7 @@ impl Container {
         }
     }
 
-    /// Starts a container; answers once its program runs.
+    /// Starts a container; returns once its program runs.
     pub(crate) async fn start(
         node: Node<'_>,
         sandbox: &Sandbox,
@@ -155,7 +155,7 @@ impl Container {
     }
 }
 
-/// What a container leaves besides its log; removed with this value.
+/// The files of a container other than its log; removed when this value is dropped.
 struct Cleanup {
     dir: PathBuf,
     group: Option<Arc<Group>>,
@@ -179,7 +179,7 @@ async fn watch_end(
     cleanup: Cleanup,
     end: watch::Sender<Option<Exit>>,
 ) {
-    let Ended { code, signal, at } = process.wait().await;
+    let ProcessEnd { code, signal, at } = process.wait().await;
     log.drain(LOG_DRAIN_TIMEOUT).await;
     let oom_killed = cleanup.group.as_ref().is_some_and(|group| group.oom_killed());
     let removed = tokio::task::spawn_blocking(move || drop(cleanup));
@@ -193,8 +193,8 @@ async fn launch(
     plan: &ContainerPlan,
     spec: &ContainerSpec,
     group: Option<Arc<Group>>,
-) -> Result<(Process, logs::Pump), Failure> {
-    fs::create_dir_all(&plan.root.own).with_context(|| format!("make the directory {}", plan.root.own.display()))?;
+) -> Result<(Process, logs::Pump), LaunchFailure> {
+    fs::create_dir_all(&plan.root.own).with_context(|| format!("create the directory {}", plan.root.own.display()))?;
     let (pump, stdout, stderr) = logs::Pump::start(&spec.log_path)?;
     let stdio = Stdio3 { stdin: Stdio::null(), stdout: stdout.into(), stderr: stderr.into() };
     let bytes = serde_json::to_vec(plan).context("write a plan")?;
@@ -212,20 +212,22 @@ fn memory_group(id: &str, spec: &ContainerSpec) -> Result<Option<Arc<Group>>, Ru
     }
 }
 
-fn start_failed(failure: Failure) -> RuntimeError {
+fn start_failed(failure: LaunchFailure) -> RuntimeError {
     match failure {
-        Failure::Helper(words) => RuntimeError::Start(format!("{START_FAILED}{words}")),
-        Failure::Spawn(error) => RuntimeError::Create(format!("failed to create containerd container: {error:#}")),
+        LaunchFailure::Helper(words) => RuntimeError::Start(format!("{START_FAILED}{words}")),
+        LaunchFailure::Spawn(error) => {
+            RuntimeError::Create(format!("failed to create containerd container: {error:#}"))
+        }
     }
 }
 
-fn exec_failed(id: &str, failure: Failure) -> String {
+fn exec_failed(id: &str, failure: LaunchFailure) -> String {
     match failure {
-        Failure::Helper(words) => format!(
+        LaunchFailure::Helper(words) => format!(
             "failed to exec in container: failed to start exec {id:?}: OCI runtime exec failed: exec failed: \
              unable to start container process: {words}"
         ),
-        Failure::Spawn(error) => format!("failed to exec in container: failed to start exec {id:?}: {error:#}"),
+        LaunchFailure::Spawn(error) => format!("failed to exec in container: failed to start exec {id:?}: {error:#}"),
     }
 }
 
@@ -233,7 +235,7 @@ fn to_json(plan: &impl serde::Serialize) -> Result<Vec<u8>, RuntimeError> {
     serde_json::to_vec(plan).map_err(|error| RuntimeError::Other(format!("write a plan: {error}")))
 }
 
-/// An id that no other container has: the clock's nanoseconds and the process's address space differ from run to run.
+/// Returns an id that no other container has: the clock's nanoseconds and the address space differ from run to run.
 fn new_id(spec: &ContainerSpec) -> String {
     static STARTED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

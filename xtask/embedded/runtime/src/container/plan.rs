@@ -1,4 +1,4 @@
-//! What a helper process is told to do: written by the node, read by the helper.
+//! The plan for a helper process: written by the node, read by the helper.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::Mount;
 
-/// Orders for the helper that becomes a container's first process.
+/// The plan for the helper that becomes a container's first process.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ContainerPlan {
     /// Descriptors of the pod's namespaces.
@@ -17,16 +17,16 @@ pub struct ContainerPlan {
     pub image_volumes: Vec<PathBuf>,
     /// What is mounted into it, in this order.
     pub mounts: Vec<Mount>,
-    /// What to become.
+    /// What the helper becomes.
     pub process: ProcessPlan,
 }
 
-/// Orders for the helper that becomes a further process of a container.
+/// The plan for the helper that becomes an additional process of a container.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExecPlan {
     /// Descriptor of the container's first process.
     pub container: i32,
-    /// What to become.
+    /// What the helper becomes.
     pub process: ProcessPlan,
 }
 
@@ -35,40 +35,40 @@ pub struct ExecPlan {
 pub struct RootPlan {
     /// The image's tree, shared and never written to.
     pub lower: PathBuf,
-    /// A directory of the container's own, for what it changes.
+    /// A directory of the container's own for its changes.
     pub own: PathBuf,
     /// Directories of the host that belong to the image, mounted read-only.
     pub host: Vec<Mount>,
-    /// Nothing can be changed.
+    /// Whether the whole root file system is read-only.
     pub read_only: bool,
 }
 
 /// A process inside a container.
-#[expect(clippy::struct_excessive_bools, reason = "orders that have nothing to do with each other")]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Program and arguments.
     pub argv: Vec<String>,
     /// `NAME=value`, complete.
     pub env: Vec<String>,
-    /// Made where it is missing.
+    /// Created if it is missing.
     pub working_dir: PathBuf,
-    /// Whom it runs as.
+    /// The user and groups that it runs as.
     pub identity: Identity,
-    /// Bits of the capabilities that it may have at most.
+    /// The bits of the capabilities that it may have at most.
     pub capabilities: u64,
-    /// No program may give it more.
+    /// Whether programs are kept from gaining privileges.
     pub no_new_privileges: bool,
-    /// The system calls that the seccomp filter names are refused.
+    /// Whether the system calls that the seccomp filter names are forbidden.
     pub forbid_calls: bool,
-    /// The node maps a single user: another one needs a user namespace of its own.
+    /// Whether the node maps a single user: then another user needs a user namespace of its own.
     pub single_user_node: bool,
-    /// Its standard input is to be its controlling terminal.
+    /// Whether its standard input is its controlling terminal.
     pub tty: bool,
 }
 
 impl ProcessPlan {
-    /// Whether it lives in a user namespace below the node's.
+    /// Returns whether it lives in a user namespace below the node's.
     pub fn nested_user(&self) -> bool {
         self.single_user_node && (self.identity.user != 0 || self.identity.group != 0)
     }

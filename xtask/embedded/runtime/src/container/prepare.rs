@@ -1,4 +1,4 @@
-//! From a pod's spec and an image to the orders for a container's helper.
+//! From a pod's spec and an image to the plan for a container's helper.
 
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::rooted::Root;
 use crate::sandbox::Sandbox;
 use crate::spec::{ContainerSpec, DEFAULT_PATH, Image, Mount};
 
-/// What the helper is to set up.
+/// Returns the plan for what the helper sets up.
 pub fn container_plan(
     sandbox: &Sandbox,
     image: &Unpacked,
@@ -32,7 +32,7 @@ pub fn container_plan(
         })
         .chain(spec.mounts.iter().cloned())
         .collect();
-    // As containerd does: what lies deeper comes later.
+    // As containerd does: deeper mounts come later.
     mounts.sort_by_key(|mount| mount.target.components().count());
     let root = RootPlan {
         lower: image.tree.clone(),
@@ -46,7 +46,7 @@ pub fn container_plan(
     ContainerPlan { namespaces, root, image_volumes, mounts, process }
 }
 
-/// What the helper is to become.
+/// Returns the plan for the program that the helper becomes.
 pub fn process_plan(
     single_user_node: bool,
     sandbox: &Sandbox,
@@ -69,7 +69,8 @@ pub fn process_plan(
     })
 }
 
-/// A command replaces the image's entrypoint and arguments; arguments alone replace its arguments.
+/// Returns the command line. A command replaces the image's entrypoint and arguments; arguments alone replace only the
+/// arguments.
 fn argv(image: &Image, spec: &ContainerSpec) -> Vec<String> {
     let command = if spec.command.is_empty() { &image.entrypoint } else { &spec.command };
     let image_args: &[String] = if spec.command.is_empty() { &image.cmd } else { &[] };
@@ -92,7 +93,7 @@ fn environment(image: &Image, spec: &ContainerSpec, hostname: &str, identity: &I
     env
 }
 
-/// Sets a variable, in place of the one that is there.
+/// Sets a variable, replacing an existing one.
 pub fn set_env(env: &mut Vec<String>, name: &str, value: &str) {
     let prefix = format!("{name}=");
     env.retain(|entry| !entry.starts_with(&prefix));

@@ -1,10 +1,11 @@
 //! The system calls that a container may not make, as a filter that the kernel runs.
 //!
-//! The filter forbids what containerd's default profile forbids and a container of this node could do harm with: what
-//! reaches the kernel as a whole (modules, kexec, clocks), what makes or enters namespaces and mounts, and interfaces
-//! whose faults have let containers out (keyrings, `io_uring`, `userfaultfd`, `bpf`). A capability that was added to
-//! the container brings its calls back, as with containerd. Calls that this list does not know, those of the x32 ABI
-//! among them, do not exist for a container; a program of another architecture is killed.
+//! The filter forbids the calls that containerd's default profile forbids and with which a container of this node could
+//! do harm: calls that affect the whole kernel (modules, kexec, clocks), that create or enter namespaces and
+//! mounts, and
+//! interfaces whose bugs have let containers escape (keyrings, `io_uring`, `userfaultfd`, `bpf`). A capability that was
+//! added to the container allows its calls again, as in containerd. Calls that this list does not know, including those
+//! of the x32 ABI, do not exist for a container; a program of another architecture is killed.
 
 use std::mem::offset_of;
 
@@ -13,7 +14,7 @@ use nix::errno::Errno;
 use nix::libc::{self, c_long, seccomp_data, sock_filter, sock_fprog};
 use rustix::thread::CapabilitySet as Capability;
 
-/// What differs from one architecture to another.
+/// The values that depend on the architecture.
 #[cfg(target_arch = "x86_64")]
 mod here {
     use super::{c_long, libc};
@@ -33,10 +34,10 @@ mod here {
     pub const RAW_IO: &[c_long] = &[];
 }
 
-/// `file_setattr` of Linux 6.17: later calls have been judged by nobody. x32's numbers lie far above, too.
+/// `file_setattr` of Linux 6.17: nobody has assessed later calls. The numbers of x32 are far above, too.
 const LAST_KNOWN_CALL: u32 = 469;
 
-/// Every namespace but that of clocks, which `clone` can't make.
+/// Every namespace except time, which `clone` can't create.
 const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 
 /// Calls that no container may make.
@@ -53,7 +54,7 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_userfaultfd,
 ];
 
-/// Calls that take one of these capabilities.
+/// Calls that need one of these capabilities.
 const CAPABLE: &[(Capability, &[c_long])] = &[
     (
         Capability::SYS_ADMIN,
@@ -94,16 +95,17 @@ const CAPABLE: &[(Capability, &[c_long])] = &[
     (Capability::SYS_RAWIO, here::RAW_IO),
 ];
 
-/// Linux 6.15, and of the same number everywhere.
+/// Linux 6.15; the number is the same on every architecture.
 const OPEN_TREE_ATTR: c_long = 467;
 
-/// Whether this kernel runs filters.
+/// Returns whether this kernel supports filters.
 pub fn is_available() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("\nSeccomp_filters:"))
 }
 
-/// Puts this process, and all that it becomes, under the filter. It takes `CAP_SYS_ADMIN` over this process's own user
-/// namespace: without it the kernel would want that no program gains privileges any more.
+/// Puts this process and everything that it becomes under the filter. It needs `CAP_SYS_ADMIN` in the process's own
+/// user
+/// namespace: without it the kernel would insist on `no_new_privs`.
 pub fn forbid_calls(kept_capabilities: u64) -> Result<()> {
     let mut program = program(Capability::from_bits_retain(kept_capabilities));
     install(&mut program).context("install the seccomp filter")
@@ -113,13 +115,13 @@ pub fn forbid_calls(kept_capabilities: u64) -> Result<()> {
 fn install(program: &mut [sock_filter]) -> nix::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
     let program = sock_fprog { len, filter: program.as_mut_ptr() };
-    // What a program gives away to a neighbour by its timing is not what this is about: as runc, leave it fast.
+    // Timing side channels are not the point here: like runc, keep the program fast.
     let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
     let done = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     Errno::result(done).map(drop)
 }
 
-/// The filter of a container that has these capabilities.
+/// Returns the filter of a container with these capabilities.
 fn program(kept: Capability) -> Vec<sock_filter> {
     let mut program = vec![
         load(offset_of!(seccomp_data, arch)),
@@ -134,7 +136,7 @@ fn program(kept: Capability) -> Vec<sock_filter> {
     }
     let first_argument = offset_of!(seccomp_data, args);
     if !kept.contains(Capability::SYS_ADMIN) {
-        // Its flags are in memory, where a filter can't look: libraries fall back to the older call.
+        // Its flags are in memory, which a filter can't read: libraries fall back to the older call.
         program.extend([skip(libc::BPF_JEQ, number(libc::SYS_clone3), 0, 1), refuse(libc::ENOSYS)]);
         program.extend([
             skip(libc::BPF_JEQ, number(libc::SYS_clone), 0, 4),
@@ -158,8 +160,8 @@ fn number(call: c_long) -> u32 {
     u32::try_from(call).unwrap_or(u32::MAX)
 }
 
-/// The 32 bits at an offset of what the kernel shows of a call; of an argument its lower half, as both architectures
-/// are little-endian.
+/// Loads the 32 bits at an offset of the data that the kernel passes about a call; of an argument the lower half, since
+/// both architectures are little-endian.
 fn load(offset: usize) -> sock_filter {
     instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, u32::try_from(offset).unwrap_or(u32::MAX))
 }
@@ -172,7 +174,7 @@ fn refuse(errno: i32) -> sock_filter {
     verdict(libc::SECCOMP_RET_ERRNO | errno.cast_unsigned())
 }
 
-/// Skips so many instructions where the comparison holds, and so many where it doesn't.
+/// Skips one number of instructions if the comparison holds, and another if it doesn't.
 fn skip(comparison: u32, value: u32, holds: u8, fails: u8) -> sock_filter {
     let jump = instruction(libc::BPF_JMP | libc::BPF_K | comparison, value);
     sock_filter { jt: holds, jf: fails, ..jump }
@@ -188,7 +190,7 @@ mod tests {
 
     const X32: u32 = 0x4000_0000;
 
-    /// What the kernel would do with a call: these are all the instructions that the filter is made of.
+    /// Evaluates the filter as the kernel would; these are all the instructions that it consists of.
     fn run(kept: Capability, architecture: u32, number: u32, first_argument: u32) -> u32 {
         let program = program(kept);
         let (mut at, mut loaded) = (0, 0);
@@ -219,7 +221,7 @@ mod tests {
     const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
 
     #[test]
-    fn dangerous_calls_are_denied_and_the_others_are_not() {
+    fn dangerous_calls_are_denied_and_others_are_allowed() {
         let none = Capability::empty();
         for denied in [libc::SYS_keyctl, libc::SYS_mount, libc::SYS_bpf, libc::SYS_open_by_handle_at, libc::SYS_reboot]
         {
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_and_sockets_are_made_and_namespaces_are_not() {
+    fn processes_and_sockets_can_be_created_but_namespaces_cannot() {
         let none = Capability::empty();
         let thread = (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES).cast_unsigned();
         assert_eq!(call(none, libc::SYS_clone, thread), ALLOWED);
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capability_brings_its_calls_back() {
+    fn a_capability_allows_its_calls_again() {
         assert_eq!(call(Capability::SYS_TIME, libc::SYS_clock_settime, 0), ALLOWED);
         assert_eq!(call(Capability::SYS_TIME, libc::SYS_mount, 0), DENIED);
         assert_eq!(call(Capability::BPF, libc::SYS_bpf, 0), ALLOWED);
@@ -251,11 +253,11 @@ mod tests {
             assert_eq!(call(admin, allowed, 0), ALLOWED, "{allowed}");
         }
         assert_eq!(call(admin, libc::SYS_clone, libc::CLONE_NEWNS.cast_unsigned()), ALLOWED);
-        assert_eq!(call(Capability::all(), libc::SYS_keyctl, 0), DENIED, "no capability is about the keyrings");
+        assert_eq!(call(Capability::all(), libc::SYS_keyctl, 0), DENIED, "no capability covers the keyrings");
     }
 
     #[test]
-    fn no_other_numbering_gets_around_it() {
+    fn other_numberings_do_not_bypass_the_filter() {
         let none = Capability::empty();
         assert_eq!(run(none, here::ARCHITECTURE, X32 | number(libc::SYS_mount), 0), ABSENT);
         assert_eq!(run(none, here::ARCHITECTURE, LAST_KNOWN_CALL + 1, 0), ABSENT);

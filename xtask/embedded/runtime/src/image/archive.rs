@@ -12,16 +12,16 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
-/// Larger manifests and configurations are refused.
+/// Larger manifests and configurations are rejected.
 const METADATA_BYTES_MAX: u64 = 8 << 20;
-/// A compressed archive is read this far.
+/// The number of bytes that are read of a compressed archive.
 const ARCHIVE_BYTES_MAX: u64 = 64 << 30;
-/// Archives with more entries are refused: an image has a few for each layer.
+/// Archives with more entries are rejected: an image has a few for each layer.
 const ENTRIES_MAX: usize = 100_000;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The places of an archive's files.
+/// The positions of an archive's files.
 pub struct Archive {
     file: File,
     entries: HashMap<String, Entry>,
@@ -57,51 +57,51 @@ enum Entry {
         offset: u64,
         bytes: u64,
     },
-    /// Another name of a file: `docker save` of old links equal layers.
+    /// Another name of a file: older versions of `docker save` link equal layers.
     Link(String),
 }
 
 impl Archive {
-    /// Reads the table of an archive; a compressed one is unpacked to a file without a name in `scratch` first.
+    /// Reads the table of an archive; a compressed one is first unpacked to an unnamed file in `scratch`.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         let mut magic = [0; 4];
         let read = file.read(&mut magic).with_context(|| format!("read {}", path.display()))?;
         file.rewind()?;
-        ensure!(magic != ZSTD_MAGIC, "{} is compressed with zstd: save it plain or with gzip", path.display());
+        ensure!(magic != ZSTD_MAGIC, "{} is compressed with zstd; save it uncompressed or with gzip", path.display());
         if magic[..read].starts_with(&GZIP_MAGIC) {
-            let mut plain = tempfile::tempfile_in(scratch).context("make a file to decompress to")?;
+            let mut plain = tempfile::tempfile_in(scratch).context("create a file to decompress to")?;
             io::copy(&mut MultiGzDecoder::new(BufReader::new(file)).take(ARCHIVE_BYTES_MAX), &mut plain)
                 .with_context(|| format!("decompress {}", path.display()))?;
             file = plain;
         }
         let entries =
-            table(&file).with_context(|| format!("{} is no tar archive, or a damaged one", path.display()))?;
+            table(&file).with_context(|| format!("{} is not a tar archive, or is damaged", path.display()))?;
         Ok(Self { file, entries })
     }
 
-    /// Whether it has a file of this name.
+    /// Returns whether it has a file of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.place(name).is_ok()
     }
 
-    /// The content of a file.
+    /// Returns the content of a file.
     pub fn read(&self, name: &str) -> Result<Section<'_>> {
         let (at, bytes) = self.place(name)?;
         Ok(Section { file: &self.file, at, end: at.saturating_add(bytes) })
     }
 
-    /// A whole small file.
+    /// Returns the whole content of a small file.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         let (_, bytes) = self.place(name)?;
-        ensure!(bytes <= METADATA_BYTES_MAX, "{name} has {bytes} bytes: too many for what it is");
+        ensure!(bytes <= METADATA_BYTES_MAX, "{name} has {bytes} bytes, but at most {METADATA_BYTES_MAX} are accepted");
         let mut content = Vec::new();
         self.read(name)?.read_to_end(&mut content).with_context(|| format!("read {name}"))?;
-        ensure!(content.len() as u64 == bytes, "{name} is cut off: the archive is incomplete");
+        ensure!(content.len() as u64 == bytes, "{name} is truncated: the archive is incomplete");
         Ok(content)
     }
 
-    /// A small file of JSON, with its digest.
+    /// Parses a small JSON file; also returns its digest.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<(T, String)> {
         let content = self.bytes(name)?;
         let parsed = serde_json::from_slice(&content).with_context(|| format!("read {name}"))?;
@@ -109,7 +109,8 @@ impl Archive {
     }
 
     fn place(&self, name: &str) -> Result<(u64, u64)> {
-        let mut name = normal(Path::new(name)).with_context(|| format!("{name:?} is no name in an archive"))?;
+        let mut name =
+            normal(Path::new(name)).with_context(|| format!("{name:?} is not a valid name in an archive"))?;
         for _ in 0..8 {
             match self.entries.get(&name) {
                 Some(Entry::File { offset, bytes }) => return Ok((*offset, *bytes)),
@@ -147,7 +148,7 @@ fn link_target<R: Read>(entry: &tar::Entry<'_, R>, relative_to: &Path) -> Result
     normal(&relative_to.join(&target)).with_context(|| format!("a link to {}", target.display()))
 }
 
-/// The name without `.` and `..`; none where it leads out of the archive or isn't text.
+/// Returns the name without `.` and `..`, or `None` if it leads out of the archive or isn't text.
 fn normal(path: &Path) -> Option<String> {
     let mut names: Vec<&str> = Vec::new();
     for component in path.components() {
@@ -162,10 +163,10 @@ fn normal(path: &Path) -> Option<String> {
     Some(names.join("/"))
 }
 
-/// Reads a layer that may be compressed.
+/// Reads a layer, decompressing it if necessary.
 pub fn decompress<'a>(mut layer: impl io::BufRead + 'a, name: &str) -> Result<Box<dyn Read + 'a>> {
     let start = layer.fill_buf().with_context(|| format!("read {name}"))?;
-    ensure!(!start.starts_with(&ZSTD_MAGIC), "{name} is compressed with zstd: save the image with gzip layers");
+    ensure!(!start.starts_with(&ZSTD_MAGIC), "{name} is compressed with zstd; save the image with gzip layers");
     if start.starts_with(&GZIP_MAGIC) {
         return Ok(Box::new(MultiGzDecoder::new(layer)));
     }
@@ -183,7 +184,7 @@ impl<R: Read> Hashing<R> {
         Self { inner, hash: Sha256::new() }
     }
 
-    /// Reads what is left, and answers the digest of it all.
+    /// Reads the rest, and returns the digest of everything.
     pub fn finish(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(format!("sha256:{}", crate::hex::hex(&self.hash.finalize())))

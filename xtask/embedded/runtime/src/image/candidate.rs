@@ -1,4 +1,4 @@
-//! What an archive says of one image, before anything is unpacked.
+//! What an archive says about one image before anything is unpacked.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use oci::{Config, Reference};
 /// One image of an archive, not unpacked.
 #[derive(Debug)]
 pub struct Candidate {
-    /// References in full.
+    /// Full references.
     pub names: BTreeSet<Reference>,
-    /// Digests of its manifest and of the indexes that lead to it.
+    /// Digests of its manifest and of the indexes that refer to it.
     pub manifests: Vec<String>,
     /// Digest of its configuration.
     pub id: String,
@@ -24,6 +24,6 @@ pub struct Candidate {
 pub struct LayerFile {
     /// Name in the archive.
     pub file: String,
-    /// Digest of the file as it is there, where a manifest or its name tells.
+    /// The digest that a manifest or the file's name states for the file, if any.
     pub digest: Option<String>,
 }

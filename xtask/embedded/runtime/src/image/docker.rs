@@ -1,4 +1,4 @@
-//! Docker's archives: `manifest.json`, since version 25 beside an OCI layout of the same.
+//! Docker's archives: `manifest.json`, since version 25 beside an OCI layout of the same images.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::archive::Archive;
 use super::candidate::{Candidate, LayerFile};
 use super::{layout, reference};
 
-/// All images that `manifest.json` lists.
+/// Returns all images that `manifest.json` lists.
 pub fn images(archive: &Archive) -> Result<Vec<Candidate>> {
     let (entries, _): (Vec<SavedImage>, _) = archive.json("manifest.json")?;
     ensure!(!entries.is_empty(), "manifest.json lists no image");
@@ -28,7 +28,7 @@ fn docker_image(archive: &Archive, entry: SavedImage, digests: &BTreeMap<String,
     Ok(Candidate { names, manifests: digests.get(&id).cloned().unwrap_or_default(), id, config, layers })
 }
 
-/// The digest that a file's name promises: `blobs/sha256/<hex>` or `<hex>.json`.
+/// Returns the digest that a file's name contains: `blobs/sha256/<hex>` or `<hex>.json`.
 fn digest_in_name(name: &str) -> Option<String> {
     let last = name.rsplit('/').next()?;
     let hex = last.strip_suffix(".json").unwrap_or(last);

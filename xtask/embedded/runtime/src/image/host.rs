@@ -1,4 +1,4 @@
-//! Images that the host itself can serve where no archive has them: its own programs, read-only.
+//! Images that the host itself can serve if no archive has them: its own programs, read-only.
 
 use std::fs;
 use std::io;
@@ -11,10 +11,10 @@ use oci::Reference;
 use super::Unpacked;
 use crate::spec::{DEFAULT_PATH, Image, Mount};
 
-/// Where programs and what they need are; links among them (`/bin` to `usr/bin`) stay links.
+/// The directories with programs and what they need; links between them (`/bin` to `usr/bin`) stay links.
 const SYSTEM_DIRS: [&str; 9] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"];
-/// What of `/etc` programs can't do without: the linker's cache, links to programs, certificates.
+/// The files of `/etc` that programs need: the linker's cache, links to programs, certificates.
 const SYSTEM_FILES: [&str; 8] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -26,7 +26,7 @@ const SYSTEM_FILES: [&str; 8] = [
     "/etc/nsswitch.conf",
 ];
 
-/// As curlimages/curl has it: options alone are options of curl.
+/// As in curlimages/curl: bare options are options of curl.
 const CURL_ENTRYPOINT: &str = "\
 #!/bin/sh
 set -e
@@ -36,7 +36,7 @@ fi
 exec \"$@\"
 ";
 
-struct Served {
+struct ServedImage {
     repository: &'static str,
     /// All of them have to be on the host.
     programs: &'static [&'static str],
@@ -49,8 +49,8 @@ struct Served {
     script: Option<(&'static str, &'static str)>,
 }
 
-const SERVED: [Served; 2] = [
-    Served {
+const SERVED: [ServedImage; 2] = [
+    ServedImage {
         repository: "docker.io/library/busybox",
         programs: &["sh"],
         passwd: "",
@@ -60,7 +60,7 @@ const SERVED: [Served; 2] = [
         cmd: &["sh"],
         script: None,
     },
-    Served {
+    ServedImage {
         repository: "docker.io/curlimages/curl",
         programs: &["sh", "curl"],
         passwd: "curl_user:x:100:101:Linux User,,,:/home/curl_user:/sbin/nologin\n",
@@ -72,19 +72,19 @@ const SERVED: [Served; 2] = [
     },
 ];
 
-/// Whether the host can serve an image of this reference where no archive has it.
+/// Returns whether the host can serve an image of this reference if no archive has it.
 pub fn serves(reference: &str) -> bool {
     let Ok(reference) = reference.parse::<Reference>() else { return false };
     served_by_tag(&reference).is_some_and(|(served, _)| served.programs.iter().all(|program| on_host(program)))
 }
 
-/// The host's version of an image: none where it serves none of that name, an error where it lacks a program.
-/// Its tree is made below `dir`.
+/// Returns the host's version of an image: `None` if it serves no image of that name, an error if a program is missing.
+/// Its tree is created below `dir`.
 pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, String>> {
     let (served, tag) = served_by_tag(reference)?;
     if let Some(missing) = served.programs.iter().find(|program| !on_host(program)) {
         return Some(Err(format!(
-            "it is in no archive that was loaded, and this host can't serve it: it has no {missing} in /usr/bin or /bin"
+            "it is in no loaded archive, and this host can't serve it: {missing} is missing in /usr/bin and /bin"
         )));
     }
     let name = served.repository.rsplit('/').next().unwrap_or_default();
@@ -93,14 +93,15 @@ pub fn serve(reference: &Reference, dir: &Path) -> Option<Result<Unpacked, Strin
     Some(made.map(|host| Unpacked { image: image(served, reference, tag), tree, host }))
 }
 
-/// What the host serves under a tag. A digest asks for those very bytes, whatever tag stands beside it.
-fn served_by_tag(reference: &Reference) -> Option<(&'static Served, &str)> {
+/// Returns what the host serves under a tag. A digest requests exact bytes, even with a tag beside it, so the host
+/// serves none.
+fn served_by_tag(reference: &Reference) -> Option<(&'static ServedImage, &str)> {
     let tag = reference.tag.as_deref().filter(|_| reference.digest.is_none())?;
     let repository = reference.full_repository();
     Some((SERVED.iter().find(|served| served.repository == repository)?, tag))
 }
 
-fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
+fn image(served: &ServedImage, reference: &Reference, tag: &str) -> Image {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     Image {
         reference: reference.lookup_name(),
@@ -115,8 +116,8 @@ fn image(served: &Served, reference: &Reference, tag: &str) -> Image {
     }
 }
 
-/// Makes the few files of the tree's own, and answers what is to be mounted from the host.
-fn make_tree(served: &Served, tree: &Path) -> Result<Vec<Mount>> {
+/// Creates the few files that the tree has of its own, and returns what has to be mounted from the host.
+fn make_tree(served: &ServedImage, tree: &Path) -> Result<Vec<Mount>> {
     for (dir, mode) in
         [("", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("var/tmp", 0o1777), ("root", 0o700), ("home", 0o755)]
     {
@@ -153,13 +154,13 @@ fn link_too(path: &Path, tree: &Path) -> Result<()> {
     let link = tree.join(path.strip_prefix("/").unwrap_or(path));
     match symlink(&target, &link) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(error).with_context(|| format!("make the link {}", link.display()))
+            Err(error).with_context(|| format!("create the link {}", link.display()))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether the host has a program where a container would look for it.
+/// Returns whether the host has a program where a container would look for it.
 fn on_host(program: &str) -> bool {
     let executable = |path: PathBuf| {
         fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

@@ -1,4 +1,4 @@
-//! Unpacks one layer over what earlier ones left, below a root that nothing in the layer leads out of.
+//! Unpacks one layer over the earlier ones, below a root that nothing in the layer leads out of.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -15,9 +15,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tar::{Entry, EntryType};
 
-use crate::rooted::{Missing, Root, by_descriptor};
+use crate::rooted::{IfMissing, Root, by_descriptor};
 
-/// A layer that unpacks to more is refused.
+/// A layer that unpacks to more is rejected.
 const LAYER_BYTES_MAX: u64 = 32 << 30;
 const FILE_CAPABILITIES: &str = "security.capability";
 const WHITEOUT: &str = ".wh.";
@@ -26,17 +26,17 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Unpacks one layer.
 pub struct Unpacking<'a> {
     root: &'a Root,
-    /// Files get the owners that the layer gives them: not where a single user exists.
+    /// Whether files get the owners that the layer gives them; not possible if only a single user exists.
     owners: bool,
-    /// What this layer brought, so that its own whiteouts spare it.
+    /// The paths that this layer brought, so that its own whiteouts spare them.
     brought: HashSet<PathBuf>,
     bytes: u64,
-    /// Of the file that was made last, until they are set: a change of owner takes them away.
+    /// The capabilities of the last file, until they are set: a change of owner removes them.
     file_capabilities: Option<Vec<u8>>,
 }
 
 /// A place in the tree: an open directory and a name in it.
-struct Place {
+struct EntryPlace {
     dir: OwnedFd,
     name: OsString,
 }
@@ -46,7 +46,7 @@ impl<'a> Unpacking<'a> {
         Self { root, owners, brought: HashSet::new(), bytes: 0, file_capabilities: None }
     }
 
-    /// Unpacks all entries, and answers how many bytes the files have.
+    /// Unpacks all entries, and returns the total size of the files in bytes.
     pub fn run(mut self, layer: impl Read) -> Result<u64> {
         let mut archive = tar::Archive::new(layer);
         for entry in archive.entries().context("read the layer")? {
@@ -68,12 +68,12 @@ impl<'a> Unpacking<'a> {
         if text == OPAQUE {
             return self.clear(parent);
         }
-        let dir = self.root.resolve(parent, Missing::MakeDirs)?;
+        let dir = self.root.resolve(parent, IfMissing::MakeDirs)?;
         if let Some(hidden) = text.strip_prefix(WHITEOUT) {
             ensure!(!hidden.is_empty() && hidden != "." && hidden != "..", "a whiteout without a name");
-            return Ok(remove(&Place { dir, name: hidden.into() })?);
+            return Ok(remove(&EntryPlace { dir, name: hidden.into() })?);
         }
-        let place = Place { dir, name };
+        let place = EntryPlace { dir, name };
         if self.make(entry, &place)? {
             self.dress(entry, &place)?;
             self.brought.insert(path);
@@ -81,8 +81,8 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Makes what the entry describes; false for what a container can't have.
-    fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &Place) -> Result<bool> {
+    /// Creates what the entry describes; returns false for an entry that a container can't have.
+    fn make(&mut self, entry: &mut Entry<'_, impl Read>, place: &EntryPlace) -> Result<bool> {
         let kind = entry.header().entry_type();
         let keep = kind == EntryType::Directory && place.kind()? == Some(FileType::Directory);
         if !keep {
@@ -107,32 +107,32 @@ impl<'a> Unpacking<'a> {
             }
             EntryType::Link => self.hard_link(entry, place)?,
             EntryType::Fifo => mkfifoat(&place.dir, &place.name, Mode::RUSR | Mode::WUSR)?,
-            // Devices are of no use: a container's file systems are mounted without them.
+            // Devices would be useless: a container's file systems are mounted without them.
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+    fn hard_link(&self, entry: &Entry<'_, impl Read>, place: &EntryPlace) -> Result<()> {
         let target = entry.link_name()?.context("a link without a target")?.into_owned();
-        let inside = inside(&target)
-            .with_context(|| format!("it links to {}, outside of the image's root", target.display()))?;
+        let inside =
+            inside(&target).with_context(|| format!("it links to {}, outside the image's root", target.display()))?;
         let Some(name) = inside.file_name() else { bail!("it links to the root") };
-        let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), Missing::Fail)?;
+        let dir = self.root.resolve(inside.parent().unwrap_or(Path::new("")), IfMissing::Fail)?;
         // Without following: a link to a symlink is another name of the symlink.
         linkat(&dir, name, &place.dir, &place.name, AtFlags::empty())
             .with_context(|| format!("link to {}", target.display()))
     }
 
-    /// Owner, mode and time.
-    fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &Place) -> Result<()> {
+    /// Sets owner, mode and time.
+    fn dress(&mut self, entry: &Entry<'_, impl Read>, place: &EntryPlace) -> Result<()> {
         let header = entry.header();
         let kind = header.entry_type();
         if kind == EntryType::Link {
             return Ok(());
         }
         if self.owners {
-            let owner = |id: u64| u32::try_from(id).context("an owner beyond 32 bits");
+            let owner = |id: u64| u32::try_from(id).context("the owner's id exceeds 32 bits");
             let (user, group) = (Uid::from_raw(owner(header.uid()?)?), Gid::from_raw(owner(header.gid()?)?));
             chownat(&place.dir, &place.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
@@ -146,7 +146,7 @@ impl<'a> Unpacking<'a> {
                 // An ordinary user has to be able to remove it again.
                 mode |= Mode::RWXU;
             }
-            // What is there was made a moment ago in a directory that nobody else writes to, and is no link.
+            // This was created a moment ago in a directory that nobody else writes to, and is not a link.
             rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::empty())?;
         }
         let time = Timespec { tv_sec: i64::try_from(header.mtime()?).unwrap_or_default(), tv_nsec: 0 };
@@ -157,14 +157,14 @@ impl<'a> Unpacking<'a> {
 
     /// The entry `./`.
     fn root_itself(&mut self, entry: &Entry<'_, impl Read>) -> Result<()> {
-        ensure!(entry.header().entry_type() == EntryType::Directory, "the root is no directory in this layer");
-        let place = Place { dir: self.root.resolve(Path::new(""), Missing::Fail)?, name: ".".into() };
+        ensure!(entry.header().entry_type() == EntryType::Directory, "the root is not a directory in this layer");
+        let place = EntryPlace { dir: self.root.resolve(Path::new(""), IfMissing::Fail)?, name: ".".into() };
         self.dress(entry, &place)
     }
 
-    /// An opaque directory shows nothing of the layers below.
+    /// Empties an opaque directory of everything from the layers below.
     fn clear(&self, dir: &Path) -> Result<()> {
-        let found = match self.root.resolve(dir, Missing::Fail) {
+        let found = match self.root.resolve(dir, IfMissing::Fail) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -173,8 +173,8 @@ impl<'a> Unpacking<'a> {
             let name = child?.file_name();
             let path = dir.join(&name);
             if !self.brought.iter().any(|brought| brought.starts_with(&path)) {
-                remove(&Place { dir: found.try_clone()?, name })?;
-            } else if self.root.resolve(&path, Missing::Fail).is_ok() && !self.brought.contains(&path) {
+                remove(&EntryPlace { dir: found.try_clone()?, name })?;
+            } else if self.root.resolve(&path, IfMissing::Fail).is_ok() && !self.brought.contains(&path) {
                 self.clear(&path)?;
             }
         }
@@ -182,7 +182,7 @@ impl<'a> Unpacking<'a> {
     }
 }
 
-impl Place {
+impl EntryPlace {
     fn kind(&self) -> io::Result<Option<FileType>> {
         match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
@@ -192,8 +192,8 @@ impl Place {
     }
 }
 
-/// Removes what is there, a whole tree too.
-fn remove(place: &Place) -> io::Result<()> {
+/// Removes a file, or a directory with its whole content.
+fn remove(place: &EntryPlace) -> io::Result<()> {
     match place.kind()? {
         None => Ok(()),
         // Below an open directory: std follows no links on its way down.
@@ -202,7 +202,7 @@ fn remove(place: &Place) -> io::Result<()> {
     }
 }
 
-/// What a program may do whoever runs it, as `setcap` gives it.
+/// Returns the capabilities that a program gets regardless of its user, as `setcap` sets them.
 fn file_capabilities(entry: &mut Entry<'_, impl Read>) -> Result<Option<Vec<u8>>> {
     let Some(extensions) = entry.pax_extensions().context("read its extensions")? else { return Ok(None) };
     let key = format!("SCHILY.xattr.{FILE_CAPABILITIES}");
@@ -210,7 +210,7 @@ fn file_capabilities(entry: &mut Entry<'_, impl Read>) -> Result<Option<Vec<u8>>
     Ok(found.map(|extension| extension.value_bytes().to_vec()))
 }
 
-/// The path below the root; none where it climbs out of it.
+/// Returns the path below the root, or `None` if it leads out of it.
 fn inside(path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for component in path.components() {

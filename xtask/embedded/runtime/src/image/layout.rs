@@ -10,15 +10,15 @@ use super::archive::Archive;
 use super::candidate::{Candidate, LayerFile};
 use super::reference;
 
-/// Deeper nested indexes are refused.
+/// Indexes that are nested deeper are rejected.
 const INDEX_DEPTH_MAX: u32 = 4;
 
-struct Found {
+struct FoundManifest {
     manifest: Manifest,
     digests: Vec<String>,
 }
 
-/// All images that `index.json` lists.
+/// Returns all images that `index.json` lists.
 pub fn images(archive: &Archive) -> Result<Vec<Candidate>> {
     let (index, _): (Index, _) = archive.json("index.json")?;
     let mut candidates = Vec::new();
@@ -47,8 +47,8 @@ fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>> {
     Ok(Some(reference::parse(name)?))
 }
 
-fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result<Candidate> {
-    let Found { manifest, digests } = found;
+fn oci_image(archive: &Archive, found: FoundManifest, name: Option<Reference>) -> Result<Candidate> {
+    let FoundManifest { manifest, digests } = found;
     let config = blob(archive, &manifest.config.digest)?;
     let config = serde_json::from_slice(&config).with_context(|| format!("read {}", manifest.config.digest))?;
     let layers = manifest
@@ -59,9 +59,15 @@ fn oci_image(archive: &Archive, found: Found, name: Option<Reference>) -> Result
     Ok(Candidate { names: name.into_iter().collect(), manifests: digests, id: manifest.config.digest, config, layers })
 }
 
-/// Follows a descriptor to the image manifests behind it that are in the archive. An index may name more of them than
-/// were saved; attestations, whose platform is unknown, are no images.
-fn collect(archive: &Archive, from: &Descriptor, above: &[String], depth: u32, found: &mut Vec<Found>) -> Result<()> {
+/// Follows a descriptor to the image manifests behind it that are in the archive. An index may name more manifests than
+/// were saved; attestations, whose platform is unknown, are not images.
+fn collect(
+    archive: &Archive,
+    from: &Descriptor,
+    above: &[String],
+    depth: u32,
+    found: &mut Vec<FoundManifest>,
+) -> Result<()> {
     ensure!(depth <= INDEX_DEPTH_MAX, "indexes are nested deeper than {INDEX_DEPTH_MAX}");
     if from.is_no_image() || (depth > 0 && !archive.contains(&blob_name(&from.digest)?)) {
         return Ok(());
@@ -74,16 +80,16 @@ fn collect(archive: &Archive, from: &Descriptor, above: &[String], depth: u32, f
         return index.manifests.iter().try_for_each(|one| collect(archive, one, &digests, depth + 1, found));
     }
     let manifest = serde_json::from_slice(&content).with_context(|| format!("read {}", from.digest))?;
-    found.push(Found { manifest, digests });
+    found.push(FoundManifest { manifest, digests });
     Ok(())
 }
 
 fn blob_name(digest: &str) -> Result<String> {
-    ensure!(is_digest(digest), "{digest:?} is no digest that is known here: sha256 and 64 hexadecimal digits");
+    ensure!(is_digest(digest), "{digest:?} is not a supported digest: expected sha256 and 64 hexadecimal digits");
     Ok(format!("blobs/{}", digest.replacen(':', "/", 1)))
 }
 
-/// A small blob, with its digest checked.
+/// Reads a small blob and checks its digest.
 fn blob(archive: &Archive, digest: &str) -> Result<Vec<u8>> {
     let content = archive.bytes(&blob_name(digest)?)?;
     let found = format!("sha256:{}", crate::hex::hex(&Sha256::digest(&content)));
@@ -91,7 +97,7 @@ fn blob(archive: &Archive, digest: &str) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The manifests' digests by configuration, for an archive that has both tables.
+/// Returns the manifests' digests by configuration, for an archive that has both tables.
 pub fn manifest_digests(archive: &Archive) -> Result<BTreeMap<String, Vec<String>>> {
     let (index, _): (Index, _) = archive.json("index.json")?;
     let mut digests: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The images that the node has: unpacked from archives, or served by the host.
+//! The images of the node: unpacked from archives, or served by the host.
 
 mod archive;
 mod candidate;
@@ -31,14 +31,14 @@ use crate::rooted::Root;
 use crate::spec::{Image, Mount, RuntimeError};
 use crate::trees::remove_tree;
 
-/// An image that containers can be made of.
+/// An image from which containers can be created.
 #[derive(Debug, Clone)]
 pub struct Unpacked {
-    /// What it is.
+    /// Its description.
     pub image: Image,
     /// Its files, shared by all containers and never written to.
     pub tree: PathBuf,
-    /// What of the host belongs to it.
+    /// The directories and files of the host that belong to it.
     pub host: Vec<Mount>,
 }
 
@@ -46,23 +46,23 @@ pub struct Unpacked {
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
-    /// A node with a single user can't give files to others.
+    /// Whether files get their owners; a node with a single user can't give files to others.
     owners: bool,
-    /// By reference in full, tags and digests.
+    /// By full reference, tags and digests.
     images: Mutex<BTreeMap<String, Unpacked>>,
     unpacked: AtomicU64,
 }
 
 impl Store {
-    /// An empty store below `dir`, which nobody else may look into: images hold programs that run as their owner.
+    /// Creates an empty store below `dir`, readable only by its owner: images contain setuid programs.
     pub fn new(dir: &Path, owners: bool) -> Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.with_context(|| format!("make the directory {}", dir.display()))?;
+        made.with_context(|| format!("create the directory {}", dir.display()))?;
         Ok(Self { dir: dir.into(), owners, images: Mutex::default(), unpacked: AtomicU64::new(0) })
     }
 
-    /// Takes in all images of an archive, and answers their references in full.
+    /// Loads all images of an archive, and returns their full references.
     pub fn load(&self, path: &Path) -> Result<Vec<String>> {
         let archive = Archive::open(path, &self.dir)?;
         let candidates = manifest::candidates(&archive).with_context(|| format!("load {}", path.display()))?;
@@ -71,7 +71,7 @@ impl Store {
             let unpacked = self.unpack(&archive, &candidate);
             let unpacked = unpacked.with_context(|| format!("load {} of {}", describe(&candidate), path.display()))?;
             for name in names(&candidate) {
-                // Of one image for several platforms, the one for this machine counts.
+                // If an image exists for several platforms, the one for this machine counts.
                 if candidate.config.runs_here() || !loaded.contains_key(&name) {
                     let image = Image { reference: name.clone(), ..unpacked.image.clone() };
                     loaded.insert(name, Unpacked { image, ..unpacked.clone() });
@@ -85,7 +85,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// The image that a reference names.
+    /// Returns the image that a reference names.
     pub fn find(&self, text: &str) -> Result<Unpacked, RuntimeError> {
         let not_found = |reference: String, why: &str| RuntimeError::ImageNotFound { reference, why: why.into() };
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,11 +103,11 @@ impl Store {
                 Ok(image)
             }
             Some(Err(why)) => Err(not_found(full, &why)),
-            None => Err(not_found(full, "it is in no archive that was loaded")),
+            None => Err(not_found(full, "it is in no loaded archive")),
         }
     }
 
-    /// All images, one entry for each tag.
+    /// Returns all images, one entry for each tag.
     pub fn all(&self) -> Vec<Image> {
         let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         images.iter().filter(|(name, _)| !name.contains('@')).map(|(_, one)| one.image.clone()).collect()
@@ -117,7 +117,7 @@ impl Store {
         let (tree, size_bytes) = if candidate.config.runs_here() {
             self.tree(archive, candidate)?
         } else {
-            // Kept for what it says of itself; it is never run.
+            // Kept for its description; it is never run.
             (self.dir.clone(), 0)
         };
         let process = candidate.config.process.clone().unwrap_or_default();
@@ -139,7 +139,7 @@ impl Store {
         Ok(Unpacked { image, tree, host: Vec::new() })
     }
 
-    /// The directory with all layers of an image unpacked over one another, and its size.
+    /// Returns the directory with all layers of an image unpacked over one another, and its size.
     fn tree(&self, archive: &Archive, candidate: &Candidate) -> Result<(PathBuf, u64)> {
         let ids = &candidate.config.rootfs.diff_ids;
         ensure!(
@@ -154,8 +154,8 @@ impl Store {
             return Ok((tree, size.parse().unwrap_or_default()));
         }
         let number = self.unpacked.fetch_add(1, Ordering::Relaxed);
-        let fresh = Fresh(self.dir.join(format!("unpacking-{number}")));
-        fs::create_dir(&fresh.0).with_context(|| format!("make the directory {}", fresh.0.display()))?;
+        let fresh = UnfinishedTree(self.dir.join(format!("unpacking-{number}")));
+        fs::create_dir(&fresh.0).with_context(|| format!("create the directory {}", fresh.0.display()))?;
         fs::set_permissions(&fresh.0, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let root = Root::open(&fresh.0).context("open the image's tree")?;
         let mut size_bytes = 0;
@@ -164,7 +164,7 @@ impl Store {
         }
         // Another load may have been faster: its tree is the same.
         if fs::rename(&fresh.0, &tree).is_ok() {
-            fs::write(&size_file, size_bytes.to_string()).context("note the image's size")?;
+            fs::write(&size_file, size_bytes.to_string()).context("record the image's size")?;
         }
         Ok((tree, size_bytes))
     }
@@ -184,10 +184,10 @@ impl Store {
     }
 }
 
-/// A directory that is being filled; gone with this value unless it was renamed.
-struct Fresh(PathBuf);
+/// A directory that is being filled; removed when this value is dropped, unless it was renamed.
+struct UnfinishedTree(PathBuf);
 
-impl Drop for Fresh {
+impl Drop for UnfinishedTree {
     fn drop(&mut self) {
         let _ = remove_tree(&self.0);
     }
@@ -197,7 +197,7 @@ fn describe(candidate: &Candidate) -> String {
     candidate.names.first().map_or_else(|| candidate.id.clone(), Reference::lookup_name)
 }
 
-/// All names by which an image can be asked for.
+/// Returns all names under which an image can be requested.
 fn names(candidate: &Candidate) -> Vec<String> {
     let mut names: Vec<String> = candidate.names.iter().map(Reference::lookup_name).collect();
     names.extend(repo_digests(candidate));

@@ -1,10 +1,10 @@
-//! References as pods write them; what is wrong with one is said in the words of containerd, which kubelet passes on.
+//! References as pods write them; errors use the text of containerd, which kubelet passes on.
 
 use oci::{Invalid, Reference};
 
 use crate::spec::RuntimeError;
 
-/// Reads a reference as written in a pod's spec.
+/// Parses a reference as written in a pod's spec.
 pub fn parse(text: &str) -> Result<Reference, RuntimeError> {
     text.parse().map_err(|invalid| RuntimeError::InvalidReference { reference: text.into(), why: words(&invalid) })
 }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_reference_is_refused_in_the_parsers_words() {
+    fn an_invalid_reference_is_rejected_with_containerds_message() {
         for wrong in
             ["", "a b", "app:", "app:.x", "/app", "app//x", "app@sha256:12", "-app", "app..x", "a___b", "x/app-"]
         {

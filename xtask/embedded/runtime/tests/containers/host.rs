@@ -1,4 +1,4 @@
-//! The host's side of a case: starts the node, and looks for what it left.
+//! The host's side of a case: starts the node, and looks for leftovers.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -33,17 +33,17 @@ pub enum Who {
     User,
 }
 
-/// What a node says that runs until it is asked to end.
+/// The line that a node prints if it runs until it is asked to end.
 pub const READY: &str = "the node is ready";
 
-/// How long all of a node may take to be gone once its supervisor is.
+/// How long a node's leftovers may take to disappear after its supervisor has ended.
 const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Ways in which a node comes to its end from outside.
+/// Ways to end a node from outside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Terminated,
-    /// The pipe at its standard input closes: who started it is gone.
+    /// The pipe at its standard input closes, as if its starter were gone.
     Abandoned,
     Killed,
 }
@@ -54,7 +54,7 @@ pub const ENDS: [(&str, End); 3] = [
     ("it_dies_with_its_supervisor", End::Killed),
 ];
 
-/// Ends a running node in one of the ways, and looks whether all of it is gone.
+/// Ends a running node in one of the ways, and checks that nothing is left.
 pub fn end(end: End, who: Who) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
     let dir = open_directory().map_err(text)?;
@@ -87,25 +87,25 @@ pub fn end(end: End, who: Who) -> Result<(), String> {
     gone(dir.path(), node.id(), &[""])
 }
 
-/// Where user namespaces are forbidden, a node says which setting does so.
+/// If user namespaces are forbidden, a node names the setting that forbids them.
 #[expect(clippy::disallowed_methods, reason = "the test starts nodes, as the harness does")]
 pub fn refused() -> Result<(), String> {
     let dir = open_directory().map_err(|error| error.to_string())?;
-    // A user namespace has limits of its own, and its root may be without capabilities.
+    // A user namespace has limits of its own, and its root may lack capabilities.
     let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]);
     command.arg(COPY.get().map_or(OWN, String::as_str)).arg(NODE).arg(EXIT_CODE).arg(dir.path());
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let printed = String::from_utf8_lossy(&output.stdout);
-    let expected = "user.max_user_namespaces is 0: run `sysctl -w user.max_user_namespaces=15000` as root";
+    let expected = "user.max_user_namespaces is 0; run `sysctl -w user.max_user_namespaces=15000` as root";
     if output.status.success() || !printed.contains(expected) {
         return Err(format!("{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
     Ok(())
 }
 
-/// Waits until nothing of some kinds is left.
+/// Waits until nothing of certain kinds is left.
 fn gone(dir: &Path, supervisor: u32, kinds: &[&str]) -> Result<(), String> {
     let deadline = Instant::now() + GONE_TIMEOUT;
     loop {
@@ -127,7 +127,7 @@ fn open_directory() -> io::Result<TempDir> {
     Ok(dir)
 }
 
-/// Runs a case in a node of its own; an error tells what the node printed, or what it left behind.
+/// Runs a case in a node of its own; an error contains the node's output, or what it left behind.
 pub fn run(case: &str, who: Who) -> Result<Completion, String> {
     let dir = open_directory().map_err(|error| error.to_string())?;
     let mut command = node_command(case, dir.path(), who);
@@ -167,8 +167,8 @@ pub fn node_command(case: &str, dir: &Path, who: Who) -> Command {
     command
 }
 
-/// Copies this program where another user may execute it: a checkout may be closed to others. The directory is gone
-/// with the answer.
+/// Copies this program to where another user may execute it: a checkout may be inaccessible to others. Dropping the
+/// returned directory removes it.
 pub fn copy_program() -> io::Result<TempDir> {
     let dir = tempfile::tempdir()?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
@@ -178,7 +178,7 @@ pub fn copy_program() -> io::Result<TempDir> {
     Ok(dir)
 }
 
-/// Processes, mounts, interfaces, memory cgroups and files of a node that has ended.
+/// Returns processes, mounts, interfaces, memory cgroups and files of a node that has ended.
 fn left_behind(dir: &Path, supervisor: u32) -> Vec<String> {
     let mut left = Vec::new();
     let mark = format!("MARK={}", dir.display());

@@ -1,5 +1,5 @@
-//! Containers for real: each case runs in a node of its own, as root and as an ordinary user, out of the host's own
-//! programs. Afterwards the host is looked over for what was left behind.
+//! Real containers: each case runs in a node of its own, as root and as an ordinary user, with the host's own programs.
+//! Afterwards the host is checked for leftovers.
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a test's own programs are read to the end")]
 
@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Conclusion, Trial};
 
 /// The hidden word that makes this program a node that runs one case.
 const NODE: &str = "__test-node";
-/// Hidden words with which it is a container's program.
+/// Hidden words that make it a container's program.
 const SERVE: &str = "__serve";
 const FETCH: &str = "__fetch";
 const NEIGHBOURS: &str = "__neighbours";

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use crate::cases::{self, NotRun};
 use crate::pod::Node;
 
-/// Far beyond what any case takes on a busy machine.
+/// Much longer than any case takes on a busy machine.
 const CASE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The exit code of a case that was not run; what it printed says why.
+/// The exit code of a case that was not run; its output is the reason.
 pub const NOT_RUN: u8 = 77;
 
 /// Enters the node's namespaces and runs one case in them.

@@ -1,4 +1,4 @@
-//! What cases do with pods.
+//! Pods for the cases.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Pod {
     pub sandbox: Sandbox,
 }
 
-/// The processes of this case's containers, as the node sees them.
+/// Returns the processes of this case's containers, as the node sees them.
 pub fn marked_processes(node: &Node) -> Vec<PathBuf> {
     let mark = format!("MARK={}", node.dir.display());
     let has_mark = |path: &PathBuf| {
@@ -42,7 +42,7 @@ impl Node {
         Ok(Self { runtime: Runtime::start(dir, network).await?, dir: dir.to_owned() })
     }
 
-    /// A new directory for a volume.
+    /// Creates a directory for a volume.
     pub fn volume(&self, name: &str) -> Result<PathBuf> {
         let dir = self.dir.join("volumes").join(name);
         std::fs::create_dir_all(&dir)?;
@@ -61,7 +61,7 @@ impl Node {
 }
 
 impl Pod {
-    /// A container that runs a script with the host's shell.
+    /// Returns a container that runs a script with the host's shell.
     pub fn spec(&self, script: &str) -> ContainerSpec {
         ContainerSpec {
             name: "main".into(),
@@ -86,11 +86,11 @@ impl Pod {
         self.node.runtime.start_container(&self.sandbox, spec).await
     }
 
-    /// Runs a container to its end, and answers what it wrote.
+    /// Runs a container to its end, and returns its output.
     pub async fn run(&self, spec: ContainerSpec) -> Result<(Exit, String)> {
         let _ = std::fs::remove_file(self.log_path());
         let container = self.start(spec).await?;
-        let exit = tokio::time::timeout(WAIT, container.wait()).await.context("the container runs on")?;
+        let exit = tokio::time::timeout(WAIT, container.wait()).await.context("the container does not end")?;
         Ok((exit, self.output()))
     }
 
@@ -101,7 +101,7 @@ impl Pod {
         Ok(output)
     }
 
-    /// What the container wrote to both of its outputs.
+    /// Returns what the container wrote to both of its outputs.
     pub fn output(&self) -> String {
         let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
         log.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).fold(String::new(), |all, line| all + line + "\n")

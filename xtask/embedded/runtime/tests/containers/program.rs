@@ -1,10 +1,10 @@
-//! What this program does as a container's program.
+//! This program in the role of a container's program.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
-/// Runs the container's program that a hidden word names; none where it names none.
+/// Runs the container's program for a hidden word; returns `None` without one.
 pub fn run_if_asked(arguments: &[String]) -> Option<ExitCode> {
     let done = match arguments.get(1)?.as_str() {
         crate::SERVE => serve(arguments.get(2)?),
@@ -38,14 +38,14 @@ fn fetch(address: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whom the kernel knows after something was sent there; nobody has to listen.
+/// Prints the kernel's neighbours after something was sent there; nobody has to listen.
 fn neighbours(address: &str) -> std::io::Result<()> {
     drop(TcpStream::connect(address));
     println!("{}", std::fs::read_to_string("/proc/net/arp")?);
     Ok(())
 }
 
-/// Tries to write to its own file, as the host knows it.
+/// Tries to write to its own file, through the host's path.
 fn rewrite() -> std::io::Result<()> {
     std::fs::File::options().write(true).truncate(true).open("/proc/self/exe").map(drop)
 }

@@ -7,14 +7,14 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const FIN: u8 = 1;
 const VERSION: u16 = 3 | 0x8000;
 
-/// A frame that came in.
+/// An incoming frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A new stream with its header block, still deflated.
+    /// A new stream with its header block, still compressed.
     Syn {
         /// The stream.
         stream: u32,
-        /// The client will send nothing on it.
+        /// Whether the client will send nothing on it.
         is_final: bool,
         /// Its header block.
         block: Bytes,
@@ -23,22 +23,22 @@ pub enum Frame {
     Data {
         /// The stream.
         stream: u32,
-        /// They are the last.
+        /// Whether they are the last.
         is_final: bool,
         /// The bytes.
         data: Bytes,
     },
-    /// A stream is broken off.
+    /// A stream is aborted.
     Reset(u32),
-    /// A ping, to be sent back as it is.
+    /// A ping, to be returned unchanged.
     Ping([u8; 4]),
-    /// The client goes.
+    /// The client closes the connection.
     GoAway,
-    /// A frame that nothing depends on: settings, windows.
+    /// A frame that can be ignored: settings, windows.
     Other,
 }
 
-/// Reads a frame; none where the connection ends or breaks.
+/// Reads a frame; returns `None` if the connection ends or breaks.
 pub async fn read(source: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
     let mut head = [0; 8];
     source.read_exact(&mut head).await.ok()?;
@@ -54,7 +54,7 @@ pub async fn read(source: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
     let first = body.first_chunk::<4>().copied();
     let stream = first.map(|bytes| u32::from_be_bytes(bytes) & 0x7fff_ffff);
     Some(match u16::from_be_bytes([c, d]) {
-        // Stream, the stream it belongs to, priority and slot: ten bytes before the block.
+        // Stream, associated stream, priority and slot: ten bytes before the block.
         1 if body.len() >= 10 => Frame::Syn { stream: stream?, is_final, block: body.slice(10..) },
         3 => Frame::Reset(stream?),
         6 => Frame::Ping(first?),
@@ -68,17 +68,17 @@ fn control(sort: u16, body: &[u8]) -> Bytes {
     [&VERSION.to_be_bytes()[..], &sort.to_be_bytes(), &[0], &length[1..], body].concat().into()
 }
 
-/// The answer to a new stream.
+/// Returns the reply to a new stream.
 pub fn reply(stream: u32, block: &[u8]) -> Bytes {
     control(2, &[&stream.to_be_bytes()[..], block].concat())
 }
 
-/// The answer to a ping.
+/// Returns the reply to a ping.
 pub fn ping(id: [u8; 4]) -> Bytes {
     control(6, &id)
 }
 
-/// Bytes of a stream.
+/// Returns a frame with bytes of a stream.
 pub fn data(stream: u32, data: &[u8], is_final: bool) -> Bytes {
     let length = u32::try_from(data.len()).unwrap_or_default().to_be_bytes();
     [&stream.to_be_bytes()[..], &[u8::from(is_final)], &length[1..], data].concat().into()

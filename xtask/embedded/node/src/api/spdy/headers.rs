@@ -1,8 +1,8 @@
-//! SPDY/3.1's header blocks: names and values, deflated over a dictionary that both sides know.
+//! SPDY/3.1's header blocks: names and values, compressed with a dictionary that both sides know.
 
 use flate2::{Decompress, FlushDecompress};
 
-/// The words of the dictionary, each with its length in front.
+/// The words of the dictionary, each preceded by its length.
 const WORDS: &str = "options head post put delete trace accept accept-charset accept-encoding accept-language \
     accept-ranges age allow authorization cache-control connection content-base content-encoding content-language \
     content-length content-location content-md5 content-range content-type date etag expect expires from host \
@@ -18,9 +18,9 @@ const TEXT: &str = "100101201202205206300302303304305306307402405406407408409410
     application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=\
     utf-8charset=iso-8859-1,utf-,*,enq=0.";
 
-/// A zlib stream over a dictionary begins with its own two bytes and the dictionary's checksum.
+/// A zlib stream with a dictionary begins with two bytes and the dictionary's checksum.
 const PREFIX_BYTES: usize = 6;
-/// A block that is larger is none that a client sends.
+/// No client sends a larger block.
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 fn dictionary() -> Vec<u8> {
@@ -34,14 +34,14 @@ fn dictionary() -> Vec<u8> {
     bytes
 }
 
-/// Reads the blocks of one connection, which are one stream.
+/// Reads the blocks of one connection, which form one stream.
 pub struct Reader {
     inflater: Decompress,
     is_first: bool,
 }
 
 impl Reader {
-    /// A reader that knows the dictionary: it is read first as a block that was stored as it is.
+    /// Returns a reader that knows the dictionary, which it reads first as an uncompressed block.
     pub fn new() -> Self {
         let mut reader = Self { inflater: Decompress::new(false), is_first: true };
         let dictionary = dictionary();
@@ -49,7 +49,7 @@ impl Reader {
         reader
     }
 
-    /// The names and values of a block.
+    /// Returns the names and values of a block.
     pub fn read(&mut self, block: &[u8]) -> Option<Vec<(String, String)>> {
         let start = if std::mem::take(&mut self.is_first) { PREFIX_BYTES } else { 0 };
         let plain = self.inflate(block.get(start..)?)?;
@@ -84,14 +84,15 @@ fn text(bytes: &mut &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-/// A deflate block that holds bytes as they are.
+/// Returns a deflate block with uncompressed bytes.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or_default();
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
 }
 
-/// An empty header block, the `n`th that this side writes: nothing is compressed. Go's reader hands a
-/// block over when it sees the empty one that a flush leaves behind it.
+/// Returns an empty header block, the `n`th that this side writes, uncompressed. Go's reader delivers a block only
+/// when it
+/// sees the empty one that a flush leaves behind it.
 pub fn empty_block(n: usize) -> Vec<u8> {
     let prefix: &[u8] = if n == 0 { &[0x78, 0x01] } else { &[] };
     [prefix, &stored(&0_u32.to_be_bytes()), &stored(&[])].concat()
@@ -110,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn the_dictionary_is_the_one_that_clients_name() {
+    fn the_dictionary_has_the_checksum_that_clients_expect() {
         assert_eq!((dictionary().len(), adler32(&dictionary())), (1423, 0xe3c6_a7c2));
     }
 
     #[test]
-    fn blocks_are_one_stream() {
+    fn blocks_form_one_stream() {
         let block = |name: &str, value: &str| {
             let part = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
             [1_u32.to_be_bytes().to_vec(), part(name), part(value)].concat()

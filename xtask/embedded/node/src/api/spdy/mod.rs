@@ -1,5 +1,5 @@
-//! `pods/portforward` over SPDY/3.1, as kubectl speaks it where a WebSocket is refused: a pair of
-//! streams for each connection, one for data and one for its error.
+//! `pods/portforward` over SPDY/3.1, which kubectl uses if a WebSocket is rejected: a pair of streams for each
+//! connection, one for data and one for its error.
 
 mod frame;
 mod headers;
@@ -23,13 +23,13 @@ use frame::Frame;
 /// The protocol inside the streams, as both sides name it.
 const PROTOCOL: &str = "portforward.k8s.io";
 const PROTOCOL_HEADER: &str = "x-stream-protocol-version";
-/// Frames that may wait to be sent.
+/// How many frames may wait to be sent.
 const QUEUE_FRAMES: usize = 16;
-/// How much is read from a connection at once.
+/// How many bytes are read from a connection at once.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Whether a request asks for SPDY.
-pub fn is_asked(request: &axum::extract::Request) -> bool {
+/// Returns whether a request asks for SPDY.
+pub fn is_requested(request: &axum::extract::Request) -> bool {
     let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("SPDY/3.1"))
 }
@@ -57,7 +57,7 @@ pub fn answer(
     answer.map_err(|error| Status::new(500, "InternalError", error.to_string()))
 }
 
-/// The streams of one connection to the pod, as they come in one by one.
+/// The two streams of one connection to the pod, which arrive one by one.
 #[derive(Default)]
 struct Pair {
     data: Option<u32>,
@@ -65,7 +65,7 @@ struct Pair {
     port: u16,
 }
 
-/// What the client sends on the data streams.
+/// The client's input on the data streams.
 type Inputs = HashMap<u32, mpsc::Sender<Bytes>>;
 
 async fn serve(state: &State, pod: &Value, socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static) {
@@ -112,7 +112,7 @@ async fn serve(state: &State, pod: &Value, socket: impl tokio::io::AsyncRead + t
     tasks.shutdown().await;
 }
 
-/// Adds a stream to its pair, and answers the pair once it is whole.
+/// Adds a stream to its pair, and returns the pair once it is complete.
 fn join(pairs: &mut HashMap<String, Pair>, stream: u32, named: &[(String, String)]) -> Option<Pair> {
     let value = |name: &str| named.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
     let id = value("requestID").unwrap_or_default().to_owned();

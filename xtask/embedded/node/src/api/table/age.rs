@@ -3,18 +3,18 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// The age of an object.
+/// Returns the age of an object.
 pub fn of(object: &Value) -> Value {
     since(&object["metadata"]["creationTimestamp"]).into()
 }
 
-/// How long a time is past.
+/// Returns how long ago a time was.
 pub fn since(time: &Value) -> String {
     let time = time.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     time.map_or_else(|| "<unknown>".to_owned(), |time| duration((Utc::now() - time.to_utc()).num_seconds()))
 }
 
-/// Seconds in two units at most.
+/// Formats seconds in at most two units.
 pub fn duration(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_short() {
+    fn durations_are_formatted_as_by_kubectl() {
         let table = [
             (5, "5s"),
             (119, "119s"),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::kinds::Kind;
 
-/// A column: its name, whether it is for `-o wide` alone, and what it shows of an object.
+/// A column: its name, whether it is only for `-o wide`, and the value that it shows of an object.
 pub struct Column {
     name: &'static str,
     priority: u8,
@@ -29,7 +29,7 @@ const fn wide(name: &'static str, cell: fn(&Value) -> Value) -> Column {
 const NAME: Column = column("Name", |object| object["metadata"]["name"].clone());
 const AGE: Column = column("Age", age::of);
 
-/// What is shown of kinds without columns of their own.
+/// The columns of kinds that have none of their own.
 const PLAIN: &[Column] = &[NAME, AGE];
 
 fn columns(kind: &Kind) -> &'static [Column] {
@@ -63,7 +63,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
     }
 }
 
-/// What is put beside the cells of a row.
+/// What is included beside the cells of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Include {
     /// Nothing.
@@ -74,7 +74,7 @@ pub enum Include {
     Object,
 }
 
-/// A table of objects with the list's own metadata.
+/// Returns a table of objects with the list's own metadata.
 pub fn of<'a>(kind: &Kind, objects: impl Iterator<Item = &'a Value>, list: &Value, include: Include) -> Value {
     let columns = columns(kind);
     let definitions: Vec<Value> = columns.iter().map(definition).collect();
@@ -102,12 +102,12 @@ fn row(columns: &[Column], object: &Value, include: Include) -> Value {
     json!({"cells": cells, "object": beside})
 }
 
-/// Text, or kubectl's word for nothing.
+/// Returns the text, or kubectl's `<none>` if it is empty.
 fn or_none(text: &str) -> Value {
     if text.is_empty() { "<none>".into() } else { text.into() }
 }
 
-/// A field of an object by its pointer, as text.
+/// Returns a field of an object as text, by its pointer.
 fn text(object: &Value, pointer: &str) -> String {
     match object.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
@@ -116,17 +116,17 @@ fn text(object: &Value, pointer: &str) -> String {
     }
 }
 
-/// The elements of a list by its pointer.
+/// Returns the elements of a list, by its pointer.
 fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// A number by its pointer, 0 where it is not there.
+/// Returns a number by its pointer, or 0 if it is missing.
 fn number(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-/// `a=b,c=d`
+/// Formats labels as `a=b,c=d`.
 fn labels(labels: &Value) -> String {
     let labels = labels.as_object().into_iter().flatten();
     let terms: Vec<String> =
@@ -140,7 +140,7 @@ mod tests {
     use crate::kinds;
 
     #[test]
-    fn a_pod_is_shown_as_kubectl_shows_it() {
+    fn a_pod_is_shown_as_by_kubectl() {
         let status = |name: &str, ready: bool, state: &Value, restarts: u64| json!({"name": name, "ready": ready, "restartCount": restarts, "state": state});
         let pod = |phase: &str, statuses: &Value| {
             json!({

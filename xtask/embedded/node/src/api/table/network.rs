@@ -27,7 +27,7 @@ fn ports(service: &Value) -> String {
     ports.collect::<Vec<_>>().join(",")
 }
 
-/// How many endpoints are shown by name.
+/// How many endpoints are listed.
 const SHOWN_MAX: usize = 3;
 
 /// Columns of Endpoints.

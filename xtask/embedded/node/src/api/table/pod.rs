@@ -20,7 +20,7 @@ pub const COLUMNS: &[Column] = &[
     }),
 ];
 
-/// `1/2`: init containers that go on running count among the containers.
+/// Returns `1/2`: sidecars count as containers.
 fn ready(pod: &Value) -> String {
     let is_sidecar = |name: &Value| {
         items(pod, "/spec/initContainers")
@@ -33,7 +33,7 @@ fn ready(pod: &Value) -> String {
     format!("{ready}/{}", items(pod, "/spec/containers").count() + sidecars)
 }
 
-/// The one word that says how a pod is.
+/// Returns the word that summarizes a pod's state.
 fn status(pod: &Value) -> String {
     let is_deleting = pod["metadata"]["deletionTimestamp"].is_string();
     let mut shown = text(pod, "/status/phase");
@@ -57,7 +57,7 @@ fn status(pod: &Value) -> String {
     }
 }
 
-/// `Init:1/2`, `Init:Error` … while init containers run.
+/// Returns `Init:1/2`, `Init:Error` … while init containers run.
 fn initializing(pod: &Value) -> Option<String> {
     let count = items(pod, "/spec/initContainers").count();
     for (index, status) in items(pod, "/status/initContainerStatuses").enumerate() {
@@ -79,7 +79,7 @@ fn initializing(pod: &Value) -> Option<String> {
     None
 }
 
-/// What the containers say, the first of them last.
+/// Returns the state of the containers; the first one takes precedence.
 fn running(pod: &Value) -> Option<String> {
     let mut shown = None;
     let mut has_running = false;
@@ -110,7 +110,7 @@ fn ended(terminated: &Value) -> String {
     }
 }
 
-/// `3 (20s ago)`
+/// Returns `3 (20s ago)`.
 fn restarts(pod: &Value) -> String {
     let statuses = || items(pod, "/status/containerStatuses").chain(items(pod, "/status/initContainerStatuses"));
     let count: i64 = statuses().map(|status| number(status, "/restartCount")).sum();

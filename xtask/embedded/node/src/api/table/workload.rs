@@ -96,7 +96,7 @@ pub const CRON_JOB: &[Column] = &[
     AGE,
 ];
 
-/// Columns of a `HorizontalPodAutoscaler`; nothing measures here.
+/// Columns of a `HorizontalPodAutoscaler`; this cluster has no metrics.
 pub const AUTOSCALER: &[Column] = &[
     NAME,
     column("Reference", |scaler| {

@@ -6,17 +6,17 @@ use super::Rollout;
 use crate::controllers::clock;
 use crate::status::Status;
 
-/// The condition `Progressing`.
+/// Returns the condition `Progressing`.
 pub fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     find(deployment.status.as_ref()?.conditions.as_deref()?, "Progressing")
 }
 
-/// A condition of this type.
+/// Returns the condition of this type.
 pub fn find<'a>(conditions: &'a [DeploymentCondition], kind: &str) -> Option<&'a DeploymentCondition> {
     conditions.iter().find(|condition| condition.type_ == kind)
 }
 
-/// A condition that begins now.
+/// Returns a condition that begins now.
 pub fn new(kind: &str, status: &str, reason: &str, message: &str) -> DeploymentCondition {
     DeploymentCondition {
         type_: kind.to_owned(),
@@ -28,7 +28,7 @@ pub fn new(kind: &str, status: &str, reason: &str, message: &str) -> DeploymentC
     }
 }
 
-/// Puts a condition at the end; where one of its status and reason is there already, that one stays.
+/// Appends a condition, unless there is already one with the same status and reason.
 pub fn set(conditions: &mut Vec<DeploymentCondition>, mut condition: DeploymentCondition) {
     if let Some(known) = find(conditions, &condition.type_).filter(|known| known.status == condition.status) {
         if known.reason == condition.reason {
@@ -40,7 +40,7 @@ pub fn set(conditions: &mut Vec<DeploymentCondition>, mut condition: DeploymentC
     conditions.push(condition);
 }
 
-/// Says at once, before anything else of the status is known, that there is a new set.
+/// Records at once that there is a new set, before the rest of the status is known.
 pub fn note_progress(rollout: &mut Rollout, reason: &str, message: &str) -> Result<(), Status> {
     if !has_deadline(rollout) {
         return Ok(());
@@ -55,12 +55,12 @@ pub fn note_progress(rollout: &mut Rollout, reason: &str, message: &str) -> Resu
     Ok(())
 }
 
-/// Whether progress is watched at all.
+/// Returns whether progress is watched at all.
 pub fn has_deadline(rollout: &Rollout) -> bool {
     rollout.spec.progress_deadline_seconds != Some(i32::MAX)
 }
 
-/// Why a set could not make its pods, as the deployment passes it on.
+/// Returns why a set could not create its pods, as the deployment reports it.
 pub fn failure<'a>(sets: impl Iterator<Item = &'a ReplicaSet>) -> Option<DeploymentCondition> {
     let conditions = sets.filter_map(|set| set.status.as_ref()?.conditions.as_ref()).flatten();
     let failed = conditions.into_iter().find(|condition| condition.type_ == "ReplicaFailure")?;

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, owners, percent, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, owners, percent, pods};
 use crate::client::Client;
 use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
@@ -16,7 +16,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
-use sets::Sets;
+use sets::ReplicaSets;
 
 const COMPONENT: &str = "deployment-controller";
 
@@ -42,7 +42,7 @@ fn of_pod(client: &Client, change: &Change) -> Option<Key> {
     Some((namespace, owner.name.clone()))
 }
 
-/// A deployment with what its numbers come to.
+/// A deployment, with its computed numbers.
 struct Rollout<'a> {
     client: &'a Client,
     deployment: Deployment,
@@ -52,15 +52,15 @@ struct Rollout<'a> {
     max_unavailable: i32,
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let Some(deployment) = context.client.get::<Deployment>(namespace, name) else { return Ok(None) };
     let Some(spec) = deployment.spec.clone() else { return Ok(None) };
     let mut rollout = Rollout::new(&context.client, deployment, spec);
-    let mut sets = Sets::of(&rollout)?;
+    let mut sets = ReplicaSets::of(&rollout)?;
     if rollout.deployment.metadata.deletion_timestamp.is_some() {
         return progress::write(&rollout, &sets);
     }
-    if rollout.spec.paused == Some(true) || scale::is_asked_for(&rollout, &sets) {
+    if rollout.spec.paused == Some(true) || scale::is_needed(&rollout, &sets) {
         scale::run(&rollout, &mut sets)?;
         return progress::write(&rollout, &sets);
     }
@@ -92,8 +92,8 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// One step of a rolling update; answers whether there was nothing to do.
-fn roll(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
+/// Performs one step of a rolling update; returns whether there was nothing to do.
+fn roll(rollout: &mut Rollout, sets: &mut ReplicaSets) -> Result<bool, Status> {
     sets.ensure_new(rollout)?;
     if grow_new(rollout, sets)? {
         return Ok(false);
@@ -101,16 +101,16 @@ fn roll(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
     Ok(!shrink_old(rollout, sets)?)
 }
 
-/// Scales the new set to what `maxSurge` allows, or down to what is wanted.
-fn grow_new(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
+/// Scales the new set up as far as `maxSurge` allows, or down to the requested size.
+fn grow_new(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<bool, Status> {
     let Some(new) = &sets.new else { return Ok(false) };
     let size = sets::replicas(new);
     let target = if size > rollout.replicas { rollout.replicas } else { sets.room_for_new(rollout, size) };
     sets.scale_new(rollout, target)
 }
 
-/// Scales old sets down as far as enough pods stay available, those that do not run first.
-fn shrink_old(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
+/// Scales old sets down as long as enough pods stay available, sets with unavailable pods first.
+fn shrink_old(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<bool, Status> {
     let old: i32 = sets.old.iter().map(sets::replicas).sum();
     if old == 0 {
         return Ok(false);
@@ -138,8 +138,8 @@ fn shrink_old(rollout: &Rollout, sets: &mut Sets) -> Result<bool, Status> {
     Ok(scaled)
 }
 
-/// One step of a recreation: all of the old, then all of the new.
-fn recreate(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
+/// Performs one step of a recreation: first all old pods, then all new ones.
+fn recreate(rollout: &mut Rollout, sets: &mut ReplicaSets) -> Result<bool, Status> {
     let mut scaled = false;
     for index in 0..sets.old.len() {
         scaled |= sets.scale_old(rollout, index, 0)?;
@@ -151,7 +151,7 @@ fn recreate(rollout: &mut Rollout, sets: &mut Sets) -> Result<bool, Status> {
     Ok(!sets.scale_new(rollout, rollout.replicas)?)
 }
 
-fn old_pods_run(rollout: &Rollout, sets: &Sets) -> bool {
+fn old_pods_run(rollout: &Rollout, sets: &ReplicaSets) -> bool {
     let pods = rollout.client.list::<Pod>(rollout.deployment.metadata.namespace.as_deref());
     let of_old = |pod: &&Pod| sets.old.iter().any(|set| owners::is_controlled_by(&pod.metadata, set));
     pods.iter().filter(of_old).any(|pod| !pods::is_finished(pod))

@@ -1,14 +1,14 @@
-//! The status of a deployment: its numbers, and whether it gets on.
+//! The status of a deployment: its numbers, and whether it progresses.
 
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
-use super::sets::Sets;
+use super::sets::ReplicaSets;
 use super::{Rollout, conditions};
-use crate::controllers::{Outcome, clock, owners};
+use crate::controllers::{ReconcileResult, clock, owners};
 
-/// Whether all pods that were there when the status was written are of the template, and available.
+/// Returns whether all pods that existed when the status was written are of the template, and available.
 pub fn is_complete(rollout: &Rollout) -> bool {
     rollout.deployment.status.as_ref().is_some_and(|status| completes(rollout, status))
 }
@@ -21,8 +21,8 @@ fn completes(rollout: &Rollout, status: &DeploymentStatus) -> bool {
         && status.observed_generation >= rollout.deployment.metadata.generation
 }
 
-/// Writes the status; answers when the deadline would be over.
-pub fn write(rollout: &Rollout, sets: &Sets) -> Outcome {
+/// Writes the status; returns the time until the deadline.
+pub fn write(rollout: &Rollout, sets: &ReplicaSets) -> ReconcileResult {
     let mut status = numbers(rollout, sets);
     let old = rollout.deployment.status.clone().unwrap_or_default();
     judge(rollout, sets, &old, &mut status);
@@ -40,7 +40,7 @@ pub fn write(rollout: &Rollout, sets: &Sets) -> Outcome {
     Ok(look_again(rollout, &status))
 }
 
-fn numbers(rollout: &Rollout, sets: &Sets) -> DeploymentStatus {
+fn numbers(rollout: &Rollout, sets: &ReplicaSets) -> DeploymentStatus {
     let old = rollout.deployment.status.clone().unwrap_or_default();
     let some = |count: i32| (count > 0).then_some(count);
     let sum = |of: fn(&k8s_openapi::api::apps::v1::ReplicaSetStatus) -> i32| -> i32 {
@@ -69,8 +69,8 @@ fn numbers(rollout: &Rollout, sets: &Sets) -> DeploymentStatus {
     status
 }
 
-/// Says whether the rollout is over, gets on, or has taken too long.
-fn judge(rollout: &Rollout, sets: &Sets, old: &DeploymentStatus, status: &mut DeploymentStatus) {
+/// Sets whether the rollout is complete, progresses, or has timed out.
+fn judge(rollout: &Rollout, sets: &ReplicaSets, old: &DeploymentStatus, status: &mut DeploymentStatus) {
     let paused = rollout.spec.paused == Some(true);
     let all = status.conditions.clone().unwrap_or_default();
     let known = conditions::find(&all, "Progressing");
@@ -98,7 +98,7 @@ fn judge(rollout: &Rollout, sets: &Sets, old: &DeploymentStatus, status: &mut De
         if let Some(known) = known.filter(|known| known.status == "True") {
             condition.last_transition_time.clone_from(&known.last_transition_time);
         }
-        // Its time is what the deadline counts from: it is renewed with each step.
+        // The deadline counts from this time, which is renewed with each step.
         status.conditions.get_or_insert_default().retain(|c| c.type_ != "Progressing");
         condition
     } else if timed_out(rollout, status) {
@@ -133,7 +133,7 @@ fn timed_out(rollout: &Rollout, status: &DeploymentStatus) -> bool {
     has_reason(Some(known), "ProgressDeadlineExceeded") || left(rollout, status).is_none()
 }
 
-/// What is left of the deadline, from the last step on.
+/// Returns what is left of the deadline, from the last step on.
 fn left(rollout: &Rollout, status: &DeploymentStatus) -> Option<Duration> {
     let known = conditions::find(status.conditions.as_deref().unwrap_or_default(), "Progressing")?;
     let deadline = clock::seconds(rollout.spec.progress_deadline_seconds.unwrap_or(600));
@@ -146,6 +146,6 @@ fn look_again(rollout: &Rollout, status: &DeploymentStatus) -> Option<Duration> 
     if !conditions::has_deadline(rollout) || settled.iter().any(|reason| has_reason(known, reason)) {
         return None;
     }
-    // A second more: times are cut to the second.
+    // One second more: times are truncated to seconds.
     left(rollout, status).map(|left| left + Duration::from_secs(1))
 }

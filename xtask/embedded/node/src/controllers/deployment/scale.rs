@@ -1,20 +1,19 @@
-//! Scaling a deployment, also in the middle of a rollout or while it is paused: every set keeps its
-//! share.
+//! Scales a deployment, even during a rollout or while it is paused: every set keeps its share.
 
 use std::cmp::Reverse;
 
 use super::Rollout;
-use super::sets::{self, DESIRED, MAXIMUM, Sets, annotated};
+use super::sets::{self, DESIRED, MAXIMUM, ReplicaSets, annotated};
 use crate::status::Status;
 
-/// Whether the deployment was scaled since its sets were.
-pub fn is_asked_for(rollout: &Rollout, sets: &Sets) -> bool {
+/// Returns whether the deployment was scaled after its sets.
+pub fn is_needed(rollout: &Rollout, sets: &ReplicaSets) -> bool {
     let mut active = sets.all().filter(|set| sets::replicas(set) > 0);
     active.any(|set| annotated(set, DESIRED).is_some_and(|desired| desired != rollout.replicas))
 }
 
 /// Scales the sets.
-pub fn run(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
+pub fn run(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<(), Status> {
     let active = sets.old.iter().filter(|set| sets::replicas(set) > 0).count();
     let new_is_active = sets.new.as_ref().is_some_and(|new| sets::replicas(new) > 0);
     match (new_is_active, active) {
@@ -33,21 +32,21 @@ pub fn run(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
     }
 }
 
-fn is_saturated(rollout: &Rollout, sets: &Sets) -> bool {
+fn is_saturated(rollout: &Rollout, sets: &ReplicaSets) -> bool {
     sets.new.as_ref().is_some_and(|new| {
         let desired = annotated(new, DESIRED) == Some(rollout.replicas);
         desired && sets::replicas(new) == rollout.replicas && sets::available(new) == rollout.replicas
     })
 }
 
-/// Gives each set its share of what is added or taken; the largest bears what rounding leaves.
-fn in_proportion(rollout: &Rollout, sets: &mut Sets) -> Result<(), Status> {
+/// Gives each set its share of the pods added or removed; the largest set takes the rest that rounding leaves.
+fn in_proportion(rollout: &Rollout, sets: &mut ReplicaSets) -> Result<(), Status> {
     let allowed = if rollout.replicas > 0 { rollout.replicas + rollout.max_surge } else { 0 };
     let change = allowed - sets.total();
     let count = sets.old.len();
     let mut order: Vec<usize> = (0..count + usize::from(sets.new.is_some())).collect();
     let set = |index: usize| sets.old.get(index).or(sets.new.as_ref());
-    // Of two sets of a size, the newer grows first and the older shrinks first.
+    // Of two sets of equal size, the newer grows first and the older shrinks first.
     let age =
         |index: usize| if change > 0 { -i64::try_from(index).unwrap_or(0) } else { i64::try_from(index).unwrap_or(0) };
     order.sort_by_key(|index| (Reverse(set(*index).map_or(0, sets::replicas)), age(*index)));
@@ -78,7 +77,7 @@ fn share(rollout: &Rollout, set: &k8s_openapi::api::apps::v1::ReplicaSet, allowe
     let running = rollout.deployment.status.as_ref().and_then(|s| s.replicas);
     let whole = before.or(running).filter(|whole| *whole > 0).unwrap_or(allowed.max(1));
     let size = f64::from(sets::replicas(set)) * f64::from(allowed) / f64::from(whole);
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates: replicas are no larger")]
+    #[expect(clippy::cast_possible_truncation, reason = "the value is at most a number of replicas, which is an i32")]
     let rounded = size.round() as i32;
     rounded - sets::replicas(set)
 }

@@ -1,4 +1,4 @@
-//! A deployment's replica sets: the one of its template, and those of templates before.
+//! A deployment's replica sets: the one of its template, and those of earlier templates.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::status::Status;
 
 const HASH_LABEL: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
-/// The deployment's replicas when the set was scaled last.
+/// The deployment's replicas when the set was last scaled.
 pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-/// … and with the surge.
+/// The same with the surge.
 pub const MAXIMUM: &str = "deployment.kubernetes.io/max-replicas";
 
-/// Annotations of a deployment that its sets do not take over.
+/// Annotations of a deployment that are not copied to its sets.
 const OWN_ANNOTATIONS: [&str; 5] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
@@ -28,24 +28,24 @@ const OWN_ANNOTATIONS: [&str; 5] = [
 ];
 
 /// The sets of one deployment.
-pub struct Sets {
-    /// The set of the deployment's template, once it is there.
+pub struct ReplicaSets {
+    /// The set of the deployment's template, once it exists.
     pub new: Option<ReplicaSet>,
     /// The others, the oldest first.
     pub old: Vec<ReplicaSet>,
 }
 
-/// `spec.replicas`.
+/// Returns `spec.replicas`.
 pub fn replicas(set: &ReplicaSet) -> i32 {
     set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)
 }
 
-/// `status.availableReplicas`.
+/// Returns `status.availableReplicas`.
 pub fn available(set: &ReplicaSet) -> i32 {
     set.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0)
 }
 
-/// A number in an annotation.
+/// Returns a number in an annotation.
 pub fn annotated(set: &ReplicaSet, key: &str) -> Option<i32> {
     set.metadata.annotations.as_ref()?.get(key)?.parse().ok()
 }
@@ -55,8 +55,8 @@ fn revision(set: &ReplicaSet) -> i64 {
     annotations.and_then(|a| a.get(REVISION)).and_then(|revision| revision.parse().ok()).unwrap_or(0)
 }
 
-impl Sets {
-    /// The sets that the deployment owns.
+impl ReplicaSets {
+    /// Returns the sets that the deployment owns.
     pub fn of(rollout: &Rollout) -> Result<Self, Status> {
         let selector = &rollout.spec.selector;
         let mut old = owners::claim::<ReplicaSet, Deployment>(rollout.client, &rollout.deployment, selector, |_| true)?;
@@ -68,22 +68,22 @@ impl Sets {
         Ok(Self { new: index.map(|index| old.remove(index)), old })
     }
 
-    /// All of them.
+    /// Returns all of them.
     pub fn all(&self) -> impl Iterator<Item = &ReplicaSet> {
         self.old.iter().chain(&self.new)
     }
 
-    /// The pods that they are to have.
+    /// Returns the number of pods that they should have.
     pub fn total(&self) -> i32 {
         self.all().map(replicas).sum()
     }
 
-    /// The pods that are available.
+    /// Returns the number of available pods.
     pub fn available(&self) -> i32 {
         self.all().map(available).sum()
     }
 
-    /// How large the new set, which is `size` now, may be.
+    /// Returns how large the new set, which is `size` now, may be.
     pub fn room_for_new(&self, rollout: &Rollout, size: i32) -> i32 {
         if rollout.is_recreate() {
             return rollout.replicas;
@@ -92,7 +92,7 @@ impl Sets {
         size + room.clamp(0, (rollout.replicas - size).max(0))
     }
 
-    /// Makes the set of the template where it is missing, and gives it the next revision.
+    /// Creates the set of the template if it is missing, and gives it the next revision.
     pub fn ensure_new(&mut self, rollout: &mut Rollout) -> Result<(), Status> {
         let next = self.old.iter().map(revision).max().unwrap_or(0) + 1;
         let Some(new) = self.new.take() else {
@@ -126,13 +126,13 @@ impl Sets {
         Ok(created)
     }
 
-    /// Scales the new set; answers whether there was anything to do.
+    /// Scales the new set; returns whether there was anything to do.
     pub fn scale_new(&mut self, rollout: &Rollout, size: i32) -> Result<bool, Status> {
         let Some(new) = &mut self.new else { return Ok(false) };
         scale(rollout, new, size)
     }
 
-    /// Scales one of the old sets; answers whether there was anything to do.
+    /// Scales one of the old sets; returns whether there was anything to do.
     pub fn scale_old(&mut self, rollout: &Rollout, index: usize, size: i32) -> Result<bool, Status> {
         scale(rollout, &mut self.old[index], size)
     }
@@ -190,7 +190,7 @@ fn new_set(rollout: &Rollout, size: i32, revision: i64) -> Result<ReplicaSet, St
     })
 }
 
-/// The name is taken by a set of another template: the next attempt has another hash.
+/// Handles a name that a set of another template has: the next attempt uses another hash.
 fn collision(rollout: &Rollout, refused: Status) -> Status {
     let counted = rollout.client.modify_status(&rollout.deployment, |deployment: &mut Deployment| {
         let count = &mut deployment.status.get_or_insert_default().collision_count;
@@ -209,7 +209,7 @@ fn annotations(rollout: &Rollout, revision: i64) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Gives a set its annotations, and a size where one is given.
+/// Gives a set its annotations, and a size if one is given.
 fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32>) -> Result<ReplicaSet, Status> {
     let wanted = annotations(rollout, revision);
     rollout.client.modify(set, |set: &mut ReplicaSet| {
@@ -222,7 +222,7 @@ fn annotate(rollout: &Rollout, set: &ReplicaSet, revision: i64, size: Option<i32
     })
 }
 
-/// Says in the deployment's annotations which revision it is at; as a real controller does, along with the status.
+/// Records the revision in the deployment's annotations; as in a real controller, together with the status.
 fn note_revision(rollout: &Rollout, revision: i64) -> Result<(), Status> {
     let noted = rollout.client.modify_through("status", &rollout.deployment, |deployment: &mut Deployment| {
         let annotations = deployment.metadata.annotations.get_or_insert_default();

@@ -17,7 +17,7 @@ fn change(simulation: &mut Simulation, change: impl Fn(&mut Value)) {
     simulation.settle();
 }
 
-/// Lets the time of the last progress lie back by more than the deadline.
+/// Moves the time of the last progress back by more than the deadline.
 fn let_the_deadline_pass(simulation: &mut Simulation) {
     change(simulation, |deployment| {
         for condition in deployment["status"]["conditions"].as_array_mut().unwrap() {
@@ -51,7 +51,7 @@ fn set_image(simulation: &mut Simulation, image: &str) {
     change(simulation, |d| d["spec"]["template"]["spec"]["containers"][0]["image"] = image.into());
 }
 
-/// Sizes of the sets by image.
+/// Returns the sizes of the sets by image.
 fn sizes(simulation: &Simulation) -> Vec<(String, i32)> {
     let sets = simulation.context.client.list::<ReplicaSet>(Some(NAMESPACE)).into_iter();
     let size = |set: ReplicaSet| {
@@ -70,7 +70,7 @@ fn progressing(simulation: &Simulation) -> String {
 }
 
 #[test]
-fn the_recorded_rollout_gets_stuck_in_the_same_steps() {
+fn a_stuck_rollout_takes_the_recorded_steps() {
     let recorded = recording::lines(include_str!("../../../tests/fixtures/lifecycle/deployment-stuck.jsonl"));
     let mut simulation = Simulation::new(NAMESPACE);
     simulation.create_recorded(&recorded, NAMESPACE);
@@ -81,7 +81,7 @@ fn the_recorded_rollout_gets_stuck_in_the_same_steps() {
 
     assert_eq!(recording::events(&simulation.log()), recording::recorded_events(&recorded));
     let mut own = recording::own_states(&simulation.log(), "Deployment", "d");
-    // There, the second set had its pod before the deployment's numbers were written for the first time.
+    // In the recording, the second set had its pod before the deployment's numbers were written for the first time.
     own.retain(|state| {
         !(state.starts_with('2') && (!state.contains("updated") || state.contains("ReplicaSetUpdated")))
     });
@@ -92,7 +92,7 @@ fn the_recorded_rollout_gets_stuck_in_the_same_steps() {
 }
 
 #[test]
-fn a_rolling_update_keeps_to_surge_and_unavailability() {
+fn a_rolling_update_respects_surge_and_unavailability() {
     let mut simulation =
         roll_out(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}));
     set_image(&mut simulation, "two");
@@ -116,7 +116,7 @@ fn stop_terminating(simulation: &mut Simulation) {
 }
 
 #[test]
-fn a_recreation_waits_for_the_last_of_the_old() {
+fn a_recreation_waits_for_the_last_old_pod() {
     let mut simulation = roll_out(json!({"type": "Recreate"}));
     set_image(&mut simulation, "two");
     assert_eq!(sizes(&simulation), [("one".to_owned(), 0)]);
@@ -131,7 +131,7 @@ fn a_recreation_waits_for_the_last_of_the_old() {
 }
 
 #[test]
-fn the_way_back_takes_the_old_set_again() {
+fn a_rollback_reuses_the_old_set() {
     let mut simulation = roll_out(json!({"type": "RollingUpdate"}));
     set_image(&mut simulation, "broken");
     let_the_deadline_pass(&mut simulation);
@@ -146,7 +146,7 @@ fn the_way_back_takes_the_old_set_again() {
 }
 
 #[test]
-fn a_paused_rollout_can_be_scaled_and_every_set_has_its_share() {
+fn a_paused_rollout_is_scaled_in_proportion() {
     let mut simulation =
         roll_out(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}));
     set_image(&mut simulation, "two");
@@ -159,7 +159,7 @@ fn a_paused_rollout_can_be_scaled_and_every_set_has_its_share() {
 }
 
 #[test]
-fn no_more_old_sets_are_kept_than_the_history_asks_for() {
+fn old_sets_beyond_the_history_limit_are_deleted() {
     let mut simulation = roll_out(json!({"type": "Recreate"}));
     change(&mut simulation, |d| d["spec"]["revisionHistoryLimit"] = 1.into());
     for image in ["two", "three", "four"] {

@@ -1,4 +1,4 @@
-//! Whether a pod may be evicted: the eviction subresource asks, then deletes the pod.
+//! Whether a pod may be evicted: the eviction subresource checks this, then deletes the pod.
 
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -8,14 +8,14 @@ use super::{clock, pods, selects};
 use crate::client::Client;
 use crate::status::Status;
 
-/// More evictions under way than this are refused, whatever the budget says.
+/// If more evictions than this are under way, the next is rejected, regardless of the budget.
 const DISRUPTED_MAX: usize = 2000;
 
-/// Allows the eviction of a pod, counts it against its budget and marks the pod, or refuses it. A
-/// dry run writes nothing.
+/// Allows the eviction of a pod, counts it against its budget and marks the pod, or rejects it. A dry run writes
+/// nothing.
 ///
 /// # Errors
-/// 429 `TooManyRequests` where the budget does not allow it now, 403 and 500 where it never will.
+/// 429 `TooManyRequests` if the budget does not allow it now, 403 and 500 if it never will.
 pub fn admit(client: &Client, pod: &Pod, dry_run: bool) -> Result<(), Status> {
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     let labels = pod.metadata.labels.clone().unwrap_or_default();
@@ -48,7 +48,7 @@ fn charge(client: &Client, budget: &PodDisruptionBudget, pod: &Pod) -> Result<()
     refused.map_or(Ok(()), Err)
 }
 
-/// Says in the pod's conditions why it will go.
+/// Records in the pod's conditions why it will be deleted.
 fn mark(client: &Client, pod: &Pod) -> Result<(), Status> {
     client.modify_status(pod, |pod: &mut Pod| {
         let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
@@ -65,7 +65,7 @@ fn mark(client: &Client, pod: &Pod) -> Result<(), Status> {
     })
 }
 
-/// Whether the budgets that are about a pod allow its eviction; answers the one to charge, if any.
+/// Checks whether the budgets of a pod allow its eviction; returns the budget to charge, if any.
 ///
 /// # Errors
 /// As [`admit`].

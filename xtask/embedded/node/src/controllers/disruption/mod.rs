@@ -1,4 +1,4 @@
-//! Disruption budgets: how many pods may go, and whether this one may.
+//! Disruption budgets: how many pods may be disrupted, and whether a given one may.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatu
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, clock, events, owners, percent, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners, percent, pods};
 use crate::client::Client;
 use crate::selector;
 use crate::store::{self, Change};
@@ -21,10 +21,10 @@ pub use evict::admit;
 
 const COMPONENT: &str = "controllermanager";
 
-/// An eviction that was allowed but of which nothing came is forgotten after this.
+/// An allowed eviction that did not happen is forgotten after this.
 const DISRUPTED_S: i64 = 120;
 
-/// Keeps the status of budgets.
+/// Maintains the status of budgets.
 pub const CONTROLLER: Controller = Controller { name: "disruption", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
@@ -46,20 +46,20 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-/// Whether the budget is about pods with these labels; an empty selector is about all.
+/// Returns whether the budget selects pods with these labels; an empty selector selects all.
 fn selects(budget: &PodDisruptionBudget, labels: &BTreeMap<String, String>) -> bool {
     let wanted = budget.spec.as_ref().and_then(|s| s.selector.as_ref());
     wanted.is_some_and(|wanted| selector::matches(wanted, Some(labels)))
 }
 
-/// What a budget comes to.
-struct Numbers {
+/// The computed numbers of a budget.
+struct BudgetNumbers {
     expected: i32,
     healthy: i32,
     desired: i32,
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(budget) = client.get::<PodDisruptionBudget>(namespace, name) else { return Ok(None) };
     let mut pods = client.list::<Pod>(Some(namespace));
@@ -77,7 +77,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
             pods::is_ready(pod) && !pods::is_terminating(pod) && !disrupted.contains_key(name)
         };
         let healthy = i32::try_from(pods.iter().filter(healthy).count()).unwrap_or(i32::MAX);
-        Numbers { expected, healthy, desired }
+        BudgetNumbers { expected, healthy, desired }
     });
     if let Err(why) = &counted {
         let message = format!("Failed to calculate the number of expected pods: {why}");
@@ -88,12 +88,12 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     Ok(again)
 }
 
-/// The pods whose eviction was allowed and that are still there.
+/// Returns the pods whose eviction was allowed and that still exist.
 fn still_disrupted(budget: &PodDisruptionBudget, pods: &[Pod]) -> BTreeMap<String, Time> {
     let mut disrupted = budget.status.as_ref().and_then(|s| s.disrupted_pods.clone()).unwrap_or_default();
     disrupted.retain(|name, since| {
         let pod = pods.iter().find(|pod| pod.metadata.name.as_ref() == Some(name));
-        // A pod of the same name that was made since is another one.
+        // A pod of the same name that was created since then is a different one.
         let same = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().is_none_or(|created| created <= since);
         let waits = pod.is_some_and(|pod| !pods::is_terminating(pod) && same(pod));
         waits && clock::remaining(since, clock::seconds(DISRUPTED_S)).is_some()
@@ -101,7 +101,7 @@ fn still_disrupted(budget: &PodDisruptionBudget, pods: &[Pod]) -> BTreeMap<Strin
     disrupted
 }
 
-/// How many pods there should be, and how many of them have to be healthy.
+/// Returns how many pods there should be, and how many of them have to be healthy.
 fn expected_and_desired(client: &Client, budget: &PodDisruptionBudget, pods: &[Pod]) -> Result<(i32, i32), String> {
     let count = i32::try_from(pods.len()).unwrap_or(i32::MAX);
     let spec = budget.spec.clone().unwrap_or_default();
@@ -119,7 +119,7 @@ fn expected_and_desired(client: &Client, budget: &PodDisruptionBudget, pods: &[P
     }
 }
 
-/// The sum of what the pods' controllers are to have.
+/// Returns the total replicas of the pods' controllers.
 fn expected_scale(client: &Client, pods: &[Pod]) -> Result<i32, String> {
     let mut scales = BTreeMap::new();
     for pod in pods {
@@ -134,7 +134,7 @@ fn expected_scale(client: &Client, pods: &[Pod]) -> Result<i32, String> {
     Ok(scales.values().sum())
 }
 
-/// A controller's own name and scale; for a replica set, those of its deployment.
+/// Returns a controller's own name and scale; for a replica set, those of its deployment.
 fn scale(client: &Client, namespace: &str, kind: &str, name: &str) -> Option<(String, i32)> {
     let replicas = match kind {
         "StatefulSet" => client.get::<StatefulSet>(namespace, name)?.spec?.replicas,
@@ -154,13 +154,13 @@ fn scale(client: &Client, namespace: &str, kind: &str, name: &str) -> Option<(St
 fn write_status(
     client: &Client,
     budget: &PodDisruptionBudget,
-    numbers: Result<Numbers, String>,
+    numbers: Result<BudgetNumbers, String>,
     disrupted: BTreeMap<String, Time>,
 ) -> Result<(), crate::status::Status> {
     let generation = budget.metadata.generation;
     let before = budget.status.clone().unwrap_or_default();
     let status = match numbers {
-        Ok(Numbers { expected, healthy, desired }) => {
+        Ok(BudgetNumbers { expected, healthy, desired }) => {
             let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
             let reason = if allowed > 0 { "SufficientPods" } else { "InsufficientPods" };
             PodDisruptionBudgetStatus {
@@ -181,7 +181,7 @@ fn write_status(
     };
     let read = budget.status.clone();
     client.modify_status(budget, |budget: &mut PodDisruptionBudget| {
-        // An eviction that was charged meanwhile stays; its change leads here again.
+        // An eviction that was charged meanwhile stays; its change triggers another pass.
         if budget.status != read {
             return false;
         }

@@ -13,7 +13,7 @@ use crate::registry::DeleteOptions;
 const NAMESPACE: &str = "s-eviction-budget";
 
 #[test]
-fn the_recorded_budget_refuses_its_only_pod() {
+fn a_budget_rejects_the_eviction_of_its_only_pod_as_recorded() {
     let recorded = recording::lines(include_str!("../../../tests/fixtures/lifecycle/eviction-budget.jsonl"));
     let mut simulation = Simulation::new(NAMESPACE);
     let mut creations = recorded.iter().filter(|line| line.get("create").is_some()).cloned();
@@ -26,8 +26,8 @@ fn the_recorded_budget_refuses_its_only_pod() {
 
     let own = recording::own_states(&simulation.log(), "PodDisruptionBudget", "b");
     recording::assert_same(&own, &recording::recorded_states(&recorded, "poddisruptionbudgets", "b"), "b");
-    let said = recording::events(&simulation.log());
-    assert_eq!(said["PodDisruptionBudget/b"], ["Normal NoPods: No matching pods found"]);
+    let events = recording::events(&simulation.log());
+    assert_eq!(events["PodDisruptionBudget/b"], ["Normal NoPods: No matching pods found"]);
 
     let refused = admit(&simulation.context.client, &simulation.pod(NAMESPACE, "web"), false).unwrap_err();
     let answer = recorded.iter().find(|line| line["code"] == 429).unwrap();
@@ -53,7 +53,7 @@ fn three_with(budget: serde_json::Value) -> (Simulation, PodDisruptionBudget) {
 }
 
 #[test]
-fn numbers_and_percentages_come_to_what_kube_makes_of_them() {
+fn numbers_and_percentages_are_rounded_as_in_kubernetes() {
     for (spec, desired, allowed) in [
         (json!({"minAvailable": 2}), 2, 1),
         (json!({"maxUnavailable": 1}), 2, 1),
@@ -70,7 +70,7 @@ fn numbers_and_percentages_come_to_what_kube_makes_of_them() {
 }
 
 #[test]
-fn an_eviction_is_counted_until_the_pod_is_back() {
+fn an_eviction_is_counted_until_the_pod_is_ready_again() {
     let (mut simulation, _) = three_with(json!({"maxUnavailable": 1}));
     let client = simulation.context.client.clone();
     admit(&client, &simulation.pod("a", "s-0"), false).unwrap();
@@ -86,7 +86,7 @@ fn an_eviction_is_counted_until_the_pod_is_back() {
 }
 
 #[test]
-fn a_pod_that_is_not_ready_may_go_while_enough_others_are() {
+fn an_unready_pod_may_be_evicted_while_enough_others_are_ready() {
     let (mut simulation, _) = three_with(json!({"minAvailable": 2}));
     simulation.run("a", "s-2");
     let budget = [simulation.context.client.get("a", "b").unwrap()];

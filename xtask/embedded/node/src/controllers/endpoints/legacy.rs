@@ -10,7 +10,7 @@ use crate::controllers::reconcile::unless;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 
-/// Writes the object of the service's name.
+/// Writes the object, which has the service's name.
 pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), Status> {
     let (namespace, name) = owners::key(service);
     let subsets: Vec<_> = groups.iter().filter_map(|(ports, backends)| subset(service, ports, backends)).collect();
@@ -26,7 +26,7 @@ pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), 
     updated.map(|_| ())
 }
 
-/// Removes the object of a service that is gone.
+/// Removes the object of a deleted service.
 pub fn remove(client: &Client, namespace: &str, name: &str) -> Result<(), Status> {
     let Some(stored) = client.get::<Endpoints>(namespace, name) else { return Ok(()) };
     unless("NotFound", client.delete(&stored, &DeleteOptions::default()))

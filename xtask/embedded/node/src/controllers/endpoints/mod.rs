@@ -1,11 +1,11 @@
-//! Endpoints and EndpointSlices: which pods stand behind a service, on which ports.
+//! Endpoints and EndpointSlices: which pods are behind a service, on which ports.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, ObjectReference, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Context, Controller, Key, Outcome, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, pods};
 use crate::client::Client;
 use crate::selector;
 use crate::store::{self, Change};
@@ -15,7 +15,7 @@ mod slices;
 #[cfg(test)]
 mod tests;
 
-/// Keeps `Endpoints` and `EndpointSlices` of services with a selector.
+/// Maintains `Endpoints` and `EndpointSlices` of services with a selector.
 pub const CONTROLLER: Controller = Controller { name: "endpoints", keys, reconcile };
 
 /// One pod behind a service.
@@ -29,7 +29,7 @@ struct Backend {
     terminating: bool,
 }
 
-/// A port of a service on the pods that resolve it to the same number.
+/// A port of a service, on the pods that resolve it to the same number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Port {
     name: String,
@@ -38,10 +38,10 @@ struct Port {
     app_protocol: Option<String>,
 }
 
-/// Pods by the ports that they resolve the service's to; mostly one group.
+/// Pods, grouped by the numbers that they resolve the service's ports to; usually one group.
 type Groups = BTreeMap<Vec<Port>, Vec<Backend>>;
 
-/// The service itself; for a pod, the services that select it now or did before.
+/// Returns the service itself; for a pod, the services that select it now or did before.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
     match change.kind.kind {
@@ -71,7 +71,7 @@ fn selects(service: &Service, labels: &BTreeMap<String, String>) -> bool {
     wanted.is_some_and(|wanted| selector::matches_map(wanted, Some(labels)))
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(service) = client.get::<Service>(namespace, name) else {
         legacy::remove(client, namespace, name)?;
@@ -91,12 +91,12 @@ fn is_external_name(service: &Service) -> bool {
     service.spec.as_ref().and_then(|s| s.type_.as_deref()) == Some("ExternalName")
 }
 
-/// Whether a service has no address of its own.
+/// Returns whether a service has no address of its own.
 fn is_headless(service: &Service) -> bool {
     service.spec.as_ref().and_then(|s| s.cluster_ip.as_deref()) == Some("None")
 }
 
-/// Whether a service offers pods before they are ready.
+/// Returns whether a service includes pods before they are ready.
 fn publishes_unready(service: &Service) -> bool {
     service.spec.as_ref().and_then(|s| s.publish_not_ready_addresses) == Some(true)
 }
@@ -115,7 +115,7 @@ fn groups(client: &Client, service: &Service) -> Groups {
     groups
 }
 
-/// The pod as an endpoint; none before it has an IP.
+/// Returns the pod as an endpoint, or `None` before it has an IP.
 fn backend(service: &Service, pod: &Pod) -> Option<Backend> {
     let spec = pod.spec.as_ref()?;
     let ip = pod.status.as_ref()?.pod_ip.clone().filter(|ip| !ip.is_empty())?;

@@ -18,7 +18,7 @@ const MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
-/// Writes the slices that the groups ask for; an empty one where there is no endpoint.
+/// Writes the slices of the groups; an empty one if there is no endpoint.
 pub fn write(client: &Client, service: &Service, groups: &Groups) -> Result<(), Status> {
     let mut stored = stored(client, service);
     let placeholder = Groups::from([(Vec::new(), Vec::new())]);
@@ -107,7 +107,7 @@ fn slice_ports(ports: &[Port]) -> Option<Vec<EndpointPort>> {
     (!ports.is_empty()).then_some(ports)
 }
 
-/// The endpoints, in the order in which they were seen first.
+/// Returns the endpoints, in the order in which they were first seen.
 fn endpoints(service: &Service, before: &[Endpoint], backends: &[Backend]) -> Option<Vec<Endpoint>> {
     let place = |backend: &Backend| {
         let known = before.iter().position(|e| e.target_ref.as_ref().is_some_and(|t| t.uid == backend.pod.uid));

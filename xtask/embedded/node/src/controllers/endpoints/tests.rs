@@ -8,7 +8,7 @@ use crate::controllers::stateful_set::tests as stateful_set;
 use crate::controllers::testing::{Simulation, is_of};
 use crate::registry::DeleteOptions;
 
-/// A slice's endpoints by host name, with what holds of each.
+/// Returns a slice's endpoints by host name, each with its conditions.
 fn shown(endpoints: &Value) -> String {
     let flags = |conditions: &Value| {
         let held = ["ready", "serving", "terminating"].into_iter().filter(|flag| conditions[*flag] == true);
@@ -21,11 +21,11 @@ fn shown(endpoints: &Value) -> String {
 }
 
 #[test]
-fn the_recorded_slice_passes_the_same_states() {
+fn a_slice_passes_the_recorded_states() {
     let recorded = stateful_set::recorded();
     let slices = recorded.iter().filter(|line| line["kind"] == "endpointslices");
     let mut recorded: Vec<String> = slices.map(|line| shown(&line["endpoints"])).collect();
-    // A pod deleted without grace goes in one step here; there, it is marked for a moment first.
+    // A pod deleted without grace is removed in one step here; in the recording, it is marked for a moment first.
     recorded.retain(|state| state != "s-0 ready+serving+terminating, s-1 ready+serving, s-2 ready+serving");
     let log = stateful_set::replay().log();
     let slices = log.iter().filter(|change| is_of(change, "EndpointSlice"));
@@ -50,7 +50,7 @@ fn add_pod(simulation: &mut Simulation, name: &str, port: i32) {
     simulation.run("a", name);
 }
 
-/// Ready and not ready addresses with the ports, of the older kind.
+/// Returns ready and unready addresses with the ports, from the older kind.
 fn subsets(simulation: &Simulation) -> String {
     let endpoints: Endpoints = simulation.context.client.get("a", "web").unwrap();
     let text = |subset: k8s_openapi::api::core::v1::EndpointSubset| {
@@ -64,7 +64,7 @@ fn subsets(simulation: &Simulation) -> String {
 }
 
 #[test]
-fn only_ready_pods_are_offered_unless_the_service_wants_all() {
+fn only_ready_pods_are_included_unless_the_service_publishes_all() {
     for (publish, before, ending) in
         [(false, " | 10.244.0.1 : [80]", ""), (true, "10.244.0.1 |  : [80]", "10.244.0.1 |  : [80]")]
     {
@@ -80,7 +80,7 @@ fn only_ready_pods_are_offered_unless_the_service_wants_all() {
 }
 
 #[test]
-fn a_named_port_is_each_pods_own() {
+fn each_pod_resolves_a_named_port_itself() {
     let mut simulation = service(json!({"ports": [{"port": 80, "targetPort": "http"}]}));
     for (name, port) in [("one", 8080), ("two", 9090), ("three", 8080)] {
         add_pod(&mut simulation, name, port);
@@ -96,7 +96,7 @@ fn a_named_port_is_each_pods_own() {
 }
 
 #[test]
-fn a_pod_that_loses_the_label_is_no_longer_offered() {
+fn a_pod_that_loses_the_label_is_removed() {
     let mut simulation = service(json!({"ports": [{"port": 80}]}));
     add_pod(&mut simulation, "one", 80);
     simulation.ready("a", "one");

@@ -5,7 +5,7 @@ use crate::controllers::owners;
 use crate::controllers::testing::Simulation;
 use crate::registry::DeleteOptions;
 
-/// An owner, its dependent, and the dependent's own dependent.
+/// Creates an owner, its dependent, and the dependent's own dependent.
 fn family() -> Simulation {
     let mut simulation = Simulation::new("a");
     let owner: ConfigMap = simulation.create(json!({"metadata": {"name": "owner", "namespace": "a"}}));
@@ -42,7 +42,7 @@ fn hold(simulation: &Simulation, name: &str, finalizers: Option<&[String]>) {
 }
 
 #[test]
-fn dependents_follow_their_owner() {
+fn dependents_are_deleted_after_their_owner() {
     let mut simulation = family();
     assert_eq!(left(&simulation), ["owner", "child", "grandchild"]);
     delete(&mut simulation, "Background");
@@ -50,11 +50,11 @@ fn dependents_follow_their_owner() {
 }
 
 #[test]
-fn in_the_foreground_the_owner_goes_last() {
+fn with_foreground_deletion_the_owner_is_deleted_last() {
     let mut simulation = family();
     hold(&simulation, "grandchild", Some(&["example.org/hold".to_owned()]));
     delete(&mut simulation, "Foreground");
-    assert_eq!(left(&simulation), ["owner", "child", "grandchild"], "all wait for the one that is held");
+    assert_eq!(left(&simulation), ["owner", "child", "grandchild"], "all wait for the one with a finalizer");
     hold(&simulation, "grandchild", None);
     simulation.settle();
     assert_eq!(left(&simulation), Vec::<String>::new());
@@ -70,7 +70,7 @@ fn orphans_stay() {
 }
 
 #[test]
-fn one_owner_that_stays_is_enough() {
+fn one_remaining_owner_keeps_an_object() {
     let mut simulation = family();
     let other: ConfigMap = simulation.create(json!({"metadata": {"name": "other", "namespace": "a"}}));
     let adopt = |secret: &mut Secret| {
@@ -84,7 +84,7 @@ fn one_owner_that_stays_is_enough() {
 }
 
 #[test]
-fn an_owner_that_never_was_is_one_that_is_gone() {
+fn an_owner_that_never_existed_counts_as_gone() {
     let mut simulation = family();
     let stranger = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "another"});
     simulation

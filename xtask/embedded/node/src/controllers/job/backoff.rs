@@ -1,4 +1,4 @@
-//! How long a job waits before it tries again after failures.
+//! How long a job waits before it retries after failures.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{clock, count, pods};
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// What is left to wait: ten seconds after the first failure, doubled with each further one in a row.
+/// Returns how long to wait: ten seconds after the first failure, doubled with each further consecutive one.
 pub fn left(ended: &[Pod]) -> Option<Duration> {
     let mut times: Vec<(Time, bool)> = ended
         .iter()
@@ -24,7 +24,7 @@ pub fn left(ended: &[Pod]) -> Option<Duration> {
     clock::remaining(last, (FIRST * 2_u32.pow(doublings)).min(LONGEST))
 }
 
-/// When the last of a pod's containers ended; where none says so, when it was no longer ready or deleted.
+/// Returns when the last of a pod's containers ended, or else when the pod became unready or was deleted.
 fn ended_at(pod: &Pod) -> Time {
     let statuses = pod.status.iter().filter_map(|s| s.container_statuses.as_ref()).flatten();
     let ended = statuses.filter_map(|status| status.state.as_ref()?.terminated.as_ref()?.finished_at.clone()).max();

@@ -1,15 +1,15 @@
-//! Counting pods exactly once: a pod that ended is noted by its UID, then let go, then counted.
+//! Counts pods exactly once: records the UID of a pod that ended, removes its finalizer, then counts it.
 
 use k8s_openapi::api::batch::v1::UncountedTerminatedPods;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Sync, TRACKING, owners, pods};
+use super::{JobSync, TRACKING, owners, pods};
 use crate::client::Client;
 use crate::controllers::Key;
 use crate::controllers::reconcile::unless;
 use crate::status::Status;
 
-/// Whether a pod counts as failed: it did fail, or somebody deletes it before it has succeeded.
+/// Returns whether a pod counts as failed: it failed, or it was deleted before it succeeded.
 pub fn is_failed(pod: &Pod) -> bool {
     pods::phase(pod) == "Failed" || pods::is_terminating(pod) && pods::phase(pod) != "Succeeded"
 }
@@ -22,8 +22,8 @@ fn uid(pod: &Pod) -> &str {
     pod.metadata.uid.as_deref().unwrap_or_default()
 }
 
-impl Sync<'_> {
-    /// Notes the pods that have ended and were not counted yet.
+impl JobSync<'_> {
+    /// Records the pods that have ended and were not counted yet.
     pub fn note_ended(&mut self) {
         let noted = self.status.uncounted_terminated_pods.get_or_insert_default();
         for pod in self.pods.iter().filter(|pod| is_tracked(pod)) {
@@ -40,7 +40,7 @@ impl Sync<'_> {
         noted.failed.take_if(|list| list.is_empty());
     }
 
-    /// The pods that are there now.
+    /// Records the existing pods.
     pub fn note_active(&mut self) {
         let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let active = number(self.active().count());
@@ -52,7 +52,7 @@ impl Sync<'_> {
         self.status.terminating = Some(terminating);
     }
 
-    /// Lets the noted pods go and counts them; answers whether there were any.
+    /// Removes the finalizers of the recorded pods and counts them; returns whether there were any.
     pub fn count_ended(&mut self) -> Result<bool, Status> {
         let noted = self.status.uncounted_terminated_pods.replace(UncountedTerminatedPods::default());
         let noted = noted.unwrap_or_default();
@@ -69,7 +69,7 @@ impl Sync<'_> {
         Ok(!succeeded.is_empty() || !failed.is_empty())
     }
 
-    /// Pods that have succeeded and failed, those that are only noted among them.
+    /// Returns the numbers of succeeded and failed pods, including those that are only recorded.
     pub fn totals(&self) -> (i32, i32) {
         let noted = self.status.uncounted_terminated_pods.clone().unwrap_or_default();
         let number = |list: Option<Vec<String>>| i32::try_from(list.map_or(0, |l| l.len())).unwrap_or(i32::MAX);
@@ -77,13 +77,13 @@ impl Sync<'_> {
         (succeeded, self.status.failed.unwrap_or(0) + number(noted.failed))
     }
 
-    /// Lets all pods go: nothing is counted any more.
+    /// Removes the finalizers of all pods: nothing is counted any more.
     pub fn release_all(&self) -> Result<(), Status> {
         self.pods.iter().filter(|pod| is_tracked(pod)).try_for_each(|pod| release(self.client, pod))
     }
 }
 
-/// Lets the pods go that a job of this name left behind which is no longer there: another may have its name by now.
+/// Removes the finalizers of the pods of a deleted job: another job may have its name by now.
 pub fn release_orphans(client: &Client, (_, name): &Key, pods: &[Pod], living: Option<&str>) -> Result<(), Status> {
     let is_left = |pod: &&Pod| {
         let owner = owners::controller(&pod.metadata);

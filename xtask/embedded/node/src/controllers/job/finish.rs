@@ -1,11 +1,11 @@
-//! When a job is over: first it is decided, then, when all of its pods are, it is said.
+//! The end of a job: it is decided first, and reported once all of its pods have ended.
 
 use k8s_openapi::api::batch::v1::{JobCondition, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Sync, clock, pods};
+use super::{JobSync, clock, pods};
 
-/// Whether a condition holds.
+/// Returns whether a condition is true.
 pub fn holds(status: &JobStatus, kind: &str) -> bool {
     find(status, kind).is_some()
 }
@@ -14,7 +14,7 @@ fn find<'a>(status: &'a JobStatus, kind: &str) -> Option<&'a JobCondition> {
     status.conditions.iter().flatten().find(|condition| condition.type_ == kind && condition.status == "True")
 }
 
-/// Sets a condition; one that is there with this status stays as it is.
+/// Sets a condition; an existing one with this status stays as it is.
 pub fn set(status: &mut JobStatus, kind: &str, value: &str, reason: &str, message: &str) {
     let conditions = status.conditions.get_or_insert_default();
     if conditions.iter().any(|condition| condition.type_ == kind && condition.status == value) {
@@ -31,19 +31,19 @@ pub fn set(status: &mut JobStatus, kind: &str, value: &str, reason: &str, messag
     });
 }
 
-/// When the job was over.
+/// Returns when the job ended.
 pub fn finished_at(status: &JobStatus) -> Option<Time> {
     let over = find(status, "Complete").or_else(|| find(status, "Failed"))?;
     over.last_transition_time.clone()
 }
 
-/// The decision, where there is one: `SuccessCriteriaMet` or `FailureTarget`.
+/// Returns the decision, if there is one: `SuccessCriteriaMet` or `FailureTarget`.
 pub fn target(status: &JobStatus) -> Option<&JobCondition> {
     find(status, "FailureTarget").or_else(|| find(status, "SuccessCriteriaMet"))
 }
 
 /// Decides whether the job has failed or succeeded.
-pub fn judge(sync: &mut Sync) {
+pub fn judge(sync: &mut JobSync) {
     if target(&sync.status).is_some() {
         return;
     }
@@ -63,7 +63,7 @@ pub fn judge(sync: &mut Sync) {
     }
     let enough = match sync.spec.completions {
         Some(completions) => succeeded >= completions,
-        // A work queue is done when one pod says so and none is left.
+        // A work queue is complete when one pod has succeeded and none is left.
         None => succeeded > 0 && sync.active().next().is_none(),
     };
     if enough && sync.spec.suspend != Some(true) {
@@ -72,13 +72,13 @@ pub fn judge(sync: &mut Sync) {
     }
 }
 
-fn is_late(sync: &Sync) -> bool {
+fn is_late(sync: &JobSync) -> bool {
     let limited = sync.spec.active_deadline_seconds.is_some() && sync.spec.suspend != Some(true);
     limited && sync.status.start_time.is_some() && sync.until_deadline().is_none()
 }
 
-/// Containers that are restarted in their pods use up the limit as well.
-fn restarted_too_often(sync: &Sync, limit: i32) -> bool {
+/// Returns whether restarts inside pods have exceeded the limit, which they count towards as well.
+fn restarted_too_often(sync: &JobSync, limit: i32) -> bool {
     let policy = sync.spec.template.spec.as_ref().and_then(|s| s.restart_policy.as_deref());
     if policy != Some("OnFailure") {
         return false;
@@ -89,8 +89,8 @@ fn restarted_too_often(sync: &Sync, limit: i32) -> bool {
     if limit == 0 { restarts > 0 } else { restarts >= limit }
 }
 
-/// Says that the job is over, once none of its pods is left running.
-pub fn conclude(sync: &mut Sync) {
+/// Reports the end of the job, once none of its pods is running.
+pub fn conclude(sync: &mut JobSync) {
     let Some(decided) = target(&sync.status).cloned() else { return };
     let running = |pod: &k8s_openapi::api::core::v1::Pod| !pods::is_finished(pod);
     if sync.pods.iter().any(running) {

@@ -1,17 +1,17 @@
-//! Makes the pods that a job still needs, ends those that it does not.
+//! Creates the pods that a job still needs and deletes those that it does not.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Sync, TRACKING, backoff, owners};
+use super::{JobSync, TRACKING, backoff, owners};
 use crate::controllers::reconcile::is_namespace_ending;
 use crate::controllers::replica_set::from_template;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 
-impl Sync<'_> {
-    /// Brings the number of active pods to what is wanted; answers when to look again.
+impl JobSync<'_> {
+    /// Adjusts the number of active pods; returns when to check again.
     pub fn manage(&mut self) -> Result<Option<Duration>, Status> {
         let wanted = self.wanted();
         let active = self.active().count();
@@ -60,7 +60,7 @@ impl Sync<'_> {
         }
     }
 
-    /// The labels by which a job's pods are found, under their names of today and of before.
+    /// Returns the labels of a job's pods, under their current and their former names.
     fn labels(&self) -> [(String, String); 4] {
         let (_, name) = owners::key(&self.job);
         let uid = self.job.metadata.uid.clone().unwrap_or_default();
@@ -72,7 +72,7 @@ impl Sync<'_> {
         ]
     }
 
-    /// Ends all pods that run.
+    /// Deletes all active pods.
     pub fn delete_active(&mut self) -> Result<(), Status> {
         let active: Vec<Pod> = self.active().cloned().collect();
         self.delete(&active)
@@ -88,7 +88,7 @@ impl Sync<'_> {
                 }
                 _ => self.say("Normal", "SuccessfulDelete", &format!("Deleted pod: {name}")),
             }
-            // What is left of it is what counts from now on.
+            // From now on only the remaining pods count.
             self.pods.retain(|known| known.metadata.uid != pod.metadata.uid);
             self.pods.extend(self.client.get::<Pod>(&namespace, &name));
         }

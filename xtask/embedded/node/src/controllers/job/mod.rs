@@ -1,11 +1,11 @@
-//! The Job controller: pods until enough of them have succeeded, or too many have failed.
+//! The Job controller: runs pods until enough have succeeded, or too many have failed.
 
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Context, Controller, Key, Outcome, clock, events, owners, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners, pods};
 use crate::client::Client;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
@@ -20,7 +20,7 @@ mod tests;
 
 const COMPONENT: &str = "job-controller";
 
-/// Holds a pod until it was counted.
+/// The finalizer that keeps a pod until it has been counted.
 const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 /// Runs jobs.
@@ -35,7 +35,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
 }
 
 /// A job with its pods, on the way to its next status.
-struct Sync<'a> {
+struct JobSync<'a> {
     client: &'a Client,
     job: Job,
     spec: JobSpec,
@@ -43,7 +43,7 @@ struct Sync<'a> {
     status: JobStatus,
 }
 
-fn reconcile(context: &Context, key: &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, key: &Key) -> ReconcileResult {
     let client = &context.client;
     let job = client.get::<Job>(&key.0, &key.1);
     let mut pods = client.list::<Pod>(Some(&key.0));
@@ -51,7 +51,7 @@ fn reconcile(context: &Context, key: &Key) -> Outcome {
     let Some(job) = job else { return Ok(None) };
     let (spec, status) = (job.spec.clone().unwrap_or_default(), job.status.clone().unwrap_or_default());
     pods.retain(|pod| owners::is_controlled_by(&pod.metadata, &job));
-    let mut sync = Sync { client, job, spec, pods, status };
+    let mut sync = JobSync { client, job, spec, pods, status };
     if sync.job.metadata.deletion_timestamp.is_some() {
         sync.release_all().map(|()| None)
     } else if let Some(finished_at) = finish::finished_at(&sync.status) {
@@ -62,9 +62,9 @@ fn reconcile(context: &Context, key: &Key) -> Outcome {
     }
 }
 
-impl Sync<'_> {
-    /// Counts what has ended, decides whether that is enough, and makes or ends pods.
-    fn advance(&mut self) -> Outcome {
+impl JobSync<'_> {
+    /// Counts the pods that have ended, decides whether that is enough, and creates or deletes pods.
+    fn advance(&mut self) -> ReconcileResult {
         let began = self.begin();
         self.note_ended();
         finish::judge(self);
@@ -86,7 +86,7 @@ impl Sync<'_> {
         Ok([again, self.until_deadline()].into_iter().flatten().min())
     }
 
-    /// Starts the job's clock, or stops it while it is suspended; answers the event to tell.
+    /// Starts the job's clock, or stops it while the job is suspended; returns the event to record.
     fn begin(&mut self) -> Option<(&'static str, &'static str)> {
         let was_suspended = finish::holds(&self.status, "Suspended");
         if self.spec.suspend == Some(true) {
@@ -109,8 +109,8 @@ impl Sync<'_> {
         clock::remaining(start, clock::seconds(deadline))
     }
 
-    /// Deletes a finished job once its time is over.
-    fn expire(&self, finished_at: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) -> Outcome {
+    /// Deletes a finished job once its `ttlSecondsAfterFinished` has passed.
+    fn expire(&self, finished_at: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) -> ReconcileResult {
         let Some(ttl) = self.spec.ttl_seconds_after_finished else { return Ok(None) };
         if let Some(left) = clock::remaining(finished_at, clock::seconds(ttl)) {
             return Ok(Some(left));
@@ -131,7 +131,7 @@ impl Sync<'_> {
         self.client.event(&events::reference(&self.job), kind, reason, message, COMPONENT);
     }
 
-    /// The pods that run, or will.
+    /// Returns the pods that run, or will.
     fn active(&self) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(|pod| pods::is_active(pod))
     }

@@ -14,7 +14,7 @@ fn replay(namespace: &str, text: &str) -> (Simulation, Vec<Value>) {
     (simulation, recorded)
 }
 
-/// A job's only active pod runs, is ready, and ends.
+/// Runs a job's only active pod, makes it ready, and ends it.
 fn end_active(simulation: &mut Simulation, namespace: &str, phase: &str) {
     let active =
         simulation.pods(namespace).into_iter().find(|name| !super::pods::is_finished(&simulation.pod(namespace, name)));
@@ -32,14 +32,14 @@ fn assert_recorded(simulation: &Simulation, recorded: &[Value]) {
 }
 
 #[test]
-fn the_recorded_job_completes_in_the_same_steps() {
+fn a_job_completes_in_the_recorded_steps() {
     let (mut simulation, recorded) = replay("s-job-ok", include_str!("../../../tests/fixtures/lifecycle/job-ok.jsonl"));
     end_active(&mut simulation, "s-job-ok", "Succeeded");
     assert_recorded(&simulation, &recorded);
 }
 
 #[test]
-fn the_recorded_job_fails_in_the_same_steps() {
+fn a_job_fails_in_the_recorded_steps() {
     let namespace = "s-job-fails";
     let (mut simulation, recorded) =
         replay(namespace, include_str!("../../../tests/fixtures/lifecycle/job-fails.jsonl"));
@@ -80,7 +80,7 @@ fn condition(simulation: &Simulation) -> String {
 }
 
 #[test]
-fn no_more_pods_run_at_a_time_than_asked_for() {
+fn at_most_parallelism_pods_run_at_a_time() {
     let mut simulation = job(json!({"completions": 3, "parallelism": 2}));
     for (active, succeeded) in [(2, 0), (2, 1), (1, 2)] {
         let status = status(&simulation);
@@ -107,7 +107,7 @@ fn a_deadline_ends_the_pods_before_the_job() {
 }
 
 #[test]
-fn a_suspended_job_has_no_pods_and_goes_on_when_told() {
+fn a_suspended_job_has_no_pods_and_continues_when_resumed() {
     let mut simulation = job(json!({"suspend": true}));
     assert_eq!((simulation.pods("a").len(), condition(&simulation)), (0, "Suspended JobSuspended".to_owned()));
     let resume = |job: &mut Value| {
@@ -120,7 +120,7 @@ fn a_suspended_job_has_no_pods_and_goes_on_when_told() {
 }
 
 #[test]
-fn a_finished_job_goes_when_its_time_is_over_and_takes_its_pods_along() {
+fn a_finished_job_and_its_pods_are_deleted_after_the_ttl() {
     let mut simulation = job(json!({"ttlSecondsAfterFinished": 0}));
     end_active(&mut simulation, "a", "Succeeded");
     simulation.settle();
@@ -129,13 +129,13 @@ fn a_finished_job_goes_when_its_time_is_over_and_takes_its_pods_along() {
 }
 
 #[test]
-fn a_deleted_job_does_not_hold_its_pods() {
+fn a_deleted_job_does_not_keep_its_pods() {
     let mut simulation = job(json!({}));
     let name = simulation.pods("a").remove(0);
     simulation.run("a", &name);
     simulation.delete::<Job>("a", "j", &DeleteOptions::default());
     simulation.settle();
-    assert!(simulation.pod("a", &name).metadata.deletion_timestamp.is_some(), "it is given time to end");
+    assert!(simulation.pod("a", &name).metadata.deletion_timestamp.is_some(), "it has a grace period");
     simulation.stop("a", &name);
     assert_eq!(simulation.pods("a"), Vec::<String>::new());
 }

@@ -6,7 +6,7 @@ use crate::controllers::testing::Simulation;
 use crate::registry::DeleteOptions;
 
 fn delete_namespace(simulation: &mut Simulation) {
-    // As the API makes a namespace: it is held by its own finalizer.
+    // As the API creates a namespace: with its own finalizer.
     let held = |namespace: &mut Namespace| {
         namespace.spec.get_or_insert_default().finalizers = Some(vec!["kubernetes".to_owned()]);
         true
@@ -23,7 +23,7 @@ fn condition(simulation: &Simulation, kind: &str) -> String {
 }
 
 #[test]
-fn every_namespace_has_its_account_and_the_certificate_again_and_again() {
+fn a_namespaces_account_and_certificate_are_recreated_if_deleted() {
     let mut simulation = Simulation::new("a");
     let client = simulation.context.client.clone();
     for _ in 0..2 {
@@ -36,7 +36,7 @@ fn every_namespace_has_its_account_and_the_certificate_again_and_again() {
 }
 
 #[test]
-fn pods_end_in_their_own_time_before_the_rest_goes() {
+fn pods_end_before_the_rest_is_deleted() {
     let mut simulation = Simulation::new("a");
     let client = simulation.context.client.clone();
     simulation.create::<Pod>(
@@ -55,7 +55,7 @@ fn pods_end_in_their_own_time_before_the_rest_goes() {
 }
 
 #[test]
-fn what_a_deployment_loses_is_not_made_anew() {
+fn a_deployments_pods_are_not_recreated() {
     let mut simulation = Simulation::new("a");
     simulation.create::<Deployment>(json!({"metadata": {"name": "d", "namespace": "a"}, "spec": {
         "replicas": 2, "selector": {"matchLabels": {"app": "d"}},
@@ -76,7 +76,7 @@ fn what_a_deployment_loses_is_not_made_anew() {
 }
 
 #[test]
-fn a_finalizer_inside_holds_the_namespace_and_is_named() {
+fn a_finalizer_inside_keeps_the_namespace_and_is_named() {
     let mut simulation = Simulation::new("a");
     simulation
         .create::<Secret>(json!({"metadata": {"name": "s", "namespace": "a", "finalizers": ["example.org/hold"]}}));

@@ -1,4 +1,4 @@
-//! The ReplicaSet controller: so many pods of one template, no matter which.
+//! The ReplicaSet controller: a number of interchangeable pods of one template.
 
 use std::cmp::Reverse;
 
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pods::{self, Availability};
 use super::reconcile::{is_namespace_ending, touches_more_than_status};
-use super::{Context, Controller, Key, Outcome, clock, events, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners};
 use crate::client::{Client, Object};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
@@ -27,7 +27,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(set) = client.get::<ReplicaSet>(namespace, name) else { return Ok(None) };
     let Some(spec) = &set.spec else { return Ok(None) };
@@ -44,7 +44,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     Ok(again.min())
 }
 
-/// Creates what is missing, deletes what is too much.
+/// Creates missing pods, deletes surplus ones.
 fn manage(client: &Client, set: &ReplicaSet, spec: &ReplicaSetSpec, pods: &[Pod]) -> Result<(), Status> {
     let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
     for _ in pods.len()..wanted {
@@ -73,7 +73,7 @@ fn create(client: &Client, set: &ReplicaSet, spec: &ReplicaSetSpec) -> Result<()
     }
 }
 
-/// A pod of an owner's template, named after the owner.
+/// Returns a pod of an owner's template, named after the owner.
 pub fn from_template<O: Object>(
     owner: &O,
     metadata: Option<ObjectMeta>,
@@ -96,7 +96,7 @@ pub fn from_template<O: Object>(
     }
 }
 
-/// The pods that would be missed least come first.
+/// Orders pods for deletion: the least valuable come first.
 fn worth(pod: &Pod) -> impl Ord + use<> {
     let phase = match pods::phase(pod) {
         "Pending" | "" => 0,

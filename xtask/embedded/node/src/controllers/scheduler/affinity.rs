@@ -1,15 +1,15 @@
-//! Required affinities and spread constraints, on a cluster of one node. Preferences can't matter.
+//! Required affinities and spread constraints, on a cluster of one node, where preferences have no effect.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Affinity, Node, NodeSelector, NodeSelectorTerm, Pod, PodAffinityTerm};
 
-use super::Reason;
+use super::FilterReason;
 use crate::controllers::pods;
 use crate::selector;
 
-/// `nodeSelector` and required node affinity.
-pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
+/// Checks `nodeSelector` and required node affinity.
+pub fn node_reason(pod: &Pod, node: &Node) -> Option<FilterReason> {
     let spec = pod.spec.as_ref()?;
     let labels = node.metadata.labels.as_ref();
     let label = |key: &String| labels.and_then(|labels| labels.get(key));
@@ -19,10 +19,10 @@ pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
     if selected && required.is_none_or(|required| selects(required, node)) {
         return None;
     }
-    Some(Reason::hard("1 node(s) didn't match Pod's node affinity/selector"))
+    Some(FilterReason::hard("1 node(s) didn't match Pod's node affinity/selector"))
 }
 
-/// Whether one of the selector's terms matches the node; an empty term matches none.
+/// Returns whether one of the selector's terms matches the node; an empty term matches nothing.
 pub fn selects(selector: &NodeSelector, node: &Node) -> bool {
     selector.node_selector_terms.iter().any(|term| term_matches(term, node))
 }
@@ -36,17 +36,17 @@ fn term_matches(term: &NodeSelectorTerm, node: &Node) -> bool {
     all.peek().is_some() && all.all(|(e, values)| selector::holds(&e.operator, values.get(&e.key), e.values.as_deref()))
 }
 
-/// A hard spread constraint over a label that the node lacks. One node is one domain: there is no skew.
-pub fn spread_reason(pod: &Pod, node: &Node) -> Option<Reason> {
+/// Checks hard spread constraints for a label that the node lacks. One node is one domain, so there is no skew.
+pub fn spread_reason(pod: &Pod, node: &Node) -> Option<FilterReason> {
     let constraints = pod.spec.iter().filter_map(|s| s.topology_spread_constraints.as_ref()).flatten();
     let labels = node.metadata.labels.clone().unwrap_or_default();
     let mut hard = constraints.filter(|c| c.when_unsatisfiable == "DoNotSchedule");
     hard.find(|c| !labels.contains_key(&c.topology_key))?;
-    Some(Reason::hard("1 node(s) didn't match pod topology spread constraints (missing required label)"))
+    Some(FilterReason::hard("1 node(s) didn't match pod topology spread constraints (missing required label)"))
 }
 
-/// Required affinity and anti-affinity between pods; all others are on this node.
-pub fn pods_reason(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
+/// Checks required affinity and anti-affinity between pods; all others are on this node.
+pub fn pods_reason(pod: &Pod, others: &[&Pod], node: &Node) -> Option<FilterReason> {
     let others: Vec<&&Pod> = others.iter().filter(|other| !pods::is_finished(other)).collect();
     let known =
         |term: &&PodAffinityTerm| node.metadata.labels.iter().flatten().any(|(key, _)| *key == term.topology_key);
@@ -57,19 +57,19 @@ pub fn pods_reason(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
     if anti_terms(pod).filter(known).any(|term| met(term, pod)) {
         return Some(soft("1 node(s) didn't match pod anti-affinity rules"));
     }
-    // The first of a group that wants its own company may start it.
+    // The first pod of a group with affinity to itself may start the group.
     let missed = |term: &PodAffinityTerm| !known(&term) || !met(term, pod) && !applies(term, pod, pod);
-    terms(pod).any(missed).then(|| Reason::hard("1 node(s) didn't match pod affinity rules"))
+    terms(pod).any(missed).then(|| FilterReason::hard("1 node(s) didn't match pod affinity rules"))
 }
 
-fn soft(text: &str) -> Reason {
-    Reason { text: text.to_owned(), helped_by_eviction: true }
+fn soft(text: &str) -> FilterReason {
+    FilterReason { text: text.to_owned(), helped_by_eviction: true }
 }
 
 fn applies(term: &PodAffinityTerm, whose: &Pod, other: &Pod) -> bool {
     let own = whose.metadata.namespace.clone().into_iter().collect();
     let namespaces = term.namespaces.clone().filter(|n| !n.is_empty()).unwrap_or(own);
-    // A namespace selector is taken as «every namespace»: labels of namespaces are not looked at.
+    // A namespace selector is treated as "every namespace": labels of namespaces are ignored.
     let near = term.namespace_selector.is_some() || other.metadata.namespace.iter().any(|n| namespaces.contains(n));
     near && term.label_selector.as_ref().is_some_and(|s| selector::matches(s, other.metadata.labels.as_ref()))
 }

@@ -1,24 +1,24 @@
-//! Whether a node takes a pod at all, and whether there is room for what it requests.
+//! Whether a node accepts a pod at all, and whether there is room for its requests.
 
 use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
 
-use super::Reason;
+use super::FilterReason;
 use crate::controllers::pods;
 use resources::pod_requests::{self, Amounts};
 
-/// A cordoned node, or a taint that the pod does not tolerate.
-pub fn node_reason(pod: &Pod, node: &Node) -> Option<Reason> {
+/// Checks for a cordoned node and for taints that the pod does not tolerate.
+pub fn node_reason(pod: &Pod, node: &Node) -> Option<FilterReason> {
     let spec = node.spec.as_ref()?;
     let tolerations = pod.spec.iter().filter_map(|s| s.tolerations.as_ref()).flatten().collect::<Vec<_>>();
     let cordon =
         Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Taint::default() };
     let tolerated = |taint: &Taint| tolerations.iter().any(|toleration| tolerates(toleration, taint));
     if spec.unschedulable == Some(true) && !tolerated(&cordon) {
-        return Some(Reason::hard("1 node(s) were unschedulable"));
+        return Some(FilterReason::hard("1 node(s) were unschedulable"));
     }
     let keeps_out = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerated(taint);
     spec.taints.iter().flatten().find(keeps_out)?;
-    Some(Reason::hard("1 node(s) had untolerated taint(s)"))
+    Some(FilterReason::hard("1 node(s) had untolerated taint(s)"))
 }
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
@@ -31,8 +31,8 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
         && (exists || same_value)
 }
 
-/// What is missing for the pod's requests beside those of `others`, which are on the node.
-pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
+/// Checks whether the pod's requests fit beside those of `others`, which are on the node.
+pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<FilterReason> {
     let allocatable = node.status.as_ref()?.allocatable.as_ref()?;
     let allocatable = pod_requests::parse(allocatable);
     let running: Vec<_> = others.iter().filter(|other| !pods::is_finished(other)).collect();
@@ -56,5 +56,5 @@ pub fn resources(pod: &Pod, others: &[&Pod], node: &Node) -> Option<Reason> {
         texts.push("1 Too many pods".to_owned());
     }
     let helped_by_eviction = short.iter().all(|name| wanted[*name] <= capacity(name));
-    (!texts.is_empty()).then(|| Reason { text: texts.join(", "), helped_by_eviction })
+    (!texts.is_empty()).then(|| FilterReason { text: texts.join(", "), helped_by_eviction })
 }

@@ -1,10 +1,10 @@
-//! kube-scheduler's part: finds out whether a pod fits on the only node, and binds it.
+//! kube-scheduler's part: checks whether a pod fits on the only node, and binds it.
 
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use serde_json::Value;
 
 use super::reconcile::touches;
-use super::{Context, Controller, Key, Outcome, clock, events, pods};
+use super::{Controller, ControllerContext, Key, ReconcileResult, clock, events, pods};
 use crate::client::Client;
 use crate::store::{Change, ChangeType};
 
@@ -19,19 +19,19 @@ pub use volumes::SELECTED_NODE;
 const COMPONENT: &str = "default-scheduler";
 const MANAGER: &str = "kube-scheduler";
 
-/// Binds pods that no node has yet.
+/// Binds pods that have no node yet.
 pub const CONTROLLER: Controller = Controller { name: "scheduler", keys, reconcile };
 
 /// Why a pod can't be bound now.
-enum Refusal {
-    /// It waits for its claims to be bound; nothing to complain of.
+enum SchedulingFailure {
+    /// It waits for its claims to be bound, which is not an error.
     Waiting,
-    /// As the event says it.
+    /// The message of the event.
     Unschedulable(String),
 }
 
-/// A pod where it is new or changed in what matters here; every waiting pod where room, a node or
-/// a volume changed.
+/// Returns a pod if it is new or changed in a relevant way, and every waiting pod if free resources, a node or a volume
+/// changed.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let matters = match change.kind.kind {
         "Pod" if change.change == ChangeType::Deleted => true,
@@ -61,7 +61,7 @@ fn waiting(client: &Client) -> Vec<Key> {
     pods.iter().filter(|pod| unbound(pod)).map(|pod| crate::store::key(pod)).collect()
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client.of(MANAGER);
     let Some(pod) = client.get::<Pod>(namespace, name).filter(is_mine) else { return Ok(None) };
     let planted = context.faults.fills_node(name);
@@ -73,8 +73,8 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
             client.event(&events::reference(&pod), "Normal", "Scheduled", &message, COMPONENT);
             Ok(None)
         }
-        Err(Refusal::Waiting) => Ok(None),
-        Err(Refusal::Unschedulable(message)) => {
+        Err(SchedulingFailure::Waiting) => Ok(None),
+        Err(SchedulingFailure::Unschedulable(message)) => {
             refuse(client, &pod, &message)?;
             Ok(planted.then_some(clock::seconds(1)))
         }
@@ -88,11 +88,11 @@ fn is_mine(pod: &Pod) -> bool {
     pods::node(pod).is_none() && !pods::is_terminating(pod) && !pods::is_finished(pod) && !gated && named
 }
 
-/// The node that takes the pod.
-fn place(client: &Client, pod: &Pod) -> Result<String, Refusal> {
+/// Returns the node for the pod.
+fn place(client: &Client, pod: &Pod) -> Result<String, SchedulingFailure> {
     let nodes = client.list::<Node>(None);
     let Some(node) = nodes.first() else {
-        return Err(Refusal::Unschedulable("no nodes available to schedule pods".to_owned()));
+        return Err(SchedulingFailure::Unschedulable("no nodes available to schedule pods".to_owned()));
     };
     let claims = volumes::claims(client, pod)?;
     let others = client.list::<Pod>(None);
@@ -115,30 +115,30 @@ fn place(client: &Client, pod: &Pod) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// A filter's refusal; `text` begins with the number of nodes, which is one.
-struct Reason {
+/// Why a filter rejects the pod; `text` begins with the number of nodes, which is one.
+struct FilterReason {
     text: String,
-    /// Whether the pod would fit if other pods went.
+    /// Whether the pod would fit if other pods were evicted.
     helped_by_eviction: bool,
 }
 
-impl Reason {
+impl FilterReason {
     fn hard(text: impl Into<String>) -> Self {
         Self { text: text.into(), helped_by_eviction: false }
     }
 }
 
-fn no_room() -> Refusal {
+fn no_room() -> SchedulingFailure {
     unschedulable("1 Insufficient cpu, 1 Insufficient memory", true)
 }
 
-fn unschedulable(reasons: &str, helped_by_eviction: bool) -> Refusal {
+fn unschedulable(reasons: &str, helped_by_eviction: bool) -> SchedulingFailure {
     let preemption = if helped_by_eviction {
         "1 No preemption victims found for incoming pod."
     } else {
         "1 Preemption is not helpful for scheduling."
     };
-    Refusal::Unschedulable(format!(
+    SchedulingFailure::Unschedulable(format!(
         "0/1 nodes are available: {reasons}. no new claims to deallocate, preemption: 0/1 nodes are available: {preemption}"
     ))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::controllers::testing::{Simulation, recording};
 use crate::controllers::{NODE, pods};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 fn pod(name: &str, spec: Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "a", "labels": {"app": name}}, "spec": spec})
@@ -15,7 +15,7 @@ fn requests(cpu: &str) -> Value {
     json!({"containers": [{"name": "main", "image": "i", "resources": {"requests": {"cpu": cpu}}}]})
 }
 
-/// The scheduler's words about a pod, or `bound`.
+/// Returns the scheduler's message about a pod, or `bound`.
 fn verdict(simulation: &Simulation, name: &str) -> String {
     let pod = simulation.pod("a", name);
     match pods::condition(&pod, "PodScheduled") {
@@ -26,7 +26,7 @@ fn verdict(simulation: &Simulation, name: &str) -> String {
 }
 
 #[test]
-fn the_recorded_refusals_have_the_same_words() {
+fn rejections_have_the_recorded_messages() {
     for (scenario, name, text) in [
         ("s-unschedulable", "big", include_str!("../../../tests/fixtures/lifecycle/unschedulable.jsonl")),
         ("s-pvc-no-class", "p", include_str!("../../../tests/fixtures/lifecycle/pvc-no-class.jsonl")),
@@ -36,7 +36,7 @@ fn the_recorded_refusals_have_the_same_words() {
         simulation.create_recorded(&recorded, scenario);
         simulation.settle();
         let (own, mut wanted) = (recording::events(&simulation.log()), recording::recorded_events(&recorded));
-        // What is said again after a time.
+        // Events that repeat after some time.
         wanted.values_mut().for_each(Vec::dedup);
         assert_eq!(own, wanted, "{scenario}");
         let conditions = |states: Vec<String>| {
@@ -53,7 +53,7 @@ fn the_recorded_refusals_have_the_same_words() {
 }
 
 #[test]
-fn room_that_becomes_free_is_used() {
+fn freed_resources_are_used() {
     let mut simulation = Simulation::new("a");
     simulation.create::<Pod>(pod("first", requests("1500m")));
     simulation.settle();
@@ -67,7 +67,7 @@ fn room_that_becomes_free_is_used() {
 }
 
 #[test]
-fn what_keeps_a_pod_off_the_node_is_said() {
+fn each_reason_against_a_node_is_reported() {
     let term = |key: &str, operator: &str, values: Value| json!({"key": key, "operator": operator, "values": values});
     let node_affinity = |term: Value| json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}}}});
     let between = |kind: &str, app: &str| {
@@ -113,7 +113,7 @@ fn what_keeps_a_pod_off_the_node_is_said() {
 }
 
 #[test]
-fn a_cordoned_node_takes_only_what_tolerates_it() {
+fn a_cordoned_node_accepts_only_pods_that_tolerate_it() {
     let mut simulation = Simulation::new("a");
     let cordon = |node: &mut Node| {
         node.spec.get_or_insert_default().unschedulable = Some(true);
@@ -134,10 +134,10 @@ fn a_cordoned_node_takes_only_what_tolerates_it() {
 }
 
 #[test]
-fn a_planted_fault_leaves_no_room_for_as_long_as_it_lasts() {
+fn a_planted_fault_leaves_no_room_while_it_lasts() {
     let mut simulation = Simulation::new("a");
     simulation.context.faults =
-        Planted::new(serde_json::from_value(json!([{"fault": "nodeFull", "of": "p", "times": 1}])).unwrap());
+        PlantedFaults::new(serde_json::from_value(json!([{"fault": "nodeFull", "of": "p", "times": 1}])).unwrap());
     simulation.create::<Pod>(pod("p", requests("1m")));
     simulation.settle();
     assert!(verdict(&simulation, "p").contains("1 Insufficient cpu, 1 Insufficient memory"));

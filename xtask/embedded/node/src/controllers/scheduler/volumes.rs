@@ -1,13 +1,13 @@
-//! The scheduler's part in binding claims: it says which node a claim's first consumer is on.
+//! The scheduler's part in binding claims: it records on which node a claim's first consumer will run.
 
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::{Reason, Refusal, affinity};
+use super::{FilterReason, SchedulingFailure, affinity};
 use crate::client::Client;
 use crate::controllers::{owners, pods};
 
-/// The annotation that hands a claim to the provisioner.
+/// The annotation that passes a claim to the provisioner.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// A pod's claim, and the volume that it is bound to.
@@ -16,13 +16,13 @@ pub struct Claim {
     volume: Option<PersistentVolume>,
 }
 
-/// The pod's claims, or why none of the nodes can be chosen as long as they are as they are.
-pub fn claims(client: &Client, pod: &Pod) -> Result<Vec<Claim>, Refusal> {
+/// Returns the pod's claims, or why no node is possible while they are in this state.
+pub fn claims(client: &Client, pod: &Pod) -> Result<Vec<Claim>, SchedulingFailure> {
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     pods::claims(pod).map(|name| claim(client, &namespace, name)).collect()
 }
 
-fn claim(client: &Client, namespace: &str, name: &str) -> Result<Claim, Refusal> {
+fn claim(client: &Client, namespace: &str, name: &str) -> Result<Claim, SchedulingFailure> {
     let Some(claim) = client.get::<PersistentVolumeClaim>(namespace, name) else {
         return Err(refusal(&format!("persistentvolumeclaim \"{name}\" not found")));
     };
@@ -42,27 +42,27 @@ fn claim(client: &Client, namespace: &str, name: &str) -> Result<Claim, Refusal>
     Ok(Claim { claim, volume: None })
 }
 
-/// A refusal before any node was looked at.
-fn refusal(text: &str) -> Refusal {
-    Refusal::Unschedulable(format!("0/1 nodes are available: {text}. not found"))
+/// Returns a rejection before any node was considered.
+fn refusal(text: &str) -> SchedulingFailure {
+    SchedulingFailure::Unschedulable(format!("0/1 nodes are available: {text}. not found"))
 }
 
 fn is_bound(claim: &PersistentVolumeClaim) -> bool {
     claim.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound")
 }
 
-/// A volume that can't be used from this node.
-pub fn node_reason(claims: &[Claim], node: &Node) -> Option<Reason> {
+/// Checks for volumes that can't be used on this node.
+pub fn node_reason(claims: &[Claim], node: &Node) -> Option<FilterReason> {
     let elsewhere = |volume: &PersistentVolume| {
         let required = volume.spec.as_ref().and_then(|s| s.node_affinity.as_ref()?.required.as_ref());
         required.is_some_and(|required| !affinity::selects(required, node))
     };
     claims.iter().filter_map(|c| c.volume.as_ref()).find(|volume| elsewhere(volume))?;
-    Some(Reason::hard("1 node(s) didn't match PersistentVolume's node affinity"))
+    Some(FilterReason::hard("1 node(s) didn't match PersistentVolume's node affinity"))
 }
 
-/// Names the node to the claims that wait for it; `Waiting` until all of them are bound.
-pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -> Result<(), Refusal> {
+/// Sets the node of the claims that wait for it; returns `Waiting` until all of them are bound.
+pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -> Result<(), SchedulingFailure> {
     let unbound: Vec<_> = claims.iter().map(|c| &c.claim).filter(|claim| !is_bound(claim)).collect();
     if unbound.is_empty() {
         return Ok(());
@@ -76,7 +76,7 @@ pub fn await_binding(client: &Client, pod: &Pod, claims: &[Claim], node: &str) -
     if let Err(refused) = nominated.and(selected) {
         tracing::debug!(%refused, %namespace, %name, "a claim could not be given its node");
     }
-    Err(Refusal::Waiting)
+    Err(SchedulingFailure::Waiting)
 }
 
 fn select(client: &Client, claim: &PersistentVolumeClaim, node: &str) -> Result<(), crate::status::Status> {

@@ -1,4 +1,4 @@
-//! The claims of a set's pods: made before the pod, kept or deleted as the retention policy says.
+//! The claims of a set's pods: created before the pod, kept or deleted according to the retention policy.
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -10,10 +10,10 @@ use crate::controllers::reconcile::{is_namespace_ending, unless};
 use crate::controllers::{events, owners};
 use crate::status::Status;
 
-/// Creates the claims that the set's n-th pod lacks.
+/// Creates the missing claims of the set's n-th pod.
 ///
 /// # Errors
-/// Where one can't be created, or is still being deleted.
+/// If one can't be created, or is still being deleted.
 pub fn create_missing(client: &Client, set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32) -> Result<(), Status> {
     for claim in identity::claims(set, spec, ordinal) {
         let (namespace, name) = owners::key(&claim);
@@ -47,8 +47,9 @@ fn create(client: &Client, set: &StatefulSet, mut claim: PersistentVolumeClaim, 
     Ok(())
 }
 
-/// Whether a claim of the n-th pod still belongs to a pod of that name that is gone or going: the
-/// garbage collector takes it away first.
+/// Returns whether a claim of the n-th pod still belongs to a deleted pod of that name: the garbage collector
+/// deletes it
+/// first.
 pub fn stale(client: &Client, set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32) -> bool {
     identity::claims(set, spec, ordinal).iter().map(owners::key).any(|(namespace, name)| {
         let stored = client.get::<PersistentVolumeClaim>(&namespace, &name);
@@ -56,10 +57,10 @@ pub fn stale(client: &Client, set: &StatefulSet, spec: &StatefulSetSpec, ordinal
     })
 }
 
-/// Gives the claims of a pod the owner that the retention policy asks for.
+/// Sets the owner of a pod's claims according to the retention policy.
 ///
 /// # Errors
-/// Where a claim can't be written.
+/// If a claim can't be written.
 pub fn keep_owner(
     client: &Client,
     set: &StatefulSet,
@@ -94,7 +95,7 @@ fn is_pod(owner: &OwnerReference, pod: &Pod) -> bool {
     owner.kind == "Pod" && Some(&owner.name) == pod.metadata.name.as_ref()
 }
 
-/// The owner of a claim: a condemned pod, the set, or none, by the retention policy.
+/// Returns the owner of a claim according to the retention policy: a condemned pod, the set, or none.
 fn owner(set: &StatefulSet, condemned: Option<&Pod>) -> Option<OwnerReference> {
     let policy = set.spec.as_ref()?.persistent_volume_claim_retention_policy.as_ref()?;
     match condemned {

@@ -1,4 +1,4 @@
-//! What makes a pod the n-th of its set: name, labels, host name, claims.
+//! The identity of the n-th pod of a set: name, labels, host name, claims.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
@@ -11,23 +11,23 @@ use crate::controllers::{owners, revisions};
 const NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
 const INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
 
-/// The ordinal in a pod's name, if it can be one of the set's.
+/// Returns the ordinal in a pod's name, if the pod can be one of the set's.
 pub fn ordinal(set: &StatefulSet, pod: &Pod) -> Option<i32> {
     let (parent, ordinal) = pod.metadata.name.as_deref()?.rsplit_once('-')?;
     (Some(parent) == set.metadata.name.as_deref()).then(|| ordinal.parse().ok())?
 }
 
-/// The first ordinal of the set.
+/// Returns the first ordinal of the set.
 pub fn start(spec: &StatefulSetSpec) -> i32 {
     spec.ordinals.as_ref().and_then(|o| o.start).unwrap_or(0)
 }
 
-/// The name of the set's n-th pod.
+/// Returns the name of the set's n-th pod.
 pub fn pod_name(set: &StatefulSet, ordinal: i32) -> String {
     format!("{}-{ordinal}", set.metadata.name.as_deref().unwrap_or_default())
 }
 
-/// The set's n-th pod, made from a revision.
+/// Returns the set's n-th pod, created from a revision.
 pub fn pod(set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32, revision: &ControllerRevision) -> Pod {
     let template = revisions::template(revision).unwrap_or_else(|| spec.template.clone());
     let PodTemplateSpec { metadata, spec: pod_spec } = template;
@@ -57,12 +57,12 @@ pub fn pod(set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32, revision: &C
     }
 }
 
-/// The labels that an adopted pod may lack.
+/// Returns the labels that an adopted pod may lack.
 pub fn own_labels(name: &str, ordinal: i32) -> [(String, String); 2] {
     [(NAME_LABEL.to_owned(), name.to_owned()), (INDEX_LABEL.to_owned(), ordinal.to_string())]
 }
 
-/// The template's volumes; claim templates come first and win over volumes of the same name.
+/// Returns the template's volumes; claim templates come first and replace volumes of the same name.
 fn volumes(
     set: &StatefulSet,
     spec: &StatefulSetSpec,
@@ -91,7 +91,7 @@ fn claim_name(set: &StatefulSet, template: &PersistentVolumeClaim, ordinal: i32)
     format!("{}-{}", template.metadata.name.as_deref().unwrap_or_default(), pod_name(set, ordinal))
 }
 
-/// The claims of the set's n-th pod.
+/// Returns the claims of the set's n-th pod.
 pub fn claims(set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32) -> Vec<PersistentVolumeClaim> {
     let templates = spec.volume_claim_templates.iter().flatten();
     templates.map(|template| claim(set, spec, template, ordinal)).collect()

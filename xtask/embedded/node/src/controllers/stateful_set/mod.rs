@@ -1,11 +1,11 @@
-//! The StatefulSet controller: pods with names, one after the other.
+//! The StatefulSet controller: named pods, one after the other.
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::reconcile::touches_more_than_status;
 use super::revisions::{self, Revisions};
-use super::{Context, Controller, Key, Outcome, owners};
+use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
 use crate::status::Status;
 use crate::store::{self, Change};
@@ -30,7 +30,7 @@ fn keys(client: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(set) = client.get::<StatefulSet>(namespace, name) else { return Ok(None) };
     let Some(spec) = &set.spec else { return Ok(None) };
@@ -55,7 +55,7 @@ fn write_status(client: &Client, set: &StatefulSet, status: &StatefulSetStatus) 
     })
 }
 
-/// The status with what the pods, as they were listed, amount to.
+/// Computes the status from the listed pods.
 fn count(pods: &[Pod], spec: &k8s_openapi::api::apps::v1::StatefulSetSpec, revisions: &Revisions) -> StatefulSetStatus {
     use super::pods::{Availability, availability, is_running_and_ready, is_terminating};
     let min_ready = super::clock::seconds(spec.min_ready_seconds.unwrap_or(0));
@@ -74,7 +74,7 @@ fn count(pods: &[Pod], spec: &k8s_openapi::api::apps::v1::StatefulSetSpec, revis
     }
 }
 
-/// A count as the API writes it: none where it is zero.
+/// Returns a count as the API writes it: `None` if it is zero.
 fn some(count: i32) -> Option<i32> {
     (count != 0).then_some(count)
 }

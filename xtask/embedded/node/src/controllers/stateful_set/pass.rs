@@ -1,4 +1,4 @@
-//! One pass over a set: the next step that its order allows, as kube's controller has it.
+//! One pass over a set: the next step that its order allows, as in Kubernetes' controller.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::status::Status;
 
 /// Whether the pass may go on to the next pod.
 #[derive(PartialEq, Eq)]
-enum Step {
+enum PassStep {
     Next,
     Stop,
 }
 
-/// What one pass works on.
+/// The input and the state of one pass.
 pub struct Pass<'a> {
     client: &'a Client,
     set: &'a StatefulSet,
     spec: &'a StatefulSetSpec,
     revisions: &'a Revisions,
     all: &'a [Pod],
-    /// By ordinal, from the first; none where there is no pod.
+    /// By ordinal, from the first; `None` if there is no pod.
     replicas: Vec<Option<&'a Pod>>,
-    /// Beyond the wanted ordinals, the highest first.
+    /// Pods beyond the requested ordinals, the highest first.
     condemned: Vec<&'a Pod>,
     /// `OrderedReady`: one pod at a time.
     monotonic: bool,
@@ -40,7 +40,7 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass over the set's pods as they were listed.
+    /// Returns a pass over the set's listed pods.
     pub fn new(
         client: &'a Client,
         set: &'a StatefulSet,
@@ -72,10 +72,10 @@ impl<'a> Pass<'a> {
     /// Takes the steps that are possible now.
     ///
     /// # Errors
-    /// Where a pod or claim could not be written; the event says it too.
+    /// If a pod or claim could not be written; an event reports it, too.
     pub fn advance(&mut self) -> Result<(), Status> {
         for (ordinal, replica) in (identity::start(self.spec)..).zip(self.replicas.clone()) {
-            if self.replica(ordinal, replica)? == Step::Stop {
+            if self.replica(ordinal, replica)? == PassStep::Stop {
                 return Ok(());
             }
         }
@@ -83,14 +83,14 @@ impl<'a> Pass<'a> {
             claims::keep_owner(self.client, self.set, self.spec, pod, true)?;
         }
         for pod in self.condemned.clone() {
-            if self.condemn(pod)? == Step::Stop {
+            if self.condemn(pod)? == PassStep::Stop {
                 return Ok(());
             }
         }
         self.update()
     }
 
-    fn replica(&self, ordinal: i32, replica: Option<&Pod>) -> Result<Step, Status> {
+    fn replica(&self, ordinal: i32, replica: Option<&Pod>) -> Result<PassStep, Status> {
         let Some(pod) = replica else { return self.create(ordinal) };
         if pods::is_finished(pod) {
             return self.recreate(pod);
@@ -99,26 +99,26 @@ impl<'a> Pass<'a> {
             claims::create_missing(self.client, self.set, self.spec, ordinal)?;
         }
         if self.monotonic && (pods::is_terminating(pod) || !self.is_available(pod)) {
-            return Ok(Step::Stop);
+            return Ok(PassStep::Stop);
         }
         self.keep_identity(ordinal, pod)?;
-        Ok(Step::Next)
+        Ok(PassStep::Next)
     }
 
-    fn create(&self, ordinal: i32) -> Result<Step, Status> {
+    fn create(&self, ordinal: i32) -> Result<PassStep, Status> {
         if claims::stale(self.client, self.set, self.spec, ordinal) {
-            return Ok(Step::Stop);
+            return Ok(PassStep::Stop);
         }
         let below_partition = self.is_rolling() && ordinal < identity::start(self.spec) + self.partition();
         let revision = if below_partition { &self.revisions.current } else { &self.revisions.update };
         let pod = identity::pod(self.set, self.spec, ordinal, revision);
         let created = claims::create_missing(self.client, self.set, self.spec, ordinal);
         self.record("Create", &pod, created.and_then(|()| self.client.create(&pod).map(|_| ())))?;
-        Ok(if self.monotonic { Step::Stop } else { Step::Next })
+        Ok(if self.monotonic { PassStep::Stop } else { PassStep::Next })
     }
 
-    /// A pod that ended is deleted; its successor is made once it is gone.
-    fn recreate(&self, pod: &Pod) -> Result<Step, Status> {
+    /// Deletes a finished pod; its successor is created once it is gone.
+    fn recreate(&self, pod: &Pod) -> Result<PassStep, Status> {
         if !pods::is_terminating(pod) {
             let (namespace, name) = owners::key(pod);
             let set = self.set.metadata.name.as_deref().unwrap_or_default();
@@ -130,7 +130,7 @@ impl<'a> Pass<'a> {
             self.client.event(&events::reference(self.set), kind, reason, &message, COMPONENT);
             self.delete(pod)?;
         }
-        Ok(Step::Stop)
+        Ok(PassStep::Stop)
     }
 
     fn keep_identity(&self, ordinal: i32, pod: &Pod) -> Result<(), Status> {
@@ -148,15 +148,15 @@ impl<'a> Pass<'a> {
         self.record("Update", pod, updated.map(|_| ()))
     }
 
-    /// Deletes a pod beyond the wanted ordinals, if it is its turn.
-    fn condemn(&self, pod: &Pod) -> Result<Step, Status> {
-        let stop = if self.monotonic { Step::Stop } else { Step::Next };
+    /// Deletes a pod beyond the requested ordinals, if it is its turn.
+    fn condemn(&self, pod: &Pod) -> Result<PassStep, Status> {
+        let stop = if self.monotonic { PassStep::Stop } else { PassStep::Next };
         if pods::is_terminating(pod) {
             return Ok(stop);
         }
         let first_unhealthy = self.first_unhealthy().is_some_and(|first| first.metadata.uid == pod.metadata.uid);
         if self.monotonic && !self.is_available(pod) && !first_unhealthy {
-            return Ok(Step::Stop);
+            return Ok(PassStep::Stop);
         }
         self.delete(pod)?;
         Ok(stop)
@@ -219,7 +219,7 @@ impl<'a> Pass<'a> {
         outcome
     }
 
-    /// The status that the pods as listed, and what was deleted since, amount to.
+    /// Returns the status, computed from the listed pods and those deleted since.
     pub fn status(&self) -> StatefulSetStatus {
         let mut status = count(self.all, self.spec, self.revisions);
         status.observed_generation = self.set.metadata.generation;
@@ -240,7 +240,7 @@ impl<'a> Pass<'a> {
         status
     }
 
-    /// When the next pod becomes available, if that alone is missing.
+    /// Returns when the next pod becomes available, if that is all that is missing.
     pub fn available_after(&self) -> Option<Duration> {
         let waits = self.all.iter().filter_map(|pod| match pods::availability(pod, self.min_ready()) {
             Availability::After(left) => Some(left),

@@ -30,7 +30,7 @@ fn change(simulation: &mut Simulation, change: impl Fn(&mut Value)) {
     simulation.settle();
 }
 
-/// The recorded scenario: create three, delete the first without grace, roll out, scale to one.
+/// Replays the recorded scenario: create three, delete the first without grace, roll out, scale to one.
 pub fn replay() -> Simulation {
     let mut simulation = Simulation::new(NAMESPACE);
     simulation.create_recorded(&recorded(), NAMESPACE);
@@ -50,30 +50,30 @@ pub fn replay() -> Simulation {
 }
 
 #[test]
-fn the_recorded_events_are_said_in_the_same_order() {
+fn events_come_in_the_recorded_order() {
     let simulation = replay();
     let (recorded, own) = (recording::recorded_events(&recorded()), recording::events(&simulation.log()));
-    for (object, said) in &recorded {
-        // How often the binder says it while a provisioner works is a matter of time.
-        let mut said = said.clone();
+    for (object, events) in &recorded {
+        // How often the binder reports that a provisioner works depends on timing.
+        let mut events = events.clone();
         let mut said_before = Vec::new();
-        said.retain(|what| {
+        events.retain(|what| {
             !what.contains("ExternalProvisioning")
                 || !said_before.contains(what) && {
                     said_before.push(what.clone());
                     true
                 }
         });
-        recording::assert_same(&own[object], &said, object);
+        recording::assert_same(&own[object], &events, object);
     }
     assert_eq!(recorded.keys().collect::<Vec<_>>(), own.keys().collect::<Vec<_>>());
 }
 
 #[test]
-fn the_recorded_states_are_passed_in_the_same_order() {
+fn states_come_in_the_recorded_order() {
     let simulation = replay();
     let mut recorded = recording::recorded_states(&recorded(), "statefulsets", "s");
-    // A pod deleted without grace goes in one step here; there, it is marked for a moment first.
+    // A pod deleted without grace is removed in one step here; in the recording, it is marked for a moment first.
     let marked = r#""currentReplicas":2,"currentRevision":"s-#0","observedGeneration":1,"readyReplicas":3"#;
     recorded.retain(|state| !state.contains(marked));
     let own = recording::own_states(&simulation.log(), "StatefulSet", "s");
@@ -96,7 +96,7 @@ fn set_image(simulation: &mut Simulation, image: &str) {
     change(simulation, |spec| spec["template"]["spec"]["containers"][0]["image"] = image.into());
 }
 
-/// The pods with their images, those being deleted in brackets.
+/// Returns the pods with their images, those being deleted in brackets.
 fn pods(simulation: &Simulation) -> Vec<String> {
     let shown = |name: String| {
         let pod = simulation.pod(NAMESPACE, &name);
@@ -108,7 +108,7 @@ fn pods(simulation: &Simulation) -> Vec<String> {
 }
 
 #[test]
-fn a_pod_knows_its_set_and_its_place() {
+fn a_pod_has_the_labels_of_its_set_and_ordinal() {
     let simulation = set(json!({"ordinals": {"start": 5}}));
     let pod = simulation.pod(NAMESPACE, "s-5");
     let labels = pod.metadata.labels.unwrap();
@@ -129,7 +129,7 @@ fn parallel_pods_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn pods_below_the_partition_keep_their_revision_even_when_they_are_made_anew() {
+fn pods_below_the_partition_keep_their_revision_when_recreated() {
     let mut simulation = set(json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}}));
     bring_up(&mut simulation, &["s-0", "s-1", "s-2"]);
     set_image(&mut simulation, "two");
@@ -140,7 +140,7 @@ fn pods_below_the_partition_keep_their_revision_even_when_they_are_made_anew() {
 }
 
 #[test]
-fn on_delete_only_a_deleted_pod_is_updated() {
+fn with_on_delete_only_deleted_pods_are_updated() {
     let mut simulation = set(json!({"updateStrategy": {"type": "OnDelete"}}));
     bring_up(&mut simulation, &["s-0", "s-1", "s-2"]);
     set_image(&mut simulation, "two");
@@ -150,7 +150,7 @@ fn on_delete_only_a_deleted_pod_is_updated() {
 }
 
 #[test]
-fn a_broken_pod_is_not_replaced_by_a_mended_template() {
+fn a_fixed_template_does_not_replace_a_broken_pod() {
     // As on a real cluster (kubernetes/kubernetes#67250): the set waits for the pod that can't become ready.
     let mut simulation = set(json!({}));
     simulation.run(NAMESPACE, "s-0");
@@ -161,7 +161,7 @@ fn a_broken_pod_is_not_replaced_by_a_mended_template() {
 }
 
 #[test]
-fn pods_behind_one_that_is_not_ready_stay_away() {
+fn pods_after_an_unready_one_are_not_created() {
     let mut simulation = set(json!({}));
     bring_up(&mut simulation, &["s-0", "s-1", "s-2"]);
     simulation.delete_now(NAMESPACE, "s-2");
@@ -173,19 +173,19 @@ fn pods_behind_one_that_is_not_ready_stay_away() {
 }
 
 #[test]
-fn a_failed_pod_is_made_anew() {
+fn a_failed_pod_is_recreated() {
     let mut simulation = set(json!({"replicas": 1}));
     simulation.run(NAMESPACE, "s-0");
     let before = simulation.pod(NAMESPACE, "s-0").metadata.uid;
     simulation.end(NAMESPACE, "s-0", "Failed");
     assert_ne!(simulation.pod(NAMESPACE, "s-0").metadata.uid, before);
-    let said = recording::events(&simulation.log());
+    let events = recording::events(&simulation.log());
     let message = "Warning RecreatingFailedPod: StatefulSet s-statefulset/s is recreating failed Pod s-0";
-    assert!(said["StatefulSet/s"].contains(&message.to_owned()), "{said:#?}");
+    assert!(events["StatefulSet/s"].contains(&message.to_owned()), "{events:#?}");
 }
 
 #[test]
-fn the_way_back_takes_the_old_revision_again_and_few_are_kept() {
+fn a_rollback_reuses_the_old_revision_and_few_are_kept() {
     let mut simulation = set(json!({"replicas": 1, "revisionHistoryLimit": 1}));
     let revisions = |simulation: &Simulation| {
         let all = simulation.context.client.list::<ControllerRevision>(Some(NAMESPACE));
@@ -204,7 +204,7 @@ fn the_way_back_takes_the_old_revision_again_and_few_are_kept() {
 }
 
 #[test]
-fn claims_stay_or_go_as_the_retention_policy_says() {
+fn claims_follow_the_retention_policy() {
     let claims = json!([{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}}]);
     for (policy, scaled, deleted) in [
         (json!({"whenDeleted": "Retain", "whenScaled": "Retain"}), 2, 2),

@@ -1,4 +1,4 @@
-//! Recordings of a real cluster beside what happened here, both without ids and times.
+//! Compares recordings of a real cluster with what happened here, both without ids and times.
 
 use std::collections::BTreeMap;
 
@@ -8,45 +8,45 @@ use super::is_of;
 use crate::controllers::NODE;
 use crate::store::Change;
 
-/// The lines of a recording.
+/// Parses the lines of a recording.
 pub fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What controllers said of each object, in order, with the count where it was said again.
-pub type Said = BTreeMap<String, Vec<String>>;
+/// The controllers' events about each object, in order, with the count of a repeated one.
+pub type RecordedEvents = BTreeMap<String, Vec<String>>;
 
-/// Events of a recording that no kubelet made.
-pub fn recorded_events(lines: &[Value]) -> Said {
+/// Returns the events of a recording that do not come from the kubelet.
+pub fn recorded_events(lines: &[Value]) -> RecordedEvents {
     let mut names = Names::default();
-    let mut said = Said::new();
+    let mut events = RecordedEvents::new();
     for line in lines.iter().filter(|line| line["kind"] == "events" && line["source"] != "kubelet") {
         let what = format!("{} {}: {}", text(&line["type"]), text(&line["reason"]), text(&line["message"]));
-        said.entry(names.replace(text(&line["involved"]))).or_default().push(names.replace(&what));
+        events.entry(names.replace(text(&line["involved"]))).or_default().push(names.replace(&what));
     }
-    said
+    events
 }
 
-/// Events that were made here.
-pub fn events(log: &[Change]) -> Said {
+/// Returns the events that were recorded here.
+pub fn events(log: &[Change]) -> RecordedEvents {
     let mut names = Names::default();
-    let mut said = Said::new();
+    let mut events = RecordedEvents::new();
     for event in log.iter().filter(|change| is_of(change, "Event")).map(|change| &change.object) {
         let involved = format!("{}/{}", text(&event["involvedObject"]["kind"]), text(&event["involvedObject"]["name"]));
         let what = format!("{} {}: {}", text(&event["type"]), text(&event["reason"]), text(&event["message"]));
-        said.entry(names.replace(&involved)).or_default().push(names.replace(&what));
+        events.entry(names.replace(&involved)).or_default().push(names.replace(&what));
     }
-    said
+    events
 }
 
-/// The states of the objects of a kind in a recording, each only where it differs from the last.
+/// Returns the states of the objects of a kind in a recording, without consecutive duplicates.
 pub fn recorded_states(lines: &[Value], plural: &str, name: &str) -> Vec<String> {
     let of_kind = lines.iter().filter(|line| line["kind"] == plural && line["event"] != "DELETED");
     let named = of_kind.filter(|line| line["metadata"]["name"] == name);
     states(named.map(|line| (&line["metadata"]["generation"], &line["status"])))
 }
 
-/// The states of an object here.
+/// Returns the states of an object here.
 pub fn own_states(log: &[Change], kind: &str, name: &str) -> Vec<String> {
     let of_kind = log.iter().filter(|change| is_of(change, kind)).map(|change| &change.object);
     let named = of_kind.filter(|object| object["metadata"]["name"] == name);
@@ -55,7 +55,7 @@ pub fn own_states(log: &[Change], kind: &str, name: &str) -> Vec<String> {
 
 fn states<'a>(all: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<String> {
     let mut names = Names::default();
-    // The first is as the API makes it.
+    // The first is as the API creates it.
     let mut all: Vec<String> = all
         .skip(1)
         .map(|(generation, status)| {
@@ -68,7 +68,7 @@ fn states<'a>(all: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<String> 
     all
 }
 
-/// Takes times out, sorts keys, and takes out what says nothing.
+/// Removes times and meaningless values, and sorts keys.
 fn without_times(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -90,7 +90,7 @@ fn without_times(value: &mut Value) {
 pub struct Names(Vec<String>);
 
 impl Names {
-    /// The text with all of them replaced.
+    /// Returns the text with all of them replaced.
     pub fn replace(&mut self, text: &str) -> String {
         let mut replaced = String::new();
         let mut word = String::new();
@@ -136,18 +136,18 @@ fn without_uids(text: &str) -> String {
     kept
 }
 
-/// Fails where the two differ, and shows from where on.
+/// Fails if the two differ, and shows the first difference.
 pub fn assert_same(own: &[String], recorded: &[String], what: &str) {
     let same = own.iter().zip(recorded).take_while(|(own, recorded)| own == recorded).count();
     let rest = |all: &[String]| all[same.min(all.len())..].iter().take(4).cloned().collect::<Vec<_>>();
     let (here, there) = (rest(own), rest(recorded));
     assert!(
         here.is_empty() && there.is_empty(),
-        "{what}: {same} alike, then here {here:#?} and on a real cluster {there:#?}"
+        "{what}: {same} equal, then here {here:#?} and on a real cluster {there:#?}"
     );
 }
 
-/// The last of what happened, for a message.
+/// Returns the last changes, for a message.
 pub fn tail(log: &[Change]) -> Vec<String> {
     let line = |change: &Change| {
         let name = change.object["metadata"]["name"].as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Finds or orders a volume for each claim, and binds the two.
+//! Finds or requests a volume for each claim, and binds the two.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -7,7 +7,7 @@ use super::{COMPONENT, DEFAULT_CLASS, PROVISIONER, provision};
 use crate::client::Client;
 use crate::controllers::reconcile::touches;
 use crate::controllers::scheduler::SELECTED_NODE;
-use crate::controllers::{Context, Controller, Key, Outcome, clock, events, owners};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock, events, owners};
 use crate::selector;
 use crate::status::Status;
 use crate::store::{self, Change};
@@ -16,7 +16,7 @@ use resources::quantity;
 /// Binds claims.
 pub const CONTROLLER: Controller = Controller { name: "persistentvolume-binder", keys, reconcile };
 
-/// A claim that waits is looked at again after this, as kube's binder does.
+/// A waiting claim is checked again after this, as in Kubernetes' binder.
 const RESYNC_S: i64 = 15;
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
@@ -36,7 +36,7 @@ fn is_bound(claim: &PersistentVolumeClaim) -> bool {
     claim.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound")
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(claim) = client.get::<PersistentVolumeClaim>(namespace, name) else { return Ok(None) };
     if is_bound(&claim) || claim.metadata.deletion_timestamp.is_some() {
@@ -53,7 +53,7 @@ fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
     order(context, &claim)
 }
 
-/// A claim that names no class gets the default one, if there is one by now.
+/// Gives a claim without a class the default one, if there is one by now.
 fn with_class(client: &Client, claim: PersistentVolumeClaim) -> Result<PersistentVolumeClaim, Status> {
     if claim.spec.as_ref().is_some_and(|s| s.storage_class_name.is_some()) {
         return Ok(claim);
@@ -70,7 +70,7 @@ fn with_class(client: &Client, claim: PersistentVolumeClaim) -> Result<Persisten
     })
 }
 
-/// The smallest volume that is there, is free and will do.
+/// Returns the smallest free volume that satisfies the claim.
 fn find(client: &Client, claim: &PersistentVolumeClaim) -> Option<PersistentVolume> {
     let mut volumes = client.list::<PersistentVolume>(None);
     volumes.retain(|volume| fits(claim, volume));
@@ -102,7 +102,7 @@ fn capacity(volume: &PersistentVolume) -> Option<i64> {
     volume.spec.as_ref()?.capacity.as_ref()?.get("storage").and_then(quantity::whole)
 }
 
-/// Binds volume to claim, claim to volume, then says so in the claim's status.
+/// Binds volume to claim, claim to volume, then updates the claim's status.
 fn bind(client: &Client, claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> Result<(), Status> {
     let (_, volume_name) = owners::key(volume);
     client.modify(volume, |volume: &mut PersistentVolume| {
@@ -131,8 +131,8 @@ fn bind(client: &Client, claim: &PersistentVolumeClaim, volume: &PersistentVolum
     })
 }
 
-/// Orders a volume of the claim's class, or says what the claim waits for.
-fn order(context: &Context, claim: &PersistentVolumeClaim) -> Outcome {
+/// Requests a volume of the claim's class, or reports what the claim waits for.
+fn order(context: &ControllerContext, claim: &PersistentVolumeClaim) -> ReconcileResult {
     let client = &context.client;
     let again = Ok(Some(clock::seconds(RESYNC_S)));
     let say = |kind, reason, message: &str| client.event(&events::reference(claim), kind, reason, message, COMPONENT);

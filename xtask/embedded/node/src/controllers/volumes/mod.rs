@@ -15,8 +15,8 @@ const COMPONENT: &str = "persistentvolume-controller";
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 
-/// The provisioner of the class `standard`, as kind has it.
+/// The provisioner of the class `standard`, the same as in kind.
 pub const PROVISIONER: &str = "rancher.io/local-path";
 
-/// The annotation that makes a class the default one.
+/// The annotation that marks the default class.
 pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";

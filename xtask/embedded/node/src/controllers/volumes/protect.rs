@@ -5,10 +5,10 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use super::CLAIM_PROTECTION;
 use crate::client::Client;
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, Controller, Key, Outcome, pods};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, pods};
 use crate::store::{self, Change};
 
-/// Removes the finalizer of claims that may go.
+/// Removes the finalizer of unused claims.
 pub const CONTROLLER: Controller = Controller { name: "pvc-protection", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
@@ -24,7 +24,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (namespace, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(claim) = client.get::<PersistentVolumeClaim>(namespace, name) else { return Ok(None) };
     let deleting = claim.metadata.deletion_timestamp.is_some();

@@ -13,14 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, NODE, Outcome, clock, events, owners};
+use crate::controllers::{ControllerContext, NODE, ReconcileResult, clock, events, owners};
 use crate::status::Status;
 
 /// The provisioner's own process on kind.
 const MANAGER: &str = "local-path-provisioner";
 
-/// Makes the directory and the volume of a claim; the binder then finds it.
-pub fn provision(context: &Context, claim: &PersistentVolumeClaim, class: &StorageClass) -> Outcome {
+/// Creates the directory and the volume of a claim; the binder then finds it.
+pub fn provision(context: &ControllerContext, claim: &PersistentVolumeClaim, class: &StorageClass) -> ReconcileResult {
     let (namespace, name) = owners::key(claim);
     let client = &context.client.of(MANAGER);
     let about = events::reference(claim);
@@ -37,13 +37,17 @@ pub fn provision(context: &Context, claim: &PersistentVolumeClaim, class: &Stora
     let volume_name = volume.metadata.name.clone().unwrap_or_default();
     let directory = context.volumes.join(&volume_name);
     make_directory(&directory).map_err(|error| {
-        Status::new(500, "InternalError", format!("can't make the volume's directory {}: {error}", directory.display()))
+        Status::new(
+            500,
+            "InternalError",
+            format!("can't create the volume's directory {}: {error}", directory.display()),
+        )
     })?;
     say("Normal", "ProvisioningSucceeded", &format!("Successfully provisioned volume {volume_name}"));
     unless("AlreadyExists", client.create(&volume)).map(|()| None)
 }
 
-/// What kind's provisioner refuses.
+/// Rejects what kind's provisioner rejects.
 fn supported(claim: &PersistentVolumeClaim) -> Result<(), &'static str> {
     let spec = claim.spec.as_ref();
     let modes = spec.and_then(|s| s.access_modes.as_deref()).unwrap_or_default();
@@ -59,7 +63,7 @@ fn supported(claim: &PersistentVolumeClaim) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A directory that any user may write to, as the provisioner makes it.
+/// Creates a directory that any user may write to, as the provisioner does.
 fn make_directory(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))

@@ -1,16 +1,16 @@
-//! The life of volumes: available, bound, released, deleted with what is in them.
+//! The life of volumes: available, bound, released, deleted with their content.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeStatus};
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::client::Client;
 use crate::controllers::reconcile::unless;
-use crate::controllers::{Context, Controller, Key, Outcome, clock};
+use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
 
-/// Keeps the phase of volumes, and deletes those whose claim is gone.
+/// Maintains the phase of volumes, and deletes those whose claim is gone.
 pub const CONTROLLER: Controller = Controller { name: "persistentvolume-reclaimer", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
@@ -24,7 +24,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     }
 }
 
-fn reconcile(context: &Context, (_, name): &Key) -> Outcome {
+fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     let client = &context.client;
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(None) };
     let phase = phase(client, &volume);
@@ -65,7 +65,7 @@ fn write_phase(client: &Client, volume: &PersistentVolume, phase: &str) -> Resul
     })
 }
 
-fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
+fn remove_directory(context: &ControllerContext, volume: &str) -> Result<(), Status> {
     let path = context.volumes.join(volume);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -76,7 +76,7 @@ fn remove_directory(context: &Context, volume: &str) -> Result<(), Status> {
     }
 }
 
-/// Deletes a volume, whose protection is over.
+/// Deletes a volume, including its finalizer.
 fn remove(client: &Client, name: &str) -> Result<(), Status> {
     let Some(volume) = client.get::<PersistentVolume>("", name) else { return Ok(()) };
     if volume.metadata.deletion_timestamp.is_none() {

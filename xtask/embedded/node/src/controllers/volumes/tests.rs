@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
 use crate::controllers::testing::{Simulation, recording};
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use crate::registry::DeleteOptions;
 
 fn claim(simulation: &Simulation, spec: Value) {
@@ -36,7 +36,7 @@ fn delete_claim(simulation: &mut Simulation) {
 }
 
 #[test]
-fn a_claim_gets_its_volume_with_its_first_pod_and_both_go_with_the_claim() {
+fn a_claim_gets_its_volume_with_its_first_pod_and_releases_it_at_its_end() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({}));
     simulation.settle();
@@ -59,7 +59,7 @@ fn a_claim_gets_its_volume_with_its_first_pod_and_both_go_with_the_claim() {
 }
 
 #[test]
-fn a_retained_volume_keeps_its_data_and_takes_no_other_claim() {
+fn a_retained_volume_keeps_its_data_and_accepts_no_other_claim() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({}));
     consumer(&simulation);
@@ -81,20 +81,20 @@ fn a_retained_volume_keeps_its_data_and_takes_no_other_claim() {
 }
 
 #[test]
-fn what_kinds_provisioner_refuses_is_refused_in_its_words() {
+fn claims_that_kinds_provisioner_rejects_are_rejected_with_its_message() {
     let mut simulation = Simulation::new("a");
     claim(&simulation, json!({"accessModes": ["ReadWriteMany"]}));
     consumer(&simulation);
     simulation.settle();
-    let said = recording::events(&simulation.log());
+    let events = recording::events(&simulation.log());
     let words = "Warning ProvisioningFailed: failed to provision volume with StorageClass \"standard\": NodePath only \
                  supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes";
-    assert_eq!(said["PersistentVolumeClaim/c"].last().unwrap(), words);
+    assert_eq!(events["PersistentVolumeClaim/c"].last().unwrap(), words);
     assert_ne!(phase(&simulation).as_deref(), Some("Bound"));
 }
 
 #[test]
-fn a_volume_that_is_there_is_taken_before_a_new_one_is_made() {
+fn an_existing_volume_is_preferred_to_a_new_one() {
     let mut simulation = Simulation::new("a");
     for (name, size, class) in
         [("large", "9Gi", "shelf"), ("fitting", "2Gi", "shelf"), ("small", "1Mi", "shelf"), ("other", "2Gi", "box")]
@@ -115,7 +115,7 @@ fn a_volume_that_is_there_is_taken_before_a_new_one_is_made() {
 fn a_planted_fault_keeps_a_claim_pending() {
     let mut simulation = Simulation::new("a");
     simulation.context.faults =
-        Planted::new(serde_json::from_value(json!([{"fault": "claimNeverBinds", "of": "c"}])).unwrap());
+        PlantedFaults::new(serde_json::from_value(json!([{"fault": "claimNeverBinds", "of": "c"}])).unwrap());
     claim(&simulation, json!({}));
     consumer(&simulation);
     simulation.settle();

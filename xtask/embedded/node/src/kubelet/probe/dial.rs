@@ -1,4 +1,4 @@
-//! Where a probe connects to, in the words of Go's `net`.
+//! A probe's connection, with the error messages of Go's `net`.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,12 +9,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The address that a probe names, or the pod's own.
+/// Returns the address that a probe names, or the pod's own.
 pub(super) fn host(named: Option<&str>, pod: Ipv4Addr) -> IpAddr {
     named.and_then(|host| host.parse().ok()).unwrap_or(IpAddr::V4(pod))
 }
 
-/// A port by number, or by its name among the container's ports.
+/// Returns a port by number, or by its name among the container's ports.
 pub(super) fn port_number(port: &IntOrString, container: &Container) -> Option<u16> {
     match port {
         IntOrString::Int(number) => u16::try_from(*number).ok(),
@@ -25,7 +25,7 @@ pub(super) fn port_number(port: &IntOrString, container: &Container) -> Option<u
     }
 }
 
-/// Connects, or says why not as Go's `net` does.
+/// Connects; a failure has the message of Go's `net`.
 pub(super) async fn dial(host: IpAddr, port: u16, limit: Duration) -> Result<TcpStream, String> {
     let address = SocketAddr::new(host, port);
     match timeout(limit, TcpStream::connect(address)).await {
@@ -35,7 +35,7 @@ pub(super) async fn dial(host: IpAddr, port: u16, limit: Duration) -> Result<Tcp
     }
 }
 
-/// An error as C's `strerror` words it, in lower case.
+/// Formats an error as C's `strerror`, in lower case.
 fn errno(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_closed_port_is_refused_in_gos_words() {
+    async fn a_closed_port_is_reported_as_by_go() {
         let port = {
             let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             listener.local_addr().unwrap().port()
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_have_numbers_or_names() {
+    fn ports_are_found_by_number_or_name() {
         let json = serde_json::json!({"name": "main", "ports": [{"name": "http", "containerPort": 8080}]});
         let container: Container = serde_json::from_value(json).unwrap();
         assert_eq!(port_number(&IntOrString::Int(80), &container), Some(80));

@@ -1,4 +1,4 @@
-//! HTTP as probes and hooks speak it: one GET, no check of certificates, Go's words for failures.
+//! HTTP for probes and hooks: one GET, no check of certificates, Go's messages for failures.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::dial::{dial, host, port_number};
 
-/// Asks, and answers the status code.
+/// Sends the request and returns the status code.
 pub(in crate::kubelet) async fn get(
     action: &HTTPGetAction,
     container: &Container,
@@ -29,21 +29,21 @@ pub(in crate::kubelet) async fn get(
     let path = action.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let url = format!("{scheme}://{host}:{port}{path}");
-    let asked = async {
+    let exchange = async {
         let stream = dial(host, port, limit).await?;
         let request = request(action, &format!("{host}:{port}"), &path)?;
-        let answered = if scheme == "https" {
+        let result = if scheme == "https" {
             let name = ServerName::from(host);
             let stream = tls()?.connect(name, stream).await.map_err(|error| error.to_string())?;
             crate::http::send(stream, request).await
         } else {
             crate::http::send(stream, request).await
         };
-        answered.map(|answer| answer.status().as_u16()).map_err(|error| broken(&error))
+        result.map(|answer| answer.status().as_u16()).map_err(|error| broken(&error))
     };
     let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-    let answered = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(late.to_owned()));
-    answered.map_err(|why| format!("Get \"{url}\": {why}"))
+    let result = tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(late.to_owned()));
+    result.map_err(|why| format!("Get \"{url}\": {why}"))
 }
 
 fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Body>, String> {
@@ -60,7 +60,7 @@ fn request(action: &HTTPGetAction, host: &str, path: &str) -> Result<Request<Bod
     request.body(Body::empty()).map_err(|error| error.to_string())
 }
 
-/// A connection that ended in the middle, as Go tells it.
+/// Returns Go's message for a connection that broke.
 fn broken(error: &hyper::Error) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
@@ -88,7 +88,7 @@ fn tls() -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// kubelet's probes accept whatever certificate the container shows.
+/// Accepts any certificate, as kubelet's probes do.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that reads one request and answers these bytes; none: never.
+    /// Probes a server that reads one request and sends this response, or never responds.
     async fn ask(answer: Option<&'static str>) -> (Result<u16, String>, String) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_asks_and_reads_the_code() {
+    async fn a_probe_sends_a_request_and_reads_the_status_code() {
         let (got, request) = ask(Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")).await;
         assert_eq!(got, Ok(404));
         assert!(request.starts_with("GET /i HTTP/1.1\r\n"), "{request}");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_have_gos_words() {
+    async fn failures_are_reported_as_by_go() {
         let (late, _) = ask(None).await;
         let words = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
         assert_eq!(late, Err(format!("Get \"http://127.0.0.1:PORT/i\": {words}")));

@@ -1,4 +1,4 @@
-//! Probes: one task per probe of a running container.
+//! Probes: one task for each probe of a running container.
 
 mod check;
 mod dial;
@@ -17,50 +17,50 @@ use super::record::Health;
 use super::reporter::Reporter;
 use super::time;
 
-/// What a program gets before its first probe, as kubelet takes to notice that it runs: a server
-/// that listens at once is found at once.
+/// The delay before the first probe, about as long as kubelet takes to notice that the container runs. A server that
+/// listens at once passes its first probe.
 const HEAD_START: Duration = Duration::from_millis(150);
 
-/// Which of a container's probes.
+/// The type of a container's probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProbeKind {
     Startup,
     Liveness,
     Readiness,
 }
 
-/// What a single probe found.
+/// The result of a single probe.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum ProbeResult {
     Success,
-    /// In the words of the event.
+    /// With the message of the event.
     Failure(String),
 }
 
-/// A probe at work.
+/// A running probe.
 pub(super) struct Prober {
-    pub kind: Kind,
+    pub kind: ProbeKind,
     pub probe: Probe,
     pub target: Target,
     pub health: watch::Sender<Health>,
     pub reporter: Reporter,
-    /// The pod's worker, woken when the verdict changes.
+    /// Wakes the pod's worker when the verdict changes.
     pub wake: Arc<Notify>,
     /// When the container was started.
     pub started_at: Instant,
 }
 
-/// The probes that a container has.
-pub(super) fn of(container: &Container) -> impl Iterator<Item = (Kind, Probe)> {
+/// Returns the probes of a container.
+pub(super) fn of(container: &Container) -> impl Iterator<Item = (ProbeKind, Probe)> {
     let probes = [
-        (Kind::Startup, &container.startup_probe),
-        (Kind::Liveness, &container.liveness_probe),
-        (Kind::Readiness, &container.readiness_probe),
+        (ProbeKind::Startup, &container.startup_probe),
+        (ProbeKind::Liveness, &container.liveness_probe),
+        (ProbeKind::Readiness, &container.readiness_probe),
     ];
     probes.into_iter().filter_map(|(kind, probe)| Some((kind, probe.clone()?)))
 }
 
-/// The health of a container that was just started: what no probe watches is well.
+/// Returns the health of a container that was just started: healthy, where there is no probe.
 pub(super) fn initial(container: &Container) -> Health {
     let (started, ready) = (container.startup_probe.is_none(), container.readiness_probe.is_none());
     Health { started, ready, ..Health::default() }
@@ -69,7 +69,7 @@ pub(super) fn initial(container: &Container) -> Health {
 impl Prober {
     /// Probes until the container is condemned or, for a startup probe, has started.
     pub async fn run(self) {
-        if self.kind != Kind::Startup && self.health.subscribe().wait_for(|health| health.started).await.is_err() {
+        if self.kind != ProbeKind::Startup && self.health.subscribe().wait_for(|health| health.started).await.is_err() {
             return;
         }
         let first = self.started_at + time::seconds(self.probe.initial_delay_seconds, 0).max(HEAD_START);
@@ -80,7 +80,7 @@ impl Prober {
         loop {
             ticks.tick().await;
             let finding = self.target.check(&self.probe).await;
-            if let Finding::Failure(why) = &finding {
+            if let ProbeResult::Failure(why) = &finding {
                 self.reporter.warning("Unhealthy", &format!("{:?} probe failed: {why}", self.kind));
             }
             if let Some(verdict) = streak.count(&finding, &self.probe)
@@ -91,16 +91,16 @@ impl Prober {
         }
     }
 
-    /// Takes a verdict in; whether there is nothing more to probe.
+    /// Applies a verdict; returns whether probing is over.
     fn judge(&self, well: bool) -> bool {
         let changed = self.health.send_if_modified(|health| {
             let before = *health;
             match self.kind {
-                Kind::Readiness => health.ready = well,
-                Kind::Startup if well => health.started = true,
-                Kind::Liveness if well => {}
-                Kind::Startup => health.failed = Some("startup"),
-                Kind::Liveness => health.failed = Some("liveness"),
+                ProbeKind::Readiness => health.ready = well,
+                ProbeKind::Startup if well => health.started = true,
+                ProbeKind::Liveness if well => {}
+                ProbeKind::Startup => health.failed = Some("startup"),
+                ProbeKind::Liveness => health.failed = Some("liveness"),
             }
             if health.failed.is_some() {
                 health.grace_s = self.probe.termination_grace_period_seconds;
@@ -111,14 +111,14 @@ impl Prober {
             self.wake.notify_one();
         }
         match self.kind {
-            Kind::Readiness => false,
-            Kind::Startup => true,
-            Kind::Liveness => !well,
+            ProbeKind::Readiness => false,
+            ProbeKind::Startup => true,
+            ProbeKind::Liveness => !well,
         }
     }
 }
 
-/// Successes or failures in a row.
+/// Consecutive successes or failures.
 #[derive(Default)]
 struct Streak {
     last: Option<bool>,
@@ -126,9 +126,9 @@ struct Streak {
 }
 
 impl Streak {
-    /// Counts a finding; a verdict as soon as its threshold is reached.
-    fn count(&mut self, finding: &Finding, probe: &Probe) -> Option<bool> {
-        let well = *finding == Finding::Success;
+    /// Counts a finding; returns a verdict once its threshold is reached.
+    fn count(&mut self, finding: &ProbeResult, probe: &Probe) -> Option<bool> {
+        let well = *finding == ProbeResult::Success;
         self.length = if self.last == Some(well) { self.length.saturating_add(1) } else { 1 };
         self.last = Some(well);
         let threshold = if well { probe.success_threshold.unwrap_or(1) } else { probe.failure_threshold.unwrap_or(3) };
@@ -141,11 +141,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_takes_as_many_in_a_row_as_the_threshold() {
+    fn a_verdict_needs_a_threshold_of_consecutive_findings() {
         let probe = Probe { success_threshold: Some(2), failure_threshold: Some(3), ..Probe::default() };
         let mut streak = Streak::default();
         let mut count = |well: bool| {
-            let finding = if well { Finding::Success } else { Finding::Failure(String::new()) };
+            let finding = if well { ProbeResult::Success } else { ProbeResult::Failure(String::new()) };
             streak.count(&finding, &probe)
         };
         let findings = [false, false, true, false, false, false, false, true, true];

@@ -1,4 +1,4 @@
-//! The files of volumes that are made of objects: config maps, secrets, the pod's own fields.
+//! The files of volumes whose content comes from objects: config maps, secrets, the pod's own fields.
 
 use std::path::PathBuf;
 
@@ -6,28 +6,28 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Secret, Volume, VolumeProjection,
 };
 
-use super::Setup;
+use super::VolumeSetup;
 use super::files::File;
 use crate::kubelet::downward;
 
 const MODE: i32 = 0o644;
-/// How long a token says that it lasts where its volume does not say, in seconds.
+/// The default lifetime that a token states, in seconds.
 const EXPIRATION_S: i64 = 3600;
 
-/// Keys and values of an object; none where it may be missing and is.
-type Data = Option<Vec<(String, Vec<u8>)>>;
+/// Keys and values of an object; `None` if it is optional and missing.
+type ObjectData = Option<Vec<(String, Vec<u8>)>>;
 
 /// How keys become files.
 struct Layout<'a> {
     items: Option<&'a [KeyToPath]>,
     mode: i32,
     optional: bool,
-    /// `config` or `secret`, as the message about a missing key has it.
+    /// `config` or `secret`, as in the message about a missing key.
     sort: &'a str,
 }
 
-/// The files of a volume.
-pub(super) fn of(setup: &Setup, volume: &Volume) -> Result<Vec<File>, String> {
+/// Returns the files of a volume.
+pub(super) fn of(setup: &VolumeSetup, volume: &Volume) -> Result<Vec<File>, String> {
     if let Some(source) = &volume.config_map {
         let optional = source.optional == Some(true);
         let mode = source.default_mode.unwrap_or(MODE);
@@ -48,11 +48,11 @@ pub(super) fn of(setup: &Setup, volume: &Volume) -> Result<Vec<File>, String> {
     } else if let Some(source) = &volume.projected {
         projected(setup, source)
     } else {
-        Err("the volume has a source that the embedded cluster does not have".to_owned())
+        Err("the volume has a source that the embedded cluster does not support".to_owned())
     }
 }
 
-fn projected(setup: &Setup, source: &ProjectedVolumeSource) -> Result<Vec<File>, String> {
+fn projected(setup: &VolumeSetup, source: &ProjectedVolumeSource) -> Result<Vec<File>, String> {
     let mode = source.default_mode.unwrap_or(MODE);
     let mut files = Vec::new();
     for projection in source.sources.iter().flatten() {
@@ -61,7 +61,7 @@ fn projected(setup: &Setup, source: &ProjectedVolumeSource) -> Result<Vec<File>,
     Ok(files)
 }
 
-fn projection_files(setup: &Setup, projection: &VolumeProjection, mode: i32) -> Result<Vec<File>, String> {
+fn projection_files(setup: &VolumeSetup, projection: &VolumeProjection, mode: i32) -> Result<Vec<File>, String> {
     if let Some(source) = &projection.config_map {
         let optional = source.optional == Some(true);
         lay_out(
@@ -82,11 +82,11 @@ fn projection_files(setup: &Setup, projection: &VolumeProjection, mode: i32) -> 
         let token = setup.client.token(setup.namespace(), account.unwrap_or("default"), expiration_s);
         Ok(vec![file(&source.path, token.into_bytes(), mode)])
     } else {
-        Err("the projected volume has a source that the embedded cluster does not have".to_owned())
+        Err("the projected volume has a source that the embedded cluster does not support".to_owned())
     }
 }
 
-fn config_map(setup: &Setup, name: &str, optional: bool) -> Result<Data, String> {
+fn config_map(setup: &VolumeSetup, name: &str, optional: bool) -> Result<ObjectData, String> {
     match setup.client.get::<ConfigMap>(setup.namespace(), name) {
         Some(map) => {
             let texts = map.data.into_iter().flatten().map(|(key, text)| (key, text.into_bytes()));
@@ -97,7 +97,7 @@ fn config_map(setup: &Setup, name: &str, optional: bool) -> Result<Data, String>
     }
 }
 
-fn secret(setup: &Setup, name: &str, optional: bool) -> Result<Data, String> {
+fn secret(setup: &VolumeSetup, name: &str, optional: bool) -> Result<ObjectData, String> {
     match setup.client.get::<Secret>(setup.namespace(), name) {
         Some(secret) => Ok(Some(secret.data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0)).collect())),
         None if optional => Ok(None),
@@ -105,7 +105,7 @@ fn secret(setup: &Setup, name: &str, optional: bool) -> Result<Data, String> {
     }
 }
 
-fn lay_out(data: Data, layout: &Layout) -> Result<Vec<File>, String> {
+fn lay_out(data: ObjectData, layout: &Layout) -> Result<Vec<File>, String> {
     let data = data.unwrap_or_default();
     let Some(items) = layout.items.filter(|items| !items.is_empty()) else {
         return Ok(data.into_iter().map(|(key, bytes)| file(&key, bytes, layout.mode)).collect());
@@ -121,7 +121,7 @@ fn lay_out(data: Data, layout: &Layout) -> Result<Vec<File>, String> {
     Ok(files)
 }
 
-fn downward(setup: &Setup, items: &[DownwardAPIVolumeFile], mode: i32) -> Result<Vec<File>, String> {
+fn downward(setup: &VolumeSetup, items: &[DownwardAPIVolumeFile], mode: i32) -> Result<Vec<File>, String> {
     let files = items.iter().map(|item| {
         let text = if let Some(field) = &item.field_ref {
             downward::field(&setup.pod, &field.field_path, setup.addresses)?

@@ -11,19 +11,19 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fstat, open, ope
 /// One file of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {
-    /// Below the volume's directory.
+    /// Relative to the volume's directory.
     pub path: PathBuf,
     pub bytes: Vec<u8>,
     pub mode: u32,
 }
 
-/// Makes a directory with this mode, whatever the umask, and those above it.
+/// Creates a directory with this mode, regardless of the umask, and its missing parents.
 pub(super) fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::create_dir_all(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-/// Makes the volume's directory hold these files and no others.
+/// Makes the volume's directory contain exactly these files.
 pub(super) fn write_all(directory: &Path, files: &[File]) -> std::io::Result<()> {
     make_directory(directory, 0o755)?;
     for file in files {
@@ -38,7 +38,7 @@ pub(super) fn write_all(directory: &Path, files: &[File]) -> std::io::Result<()>
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        // Written beside and renamed: a container never sees half a file.
+        // Written to a temporary name and renamed: a container never sees half a file.
         let beside = path.with_extension("chartproof-new");
         let mut written = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&beside)?;
         written.write_all(&file.bytes)?;
@@ -61,8 +61,9 @@ fn remove_others(directory: &Path, wanted: &BTreeSet<PathBuf>) -> std::io::Resul
     Ok(())
 }
 
-/// Gives a volume to the pod's `fsGroup`: group, set-group-id on directories, and group permissions.
-/// Ids that a node without root can't give away stay as they are; the report lists that.
+/// Gives a volume to the pod's `fsGroup`: group, set-group-ID on directories, and group permissions. A node without
+/// root
+/// leaves ids that it can't set as they are; the report mentions that.
 pub(super) fn give_to_group(path: &Path, group: Option<u32>, read_only: bool) {
     let Some(group) = group else { return };
     let given = open(path, REFERENCE, Mode::empty()).map_err(Error::from).and_then(|at| give(&at, group, read_only));
@@ -75,7 +76,7 @@ pub(super) fn give_to_group(path: &Path, group: Option<u32>, read_only: bool) {
 
 const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Goes from descriptor to descriptor: by name, a link that is put there meanwhile would lead to files of the host.
+/// Goes from descriptor to descriptor: by name, a link put there meanwhile would lead to files of the host.
 fn give(at: &OwnedFd, group: u32, read_only: bool) -> std::io::Result<()> {
     let found = fstat(at)?;
     let kind = FileType::from_raw_mode(found.st_mode);

@@ -1,4 +1,4 @@
-//! A pod's volumes: directories of the node, made before its containers and removed after them.
+//! A pod's volumes: directories of the node, created before its containers and removed after them.
 
 mod content;
 mod files;
@@ -17,22 +17,22 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 pub(super) use self::subpath::mounts;
 use super::downward::Addresses;
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 use resources::quantity;
 
-/// The volumes of a pod by name, as they lie on the node.
+/// The volumes of a pod by name, with their directories on the node.
 #[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<String, Made>);
+pub(super) struct Volumes(BTreeMap<String, MadeVolume>);
 
-/// One of them.
+/// A volume that was set up.
 #[derive(Debug)]
-struct Made {
+struct MadeVolume {
     path: PathBuf,
-    /// However it is mounted: nobody writes to it.
+    /// Whether it is mounted read-only, regardless of the mount.
     read_only: bool,
 }
 
-/// Why a volume can't be set up; kubelet says it as a `FailedMount` event.
+/// Why a volume can't be set up; kubelet reports it in a `FailedMount` event.
 #[derive(Debug)]
 pub(super) struct MountError {
     pub volume: String,
@@ -45,27 +45,27 @@ impl std::fmt::Display for MountError {
     }
 }
 
-/// What setting volumes up takes.
-pub(super) struct Setup {
+/// What is needed to set volumes up.
+pub(super) struct VolumeSetup {
     pub client: Client,
     pub pod: Arc<Pod>,
-    pub faults: Planted,
-    /// Where this pod's own volumes are made.
+    pub faults: PlantedFaults,
+    /// The parent of this pod's own volumes.
     pub directory: PathBuf,
-    /// Where persistent volumes are, each under its name.
+    /// The parent of persistent volumes, each under its name.
     pub persistent: PathBuf,
     pub addresses: Addresses,
     pub node: Arc<BTreeMap<String, Quantity>>,
 }
 
-impl Setup {
-    /// Makes all volumes; again after a failure, and where what they show has changed.
+impl VolumeSetup {
+    /// Sets up all volumes; called again after a failure, and when their source has changed.
     pub fn run(&self) -> Result<Volumes, MountError> {
         let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
         let made = volumes.map(|volume| {
             let path = self.faults.mount_error(&volume.name).map_or_else(|| self.make(volume), Err);
             let path = path.map_err(|why| MountError { volume: volume.name.clone(), why })?;
-            Ok((volume.name.clone(), Made { path, read_only: is_read_only(volume) }))
+            Ok((volume.name.clone(), MadeVolume { path, read_only: is_read_only(volume) }))
         });
         made.collect::<Result<_, _>>().map(Volumes)
     }
@@ -77,7 +77,7 @@ impl Setup {
         let path = self.directory.join(&volume.name);
         if let Some(empty) = &volume.empty_dir {
             let is_new = empty_dir(&path, empty).map_err(|error| error.to_string())?;
-            // Later it is the containers' own, and so are the modes and owners in it.
+            // Later it belongs to the containers, and so do the modes and owners in it.
             files::give_to_group(&path, self.fs_group().filter(|_| is_new), false);
         } else {
             files::write_all(&path, &content::of(self, volume)?).map_err(|error| error.to_string())?;
@@ -95,8 +95,9 @@ impl Setup {
         self.pod.metadata.namespace.as_deref().unwrap_or_default()
     }
 
-    /// The directory of a bound claim. As with kind's provisioner it is a host path, open to all
-    /// and none of `fsGroup`'s business.
+    /// Returns the directory of a bound claim. As with kind's provisioner it is a host path, accessible to all,
+    /// and `fsGroup`
+    /// does not apply.
     fn claimed(&self, source: &PersistentVolumeClaimVolumeSource) -> Result<PathBuf, String> {
         let name = &source.claim_name;
         let claim: Option<PersistentVolumeClaim> = self.client.get(self.namespace(), name);
@@ -105,7 +106,7 @@ impl Setup {
         let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
         let volume = volume.filter(|_| bound).ok_or_else(|| format!("PVC {}/{name} is not bound", self.namespace()))?;
         self.check_bound(&volume, &claim)?;
-        // Whatever path the volume claims to have: nothing outside the run directory is touched.
+        // The volume's own path is ignored: nothing outside the run directory is touched.
         let path = self.persistent.join(&volume);
         if !path.is_dir() {
             files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
@@ -114,8 +115,8 @@ impl Setup {
     }
 }
 
-impl Setup {
-    /// Whoever may write a claim may write into it whatever volume and phase they like: the volume has to name the claim.
+impl VolumeSetup {
+    /// Checks that the volume names the claim: anybody who may write claims can set any volume and phase in one.
     fn check_bound(&self, name: &str, claim: &PersistentVolumeClaim) -> Result<(), String> {
         let volume: PersistentVolume = self.client.get("", name).ok_or_else(|| {
             format!("failed to fetch PV {name} from API server: persistentvolumes \"{name}\" not found")
@@ -142,7 +143,7 @@ impl Volumes {
     }
 }
 
-/// What shows objects of the API is nobody's to write to; a claim is where the pod says so.
+/// Returns whether a volume is read-only: always if it shows objects of the API; a claim, if the pod requests it.
 fn is_read_only(volume: &Volume) -> bool {
     match &volume.persistent_volume_claim {
         Some(claim) => claim.read_only == Some(true),
@@ -150,10 +151,10 @@ fn is_read_only(volume: &Volume) -> bool {
     }
 }
 
-/// Removes what was made for a pod; persistent volumes stay.
+/// Removes the directories of a pod; persistent volumes stay.
 pub(super) fn tear_down(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        // Most are no mounts: that is the one thing that can be wrong here.
+        // Most are not mounts, and unmounting those fails, as expected.
         let _ = umount2(&entry.path(), MntFlags::MNT_DETACH);
     }
     if let Err(error) = std::fs::remove_dir_all(directory)
@@ -163,7 +164,7 @@ pub(super) fn tear_down(directory: &Path) {
     }
 }
 
-/// Makes an empty directory; false where it is there by now.
+/// Creates an empty directory; returns false if it already exists.
 fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<bool> {
     if path.is_dir() {
         return Ok(false);
@@ -178,7 +179,7 @@ fn empty_dir(path: &Path, source: &EmptyDirVolumeSource) -> std::io::Result<bool
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` returns values")]
 mod tests {
     use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
@@ -190,13 +191,13 @@ mod tests {
     use crate::faults::Faults;
     use crate::registry::Registry;
 
-    fn setup(directory: &Path, volumes: Value) -> Setup {
+    fn setup(directory: &Path, volumes: Value) -> VolumeSetup {
         let pod = json!({"metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}},
             "spec": {"containers": [], "volumes": volumes}});
-        Setup {
+        VolumeSetup {
             client: Client::new(Registry::new(), "kubelet"),
             pod: serde_json::from_value(pod).unwrap(),
-            faults: Planted::default(),
+            faults: PlantedFaults::default(),
             directory: directory.join("pod"),
             persistent: directory.join("persistent"),
             addresses: Addresses { pod: None, host: Ipv4Addr::LOCALHOST },
@@ -204,7 +205,7 @@ mod tests {
         }
     }
 
-    fn store(setup: &Setup, kind: &str, data: Value) {
+    fn store(setup: &VolumeSetup, kind: &str, data: Value) {
         let object = json!({"metadata": {"namespace": "n", "name": "it"}, "data": data});
         match kind {
             "Secret" => {
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_secret_is_named_until_it_is_there() {
+    fn a_missing_secret_is_named_until_it_exists() {
         let directory = tempfile::tempdir().unwrap();
         let setup =
             setup(directory.path(), json!([{"name": "s", "secret": {"secretName": "it", "defaultMode": 0o400}}]));
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn items_choose_rename_and_must_exist() {
+    fn items_select_and_rename_keys_that_must_exist() {
         let directory = tempfile::tempdir().unwrap();
         let source = |key: &str| json!([{"name": "c", "configMap": {"name": "it", "items": [{"key": key, "path": "x/y", "mode": 0o600}]}}]);
         let wrong = setup(directory.path(), source("none"));
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn files_follow_their_source_and_go_with_it() {
+    fn files_are_updated_and_removed_with_their_source() {
         let directory = tempfile::tempdir().unwrap();
         let setup = setup(directory.path(), json!([{"name": "c", "configMap": {"name": "it"}}]));
         store(&setup, "ConfigMap", json!({"same": "1", "changed": "1", "gone": "1"}));
@@ -263,12 +264,12 @@ mod tests {
         setup.run().unwrap();
         let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
         assert_eq!((read("changed"), read("new")), ("2".to_owned(), "2".to_owned()));
-        assert_eq!(inode("same"), before, "what has not changed is left alone");
+        assert_eq!(inode("same"), before, "an unchanged file is left alone");
         assert!(!path.join("gone").exists());
     }
 
     #[test]
-    fn what_is_optional_may_be_missing() {
+    fn an_optional_source_may_be_missing() {
         let directory = tempfile::tempdir().unwrap();
         let volumes = json!([{"name": "s", "secret": {"secretName": "none", "optional": true}}]);
         let volumes = setup(directory.path(), volumes).run().unwrap();
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_fault_strikes_and_passes() {
+    fn a_planted_fault_fails_one_mount() {
         let directory = tempfile::tempdir().unwrap();
         let setup = setup(directory.path(), json!([{"name": "d", "emptyDir": {}}]));
         let faults: Faults =
@@ -313,7 +314,7 @@ mod tests {
 
     /// A claim as anybody may write it who may write claims.
     #[test]
-    fn a_claim_that_only_says_so_is_not_bound() {
+    fn a_claim_is_not_bound_because_its_status_says_so() {
         for (name, sort) in [("/somewhere", "path"), ("../../elsewhere", "path"), ("mine", "nil"), ("others", "UID")] {
             let directory = tempfile::tempdir().unwrap();
             let setup = setup(directory.path(), json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]));
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_container_did_with_an_empty_directory_stays() {
+    fn a_containers_changes_to_an_empty_directory_stay() {
         let directory = tempfile::tempdir().unwrap();
         let outside = directory.path().join("outside");
         std::fs::write(&outside, "").unwrap();

@@ -1,4 +1,4 @@
-//! Which directory of the node a container sees where.
+//! The mounts of a container: which directory of the node appears where.
 
 use std::path::{Component, Path};
 
@@ -9,7 +9,7 @@ use super::Volumes;
 use crate::kubelet::expand::expand;
 use crate::kubelet::service_env::Env;
 
-/// The mounts of a container; what lies deeper comes later.
+/// Returns the mounts of a container; deeper ones come later.
 pub(in crate::kubelet) fn mounts(volumes: &Volumes, container: &Container, env: &Env) -> Result<Vec<Mount>, String> {
     let wanted = container.volume_mounts.iter().flatten();
     let mut mounts = wanted.map(|wanted| mount(volumes, wanted, env)).collect::<Result<Vec<_>, _>>()?;
@@ -31,8 +31,8 @@ fn mount(volumes: &Volumes, wanted: &VolumeMount, env: &Env) -> Result<Mount, St
     Ok(Mount { source: volume.to_owned(), sub_path: below.into(), target, read_only })
 }
 
-/// Makes a directory where a path below a volume leads to nothing. The runtime looks at the path again when it mounts
-/// it: the pod's other containers may change it meanwhile.
+/// Creates the missing directories of a path below a volume. The runtime checks the path again when it mounts it: the
+/// pod's other containers may change it meanwhile.
 fn make(volume: &Path, below: &str) -> Result<(), String> {
     let below = Path::new(below);
     if below.is_absolute() {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sub_path_is_made_and_may_not_lead_out() {
+    fn a_sub_path_is_created_and_may_not_lead_out() {
         let volume = tempfile::tempdir().unwrap();
         make(volume.path(), "a/b").unwrap();
         assert!(volume.path().join("a/b").is_dir());
@@ -60,20 +60,20 @@ mod tests {
         assert_eq!(make(volume.path(), "out").unwrap_err(), "subpath out leads out of the volume");
     }
 
-    /// What `subPathExpr` makes of the environment is known only here.
+    /// The value of `subPathExpr` is known only after its variables are expanded.
     #[test]
-    fn nothing_is_made_outside_of_the_volume() {
+    fn nothing_is_created_outside_the_volume() {
         let directory = tempfile::tempdir().unwrap();
         let (volume, outside) = (directory.path().join("volume"), directory.path().join("outside"));
         std::fs::create_dir(&volume).unwrap();
         std::fs::create_dir(&outside).unwrap();
         std::os::unix::fs::symlink("../outside", volume.join("out")).unwrap();
         assert_eq!(make(&volume, "out/made").unwrap_err(), "subpath out/made leads out of the volume");
-        let told = "unable to provision SubPath `../outside/made`: must not contain '..'";
-        assert_eq!(make(&volume, "../outside/made").unwrap_err(), told);
+        let expected = "unable to provision SubPath `../outside/made`: must not contain '..'";
+        assert_eq!(make(&volume, "../outside/made").unwrap_err(), expected);
         let absolute = outside.join("made").display().to_string();
-        let told = format!("error SubPath `{absolute}` must not be an absolute path");
-        assert_eq!(make(&volume, &absolute).unwrap_err(), told);
+        let expected = format!("error SubPath `{absolute}` must not be an absolute path");
+        assert_eq!(make(&volume, &absolute).unwrap_err(), expected);
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     }
 }

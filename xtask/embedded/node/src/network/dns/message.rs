@@ -1,4 +1,4 @@
-//! DNS packets: one question in, records out. Their format is hickory's; how long an answer may be is decided here.
+//! DNS packets: one question in, records out. The wire format is hickory's; the limits on a response are set here.
 
 use std::net::Ipv4Addr;
 
@@ -8,23 +8,23 @@ use hickory_proto::rr::rdata::{A, CNAME, PTR, SOA, SRV};
 use hickory_proto::rr::{DNSClass, Name, RData, Record as WireRecord, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
-/// What a resolver takes over UDP without saying more.
+/// What a resolver accepts over UDP by default.
 const UDP_BYTES: u16 = 512;
-/// What is sent over UDP at most, whatever the resolver says: it fits every path's packets.
+/// The maximum over UDP, regardless of the resolver: such a packet is never fragmented.
 const UDP_BYTES_MAX: u16 = 1232;
-/// Time to live of every answer, in seconds, and of every «there is no such name».
+/// Time to live of every record, in seconds, and of every "no such name".
 const TTL_S: u32 = 5;
 
 /// The zone's name.
 pub const ZONE: &str = "cluster.local";
 
-/// What a packet turned out to be.
-pub enum Verdict {
+/// The result of parsing a packet.
+pub enum ParsedPacket {
     /// A question.
     Query(Query),
-    /// Something to be refused with this answer.
+    /// Something to reject with this response.
     Refused(Vec<u8>),
-    /// Nothing that is to be answered at all.
+    /// Something to ignore.
     Nothing,
 }
 
@@ -36,35 +36,35 @@ pub struct Query {
     question: Question,
     /// The name, in lower case, without its final dot.
     pub name: String,
-    /// The type of record asked for.
+    /// The requested type of record.
     pub kind: RecordType,
     udp_bytes: Option<u16>,
 }
 
 impl Query {
-    /// How long an answer over UDP may be.
+    /// Returns how long a response over UDP may be.
     pub fn udp_bytes_max(&self) -> usize {
         self.udp_bytes.unwrap_or(0).clamp(UDP_BYTES, UDP_BYTES_MAX).into()
     }
 
-    /// Whether records of this type are asked for.
+    /// Returns whether records of this type are requested.
     pub fn wants(&self, kind: RecordType) -> bool {
         self.kind == kind || self.kind == RecordType::ANY
     }
 }
 
-/// A record; where there is no owner, it is about the name asked for.
+/// A record, about `owner` or else the requested name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The name that it is about.
     pub owner: Option<String>,
-    /// What it says.
-    pub data: Data,
+    /// Its data.
+    pub data: RecordData,
 }
 
-/// What a record says.
+/// The data of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Data {
+pub enum RecordData {
     /// An address.
     A(Ipv4Addr),
     /// Another name for it.
@@ -75,57 +75,57 @@ pub enum Data {
     Srv(u16, String),
 }
 
-impl From<Data> for Record {
-    fn from(data: Data) -> Self {
+impl From<RecordData> for Record {
+    fn from(data: RecordData) -> Self {
         Self { owner: None, data }
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Response {
     code: ResponseCode,
     /// Records that answer the question.
     pub answers: Vec<Record>,
-    /// Records that spare the next question.
+    /// Records that save another question.
     pub additional: Vec<Record>,
 }
 
 impl Response {
-    /// These records; none of them says that the name has others.
+    /// Returns a response with these records, which may be none.
     pub fn records(answers: Vec<Record>) -> Self {
         Self { code: ResponseCode::NoError, answers, additional: Vec::new() }
     }
 
-    /// There is no such name.
+    /// Returns the response for a name that does not exist.
     pub fn no_such_name() -> Self {
         Self { code: ResponseCode::NXDomain, ..Self::default() }
     }
 
-    /// Not a name that this server knows about.
+    /// Returns the response for a name outside the server's zones.
     pub fn refused() -> Self {
         Self { code: ResponseCode::Refused, ..Self::default() }
     }
 
-    /// The server is at fault.
+    /// Returns the response for a failure of the server.
     pub fn failure() -> Self {
         Self { code: ResponseCode::ServFail, ..Self::default() }
     }
 }
 
-/// Reads a packet; never panics, whatever is in it.
-pub fn parse(packet: &[u8]) -> Verdict {
+/// Parses a packet; never panics, regardless of its content.
+pub fn parse(packet: &[u8]) -> ParsedPacket {
     let Ok(Header { metadata, counts, .. }) = Header::read(&mut BinDecoder::new(packet)) else {
-        return Verdict::Nothing;
+        return ParsedPacket::Nothing;
     };
     if metadata.message_type == MessageType::Response {
-        return Verdict::Nothing;
+        return ParsedPacket::Nothing;
     }
-    let refused = |code| bare(metadata.id, code).map_or(Verdict::Nothing, Verdict::Refused);
+    let refused = |code| bare(metadata.id, code).map_or(ParsedPacket::Nothing, ParsedPacket::Refused);
     if metadata.op_code != OpCode::Query {
         return refused(ResponseCode::NotImp);
     }
-    // Counted first: the decoder makes room for as many questions as the header promises.
+    // Check the count first: the decoder reserves memory for as many questions as the header promises.
     let message = if counts.queries == 1 { Message::from_vec(packet).ok() } else { None };
     let Some((question, edns)) = message.and_then(|message| Some((message.queries.into_iter().next()?, message.edns)))
     else {
@@ -134,7 +134,7 @@ pub fn parse(packet: &[u8]) -> Verdict {
     if question.query_class() != DNSClass::IN {
         return refused(ResponseCode::Refused);
     }
-    Verdict::Query(Query {
+    ParsedPacket::Query(Query {
         id: metadata.id,
         recursion_desired: metadata.recursion_desired,
         name: text(question.name()),
@@ -144,8 +144,9 @@ pub fn parse(packet: &[u8]) -> Verdict {
     })
 }
 
-/// A name in lower case, without its final dot. A byte that no name of a cluster has makes the label one that is not
-/// there.
+/// Returns a name in lower case, without its final dot. A byte that no name of a cluster contains makes the label
+/// one that
+/// does not exist.
 fn text(name: &Name) -> String {
     let plain = |b: &u8| if b.is_ascii_graphic() && *b != b'.' { b.to_ascii_lowercase().into() } else { '?' };
     let labels = name.iter().map(|label| label.iter().map(plain).collect::<String>());
@@ -156,11 +157,11 @@ fn bare(id: u16, code: ResponseCode) -> Result<Vec<u8>, ProtoError> {
     Message::error_msg(id, OpCode::Query, code).to_vec()
 }
 
-/// Writes an answer; what does not fit into `limit` bytes is left out and said to be. None where not even a failure
-/// can be written.
+/// Encodes a response; records that exceed `limit` bytes are left out, and it is marked as truncated. Returns `None` if
+/// not even a failure can be encoded.
 pub fn encode(query: &Query, response: &Response, limit: usize) -> Option<Vec<u8>> {
     let written = message(query, response).and_then(|message| fitting(message, limit));
-    // An external name may be none that DNS can carry.
+    // An external name may be invalid in DNS.
     written.or_else(|_| bare(query.id, ResponseCode::ServFail)).ok()
 }
 
@@ -177,7 +178,7 @@ fn fitting(mut message: Message, limit: usize) -> Result<Vec<u8>, ProtoError> {
     message.truncate().to_vec()
 }
 
-/// Whether the encoder ran into the longest length that a message may have.
+/// Returns whether the encoder reached the maximum length of a message.
 fn is_cut(packet: &[u8]) -> bool {
     packet.get(2).is_some_and(|flags| flags & 0x02 != 0)
 }
@@ -205,15 +206,15 @@ fn message(query: &Query, response: &Response) -> Result<Message, ProtoError> {
 fn wire(query: &Query, record: &Record) -> Result<WireRecord, ProtoError> {
     let owner = record.owner.as_ref().map_or_else(|| Ok(query.question.name().clone()), Name::from_ascii)?;
     let data = match &record.data {
-        Data::A(address) => RData::A(A(*address)),
-        Data::Cname(name) => RData::CNAME(CNAME(Name::from_ascii(name)?)),
-        Data::Ptr(name) => RData::PTR(PTR(Name::from_ascii(name)?)),
-        Data::Srv(port, name) => RData::SRV(SRV::new(0, 100, *port, Name::from_ascii(name)?)),
+        RecordData::A(address) => RData::A(A(*address)),
+        RecordData::Cname(name) => RData::CNAME(CNAME(Name::from_ascii(name)?)),
+        RecordData::Ptr(name) => RData::PTR(PTR(Name::from_ascii(name)?)),
+        RecordData::Srv(port, name) => RData::SRV(SRV::new(0, 100, *port, Name::from_ascii(name)?)),
     };
     Ok(WireRecord::from_rdata(owner, TTL_S, data))
 }
 
-/// Says who answers for the zone, and for how long «there is no such name» holds.
+/// Returns the zone's SOA record, which also states how long "no such name" is valid.
 fn authority() -> Result<WireRecord, ProtoError> {
     let (server, contact) = (Name::from_ascii("ns.dns.cluster.local")?, Name::from_ascii("hostmaster.cluster.local")?);
     let data = SOA::new(server, contact, 1, 7200, 1800, 86400, TTL_S);

@@ -1,6 +1,6 @@
-//! The cluster's name server: services, their pods and nothing else. UDP and TCP.
+//! The cluster's name server: resolves only services and their pods, over UDP and TCP.
 //!
-//! Every question is answered from what is stored at that moment: there is no index that could lag.
+//! Every question is answered from what is stored at that moment: there is no index that could lag behind.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,27 +14,27 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::faults::Planted;
+use crate::faults::PlantedFaults;
 
 mod message;
 #[cfg(test)]
 mod tests;
 mod zone;
 
-use message::{Query, Response, Verdict};
+use message::{ParsedPacket, Query, Response};
 
-/// TCP connections served at a time; further ones wait.
+/// How many TCP connections are served at a time; further ones wait.
 const CONNECTIONS_MAX: usize = 64;
-/// A TCP client that says nothing for so long is let go.
+/// A TCP client that is silent for this long is disconnected.
 const IDLE: Duration = Duration::from_secs(10);
-/// The longest UDP packet that is looked at; longer ones are cut and then malformed.
+/// The longest UDP packet that is read; longer ones are truncated and then malformed.
 const UDP_MAX_BYTES: usize = 4096;
 
-/// Answers names on port 53 of these addresses until dropped.
+/// Serves on port 53 of these addresses until dropped.
 ///
 /// # Errors
-/// Where an address can't be bound.
-pub async fn run(client: Client, faults: Planted, addresses: &[Ipv4Addr]) -> io::Result<()> {
+/// If an address can't be bound.
+pub async fn run(client: Client, faults: PlantedFaults, addresses: &[Ipv4Addr]) -> io::Result<()> {
     let server = Arc::new(Server { client, faults, connections: Semaphore::new(CONNECTIONS_MAX) });
     let mut tasks = JoinSet::new();
     for address in addresses {
@@ -48,17 +48,17 @@ pub async fn run(client: Client, faults: Planted, addresses: &[Ipv4Addr]) -> io:
 
 struct Server {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
     connections: Semaphore,
 }
 
 impl Server {
-    /// The answer to a packet in at most `limit` bytes; none where it is no question.
+    /// Returns the response to a packet in at most `limit` bytes, or `None` if the packet is not a question.
     fn answer(&self, packet: &[u8], limit: Option<usize>) -> Option<Vec<u8>> {
         let query = match message::parse(packet) {
-            Verdict::Query(query) => query,
-            Verdict::Refused(answer) => return Some(answer),
-            Verdict::Nothing => return None,
+            ParsedPacket::Query(query) => query,
+            ParsedPacket::Refused(answer) => return Some(answer),
+            ParsedPacket::Nothing => return None,
         };
         let planted = self.faults.breaks_name(&query.name);
         let response = if planted { Response::failure() } else { self.look_up(&query) };
@@ -77,7 +77,7 @@ async fn udp(server: Arc<Server>, socket: UdpSocket) {
         match socket.recv_from(&mut buffer).await {
             Ok((length, peer)) => {
                 if let Some(answer) = server.answer(&buffer[..length], None) {
-                    // Whoever asked may be gone; that is no one's loss.
+                    // The client may be gone, which does not matter.
                     let _ = socket.send_to(&answer, peer).await;
                 }
             }

@@ -9,7 +9,7 @@ use super::*;
 use crate::client::Object;
 use crate::controllers::testing;
 use crate::faults::Faults;
-use message::Data;
+use message::RecordData;
 
 fn add<K: Object + DeserializeOwned>(client: &Client, object: Value) {
     client.create(&serde_json::from_value::<K>(object).unwrap()).unwrap();
@@ -46,7 +46,7 @@ fn server() -> Server {
     ]);
     add::<EndpointSlice>(&client, slice("db", both));
     add::<EndpointSlice>(&client, slice("down", json!([endpoint("10.244.0.9", None, false)])));
-    Server { client, faults: Planted::default(), connections: Semaphore::new(1) }
+    Server { client, faults: PlantedFaults::default(), connections: Semaphore::new(1) }
 }
 
 fn question(name: &str, kind: RecordType) -> Vec<u8> {
@@ -60,9 +60,9 @@ fn question(name: &str, kind: RecordType) -> Vec<u8> {
     packet
 }
 
-/// Code and records of an answer, written as text.
+/// Returns code and records of a response as text.
 fn ask(server: &Server, name: &str, kind: RecordType) -> String {
-    let Verdict::Query(query) = message::parse(&question(name, kind)) else { panic!("no question") };
+    let ParsedPacket::Query(query) = message::parse(&question(name, kind)) else { panic!("no question") };
     let packet = server.answer(&question(name, kind), None).unwrap();
     let response = server.look_up(&query);
     assert_eq!(packet[..2], [0xab, 0xcd]);
@@ -71,16 +71,16 @@ fn ask(server: &Server, name: &str, kind: RecordType) -> String {
         .answers
         .iter()
         .map(|record| match &record.data {
-            Data::A(address) => address.to_string(),
-            Data::Cname(name) | Data::Ptr(name) => name.clone(),
-            Data::Srv(port, host) => format!("{port} {host}"),
+            RecordData::A(address) => address.to_string(),
+            RecordData::Cname(name) | RecordData::Ptr(name) => name.clone(),
+            RecordData::Srv(port, host) => format!("{port} {host}"),
         })
         .collect();
     format!("{} {}", packet[3], records.join(", "))
 }
 
 #[test]
-fn names_stand_for_what_kubernetes_says() {
+fn names_resolve_as_in_kubernetes() {
     let server = server();
     for (name, kind, expected) in [
         ("web.a.svc.cluster.local", RecordType::A, "0 10.96.0.7"),
@@ -121,7 +121,7 @@ fn names_stand_for_what_kubernetes_says() {
 #[test]
 fn a_planted_fault_is_a_server_failure() {
     let server = Server {
-        faults: Planted::new(
+        faults: PlantedFaults::new(
             serde_json::from_value::<Faults>(json!([{"fault": "dnsFails", "of": "web.a.*", "times": 1}])).unwrap(),
         ),
         ..server()
@@ -134,7 +134,7 @@ fn a_planted_fault_is_a_server_failure() {
 }
 
 #[test]
-fn what_does_not_fit_is_said_to_be_cut() {
+fn a_response_that_does_not_fit_is_marked_as_truncated() {
     let server = server();
     let endpoints: Vec<Value> = (0..100).map(|n| endpoint(&format!("10.244.1.{n}"), None, true)).collect();
     add::<Service>(
@@ -148,20 +148,20 @@ fn what_does_not_fit_is_said_to_be_cut() {
             "addressType": "IPv4", "endpoints": endpoints,
         }),
     );
-    let asked = question("many.a.svc.cluster.local", RecordType::A);
-    let cut = server.answer(&asked, None).unwrap();
-    assert!(cut.len() <= 512 && cut[2] & 2 != 0, "cut answers carry the TC bit");
-    let whole = server.answer(&asked, Some(65535)).unwrap();
+    let query = question("many.a.svc.cluster.local", RecordType::A);
+    let cut = server.answer(&query, None).unwrap();
+    assert!(cut.len() <= 512 && cut[2] & 2 != 0, "truncated responses have the TC bit");
+    let whole = server.answer(&query, Some(65535)).unwrap();
     assert_eq!((whole[2] & 2, whole[7]), (0, 100));
 }
 
 #[test]
-fn what_is_no_question_is_refused_or_dropped() {
+fn a_packet_that_is_not_a_question_is_rejected_or_dropped() {
     let server = server();
     assert_eq!(server.answer(&[], None), None);
     let mut response = question("web.a.svc.cluster.local", RecordType::A);
     response[2] |= 0x80;
-    assert_eq!(server.answer(&response, None), None, "an answer is not answered: two servers would never stop");
+    assert_eq!(server.answer(&response, None), None, "a response gets no response: two servers would never stop");
     let mut pointer = question("web.a.svc.cluster.local", RecordType::A);
     pointer[12] = 0xc0;
     assert_eq!(server.answer(&pointer, None).unwrap()[3], 1);
@@ -171,22 +171,22 @@ fn what_is_no_question_is_refused_or_dropped() {
 }
 
 #[tokio::test]
-async fn tcp_and_udp_answer_alike() {
+async fn tcp_and_udp_give_the_same_response() {
     let server = Arc::new(server());
-    let asked = question("web.a.svc.cluster.local", RecordType::A);
+    let query = question("web.a.svc.cluster.local", RecordType::A);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (tcp_address, udp_address) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
     let tasks = [tokio::spawn(tcp(Arc::clone(&server), listener)), tokio::spawn(udp(server, socket))];
 
     let mut stream = TcpStream::connect(tcp_address).await.unwrap();
-    let length = u16::try_from(asked.len()).unwrap();
-    stream.write_all(&[&length.to_be_bytes(), asked.as_slice()].concat()).await.unwrap();
+    let length = u16::try_from(query.len()).unwrap();
+    stream.write_all(&[&length.to_be_bytes(), query.as_slice()].concat()).await.unwrap();
     let mut over_tcp = vec![0; usize::from(stream.read_u16().await.unwrap())];
     stream.read_exact(&mut over_tcp).await.unwrap();
 
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    peer.send_to(&asked, udp_address).await.unwrap();
+    peer.send_to(&query, udp_address).await.unwrap();
     let mut over_udp = vec![0; 512];
     let length = timeout(IDLE, peer.recv(&mut over_udp)).await.unwrap().unwrap();
     assert_eq!(over_udp[..length], over_tcp);
@@ -199,7 +199,7 @@ proptest! {
 
     #[test]
     fn no_packet_makes_it_panic(packet in proptest::collection::vec(any::<u8>(), 0..600)) {
-        let server = Server { client: testing::client(), faults: Planted::default(), connections: Semaphore::new(1) };
+        let server = Server { client: testing::client(), faults: PlantedFaults::default(), connections: Semaphore::new(1) };
         let _ = server.answer(&packet, None);
     }
 

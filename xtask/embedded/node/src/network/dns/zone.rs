@@ -1,4 +1,4 @@
-//! What the names of `cluster.local` stand for, as the DNS specification for Kubernetes has it.
+//! What the names of `cluster.local` resolve to, according to the DNS specification for Kubernetes.
 
 use std::net::Ipv4Addr;
 
@@ -6,7 +6,7 @@ use hickory_proto::rr::RecordType;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
-use super::message::{Data, Query, Record, Response, ZONE};
+use super::message::{Query, Record, RecordData, Response, ZONE};
 use crate::client::Client;
 
 /// Answers a question from what is stored now.
@@ -37,18 +37,18 @@ pub fn look_up(client: &Client, query: &Query) -> Response {
     }
 }
 
-/// What of a service is asked for.
+/// The part of a service that is requested.
 enum Part<'a> {
     Whole,
     Host(&'a str),
     Port(&'a str, &'a str),
 }
 
-/// The name of an address in the pods' subdomain says the address itself.
+/// Resolves the name of an address in the pods' subdomain, which contains the address.
 fn pod(client: &Client, query: &Query, namespace: &str, dashed: &str) -> Option<Vec<Record>> {
     let address: Ipv4Addr = dashed.replace('-', ".").parse().ok()?;
     client.get::<Namespace>("", namespace)?;
-    Some(if query.wants(RecordType::A) { vec![Data::A(address).into()] } else { Vec::new() })
+    Some(if query.wants(RecordType::A) { vec![RecordData::A(address).into()] } else { Vec::new() })
 }
 
 fn find(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part) -> Option<Vec<Record>> {
@@ -56,7 +56,7 @@ fn find(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part
     let spec = service.spec.as_ref()?;
     if spec.type_.as_deref() == Some("ExternalName") {
         let target = spec.external_name.clone().filter(|_| matches!(part, Part::Whole))?;
-        return Some(vec![Data::Cname(target.trim_end_matches('.').to_owned()).into()]);
+        return Some(vec![RecordData::Cname(target.trim_end_matches('.').to_owned()).into()]);
     }
     let address: Option<Ipv4Addr> = spec.cluster_ip.as_ref().and_then(|ip| ip.parse().ok());
     match (address, part) {
@@ -65,7 +65,7 @@ fn find(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part
     }
 }
 
-/// A service with an address: that address, whatever stands behind it.
+/// Resolves a service with an address to that address, regardless of its endpoints.
 fn own_address(
     query: &Query,
     service: &Service,
@@ -75,21 +75,21 @@ fn own_address(
     part: &Part,
 ) -> Option<Vec<Record>> {
     let ports = service.spec.iter().filter_map(|s| s.ports.as_ref()).flatten();
-    let asked = ports.filter(|port| {
+    let requested = ports.filter(|port| {
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
         part.has_port(port.name.as_deref().unwrap_or_default(), protocol)
     });
     let host = format!("{name}.{namespace}.svc.{ZONE}");
     let mut records: Vec<Record> = Vec::new();
     let mut any = matches!(part, Part::Whole);
-    for port in asked {
+    for port in requested {
         any = true;
         if query.wants(RecordType::SRV) {
-            records.push(Data::Srv(u16::try_from(port.port).unwrap_or(0), host.clone()).into());
+            records.push(RecordData::Srv(u16::try_from(port.port).unwrap_or(0), host.clone()).into());
         }
     }
     if any && query.wants(RecordType::A) {
-        records.push(Data::A(address).into());
+        records.push(RecordData::A(address).into());
     }
     any.then_some(records)
 }
@@ -103,8 +103,8 @@ impl Part<'_> {
     }
 }
 
-/// The pods behind a service without an address, or one of them. None of them ready: no such name,
-/// as `CoreDNS` has it.
+/// Resolves a service without an address to its ready pods, or one of them. If none is ready, there is no such name, as
+/// in `CoreDNS`.
 fn endpoints(client: &Client, query: &Query, namespace: &str, name: &str, part: &Part) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     let mut any = false;
@@ -122,11 +122,11 @@ fn endpoints(client: &Client, query: &Query, namespace: &str, name: &str, part: 
         for (host, address) in hosts(&slice, part) {
             any = true;
             if query.wants(RecordType::A) {
-                records.push(Data::A(address).into());
+                records.push(RecordData::A(address).into());
             }
             if query.wants(RecordType::SRV) {
                 let target = format!("{host}.{name}.{namespace}.svc.{ZONE}");
-                records.extend(ports.iter().map(|port| Record::from(Data::Srv(*port, target.clone()))));
+                records.extend(ports.iter().map(|port| Record::from(RecordData::Srv(*port, target.clone()))));
             }
         }
     }
@@ -153,12 +153,12 @@ fn hosts(slice: &EndpointSlice, part: &Part) -> Vec<(String, Ipv4Addr)> {
     hosts.filter(|(host, _)| !matches!(part, Part::Host(wanted) if wanted != host)).collect()
 }
 
-/// Adds the addresses of the hosts that the records name.
+/// Adds the addresses of the hosts in the records.
 fn with_addresses(client: &Client, records: Vec<Record>) -> Response {
     let mut response = Response::records(records);
     let mut known = Vec::new();
     for record in &response.answers {
-        let Data::Srv(_, host) = &record.data else { continue };
+        let RecordData::Srv(_, host) = &record.data else { continue };
         if known.contains(host) {
             continue;
         }
@@ -172,7 +172,7 @@ fn with_addresses(client: &Client, records: Vec<Record>) -> Response {
             [service, namespace, "svc", ..] => own_ip(client, namespace, service).into_iter().collect(),
             _ => Vec::new(),
         };
-        let owned = |address| Record { owner: Some(host.clone()), data: Data::A(address) };
+        let owned = |address| Record { owner: Some(host.clone()), data: RecordData::A(address) };
         response.additional.extend(addresses.into_iter().map(owned));
     }
     response
@@ -182,7 +182,7 @@ fn own_ip(client: &Client, namespace: &str, service: &str) -> Option<Ipv4Addr> {
     client.get::<Service>(namespace, service)?.spec?.cluster_ip?.parse().ok()
 }
 
-/// The name of an address of the cluster.
+/// Returns the name of an address of the cluster.
 fn reverse(client: &Client, query: &Query, reversed: &str) -> Response {
     let mut octets: Vec<&str> = reversed.split('.').collect();
     octets.reverse();
@@ -192,7 +192,7 @@ fn reverse(client: &Client, query: &Query, reversed: &str) -> Response {
     }
     match name_of(client, address) {
         None => Response::no_such_name(),
-        Some(name) if query.wants(RecordType::PTR) => Response::records(vec![Data::Ptr(name).into()]),
+        Some(name) if query.wants(RecordType::PTR) => Response::records(vec![RecordData::Ptr(name).into()]),
         Some(_) => Response::records(Vec::new()),
     }
 }

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Clients remembered for one port; when there are more, those not seen for longest are forgotten.
+/// How many clients are remembered for one port; beyond that, the least recently seen are forgotten.
 const CLIENTS_MAX: usize = 4096;
 
 /// The clients of one port of a service.
 pub struct Affinity {
-    /// How long a client keeps its endpoint; none where it does not.
+    /// How long a client keeps its endpoint; `None` without affinity.
     kept_for: Option<Duration>,
     clients: Mutex<HashMap<IpAddr, (SocketAddr, Instant)>>,
-    /// How many were sent on.
+    /// How many connections were forwarded.
     turn: AtomicUsize,
 }
 
 impl Affinity {
-    /// Nobody is remembered yet.
+    /// Returns an affinity that remembers nobody yet.
     pub fn new(kept_for: Option<Duration>) -> Self {
         Self { kept_for, clients: Mutex::default(), turn: AtomicUsize::new(0) }
     }
 
-    /// One of the endpoints: the client's own while it is among them, else the one whose turn it is.
+    /// Chooses an endpoint: the client's own while it exists, or else the next one in turn.
     pub fn choose(&self, client: IpAddr, endpoints: &[SocketAddr]) -> Option<SocketAddr> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let any = *endpoints.get(turn.checked_rem(endpoints.len())?)?;
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_turn_without_affinity() {
+    fn endpoints_take_turns_without_affinity() {
         let affinity = Affinity::new(None);
         let client = IpAddr::from([10, 244, 0, 9]);
         let chosen: Vec<_> = (0..3).filter_map(|_| affinity.choose(client, &endpoints())).collect();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_keeps_its_endpoint_while_it_is_there() {
+    fn a_client_keeps_its_endpoint_while_it_exists() {
         let affinity = Affinity::new(Some(Duration::from_secs(60)));
         let client = IpAddr::from([10, 244, 0, 9]);
         let first = affinity.choose(client, &endpoints()).unwrap();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn not_more_clients_are_remembered_than_are_allowed() {
+    fn the_number_of_remembered_clients_is_limited() {
         let affinity = Affinity::new(Some(Duration::from_secs(60)));
         for n in 0..u32::try_from(CLIENTS_MAX).unwrap() + 10 {
             affinity.choose(IpAddr::from(n.to_be_bytes()), &endpoints());

@@ -1,8 +1,9 @@
 //! kube-proxy's part: connections to a service's address reach one of its ready endpoints.
 //!
-//! There is a listener for each port of a service that has an endpoint; without one the kernel
-//! refuses the connection, as kube-proxy's rule does. Where the endpoint chosen does not answer,
-//! the connection is reset: kube-proxy tries no other either.
+//! There is a listener for each port of a service that has an endpoint; without one the kernel refuses the
+//! connection, as
+//! kube-proxy's rule does. If the chosen endpoint does not accept, the connection is reset: kube-proxy tries no other
+//! either.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::changes::Changes;
 use crate::client::Client;
-use crate::faults::{self, Planted};
+use crate::faults::{self, PlantedFaults};
 
 mod affinity;
 mod services;
@@ -26,22 +27,21 @@ mod tests;
 mod udp;
 
 use affinity::Affinity;
-use services::{Protocol, Target};
+use services::{Protocol, ProxiedPort};
 
-/// Connections carried at a time; further ones wait to be accepted.
+/// How many connections are forwarded at a time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
 /// How long an endpoint may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// An address that can't be bound is tried again after this.
+/// When to retry an address that can't be bound.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Carries connections to service addresses until dropped. The node's network must already count
-/// these addresses as its own.
-pub async fn run(client: Client, faults: Planted) {
+/// Forwards connections to service addresses until dropped. These addresses must already belong to the node's network.
+pub async fn run(client: Client, faults: PlantedFaults) {
     let mut changes = Changes::new(client.clone());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut listeners = Listeners::default();
-    let way = Way { client, faults };
+    let way = Route { client, faults };
     let mut missing = false;
     loop {
         let concerned = tokio::select! {
@@ -63,29 +63,29 @@ pub async fn run(client: Client, faults: Planted) {
     }
 }
 
-/// What says where a connection goes.
+/// What decides where a connection goes.
 #[derive(Clone)]
-struct Way {
+struct Route {
     client: Client,
-    faults: Planted,
+    faults: PlantedFaults,
 }
 
-/// The listeners that are there, each a task that ends with this.
+/// The open listeners, each a task that ends when this is dropped.
 #[derive(Default)]
-struct Listeners(HashMap<(SocketAddrV4, Protocol), (Target, JoinHandle<()>)>);
+struct Listeners(HashMap<(SocketAddrV4, Protocol), (ProxiedPort, JoinHandle<()>)>);
 
 impl Listeners {
-    /// Opens and closes listeners; answers whether all of them could be opened.
+    /// Opens and closes listeners; returns whether all of them could be opened.
     async fn follow(
         &mut self,
-        targets: HashMap<(SocketAddrV4, Protocol), Target>,
-        way: &Way,
+        targets: HashMap<(SocketAddrV4, Protocol), ProxiedPort>,
+        way: &Route,
         limit: &Arc<Semaphore>,
     ) -> bool {
         let gone: Vec<_> = self.0.extract_if(|key, (target, _)| targets.get(key) != Some(target)).collect();
         for (_, (_, task)) in gone {
             task.abort();
-            // Until its socket is closed the address can't be bound again.
+            // The address can't be bound again until its socket is closed.
             drop(task.await);
         }
         let mut all = true;
@@ -114,7 +114,12 @@ impl Drop for Listeners {
     }
 }
 
-async fn open(address: SocketAddrV4, target: &Target, way: &Way, limit: &Arc<Semaphore>) -> io::Result<JoinHandle<()>> {
+async fn open(
+    address: SocketAddrV4,
+    target: &ProxiedPort,
+    way: &Route,
+    limit: &Arc<Semaphore>,
+) -> io::Result<JoinHandle<()>> {
     let (target, way) = (target.clone(), way.clone());
     let task = match target.protocol {
         Protocol::Tcp => {
@@ -126,7 +131,7 @@ async fn open(address: SocketAddrV4, target: &Target, way: &Way, limit: &Arc<Sem
     Ok(task)
 }
 
-async fn serve(listener: TcpListener, target: Target, way: Way, limit: Arc<Semaphore>) {
+async fn serve(listener: TcpListener, target: ProxiedPort, way: Route, limit: Arc<Semaphore>) {
     let affinity = Affinity::new(target.affinity);
     loop {
         let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
@@ -164,12 +169,12 @@ async fn carry(mut from: TcpStream, endpoint: Option<SocketAddr>, _permit: Owned
     }
 }
 
-/// Lets the stream end with a reset instead of as if all had been said.
+/// Makes the stream end with a reset instead of a regular end.
 fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-/// An address as a listener has it.
+/// Returns an address as listeners use it.
 fn address(ip: Ipv4Addr, port: i32) -> Option<SocketAddrV4> {
     Some(SocketAddrV4::new(ip, u16::try_from(port).ok()?))
 }

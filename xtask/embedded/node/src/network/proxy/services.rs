@@ -1,4 +1,4 @@
-//! Which addresses are to be listened on, and what stands behind each.
+//! The addresses to listen on, and the endpoints behind each.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -10,10 +10,10 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use super::address;
 use crate::client::Client;
 
-/// How long `sessionAffinity: ClientIP` holds where the service does not say.
+/// The default timeout of `sessionAffinity: ClientIP`.
 const AFFINITY_S: u64 = 10_800;
 
-/// What is carried.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// Connections.
@@ -23,7 +23,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of a port; none for one that is not carried.
+    /// Returns the protocol of a port, or `None` if it is not supported.
     fn of(name: Option<&str>) -> Option<Self> {
         match name {
             None | Some("TCP") => Some(Self::Tcp),
@@ -35,20 +35,20 @@ impl Protocol {
 
 /// One port of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its service, with the namespace before it.
+pub struct ProxiedPort {
+    /// Its service, preceded by the namespace.
     pub name: String,
     namespace: String,
     service: String,
     port: String,
-    /// What it carries.
+    /// Its protocol.
     pub protocol: Protocol,
     /// How long a client stays with its endpoint.
     pub affinity: Option<Duration>,
 }
 
-/// The addresses of all services that have an endpoint, or whose connections a fault takes where they have none.
-pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), Target> {
+/// Returns the addresses of all services that have an endpoint, or whose connections a fault diverts if they have none.
+pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(SocketAddrV4, Protocol), ProxiedPort> {
     let slices = client.list::<EndpointSlice>(None);
     let mut targets = HashMap::new();
     for service in client.list::<Service>(None) {
@@ -61,18 +61,18 @@ pub fn targets(client: &Client, is_diverted: impl Fn(&str) -> bool) -> HashMap<(
     targets
 }
 
-fn of_service(service: &Service) -> Vec<(SocketAddrV4, Target)> {
+fn of_service(service: &Service) -> Vec<(SocketAddrV4, ProxiedPort)> {
     let spec = service.spec.clone().unwrap_or_default();
     let Some(ip) = spec.cluster_ip.as_ref().and_then(|ip| ip.parse::<Ipv4Addr>().ok()) else { return Vec::new() };
     let ports = spec.ports.iter().flatten();
     ports.filter_map(|port| Some((address(ip, port.port)?, target(service, port)?))).collect()
 }
 
-fn target(service: &Service, port: &ServicePort) -> Option<Target> {
+fn target(service: &Service, port: &ServicePort) -> Option<ProxiedPort> {
     let protocol = Protocol::of(port.protocol.as_deref())?;
     let namespace = service.metadata.namespace.clone().unwrap_or_default();
     let name = service.metadata.name.clone().unwrap_or_default();
-    Some(Target {
+    Some(ProxiedPort {
         name: format!("{namespace}/{name}"),
         namespace,
         service: name,
@@ -82,8 +82,8 @@ fn target(service: &Service, port: &ServicePort) -> Option<Target> {
     })
 }
 
-impl Target {
-    /// The service's own name.
+impl ProxiedPort {
+    /// Returns the service's own name.
     pub fn service(&self) -> &str {
         &self.service
     }
@@ -96,13 +96,13 @@ fn affinity(service: &Service) -> Option<Duration> {
     Some(Duration::from_secs(seconds.unwrap_or(AFFINITY_S)))
 }
 
-/// Where a connection can go now.
-pub fn endpoints(client: &Client, target: &Target) -> Vec<SocketAddr> {
+/// Returns where a connection can go now.
+pub fn endpoints(client: &Client, target: &ProxiedPort) -> Vec<SocketAddr> {
     ready(&client.list::<EndpointSlice>(Some(&target.namespace)), target)
 }
 
-/// The ready endpoints; where there is none, those that still serve while they end.
-fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
+/// Returns the ready endpoints, or, if there are none, those that still serve while they terminate.
+fn ready(slices: &[EndpointSlice], target: &ProxiedPort) -> Vec<SocketAddr> {
     let is = |flag: fn(&k8s_openapi::api::discovery::v1::EndpointConditions) -> Option<bool>, unset| {
         move |e: &Endpoint| e.conditions.as_ref().and_then(flag).unwrap_or(unset)
     };
@@ -114,7 +114,7 @@ fn ready(slices: &[EndpointSlice], target: &Target) -> Vec<SocketAddr> {
     addresses(slices, target, |e| serving(e) && terminating(e))
 }
 
-fn addresses(slices: &[EndpointSlice], target: &Target, wanted: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
+fn addresses(slices: &[EndpointSlice], target: &ProxiedPort, wanted: impl Fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for slice in slices.iter().filter(|slice| belongs(slice, target)) {
         let carried = |p: &&EndpointPort| Protocol::of(p.protocol.as_deref()) == Some(target.protocol);
@@ -128,7 +128,7 @@ fn addresses(slices: &[EndpointSlice], target: &Target, wanted: impl Fn(&Endpoin
     found
 }
 
-fn belongs(slice: &EndpointSlice, target: &Target) -> bool {
+fn belongs(slice: &EndpointSlice, target: &ProxiedPort) -> bool {
     let labels = slice.metadata.labels.as_ref();
     let service = labels.and_then(|labels| labels.get("kubernetes.io/service-name"));
     slice.metadata.namespace.as_ref() == Some(&target.namespace) && service == Some(&target.service)

@@ -9,7 +9,7 @@ use crate::registry::DeleteOptions;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A service on a loopback address of its own, with these endpoints.
+/// Creates a service on a loopback address of its own, with these endpoints.
 fn publish(client: &Client, ip: &str, endpoints: &[(SocketAddr, bool)]) {
     let service = json!({
         "metadata": {"name": "web", "namespace": "a"},
@@ -47,25 +47,25 @@ async fn connect(address: &str) -> TcpStream {
     timeout(LONG, attempts).await.unwrap()
 }
 
-/// Answers what it is sent, once the client has said all of it.
+/// Starts a server that returns its input once the client has closed its side.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut said = Vec::new();
-            stream.read_to_end(&mut said).await.unwrap();
-            stream.write_all(&said).await.unwrap();
+            let mut input = Vec::new();
+            stream.read_to_end(&mut input).await.unwrap();
+            stream.write_all(&input).await.unwrap();
         }
     });
     address
 }
 
 #[tokio::test]
-async fn a_connection_reaches_an_endpoint_and_may_be_closed_by_halves() {
+async fn a_connection_reaches_an_endpoint_and_may_be_half_closed() {
     let client = testing::client();
     publish(&client, "127.96.0.2", &[(echo().await, true)]);
-    let proxy = tokio::spawn(run(client, Planted::default()));
+    let proxy = tokio::spawn(run(client, PlantedFaults::default()));
     let mut stream = connect("127.96.0.2:8099").await;
     stream.write_all(b"said").await.unwrap();
     stream.shutdown().await.unwrap();
@@ -76,11 +76,11 @@ async fn a_connection_reaches_an_endpoint_and_may_be_closed_by_halves() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_refuses_is_a_reset_and_no_other_is_tried() {
+async fn an_endpoint_that_refuses_causes_a_reset_without_another_try() {
     let client = testing::client();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     publish(&client, "127.96.0.3", &[(closed, true), (echo().await, false)]);
-    let proxy = tokio::spawn(run(client, Planted::default()));
+    let proxy = tokio::spawn(run(client, PlantedFaults::default()));
     let mut stream = connect("127.96.0.3:8099").await;
     let error = timeout(LONG, stream.read_u8()).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -91,7 +91,7 @@ async fn an_endpoint_that_refuses_is_a_reset_and_no_other_is_tried() {
 async fn a_service_without_a_ready_endpoint_refuses() {
     let client = testing::client();
     publish(&client, "127.96.0.4", &[(echo().await, false), (echo().await, true)]);
-    let proxy = tokio::spawn(run(client.clone(), Planted::default()));
+    let proxy = tokio::spawn(run(client.clone(), PlantedFaults::default()));
     drop(connect("127.96.0.4:8099").await);
     let slice: EndpointSlice = client.get("a", "web-1").unwrap();
     client.delete(&slice, &DeleteOptions::default()).unwrap();
@@ -108,11 +108,11 @@ async fn a_service_without_a_ready_endpoint_refuses() {
 }
 
 #[tokio::test]
-async fn a_connection_that_went_astray_stays_there_and_a_new_one_finds_the_endpoint() {
+async fn a_diverted_connection_stays_diverted_and_a_new_one_finds_the_endpoint() {
     let client = testing::client();
     publish(&client, "127.96.0.7", &[]);
     let faults = serde_json::from_value(json!([{"fault": "serviceAstray", "of": "web"}])).unwrap();
-    let proxy = tokio::spawn(run(client.clone(), Planted::new(faults)));
+    let proxy = tokio::spawn(run(client.clone(), PlantedFaults::new(faults)));
     let mut astray = connect("127.96.0.7:8099").await;
     let mut status = [0; 12];
     for n in 0..2 {
@@ -135,15 +135,15 @@ async fn a_connection_that_went_astray_stays_there_and_a_new_one_finds_the_endpo
 }
 
 #[tokio::test]
-async fn packets_find_their_way_there_and_back() {
+async fn packets_reach_the_endpoint_and_return() {
     let client = testing::client();
     let far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     publish(&client, "127.96.0.6", &[(far.local_addr().unwrap(), true)]);
-    let proxy = tokio::spawn(run(client, Planted::default()));
+    let proxy = tokio::spawn(run(client, PlantedFaults::default()));
     let near = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     near.connect("127.96.0.6:8099").await.unwrap();
     let mut buffer = [0; 16];
-    let asked = async {
+    let exchange = async {
         loop {
             // Lost until the proxy has caught up.
             let _ = near.send(b"asked").await;
@@ -152,12 +152,12 @@ async fn packets_find_their_way_there_and_back() {
             }
         }
     };
-    let (length, from) = timeout(LONG, asked).await.unwrap();
+    let (length, from) = timeout(LONG, exchange).await.unwrap();
     assert_eq!(buffer[..length], *b"asked");
     far.send_to(b"answered", from).await.unwrap();
     let answered = async {
         loop {
-            // What was refused before the proxy was there is told now.
+            // Refusals from before the proxy was listening are reported now.
             if let Ok(length) = near.recv(&mut buffer).await {
                 return length;
             }
@@ -169,7 +169,7 @@ async fn packets_find_their_way_there_and_back() {
 }
 
 #[test]
-fn endpoints_that_end_serve_where_no_other_does() {
+fn terminating_endpoints_serve_if_no_other_does() {
     let client = testing::client();
     let condition = |ready: bool, serving: bool, terminating: bool| json!({"ready": ready, "serving": serving, "terminating": terminating});
     let slice = |endpoints: Value| {

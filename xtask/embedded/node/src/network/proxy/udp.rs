@@ -1,5 +1,4 @@
-//! UDP to a service's address: each client has a socket of its own towards its endpoint, for as long
-//! as something is said.
+//! UDP to a service's address: each client has a socket of its own towards its endpoint, as long as packets flow.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,21 +10,21 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::affinity::Affinity;
-use super::services::{self, Target};
+use super::services::{self, ProxiedPort};
 use crate::client::Client;
 
-/// A client that neither says nor hears anything for so long is forgotten.
+/// A client without packets in either direction is forgotten after this time.
 const IDLE: Duration = Duration::from_secs(60);
-/// Clients of one port at a time; packets of further ones are dropped.
+/// How many clients one port has at a time; packets of further ones are dropped.
 const CLIENTS_MAX: usize = 1024;
-/// Packets of one client that wait to be sent on; further ones are dropped.
+/// How many packets of one client may wait to be forwarded; further ones are dropped.
 const WAITING_MAX: usize = 64;
 const PACKET_BYTES_MAX: usize = 65_536;
 
 type Clients = Arc<Mutex<HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>>>;
 
-/// Carries packets until dropped.
-pub async fn serve(socket: UdpSocket, target: Target, client: Client) {
+/// Forwards packets until dropped.
+pub async fn serve(socket: UdpSocket, target: ProxiedPort, client: Client) {
     let socket = Arc::new(socket);
     let affinity = Affinity::new(target.affinity);
     let clients = Clients::default();
@@ -45,7 +44,7 @@ pub async fn serve(socket: UdpSocket, target: Target, client: Client) {
                 sender
             }
         };
-        // As any network does with what it can't carry.
+        // Like any network that can't deliver a packet: drop it.
         let _ = sender.try_send(buffer[..length].to_vec());
     }
 }
@@ -62,7 +61,7 @@ async fn carry(
     clients: Clients,
 ) {
     if let Err(error) = exchange(&socket, peer, endpoint, &mut packets).await {
-        tracing::debug!(%peer, %endpoint, %error, "a client's packets can't be carried");
+        tracing::debug!(%peer, %endpoint, %error, "a client's packets can't be forwarded");
     }
     lock(&clients).remove(&peer);
 }

@@ -11,15 +11,15 @@ use crate::registry::{Registry, Writer, validate};
 use crate::status::Status;
 use crate::store;
 
-/// 10.96.0.0/16, as kubeadm has it.
+/// 10.96.0.0/16, as in kubeadm.
 const NETWORK: [u8; 2] = [10, 96];
-/// Addresses below this last number are left to those who ask for one by name.
+/// Lower addresses are reserved for services that request one explicitly.
 const FIRST: u16 = 256;
-/// Node ports.
+/// The range of node ports.
 const PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
 
 impl Registry {
-    /// Gives a service its address and its node ports, where it has none.
+    /// Gives a service its address and its node ports if it has none.
     pub(super) fn give_addresses(&self, writer: &Writer, service: &mut Value) -> Result<(), Status> {
         let Some(kind) = kinds::find("", "v1", "services") else { return Ok(()) };
         let own = store::key(service);
@@ -36,28 +36,28 @@ impl Registry {
 }
 
 fn give_address(writer: &Writer, kind: &Kind, service: &mut Value, taken: &BTreeSet<String>) -> Result<(), Status> {
-    let asked = text(&service["spec"], "clusterIP").to_owned();
-    if asked == "None" {
+    let requested = text(&service["spec"], "clusterIP").to_owned();
+    if requested == "None" {
         service["spec"]["clusterIPs"] = json!(["None"]);
         return Ok(());
     }
-    let given = if asked.is_empty() {
+    let given = if requested.is_empty() {
         let free = (FIRST..u16::MAX).map(address).find(|address| !taken.contains(address));
         free.ok_or_else(|| Status::new(500, "InternalError", "failed to allocate a serviceIP: range is full"))?
     } else {
-        let is_inside = asked.parse::<Ipv4Addr>().is_ok_and(|address| address.octets()[..2] == NETWORK);
+        let is_inside = requested.parse::<Ipv4Addr>().is_ok_and(|address| address.octets()[..2] == NETWORK);
         let name = store::key(service).1;
         let refuse = |why: &str| {
-            let why = format!("failed to allocate IP {asked}: {why}");
-            validate::invalid(kind, &name, vec![validate::Cause::bad("spec.clusterIPs", &json!([asked]), &why)])
+            let why = format!("failed to allocate IP {requested}: {why}");
+            validate::invalid(kind, &name, vec![validate::Cause::bad("spec.clusterIPs", &json!([requested]), &why)])
         };
         if !is_inside && !writer.is_internal {
             return Err(refuse("the provided network does not match the current range"));
         }
-        if taken.contains(&asked) {
+        if taken.contains(&requested) {
             return Err(refuse("provided IP is already allocated"));
         }
-        asked
+        requested
     };
     service["spec"]["clusterIP"] = given.as_str().into();
     service["spec"]["clusterIPs"] = json!([given]);
@@ -75,10 +75,10 @@ fn give_ports(kind: &Kind, service: &mut Value, mut taken: BTreeSet<i64>) -> Res
     }
     let name = store::key(service).1;
     for (index, port) in items_mut(&mut service["spec"], "ports").enumerate() {
-        match port["nodePort"].as_i64().filter(|asked| *asked != 0) {
-            Some(asked) if !taken.insert(asked) => {
+        match port["nodePort"].as_i64().filter(|requested| *requested != 0) {
+            Some(requested) if !taken.insert(requested) => {
                 let field = format!("spec.ports[{index}].nodePort");
-                let cause = validate::Cause::bad(&field, &json!(asked), "provided port is already allocated");
+                let cause = validate::Cause::bad(&field, &json!(requested), "provided port is already allocated");
                 return Err(validate::invalid(kind, &name, vec![cause]));
             }
             Some(_) => {}
@@ -93,7 +93,7 @@ fn give_ports(kind: &Kind, service: &mut Value, mut taken: BTreeSet<i64>) -> Res
     Ok(())
 }
 
-/// What an update does not say stays as it was given.
+/// Keeps the values of fields that an update leaves out.
 pub fn keep(stored: &Value, service: &mut Value) {
     let (was, is) = (text(&stored["spec"], "type"), text(&service["spec"], "type"));
     if is == "ExternalName" || was == "ExternalName" {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_made_at_once_have_different_addresses() {
+    fn services_created_concurrently_have_different_addresses() {
         let registry = Registry::new();
         let kind = kinds::find("", "v1", "services").unwrap();
         let make = |number: usize| {

@@ -1,5 +1,5 @@
-//! What kube-apiserver's admission does to new objects: the namespace has to live, addresses and
-//! finalizers are given, quotas and Pod Security are asked.
+//! Admission: the namespace has to be active, new objects get addresses and finalizers, quotas and Pod Security are
+//! checked.
 
 mod addresses;
 mod namespace;
@@ -18,7 +18,7 @@ use crate::kinds::Kind;
 use crate::status::Status;
 
 impl Registry {
-    /// Changes a new object as admission does, and answers what to warn of.
+    /// Changes a new object as admission does, and returns warnings.
     pub(super) fn admit(
         &self,
         writer: &Writer,
@@ -55,19 +55,19 @@ impl Registry {
         Ok(Vec::new())
     }
 
-    /// Asks the quotas and Pod Security, once all else about the object is known to be right.
+    /// Checks quotas and Pod Security, once everything else about the object is valid.
     pub(super) fn admit_last(&self, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
         let warnings = pod_security::check(self, kind, object)?;
         quota::check(self, kind, object)?;
         Ok(warnings)
     }
 
-    /// What Pod Security says of the pods of a changed workload.
+    /// Returns Pod Security's warnings about the pods of a changed workload.
     pub(super) fn warn_of(&self, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
         pod_security::check(self, kind, object)
     }
 
-    /// What an update leaves out and the server had given before.
+    /// Keeps values that the server assigned and that an update leaves out.
     pub(super) fn keep_given(
         &self,
         writer: &Writer,
@@ -91,7 +91,7 @@ impl Registry {
             "Job" => {
                 fill(&mut object["spec"], "selector", stored["spec"]["selector"].clone());
             }
-            // Only `finalize` and the controllers change what holds a namespace.
+            // Only `finalize` and the controllers change the finalizers of a namespace.
             "Namespace" if !writer.is_internal => object["spec"] = stored["spec"].clone(),
             _ => {}
         }

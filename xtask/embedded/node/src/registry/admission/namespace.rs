@@ -1,4 +1,4 @@
-//! Nothing is created in a namespace that is not there or is going.
+//! Nothing is created in a namespace that does not exist or is being deleted.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,9 @@ use crate::registry::{Registry, Writer, meta};
 use crate::status::Status;
 use crate::store;
 
-/// 404 where the namespace is not there, 403 where it is being deleted.
+/// Returns 404 if the namespace does not exist, 403 if it is being deleted.
 ///
-/// The cluster's own controllers are refused by the latter alone: theirs are objects of namespaces
-/// that are there.
+/// For the cluster's own controllers only the latter is checked: their objects are in existing namespaces.
 pub fn check(registry: &Registry, writer: &Writer, kind: &Kind, object: &Value) -> Result<(), Status> {
     let (namespace, name) = store::key(object);
     let Some(namespaces) = kinds::find("", "v1", "namespaces").filter(|_| kind.namespaced) else { return Ok(()) };

@@ -26,7 +26,7 @@ fn give_account(registry: &Registry, pod: &mut Value) -> Result<(), Status> {
     pod["spec"]["serviceAccount"] = account.as_str().into();
     let stored =
         kinds::find("", "v1", "serviceaccounts").and_then(|kind| registry.store.get(kind, &namespace, &account));
-    // So it is for `default`, which comes a moment after its namespace.
+    // This includes `default`, which is created shortly after its namespace.
     let Some(stored) = stored else {
         let kind = kinds::find("", "v1", "pods").ok_or_else(|| Status::new(500, "InternalError", "no pods"))?;
         let why =
@@ -123,7 +123,7 @@ fn give_tolerations(spec: &mut Value) {
     }
 }
 
-/// What a client's update of a pod leaves out stays.
+/// Keeps the values that a client's update of a pod leaves out.
 pub fn keep(stored: &Value, pod: &mut Value) {
     for field in ["priority", "preemptionPolicy", "serviceAccountName", "serviceAccount", "nodeName"] {
         if is_missing(&pod["spec"][field]) && !is_missing(&stored["spec"][field]) {

@@ -1,4 +1,4 @@
-//! Pod Security admission: `baseline` and `restricted`, asked for by labels of the namespace.
+//! Pod Security admission: `baseline` and `restricted`, requested by labels of the namespace.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::registry::value::{items, text};
 use crate::status::Status;
 use crate::store;
 
-/// One rule that a pod breaks: what, and where.
+/// A violated rule: what, and where.
 type Violation = (String, String);
 
-/// A rule: none where the pod keeps it.
+/// Checks a rule; returns `None` if the pod satisfies it.
 type Check = fn(&Pod) -> Option<Violation>;
 
-/// The rules of `baseline`, then those of `restricted`, which take the place of a baseline rule of
-/// the same name. Violations are told in the order of the names.
+/// The rules of `baseline`, then those of `restricted`, which replace a baseline rule of the same name. Violations are
+/// listed in the order of the names.
 const BASELINE: &[(&str, Check)] = &[
     ("appArmorProfile", app_armor),
     ("capabilities", added_capabilities),
@@ -67,7 +67,7 @@ const BASELINE_SYSCTLS: &[&str] = &[
 const RESTRICTED_VOLUMES: &[&str] =
     &["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
-/// 403 where the namespace enforces a level that a pod breaks; else what to warn of.
+/// Returns 403 if the namespace enforces a level that a pod violates; otherwise warnings.
 pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
     let (namespace, name) = store::key(object);
     let spec = unsupported::pod_spec(kind).and_then(|pointer| object.pointer(pointer));
@@ -78,7 +78,7 @@ pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result
         let level = text(labels, &format!("pod-security.kubernetes.io/{mode}"));
         let version = text(labels, &format!("pod-security.kubernetes.io/{mode}-version"));
         let version = if version.is_empty() { "latest" } else { version };
-        violations(level, spec).map(|told| format!("violate PodSecurity \"{level}:{version}\": {told}"))
+        violations(level, spec).map(|details| format!("violate PodSecurity \"{level}:{version}\": {details}"))
     };
     if kind.kind == "Pod"
         && let Some(broken) = broken("enforce")
@@ -89,7 +89,7 @@ pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result
     Ok(broken("warn").map(|broken| format!("would {broken}")).into_iter().collect())
 }
 
-/// What a pod breaks of a level, told as the real one tells it.
+/// Returns a pod's violations of a level, in kube-apiserver's words.
 fn violations(level: &str, spec: &Value) -> Option<String> {
     let checks: Vec<(&str, Check)> = match level {
         "baseline" => BASELINE.to_vec(),
@@ -103,9 +103,9 @@ fn violations(level: &str, spec: &Value) -> Option<String> {
         _ => return None,
     };
     let pod = Pod { spec };
-    let told: Vec<String> =
+    let details: Vec<String> =
         checks.iter().filter_map(|(_, check)| check(&pod)).map(|(what, at)| format!("{what} ({at})")).collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    (!details.is_empty()).then(|| details.join(", "))
 }
 
 struct Pod<'a> {
@@ -118,7 +118,7 @@ impl<'a> Pod<'a> {
         ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |field| items(spec, field))
     }
 
-    /// The names of the containers for which something holds.
+    /// Returns the names of the containers that satisfy a predicate.
     fn named(&self, holds: impl Fn(&Value) -> bool) -> Vec<&'a str> {
         self.containers().filter(|container| holds(container)).map(|container| text(container, "name")).collect()
     }
@@ -140,7 +140,7 @@ fn containers(names: &[&str]) -> String {
     format!("{} {}", plural("container", "containers", names.len()), quoted(names))
 }
 
-/// `container "a" …` where any container is meant.
+/// Returns a violation by `container "a" …`, if there are any such containers.
 fn by_containers(what: &str, names: &[&str], at: &str) -> Option<Violation> {
     (!names.is_empty()).then(|| (what.to_owned(), format!("{} {at}", containers(names))))
 }
@@ -164,7 +164,7 @@ fn app_armor(pod: &Pod) -> Option<Violation> {
     (!at.is_empty()).then(|| ("forbidden AppArmor profile".to_owned(), at.join(", ")))
 }
 
-/// Containers that add what is not allowed, and all that they add of it.
+/// Returns the containers that add capabilities outside the allowed ones, and all of those capabilities.
 fn adding<'a>(pod: &Pod<'a>, allowed: &[&str]) -> (Vec<&'a str>, Vec<String>) {
     let added = |container: &Value| -> Vec<String> {
         let listed = items(&container["securityContext"]["capabilities"], "add").filter_map(Value::as_str);
@@ -201,15 +201,15 @@ fn dropped_capabilities(pod: &Pod) -> Option<Violation> {
 
 fn host_namespaces(pod: &Pod) -> Option<Violation> {
     let fields = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| pod.spec[*field] == true);
-    let told: Vec<String> = fields.map(|field| format!("{field}=true")).collect();
-    (!told.is_empty()).then(|| ("host namespaces".to_owned(), told.join(", ")))
+    let details: Vec<String> = fields.map(|field| format!("{field}=true")).collect();
+    (!details.is_empty()).then(|| ("host namespaces".to_owned(), details.join(", ")))
 }
 
 fn host_paths(pod: &Pod) -> Option<Violation> {
     let volumes = items(pod.spec, "volumes").filter(|volume| volume["hostPath"].is_object());
     let names: Vec<&str> = volumes.map(|volume| text(volume, "name")).collect();
-    let told = format!("{} {}", plural("volume", "volumes", names.len()), quoted(&names));
-    (!names.is_empty()).then(|| ("hostPath volumes".to_owned(), told))
+    let details = format!("{} {}", plural("volume", "volumes", names.len()), quoted(&names));
+    (!names.is_empty()).then(|| ("hostPath volumes".to_owned(), details))
 }
 
 fn host_ports(pod: &Pod) -> Option<Violation> {
@@ -244,7 +244,7 @@ fn restricted_volumes(pod: &Pod) -> Option<Violation> {
     let mut sorts: Vec<&String> = bad.iter().map(|(_, sort)| sort).collect();
     sorts.sort();
     sorts.dedup();
-    let told = format!(
+    let details = format!(
         "{} {} {} {} {}",
         plural("volume", "volumes", names.len()),
         quoted(&names),
@@ -252,7 +252,7 @@ fn restricted_volumes(pod: &Pod) -> Option<Violation> {
         plural("restricted volume type", "restricted volume types", sorts.len()),
         quoted(&sorts)
     );
-    (!names.is_empty()).then(|| ("restricted volume types".to_owned(), told))
+    (!names.is_empty()).then(|| ("restricted volume types".to_owned(), details))
 }
 
 fn run_as_non_root(pod: &Pod) -> Option<Violation> {
@@ -295,8 +295,8 @@ fn seccomp_baseline(pod: &Pod) -> Option<Violation> {
     }
     let names = pod.named(|container| seccomp(&container["securityContext"]) == "Unconfined");
     if !names.is_empty() {
-        let told = "must not set securityContext.seccompProfile.type to \"Unconfined\"";
-        at.push(format!("{} {told}", containers(&names)));
+        let details = "must not set securityContext.seccompProfile.type to \"Unconfined\"";
+        at.push(format!("{} {details}", containers(&names)));
     }
     (!at.is_empty()).then(|| ("seccompProfile".to_owned(), at.join(", ")))
 }
@@ -309,8 +309,8 @@ fn seccomp_restricted(pod: &Pod) -> Option<Violation> {
     if !seccomp(pod.context()).is_empty() || names.is_empty() {
         return None;
     }
-    let told = "must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"";
-    Some(("seccompProfile".to_owned(), format!("pod or {} {told}", containers(&names))))
+    let details = "must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"";
+    Some(("seccompProfile".to_owned(), format!("pod or {} {details}", containers(&names))))
 }
 
 fn sysctls(pod: &Pod) -> Option<Violation> {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_careful_pod_is_restricted() {
+    fn a_hardened_pod_is_restricted() {
         let container = json!({"name": "main", "securityContext": {
             "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
         }});
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn each_baseline_rule_is_told() {
+    fn each_violated_baseline_rule_is_listed() {
         let container = json!({
             "name": "main", "ports": [{"containerPort": 80, "hostPort": 80}],
             "securityContext": {"privileged": true, "capabilities": {"add": ["SYS_ADMIN"]}},

@@ -11,7 +11,7 @@ use crate::status::Status;
 use crate::store;
 use resources::quantity;
 
-/// 403 where a new object would exceed a quota of its namespace.
+/// Returns 403 if a new object would exceed a quota of its namespace.
 pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result<(), Status> {
     let (namespace, name) = store::key(object);
     let Some(quotas) = kinds::find("", "v1", "resourcequotas").filter(|_| kind.namespaced) else { return Ok(()) };
@@ -48,7 +48,7 @@ fn exceeded(quota: &Value, kind: &Kind, object: &Value, others: &[Arc<Value>]) -
     Some(format!("exceeded quota: {name}, requested: {}, used: {}, limited: {}", column(0), column(1), column(2)))
 }
 
-/// What an object uses of a resource, in billionths; none where the quota is about others.
+/// Returns an object's usage of a resource, in billionths, or `None` if the quota does not apply to the object.
 pub fn usage(resource: &str, kind: &Kind, object: &Value) -> Option<i128> {
     const ONE: i128 = 1_000_000_000;
     let counted = resource.strip_prefix("count/").unwrap_or(resource);

@@ -6,7 +6,7 @@ use crate::kinds;
 use crate::registry::{Registry, meta};
 use crate::store;
 
-/// A new claim is protected and gets the default class.
+/// Protects a new claim and gives it the default class.
 pub fn admit_claim(registry: &Registry, claim: &mut Value) {
     protect(claim, "kubernetes.io/pvc-protection");
     if claim["spec"].get("storageClassName").is_some() {
@@ -21,7 +21,7 @@ pub fn admit_claim(registry: &Registry, claim: &mut Value) {
     }
 }
 
-/// A new volume is protected.
+/// Protects a new volume.
 pub fn admit_volume(volume: &mut Value) {
     protect(volume, "kubernetes.io/pv-protection");
 }

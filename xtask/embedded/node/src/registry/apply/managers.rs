@@ -1,4 +1,4 @@
-//! `metadata.managedFields`: reading and writing it, and what updates and applies do to it.
+//! `metadata.managedFields`: reads and writes it, and applies the effects of updates and applies.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::registry::now;
 use crate::registry::schema::Message;
 use crate::status::Status;
 
-/// Fields that nobody owns.
+/// Fields without an owner.
 const UNOWNED: &[&[&str]] = &[
     &["f:metadata", "f:name"],
     &["f:metadata", "f:namespace"],
@@ -22,7 +22,7 @@ const UNOWNED: &[&[&str]] = &[
     &["f:metadata", "f:resourceVersion"],
 ];
 
-/// Who wrote, how, and through which subresource.
+/// Who wrote, with which operation, and through which subresource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Manager {
     /// `Apply` or `Update`; `Apply` sorts first, as the API writes it.
@@ -45,7 +45,7 @@ struct Owned {
 pub struct Managers(BTreeMap<Manager, Owned>);
 
 impl Managers {
-    /// Those that an object names.
+    /// Returns the managers that an object lists.
     pub fn of(object: &Value) -> Self {
         let entries = object["metadata"]["managedFields"].as_array();
         let owned = entries.into_iter().flatten().map(|entry| {
@@ -72,7 +72,7 @@ impl Managers {
         }
     }
 
-    /// What an update by `manager` from `before` to `after` makes of them.
+    /// Returns the managers after an update by `manager` from `before` to `after`.
     pub fn updated(mut self, message: &'static Message, before: &Value, after: &Value, manager: &Manager) -> Self {
         let comparison = typed::compare(message, before, after);
         let mut changed = comparison.changed();
@@ -94,10 +94,10 @@ impl Managers {
         self
     }
 
-    /// Merges what `manager` applies into what is there, taking out what it no longer applies.
+    /// Merges what `manager` applies into the live object, and removes what it no longer applies.
     ///
     /// # Errors
-    /// 409 where others own fields that the merge would change, unless `force` takes them over.
+    /// 409 if others own fields that the merge would change, unless `force` takes them over.
     pub fn applied(
         mut self,
         message: &'static Message,
@@ -126,7 +126,7 @@ impl Managers {
         Ok((merged, self))
     }
 
-    /// An object that nobody owns yet is owned by whoever came before the first apply.
+    /// Gives an object without owners to a manager "before-first-apply".
     fn adopt(&mut self, message: &'static Message, live: &Value) {
         let mut set = typed::fields(message, live);
         disown(&mut set);
@@ -134,7 +134,7 @@ impl Managers {
         self.0.insert(manager, Owned { api_version: live["apiVersion"].clone(), time: now(), set });
     }
 
-    /// Takes out what was applied last time, is not sent now, and is nobody else's.
+    /// Removes what was applied last time, is not applied now, and has no other owner.
     fn pruned(&self, message: &'static Message, merged: &Value, last: &Set, sent: &Set) -> Value {
         if last.is_empty() {
             return merged.clone();
@@ -149,7 +149,7 @@ impl Managers {
         typed::without(message, merged, &gone.intersection(&last))
     }
 
-    /// Takes what the merge changes from others, or says that it is theirs.
+    /// Takes over the fields that the merge changes, or returns a conflict with their owners.
     fn settle(
         &mut self,
         message: &'static Message,
@@ -181,7 +181,7 @@ impl Managers {
     }
 }
 
-/// What `kubectl apply` wrote from its own side before: kubectl may go on from there on the server's.
+/// Returns the fields of a former client-side `kubectl apply`, which a server-side one continues.
 fn applied_by_client(message: &'static Message, live: &Value) -> Set {
     let annotation = &live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
     let applied = annotation.as_str().and_then(|text| serde_json::from_str(text).ok());
@@ -206,23 +206,24 @@ fn entry(manager: &Manager, owned: &Owned) -> Value {
     entry
 }
 
-/// 409 with a cause for each field, worded as `kubectl apply --server-side` shows it.
+/// Returns 409 with a cause for each field, worded as `kubectl apply --server-side` shows it.
 fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
     let mut causes = Vec::new();
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for (manager, owned, set) in conflicts {
-        let whom = whom(manager, owned);
+        let owner = owner(manager, owned);
         for path in set.paths() {
-            let message = format!("conflict with {whom}");
+            let message = format!("conflict with {owner}");
             causes.push(json!({"reason": "FieldManagerConflict", "message": message, "field": path}));
         }
-        groups.push((whom, set.paths()));
+        groups.push((owner, set.paths()));
     }
     let count = causes.len();
     let shown = match groups.as_slice() {
-        [(whom, paths)] if paths.len() == 1 => format!("conflict with {whom}: {}", paths[0]),
+        [(owner, paths)] if paths.len() == 1 => format!("conflict with {owner}: {}", paths[0]),
         groups => {
-            let lines = groups.iter().map(|(whom, paths)| format!("conflicts with {whom}:\n- {}", paths.join("\n- ")));
+            let lines =
+                groups.iter().map(|(owner, paths)| format!("conflicts with {owner}:\n- {}", paths.join("\n- ")));
             lines.collect::<Vec<_>>().join("\n")
         }
     };
@@ -231,17 +232,17 @@ fn conflict(conflicts: &[(&Manager, &Owned, Set)]) -> Status {
     Status { details: json!({"causes": causes}), ..Status::new(409, "Conflict", message) }
 }
 
-/// `"helm"`, or `"kubectl" with subresource "scale" using apps/v1 at 2026-…`.
-fn whom(manager: &Manager, owned: &Owned) -> String {
-    let mut whom = vec![format!("\"{}\"", manager.name)];
+/// Returns `"helm"`, or `"kubectl" with subresource "scale" using apps/v1 at 2026-…`.
+fn owner(manager: &Manager, owned: &Owned) -> String {
+    let mut owner = vec![format!("\"{}\"", manager.name)];
     if !manager.subresource.is_empty() {
-        whom.push(format!("with subresource \"{}\"", manager.subresource));
+        owner.push(format!("with subresource \"{}\"", manager.subresource));
     }
     if manager.operation == "Update" {
-        whom.push(format!("using {}", owned.api_version.as_str().unwrap_or_default()));
-        whom.extend(owned.time.as_str().map(|time| format!("at {time}")));
+        owner.push(format!("using {}", owned.api_version.as_str().unwrap_or_default()));
+        owner.extend(owned.time.as_str().map(|time| format!("at {time}")));
     }
-    whom.join(" ")
+    owner.join(" ")
 }
 
 #[cfg(test)]
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_applied_goes_unless_another_applies_it() {
+    fn a_field_no_longer_applied_is_removed_unless_another_applies_it() {
         let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
         let shared = apply(&one, "two", &json!({"b": "1"}), false).unwrap();
         let less = apply(&shared, "one", &json!({"c": "1"}), false).unwrap();
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_applied_stays_while_an_updater_owns_it() {
+    fn a_field_no_longer_applied_stays_while_an_updater_owns_it() {
         let message = schema::of_kind("ConfigMap").unwrap();
         let annotated = |value: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": value}});
         let updater = Manager { operation: "Update", name: "controller".into(), subresource: String::new() };
@@ -293,10 +294,7 @@ mod tests {
         managers.write(&mut both);
         let (less, _) = Managers::of(&both).applied(message, &both, &empty(), &manager("one"), false).unwrap();
         assert_eq!(less["metadata"]["annotations"], json!({"theirs": "1"}));
-        assert_eq!(
-            less["metadata"]["name"], "a",
-            "the last field of the metadata that was applied takes no other along"
-        );
+        assert_eq!(less["metadata"]["name"], "a", "removing the last applied field of the metadata removes no other");
     }
 
     #[test]
@@ -312,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_takes_what_it_changes() {
+    fn an_update_takes_over_the_fields_that_it_changes() {
         let message = schema::of_kind("ConfigMap").unwrap();
         let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
         let mut after = one.clone();
@@ -327,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_with_keys_are_merged_by_them() {
+    fn lists_with_keys_are_merged_by_key() {
         let message = schema::of_kind("Pod").unwrap();
         let pod = |containers: Value| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers}});
         let live =

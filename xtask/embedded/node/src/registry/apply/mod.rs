@@ -1,4 +1,4 @@
-//! Server-side apply: who owns which field, and merging what is applied into what is there.
+//! Server-side apply: who owns which field, and how an applied document is merged into the live object.
 //!
 //! The rules are those of Kubernetes' structured-merge-diff.
 

@@ -13,14 +13,14 @@ pub struct Set {
 }
 
 impl Set {
-    /// The set that `fieldsV1` writes.
+    /// Returns the set that `fieldsV1` contains.
     pub fn from_fields(fields: &Value) -> Self {
         let mut root = Self::read(fields);
         root.member = false;
         root
     }
 
-    /// An edge without anything below it is a member.
+    /// Reads a level: an edge without anything below it is a member.
     fn read(fields: &Value) -> Self {
         let Some(fields) = fields.as_object() else { return Self::default() };
         let mut set = Self { member: fields.is_empty() || fields.contains_key("."), children: BTreeMap::new() };
@@ -30,7 +30,7 @@ impl Set {
         set
     }
 
-    /// As `fieldsV1` writes it.
+    /// Returns the form of `fieldsV1`.
     pub fn to_fields(&self) -> Value {
         let mut fields = Map::new();
         if self.member && !self.children.is_empty() {
@@ -50,7 +50,7 @@ impl Set {
         }
     }
 
-    /// Takes a path out, and what is below it too where `whole` says so.
+    /// Removes a path, and also everything below it if `whole` is true.
     pub fn remove(&mut self, path: &[&str], whole: bool) {
         match path {
             [] => {
@@ -70,22 +70,22 @@ impl Set {
         }
     }
 
-    /// Whether no path is in it.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         !self.member && self.children.is_empty()
     }
 
-    /// Whether the path of this one edge is in it.
+    /// Returns whether the path of this one edge is in the set.
     pub fn has(&self, edge: &str) -> bool {
         self.children.get(edge).is_some_and(|below| below.member)
     }
 
-    /// What is below an edge, where there is anything besides the edge itself.
+    /// Returns what is below an edge, if there is anything besides the edge itself.
     pub fn below(&self, edge: &str) -> Option<&Self> {
         self.children.get(edge).filter(|below| !below.children.is_empty())
     }
 
-    /// What is in either.
+    /// Returns the paths that are in either set.
     pub fn union(&self, other: &Self) -> Self {
         let mut union = self.clone();
         union.member |= other.member;
@@ -96,7 +96,7 @@ impl Set {
         union
     }
 
-    /// What is in this one but not in the other.
+    /// Returns the paths that are in this set but not in the other.
     pub fn difference(&self, other: &Self) -> Self {
         let children = self.children.iter().filter_map(|(edge, ours)| {
             let left = other.children.get(edge).map_or_else(|| ours.clone(), |theirs| ours.difference(theirs));
@@ -105,7 +105,7 @@ impl Set {
         Self { member: self.member && !other.member, children: children.collect() }
     }
 
-    /// What is in both.
+    /// Returns the paths that are in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
         let children = self.children.iter().filter_map(|(edge, ours)| {
             let both = ours.intersection(other.children.get(edge)?);
@@ -114,7 +114,7 @@ impl Set {
         Self { member: self.member && other.member, children: children.collect() }
     }
 
-    /// The same with every named field on the way to a member made a member.
+    /// Returns the set plus every named field on the way to a member.
     pub fn with_named_fields(&self) -> Self {
         let children = self.children.iter().map(|(edge, below)| {
             let mut below = below.with_named_fields();
@@ -124,7 +124,7 @@ impl Set {
         Self { member: self.member, children: children.collect() }
     }
 
-    /// The paths as messages write them: `.spec.containers[name="x"].image`.
+    /// Returns the paths as messages write them: `.spec.containers[name="x"].image`.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.collect("", &mut paths);
@@ -141,7 +141,7 @@ impl Set {
     }
 }
 
-/// An edge as messages write it.
+/// Returns an edge as messages write it.
 pub fn shown(edge: &str) -> String {
     let (sort, rest) = edge.split_once(':').unwrap_or(("f", edge));
     match sort {
@@ -162,13 +162,13 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
+    #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn set(fields: Value) -> Set {
         Set::from_fields(&fields)
     }
 
     #[test]
-    fn a_set_is_written_as_it_was_read() {
+    fn a_set_round_trips() {
         let fields = json!({
             "f:metadata": {"f:labels": {".": {}, "f:app": {}}},
             "f:spec": {"f:containers": {"k:{\"name\":\"m\"}": {".": {}, "f:image": {}}}},
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_are_sets() {
+    fn set_operations_work_on_paths() {
         let one = set(json!({"f:data": {"f:a": {}, "f:b": {}}}));
         let two = set(json!({"f:data": {".": {}, "f:b": {}}}));
         assert_eq!(one.union(&two).to_fields(), json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));

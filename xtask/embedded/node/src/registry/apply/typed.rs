@@ -1,4 +1,4 @@
-//! Values seen through their schema: which fields they have, merging, comparing, taking fields out.
+//! Values interpreted through their schema: fields, merging, comparing, removing fields.
 
 use std::collections::BTreeMap;
 
@@ -6,45 +6,45 @@ use serde_json::{Map, Value};
 
 use super::set::Set;
 use crate::kinds::KINDS;
-use crate::registry::schema::{self, Field, Merge, Message, Schema};
+use crate::registry::schema::{self, Field, MergeStrategy, Message, Schema};
 
-/// How apply sees a value.
+/// How apply treats a value.
 #[derive(Clone, Copy)]
-enum Shape {
-    /// One piece, whatever is in it.
+enum ApplyShape {
+    /// As a unit, regardless of its content.
     Leaf,
-    /// A type with fields; values by field.
+    /// As a type with fields.
     Message(&'static Message),
-    /// A map; all values of one sort.
+    /// As a map with values of one type.
     Map(Schema),
-    /// A list; elements by their keys or values.
-    List(Schema, Merge),
+    /// As a list whose elements are identified by keys or values.
+    List(Schema, MergeStrategy),
 }
 
-fn shape(schema: Schema) -> Shape {
+fn shape(schema: Schema) -> ApplyShape {
     match schema {
-        Schema::Scalar(_) | Schema::Map(_, true) | Schema::List(_, Merge::Atomic) => Shape::Leaf,
-        Schema::Map(element, false) => Shape::Map(*element),
-        Schema::List(element, merge) => Shape::List(*element, merge),
+        Schema::Scalar(_) | Schema::Map(_, true) | Schema::List(_, MergeStrategy::Atomic) => ApplyShape::Leaf,
+        Schema::Map(element, false) => ApplyShape::Map(*element),
+        Schema::List(element, merge) => ApplyShape::List(*element, merge),
         Schema::Message(name) => match schema::message(name) {
-            Some(message) if !message.atomic => Shape::Message(message),
-            _ => Shape::Leaf,
+            Some(message) if !message.atomic => ApplyShape::Message(message),
+            _ => ApplyShape::Leaf,
         },
     }
 }
 
-/// The sort of a field of a value, where it is known.
-fn child(shape: Shape, name: &str) -> Option<Schema> {
+/// Returns the type of a field of a value, if it is known.
+fn child(shape: ApplyShape, name: &str) -> Option<Schema> {
     match shape {
-        Shape::Message(message) => message.field(name).map(|field: &Field| field.schema),
-        Shape::Map(element) => Some(element),
+        ApplyShape::Message(message) => message.field(name).map(|field: &Field| field.schema),
+        ApplyShape::Map(element) => Some(element),
         _ => None,
     }
 }
 
-/// The edge that leads to an element of a list; none where it lacks its keys.
-fn edge(merge: Merge, item: &Value) -> Option<String> {
-    let Merge::Map(keys) = merge else { return Some(format!("v:{item}")) };
+/// Returns the edge to an element of a list, or `None` if the element lacks its keys.
+fn edge(merge: MergeStrategy, item: &Value) -> Option<String> {
+    let MergeStrategy::Map(keys) = merge else { return Some(format!("v:{item}")) };
     let mut found = Map::new();
     for key in keys {
         let value = item.get(*key).cloned().or_else(|| (*key == "protocol").then(|| "TCP".into()));
@@ -53,7 +53,7 @@ fn edge(merge: Merge, item: &Value) -> Option<String> {
     found.values().any(|value| !value.is_null()).then(|| format!("k:{}", Value::Object(found)))
 }
 
-fn indexed(merge: Merge, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
+fn indexed(merge: MergeStrategy, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
     let mut found: Vec<(String, &Value)> = Vec::new();
     for item in items.into_iter().flatten() {
         let Some(edge) = edge(merge, item) else { continue };
@@ -64,7 +64,7 @@ fn indexed(merge: Merge, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
     found
 }
 
-/// A document that is applied has to fit its type: `.spec.x: field not declared in schema`.
+/// Checks that an applied document fits its type: `.spec.x: field not declared in schema`.
 pub fn check(message: &'static Message, document: &Value) -> Result<(), String> {
     let Some(fields) = document.as_object() else { return Err("expected map".to_owned()) };
     for (name, value) in fields.iter().filter(|(name, _)| !is_type_meta(name)) {
@@ -79,7 +79,7 @@ fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> 
         (_, Value::Null) | (Schema::Scalar(_), _) => Ok(()),
         (Schema::Message(name), Value::Object(fields)) => {
             let message = schema::message(name).ok_or_else(|| format!("{path}: schema error"))?;
-            // A claim template is an object of its own, with its kind and version.
+            // A claim template is an object itself, with its kind and version.
             let is_object = KINDS.iter().any(|kind| kind.kind == name);
             for (name, value) in fields.iter().filter(|(name, _)| !is_object || !is_type_meta(name)) {
                 let path = format!("{path}.{name}");
@@ -97,14 +97,14 @@ fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> 
     }
 }
 
-fn check_list(element: Schema, merge: Merge, items: &[Value], path: &str) -> Result<(), String> {
+fn check_list(element: Schema, merge: MergeStrategy, items: &[Value], path: &str) -> Result<(), String> {
     let mut seen: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        if merge == Merge::Atomic {
+        if merge == MergeStrategy::Atomic {
             check_value(element, item, &format!("{path}[{index}]"))?;
             continue;
         }
-        let keys = if let Merge::Map(keys) = merge { keys } else { &[] };
+        let keys = if let MergeStrategy::Map(keys) = merge { keys } else { &[] };
         let edge = edge(merge, item).ok_or_else(|| {
             let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\"")).collect();
             format!(
@@ -131,17 +131,17 @@ fn is_type_meta(name: &str) -> bool {
     matches!(name, "apiVersion" | "kind")
 }
 
-/// The fields that a document has.
+/// Returns the fields of a document.
 pub fn fields(message: &'static Message, document: &Value) -> Set {
     let mut set = Set::default();
-    collect(Shape::Message(message), document, &mut Vec::new(), &mut set);
+    collect(ApplyShape::Message(message), document, &mut Vec::new(), &mut set);
     set
 }
 
-fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+fn collect(shape: ApplyShape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
     match (shape, value) {
-        (Shape::Leaf, _) => set.insert(path),
-        (Shape::List(element, merge), Value::Array(items)) => {
+        (ApplyShape::Leaf, _) => set.insert(path),
+        (ApplyShape::List(element, merge), Value::Array(items)) => {
             for (edge, item) in indexed(merge, Some(items)) {
                 path.push(edge);
                 collect(self::shape(element), item, path, set);
@@ -158,7 +158,7 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
                 path.push(format!("f:{name}"));
                 collect(self::shape(schema), value, path, set);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                if empty || matches!(shape, Shape::Map(_)) {
+                if empty || matches!(shape, ApplyShape::Map(_)) {
                     set.insert(path);
                 }
                 path.pop();
@@ -168,22 +168,22 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
     }
 }
 
-/// `config` merged into `live`: what it has wins, lists with keys are merged by them.
+/// Merges `config` into `live`: its values win, lists with keys are merged by key.
 pub fn merge(message: &'static Message, live: &Value, config: &Value) -> Value {
-    merged(Shape::Message(message), Some(live), Some(config)).unwrap_or_default()
+    merged(ApplyShape::Message(message), Some(live), Some(config)).unwrap_or_default()
 }
 
-fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
+fn merged(shape: ApplyShape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
     match (shape, live, config) {
         (_, live, None) => live.cloned(),
-        (_, None | Some(Value::Null), config) | (Shape::Leaf, _, config) => config.cloned(),
-        (Shape::List(element, merge), Some(Value::Array(live)), Some(Value::Array(config))) => {
+        (_, None | Some(Value::Null), config) | (ApplyShape::Leaf, _, config) => config.cloned(),
+        (ApplyShape::List(element, merge), Some(Value::Array(live)), Some(Value::Array(config))) => {
             Some(merged_list(element, merge, live, config))
         }
         (shape, Some(Value::Object(live)), Some(Value::Object(config))) => {
             let mut out = live.clone();
             for (name, value) in config {
-                let below = child(shape, name).map_or(Shape::Leaf, self::shape);
+                let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
                 if let Some(value) = merged(below, live.get(name), Some(value)) {
                     out.insert(name.clone(), value);
                 }
@@ -194,8 +194,8 @@ fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<
     }
 }
 
-/// The applied order holds for what both have; what only the live list has keeps its place before.
-fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Value>) -> Value {
+/// Merges lists: shared elements take the applied order; elements only in the live list keep their place before them.
+fn merged_list(element: Schema, merge: MergeStrategy, live: &Vec<Value>, config: &Vec<Value>) -> Value {
     let (ours, theirs) = (indexed(merge, Some(live)), indexed(merge, Some(config)));
     let live_of = |edge: &str| ours.iter().find(|(other, _)| other == edge).map(|(_, item)| *item);
     let is_shared = |edge: &str| theirs.iter().any(|(other, _)| other == edge);
@@ -203,7 +203,7 @@ fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Va
     let mut left = ours.iter().peekable();
     for (edge, item) in &theirs {
         if left.clone().any(|(other, _)| other == edge) {
-            // Whatever only the live list has in front of this shared element stays in front of it.
+            // Elements that only the live list has in front of this shared element stay in front of it.
             while let Some((other, item)) = left.next_if(|(other, _)| other != edge) {
                 if !is_shared(other) {
                     out.push((*item).clone());
@@ -217,33 +217,33 @@ fn merged_list(element: Schema, merge: Merge, live: &Vec<Value>, config: &Vec<Va
     out.into()
 }
 
-/// How two documents differ.
+/// The difference between two documents.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// What only the second has.
+    /// The fields that only the second has.
     pub added: Set,
-    /// What only the first has.
+    /// The fields that only the first has.
     pub removed: Set,
-    /// What both have with different values.
+    /// The fields with different values.
     pub modified: Set,
 }
 
 /// Compares two documents field by field.
 pub fn compare(message: &'static Message, before: &Value, after: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    comparison.walk(Shape::Message(message), Some(before), Some(after), &mut Vec::new());
+    comparison.walk(ApplyShape::Message(message), Some(before), Some(after), &mut Vec::new());
     comparison
 }
 
 impl Comparison {
-    /// Added and modified.
+    /// Returns the added and modified fields.
     pub fn changed(&self) -> Set {
         self.added.union(&self.modified)
     }
 
-    fn walk(&mut self, shape: Shape, before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>) {
+    fn walk(&mut self, shape: ApplyShape, before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>) {
         match (shape, before, after) {
-            (Shape::List(element, merge), _, _) if holds_some(before) || holds_some(after) => {
+            (ApplyShape::List(element, merge), _, _) if holds_some(before) || holds_some(after) => {
                 let (before, after) = (before.and_then(Value::as_array), after.and_then(Value::as_array));
                 let (ours, theirs) = (indexed(merge, before), indexed(merge, after));
                 let mut edges: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
@@ -253,14 +253,14 @@ impl Comparison {
                 }
                 self.children(path, edges.into_iter().map(|(e, pair)| (e.to_owned(), self::shape(element), pair)));
             }
-            (Shape::Message(_) | Shape::Map(_), _, _) if holds_some(before) || holds_some(after) => {
+            (ApplyShape::Message(_) | ApplyShape::Map(_), _, _) if holds_some(before) || holds_some(after) => {
                 let (ours, theirs) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
                 let mut names: Vec<&String> = ours.into_iter().chain(theirs).flat_map(Map::keys).collect();
                 names.sort_unstable();
                 names.dedup();
                 let top = path.is_empty();
                 let children = names.into_iter().filter(|name| !(top && is_type_meta(name))).map(|name| {
-                    let below = child(shape, name).map_or(Shape::Leaf, self::shape);
+                    let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
                     let pair = (ours.and_then(|o| o.get(name)), theirs.and_then(|t| t.get(name)));
                     (format!("f:{name}"), below, pair)
                 });
@@ -278,7 +278,7 @@ impl Comparison {
     fn children<'a>(
         &mut self,
         path: &mut Vec<String>,
-        children: impl Iterator<Item = (String, Shape, (Option<&'a Value>, Option<&'a Value>))>,
+        children: impl Iterator<Item = (String, ApplyShape, (Option<&'a Value>, Option<&'a Value>))>,
     ) {
         for (edge, below, (before, after)) in children {
             path.push(edge);
@@ -305,18 +305,18 @@ fn holds_some(value: Option<&Value>) -> bool {
     }
 }
 
-/// A document without the fields of a set.
+/// Returns a document without the fields of a set.
 pub fn without(message: &'static Message, document: &Value, fields: &Set) -> Value {
-    removed(Shape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
+    removed(ApplyShape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
 }
 
-fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
+fn removed(shape: ApplyShape, value: &Value, fields: &Set) -> Option<Value> {
     match (shape, value) {
-        (Shape::List(element, merge), Value::Array(items)) if !items.is_empty() => {
+        (ApplyShape::List(element, merge), Value::Array(items)) if !items.is_empty() => {
             let kept: Vec<Value> = items.iter().filter_map(|item| kept(merge, element, item, fields)).collect();
             (!kept.is_empty()).then(|| kept.into())
         }
-        (shape @ (Shape::Message(_) | Shape::Map(_)), Value::Object(entries)) if !entries.is_empty() => {
+        (shape @ (ApplyShape::Message(_) | ApplyShape::Map(_)), Value::Object(entries)) if !entries.is_empty() => {
             let mut out = Map::new();
             for (name, value) in entries {
                 let edge = format!("f:{name}");
@@ -325,7 +325,7 @@ fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
                 }
                 let schema = child(shape, name);
                 let value = match fields.below(&edge).zip(schema) {
-                    // What loses its last field goes with it, as structured-merge-diff leaves a null.
+                    // A value that loses its last field is removed, where structured-merge-diff leaves a null.
                     Some((below, schema)) => removed(self::shape(schema), value, below),
                     None => Some(value.clone()),
                 };
@@ -333,12 +333,12 @@ fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
             }
             (!out.is_empty()).then(|| out.into())
         }
-        (Shape::Leaf, value) if value.is_array() || value.is_object() => None,
+        (ApplyShape::Leaf, value) if value.is_array() || value.is_object() => None,
         (_, value) => Some(value.clone()),
     }
 }
 
-fn kept(merge: Merge, element: Schema, item: &Value, fields: &Set) -> Option<Value> {
+fn kept(merge: MergeStrategy, element: Schema, item: &Value, fields: &Set) -> Option<Value> {
     let Some(edge) = edge(merge, item) else { return Some(item.clone()) };
     if fields.has(&edge) {
         return None;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::registry::value::{empty, fill, items_mut, text, there};
 
-/// Fills in a container of any sort.
+/// Fills in a container of any type.
 pub fn apply(container: &mut Value) {
     for port in items_mut(container, "ports") {
         fill(port, "protocol", "TCP");
@@ -34,7 +34,7 @@ pub fn apply(container: &mut Value) {
     fill(container, "imagePullPolicy", policy);
 }
 
-/// `latest`, said or not, is pulled always.
+/// Returns `Always` for the tag `latest`, explicit or not.
 fn pull_policy(image: &str) -> &'static str {
     let name = image.rsplit('/').next().unwrap_or_default();
     let tag = name.split_once(':').map_or("latest", |(_, tag)| tag);
@@ -56,7 +56,7 @@ fn probe(probe: &mut Value) {
     }
 }
 
-/// Zero counts as not said.
+/// Fills in a number; zero counts as missing.
 fn fill_number(object: &mut Value, field: &str, value: i64) {
     if object[field].as_i64().unwrap_or(0) == 0 {
         object[field] = value.into();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tag_decides_when_an_image_is_pulled() {
+    fn the_tag_determines_the_pull_policy() {
         let table = [
             ("busybox", "Always"),
             ("busybox:latest", "Always"),

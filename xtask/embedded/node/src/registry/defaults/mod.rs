@@ -1,4 +1,4 @@
-//! What kube-apiserver fills in where a document says nothing.
+//! The defaults that kube-apiserver fills in.
 
 mod container;
 mod pod;
@@ -15,7 +15,7 @@ use crate::kinds::Kind;
 pub use pod::{quality_of_service, tolerations};
 pub use workload::own_pods;
 
-/// Fills in what depends on the document alone.
+/// Fills in the defaults that depend only on the document.
 pub fn apply(kind: &Kind, object: &mut Value) {
     match kind.kind {
         "Pod" => pod::whole(object),
@@ -44,7 +44,7 @@ pub fn apply(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// Counts that a status shows even where they are zero.
+/// Returns the counts that a status shows even if they are zero.
 fn counts(kind: &str) -> &'static [&'static str] {
     match kind {
         "StatefulSet" => &["replicas", "availableReplicas"],

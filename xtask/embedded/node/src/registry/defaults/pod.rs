@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::container;
 use crate::registry::value::{empty, fill, items, items_mut, there};
 
-/// `Secret`, `ConfigMap` … volumes without a mode get this one: 0644.
+/// The default mode of files in `Secret`, `ConfigMap` … volumes: 0644.
 const FILE_MODE: i64 = 420;
 
-/// A pod, status included.
+/// Fills in a pod, including its status.
 pub fn whole(pod: &mut Value) {
     if pod["spec"].is_null() {
         pod["spec"] = empty();
@@ -26,7 +26,7 @@ pub fn whole(pod: &mut Value) {
     items_mut(body, "initContainers").for_each(limits_become_requests);
 }
 
-/// The spec of a pod or of a template.
+/// Fills in the spec of a pod or of a template.
 pub fn spec(spec: &mut Value) {
     items_mut(spec, "volumes").for_each(volume);
     for field in ["initContainers", "containers", "ephemeralContainers"] {
@@ -77,7 +77,7 @@ fn projection(source: &mut Value) {
     }
 }
 
-/// The files of a downward API volume.
+/// Fills in the files of a downward API volume.
 fn files(source: &mut Value) {
     for item in items_mut(source, "items") {
         if let Some(reference) = there(item, "fieldRef") {
@@ -89,7 +89,7 @@ fn files(source: &mut Value) {
     }
 }
 
-/// What requests and limits make of a pod: `Guaranteed`, `Burstable` or `BestEffort`.
+/// Returns the class that follows from requests and limits: `Guaranteed`, `Burstable` or `BestEffort`.
 pub fn quality_of_service(spec: &Value) -> &'static str {
     let containers = || items(spec, "containers").chain(items(spec, "initContainers"));
     let counted = |container: &Value, sort: &str, name: &str| container["resources"][sort][name].clone();
@@ -111,7 +111,7 @@ pub fn quality_of_service(spec: &Value) -> &'static str {
     }
 }
 
-/// The tolerations that admission adds: a lost node takes five minutes to empty.
+/// Returns the tolerations that admission adds: a lost node is emptied after five minutes.
 pub fn tolerations() -> [Value; 2] {
     ["not-ready", "unreachable"].map(|state| {
         json!({

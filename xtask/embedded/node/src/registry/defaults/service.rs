@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::registry::value::{empty, fill, is_missing, items_mut, text};
 
-/// A Service; addresses and node ports are the allocator's.
+/// Fills in a Service, except addresses and node ports, which the allocator assigns.
 pub fn service(service: &mut Value) {
     fill(service, "spec", empty());
     let spec = &mut service["spec"];
@@ -36,7 +36,7 @@ pub fn service(service: &mut Value) {
     }
 }
 
-/// Endpoints.
+/// Fills in Endpoints.
 pub fn endpoints(endpoints: &mut Value) {
     for subset in items_mut(endpoints, "subsets") {
         for port in items_mut(subset, "ports") {
@@ -45,7 +45,7 @@ pub fn endpoints(endpoints: &mut Value) {
     }
 }
 
-/// An EndpointSlice.
+/// Fills in an EndpointSlice.
 pub fn endpoint_slice(slice: &mut Value) {
     for port in items_mut(slice, "ports") {
         fill(port, "protocol", "TCP");

@@ -1,4 +1,4 @@
-//! Kinds with a default or two.
+//! Kinds with only a default or two.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::registry::value::{empty, fill, items_mut, remove, text};
 
-/// A Secret: what is written as text is kept as data.
+/// Fills in a Secret: `stringData` becomes `data`.
 pub fn secret(secret: &mut Value) {
     fill(secret, "type", "Opaque");
     if let Some(Value::Object(plain)) = remove(secret, "stringData") {
@@ -17,7 +17,7 @@ pub fn secret(secret: &mut Value) {
     }
 }
 
-/// A Namespace: it is labelled with its name and stays until it is empty.
+/// Fills in a Namespace: its name label, and the finalizer that keeps it until it is empty.
 pub fn namespace(namespace: &mut Value) {
     let name = namespace["metadata"]["name"].clone();
     namespace["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
@@ -26,7 +26,7 @@ pub fn namespace(namespace: &mut Value) {
     fill(&mut namespace["status"], "phase", "Active");
 }
 
-/// A NetworkPolicy.
+/// Fills in a NetworkPolicy.
 pub fn network_policy(policy: &mut Value) {
     let spec = &mut policy["spec"];
     for direction in ["ingress", "egress"] {
@@ -38,7 +38,7 @@ pub fn network_policy(policy: &mut Value) {
     fill(spec, "policyTypes", if has_egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
 }
 
-/// A binding of a role.
+/// Fills in a binding of a role.
 pub fn role_binding(binding: &mut Value) {
     fill(&mut binding["roleRef"], "apiGroup", "rbac.authorization.k8s.io");
     for subject in items_mut(binding, "subjects") {
@@ -48,12 +48,12 @@ pub fn role_binding(binding: &mut Value) {
     }
 }
 
-/// A HorizontalPodAutoscaler.
+/// Fills in a HorizontalPodAutoscaler.
 pub fn autoscaler(autoscaler: &mut Value) {
     fill(&mut autoscaler["spec"], "minReplicas", 1);
 }
 
-/// A PriorityClass.
+/// Fills in a PriorityClass.
 pub fn priority_class(class: &mut Value) {
     fill(class, "preemptionPolicy", "PreemptLowerPriority");
 }

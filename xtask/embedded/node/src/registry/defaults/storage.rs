@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::registry::value::{empty, fill};
 
-/// A PersistentVolumeClaim.
+/// Fills in a PersistentVolumeClaim.
 pub fn claim(claim: &mut Value) {
     fill(claim, "spec", empty());
     fill(&mut claim["spec"], "volumeMode", "Filesystem");
@@ -12,7 +12,7 @@ pub fn claim(claim: &mut Value) {
     fill(&mut claim["status"], "phase", "Pending");
 }
 
-/// A PersistentVolume.
+/// Fills in a PersistentVolume.
 pub fn volume(volume: &mut Value) {
     fill(&mut volume["spec"], "persistentVolumeReclaimPolicy", "Retain");
     fill(&mut volume["spec"], "volumeMode", "Filesystem");
@@ -20,7 +20,7 @@ pub fn volume(volume: &mut Value) {
     fill(&mut volume["status"], "phase", "Pending");
 }
 
-/// A StorageClass.
+/// Fills in a StorageClass.
 pub fn class(class: &mut Value) {
     fill(class, "reclaimPolicy", "Delete");
     fill(class, "volumeBindingMode", "Immediate");

@@ -11,7 +11,7 @@ fn template(spec: &mut Value) {
     pod::spec(&mut spec["template"]["spec"]);
 }
 
-/// A StatefulSet.
+/// Fills in a StatefulSet.
 pub fn stateful_set(set: &mut Value) {
     let spec = &mut set["spec"];
     fill(spec, "podManagementPolicy", "OrderedReady");
@@ -35,7 +35,7 @@ pub fn stateful_set(set: &mut Value) {
     }
 }
 
-/// A Deployment.
+/// Fills in a Deployment.
 pub fn deployment(deployment: &mut Value) {
     let spec = &mut deployment["spec"];
     fill(spec, "replicas", 1);
@@ -51,13 +51,13 @@ pub fn deployment(deployment: &mut Value) {
     template(spec);
 }
 
-/// A ReplicaSet.
+/// Fills in a ReplicaSet.
 pub fn replica_set(set: &mut Value) {
     fill(&mut set["spec"], "replicas", 1);
     template(&mut set["spec"]);
 }
 
-/// A Job.
+/// Fills in a Job.
 pub fn job(job: &mut Value) {
     job_spec(&mut job["spec"]);
     let has_labels = job["metadata"]["labels"].as_object().is_some_and(|labels| !labels.is_empty());
@@ -81,7 +81,7 @@ fn job_spec(spec: &mut Value) {
     template(spec);
 }
 
-/// A CronJob.
+/// Fills in a CronJob.
 pub fn cron_job(cron: &mut Value) {
     let spec = &mut cron["spec"];
     fill(spec, "concurrencyPolicy", "Allow");
@@ -93,7 +93,7 @@ pub fn cron_job(cron: &mut Value) {
     template(&mut spec["jobTemplate"]["spec"]);
 }
 
-/// The selector and labels of a new Job, by its own UID.
+/// Sets the selector and labels of a new Job, from its own UID.
 pub fn own_pods(job: &mut Value) {
     if job["spec"]["manualSelector"] == true {
         return;

@@ -1,4 +1,4 @@
-//! The patches that are no apply: JSON patch, merge patch, strategic merge patch.
+//! Patches other than apply: JSON patch, merge patch, strategic merge patch.
 
 pub(crate) mod strategic;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::status::Status;
 
-/// RFC 6902.
+/// Applies a JSON patch (RFC 6902).
 ///
 /// # Errors
-/// 422 where the patch does not apply, 400 where it is none.
+/// 422 if the patch can't be applied, 400 if it is invalid.
 pub fn json(object: &Value, patch: &Value) -> Result<Value, Status> {
     let patch: json_patch::Patch = serde_json::from_value(patch.clone())
         .map_err(|error| Status::new(400, "BadRequest", format!("error decoding patch: {error}")))?;
@@ -21,7 +21,7 @@ pub fn json(object: &Value, patch: &Value) -> Result<Value, Status> {
     Ok(patched)
 }
 
-/// RFC 7386.
+/// Applies a merge patch (RFC 7386).
 pub fn merge(object: &Value, patch: &Value) -> Value {
     let mut patched = object.clone();
     json_patch::merge(&mut patched, patch);

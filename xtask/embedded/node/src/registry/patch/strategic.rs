@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::registry::schema::{self, Message, Patch, Schema};
+use crate::registry::schema::{self, Message, PatchStrategy, Schema};
 use crate::status::Status;
 
 const ORDER: &str = "$setElementOrder/";
@@ -12,7 +12,7 @@ const DELETE: &str = "$deleteFromPrimitiveList/";
 /// Applies a strategic merge patch to an object of a type.
 ///
 /// # Errors
-/// 400 where an element of a list lacks its merge key or a directive is none.
+/// 400 if an element of a list lacks its merge key or a directive is invalid.
 pub fn patch(message: &'static Message, object: &Value, patch: &Value) -> Result<Value, Status> {
     map(Some(message), Some(object), patch)
 }
@@ -46,14 +46,14 @@ fn map(message: Option<&'static Message>, original: Option<&Value>, patch: &Valu
         if let (Some(name), Some(order)) = (directive.strip_prefix(ORDER), order.as_array())
             && let Some(Value::Array(items)) = out.get_mut(name)
         {
-            let key = message.and_then(|m| m.field(name)).map_or(Patch::Scalars, |field| field.patch);
+            let key = message.and_then(|m| m.field(name)).map_or(PatchStrategy::Scalars, |field| field.patch);
             reorder(items, order, key);
         }
     }
     Ok(out.into())
 }
 
-/// The value of a member after the patch; none where it goes.
+/// Returns the value of a member after the patch, or `None` if it is removed.
 fn member(
     message: Option<&'static Message>,
     name: &str,
@@ -69,8 +69,8 @@ fn member(
         (Value::Array(items), original) => {
             let original = original.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             match field.map(|field| field.patch) {
-                Some(Patch::Key(key)) => list(below, key, original, items).map(|items| Some(items.into())),
-                Some(Patch::Scalars) if order.is_some() || !items.is_empty() => {
+                Some(PatchStrategy::Key(key)) => list(below, key, original, items).map(|items| Some(items.into())),
+                Some(PatchStrategy::Scalars) if order.is_some() || !items.is_empty() => {
                     let added = items.iter().filter(|item| !original.contains(item));
                     Ok(Some(original.iter().chain(added).cloned().collect()))
                 }
@@ -120,11 +120,10 @@ fn list(
     Ok(out)
 }
 
-/// Puts what the order names into that order; what it does not name keeps its place behind what it
-/// followed.
-fn reorder(items: &mut Vec<Value>, order: &[Value], patch: Patch) {
+/// Sorts listed elements into the given order; every other element stays behind its predecessor.
+fn reorder(items: &mut Vec<Value>, order: &[Value], patch: PatchStrategy) {
     let identity = |item: &Value| match patch {
-        Patch::Key(key) => item.get(key).cloned().unwrap_or(Value::Null),
+        PatchStrategy::Key(key) => item.get(key).cloned().unwrap_or(Value::Null),
         _ => item.clone(),
     };
     let wanted: Vec<Value> = order.iter().map(identity).collect();
@@ -165,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
+    #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn patched(original: Value, patch: Value) -> Value {
         let message = schema::of_kind("Pod").unwrap();
         super::patch(message, &json!({ "spec": original }), &json!({ "spec": patch })).unwrap()["spec"].clone()
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn retained_keys_drop_the_others() {
+    fn retain_keys_drops_all_other_keys() {
         let original = json!({"volumes": [{"name": "v", "emptyDir": {}}]});
         let patch =
             json!({"volumes": [{"name": "v", "$retainKeys": ["name", "secret"], "secret": {"secretName": "s"}}]});

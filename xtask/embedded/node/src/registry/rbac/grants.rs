@@ -1,9 +1,10 @@
-//! Nobody gives away more than they have: a role's rules and a binding's role have to be the writer's own, unless they
-//! may `escalate` or `bind`.
+//! Privilege escalation: a writer must hold a role's rules, and those of a binding's role, or be allowed to
+//! `escalate` or
+//! `bind`.
 
 use serde_json::{Value, json};
 
-use super::{Asked, GROUP, allows, groups, user};
+use super::{AccessRequest, GROUP, allows, groups, user};
 use crate::kinds::Kind;
 use crate::registry::tokens::Account;
 use crate::registry::value::{items, text};
@@ -12,7 +13,7 @@ use crate::status::Status;
 use crate::store;
 
 impl Registry {
-    /// Whether a service account may write this role or binding; of other kinds and writers nothing is asked here.
+    /// Checks whether a service account may write this role or binding; other kinds and writers always pass.
     pub(in crate::registry) fn check_grant(
         &self,
         writer: &Writer,
@@ -23,10 +24,10 @@ impl Registry {
         let (namespace, name) = store::key(object);
         let given = match kind.kind {
             "Role" | "ClusterRole" => {
-                if self.may(account, &namespace, &asked("escalate", kind.plural, &name)) {
+                if self.may(account, &namespace, &access("escalate", kind.plural, &name)) {
                     return Ok(());
                 }
-                // What it gathers from other roles is known to nobody beforehand.
+                // The rules that it will gather from other roles are not known beforehand.
                 let gathers = !object["aggregationRule"].is_null();
                 let everything = gathers.then(|| json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
                 items(object, "rules").cloned().chain(everything).collect::<Vec<_>>()
@@ -34,51 +35,51 @@ impl Registry {
             _ => {
                 let role = &object["roleRef"];
                 let plural = if role["kind"] == "Role" { "roles" } else { "clusterroles" };
-                if self.may(account, &namespace, &asked("bind", plural, text(role, "name"))) {
+                if self.may(account, &namespace, &access("bind", plural, text(role, "name"))) {
                     return Ok(());
                 }
                 self.rules_of_role(role, &namespace)
             }
         };
         let held = self.rules_of(account, &namespace);
-        let lacking: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
-        if lacking.is_empty() {
+        let missing: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        Err(Status::forbidden(kind, &name, &refusal(account, &lacking)))
+        Err(Status::forbidden(kind, &name, &refusal(account, &missing)))
     }
 }
 
-fn asked<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> Asked<'a> {
-    Asked::Resource { verb, group: GROUP, resource, name }
+fn access<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> AccessRequest<'a> {
+    AccessRequest::Resource { verb, group: GROUP, resource, name }
 }
 
-fn refusal(account: &Account, lacking: &[String]) -> String {
+fn refusal(account: &Account, missing: &[String]) -> String {
     let groups = groups(account).map(|group| format!("\"{group}\"")).join(" ");
-    let lacking = lacking.join("\n");
+    let missing = missing.join("\n");
     let user = user(account);
     format!(
-        "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{lacking}"
+        "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{missing}"
     )
 }
 
-/// Whether rules that somebody has allow all that a rule would.
+/// Returns whether the held rules cover everything that a rule would allow.
 fn covers(held: &[Value], rule: &Value) -> bool {
     let texts = |field: &str| items(rule, field).filter_map(Value::as_str).collect::<Vec<_>>();
     let (verbs, names) = (texts("verbs"), texts("resourceNames"));
     let names = if names.is_empty() { vec![""] } else { names };
-    let is_held = |asked: &Asked| held.iter().any(|rule| allows(rule, asked));
+    let is_held = |access: &AccessRequest| held.iter().any(|rule| allows(rule, access));
     verbs.iter().all(|verb| {
         let resources = texts("apiGroups").iter().all(|group| {
-            texts("resources")
-                .iter()
-                .all(|resource| names.iter().all(|name| is_held(&Asked::Resource { verb, group, resource, name })))
+            texts("resources").iter().all(|resource| {
+                names.iter().all(|name| is_held(&AccessRequest::Resource { verb, group, resource, name }))
+            })
         });
-        resources && texts("nonResourceURLs").iter().all(|path| is_held(&Asked::Path { verb, path }))
+        resources && texts("nonResourceURLs").iter().all(|path| is_held(&AccessRequest::Path { verb, path }))
     })
 }
 
-/// A rule as kube-apiserver writes it: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`.
+/// Formats a rule as kube-apiserver does: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`.
 fn shown(rule: &Value) -> String {
     let fields = [
         ("APIGroups", "apiGroups"),

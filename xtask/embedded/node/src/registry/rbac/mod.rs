@@ -1,4 +1,4 @@
-//! Who may do what: the roles and bindings that are stored, read as kube-apiserver's RBAC authorizer reads them.
+//! Authorization: evaluates the stored roles and bindings as kube-apiserver's RBAC authorizer does.
 
 mod grants;
 mod rule;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
-pub use self::rule::Asked;
+pub use self::rule::AccessRequest;
 pub(crate) use self::rule::allows;
 use super::Registry;
 use super::tokens::Account;
@@ -16,26 +16,26 @@ use super::value::{items, text};
 use crate::kinds;
 use crate::selector;
 
-/// The group of roles and bindings.
+/// The API group of roles and bindings.
 pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The name of a service account's user.
+/// Returns the name of a service account's user.
 pub(crate) fn user((namespace, name): &Account) -> String {
     format!("system:serviceaccount:{namespace}:{name}")
 }
 
-/// The groups that a service account's user is in.
+/// Returns the groups of a service account's user.
 pub(crate) fn groups((namespace, _): &Account) -> [String; 3] {
     ["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".into()]
 }
 
 impl Registry {
-    /// Whether a service account may do what is asked, in a namespace, or at the cluster scope where that is empty.
-    pub fn may(&self, account: &Account, namespace: &str, asked: &Asked) -> bool {
-        self.rules_of(account, namespace).iter().any(|rule| allows(rule, asked))
+    /// Returns whether a service account has a permission in a namespace, or at the cluster scope if that is empty.
+    pub fn may(&self, account: &Account, namespace: &str, access: &AccessRequest) -> bool {
+        self.rules_of(account, namespace).iter().any(|rule| allows(rule, access))
     }
 
-    /// The rules that hold for a service account in a namespace; at the cluster scope where that is empty.
+    /// Returns the rules for a service account in a namespace, or at the cluster scope if that is empty.
     pub(crate) fn rules_of(&self, account: &Account, namespace: &str) -> Vec<Value> {
         let mut bindings = self.stored("clusterrolebindings", None);
         if !namespace.is_empty() {
@@ -48,7 +48,7 @@ impl Registry {
         bindings.flat_map(|binding| self.rules_of_role(&binding["roleRef"], namespace)).collect()
     }
 
-    /// The rules of the role that a binding refers to; none where it is missing.
+    /// Returns the rules of the role that a binding refers to; none if it is missing.
     fn rules_of_role(&self, role: &Value, namespace: &str) -> Vec<Value> {
         let (plural, namespace) = if role["kind"] == "Role" { ("roles", namespace) } else { ("clusterroles", "") };
         let Some(kind) = kinds::find(GROUP, "v1", plural) else { return Vec::new() };

@@ -6,10 +6,10 @@ use super::{Cause, names};
 use crate::kinds::Kind;
 use crate::registry::value::text;
 
-/// Annotations together may have so many bytes.
+/// The maximum size of all annotations together.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 
-/// What is wrong with the metadata of an object.
+/// Returns what is wrong with the metadata of an object.
 pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
     let metadata = &object["metadata"];
     let mut causes = Vec::new();
@@ -30,7 +30,7 @@ pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
     causes
 }
 
-/// What is wrong with labels.
+/// Returns what is wrong with labels.
 pub fn labels(labels: &Value, path: &str) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (key, value) in labels.as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Whether an object is right, worded as kube-apiserver words it.
+//! Validation of objects, with kube-apiserver's messages.
 
 mod container;
 mod meta;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::kinds::Kind;
 use crate::status::Status;
 
-/// One thing that is wrong with a field.
+/// One error of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     field: String,
@@ -25,33 +25,33 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// The value is wrong.
+    /// Returns the cause for an invalid value.
     pub fn bad(field: impl Into<String>, value: &Value, why: &str) -> Self {
         Self::new(field, "FieldValueInvalid", format!("Invalid value: {value}: {why}"))
     }
 
-    /// There is no value.
+    /// Returns the cause for a missing value.
     pub fn required(field: impl Into<String>, why: &str) -> Self {
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         Self::new(field, "FieldValueRequired", format!("Required value{why}"))
     }
 
-    /// The field must not be set, or not be changed.
+    /// Returns the cause for a field that must not be set, or not be changed.
     pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
         Self::new(field, "FieldValueForbidden", format!("Forbidden: {why}"))
     }
 
-    /// The value names something that is not there.
+    /// Returns the cause for a value that refers to a missing object.
     pub fn not_found(field: impl Into<String>, value: &Value) -> Self {
         Self::new(field, "FieldValueNotFound", format!("Not found: {value}"))
     }
 
-    /// The value is there twice.
+    /// Returns the cause for a duplicate value.
     pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {value}"))
     }
 
-    /// The value is none of those that there are.
+    /// Returns the cause for a value other than the supported ones.
     pub fn not_supported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let supported: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
         let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
@@ -63,7 +63,7 @@ impl Cause {
     }
 }
 
-/// 422 with its causes.
+/// Returns 422 with its causes.
 pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
     let shown: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     let shown = if shown.len() == 1 { shown.concat() } else { format!("[{}]", shown.join(", ")) };
@@ -79,14 +79,14 @@ pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
     Status { details, ..Status::new(422, "Invalid", message) }
 }
 
-/// What is wrong with a new object.
+/// Returns what is wrong with a new object.
 pub fn new(kind: &Kind, object: &Value) -> Vec<Cause> {
     let mut causes = meta::check(kind, object);
     causes.extend(body(kind, object));
     causes
 }
 
-/// What is wrong with an object in the place of another.
+/// Returns what is wrong with an object that replaces another.
 pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
     let mut causes = meta::check(kind, object);
     causes.extend(match kind.kind {
@@ -124,14 +124,14 @@ fn body(kind: &Kind, object: &Value) -> Vec<Cause> {
     }
 }
 
-/// Whether a number is there and negative.
+/// Adds a cause if a number is negative.
 fn not_negative(object: &Value, field: &str, path: &str, causes: &mut Vec<Cause>) {
     if object[field].as_i64().is_some_and(|number| number < 0) {
         causes.push(Cause::bad(format!("{path}.{field}"), &object[field], "must be greater than or equal to 0"));
     }
 }
 
-/// Whether a text is one of those that there are.
+/// Adds a cause if a text is not one of the supported ones.
 fn one_of(object: &Value, field: &str, path: &str, supported: &[&str], causes: &mut Vec<Cause>) {
     let value = &object[field];
     if value.as_str().is_some_and(|text| !text.is_empty() && !supported.contains(&text)) {

@@ -1,4 +1,4 @@
-//! The grammars of names, labels and keys, and what is said of what does not fit them.
+//! The grammars of names, labels and keys, and the messages about violations.
 
 /// `a lowercase RFC 1123 subdomain …`
 pub const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
@@ -25,8 +25,8 @@ const QUALIFIED: &str = "a valid label key must consist of alphanumeric characte
 const DATA_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. \
     'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
-/// What is wrong with a text, in the API's words.
-pub type Faults = Vec<String>;
+/// The violations of a grammar, in the API's words.
+pub type Violations = Vec<String>;
 
 fn too_long(text: &str, bytes_max: usize) -> Option<String> {
     (text.len() > bytes_max).then(|| format!("must be no more than {bytes_max} bytes"))
@@ -39,27 +39,27 @@ fn is_label(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn faults(text: &str, bytes_max: usize, fits: bool, why: &str) -> Faults {
+fn faults(text: &str, bytes_max: usize, fits: bool, why: &str) -> Violations {
     too_long(text, bytes_max).into_iter().chain((!fits).then(|| why.to_owned())).collect()
 }
 
-/// `a.b.c`
-pub fn subdomain(text: &str) -> Faults {
+/// Checks a DNS subdomain: `a.b.c`.
+pub fn subdomain(text: &str) -> Violations {
     faults(text, 253, text.split('.').all(is_label), SUBDOMAIN)
 }
 
-/// `a-b`
-pub fn label(text: &str) -> Faults {
+/// Checks a DNS label: `a-b`.
+pub fn label(text: &str) -> Violations {
     faults(text, 63, is_label(text), LABEL)
 }
 
-/// `a-b`, beginning with a letter.
-pub fn dns_1035(text: &str) -> Faults {
+/// Checks a DNS label that begins with a letter: `a-b`.
+pub fn dns_1035(text: &str) -> Violations {
     faults(text, 63, is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase()), DNS_1035)
 }
 
-/// A segment of a URL's path, as roles are named.
-pub fn path_segment(text: &str) -> Faults {
+/// Checks a segment of a URL's path, such as the name of a role.
+pub fn path_segment(text: &str) -> Violations {
     if matches!(text, "." | "..") {
         return vec![format!("may not be '{text}'")];
     }
@@ -73,9 +73,9 @@ fn is_name_part(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// `example.com/name`: a key of labels or annotations.
-pub fn qualified(text: &str) -> Faults {
-    let mut found = Faults::new();
+/// Checks a key of labels or annotations: `example.com/name`.
+pub fn qualified(text: &str) -> Violations {
+    let mut found = Violations::new();
     let name = match text.split_once('/') {
         Some((_, rest)) if rest.contains('/') => return vec![QUALIFIED.to_owned()],
         Some((prefix, name)) => {
@@ -99,13 +99,13 @@ pub fn qualified(text: &str) -> Faults {
     found
 }
 
-/// The value of a label.
-pub fn label_value(text: &str) -> Faults {
+/// Checks the value of a label.
+pub fn label_value(text: &str) -> Violations {
     faults(text, 63, text.is_empty() || is_name_part(text), LABEL_VALUE)
 }
 
-/// A key of a config map or secret.
-pub fn data_key(text: &str) -> Faults {
+/// Checks a key of a config map or secret.
+pub fn data_key(text: &str) -> Violations {
     let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let mut found = faults(text, 253, fits, DATA_KEY);
     found.extend(match text {
@@ -116,9 +116,9 @@ pub fn data_key(text: &str) -> Faults {
     found
 }
 
-/// A path below a volume.
-pub fn descending_path(text: &str) -> Faults {
-    let mut found = Faults::new();
+/// Checks a path below a volume.
+pub fn descending_path(text: &str) -> Violations {
+    let mut found = Violations::new();
     if text.starts_with('/') {
         found.push("must be a relative path".to_owned());
     }
@@ -128,8 +128,8 @@ pub fn descending_path(text: &str) -> Faults {
     found
 }
 
-/// A file of a volume, where names that begin with two dots are kubelet's own.
-pub fn volume_file(text: &str) -> Faults {
+/// Checks a file of a volume; names that begin with two dots are reserved for kubelet.
+pub fn volume_file(text: &str) -> Violations {
     let mut found = descending_path(text);
     if text.starts_with("..") && !text.starts_with("../") && text != ".." {
         found.push("must not start with '..'".to_owned());
@@ -137,9 +137,9 @@ pub fn volume_file(text: &str) -> Faults {
     found
 }
 
-/// The name of a port: a short label with a letter in it.
-pub fn port(text: &str) -> Faults {
-    let mut found: Faults =
+/// Checks the name of a port: a short label that contains a letter.
+pub fn port(text: &str) -> Violations {
+    let mut found: Violations =
         (text.len() > 15).then(|| "must be no more than 15 characters".to_owned()).into_iter().collect();
     if !text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         found.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());

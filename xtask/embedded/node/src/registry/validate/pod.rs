@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Cause, container, names, not_negative, one_of, volume};
 use crate::registry::value::{items, remove, text};
 
-/// What is wrong with the spec of a pod or a template at `path`.
+/// Returns what is wrong with the spec of a pod or a template at `path`.
 pub fn spec(spec: &Value, path: &str) -> Vec<Cause> {
     let mut causes = Vec::new();
     let volumes = volume::volumes(spec, &format!("{path}.volumes"), &mut causes);
@@ -47,12 +47,12 @@ pub fn spec(spec: &Value, path: &str) -> Vec<Cause> {
     causes
 }
 
-/// What of a pod can be changed once it is there.
+/// The fields of an existing pod that can be changed.
 const CHANGEABLE: &str = "pod updates may not change fields other than `spec.containers[*].image`,\
     `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
     tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/// What is wrong with a pod in the place of another.
+/// Returns what is wrong with a pod that replaces another.
 pub fn changed(stored: &Value, pod: &Value) -> Vec<Cause> {
     if fixed(stored) == fixed(pod) {
         return Vec::new();

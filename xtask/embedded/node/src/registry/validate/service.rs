@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Cause, meta, names, one_of};
 use crate::registry::value::{is_missing, items, text};
 
-/// A Service.
+/// Returns what is wrong with a Service.
 pub fn service(service: &Value) -> Vec<Cause> {
     let spec = &service["spec"];
     let mut causes = Vec::new();
@@ -32,9 +32,9 @@ pub fn service(service: &Value) -> Vec<Cause> {
 }
 
 /// Names, and ports by protocol, that were seen.
-type Seen = (BTreeSet<String>, BTreeSet<String>);
+type SeenPorts = (BTreeSet<String>, BTreeSet<String>);
 
-fn check_port(port: &Value, path: &str, needs_name: bool, seen: &mut Seen, causes: &mut Vec<Cause>) {
+fn check_port(port: &Value, path: &str, needs_name: bool, seen: &mut SeenPorts, causes: &mut Vec<Cause>) {
     let name = text(port, "name");
     if name.is_empty() && needs_name {
         causes.push(Cause::required(format!("{path}.name"), ""));
@@ -67,7 +67,7 @@ fn check_port(port: &Value, path: &str, needs_name: bool, seen: &mut Seen, cause
     }
 }
 
-/// A Service in the place of another.
+/// Returns what is wrong with a Service that replaces another.
 pub fn changed(stored: &Value, service: &Value) -> Vec<Cause> {
     let address = |service: &Value| service["spec"]["clusterIP"].clone();
     let is_named = |service: &Value| text(&service["spec"], "type") == "ExternalName";

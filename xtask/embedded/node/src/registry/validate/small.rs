@@ -1,11 +1,11 @@
-//! Kinds with a rule or two.
+//! Kinds with only a rule or two.
 
 use serde_json::{Value, json};
 
 use super::{Cause, names, one_of};
 use crate::registry::value::{items, text};
 
-/// Keys of a config map or secret.
+/// Checks the keys of a config map or secret.
 pub fn keys(object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     for field in ["data", "binaryData"] {
@@ -17,7 +17,7 @@ pub fn keys(object: &Value) -> Vec<Cause> {
     causes
 }
 
-/// A config map or secret in the place of another.
+/// Checks a config map or secret that replaces another.
 pub fn data_changed(stored: &Value, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     if stored["kind"] == "Secret" && stored["type"] != object["type"] {
@@ -36,7 +36,7 @@ pub fn data_changed(stored: &Value, object: &Value) -> Vec<Cause> {
     causes
 }
 
-/// A `PodDisruptionBudget`.
+/// Checks a `PodDisruptionBudget`.
 pub fn budget(budget: &Value) -> Vec<Cause> {
     let spec = &budget["spec"];
     let mut causes = Vec::new();
@@ -70,7 +70,7 @@ fn is_share(text: &str) -> bool {
     text.strip_suffix('%').is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// An Ingress.
+/// Checks an Ingress.
 pub fn ingress(ingress: &Value) -> Vec<Cause> {
     let spec = &ingress["spec"];
     let mut causes = Vec::new();
@@ -94,7 +94,7 @@ pub fn ingress(ingress: &Value) -> Vec<Cause> {
     causes
 }
 
-/// A binding keeps its role.
+/// Checks that a binding keeps its role.
 pub fn role_changed(stored: &Value, binding: &Value) -> Vec<Cause> {
     if stored["roleRef"] == binding["roleRef"] {
         return Vec::new();

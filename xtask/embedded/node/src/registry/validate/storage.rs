@@ -9,7 +9,7 @@ use resources::quantity;
 const CLAIM_CHANGEABLE: &str =
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
 
-/// A claim (or a template of one) whose spec is at `path`.
+/// Checks a claim (or a template of one) whose spec is at `path`.
 pub fn claim(claim: &Value, path: &str) -> Vec<Cause> {
     let spec = &claim["spec"];
     let mut causes = Vec::new();
@@ -38,7 +38,7 @@ pub fn claim(claim: &Value, path: &str) -> Vec<Cause> {
     causes
 }
 
-/// A claim in the place of another.
+/// Checks a claim that replaces another.
 pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
     let fixed = |claim: &Value| {
         let mut spec = claim["spec"].clone();
@@ -68,7 +68,7 @@ pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
     }
 }
 
-/// A storage class in the place of another.
+/// Checks a storage class that replaces another.
 pub fn class_changed(stored: &Value, class: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {

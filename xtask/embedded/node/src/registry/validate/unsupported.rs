@@ -1,5 +1,6 @@
-//! Fields that this cluster can't honour. One that would change behaviour is refused; one that can't matter on one
-//! node is accepted and reported. `docs/embedded.md` has a row for each, and `tests/contract.rs` compares.
+//! Fields that this cluster does not support. A field that would change behaviour is rejected; a field that has no
+//! effect
+//! on a single node is accepted and reported. `docs/embedded.md` has a row for each, which `tests/contract.rs` checks.
 
 use serde_json::Value;
 
@@ -9,23 +10,23 @@ use crate::registry::schema;
 
 const WHY: &str = "not supported by the embedded cluster";
 
-/// Volumes that the node can make.
+/// Volume types that the node supports.
 const VOLUMES: &[&str] = &["emptyDir", "configMap", "secret", "persistentVolumeClaim", "downwardAPI", "projected"];
 
-/// Which values of a field are meant.
+/// The values of a field that a row applies to.
 #[derive(Debug, Clone, Copy)]
-pub enum When {
-    /// Any but nothing: neither null, false, zero nor empty.
+pub enum AffectedValues {
+    /// Any value that is neither null, false, zero nor empty.
     Set,
     /// False.
     False,
-    /// This word.
+    /// This text.
     Is(&'static str),
-    /// A word, but not this one.
+    /// Any text but this one.
     OtherThan(&'static str),
 }
 
-impl When {
+impl AffectedValues {
     fn holds(self, value: &Value) -> bool {
         let word = value.as_str().filter(|word| !word.is_empty());
         match self {
@@ -44,110 +45,117 @@ impl When {
     }
 }
 
-/// A field's path, with `[]` for each element of a list and `*[]` for each container, whether of the pod or of its
-/// start; and the values that are meant.
-type Row = (&'static str, When);
+/// A field's path, with `[]` for each element of a list and `*[]` for each container, including init containers;
+/// and the
+/// values that the row applies to.
+type Row = (&'static str, AffectedValues);
 
-/// Fields of a pod's spec that would change behaviour; besides them, every sort of volume that is not in [`VOLUMES`].
+/// Fields of a pod's spec that would change behaviour; besides them, every volume type that is not in [`VOLUMES`].
 const POD_REFUSED: &[Row] = &[
-    ("hostNetwork", When::Set),
-    ("hostPID", When::Set),
-    ("hostIPC", When::Set),
-    ("hostUsers", When::False),
-    ("hostnameOverride", When::Set),
-    ("shareProcessNamespace", When::Set),
-    ("ephemeralContainers", When::Set),
-    ("runtimeClassName", When::Set),
-    ("resourceClaims", When::Set),
-    ("resources", When::Set),
-    ("overhead", When::Set),
-    ("schedulingGroup", When::Set),
-    ("os.name", When::Is("windows")),
-    ("topologySpreadConstraints[].minDomains", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
-    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels", When::Set),
+    ("hostNetwork", AffectedValues::Set),
+    ("hostPID", AffectedValues::Set),
+    ("hostIPC", AffectedValues::Set),
+    ("hostUsers", AffectedValues::False),
+    ("hostnameOverride", AffectedValues::Set),
+    ("shareProcessNamespace", AffectedValues::Set),
+    ("ephemeralContainers", AffectedValues::Set),
+    ("runtimeClassName", AffectedValues::Set),
+    ("resourceClaims", AffectedValues::Set),
+    ("resources", AffectedValues::Set),
+    ("overhead", AffectedValues::Set),
+    ("schedulingGroup", AffectedValues::Set),
+    ("os.name", AffectedValues::Is("windows")),
+    ("topologySpreadConstraints[].minDomains", AffectedValues::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", AffectedValues::Set),
+    ("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", AffectedValues::Set),
+    (
+        "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels",
+        AffectedValues::Set,
+    ),
     (
         "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
-        When::Set,
+        AffectedValues::Set,
     ),
-    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", When::Set),
-    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", When::Set),
+    ("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", AffectedValues::Set),
+    (
+        "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys",
+        AffectedValues::Set,
+    ),
     (
         "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchLabels",
-        When::Set,
+        AffectedValues::Set,
     ),
     (
         "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector.matchExpressions",
-        When::Set,
+        AffectedValues::Set,
     ),
-    ("securityContext.sysctls", When::Set),
-    ("securityContext.supplementalGroupsPolicy", When::OtherThan("Merge")),
-    ("securityContext.windowsOptions", When::Set),
-    ("securityContext.seccompProfile.localhostProfile", When::Set),
-    ("securityContext.appArmorProfile.localhostProfile", When::Set),
-    ("volumes[].emptyDir.medium", When::OtherThan("Memory")),
-    ("volumes[].projected.sources[].clusterTrustBundle", When::Set),
-    ("volumes[].projected.sources[].podCertificate", When::Set),
-    // An init container that is always restarted is a sidecar, which the node can run.
-    ("containers[].restartPolicy", When::Set),
-    ("initContainers[].restartPolicy", When::OtherThan("Always")),
-    ("*[].tty", When::Set),
-    ("*[].stdin", When::Set),
-    ("*[].stdinOnce", When::Set),
-    ("*[].volumeDevices", When::Set),
-    ("*[].restartPolicyRules", When::Set),
-    ("*[].resources.claims", When::Set),
-    ("*[].livenessProbe.grpc", When::Set),
-    ("*[].readinessProbe.grpc", When::Set),
-    ("*[].startupProbe.grpc", When::Set),
-    ("*[].lifecycle.stopSignal", When::Set),
-    ("*[].ports[].hostPort", When::Set),
-    ("*[].volumeMounts[].mountPropagation", When::OtherThan("None")),
-    ("*[].env[].valueFrom.fileKeyRef", When::Set),
-    ("*[].securityContext.privileged", When::Set),
-    ("*[].securityContext.procMount", When::OtherThan("Default")),
-    ("*[].securityContext.windowsOptions", When::Set),
-    ("*[].securityContext.seccompProfile.localhostProfile", When::Set),
-    ("*[].securityContext.appArmorProfile.localhostProfile", When::Set),
+    ("securityContext.sysctls", AffectedValues::Set),
+    ("securityContext.supplementalGroupsPolicy", AffectedValues::OtherThan("Merge")),
+    ("securityContext.windowsOptions", AffectedValues::Set),
+    ("securityContext.seccompProfile.localhostProfile", AffectedValues::Set),
+    ("securityContext.appArmorProfile.localhostProfile", AffectedValues::Set),
+    ("volumes[].emptyDir.medium", AffectedValues::OtherThan("Memory")),
+    ("volumes[].projected.sources[].clusterTrustBundle", AffectedValues::Set),
+    ("volumes[].projected.sources[].podCertificate", AffectedValues::Set),
+    // An init container that is always restarted is a sidecar, which the node supports.
+    ("containers[].restartPolicy", AffectedValues::Set),
+    ("initContainers[].restartPolicy", AffectedValues::OtherThan("Always")),
+    ("*[].tty", AffectedValues::Set),
+    ("*[].stdin", AffectedValues::Set),
+    ("*[].stdinOnce", AffectedValues::Set),
+    ("*[].volumeDevices", AffectedValues::Set),
+    ("*[].restartPolicyRules", AffectedValues::Set),
+    ("*[].resources.claims", AffectedValues::Set),
+    ("*[].livenessProbe.grpc", AffectedValues::Set),
+    ("*[].readinessProbe.grpc", AffectedValues::Set),
+    ("*[].startupProbe.grpc", AffectedValues::Set),
+    ("*[].lifecycle.stopSignal", AffectedValues::Set),
+    ("*[].ports[].hostPort", AffectedValues::Set),
+    ("*[].volumeMounts[].mountPropagation", AffectedValues::OtherThan("None")),
+    ("*[].env[].valueFrom.fileKeyRef", AffectedValues::Set),
+    ("*[].securityContext.privileged", AffectedValues::Set),
+    ("*[].securityContext.procMount", AffectedValues::OtherThan("Default")),
+    ("*[].securityContext.windowsOptions", AffectedValues::Set),
+    ("*[].securityContext.seccompProfile.localhostProfile", AffectedValues::Set),
+    ("*[].securityContext.appArmorProfile.localhostProfile", AffectedValues::Set),
 ];
 
 /// Fields of other kinds that would change behaviour.
 const REFUSED: &[(&str, Row)] = &[
-    ("Job", ("spec.podFailurePolicy", When::Set)),
-    ("Job", ("spec.successPolicy", When::Set)),
-    ("Job", ("spec.backoffLimitPerIndex", When::Set)),
-    ("Job", ("spec.maxFailedIndexes", When::Set)),
-    ("Job", ("spec.manualSelector", When::Set)),
-    ("Job", ("spec.completionMode", When::OtherThan("NonIndexed"))),
-    ("Job", ("spec.managedBy", When::OtherThan("kubernetes.io/job-controller"))),
-    ("Job", ("spec.podReplacementPolicy", When::OtherThan("TerminatingOrFailed"))),
-    ("Service", ("spec.externalIPs", When::Set)),
-    ("Service", ("spec.ipFamilies[]", When::Is("IPv6"))),
-    ("Service", ("spec.ports[].protocol", When::Is("SCTP"))),
-    ("PersistentVolumeClaim", ("spec.dataSource", When::Set)),
-    ("PersistentVolumeClaim", ("spec.dataSourceRef", When::Set)),
-    ("PersistentVolumeClaim", ("spec.volumeAttributesClassName", When::Set)),
-    ("ResourceQuota", ("spec.scopes", When::Set)),
-    ("ResourceQuota", ("spec.scopeSelector", When::Set)),
+    ("Job", ("spec.podFailurePolicy", AffectedValues::Set)),
+    ("Job", ("spec.successPolicy", AffectedValues::Set)),
+    ("Job", ("spec.backoffLimitPerIndex", AffectedValues::Set)),
+    ("Job", ("spec.maxFailedIndexes", AffectedValues::Set)),
+    ("Job", ("spec.manualSelector", AffectedValues::Set)),
+    ("Job", ("spec.completionMode", AffectedValues::OtherThan("NonIndexed"))),
+    ("Job", ("spec.managedBy", AffectedValues::OtherThan("kubernetes.io/job-controller"))),
+    ("Job", ("spec.podReplacementPolicy", AffectedValues::OtherThan("TerminatingOrFailed"))),
+    ("Service", ("spec.externalIPs", AffectedValues::Set)),
+    ("Service", ("spec.ipFamilies[]", AffectedValues::Is("IPv6"))),
+    ("Service", ("spec.ports[].protocol", AffectedValues::Is("SCTP"))),
+    ("PersistentVolumeClaim", ("spec.dataSource", AffectedValues::Set)),
+    ("PersistentVolumeClaim", ("spec.dataSourceRef", AffectedValues::Set)),
+    ("PersistentVolumeClaim", ("spec.volumeAttributesClassName", AffectedValues::Set)),
+    ("ResourceQuota", ("spec.scopes", AffectedValues::Set)),
+    ("ResourceQuota", ("spec.scopeSelector", AffectedValues::Set)),
 ];
 
-/// Fields of a pod's spec that can't matter on one node.
+/// Fields of a pod's spec that have no effect on a single node.
 const POD_IGNORED: &[Row] = &[
-    ("topologySpreadConstraints", When::Set),
-    ("priorityClassName", When::Set),
-    ("securityContext.appArmorProfile", When::Set),
-    ("securityContext.seLinuxOptions", When::Set),
-    ("securityContext.seLinuxChangePolicy", When::Set),
-    ("securityContext.fsGroupChangePolicy", When::Set),
-    ("*[].securityContext.appArmorProfile", When::Set),
-    ("*[].securityContext.seLinuxOptions", When::Set),
-    ("*[].resources.limits.cpu", When::Set),
-    ("*[].resources.limits.ephemeral-storage", When::Set),
-    ("*[].resizePolicy", When::Set),
+    ("topologySpreadConstraints", AffectedValues::Set),
+    ("priorityClassName", AffectedValues::Set),
+    ("securityContext.appArmorProfile", AffectedValues::Set),
+    ("securityContext.seLinuxOptions", AffectedValues::Set),
+    ("securityContext.seLinuxChangePolicy", AffectedValues::Set),
+    ("securityContext.fsGroupChangePolicy", AffectedValues::Set),
+    ("*[].securityContext.appArmorProfile", AffectedValues::Set),
+    ("*[].securityContext.seLinuxOptions", AffectedValues::Set),
+    ("*[].resources.limits.cpu", AffectedValues::Set),
+    ("*[].resources.limits.ephemeral-storage", AffectedValues::Set),
+    ("*[].resizePolicy", AffectedValues::Set),
 ];
 
-/// Where the spec of an object's pods is, if it has any.
+/// Returns where an object has the spec of its pods, if it has pods.
 pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
     match kind.kind {
         "Pod" => Some("/spec"),
@@ -157,7 +165,7 @@ pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
     }
 }
 
-/// The fields of an object that are refused.
+/// Returns the fields of an object that are rejected.
 pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
     let own = REFUSED.iter().filter(|(of, _)| *of == kind.kind).flat_map(|(_, row)| found(object, row));
     let of_pod = of_pod(kind, object, |spec| {
@@ -168,40 +176,40 @@ pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
     own.chain(of_pod).map(|path| Cause::forbidden(path, WHY)).collect()
 }
 
-/// The fields of an object that are accepted and make no difference here.
+/// Returns the fields of an object that are accepted but have no effect here.
 pub fn ignored(kind: &Kind, object: &Value) -> Vec<String> {
     if kind.kind == "Service" {
-        let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", When::Is(sort)));
+        let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", AffectedValues::Is(sort)));
         return outward.iter().flat_map(|row| found(object, row)).collect();
     }
     of_pod(kind, object, |spec| {
         let limits = places(spec, "volumes[].emptyDir").into_iter();
-        // In memory, the size is kept.
+        // In memory, the size limit is enforced.
         let on_disk = limits.filter(|(_, volume)| volume["medium"] != "Memory" && volume["sizeLimit"].is_string());
         let on_disk = on_disk.map(|(path, _)| format!("{path}.sizeLimit"));
         POD_IGNORED.iter().flat_map(|row| found(spec, row)).chain(on_disk).collect()
     })
 }
 
-/// Every path that is refused: in a pod's spec, and with their kinds elsewhere.
+/// Returns every path that is rejected: in a pod's spec, and in other kinds.
 pub fn refused_paths() -> (Vec<String>, Vec<(&'static str, &'static str)>) {
     let of_pod = POD_REFUSED.iter().map(|(path, _)| (*path).to_owned()).chain(other_volumes());
     (of_pod.collect(), REFUSED.iter().map(|(kind, (path, _))| (*kind, *path)).collect())
 }
 
-/// Every path in a pod's spec that is accepted without effect.
+/// Returns every path in a pod's spec that is accepted without effect.
 pub fn ignored_paths() -> Vec<&'static str> {
     POD_IGNORED.iter().map(|(path, _)| *path).chain(["volumes[].emptyDir.sizeLimit"]).collect()
 }
 
-/// `volumes[].hostPath` and all the other sorts of volume that the node can't make.
+/// Returns `volumes[].hostPath` and all other unsupported volume types.
 fn other_volumes() -> impl Iterator<Item = String> {
     let sorts = schema::message("Volume").into_iter().flat_map(|volume| volume.fields.keys());
     let other = sorts.filter(|sort| **sort != "name" && !VOLUMES.contains(sort));
     other.map(|sort| format!("volumes[].{sort}"))
 }
 
-/// The paths that a look at the spec of an object's pods finds, from the object on.
+/// Returns the paths that `look` finds in the spec of an object's pods, relative to the object.
 fn of_pod(kind: &Kind, object: &Value, look: impl Fn(&Value) -> Vec<String>) -> Vec<String> {
     let Some((pointer, spec)) = pod_spec(kind).and_then(|pointer| Some((pointer, object.pointer(pointer)?))) else {
         return Vec::new();
@@ -215,7 +223,7 @@ fn found(object: &Value, (path, when): &Row) -> Vec<String> {
     places.filter(|(_, value)| when.holds(value)).map(|(path, _)| path).collect()
 }
 
-/// What stands at a path, with the path that leads there.
+/// Returns the values at a path, each with its actual path.
 fn places<'a>(object: &'a Value, path: &str) -> Vec<(String, &'a Value)> {
     if let Some(rest) = path.strip_prefix('*') {
         return ["initContainers", "containers"]
@@ -256,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_not_refused() {
+    fn an_unset_field_is_not_rejected() {
         let container = json!({"tty": false, "ports": [{"hostPort": 0}], "securityContext": {"procMount": "Default"}});
         let sidecar = json!({"restartPolicy": "Always"});
         let spec = json!({"hostNetwork": false, "hostUsers": true, "os": {"name": "linux"}, "ephemeralContainers": [],
@@ -266,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_is_named() {
+    fn every_occurrence_is_named() {
         let container = json!({"tty": true, "env": [{"name": "A"}, {"valueFrom": {"fileKeyRef": {"key": "a"}}}]});
         let spec = json!({"containers": [container], "initContainers": [{"tty": true}], "volumes": [{"nfs": {}}]});
         let expected = [
@@ -282,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_limit_is_reported_where_nobody_keeps_it() {
+    fn a_size_limit_is_reported_if_it_is_not_enforced() {
         let pod = KINDS.iter().find(|row| row.kind == "Pod").unwrap();
         let volume = |medium: &str| json!({"emptyDir": {"medium": medium, "sizeLimit": "1Mi"}});
         let object = json!({"spec": {"volumes": [volume("Memory"), volume("")]}});

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Cause, names};
 use crate::registry::value::{items, text};
 
-/// Checks the volumes of a pod and answers their names, claims of devices included.
+/// Checks the volumes of a pod and returns their names, including claims used as devices.
 pub fn volumes(spec: &Value, path: &str, causes: &mut Vec<Cause>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for (index, volume) in items(spec, "volumes").enumerate() {
@@ -56,7 +56,7 @@ fn source(volume: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The files that a volume, or a source of a projected one, chooses.
+/// Checks the files that a volume, or a source of a projected one, selects.
 fn files(volume: &Value, path: &str, causes: &mut Vec<Cause>) {
     for field in ["secret", "configMap", "downwardAPI"] {
         for (index, item) in items(&volume[field], "items").enumerate() {

@@ -15,7 +15,7 @@ const STATEFUL_SET_CHANGEABLE: &[&str] = &[
     "minReadySeconds",
 ];
 
-/// A StatefulSet.
+/// Checks a StatefulSet.
 pub fn stateful_set(set: &Value) -> Vec<Cause> {
     let spec = &set["spec"];
     let mut causes = Vec::new();
@@ -32,13 +32,13 @@ pub fn stateful_set(set: &Value) -> Vec<Cause> {
         "spec.updateStrategy.rollingUpdate",
         &mut causes,
     );
-    // The real one does not look into the templates either: their pods and claims are refused one by one.
+    // kube-apiserver does not check the templates either: their pods and claims are rejected one by one.
     causes.extend(meta::labels(&spec["template"]["metadata"]["labels"], "spec.template.labels"));
     replicated(spec, "statefulset", &mut causes);
     causes
 }
 
-/// A Deployment.
+/// Checks a Deployment.
 pub fn deployment(deployment: &Value) -> Vec<Cause> {
     let spec = &deployment["spec"];
     let mut causes = Vec::new();
@@ -65,7 +65,7 @@ pub fn deployment(deployment: &Value) -> Vec<Cause> {
     causes
 }
 
-/// A ReplicaSet.
+/// Checks a ReplicaSet.
 pub fn replica_set(set: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     replicated(&set["spec"], "replicaset", &mut causes);
@@ -73,7 +73,7 @@ pub fn replica_set(set: &Value) -> Vec<Cause> {
     causes
 }
 
-/// What is the same for all that keep a number of pods.
+/// Checks what all workloads with a number of pods have in common.
 fn replicated(spec: &Value, sort: &str, causes: &mut Vec<Cause>) {
     not_negative(spec, "replicas", "spec", causes);
     not_negative(spec, "minReadySeconds", "spec", causes);
@@ -115,7 +115,7 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     parsed.is_ok_and(|selector| crate::selector::matches(&selector, Some(&labels)))
 }
 
-/// A Job.
+/// Checks a Job.
 pub fn job(job: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     job_spec(&job["spec"], "spec", &mut causes);
@@ -136,7 +136,7 @@ fn job_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A CronJob.
+/// Checks a CronJob.
 pub fn cron_job(cron: &Value) -> Vec<Cause> {
     let spec = &cron["spec"];
     let mut causes = Vec::new();
@@ -148,7 +148,7 @@ pub fn cron_job(cron: &Value) -> Vec<Cause> {
     causes
 }
 
-/// A StatefulSet in the place of another.
+/// Checks a StatefulSet that replaces another.
 pub fn stateful_set_changed(stored: &Value, set: &Value) -> Vec<Cause> {
     let fixed = |set: &Value| {
         let mut spec = set["spec"].clone();
@@ -166,13 +166,13 @@ pub fn stateful_set_changed(stored: &Value, set: &Value) -> Vec<Cause> {
     vec![Cause::forbidden("spec", why)]
 }
 
-/// The selector stays what it was.
+/// Checks that the selector stays the same.
 pub fn selector_changed(stored: &Value, object: &Value) -> Vec<Cause> {
     let (before, after) = (&stored["spec"]["selector"], &object["spec"]["selector"]);
     if before == after { Vec::new() } else { vec![Cause::bad("spec.selector", after, "field is immutable")] }
 }
 
-/// A Job in the place of another.
+/// Checks a Job that replaces another.
 pub fn job_changed(stored: &Value, job: &Value) -> Vec<Cause> {
     let mut causes = selector_changed(stored, job);
     for field in ["completions", "completionMode", "template"] {

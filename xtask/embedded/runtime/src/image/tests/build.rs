@@ -1,4 +1,4 @@
-//! Builds image archives, sound and unsound ones.
+//! Builds image archives, valid and invalid ones.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use tar::{EntryType, Header};
 
 use crate::image::digest;
 
-/// A tar file under construction. Names are taken as they are, `..` included.
+/// A tar file under construction. Names are written unchanged, even `..`.
 #[derive(Default)]
 pub struct Tar {
     entries: Vec<(EntryType, String, String, Vec<u8>)>,
@@ -67,7 +67,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// An image's configuration for an architecture.
+/// Returns an image's configuration for an architecture.
 pub fn config(architecture: &str, layers: &[Vec<u8>]) -> Value {
     let ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
     json!({
@@ -78,12 +78,12 @@ pub fn config(architecture: &str, layers: &[Vec<u8>]) -> Value {
     })
 }
 
-/// This machine's architecture, and another.
+/// Returns this machine's architecture, and another.
 pub fn architectures() -> (&'static str, &'static str) {
     if cfg!(target_arch = "x86_64") { ("amd64", "arm64") } else { ("arm64", "amd64") }
 }
 
-/// What `docker save` wrote before version 25.
+/// Builds an archive as `docker save` wrote it before version 25.
 pub fn docker_archive(layers: &[Vec<u8>], config: &Value, tags: &[&str]) -> Tar {
     let config = config.to_string();
     let name = format!("{}.json", digest(config.as_bytes()).replace("sha256:", ""));
@@ -100,7 +100,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Adds a blob, and answers its descriptor.
+    /// Adds a blob, and returns its descriptor.
     pub fn blob(&mut self, media_type: &str, content: impl AsRef<[u8]>) -> Value {
         let digest = digest(content.as_ref());
         let name = format!("blobs/{}", digest.replace(':', "/"));
@@ -108,7 +108,7 @@ impl Layout {
         json!({"mediaType": media_type, "digest": digest, "size": content.as_ref().len()})
     }
 
-    /// Adds an image with gzip layers, and answers its manifest's descriptor.
+    /// Adds an image with gzip layers, and returns its manifest's descriptor.
     pub fn image(&mut self, architecture: &str, layers: &[Vec<u8>]) -> Value {
         let config = config(architecture, layers).to_string();
         let config = self.blob("application/vnd.oci.image.config.v1+json", config);
@@ -120,13 +120,13 @@ impl Layout {
         descriptor
     }
 
-    /// Adds an index of several, and answers its descriptor.
+    /// Adds an index of several, and returns its descriptor.
     pub fn index(&mut self, manifests: &[Value]) -> Value {
         let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string();
         self.blob("application/vnd.oci.image.index.v1+json", index)
     }
 
-    /// Closes the layout over one descriptor with a name.
+    /// Completes the layout with one named descriptor.
     pub fn finish(self, mut descriptor: Value, name: &str) -> Tar {
         descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": name});
         let index = json!({"schemaVersion": 2, "manifests": [descriptor]});

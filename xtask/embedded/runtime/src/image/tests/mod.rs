@@ -1,4 +1,4 @@
-//! Archives of all kinds, loaded and refused.
+//! Archives of all kinds, loaded and rejected.
 
 mod build;
 
@@ -34,7 +34,7 @@ impl Node {
         self.load_bytes(&archive.bytes())
     }
 
-    /// Loads an image of these layers, and answers what they come to.
+    /// Loads an image of these layers, and returns the result.
     fn unpack(&self, layers: &[Tar]) -> Result<Unpacked, String> {
         let layers: Vec<Vec<u8>> = layers.iter().map(Tar::bytes).collect();
         self.load(&docker_archive(&layers, &config(architectures().0, &layers), &["app:1"]))?;
@@ -47,7 +47,7 @@ fn read(image: &Unpacked, path: &str) -> Option<String> {
 }
 
 #[test]
-fn a_docker_archive_with_several_tags() {
+fn a_docker_archive_may_have_several_tags() {
     let node = Node::new();
     let layers = [Tar::default().file("etc/name", "app").bytes()];
     let archive = docker_archive(&layers, &config(architectures().0, &layers), &["app:1", "example.com/x/app:2"]);
@@ -65,7 +65,7 @@ fn a_docker_archive_with_several_tags() {
 }
 
 #[test]
-fn a_docker_archive_whose_layers_are_links() {
+fn layers_of_a_docker_archive_may_be_links() {
     let node = Node::new();
     let layer = Tar::default().file("file", "x").bytes();
     let layers = [layer.clone(), layer.clone()];
@@ -79,9 +79,9 @@ fn a_docker_archive_whose_layers_are_links() {
     node.load(&archive).unwrap();
 }
 
-/// As `docker save` does since version 25: both tables, and layers among the blobs.
+/// As `docker save` has written since version 25: both tables, with the layers among the blobs.
 #[test]
-fn a_docker_archive_that_is_an_oci_layout_too() {
+fn a_docker_archive_may_also_be_an_oci_layout() {
     let node = Node::new();
     let layers = [Tar::default().file("file", "x").bytes()];
     let mut layout = Layout::default();
@@ -151,7 +151,7 @@ fn equal_layers_are_unpacked_once() {
 }
 
 #[test]
-fn whiteouts_hide_what_lower_layers_have() {
+fn whiteouts_hide_files_of_lower_layers() {
     let node = Node::new();
     let lower = Tar::default()
         .file("kept", "1")
@@ -179,7 +179,7 @@ fn whiteouts_hide_what_lower_layers_have() {
 }
 
 #[test]
-fn a_later_layer_replaces_what_is_there() {
+fn a_later_layer_replaces_existing_files() {
     let node = Node::new();
     let lower = Tar::default().file("a", "old").file("dir/file", "old").symlink("link", "a").dir("was-dir");
     let upper = Tar::default().file("a", "new").dir("dir").file("link", "new").file("was-dir", "file").link("b", "a");
@@ -192,20 +192,20 @@ fn a_later_layer_replaces_what_is_there() {
 }
 
 #[test]
-fn nothing_is_written_outside_of_the_root() {
+fn nothing_is_written_outside_the_root() {
     for name in ["../evil", "a/../../evil", "../../../../../../../../tmp/chartproof-evil"] {
         let node = Node::new();
         let error = node.unpack(&[Tar::default().file(name, "x")]).unwrap_err();
         assert!(error.contains(&format!("the entry {name} leads out of the image's root")), "{error}");
-        assert!(node.store.find("app:1").is_err(), "nothing of a bad archive is taken in");
+        assert!(node.store.find("app:1").is_err(), "nothing of an invalid archive is loaded");
     }
     let node = Node::new();
     let error = node.unpack(&[Tar::default().link("passwd", "../../../etc/passwd")]).unwrap_err();
-    assert!(error.contains("outside of the image's root"), "{error}");
+    assert!(error.contains("outside the image's root"), "{error}");
 }
 
 #[test]
-fn links_are_followed_inside_of_the_root_alone() {
+fn links_are_followed_only_inside_the_root() {
     let node = Node::new();
     let outside = node.dir.path().join("outside");
     fs::create_dir(&outside).unwrap();
@@ -222,12 +222,12 @@ fn links_are_followed_inside_of_the_root_alone() {
     let image = node.unpack(&[layer, whiteout]).unwrap();
     assert!(!outside.join("evil").exists());
     assert!(outside.join("secret").exists(), "a whiteout reached the host's file");
-    assert!(image.tree.join(target.trim_start_matches('/')).join("evil").exists(), "made where a container sees it");
+    assert!(image.tree.join(target.trim_start_matches('/')).join("evil").exists(), "created where a container sees it");
     assert!(image.tree.join("outside/evil").exists());
 }
 
 #[test]
-fn devices_are_left_out_and_pipes_made() {
+fn devices_are_skipped_and_pipes_are_created() {
     let node = Node::new();
     let layer = Tar::default().entry(EntryType::Char, "null", "", &[]).entry(EntryType::Fifo, "pipe", "", &[]);
     let image = node.unpack(&[layer]).unwrap();
@@ -235,7 +235,7 @@ fn devices_are_left_out_and_pipes_made() {
 }
 
 #[test]
-fn a_changed_layer_is_refused() {
+fn a_changed_layer_is_rejected() {
     let node = Node::new();
     let layers = [Tar::default().file("file", "good").bytes()];
     let changed = [Tar::default().file("file", "evil").bytes()];
@@ -254,7 +254,7 @@ fn a_changed_layer_is_refused() {
 }
 
 #[test]
-fn a_changed_blob_is_refused() {
+fn a_changed_blob_is_rejected() {
     let (here, _) = architectures();
     let layers = [Tar::default().file("file", "x").bytes()];
     let mut layout = Layout::default();
@@ -271,7 +271,7 @@ fn a_changed_blob_is_refused() {
 }
 
 #[test]
-fn a_changed_configuration_of_docker_is_refused() {
+fn a_changed_docker_configuration_is_rejected() {
     let node = Node::new();
     let layers = [Tar::default().file("file", "x").bytes()];
     let archive = docker_archive(&layers, &config(architectures().0, &layers), &["app:1"]).bytes();
@@ -283,12 +283,12 @@ fn a_changed_configuration_of_docker_is_refused() {
 }
 
 #[test]
-fn what_is_no_image_archive_says_so() {
+fn a_file_that_is_not_an_image_archive_is_rejected() {
     let path = Path::new("archive.tar");
     let cases: [(Vec<u8>, &str); 5] = [
         (Tar::default().file("some", "file").bytes(), "neither manifest.json (Docker) nor index.json (OCI) is in it"),
-        (b"no tar at all, and long enough to be looked at".repeat(20), "is no tar archive, or a damaged one"),
-        (vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0], "is compressed with zstd: save it plain or with gzip"),
+        (b"not a tar file, and long enough to be looked at".repeat(20), "is not a tar archive, or is damaged"),
+        (vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0], "is compressed with zstd; save it uncompressed or with gzip"),
         (Tar::default().file("manifest.json", "[]").bytes(), "manifest.json lists no image"),
         (Tar::default().file("manifest.json", "{").bytes(), "read manifest.json"),
     ];
@@ -300,7 +300,7 @@ fn what_is_no_image_archive_says_so() {
 }
 
 #[test]
-fn a_cut_off_archive_is_refused() {
+fn a_truncated_archive_is_rejected() {
     let node = Node::new();
     let layers = [Tar::default().file("file", "x".repeat(100_000)).bytes()];
     let archive = docker_archive(&layers, &config(architectures().0, &layers), &["app:1"]).bytes();
@@ -309,7 +309,7 @@ fn a_cut_off_archive_is_refused() {
 }
 
 #[test]
-fn a_tag_alone_names_no_image() {
+fn a_tag_alone_does_not_name_an_image() {
     let (here, _) = architectures();
     let mut layout = Layout::default();
     let manifest = layout.image(here, &[Tar::default().file("file", "x").bytes()]);
@@ -318,7 +318,7 @@ fn a_tag_alone_names_no_image() {
 }
 
 #[test]
-fn a_zstd_layer_is_named() {
+fn a_layer_compressed_with_zstd_is_named_in_the_error() {
     let (here, _) = architectures();
     let layers = [vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0]];
     let error = Node::new().load(&docker_archive(&layers, &config(here, &layers), &["app:1"])).unwrap_err();

@@ -1,4 +1,4 @@
-//! Ways out of a container that other runtimes have had, and that lead nowhere here.
+//! Escapes from containers that worked in other runtimes, and that fail here.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -21,33 +21,33 @@ const RACES: usize = 20;
 
 pub fn cases() -> Vec<Case> {
     vec![
-        root_case("no_device_that_it_makes_opens", no_device_that_it_makes_opens),
-        root_case("no_device_that_is_mounted_opens", no_device_that_is_mounted_opens),
-        case("it_makes_no_device", it_makes_no_device),
-        case("dangerous_calls_are_refused", dangerous_calls_are_refused),
-        case("it_may_be_left_unconfined", it_may_be_left_unconfined),
-        case("a_capability_brings_its_calls_back", a_capability_brings_its_calls_back),
-        case("no_descriptor_of_the_nodes_leaks", no_descriptor_of_the_nodes_leaks),
-        case("no_working_directory_is_outside", no_working_directory_is_outside),
+        root_case("no_device_that_a_container_creates_can_be_opened", no_device_that_a_container_creates_can_be_opened),
+        root_case("no_device_in_a_mount_can_be_opened", no_device_in_a_mount_can_be_opened),
+        case("a_container_can_not_create_devices", a_container_can_not_create_devices),
+        case("dangerous_calls_are_denied", dangerous_calls_are_denied),
+        case("a_container_may_be_unconfined", a_container_may_be_unconfined),
+        case("a_capability_allows_its_calls_again", a_capability_allows_its_calls_again),
+        case("no_descriptor_of_the_node_leaks", no_descriptor_of_the_node_leaks),
+        case("no_working_directory_is_outside_the_root", no_working_directory_is_outside_the_root),
         root_case("the_nodes_program_is_read_only", the_nodes_program_is_read_only),
         case("nothing_is_mounted_inside_proc", nothing_is_mounted_inside_proc),
-        case("no_link_takes_the_place_of_proc", no_link_takes_the_place_of_proc),
+        case("no_link_can_replace_proc", no_link_can_replace_proc),
         case("a_sub_path_stays_in_its_volume", a_sub_path_stays_in_its_volume),
-        case("a_sub_path_that_changes_stays_in_its_volume", a_sub_path_that_changes_stays_in_its_volume),
-        case("no_user_of_the_host_gets_at_its_files", no_user_of_the_host_gets_at_its_files),
+        case("a_changing_sub_path_stays_in_its_volume", a_changing_sub_path_stays_in_its_volume),
+        case("no_other_user_of_the_host_can_reach_its_files", no_other_user_of_the_host_can_reach_its_files),
     ]
 }
 
-/// What starting it failed with.
+/// Returns the error of starting a container.
 async fn refused(pod: &Pod, spec: runtime::ContainerSpec) -> Result<String> {
     match pod.start(spec).await {
-        Err(RuntimeError::Start(told)) => Ok(told),
-        other => anyhow::bail!("it was not refused: {:?}", other.map(|container| container.id().to_owned())),
+        Err(RuntimeError::Start(message)) => Ok(message),
+        other => anyhow::bail!("it was not rejected: {:?}", other.map(|container| container.id().to_owned())),
     }
 }
 
-/// The number of the null device: to open it does no harm where it goes wrong.
-async fn no_device_that_it_makes_opens(node: Node) -> Result<()> {
+/// Uses the number of the null device: opening it does no harm if the test fails.
+async fn no_device_that_a_container_creates_can_be_opened(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let script = "for at in / /dev /dev/shm /volume /tmp; do mknod $at/own c 1 3 && cat $at/own 2>&1; done";
     let mut spec = pod.spec(script);
@@ -59,7 +59,7 @@ async fn no_device_that_it_makes_opens(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn no_device_that_is_mounted_opens(node: Node) -> Result<()> {
+async fn no_device_in_a_mount_can_be_opened(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let volume = node.volume("volume")?;
     mknodat(CWD, volume.join("own"), FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(1, 3))?;
@@ -71,7 +71,7 @@ async fn no_device_that_is_mounted_opens(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn it_makes_no_device(node: Node) -> Result<()> {
+async fn a_container_can_not_create_devices(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let output = pod.script("mknod /tmp/own c 1 3 2>&1; mknod /tmp/pipe p && echo a pipe").await?;
     ensure!(output.contains("Operation not permitted") && output.ends_with("a pipe\n"), "{output}");
@@ -81,7 +81,7 @@ async fn it_makes_no_device(node: Node) -> Result<()> {
 
 const CALLS: &str = "unshare --user true 2>&1; echo $?; grep Seccomp: /proc/self/status";
 
-async fn dangerous_calls_are_refused(node: Node) -> Result<()> {
+async fn dangerous_calls_are_denied(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let output = pod.script(CALLS).await?;
     ensure!(output == "unshare: unshare failed: Operation not permitted\n1\nSeccomp:\t2\n", "{output}");
@@ -94,12 +94,12 @@ async fn dangerous_calls_are_refused(node: Node) -> Result<()> {
     let mut exec = running.exec(ExecSpec { argv, ..ExecSpec::default() }).await?;
     let mut output = String::new();
     exec.stdout.as_mut().context("no output")?.read_to_string(&mut output).await?;
-    ensure!(output.ends_with("\n1\nSeccomp:\t2\n"), "a further program: {output}");
+    ensure!(output.ends_with("\n1\nSeccomp:\t2\n"), "an additional program: {output}");
     pod.stop().await;
     Ok(())
 }
 
-async fn it_may_be_left_unconfined(node: Node) -> Result<()> {
+async fn a_container_may_be_unconfined(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec(CALLS);
     spec.security.seccomp_unconfined = true;
@@ -109,7 +109,7 @@ async fn it_may_be_left_unconfined(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn a_capability_brings_its_calls_back(node: Node) -> Result<()> {
+async fn a_capability_allows_its_calls_again(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("unshare --mount true; echo $?");
     spec.security.add_capabilities = vec!["SYS_ADMIN".into()];
@@ -119,30 +119,30 @@ async fn a_capability_brings_its_calls_back(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// Opens a directory of the host so that it stays open in whatever this process becomes.
+/// Opens a directory of the host so that it stays open in every program that this process becomes.
 fn leak(dir: &Path) -> Result<rustix::fd::OwnedFd> {
     Ok(open(dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// CVE-2024-21626, seen from the descriptor.
-async fn no_descriptor_of_the_nodes_leaks(node: Node) -> Result<()> {
+/// CVE-2024-21626, through a descriptor.
+async fn no_descriptor_of_the_node_leaks(node: Node) -> Result<()> {
     let _leaked = leak(&node.dir)?;
     let pod = node.pod("a").await?;
-    // The one that is not a standard stream is the listing's own.
+    // The fourth is that of the listing itself.
     let script = "ls /proc/self/fd | wc -l";
     ensure!(pod.script(script).await? == "4\n", "{}", pod.script("ls -l /proc/self/fd").await?);
     pod.stop().await;
     Ok(())
 }
 
-/// CVE-2024-21626, seen from the working directory.
-async fn no_working_directory_is_outside(node: Node) -> Result<()> {
+/// CVE-2024-21626, through the working directory.
+async fn no_working_directory_is_outside_the_root(node: Node) -> Result<()> {
     let leaked = leak(&node.dir)?;
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("ls");
     spec.working_dir = Some(format!("/proc/self/fd/{}", leaked.as_raw_fd()).into());
-    let told = refused(&pod, spec).await?;
-    ensure!(told.contains("current working directory is outside of container mount namespace root"), "{told}");
+    let message = refused(&pod, spec).await?;
+    ensure!(message.contains("current working directory is outside of container mount namespace root"), "{message}");
     pod.stop().await;
     Ok(())
 }
@@ -158,7 +158,7 @@ async fn the_nodes_program_is_read_only(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// CVE-2019-16884 and, of late, CVE-2025-52881.
+/// CVE-2019-16884 and, more recently, CVE-2025-52881.
 async fn nothing_is_mounted_inside_proc(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     symlink("/proc/self", node.volume("links")?.join("link"))?;
@@ -168,15 +168,15 @@ async fn nothing_is_mounted_inside_proc(node: Node) -> Result<()> {
             Mount { source: node.volume("links")?, target: "/links".into(), ..Mount::default() },
             Mount { source: node.volume("volume")?, target: target.into(), ..Mount::default() },
         ];
-        let told = refused(&pod, spec).await?;
-        ensure!(told.contains("cannot be mounted because it is inside /proc"), "{target}: {told}");
+        let message = refused(&pod, spec).await?;
+        ensure!(message.contains("cannot be mounted because it is inside /proc"), "{target}: {message}");
     }
     pod.stop().await;
     Ok(())
 }
 
 /// CVE-2019-19921 and CVE-2023-27561.
-async fn no_link_takes_the_place_of_proc(node: Node) -> Result<()> {
+async fn no_link_can_replace_proc(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     for place in ["proc", "dev"] {
         let (path, name) = (node.dir.join(place), format!("link-at-{place}:1"));
@@ -184,15 +184,15 @@ async fn no_link_takes_the_place_of_proc(node: Node) -> Result<()> {
         node.runtime.load_archive(&path).await?;
         let mut spec = pod.spec("true");
         spec.image = name;
-        let told = refused(&pod, spec).await?;
+        let message = refused(&pod, spec).await?;
         let expected = format!("filesystem \"/{place}\" must be mounted on ordinary directory");
-        ensure!(told.contains(&expected), "{told}");
+        ensure!(message.contains(&expected), "{message}");
     }
     pod.stop().await;
     Ok(())
 }
 
-/// An image whose one file is a link.
+/// Writes an image whose only file is a link.
 fn archive_with_link(path: &Path, name: &str, link: &str) -> Result<()> {
     let mut layer = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -212,7 +212,7 @@ fn archive_with_link(path: &Path, name: &str, link: &str) -> Result<()> {
     super::images::write_archive(path, &layer, &config, &[name])
 }
 
-/// CVE-2021-30465 and kubelet's CVE-2021-25741, standing still.
+/// CVE-2021-30465 and kubelet's CVE-2021-25741, without a race.
 async fn a_sub_path_stays_in_its_volume(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let (volume, outside) = (node.volume("volume")?, node.volume("outside")?);
@@ -233,15 +233,15 @@ async fn a_sub_path_stays_in_its_volume(node: Node) -> Result<()> {
         ensure!(output == "inside\n", "{sub_path}: {output}");
     }
     for sub_path in ["absolute", "up", "magic", "..", "a/../../outside", "/"] {
-        let told = refused(&pod, with(sub_path)).await?;
-        ensure!(told.contains("error mounting"), "{sub_path}: {told}");
+        let message = refused(&pod, with(sub_path)).await?;
+        ensure!(message.contains("error mounting"), "{sub_path}: {message}");
     }
     pod.stop().await;
     Ok(())
 }
 
-/// The same while a container of the pod exchanges the directory for a link, again and again.
-async fn a_sub_path_that_changes_stays_in_its_volume(node: Node) -> Result<()> {
+/// The same while a container of the pod repeatedly exchanges the directory for a link.
+async fn a_changing_sub_path_stays_in_its_volume(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let (volume, outside) = (node.volume("volume")?, node.volume("outside")?);
     fs::create_dir(volume.join("spot"))?;
@@ -270,7 +270,7 @@ async fn a_sub_path_that_changes_stays_in_its_volume(node: Node) -> Result<()> {
 }
 
 /// containerd's CVE-2021-41103 and CVE-2024-25621.
-async fn no_user_of_the_host_gets_at_its_files(node: Node) -> Result<()> {
+async fn no_other_user_of_the_host_can_reach_its_files(node: Node) -> Result<()> {
     for name in ["containers", "images", "sandboxes"] {
         let mode = fs::metadata(node.dir.join(name))?.permissions().mode() & 0o777;
         ensure!(mode == 0o700, "{name}: {mode:o}");

@@ -1,4 +1,4 @@
-//! Further programs in a running container.
+//! Additional programs in a running container.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
         case("exec_joins_the_container", exec_joins_the_container),
         case("exec_has_pipes", exec_has_pipes),
         case("exec_may_have_a_terminal", exec_may_have_a_terminal),
-        case("exec_of_a_missing_program", exec_of_a_missing_program),
+        case("exec_of_a_missing_program_is_an_error", exec_of_a_missing_program_is_an_error),
         case("exec_ends_with_the_container", exec_ends_with_the_container),
     ]
 }
@@ -76,7 +76,7 @@ async fn exec_has_pipes(node: Node) -> Result<()> {
     ensure!(output == text && errors == "done\n", "{} bytes, {errors:?}", output.len());
     ensure!(exec.wait().await == 4);
     let mut without = container.exec(shell("cat")).await?;
-    ensure!(outputs(&mut without).await?.0.is_empty() && without.stdin.is_none(), "no input is an empty one");
+    ensure!(outputs(&mut without).await?.0.is_empty() && without.stdin.is_none(), "without input it is empty");
     let killed = container.exec(shell("exec sleep 1000")).await?;
     killed.kill();
     ensure!(killed.wait().await == 137);
@@ -94,7 +94,7 @@ async fn exec_may_have_a_terminal(node: Node) -> Result<()> {
     stdin.write_all(b"hello\n").await?;
     stdin.shutdown().await?;
     let output = read(&mut exec.stdout).await?;
-    // What was typed is shown at any time.
+    // The terminal's echo may come at any time.
     let shown = output.replacen("hello\r\n", "", 1);
     ensure!(shown.starts_with("/dev/pts/0\r\nxterm\r\n"), "{output:?}");
     ensure!(output.contains("<hello>\r\n43 132\r\n"), "{output:?}");
@@ -103,7 +103,7 @@ async fn exec_may_have_a_terminal(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn exec_of_a_missing_program(node: Node) -> Result<()> {
+async fn exec_of_a_missing_program_is_an_error(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let container = running(&pod).await?;
     let spec = ExecSpec { argv: vec!["nosuch".into()], ..ExecSpec::default() };
@@ -111,7 +111,7 @@ async fn exec_of_a_missing_program(node: Node) -> Result<()> {
     let words = "OCI runtime exec failed: exec failed: unable to start container process: \
                  exec: \"nosuch\": executable file not found in $PATH";
     ensure!(error.to_string().ends_with(words), "{error}");
-    ensure!(!container_ended(&container).await, "the container runs on");
+    ensure!(!container_ended(&container).await, "the container keeps running");
     pod.stop().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a container sees of files.
+//! A container's view of files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,20 +15,20 @@ const DEVICES: &str = "/dev/fd /dev/full /dev/mqueue /dev/null /dev/ptmx /dev/pt
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case("a_read_only_root_refuses_writes", a_read_only_root_refuses_writes),
+        case("a_read_only_root_rejects_writes", a_read_only_root_rejects_writes),
         case("volumes_are_mounted", volumes_are_mounted),
         case("a_missing_volume_is_an_error", a_missing_volume_is_an_error),
         case("volumes_stay_inside_the_root", volumes_stay_inside_the_root),
-        case("the_host_is_out_of_sight", the_host_is_out_of_sight),
-        case("the_working_directory_is_made", the_working_directory_is_made),
-        case("the_pods_files_are_there", the_pods_files_are_there),
+        case("the_host_is_hidden", the_host_is_hidden),
+        case("the_working_directory_is_created", the_working_directory_is_created),
+        case("the_pods_files_exist", the_pods_files_exist),
         case("a_root_over_an_overlay_is_in_memory", a_root_over_an_overlay_is_in_memory),
         case("a_root_over_two_overlays_is_a_copy", a_root_over_two_overlays_is_a_copy),
-        case("what_is_no_program_says_so_in_its_log", what_is_no_program_says_so_in_its_log),
+        case("an_invalid_program_is_reported_in_the_log", an_invalid_program_is_reported_in_the_log),
     ]
 }
 
-async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
+async fn a_read_only_root_rejects_writes(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let volume = node.volume("tmp")?;
     let mut spec = pod.spec("echo x > /x; echo $?; echo y > /tmp/y && echo kept; echo z > /etc/hosts; echo $?");
@@ -37,7 +37,7 @@ async fn a_read_only_root_refuses_writes(node: Node) -> Result<()> {
     let (_, output) = pod.run(spec).await?;
     ensure!(output.matches("Read-only file system").count() == 2 && output.contains("kept\n"), "{output}");
     ensure!(fs::read_to_string(volume.join("y"))? == "y\n");
-    ensure!(pod.script("echo x > /x && cat /x").await? == "x\n", "a root is writable where nothing forbids it");
+    ensure!(pod.script("echo x > /x && cat /x").await? == "x\n", "a root is writable unless that is forbidden");
     ensure!(pod.script("ls /x || true").await?.contains("No such file"), "each container has its own");
     pod.stop().await;
     Ok(())
@@ -53,7 +53,7 @@ async fn volumes_are_mounted(node: Node) -> Result<()> {
     let mount =
         |source, target: &str, read_only| Mount { source, target: target.into(), read_only, ..Mount::default() };
     spec.mounts = vec![
-        // Out of order: the deeper one would be covered.
+        // In the wrong order, which would cover the deeper one.
         mount(inner.clone(), "/data/deep/inner", true),
         mount(inner.join("key"), "/etc/one", true),
         mount(outer.clone(), "/data", false),
@@ -93,12 +93,12 @@ async fn volumes_stay_inside_the_root(node: Node) -> Result<()> {
     ];
     let (_, output) = pod.run(spec).await?;
     ensure!(output == "file\ndone\n", "{output}");
-    ensure!(!node.dir.join("planted").exists(), "a directory was made outside of the root");
+    ensure!(!node.dir.join("planted").exists(), "a directory was created outside the root");
     pod.stop().await;
     Ok(())
 }
 
-async fn the_host_is_out_of_sight(node: Node) -> Result<()> {
+async fn the_host_is_hidden(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let dir = node.dir.display();
     let expected = [
@@ -119,7 +119,7 @@ async fn the_host_is_out_of_sight(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_working_directory_is_made(node: Node) -> Result<()> {
+async fn the_working_directory_is_created(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("pwd");
     spec.working_dir = Some("/not/yet/there".into());
@@ -129,7 +129,7 @@ async fn the_working_directory_is_made(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_pods_files_are_there(node: Node) -> Result<()> {
+async fn the_pods_files_exist(node: Node) -> Result<()> {
     let pod = node.pod("named").await?;
     let output = pod.script("cat /etc/resolv.conf /etc/hosts /etc/hostname").await?;
     let expected = format!("nameserver 10.96.0.10\n127.0.0.1 localhost\n{} pod\nnamed\n", pod.sandbox.ip());
@@ -145,7 +145,7 @@ async fn a_root_over_an_overlay_is_in_memory(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// The kernel stacks no more than two.
+/// The kernel stacks at most two.
 async fn a_root_over_two_overlays_is_a_copy(node: Node) -> Result<()> {
     let first = overlay(&node.dir.join("first"), &node.dir)?;
     let dir = overlay(&node.dir.join("second"), &first)?;
@@ -156,7 +156,7 @@ async fn a_root_over_two_overlays_is_a_copy(node: Node) -> Result<()> {
     Ok(())
 }
 
-/// Mounts an overlay over a directory, with layers of its own below `at`; answers where it is.
+/// Mounts an overlay over a directory, with layers of its own below `at`; returns its path.
 fn overlay(at: &Path, lower: &Path) -> Result<PathBuf> {
     for name in ["upper", "work", "merged"] {
         fs::create_dir_all(at.join(name))?;
@@ -170,7 +170,7 @@ fn overlay(at: &Path, lower: &Path) -> Result<PathBuf> {
     Ok(merged)
 }
 
-/// Runs a script on a further node in this one, with a network of its own and its files elsewhere.
+/// Runs a script on a second node inside this one, with a network of its own and its files elsewhere.
 fn on_second_node(dir: PathBuf, script: &str) -> Result<String> {
     let script = script.to_owned();
     let thread = std::thread::spawn(move || {
@@ -187,7 +187,7 @@ fn on_second_node(dir: PathBuf, script: &str) -> Result<String> {
     thread.join().map_err(|_| anyhow::anyhow!("the second node panicked"))?
 }
 
-async fn what_is_no_program_says_so_in_its_log(node: Node) -> Result<()> {
+async fn an_invalid_program_is_reported_in_the_log(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let volume = node.volume("volume")?;
     fs::write(volume.join("text"), "no program at all")?;

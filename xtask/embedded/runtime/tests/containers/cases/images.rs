@@ -1,4 +1,4 @@
-//! Containers of images: out of an archive, and served by the host.
+//! Containers from images: from an archive, and served by the host.
 
 use std::fs;
 use std::io::Write;
@@ -20,10 +20,10 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// `cap_net_bind_service=p`, as file systems keep it.
+/// `cap_net_bind_service=p`, as file systems store it.
 const CAPABILITY: &[u8] = &[0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// This program and the libraries that it is linked with, as the one layer of an image.
+/// Returns the only layer of an image: this program and its libraries.
 fn layer() -> Result<Vec<u8>> {
     let mut layer = tar::Builder::new(Vec::new());
     let add = |layer: &mut tar::Builder<Vec<u8>>, name: &str, mode, content: &[u8]| {
@@ -37,7 +37,7 @@ fn layer() -> Result<Vec<u8>> {
     };
     add(&mut layer, "bin/server", 0o755, &fs::read(std::env::current_exe()?)?)?;
     layer.append_pax_extensions([("SCHILY.xattr.security.capability", CAPABILITY)])?;
-    add(&mut layer, "bin/capable", 0o755, b"a program that may more than others")?;
+    add(&mut layer, "bin/capable", 0o755, b"a program with an extra capability")?;
     add(&mut layer, "data/", 0o755, b"")?;
     add(&mut layer, "data/seed", 0o644, b"from the image")?;
     add(&mut layer, "etc/passwd", 0o644, b"app:x:1000:1000::/home:/bin/none\n")?;
@@ -131,7 +131,7 @@ async fn the_host_serves_curl(node: Node) -> Result<()> {
     let image = match node.runtime.image("curlimages/curl:8.12.1") {
         Ok(image) => image,
         Err(error) => {
-            ensure!(!Path::new("/usr/bin/curl").exists() && error.to_string().contains("it has no curl"), "{error}");
+            ensure!(!Path::new("/usr/bin/curl").exists() && error.to_string().contains("curl is missing"), "{error}");
             return Ok(());
         }
     };
@@ -150,7 +150,7 @@ async fn the_host_serves_curl(node: Node) -> Result<()> {
 
 async fn an_unknown_image_is_not_found(node: Node) -> Result<()> {
     let Err(error) = node.runtime.image("nosuch:1") else { anyhow::bail!("it was found") };
-    ensure!(error.to_string() == "image docker.io/library/nosuch:1: it is in no archive that was loaded", "{error}");
+    ensure!(error.to_string() == "image docker.io/library/nosuch:1: it is in no loaded archive", "{error}");
     ensure!(matches!(node.runtime.image("No Such"), Err(RuntimeError::InvalidReference { .. })));
     let digest = format!("busybox@sha256:{}", "0".repeat(64));
     ensure!(matches!(node.runtime.image(&digest), Err(RuntimeError::ImageNotFound { .. })), "not from the host");

@@ -1,4 +1,4 @@
-//! The cases, by what they are about.
+//! The cases, by topic.
 
 mod escapes;
 mod exec;
@@ -17,15 +17,15 @@ use crate::pod::Node;
 
 type Run = Box<dyn FnOnce(Node) -> Pin<Box<dyn Future<Output = Result<()>>>>>;
 
-/// Something that has to hold on a node.
+/// A property of containers on a node.
 pub struct Case {
     pub name: &'static str,
-    /// Holds for an ordinary user's node as well.
+    /// Whether it also runs on an ordinary user's node.
     pub without_root: bool,
     pub run: Run,
 }
 
-/// What a case can't look at on this machine, and why.
+/// Why a case can't run on this machine.
 #[derive(Debug)]
 pub struct NotRun(pub String);
 
@@ -37,17 +37,17 @@ impl std::fmt::Display for NotRun {
 
 impl std::error::Error for NotRun {}
 
-/// A case that holds for everyone.
+/// Returns a case that runs for everyone.
 fn case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: fn(Node) -> F) -> Case {
     Case { name, without_root: true, run: Box::new(move |node| Box::pin(run(node))) }
 }
 
-/// A case that needs root; an ordinary user's node says so in its limits.
+/// Returns a case that needs root; an ordinary user's node lists this among its limits.
 fn root_case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: fn(Node) -> F) -> Case {
     Case { without_root: false, ..case(name, run) }
 }
 
-/// The cases that are tests by themselves.
+/// Returns the cases that are tests by themselves.
 pub fn tests() -> Vec<Case> {
     [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases(), escapes::cases()]
         .into_iter()
@@ -55,7 +55,7 @@ pub fn tests() -> Vec<Case> {
         .collect()
 }
 
-/// The case of that name.
+/// Returns the case of that name.
 pub fn find(name: &str) -> Option<Case> {
     tests().into_iter().chain(lives::cases()).find(|case| case.name == name)
 }

@@ -1,4 +1,4 @@
-//! Pods among each other, and the node's ways to them.
+//! Connections between pods, and from the node to them.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,14 +15,17 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("pods_reach_each_other", pods_reach_each_other),
         case("the_node_reaches_a_pods_localhost", the_node_reaches_a_pods_localhost),
-        case("the_gateway_is_the_same_while_pods_come_and_go", the_gateway_is_the_same_while_pods_come_and_go),
+        case(
+            "the_gateway_keeps_its_address_while_pods_come_and_go",
+            the_gateway_keeps_its_address_while_pods_come_and_go,
+        ),
         case("a_pod_reaches_service_addresses", a_pod_reaches_service_addresses),
-        case("no_address_is_given_twice", no_address_is_given_twice),
+        case("no_address_is_used_twice", no_address_is_used_twice),
         case("a_stopped_pod_leaves_nothing", a_stopped_pod_leaves_nothing),
     ]
 }
 
-/// A container that greets everyone who connects: this very program.
+/// Returns a container that greets everyone who connects: this program itself.
 fn server(pod: &Pod, address: &str) -> Result<ContainerSpec> {
     let mut spec = pod.spec("");
     let program = std::env::current_exe().context("find this program")?;
@@ -67,9 +70,9 @@ async fn the_node_reaches_a_pods_localhost(node: Node) -> Result<()> {
             let text = greeting(pod.sandbox.connect(port).await?).await?;
             ensure!(text == "hello from local", "{text}");
         }
-        // A thread has answered before it is gone.
+        // A thread responds shortly before it ends.
         ensure!(threads()? <= before + 1, "{} threads, then {}", before, threads()?);
-        ensure!(TcpStream::connect((pod.sandbox.ip(), port)).await.is_err(), "it listens on localhost alone");
+        ensure!(TcpStream::connect((pod.sandbox.ip(), port)).await.is_err(), "it listens only on localhost");
         container.signal(9);
         container.wait().await;
     }
@@ -79,7 +82,7 @@ async fn the_node_reaches_a_pods_localhost(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn the_gateway_is_the_same_while_pods_come_and_go(node: Node) -> Result<()> {
+async fn the_gateway_keeps_its_address_while_pods_come_and_go(node: Node) -> Result<()> {
     let pod = node.pod("stays").await?;
     let mut others = Vec::new();
     for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
@@ -87,7 +90,7 @@ async fn the_gateway_is_the_same_while_pods_come_and_go(node: Node) -> Result<()
     }
     let before = gateway(&pod).await?;
     ensure!(before.contains(" 02:00:00:00:00:01 "), "{before}");
-    // Once known by an address of one of them, the gateway would be lost with it.
+    // If the gateway had the address of one of its ports, removing that port would change it.
     for other in others {
         other.stop().await;
     }
@@ -97,7 +100,7 @@ async fn the_gateway_is_the_same_while_pods_come_and_go(node: Node) -> Result<()
     Ok(())
 }
 
-/// What the pod knows of its gateway after it has sent something there.
+/// Returns the pod's neighbour entry of its gateway, after sending something there.
 async fn gateway(pod: &Pod) -> Result<String> {
     let mut spec = server(pod, "10.244.0.1:9")?;
     spec.command[1] = crate::NEIGHBOURS.into();
@@ -124,7 +127,7 @@ async fn a_pod_reaches_service_addresses(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn no_address_is_given_twice(node: Node) -> Result<()> {
+async fn no_address_is_used_twice(node: Node) -> Result<()> {
     let mut given = BTreeSet::new();
     for _ in 0..5 {
         let pod = node.pod("same-name").await?;

@@ -1,4 +1,4 @@
-//! A container's program: how it starts, who it is, how it ends.
+//! A container's program: how it starts, its user, how it ends.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ const START_FAILED: &str = "failed to create containerd task: failed to create s
 const KILL: i32 = 9;
 const TERM: i32 = 15;
 
-/// The simplest case of all.
+/// The simplest case.
 pub const EXIT_CODE: &str = "exit_code_and_output";
 
 pub fn cases() -> Vec<Case> {
     vec![
         case(EXIT_CODE, exit_code_and_output),
-        case("a_signal_ends_it", a_signal_ends_it),
-        case("it_may_handle_a_signal", it_may_handle_a_signal),
-        case("its_children_die_with_it", its_children_die_with_it),
-        case("it_runs_as_the_wanted_user", it_runs_as_the_wanted_user),
-        root_case("it_has_its_groups", it_has_its_groups),
-        case("it_has_few_capabilities", it_has_few_capabilities),
-        case("its_environment_is_complete", its_environment_is_complete),
-        case("a_missing_program_is_told_in_runcs_words", a_missing_program_is_told_in_runcs_words),
-        case("a_second_attempt_starts_afresh", a_second_attempt_starts_afresh),
-        root_case("too_much_memory_ends_it", too_much_memory_ends_it),
-        case("many_at_once", many_at_once),
-        case("a_start_that_nobody_awaits_is_undone", a_start_that_nobody_awaits_is_undone),
+        case("a_signal_ends_the_program", a_signal_ends_the_program),
+        case("the_program_may_handle_a_signal", the_program_may_handle_a_signal),
+        case("children_die_with_the_program", children_die_with_the_program),
+        case("the_program_runs_as_the_requested_user", the_program_runs_as_the_requested_user),
+        root_case("the_program_has_its_groups", the_program_has_its_groups),
+        case("the_program_has_few_capabilities", the_program_has_few_capabilities),
+        case("the_environment_is_complete", the_environment_is_complete),
+        case("a_missing_program_is_reported_as_by_runc", a_missing_program_is_reported_as_by_runc),
+        case("a_second_attempt_starts_from_scratch", a_second_attempt_starts_from_scratch),
+        root_case("exceeding_the_memory_limit_ends_the_program", exceeding_the_memory_limit_ends_the_program),
+        case("many_containers_start_at_once", many_containers_start_at_once),
+        case("an_abandoned_start_is_undone", an_abandoned_start_is_undone),
     ]
 }
 
@@ -44,18 +44,18 @@ async fn exit_code_and_output(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn a_signal_ends_it(node: Node) -> Result<()> {
+async fn a_signal_ends_the_program(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let container = pod.start(pod.spec("exec sleep 1000")).await?;
     container.signal(KILL);
     let exit = container.wait().await;
     ensure!(exit.code == 137 && exit.signal == Some(KILL) && !exit.oom_killed, "{exit:?}");
-    ensure!(container.wait().await.code == 137, "a second waiter learns the same");
+    ensure!(container.wait().await.code == 137, "a second waiter gets the same result");
     pod.stop().await;
     Ok(())
 }
 
-async fn it_may_handle_a_signal(node: Node) -> Result<()> {
+async fn the_program_may_handle_a_signal(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let container =
         pod.start(pod.spec("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.1; done")).await?;
@@ -68,7 +68,7 @@ async fn it_may_handle_a_signal(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn its_children_die_with_it(node: Node) -> Result<()> {
+async fn children_die_with_the_program(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let script = "for n in 1 2 3; do (setsid sleep 1000 & sleep 1000) & done; echo ready; exec sleep 1000";
     let container = pod.start(pod.spec(script)).await?;
@@ -81,7 +81,7 @@ async fn its_children_die_with_it(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn it_runs_as_the_wanted_user(node: Node) -> Result<()> {
+async fn the_program_runs_as_the_requested_user(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("id -u; id -g; touch /tmp/mine && stat -c %u /tmp/mine; : > /dev/stdout");
     spec.security = Security { run_as_user: Some(10001), run_as_group: Some(10002), ..Security::default() };
@@ -92,19 +92,19 @@ async fn it_runs_as_the_wanted_user(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn it_has_its_groups(node: Node) -> Result<()> {
+async fn the_program_has_its_groups(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("id -G; grep Groups: /proc/self/status; ls /root 2>/dev/null");
     spec.security = Security { run_as_user: Some(10001), supplemental_groups: vec![7, 2000], ..Security::default() };
     let (exit, output) = pod.run(spec).await?;
     // CVE-2023-25173 was about the first of them.
     ensure!(output.starts_with("0 7 2000\nGroups:\t0 7 2000 \n"), "{output:?}");
-    ensure!(exit.code != 0, "what is root's own is closed to it: {output:?}");
+    ensure!(exit.code != 0, "root's own files are inaccessible to it: {output:?}");
     pod.stop().await;
     Ok(())
 }
 
-async fn it_has_few_capabilities(node: Node) -> Result<()> {
+async fn the_program_has_few_capabilities(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let status = "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status";
     let default = pod.script(status).await?;
@@ -122,7 +122,7 @@ async fn it_has_few_capabilities(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn its_environment_is_complete(node: Node) -> Result<()> {
+async fn the_environment_is_complete(node: Node) -> Result<()> {
     let pod = node.pod("a-host").await?;
     let mut spec = pod.spec("env | grep -v MARK | grep -v PWD | sort");
     spec.env.extend([("A".into(), "1 2\n3".into()), ("HOME".into(), "/elsewhere".into())]);
@@ -133,7 +133,7 @@ async fn its_environment_is_complete(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn a_missing_program_is_told_in_runcs_words(node: Node) -> Result<()> {
+async fn a_missing_program_is_reported_as_by_runc(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let words = [
         ("nosuch", "exec: \"nosuch\": executable file not found in $PATH"),
@@ -145,7 +145,7 @@ async fn a_missing_program_is_told_in_runcs_words(node: Node) -> Result<()> {
         let mut spec = pod.spec("");
         spec.command = vec![program.into()];
         match pod.start(spec).await {
-            Err(RuntimeError::Start(told)) => ensure!(told == format!("{START_FAILED}{expected}"), "{told}"),
+            Err(RuntimeError::Start(message)) => ensure!(message == format!("{START_FAILED}{expected}"), "{message}"),
             other => anyhow::bail!("{program}: {:?}", other.map(|container| container.id().to_owned())),
         }
     }
@@ -155,7 +155,7 @@ async fn a_missing_program_is_told_in_runcs_words(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn a_second_attempt_starts_afresh(node: Node) -> Result<()> {
+async fn a_second_attempt_starts_from_scratch(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     let first = pod.start(pod.spec("echo one > /left; exit 1")).await?;
     ensure!(first.wait().await.code == 1);
@@ -168,11 +168,11 @@ async fn a_second_attempt_starts_afresh(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn too_much_memory_ends_it(node: Node) -> Result<()> {
+async fn exceeding_the_memory_limit_ends_the_program(node: Node) -> Result<()> {
     if !node.runtime.memory_limits_enforced() {
         let limits = node.runtime.limits();
-        let said = limits.into_iter().find(|limit| limit.contains("memory limits are not enforced"));
-        return Err(NotRun(said.context("the run's report does not say that limits are not enforced")?).into());
+        let reported = limits.into_iter().find(|limit| limit.contains("memory limits are not enforced"));
+        return Err(NotRun(reported.context("the run's report does not mention that limits are not enforced")?).into());
     }
     let pod = node.pod("a").await?;
     let mut spec = pod.spec("exec tail /dev/zero");
@@ -186,7 +186,7 @@ async fn too_much_memory_ends_it(node: Node) -> Result<()> {
     Ok(())
 }
 
-async fn many_at_once(node: Node) -> Result<()> {
+async fn many_containers_start_at_once(node: Node) -> Result<()> {
     let starts = (0..8).map(|number| {
         let node = node.clone();
         async move {
@@ -200,7 +200,7 @@ async fn many_at_once(node: Node) -> Result<()> {
     futures::future::try_join_all(starts).await.map(|_| ())
 }
 
-async fn a_start_that_nobody_awaits_is_undone(node: Node) -> Result<()> {
+async fn an_abandoned_start_is_undone(node: Node) -> Result<()> {
     let pod = node.pod("a").await?;
     for patience_ms in 0..12 {
         let start = pod.start(pod.spec("exec sleep 1000"));
