@@ -93,7 +93,7 @@ impl Embedded {
 
     /// Copies the node's own log; everything else is already in the run's directory.
     pub(super) fn export_logs(&self, into: &Path) -> anyhow::Result<()> {
-        std::fs::create_dir_all(into).with_context(|| format!("making {}", into.display()))?;
+        std::fs::create_dir_all(into).with_context(|| format!("creating {}", into.display()))?;
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok);
         for entry in entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "log")) {
             std::fs::copy(entry.path(), into.join(entry.file_name()))

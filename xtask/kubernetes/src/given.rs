@@ -52,8 +52,8 @@ where
     let kind = <K as k8s_openapi::Resource>::KIND;
     if tokio::time::timeout(WITHIN, there).await.is_err() {
         anyhow::bail!(
-            "Namespace/{namespace} has no {kind}/{name} after {} s (last seen: {seen}), and pods are refused without \
-             it; the cluster's controller manager creates it: see whether that runs",
+            "Namespace/{namespace} has no {kind}/{name} after {} s (last seen: {seen}), and pods need it; \
+             the cluster's controller manager creates it: check that this is running",
             WITHIN.as_secs()
         );
     }

@@ -32,7 +32,7 @@ impl<'a> Slot<'a> {
     /// Like [`Slot::open`], in a given cache folder.
     pub(super) async fn open_in(root: &Path, pin: &'a Pin) -> anyhow::Result<Self> {
         let dir = root.join("tools").join(format!("{}-{}", pin.name, pin.version));
-        std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock = lock(&dir.join("lock")).await?;
         Ok(Self { pin, binary: dir.join(pin.name.as_str()), _lock: lock })
     }

