@@ -36,7 +36,11 @@ pub fn repeats() {
     let told = nextest(&scene);
     assert_eq!(told.code, 100, "{}", told.text);
     assert!(told.shows("FAIL", "the_last_run_is_up_to_date") && !told.text.contains("PASS"), "{}", told.text);
-    assert!(told.text.contains("chart/templates/new.yaml has changed since; `cargo xtask e2e`"), "{}", told.text);
+    assert!(
+        told.text.contains("chart/templates/new.yaml has changed since; run `cargo xtask e2e` again"),
+        "{}",
+        told.text
+    );
 
     // Failed and blocked cases are failures.
     let ended = run(&scene, &["images::load"]);

@@ -33,8 +33,8 @@ impl PodSecurity {
 impl Suite {
     /// The level of one of a topology's namespaces: that of a release in it, else the topology's, else the suite's.
     pub fn pod_security(&self, topology: &Topology, part: &str) -> PodSecurity {
-        let of_release = self.releases.iter().filter(|release| release.namespace == part);
-        let of_release = of_release.filter_map(|release| release.pod_security).next();
+        let mut of_release = self.releases.iter().filter(|release| release.namespace == part);
+        let of_release = of_release.find_map(|release| release.pod_security);
         of_release.or(topology.pod_security).or(self.pod_security).unwrap_or_default()
     }
 }
