@@ -7,16 +7,16 @@ use super::{Case, kubectl};
 
 pub const CASES: &[Case] = &[
     ("hooks::every_kind_runs_in_order_with_helm_3", |clients, namespace| {
-        every_kind_of_hook(clients, &clients.helm_3, namespace)
+        every_kind_of_hook(clients, &clients.helm_3, namespace);
     }),
     ("hooks::every_kind_runs_in_order_with_helm_4", |clients, namespace| {
-        every_kind_of_hook(clients, &clients.helm_4, namespace)
+        every_kind_of_hook(clients, &clients.helm_4, namespace);
     }),
     ("hooks::a_failing_hook_fails_the_release_with_helm_3", |clients, namespace| {
-        a_failing_hook(clients, &clients.helm_3, namespace)
+        a_failing_hook(clients, &clients.helm_3, namespace);
     }),
     ("hooks::a_failing_hook_fails_the_release_with_helm_4", |clients, namespace| {
-        a_failing_hook(clients, &clients.helm_4, namespace)
+        a_failing_hook(clients, &clients.helm_4, namespace);
     }),
     ("hooks::hooks_are_deleted_according_to_their_policy", hooks_are_deleted_according_to_their_policy),
     ("hooks::a_kept_claim_can_be_used_by_another_pod", a_kept_claim_can_be_used_by_another_pod),
