@@ -1,5 +1,7 @@
-//! Tests every key of a suite file with every kind of unusual value: it must be refused with file and line, or be
-//! listed below as accepted, with the reason. The keys are those of `docs/suite.md`, which has all of them.
+//! Tests every key of a suite file with unusual values (long because it holds the table of those that are accepted).
+//!
+//! Each value must be refused with file and line, or be listed below as accepted, with the reason. The keys are those of
+//! `docs/suite.md`, which has all of them.
 
 use std::collections::BTreeSet;
 use std::fs;
