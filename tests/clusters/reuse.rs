@@ -14,7 +14,7 @@ fn a_running_cluster_is_used_and_kept() {
     let before = uid();
     let ended = scene.run(&scene.embedded(&["--reuse", "r1::health"]));
     assert_eq!(ended.code, 0, "{}", ended.told());
-    assert!(ended.stderr.contains("the existing cluster of context chartproof, which run up-"), "{}", ended.told());
+    assert!(ended.stderr.contains("the existing cluster of context chartproof, kept by run up-"), "{}", ended.told());
     assert!(ended.verdict("images::load") == Some("passed"), "the stand-in is built and loaded: {}", ended.told());
     assert_eq!(uid(), before, "the same cluster");
     assert_eq!(up.kubectl(&["get", "namespaces", "--selector", "chartproof/run", "--output", "name"]), "");

@@ -129,13 +129,14 @@ fn chart_without_tests(scene: &Scene) -> PathBuf {
 
 /// `cargo xtask helm-test` passes, fails with the test's output, and fails if there is no test or no release.
 fn helm_test_shows_logs(scene: &Scene, up: &Up) {
-    let test = |release: &str| {
-        let at = ["--context", "chartproof", "--kubeconfig", &shown(&up.kubeconfig), "--timeout", "60"];
+    let test_on = |context: &str, release: &str| {
+        let at = ["--context", context, "--kubeconfig", &shown(&up.kubeconfig), "--timeout", "60"];
         let words = [&["helm-test", release], at.as_slice()].concat();
         let output = scene.xtask(&words).stdout_capture().stderr_capture().run().unwrap();
         let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
         (output.status.code(), stdout, stderr)
     };
+    let test = |release: &str| test_on("chartproof", release);
     let (code, stdout, stderr) = test("caesium");
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("Phase:          Succeeded") && stdout.contains("POD LOGS: caesium-test"), "{stdout}");
@@ -150,6 +151,10 @@ fn helm_test_shows_logs(scene: &Scene, up: &Up) {
     let (code, _, stderr) = test("nosuch");
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("release: not found") && stderr.contains("helm test nosuch --logs"), "{stderr}");
+    let (code, _, stderr) = test_on("nowhere", "caesium");
+    assert_eq!(code, Some(2), "{stderr}");
+    let advice = "--context nowhere: the kubeconfig has no context nowhere; it has: chartproof";
+    assert!(stderr.contains(advice), "{stderr}");
 }
 
 #[test]

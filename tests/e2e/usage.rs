@@ -51,7 +51,7 @@ fn empty_flags_and_filters_without_matches_are_rejected() {
     refused(&["--set", "=x"], "--set =x: expected KEY=VALUE");
     refused(&["--values", ""], "--values");
     refused(&["--suite", ""], "");
-    refused(&["--cluster", ""], "a cluster is one of");
+    refused(&["--cluster", ""], "not a cluster; expected auto, kind, embedded or context:NAME");
     refused(&["--replicas", ""], "--replicas");
     refused(&["--report-dir", ""], "--report-dir");
     refused(&["--skip", ""], "no case is left: --skip \"\" leaves out all selected cases");

@@ -1,4 +1,4 @@
-//! The run's copy of the one entry in the user's kubeconfig that it may use.
+//! A copy of the one entry in the user's kubeconfig that a command may use.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use kube::config::Kubeconfig;
 
-/// Copies a context's entry into a file of the run, without a request to the cluster.
+/// Copies a context's entry into a file that only its owner can read, without a request to the cluster.
 ///
 /// # Errors
 /// If the user's kubeconfig can't be read or has no such context.
-pub(super) fn copy(context: &str, from: Option<&PathBuf>, to: &Path) -> anyhow::Result<()> {
+pub fn copy(context: &str, from: Option<&PathBuf>, to: &Path) -> anyhow::Result<()> {
     let whole = match from {
         Some(path) => Kubeconfig::read_from(path).with_context(|| path.display().to_string())?,
         None => Kubeconfig::read().context("reading the kubeconfig")?,

@@ -10,7 +10,7 @@ mod existing;
 mod health;
 pub mod hints;
 pub mod kind;
-mod kubeconfig;
+pub mod kubeconfig;
 pub mod lease;
 pub mod namespaces;
 mod node;

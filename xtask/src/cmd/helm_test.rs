@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use super::ranges;
-use console::exit::Exit;
+use cluster::kubeconfig;
+use console::exit::{Exit, usage};
 use process::Launcher;
 use tools::helm;
 use tools::{self, Name};
@@ -44,12 +47,13 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
-    let mut cmd = launcher.cmd(&helm.path).args(["test", &args.release, "--logs"]);
-    cmd = cmd.args(["--kube-context", &args.context, "--namespace", &args.namespace]);
-    if let Some(kubeconfig) = &args.kubeconfig {
-        cmd = cmd.arg("--kubeconfig").arg(kubeconfig);
-    }
-    cmd = cmd.arg("--timeout").arg(format!("{}s", args.timeout));
+    let folder = tempfile::tempdir().context("creating a folder for the kubeconfig")?;
+    let own = folder.path().join("kubeconfig");
+    kubeconfig::copy(&args.context, args.kubeconfig.as_ref(), &own)
+        .map_err(|error| usage(format!("--context {}: {error:#}", args.context)))?;
+    let cmd = launcher.cmd(&helm.path).args(["test", &args.release, "--logs", "--kubeconfig"]).arg(&own);
+    let cmd = cmd.args(["--kube-context", &args.context, "--namespace", &args.namespace]);
+    let cmd = cmd.arg("--timeout").arg(format!("{}s", args.timeout));
     let output = cmd.timeout(Duration::from_secs(args.timeout) + MARGIN).output().await?;
     console::out_text(&output.stdout);
     if output.success() && helm::tests_run(&output.stdout).is_empty() {
