@@ -49,9 +49,8 @@ fn median(mut numbers: Vec<usize>) -> usize {
     numbers[numbers.len() / 2]
 }
 
-/// Returns name and number of lines of each function, as formatted by rustfmt: from `fn` to the closing brace at
-/// the same
-/// indentation.
+/// Returns name and number of lines of each function, as formatted by rustfmt: from `fn` to the closing brace at the
+/// same indentation.
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let is_function = |line: &str| {

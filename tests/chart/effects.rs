@@ -50,8 +50,7 @@ pub fn check_together(chart: Chart, groups: &[Vec<Alone>]) {
 }
 
 /// Checks that each value in values.yaml has a row, and that no row is about another value. A row that sets a map
-/// covers
-/// each of the map's values.
+/// covers each of the map's values.
 pub fn check_every_value_has_a_row(chart: Chart, wholes: &[&str], full: &[InFull], alone: &[Alone]) {
     let every = every_value(chart, wholes);
     let mut rows: BTreeSet<_> = full.iter().map(|row| row.0.to_owned()).collect();

@@ -53,8 +53,7 @@ impl Manifests {
 }
 
 /// Returns the value at a place like `spec.containers[caesium].env[CAESIUM_PORT].value`: in brackets the name of a
-/// list's
-/// item, its index, or a key that contains a dot. Null if there is none.
+/// list's item, its index, or a key that contains a dot. Null if there is none.
 pub fn at<'a>(object: &'a Value, place: &str) -> &'a Value {
     let steps = place.split_inclusive(']').flat_map(|part| match part.split_once('[') {
         Some((keys, bracket)) => keys.split('.').chain([bracket.trim_end_matches(']')]).collect(),

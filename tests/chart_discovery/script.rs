@@ -57,9 +57,8 @@ impl Toolset {
         of_dash.chain(of_busybox).collect()
     }
 
-    /// Returns the script for this shell. Some builds of busybox run their own `wget` regardless of PATH: then
-    /// the script
-    /// names the client by its path, which works in every shell.
+    /// Returns the script for this shell. Some builds of busybox run their own `wget` regardless of PATH: then the
+    /// script names the client by its path, which works in every shell.
     fn script(&self, dir: &Path) -> PathBuf {
         if self.busybox.is_none() {
             return SCRIPT.into();
@@ -149,9 +148,8 @@ impl Script {
         self
     }
 
-    /// Replaces the client: about a peer, it prints these texts and exits with these codes in turn, then
-    /// repeats the last.
-    /// The Service refuses.
+    /// Replaces the client: about a peer, it prints these texts and exits with these codes in turn, then repeats the
+    /// last. The Service refuses.
     pub fn client_says(mut self, replies: &[(i32, &str)]) -> Script {
         let refuse = "for url; do :; done\ncase $url in *.service:*) echo 'Connection refused'; exit 1 ;; esac";
         let count = "echo turn >>\"$TURNS\"\nturn=0\nwhile read -r _; do turn=$((turn + 1)); done <\"$TURNS\"";

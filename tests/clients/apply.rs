@@ -1,6 +1,5 @@
-//! kubectl apply, client-side and server-side, on objects that a controller changes meanwhile; and the recorded
-//! owners of
-//! fields.
+//! kubectl apply, client-side and server-side, on objects that a controller changes meanwhile; and the recorded owners
+//! of fields.
 
 use serde_json::{Value, json};
 

@@ -54,9 +54,8 @@ impl Way {
         format!("{values} --set persistence.enabled={}{waits}", self.disks)
     }
 
-    /// Returns what an upgrade changes, and how to see it with kubectl. Three replicas that lose their disks
-    /// with their pods
-    /// may only be replaced as fast as the application demotes dead ones; for those, the change touches no pod.
+    /// Returns what an upgrade changes, and how to see it with kubectl. Three replicas that lose their disks with their
+    /// pods may only be replaced as fast as the application demotes dead ones; for those, the change touches no pod.
     fn change(&self) -> (&'static str, &'static str) {
         if self.replicas == 3 && !self.disks {
             return (

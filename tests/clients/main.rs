@@ -1,8 +1,6 @@
-//! Real clients on a whole embedded cluster: helm 3 and helm 4 with the chart and the stand-in, kubectl with
-//! running pods.
-//! All of them share one cluster, with a namespace each; if root runs them, there is also a cluster of an ordinary
-//! user,
-//! for everything that depends on who runs the node.
+//! Real clients on a whole embedded cluster: helm 3 and helm 4 with the chart and the stand-in, kubectl with running
+//! pods. All of them share one cluster, with a namespace each; if root runs them, there is also a cluster of an
+//! ordinary user, for everything that depends on who runs the node.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 #![expect(dead_code, reason = "who.rs is shared with tests/no_trace, which uses all of it")]

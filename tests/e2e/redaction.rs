@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::scene::Scene;
 
 /// In a Secret, twice; in the environment of a container; in its command line; in its log; in the run's own
-/// environment,
-/// three times: under a revealing name, behind an escaped comma, under an ordinary name.
+/// environment, three times: under a revealing name, behind an escaped comma, under an ordinary name.
 const PLANTED: [&str; 8] = [
     "swordfish-of-the-north",
     "tortoise-of-the-south",

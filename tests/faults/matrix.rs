@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// How much longer than its row's limit a case may take. A dozen rows share two cores, and each of them is starved
-/// now and
-/// then: an install that takes a third of a second alone once took 26 s.
+/// How much longer than its row's limit a case may take. A dozen rows share two cores, and each of them is starved now
+/// and then: an install that takes a third of a second alone once took 26 s.
 pub const STARVED_S: u64 = 45;
 
 /// All rows.

@@ -1,6 +1,5 @@
-//! The import graph of a crate's modules. Siblings must not form a cycle, at the top level and in each folder; a
-//! parent and
-//! its own children may use each other.
+//! The import graph of a crate's modules. Siblings must not form a cycle, at the top level and in each folder; a parent
+//! and its own children may use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
-//! Clusters leave no trace: twenty in a row, and one whose parent is killed, as root and as an ordinary user. And
-//! what an
-//! ordinary user gets: a run of the whole suite with one replica, or the name of the setting that forbids it.
+//! Clusters leave no trace: twenty in a row, and one whose parent is killed, as root and as an ordinary user. And what
+//! an ordinary user gets: a run of the whole suite with one replica, or the name of the setting that forbids it.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 

@@ -1,6 +1,5 @@
-//! The whole suite with one replica, as an ordinary user, with the image in an archive and a prebuilt client: if
-//! root runs
-//! the tests, that user has neither checkout nor toolchain.
+//! The whole suite with one replica, as an ordinary user, with the image in an archive and a prebuilt client: if root
+//! runs the tests, that user has neither checkout nor toolchain.
 
 use std::path::Path;
 

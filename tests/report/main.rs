@@ -1,6 +1,5 @@
-//! Reports in the tools that show them: the HTML report in a real headless browser, the last run in the real
-//! nextest. If
-//! a tool is missing, its cases are reported as ignored, with the reason.
+//! Reports in the tools that show them: the HTML report in a real headless browser, the last run in the real nextest.
+//! If a tool is missing, its cases are reported as ignored, with the reason.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 #![expect(dead_code, reason = "the scene is shared with tests/e2e, which uses all of it")]

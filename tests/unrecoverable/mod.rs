@@ -1,6 +1,5 @@
-//! Unrecoverable states on a cluster: each ends a wait within 5 s of becoming final, with the right message, and
-//! its twin,
-//! which recovers, is waited for. All rows share one cluster, with a namespace for each.
+//! Unrecoverable states on a cluster: each ends a wait within 5 s of becoming final, with the right message, and its
+//! twin, which recovers, is waited for. All rows share one cluster, with a namespace for each.
 
 mod golden;
 mod place;

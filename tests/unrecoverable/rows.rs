@@ -106,8 +106,7 @@ pub fn are_complete(rows: &[Row]) -> Result<(), String> {
 }
 
 /// Returns when each state is final, from the table in docs/diagnosing.md; a unit test of the harness compares that
-/// with
-/// the code.
+/// with the code.
 fn table() -> BTreeMap<&'static str, Duration> {
     let page = include_str!("../../docs/diagnosing.md");
     let lines = page.lines().skip_while(|line| !line.starts_with("| state |")).skip(2);

@@ -86,7 +86,7 @@ impl Drive<'_> {
         interrupted.then(|| self.lost.get().cloned().unwrap_or_else(|| INTERRUPT.to_owned()))
     }
 
-    /// Returns `NotRun` instead of the verdict if a case that this one ran beside, and depends on, failed.
+    /// Returns `NotRun` instead of the verdict if this case depends on another that ran beside it and failed.
     async fn blamed_on_beside(&self, verdict: Verdict, case: &PlannedCase, board: &Board) -> Verdict {
         if case.beside.is_empty() || matches!(verdict, Verdict::Passed { .. }) {
             return verdict;

@@ -45,9 +45,8 @@ const STANDBYS: usize = 3;
 /// In a smaller cluster only the leader votes.
 const MEMBERS_MIN: usize = 3;
 
-/// Returns the changes after a member has joined: it becomes a voter if one is missing, and so does another one if
-/// it was
-/// the third member.
+/// Returns the changes after a member has joined: it becomes a voter if one is missing, and so does another one if it
+/// was the third member.
 pub fn after_join(members: &[Seen], joined: u64) -> Vec<Change> {
     if members.len() < MEMBERS_MIN || !is(members, joined, Role::Spare) {
         return Vec::new();

@@ -22,7 +22,7 @@ pub enum Health {
 }
 
 impl Cluster {
-    /// Queries the provider whether the cluster is still running.
+    /// Asks the provider whether the cluster is still running.
     pub async fn health(&self) -> Health {
         match self {
             Self::Kind(kind) => of_node(kind.launcher(), kind.docker(), &kind.cluster_name()).await,

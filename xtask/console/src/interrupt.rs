@@ -84,7 +84,7 @@ impl Interrupt {
     }
 }
 
-/// Runs what may block on a thread that the process task not wait for when it exits: a second signal must be noticed
+/// Runs what may block on a thread that the process need not wait for when it exits: a second signal must be noticed
 /// even if the reader of stderr has stopped.
 fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (sender, done) = oneshot::channel();

@@ -40,17 +40,16 @@ pub enum FaultKind {
     },
     /// An API call never returns; `of` is `VERB resource`.
     ApiHangs,
-    /// From an API call on, which gets no response, the API server refuses everything for a while; `of` is
-    /// `VERB resource`. Established port-forwards stay.
+    /// The API server refuses everything for a while, starting with an API call that gets no response; `of` is
+    /// `VERB resource` of that call. Established port-forwards stay.
     ApiRefuses {
         /// How many seconds.
         seconds: u64,
     },
     /// The node's process ends at an API call; `of` is `VERB resource`.
     NodeDies,
-    /// The node is not ready, with this message, and the pod in `kube-system` that would provide its network
-    /// requests the
-    /// image `network.test/plugin:1`, which does not exist; `of` is the node's name, `times` the number of seconds.
+    /// The node is not ready, with this message, and the pod in `kube-system` that would provide its network requests
+    /// the image `network.test/plugin:1`, which does not exist; `of` is the node's name, `times` the number of seconds.
     NodeNotReady {
         /// The message of its `Ready` condition.
         message: String,
@@ -78,13 +77,12 @@ pub enum FaultKind {
     },
     /// A claim stays pending; `of` is its name.
     ClaimNeverBinds,
-    /// The service account `default` of a namespace is not created yet; `of` is the namespace. Each attempt is
-    /// a strike;
-    /// there are five a second.
+    /// The service account `default` of a namespace is not created yet; `of` is the namespace. Each attempt is a
+    /// strike; there are five a second.
     AccountMissing,
     /// The cluster's certificate is not published in a namespace yet; `of` is the namespace. Strikes as above.
     CertificateMissing,
-    /// The cluster puts a ConfigMap of its own into a namespace, and again when it is deleted; `of` is the namespace.
+    /// The cluster puts a ConfigMap of its own into a namespace, and restores it if deleted; `of` is the namespace.
     ClusterAdds {
         /// Its name.
         name: String,
@@ -101,8 +99,7 @@ pub enum FaultKind {
     /// A port-forward drops as soon as it is up; `of` is the pod's name.
     PortForwardDrops,
     /// A connection to a service is taken by something that answers each request with 404, as on a node whose
-    /// kube-proxy has
-    /// written one of its two tables; `of` is the service's name.
+    /// kube-proxy has written one of its two tables; `of` is the service's name.
     ServiceAstray {
         /// Also while the service has an endpoint.
         #[serde(default, rename = "withEndpoints")]

@@ -1,6 +1,5 @@
-//! The images that a node can serve from the host's own programs, without an archive. The runtime serves them; a
-//! test of
-//! the package `node` compares the two.
+//! The images that a node can serve from the host's own programs, without an archive. The runtime serves them; a test
+//! of the package `node` compares the two.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,9 +8,8 @@ use std::path::Path;
 const SERVED: [(&str, &[&str]); 2] =
     [("docker.io/library/busybox", &["sh"]), ("docker.io/curlimages/curl", &["sh", "curl"])];
 
-/// Returns whether a node on this host serves the images of a repository, under any tag:
-/// `docker.io/library/busybox`. The
-/// host never serves an image that is named by its digest.
+/// Returns whether a node on this host serves the images of a repository, under any tag: `docker.io/library/busybox`.
+/// The host never serves an image that is named by its digest.
 pub fn host_serves(repository: &str) -> bool {
     let served = SERVED.iter().find(|(name, _)| *name == repository);
     served.is_some_and(|(_, programs)| programs.iter().all(|program| is_on_host(program)))

@@ -1,9 +1,8 @@
 //! Starts, controls and stops an embedded cluster: a small Kubernetes in one process of the program `embedded-node`.
 //!
-//! This is all that a starter needs, and the faults that can be planted. The cluster itself is the package `node`. This
-//! package knows only the following about it: the command line, the options file, the first line of output and the
-//! calls
-//! below `/chartproof/`.
+//! This package is what is needed to start a cluster, and the faults that can be planted. The cluster itself is the
+//! package `node`, about which this package knows only the command line, the options file, the first line of output and
+//! the calls below `/chartproof/`.
 
 pub mod cluster;
 pub mod faults;

@@ -1,5 +1,5 @@
-//! Linearizability of registers whose written values are all unique, decided by zones in
-//! O(n log n): P. B. Gibbons and E. Korach, "Testing shared memories", SIAM J. Comput. 26 (1997).
+//! Linearizability of registers whose written values are all unique, decided by zones in O(n log n): P. B. Gibbons and
+//! E. Korach, "Testing shared memories", SIAM J. Comput. 26 (1997).
 //!
 //! Per key, a write and the reads of its value form a cluster. With `s` its latest start and `f` its
 //! earliest finish, `f < s` makes a forward zone: between them the key must hold this value and no

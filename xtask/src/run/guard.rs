@@ -1,5 +1,5 @@
 //! Watches the cluster while cases run, and ends the run if the cluster is gone: Docker stopped, its node was removed,
-//! its process was killed. Then no case fails for it, or waits for its time limit on refused connections.
+//! its process was killed. So no case fails because of that, or waits for its time limit on refused connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -69,7 +69,8 @@ impl Run {
     }
 
     /// Returns the images that Docker neither has nor can pull for the cluster's nodes, each with the reason. The
-    /// result is empty if the nodes aren't loaded by Docker, or if the charts can't be rendered, which a case reports.
+    /// result is empty if the nodes don't get images from Docker, or if the charts can't be rendered, which a case
+    /// reports.
     pub async fn missing_images(&self, retries: usize) -> Vec<(Reference, String)> {
         let Some(docker) = self.cluster.docker() else { return Vec::new() };
         let mut needed = self.images_to_get().await.unwrap_or_default();

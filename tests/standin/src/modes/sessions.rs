@@ -39,9 +39,8 @@ impl Sessions {
         Self { max, open: Mutex::default(), ended: watch::Sender::new(false) }
     }
 
-    /// Opens a connection: a body that starts at once and lasts until the client leaves or all are ended.
-    /// Returns the reason
-    /// if there are too many.
+    /// Opens a connection: a body that starts at once and lasts until the client leaves or all are ended. Returns the
+    /// reason if there are too many.
     pub fn open(self: &Arc<Self>, user: &str) -> Result<Body, String> {
         let mut open = self.lock();
         if open.all() >= self.max {

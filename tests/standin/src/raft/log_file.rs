@@ -1,8 +1,7 @@
 //! The log on disk: one record on each line, with its checksum, only ever appended to.
 //!
 //! A crash can leave an incomplete last line, which was never acknowledged and is cut off. A bad line before others
-//! means
-//! that the file is damaged, and it is rejected.
+//! means that the file is damaged, and it is rejected.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};

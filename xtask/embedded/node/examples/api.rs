@@ -1,6 +1,5 @@
 //! Only the API server, without a node or controllers, for experiments and for tests with real clients: writes a
-//! kubeconfig
-//! to the given path and serves until it is killed.
+//! kubeconfig to the given path and serves until it is killed.
 
 use std::io::Write;
 use std::net::TcpListener;

@@ -89,9 +89,8 @@ impl Client {
         parsed(&created)
     }
 
-    /// Reads, changes and writes the object that was seen, and again after a conflict. `change` returns whether
-    /// there is
-    /// anything to write.
+    /// Reads, changes and writes the object that was seen, and again after a conflict. `change` returns whether there
+    /// is anything to write.
     ///
     /// # Errors
     /// 404 if the object is gone, even if another has its name by now; or if the API would reject the change.

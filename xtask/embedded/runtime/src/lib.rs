@@ -17,8 +17,7 @@
 //! A container is a direct child of the node's process: the thread that starts it creates a pid namespace for its next
 //! child, and that child is this program, executed again, which sets up mounts, user and capabilities from inside.
 //! Without root, the same happens in a user namespace that maps one user, and a container that needs another number
-//! gets
-//! a user namespace of its own below. [`Runtime::limits`] lists what is not possible then.
+//! gets a user namespace of its own below. [`Runtime::limits`] lists what is not possible then.
 
 mod cgroup;
 mod container;
@@ -53,9 +52,8 @@ pub use trees::remove_tree;
 
 /// Runs the runtime's own helper processes; returns if this process is not one of them.
 ///
-/// Call it first in `main`, before any thread exists: the runtime starts its containers by executing the program
-/// that it
-/// is part of again, with a hidden word as the first argument.
+/// Call it first in `main`, before any thread exists: the runtime starts its containers by executing the program that
+/// it is part of again, with a hidden word as the first argument.
 pub fn reexec() {
     container::helper::run_if_asked();
 }

@@ -16,8 +16,7 @@ use crate::spec::NodeNetwork;
 
 const BRIDGE: &str = "pods";
 /// A fixed address: a bridge without one takes that of one of its ports, and another one when that port disappears.
-/// Pods
-/// that know the gateway by the old address then reach nothing for half a minute.
+/// Pods that know the gateway by the old address then reach nothing for half a minute.
 const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 const POD_INTERFACE: &str = "eth0";
 const LOOPBACK_INDEX: u32 = 1;

@@ -1,8 +1,7 @@
 //! This program's own file, in the only form in which a container can reach it.
 //!
 //! A helper is this program, and a container can name it as the program to run (`/proc/self/exe`). As root it could
-//! then
-//! write to the file, which the host executes again (as in CVE-2019-5736). So helpers are started from a read-only
+//! then write to the file, which the host executes again (as in CVE-2019-5736). So helpers are started from a read-only
 //! mount.
 
 use std::fs;

@@ -87,9 +87,8 @@ impl Root {
             .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Symlink)
     }
 
-    /// Resolves `path` and opens it as a reference only (`O_PATH`). Unlike [`Root::resolve`], this treats a
-    /// link to `/` or
-    /// above the directory as an error (`EXDEV`).
+    /// Resolves `path` and opens it as a reference only (`O_PATH`). Unlike [`Root::resolve`], this treats a link to `/`
+    /// or above the directory as an error (`EXDEV`).
     pub fn beneath(&self, path: &Path) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;

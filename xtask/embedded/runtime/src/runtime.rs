@@ -75,9 +75,8 @@ impl Runtime {
         sandbox.with_context(|| format!("create the sandbox of pod {uid}")).map_err(other)
     }
 
-    /// Starts a container in a pod's sandbox; returns once the program runs. If the caller stops waiting, the
-    /// container is
-    /// killed.
+    /// Starts a container in a pod's sandbox; returns once the program runs. If the caller stops waiting, the container
+    /// is killed.
     pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
         let (runtime, sandbox) = (self.clone(), sandbox.clone());
         let (answer, started) = oneshot::channel();

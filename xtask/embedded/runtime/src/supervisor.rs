@@ -89,9 +89,8 @@ impl Watch {
         self.starter_lives = events.is_empty();
     }
 
-    /// Asks the node to end, always with SIGTERM: the first process of a pid namespace ignores signals for
-    /// which it has no
-    /// handler.
+    /// Asks the node to end, always with SIGTERM: the first process of a pid namespace ignores signals for which it has
+    /// no handler.
     fn ask(&mut self, grace: Duration) {
         let at = Instant::now() + grace;
         self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));

@@ -8,7 +8,7 @@ use crate::controllers::reconcile::unless;
 use crate::controllers::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::store::{self, Change, ChangeType};
 
-/// Creates them, and again if somebody deletes them.
+/// Creates them, and recreates them if somebody deletes them.
 pub static CONTROLLER: Controller = Controller { name: "planted-additions", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {

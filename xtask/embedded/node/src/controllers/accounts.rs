@@ -16,11 +16,11 @@ const CERTIFICATE: &str = "kube-root-ca.crt";
 /// How long until a planted delay is checked again.
 const LATE: Duration = Duration::from_millis(200);
 
-/// Creates `default`, and again if somebody deletes it.
+/// Creates `default`, and recreates it if somebody deletes it.
 pub const CONTROLLER: Controller =
     Controller { name: "serviceaccount", keys: account_keys, reconcile: reconcile_account };
 
-/// Publishes the cluster's certificate, and again if somebody deletes it.
+/// Publishes the cluster's certificate, and restores it if somebody deletes it.
 pub const CERTIFICATES: Controller =
     Controller { name: "root-ca-certificate-publisher", keys: certificate_keys, reconcile: reconcile_certificate };
 

@@ -144,9 +144,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    /// Counts in each object how often it was reconciled, up to three: the first call fails, the second asks to
-    /// be called
-    /// again.
+    /// Counts in each object how often it was reconciled, up to three: the first call fails, the second asks to be
+    /// called again.
     const COUNTING: Controller = Controller {
         name: "counting",
         keys: |_, change| match change.kind.kind {

@@ -1,6 +1,5 @@
 //! Updates volumes when their source changes: config maps, secrets, the pod's own labels and annotations. Kubelet
-//! checks
-//! from time to time; here a change is passed on at once.
+//! checks from time to time; here a change is passed on at once.
 
 use k8s_openapi::api::core::v1::{Pod, Volume, VolumeProjection};
 

@@ -18,9 +18,8 @@ use super::worker::Worker;
 const GRACE_AFTER_HOOK: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Stops one container within its grace period; it has ended when this returns. With `orders`, a deletion
-    /// that shortens
-    /// the grace period takes effect.
+    /// Stops one container within its grace period; it has ended when this returns. With `orders`, a deletion that
+    /// shortens the grace period takes effect.
     pub(super) async fn stop_container(
         &self,
         container: &Container,

@@ -243,9 +243,8 @@ impl Worker {
         }
     }
 
-    /// Returns whether the pod was deleted since this round began: a program started now would be asked to stop
-    /// before it can
-    /// handle the signal.
+    /// Returns whether the pod was deleted since this round began: a program started now would be asked to stop before
+    /// it can handle the signal.
     pub(super) fn is_to_go(&self) -> bool {
         self.orders.borrow().is_deletion()
     }

@@ -1,6 +1,5 @@
 //! Decodes documents as the API server does: types are checked, unknown fields dropped and listed, nulls and empty
-//! lists
-//! removed, quantities rewritten.
+//! lists removed, quantities rewritten.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

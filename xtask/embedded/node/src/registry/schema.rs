@@ -1,6 +1,5 @@
 //! The types behind the served kinds, which decoding, strategic merge patches, server-side apply and the protobuf
-//! reader
-//! use. `schema.txt` is the table.
+//! reader use. `schema.txt` is the table.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -28,9 +28,8 @@ pub enum Patch {
 
 impl Registry {
     /// Replaces an object, or the part of it that the subresource represents; without a version, it overwrites
-    /// concurrent
-    /// changes. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost its last
-    /// finalizer is removed.
+    /// concurrent changes. A changed `spec` raises `metadata.generation`; an object that is being deleted and has lost
+    /// its last finalizer is removed.
     ///
     /// # Errors
     /// 404, 409 `Conflict`, 422 `Invalid`.

@@ -78,8 +78,7 @@ fn report_track(scenario: &str, name: &str, diff: &[(char, &String)], report: &m
 }
 
 /// Returns the lines of both; those that only one has are marked `-` or `+`. Replayed lines after the last recorded
-/// state
-/// are not a difference: recordings end at some point.
+/// state are not a difference: recordings end at some point.
 fn diff<'a>(recorded: &'a [String], replayed: &'a [String], to_the_end: bool) -> Vec<(char, &'a String)> {
     let mut lengths = vec![vec![0_usize; replayed.len() + 1]; recorded.len() + 1];
     for i in (0..recorded.len()).rev() {

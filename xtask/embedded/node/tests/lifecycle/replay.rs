@@ -82,9 +82,8 @@ async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), S
     if code == 201 { Ok(()) } else { Err(format!("{plural} were rejected with {code}: {answer}")) }
 }
 
-/// Adapts the recorded commands to the image that this host serves, whose busybox has no applet links, and bounds
-/// them if
-/// memory limits can't be enforced.
+/// Adapts the recorded commands to the image that this host serves, whose busybox has no applet links, and bounds them
+/// if memory limits can't be enforced.
 fn for_this_host(object: &str) -> String {
     object.replace("httpd -f", "busybox httpd -f").replace("tail /dev/zero", "ulimit -v 500000; exec tail /dev/zero")
 }

@@ -1,11 +1,10 @@
 //! The system calls that a container may not make, as a filter that the kernel runs.
 //!
 //! The filter forbids the calls that containerd's default profile forbids and with which a container of this node could
-//! do harm: calls that affect the whole kernel (modules, kexec, clocks), that create or enter namespaces and
-//! mounts, and
-//! interfaces whose bugs have let containers escape (keyrings, `io_uring`, `userfaultfd`, `bpf`). A capability that was
-//! added to the container allows its calls again, as in containerd. Calls that this list does not know, including those
-//! of the x32 ABI, do not exist for a container; a program of another architecture is killed.
+//! do harm: calls that affect the whole kernel (modules, kexec, clocks), that create or enter namespaces and mounts,
+//! and interfaces whose bugs have let containers escape (keyrings, `io_uring`, `userfaultfd`, `bpf`). A capability that
+//! was added to the container allows its calls again, as in containerd. Calls that this list does not know, including
+//! those of the x32 ABI, do not exist for a container; a program of another architecture is killed.
 
 use std::mem::offset_of;
 
@@ -104,8 +103,7 @@ pub fn is_available() -> bool {
 }
 
 /// Puts this process and everything that it becomes under the filter. It needs `CAP_SYS_ADMIN` in the process's own
-/// user
-/// namespace: without it the kernel would insist on `no_new_privs`.
+/// user namespace: without it the kernel would insist on `no_new_privs`.
 pub fn forbid_calls(kept_capabilities: u64) -> Result<()> {
     let mut program = program(Capability::from_bits_retain(kept_capabilities));
     install(&mut program).context("install the seccomp filter")

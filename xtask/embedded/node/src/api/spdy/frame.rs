@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The largest frame that is taken: its length has 24 bits.
+/// The largest frame that is accepted: its length has 24 bits.
 const FIN: u8 = 1;
 const VERSION: u16 = 3 | 0x8000;
 

@@ -90,9 +90,8 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
 }
 
-/// Returns an empty header block, the `n`th that this side writes, uncompressed. Go's reader delivers a block only
-/// when it
-/// sees the empty one that a flush leaves behind it.
+/// Returns an empty header block, the `n`th that this side writes, uncompressed. Go's reader delivers a block only when
+/// it sees the empty one that a flush leaves behind it.
 pub fn empty_block(n: usize) -> Vec<u8> {
     let prefix: &[u8] = if n == 0 { &[0x78, 0x01] } else { &[] };
     [prefix, &stored(&0_u32.to_be_bytes()), &stored(&[])].concat()

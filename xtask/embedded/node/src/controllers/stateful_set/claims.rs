@@ -47,9 +47,8 @@ fn create(client: &Client, set: &StatefulSet, mut claim: PersistentVolumeClaim, 
     Ok(())
 }
 
-/// Returns whether a claim of the n-th pod still belongs to a deleted pod of that name: the garbage collector
-/// deletes it
-/// first.
+/// Returns whether a claim of the n-th pod still belongs to a deleted pod of that name: the garbage collector deletes
+/// it first.
 pub fn stale(client: &Client, set: &StatefulSet, spec: &StatefulSetSpec, ordinal: i32) -> bool {
     identity::claims(set, spec, ordinal).iter().map(owners::key).any(|(namespace, name)| {
         let stored = client.get::<PersistentVolumeClaim>(&namespace, &name);

@@ -62,8 +62,7 @@ fn remove_others(directory: &Path, wanted: &BTreeSet<PathBuf>) -> std::io::Resul
 }
 
 /// Gives a volume to the pod's `fsGroup`: group, set-group-ID on directories, and group permissions. A node without
-/// root
-/// leaves ids that it can't set as they are; the report mentions that.
+/// root leaves ids that it can't set as they are; the report mentions that.
 pub(super) fn give_to_group(path: &Path, group: Option<u32>, read_only: bool) {
     let Some(group) = group else { return };
     let given = open(path, REFERENCE, Mode::empty()).map_err(Error::from).and_then(|at| give(&at, group, read_only));

@@ -95,9 +95,8 @@ impl VolumeSetup {
         self.pod.metadata.namespace.as_deref().unwrap_or_default()
     }
 
-    /// Returns the directory of a bound claim. As with kind's provisioner it is a host path, accessible to all,
-    /// and `fsGroup`
-    /// does not apply.
+    /// Returns the directory of a bound claim. As with kind's provisioner it is a host path, accessible to all, and
+    /// `fsGroup` does not apply.
     fn claimed(&self, source: &PersistentVolumeClaimVolumeSource) -> Result<PathBuf, String> {
         let name = &source.claim_name;
         let claim: Option<PersistentVolumeClaim> = self.client.get(self.namespace(), name);

@@ -144,9 +144,8 @@ pub fn parse(packet: &[u8]) -> ParsedPacket {
     })
 }
 
-/// Returns a name in lower case, without its final dot. A byte that no name of a cluster contains makes the label
-/// one that
-/// does not exist.
+/// Returns a name in lower case, without its final dot. A byte that no name of a cluster contains makes the label one
+/// that does not exist.
 fn text(name: &Name) -> String {
     let plain = |b: &u8| if b.is_ascii_graphic() && *b != b'.' { b.to_ascii_lowercase().into() } else { '?' };
     let labels = name.iter().map(|label| label.iter().map(plain).collect::<String>());

@@ -1,9 +1,8 @@
 //! kube-proxy's part: connections to a service's address reach one of its ready endpoints.
 //!
-//! There is a listener for each port of a service that has an endpoint; without one the kernel refuses the
-//! connection, as
-//! kube-proxy's rule does. If the chosen endpoint does not accept, the connection is reset: kube-proxy tries no other
-//! either.
+//! There is a listener for each port of a service that has an endpoint; without one the kernel refuses the connection,
+//! as kube-proxy's rule does. If the chosen endpoint does not accept, the connection is reset: kube-proxy tries no
+//! other either.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,6 +1,6 @@
 //! Fields that this cluster does not support. A field that would change behaviour is rejected; a field that has no
-//! effect
-//! on a single node is accepted and reported. `docs/embedded.md` has a row for each, which `tests/contract.rs` checks.
+//! effect on a single node is accepted and reported. `docs/embedded.md` has a row for each, which `tests/contract.rs`
+//! checks.
 
 use serde_json::Value;
 
@@ -45,9 +45,8 @@ impl AffectedValues {
     }
 }
 
-/// A field's path, with `[]` for each element of a list and `*[]` for each container, including init containers;
-/// and the
-/// values that the row applies to.
+/// A field's path, with `[]` for each element of a list and `*[]` for each container, including init containers; and
+/// the values that the row applies to.
 type Row = (&'static str, AffectedValues);
 
 /// Fields of a pod's spec that would change behaviour; besides them, every volume type that is not in [`VOLUMES`].
