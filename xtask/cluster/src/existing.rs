@@ -163,7 +163,7 @@ async fn renew(client: kube::Client, run_id: String, launcher: Launcher) {
     loop {
         beat.tick().await;
         if let Err(error) = namespaces::annotate(&client, &run_id, false).await {
-            launcher.note(format!("renewing the lease of the run's namespaces: {error:#}"));
+            launcher.note(format!("the lease of the run's namespaces could not be renewed: {error:#}"));
         }
     }
 }

@@ -40,7 +40,7 @@ const REPORTS: &str = "Reports and output";
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
-    /// Run only cases whose name contains one of these words, and the cases they depend on
+    /// Run only cases whose names contain one of these words, and the cases they depend on
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
     /// List the selected cases instead of running them
@@ -49,7 +49,7 @@ pub struct Args {
     /// Match FILTER and --skip against whole names
     #[arg(long, help_heading = SELECTION)]
     exact: bool,
-    /// Leave out cases whose name contains this, unless a selected case depends on them
+    /// Leave out cases whose names contain this, unless a selected case depends on them
     #[arg(long, value_name = "FILTER", help_heading = SELECTION)]
     skip: Vec<String>,
     /// Run only topologies with these numbers of replicas
@@ -79,7 +79,7 @@ pub struct Args {
     /// Value, applied after each topology's, in helm's syntax; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = RELEASE)]
     set: Vec<String>,
-    /// Write measured fault costs, plus a margin, to each suite's budgets.CLUSTER.toml; check none
+    /// Write measured fault costs, plus a margin, to each suite's budgets.CLUSTER.toml instead of checking them
     #[arg(long, help_heading = LIMITS)]
     update_budgets: bool,
     /// Keep cluster, namespaces and releases after the run; an embedded cluster stays until Ctrl-C
@@ -112,7 +112,7 @@ pub struct Args {
     /// Print one character per case
     #[arg(short, long, conflicts_with = "format", help_heading = REPORTS)]
     quiet: bool,
-    /// Number of threads of the report; --jobs limits the run itself
+    /// Number of threads for the report; to limit the run itself, use --jobs
     #[arg(long, value_name = "N", value_parser = ranges::count(), help_heading = REPORTS)]
     test_threads: Option<usize>,
     /// List ignored cases, of which there are none; for nextest
@@ -225,7 +225,7 @@ async fn preflight(args: &Args, launcher: &Launcher, request: &Request) -> anyho
     }
     let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
     problems.into_result()?;
-    helm.zip(cluster).context("preflight found neither a problem nor a cluster")
+    helm.zip(cluster).context("internal error: preflight found neither a problem nor a cluster")
 }
 
 /// Lets Docker pull the charts' images before anything is created. If it can't, the run falls back to another cluster
@@ -238,7 +238,7 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
     let mut problems = Problems::default();
     let instead = cluster::without_images(&run.launcher, request, &missing, &mut problems)?;
     problems.into_result()?;
-    run.cluster = instead.context("preflight found neither a problem nor a cluster")?;
+    run.cluster = instead.context("internal error: preflight found neither a problem nor a cluster")?;
     Ok(())
 }
 

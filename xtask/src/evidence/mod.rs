@@ -36,7 +36,7 @@ pub async fn collect(case: &CaseName, deployed: &DeployedTopology, events: &Even
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => format!("timed out after {} s", TIMEOUT.as_secs()),
     };
-    events.note(format!("collecting evidence of {case}: {trouble}"));
+    events.note(format!("the evidence of {case} is incomplete: {trouble}"));
 }
 
 /// Saves the manifests and values of a release; called before anything is installed.

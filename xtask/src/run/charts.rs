@@ -79,7 +79,7 @@ impl Run {
         let text = template.args(&flags).run().await?;
         let folder = self.folder_of(variant, release);
         if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
-            self.events.note(format!("saving the manifests and values of {}: {error}", release.key()));
+            self.events.note(format!("the manifests and values of {} could not be saved: {error}", release.key()));
         }
         helm::objects(&text).with_context(|| format!("rendering {} for {}", release.key(), variant.label()))
     }

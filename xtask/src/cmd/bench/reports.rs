@@ -31,7 +31,7 @@ pub struct Args {
     /// Number of times that the reports are written again
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = ranges::count())]
     times: usize,
-    /// Run only cases whose name contains one of these words [default: all cases]
+    /// Run only cases whose names contain one of these words [default: all cases]
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
     /// Print every command that is run

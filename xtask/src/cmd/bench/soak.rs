@@ -26,7 +26,7 @@ pub struct Args {
     /// Where to run: kind or embedded
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     cluster: Choice,
-    /// Run only cases whose name contains one of these words [default: all cases]
+    /// Run only cases whose names contain one of these words [default: all cases]
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
     /// Print every command that is run

@@ -51,7 +51,7 @@ async fn prepare(id: &str, folder: &Path, leases: &Path) -> anyhow::Result<Clust
     let mut problems = Problems::default();
     let cluster = cluster::prepare(&Launcher::light(false), &request, &mut problems).await?;
     problems.into_result()?;
-    cluster.context("preflight found neither a problem nor a cluster")
+    cluster.context("internal error: preflight found neither a problem nor a cluster")
 }
 
 /// Starts the cluster, prints how to reach it, and waits for a signal.
