@@ -6,6 +6,7 @@ mod documented;
 mod loading;
 mod mutated;
 mod pod_security;
+mod unknown;
 
 #[test]
 fn needs_come_first() {
