@@ -59,7 +59,12 @@ fn a_replica_that_is_never_ready_is_reported_with_its_state() {
     only(
         &ended,
         case,
-        &["1 replicas ready: timed out after 20 s", "0/1 ready", "Startup probe failed", "describe pod caesium-0"],
+        &[
+            "the only replica ready: timed out after 20 s",
+            "0/1 ready",
+            "Startup probe failed",
+            "describe pod caesium-0",
+        ],
     );
     assert_eq!(ended.verdict("caesium::r1::health"), Some("not_run"));
     assert!(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use suite::{Question, Suite, load};
 
 const HEAD: &str = "\
-# Systems and what is proven of each
+# Systems, and what is proven about each
 
 The owners of five deployments listed what they verify by hand. Each row is an item of their lists, the cases that prove
 it, and what is not proven and why. `UPDATE_DOCS=1 cargo test --test systems` writes this page from the suite files.

@@ -97,13 +97,13 @@ join_or_found() {
     case $outcome in
         0) say "found a cluster" ;;
         1) say "no peer for ${ABSENT_SECONDS}s, founding a cluster" && nodes= ;;
-        *) say "a peer neither answers nor is absent: not founding a second cluster" && exit 1 ;;
+        *) say "a peer is neither healthy nor absent: not founding a second cluster" && exit 1 ;;
     esac
 }
 
 # The only replica founds its cluster at once, unless replicas were added behind the chart's back.
 found_alone() {
-    [ "$(look)" != present ] || { say "another replica answers at $API_URL: set replicaCount to what runs" && exit 1; }
+    [ "$(look)" != present ] || { say "another replica answers at $API_URL: set replicaCount to the number of running replicas" && exit 1; }
 }
 
 name=${POD_NAME%-*}

@@ -74,7 +74,10 @@ impl Loss<'_> {
         let count =
             format!("{} of {} acknowledged writes lost", self.keys.len(), acknowledged.len().max(self.keys.len()));
         let Some(first) = writes.first() else {
-            return vec![format!("{count}; their writers got no response, but reads had found them")];
+            return vec![format!(
+                "{} writes lost that reads had found; their writers got no response",
+                self.keys.len()
+            )];
         };
         let through: BTreeSet<_> = writes.iter().map(|o| through(o)).collect();
         let fault = self.fault_before_loss(first).map(|fault| format!(" after {}", fault.what)).unwrap_or_default();

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
+use super::support::differences::differences;
 use super::support::extra::{self, Changes};
 use kubernetes::call;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
@@ -93,9 +94,11 @@ fn check(with: &With, spec: &HorizontalPodAutoscalerSpec, workloads: &[(&str, &s
     let bounds = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
     ensure!(
         bounds == (with.min, with.max),
-        "HorizontalPodAutoscaler/{name} scales from {} to {} replicas",
+        "HorizontalPodAutoscaler/{name} scales from {} to {} replicas instead of {} to {}",
         bounds.0,
-        bounds.1
+        bounds.1,
+        with.min,
+        with.max
     );
     let target = (spec.scale_target_ref.kind.as_str(), spec.scale_target_ref.name.as_str());
     ensure!(
@@ -109,8 +112,8 @@ fn check(with: &With, spec: &HorizontalPodAutoscalerSpec, workloads: &[(&str, &s
         metrics.filter_map(|resource| Some((resource.name.clone(), resource.target.average_utilization?))).collect();
     ensure!(
         targets == with.targets,
-        "HorizontalPodAutoscaler/{name} has the targets {targets:?} instead of {:?}",
-        with.targets
+        "HorizontalPodAutoscaler/{name} has other targets than expected: {}",
+        differences(&targets, &with.targets)
     );
     Ok(())
 }
@@ -139,11 +142,11 @@ mod tests {
         let error = |change: fn(&mut serde_json::Value)| checked(change).unwrap_err().to_string();
         assert_eq!(
             error(|spec| spec["maxReplicas"] = json!(4)),
-            "HorizontalPodAutoscaler/web scales from 2 to 4 replicas"
+            "HorizontalPodAutoscaler/web scales from 2 to 4 replicas instead of 2 to 10"
         );
         let other = error(|spec| spec["scaleTargetRef"]["name"] = json!("api"));
         assert_eq!(other, "HorizontalPodAutoscaler/web scales Deployment/api, which is not a workload of the release");
         let none = error(|spec| spec["metrics"] = json!([]));
-        assert_eq!(none, "HorizontalPodAutoscaler/web has the targets {} instead of {\"cpu\": 70}");
+        assert_eq!(none, "HorizontalPodAutoscaler/web has other targets than expected: cpu: none instead of 70");
     }
 }

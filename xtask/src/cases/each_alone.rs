@@ -76,7 +76,8 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed_release = cx.deployed_release(&deployed)?;
     extra::with(cx, deployed_release, "none", &with.only(&[]), async |none| {
         let left = none.with_pods();
-        ensure!(left.is_empty(), "with every part disabled, {left:?} are still deployed");
+        let named: Vec<_> = left.iter().map(|(kind, name)| format!("{kind}/{name}")).collect();
+        ensure!(left.is_empty(), "with every part disabled, these are still deployed: {}", named.join(", "));
         Ok(())
     })
     .await?;

@@ -50,7 +50,7 @@ fn known_parts(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), Strin
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
-    let image = cx.run.client_image().context("the nodes can't be given the image of the client in the cluster")?;
+    let image = cx.run.client_image().context("the image of the in-cluster client can't be loaded into the nodes")?;
     let mut asker = Asker::open((&deployed, &cx.wait), image).await?;
     let mut silent = Vec::new();
     for name in &with.names {

@@ -104,7 +104,7 @@ fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) ->
     let running = placement.iter().filter(|(node, pods)| workers.contains(*node) && may_go(pods.len()));
     let found = running.min_by_key(|(_, pods)| pods.len()).map(|(node, _)| node.clone());
     found.ok_or_else(|| {
-        let runs = if replicas < 3 { "runs replicas" } else { "runs some, but fewer than half, of the replicas" };
+        let runs = if replicas < 3 { "runs replicas" } else { "runs between one and fewer than half of the replicas" };
         format!("no worker node {runs}: {}", placement::describe(placement))
     })
 }
@@ -171,7 +171,7 @@ mod tests {
         let four = placement(&[("worker1", "w-0"), ("worker1", "w-1"), ("worker2", "w-2"), ("worker2", "w-3")]);
         choose(&workers(2), &four, 4).unwrap_err();
         let with_control_plane = placement(&[("control-plane", "w-0"), ("worker1", "w-1"), ("worker1", "w-2")]);
-        let error = "no worker node runs some, but fewer than half, of the replicas: w-0 on Node/control-plane; w-1, \
+        let error = "no worker node runs between one and fewer than half of the replicas: w-0 on Node/control-plane; w-1, \
                      w-2 on Node/worker1";
         assert_eq!(choose(&workers(2), &with_control_plane, 3).unwrap_err(), error);
         assert_eq!(

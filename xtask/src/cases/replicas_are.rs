@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
+use super::support::differences::differences;
 use super::support::rolled_out;
 use suite::{CaseKind, Parameters, definitions};
 
@@ -63,9 +64,9 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     ensure!(!found.is_empty(), "release {} has no workload", deployed_release.release.key());
     ensure!(
         found == with.replicas,
-        "release {} has the replicas {found:?} instead of {:?}",
+        "release {} has other replicas than expected: {}",
         deployed_release.release.key(),
-        with.replicas
+        differences(&found, &with.replicas)
     );
     if let Some(mark) = &with.placeholder
         && let Some(object) = deployed_release.objects.iter().find(|object| object.to_string().contains(mark))

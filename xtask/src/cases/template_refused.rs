@@ -57,7 +57,11 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     match template.run().await {
         Ok(_) => bail!("{line}: it renders, although it should be refused with {:?}", with.says),
         Err(error) => {
-            ensure!(error.tail.contains(&with.says), "it is refused, but not with {:?}: {error}", with.says);
+            ensure!(
+                error.tail.contains(&with.says),
+                "helm refused to render it, but its output does not contain {:?}: {error}",
+                with.says
+            );
             Ok(with.says)
         }
     }

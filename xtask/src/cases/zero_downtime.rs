@@ -26,7 +26,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let disturbance = Disturbance::begin(cx, cx.replicas()?).await?;
     ensure!(
         cx.run.client_image().is_some(),
-        "the nodes can't be given the image of the client, so no request goes through the Service"
+        "the image of the in-cluster client can't be loaded into the nodes, so no request goes through the Service"
     );
     upgrading::upgraded(&disturbance).await?;
     let recorder = disturbance.recorder.clone();

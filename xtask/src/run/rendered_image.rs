@@ -67,7 +67,7 @@ impl Run {
             format!("images rendered: {}", images.join(", ")),
             format!("values that look like images: {}", if found.is_empty() { "none" } else { &found }),
         ];
-        lines.extend((others > 0).then(|| format!("and {others} more releases and topologies")));
+        lines.extend((others > 0).then(|| format!("the same applies to {others} more releases and topologies")));
         usage(lines.join("\n  "))
     }
 }

@@ -123,7 +123,7 @@ impl Budget {
         let after = &measured.fault;
         let time = |what: String, ms: u64, allowed: Option<u64>| {
             let allowed = allowed.unwrap_or_default();
-            (ms > allowed).then(|| format!("after {after}: {what} {ms} ms, but {allowed} ms are allowed"))
+            (ms > allowed).then(|| format!("after {after}: {what} {ms} ms, but only {allowed} ms are allowed"))
         };
         let recovered = measured.recovered_ms.map(|ms| ("ready again after".to_owned(), ms, Some(self.recovered_ms)));
         let leader = measured.new_leader_ms.map(|ms| ("another leader after".to_owned(), ms, self.new_leader_ms));
@@ -135,7 +135,8 @@ impl Budget {
         let times = times.filter_map(|(what, ms, allowed)| time(what, ms, allowed));
         let errors = measured.by_connection.iter().filter_map(|(over, figures)| {
             let (errors, allowed) = (figures.errors, self.errors.get(over).copied().unwrap_or_default());
-            let line = || format!("after {after}: {errors} errors over {over} connections, but {allowed} are allowed");
+            let line =
+                || format!("after {after}: {errors} errors over {over} connections, but only {allowed} are allowed");
             (errors > allowed).then(line)
         });
         times.chain(errors).collect()

@@ -77,7 +77,7 @@ pub const TABLE: [Row; 19] = [
     Row {
         name: "unschedulable",
         object: "Pod",
-        reason: "`Unschedulable`, unless because of a taint, which a new node has",
+        reason: "`Unschedulable`, unless caused by a taint, as on a new node",
         limit: adjustable("unschedulable", 15, 120),
         cleared_by: "a node; a newer `TriggeredScaleUp` or `Nominated` of an autoscaler postpones it until its `NotTriggerScaleUp`",
         twin: "a node that is not ready yet",

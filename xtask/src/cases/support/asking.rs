@@ -30,7 +30,7 @@ pub struct Question {
 /// # Errors
 /// If the client does not start.
 pub async fn open(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<Asker> {
-    let image = cx.run.client_image().context("the nodes can't be given the image of the client in the cluster")?;
+    let image = cx.run.client_image().context("the image of the in-cluster client can't be loaded into the nodes")?;
     Asker::open((deployed, &cx.wait), image).await
 }
 

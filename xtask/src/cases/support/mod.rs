@@ -4,6 +4,7 @@ pub mod asking;
 pub mod case;
 pub mod conclusion;
 pub mod context;
+pub mod differences;
 pub mod disturb;
 pub mod evict;
 pub mod explain;

@@ -20,7 +20,8 @@ use suite::Members;
 /// If this takes longer than the case's time limit, a state is unrecoverable, or another image runs.
 pub async fn ready(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
     let workload = deployed.workload()?;
-    let what = format!("{replicas} replicas ready");
+    let what =
+        if replicas == 1 { "the only replica ready".to_owned() } else { format!("all {replicas} replicas ready") };
     cx.wait.until(&deployed.watch, &what, |state| all_ready(state, workload, replicas)).await?;
     running_image::of_replicas(cx, deployed).await
 }

@@ -260,14 +260,14 @@ fn a_release_is_refused_if_the_case_would_ignore_it() {
         let error = parse(Path::new("x"), &text).unwrap_err().to_string();
         let needs = error.contains("parameters") || error.contains("needs") || error.contains("missing field");
         assert!(
-            needs || error.ends_with("because it isn't about `infra/db` alone: remove `release`"),
+            needs || error.ends_with("because it checks more than `infra/db`: remove `release`"),
             "{case}: {error}"
         );
     }
     let text = text.replace("name = \"gone\" }", "name = \"gone\", release = \"infra/db\" }");
     let error = parse(Path::new("x"), &text).unwrap_err().to_string();
     let line = line_at(&text, text.find("name = \"gone\"").unwrap());
-    let message = "case `gone`: it takes no `release`, because it isn't about `infra/db` alone: remove `release`";
+    let message = "case `gone`: it takes no `release`, because it checks more than `infra/db`: remove `release`";
     assert_eq!(error, format!("x:{line}: {message}"));
 }
 

@@ -88,7 +88,7 @@ fn needs(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), Stri
 fn release(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
     let Some(key) = &case.release else { return Ok(()) };
     if !case.kind.takes_release {
-        return Err(format!("it takes no `release`, because it isn't about `{key}` alone: remove `release`"));
+        return Err(format!("it takes no `release`, because it checks more than `{key}`: remove `release`"));
     }
     suite.release(Some(key)).map(drop)
 }
