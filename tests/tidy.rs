@@ -182,7 +182,7 @@ fn public_items(text: &str) -> Vec<String> {
     code.lines().filter_map(declared).collect()
 }
 
-/// How often each word stands in the code, comments left out.
+/// Counts each word of the code, without comments.
 fn words(sources: &[Source]) -> BTreeMap<&str, usize> {
     let mut words = BTreeMap::new();
     for line in sources.iter().flat_map(|source| source.text.lines()) {

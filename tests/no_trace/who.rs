@@ -13,7 +13,7 @@ use crate::node_program::node_program;
 const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
 /// Each ordinary user has an id that is unused on the machine: everything it owns comes from these tests.
 static NEXT_USER: AtomicU32 = AtomicU32::new(61_000);
-/// Where programs leave files unasked.
+/// Folders in which programs create files on their own.
 const OUTSIDE: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 /// A user, and the harness where that user may run it.

@@ -24,7 +24,7 @@ pub struct Launcher {
     path: Option<OsString>,
 }
 
-/// Where the commands of a run are recorded.
+/// The record of a run's commands.
 #[derive(Debug, Clone)]
 struct RunLog {
     events: Events,

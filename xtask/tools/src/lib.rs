@@ -64,7 +64,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Where a tool comes from.
+/// The origin of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// On PATH.
@@ -94,7 +94,7 @@ pub struct Tool {
     pub path: PathBuf,
     /// Its version.
     pub version: Version,
-    /// Where it comes from.
+    /// Its origin.
     pub source: Source,
 }
 

@@ -152,7 +152,7 @@ pub enum RuntimeError {
     ImageNotFound {
         /// The full reference.
         reference: String,
-        /// Where it was looked for, or which program the host is missing.
+        /// The searched paths, or the program that the host is missing.
         why: String,
     },
     /// The reference is invalid (kubelet: `InvalidImageName`).
