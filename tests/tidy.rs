@@ -117,7 +117,8 @@ fn the_first_line_of_every_file_describes_it() {
 
 #[test]
 fn only_the_process_modules_start_processes() {
-    let allowed = ["xtask/process/", "xtask/embedded/", "tests/"];
+    // `front` becomes cargo, and starts nothing.
+    let allowed = ["xtask/process/", "xtask/embedded/", "xtask/front/", "tests/"];
     for Source { path, text } in sources(&["rs"]) {
         let path = path.strip_prefix(root()).unwrap();
         let starts = text.contains("Command::new(");
@@ -220,6 +221,18 @@ fn a_crate_shows_few_items_at_its_root() {
     for Source { path, text } in sources(&["rs"]).iter().filter(|source| source.path.ends_with("src/lib.rs")) {
         let shown = text.lines().filter(|line| line.starts_with("pub ")).count();
         assert!(shown <= ROOT_ITEMS_MAX, "{}: {shown} public items at the root; group them", path.display());
+    }
+}
+
+/// `cargo xtask lint` is the first thing that a newcomer and a CI job run; it needs no cluster.
+#[test]
+fn who_only_lints_compiles_no_client_of_kubernetes() {
+    let words = ["tree", "--locked", "--package", "front", "--edges", "normal,build", "--prefix", "none"];
+    let tree = command(env!("CARGO"), words).dir(root()).read().unwrap();
+    let packages: BTreeSet<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(packages.contains("tools"), "{packages:?}");
+    for heavy in ["kube-client", "k8s-openapi", "cluster", "suite"] {
+        assert!(!packages.contains(heavy), "cargo tree --package front --invert {heavy} says who needs it");
     }
 }
 

@@ -146,7 +146,7 @@ fn the_harness_accepts_the_configured_flags() {
     for command in commands(&config()) {
         let words: Vec<_> = command.split_whitespace().collect();
         let ["cargo", "xtask", subcommand, ..] = words[..] else { continue };
-        let help = start(env!("CARGO_BIN_EXE_xtask"), [subcommand, "--help"]).read().unwrap();
+        let help = start(env!("CARGO_BIN_EXE_chartproof"), [subcommand, "--help"]).read().unwrap();
         for flag in words.iter().filter(|word| word.starts_with("--")) {
             assert!(help.contains(flag), "{command}: `cargo xtask {subcommand}` has no {flag}");
         }

@@ -123,7 +123,7 @@ fn a_run_in_another_container_of_the_same_host_counts_as_alive() {
     let up = Up::start(&home);
     let scene = user(&up);
     let (suite, report) = (shown(&suite()), shown(&scene.report()));
-    let container = ["--pid", "--fork", "--kill-child", "--mount-proc", env!("CARGO_BIN_EXE_xtask"), "e2e"];
+    let container = ["--pid", "--fork", "--kill-child", "--mount-proc", env!("CARGO_BIN_EXE_chartproof"), "e2e"];
     let words = [&container, ["--suite", &suite, "--report-dir", &report].as_slice(), &FLAGS, &["r1::health"]].concat();
     let handle = scene.program("unshare", &words).stdout_null().stderr_null().start().unwrap();
     until_installed(&scene, &handle);

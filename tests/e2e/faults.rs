@@ -46,8 +46,11 @@ fn a_lost_acknowledged_write_is_found_after_the_kill() {
     );
     assert_eq!(ended.verdict("caesium::r1::write_read"), Some("passed"), "it is readable until the process ends");
     let history = scene.report().join("histories/caesium.r1.pod_kill.jsonl");
-    let output =
-        command(env!("CARGO_BIN_EXE_xtask"), ["check".into(), history]).stdout_capture().unchecked().run().unwrap();
+    let output = command(env!("CARGO_BIN_EXE_chartproof"), ["check".into(), history])
+        .stdout_capture()
+        .unchecked()
+        .run()
+        .unwrap();
     assert_eq!(output.status.code(), Some(101), "the saved history gets the same verdict");
     assert!(String::from_utf8_lossy(&output.stdout).contains("no acknowledged record lost: violated"));
 }

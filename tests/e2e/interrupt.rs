@@ -131,7 +131,7 @@ fn a_closed_terminal_collects_tears_down_and_ends_with_143() {
 fn a_run_under_nohup_continues_without_its_terminal() {
     let scene = Scene::new();
     let flags = scene.on_embedded();
-    let words: Vec<_> = [env!("CARGO_BIN_EXE_xtask"), "e2e", "cluster::create"].into_iter().collect();
+    let words: Vec<_> = [env!("CARGO_BIN_EXE_chartproof"), "e2e", "cluster::create"].into_iter().collect();
     let words = [words, flags.iter().map(String::as_str).collect()].concat();
     let handle = scene.program("nohup", &words).stdout_null().stderr_null().start().unwrap();
     let events = || std::fs::read_to_string(scene.report().join("events.jsonl")).unwrap_or_default();

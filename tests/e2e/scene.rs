@@ -55,7 +55,7 @@ impl Scene {
     /// Returns the command `xtask` with these words; the caller redirects its output.
     pub fn xtask(&self, words: &[&str]) -> duct::Expression {
         // These tests may run under nohup themselves, and a run that inherits this ignores SIGHUP.
-        self.program("env", &[&["--default-signal=HUP", env!("CARGO_BIN_EXE_xtask")], words].concat())
+        self.program("env", &[&["--default-signal=HUP", env!("CARGO_BIN_EXE_chartproof")], words].concat())
     }
 
     /// Returns a command in the same environment as `xtask`.

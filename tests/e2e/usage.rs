@@ -179,7 +179,7 @@ fn an_invalid_history_is_rejected_with_line_and_reason() {
     let scene = Scene::new();
     let path = scene.folder.path().join("history.jsonl");
     std::fs::write(&path, "{}\n").unwrap();
-    let output = command(env!("CARGO_BIN_EXE_xtask"), ["check".as_ref(), path.as_os_str()])
+    let output = command(env!("CARGO_BIN_EXE_chartproof"), ["check".as_ref(), path.as_os_str()])
         .stderr_capture()
         .unchecked()
         .run()

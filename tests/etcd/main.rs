@@ -72,7 +72,7 @@ fn by_helm(tokio: &Runtime, archive: &Archive, folder: &Path) {
 fn by_suite(_: &Runtime, archive: &Archive, folder: &Path) {
     let lines = std::fs::read_to_string(suite().join("e2e.toml")).unwrap().lines().count();
     assert!(lines < 60, "a suite file is short: this one has {lines} lines");
-    let xtask = env!("CARGO_BIN_EXE_xtask");
+    let xtask = env!("CARGO_BIN_EXE_chartproof");
     let [suite, image, report] = [suite(), archive.path.clone(), folder.join("report")].map(PathBuf::into_os_string);
     let flags = ["e2e", "--cluster", "embedded"].map(OsString::from).into_iter();
     let run =

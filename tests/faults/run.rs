@@ -42,7 +42,7 @@ pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
 
 #[expect(clippy::disallowed_methods, reason = "the binary under test, waited for by the test runner's own time limit")]
 fn command(row: &Row, folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chartproof"));
     let cluster = match row {
         Row { cluster: Some(cluster), .. } => cluster.as_str(),
         Row { existing: true, .. } => "context:chartproof",

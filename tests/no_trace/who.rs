@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::node_program::node_program;
 
-const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
+const XTASK: &str = env!("CARGO_BIN_EXE_chartproof");
 /// Each ordinary user has an id that is unused on the machine: everything it owns comes from these tests.
 static NEXT_USER: AtomicU32 = AtomicU32::new(61_000);
 /// Folders in which programs create files on their own.

@@ -13,7 +13,7 @@ use super::objects;
 use super::watch::{State, Watch};
 use events::Events;
 use events::log_file::LogFile;
-use redact::secrets;
+use redact::known;
 
 /// A container that runs or ran.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,6 +137,16 @@ pub async fn learn_secrets(client: &kube::Client, namespace: &str) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     // Without permission to list them, only values that are recognisable as secrets are hidden.
     if let Ok(found) = super::call("listing Secrets", secrets.list(&ListParams::default())).await {
-        secrets::learn_all(&found.items);
+        found.items.iter().for_each(learn);
     }
+}
+
+/// Learns the values of a Secret. helm's release Secrets are skipped: they contain manifests, and no container mounts
+/// them.
+fn learn(secret: &Secret) {
+    if secret.type_.as_deref() == Some("helm.sh/release.v1") {
+        return;
+    }
+    let values = secret.data.iter().flat_map(|data| data.values());
+    values.filter_map(|value| std::str::from_utf8(&value.0).ok()).for_each(known::learn);
 }

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
 use crate::{HIDDEN, known};
@@ -123,16 +122,6 @@ pub fn held(value: &Value) -> Vec<String> {
     }
     let data = FIELDS.iter().filter_map(|field| Some((field, fields.get(*field)?.as_object()?)));
     data.flat_map(|(field, data)| data.values().filter_map(|value| plain(field, value.as_str()?))).collect()
-}
-
-/// Learns the values of Secrets. helm's release Secrets are skipped: they contain manifests, and no container mounts them.
-pub fn learn_all(secrets: &[Secret]) {
-    let learnt = secrets.iter().filter(|secret| secret.type_.as_deref() != Some("helm.sh/release.v1"));
-    for value in learnt.flat_map(|secret| secret.data.iter().flatten()) {
-        if let Ok(text) = std::str::from_utf8(&value.1.0) {
-            known::learn(text);
-        }
-    }
 }
 
 /// Returns YAML documents with the data of Secrets hidden.

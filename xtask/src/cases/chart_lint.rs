@@ -22,7 +22,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let charts: BTreeSet<_> = cx.run.subject.suites().into_iter().flat_map(|suite| suite.charts()).collect();
     let mut count = 0;
     for chart in &charts {
-        let files = suite::ci_values(chart)?;
+        let files = helm::ci_values(chart)?;
         // First with the chart's own values only.
         for values in std::iter::once(None).chain(files.iter().map(|file| Some(file.as_path()))) {
             let lint = helm::lint(&cx.run.launcher, &cx.run.helm, chart, values);

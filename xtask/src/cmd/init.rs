@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use console::exit::{Exit, usage};
 use process::Launcher;
-use suite::ci_values;
 use tools::helm;
+use tools::helm::ci_values;
 use tools::{self, Name};
 
 /// The maximum length of a suite's name, in characters.

@@ -13,7 +13,6 @@ mod examples;
 pub mod helm_test;
 pub mod image;
 pub mod init;
-pub mod lint;
 mod ranges;
 pub mod report;
 pub mod template;

@@ -204,6 +204,22 @@ impl Helm {
     }
 }
 
+/// Returns the chart's `ci/*.yaml`, in order.
+///
+/// # Errors
+/// If the folder can't be read.
+pub fn ci_values(chart: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = chart.join("ci");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,4 +1,6 @@
 //! `cargo xtask lint`: runs `helm lint --strict` and `helm template` on each chart with each of its values files.
+//!
+//! It knows charts as folders, and helm. It must not know suites or clusters: whoever only lints compiles neither.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,7 @@ use anyhow::Context;
 
 use console::exit::{Exit, usage};
 use process::{CommandError, Launcher};
-use tools::helm;
-use tools::{self, Name, Tool};
+use tools::{Name, Tool, helm};
 
 /// The folder of all charts.
 const CHARTS: &str = "helm";
@@ -40,7 +41,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut exit = Exit::Passed;
     for chart in &charts {
         // First with the chart's own values only.
-        let files = std::iter::once(None).chain(suite::ci_values(chart)?.into_iter().map(Some));
+        let files = std::iter::once(None).chain(helm::ci_values(chart)?.into_iter().map(Some));
         for values in files {
             let started = Instant::now();
             let name = values.as_deref().map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
