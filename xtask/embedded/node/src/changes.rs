@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::client::Client;
-use crate::kinds::KINDS;
+use crate::kinds;
 use crate::store::{Change, ChangeType};
 
 /// Follows the store's changes; begins with all stored objects as if they had just been added.
@@ -44,7 +44,8 @@ impl Changes {
     }
 
     fn everything(&self, resource_version: u64) -> Vec<Change> {
-        let listed = KINDS.iter().flat_map(|kind| self.client.list_stored(kind).into_iter().map(move |o| (kind, o)));
+        let listed =
+            kinds::stored_kinds().flat_map(|kind| self.client.list_stored(kind).into_iter().map(move |o| (kind, o)));
         let added =
             |(kind, object)| Change { resource_version, kind, change: ChangeType::Added, object, previous: None };
         listed.map(added).collect()

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::kinds::{self, Kind};
+use crate::registry::tokens::{Account, TokenSpec};
 use crate::registry::{self, DeleteOptions, Registry, Writer};
 use crate::status::Status;
 use crate::store::{Change, Store};
@@ -227,8 +228,8 @@ impl Client {
     }
 
     /// Returns a token for a service account.
-    pub(crate) fn token(&self, namespace: &str, account: &str, expiration_s: i64) -> String {
-        self.registry.tokens.issue(namespace, account, expiration_s)
+    pub(crate) fn token(&self, account: Account, spec: TokenSpec) -> String {
+        self.registry.issue_token(account, spec)
     }
 
     /// Returns the changes after `resource_version`; 410 if they are no longer kept, and the caller has to list again.

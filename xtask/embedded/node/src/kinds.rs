@@ -23,12 +23,30 @@ pub struct Kind {
     pub subresources: &'static [&'static str],
     /// Whether the kind is only stored and listed in the report: no controller acts on it.
     pub inert: bool,
+    /// Group and version of the kind as which its objects are stored, if another kind is: both show the same objects.
+    pub stored_as: Option<(&'static str, &'static str)>,
 }
 
 impl Kind {
     /// Returns `v1` or `apps/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Returns the kind as which its objects are stored, mostly itself.
+    pub(crate) fn stored(&'static self) -> &'static Self {
+        self.stored_as.and_then(|(group, version)| find(group, version, self.plural)).unwrap_or(self)
+    }
+
+    /// Returns the categories that select it: `kubectl get all`.
+    pub(crate) fn categories(&self) -> &'static [&'static str] {
+        const ALL: &[&str] =
+            &["Pod", "Service", "StatefulSet", "Deployment", "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler"];
+        match self.group {
+            "admissionregistration.k8s.io" => &["api-extensions"],
+            _ if ALL.contains(&self.kind) => &["all"],
+            _ => &[],
+        }
     }
 
     /// Returns `pods` or `statefulsets.apps`, as error messages name a resource.
@@ -50,7 +68,18 @@ const fn row(
     short_names: &'static [&'static str],
     subresources: &'static [&'static str],
 ) -> Kind {
-    Kind { group, version: "v1", kind, plural, singular, short_names, namespaced: true, subresources, inert: false }
+    Kind {
+        group,
+        version: "v1",
+        kind,
+        plural,
+        singular,
+        short_names,
+        namespaced: true,
+        subresources,
+        inert: false,
+        stored_as: None,
+    }
 }
 
 const fn cluster(mut kind: Kind) -> Kind {
@@ -61,6 +90,11 @@ const fn cluster(mut kind: Kind) -> Kind {
 const fn inert(mut kind: Kind) -> Kind {
     kind.inert = true;
     kind
+}
+
+/// A cluster-wide kind that is only stored.
+const fn only_stored(group: &'static str, kind: &'static str, plural: &'static str, singular: &'static str) -> Kind {
+    inert(cluster(row(group, kind, plural, singular, &[], &[])))
 }
 
 /// Every kind that is served.
@@ -114,7 +148,106 @@ pub static KINDS: &[Kind] = &[
     }),
     inert(cluster(row("scheduling.k8s.io", "PriorityClass", "priorityclasses", "priorityclass", &["pc"], &[]))),
     inert(row("coordination.k8s.io", "Lease", "leases", "lease", &[], &[])),
+    Kind { stored_as: Some(("", "v1")), ..row("events.k8s.io", "Event", "events", "event", &["ev"], &[]) },
+    inert(Kind {
+        stored_as: Some(("autoscaling", "v2")),
+        ..row(
+            "autoscaling",
+            "HorizontalPodAutoscaler",
+            "horizontalpodautoscalers",
+            "horizontalpodautoscaler",
+            &["hpa"],
+            &["status"],
+        )
+    }),
+    inert(row("", "PodTemplate", "podtemplates", "podtemplate", &[], &[])),
+    inert(cluster(row(
+        "certificates.k8s.io",
+        "CertificateSigningRequest",
+        "certificatesigningrequests",
+        "certificatesigningrequest",
+        &["csr"],
+        &["approval", "status"],
+    ))),
+    only_stored("node.k8s.io", "RuntimeClass", "runtimeclasses", "runtimeclass"),
+    only_stored("storage.k8s.io", "CSIDriver", "csidrivers", "csidriver"),
+    only_stored("storage.k8s.io", "CSINode", "csinodes", "csinode"),
+    inert(row("storage.k8s.io", "CSIStorageCapacity", "csistoragecapacities", "csistoragecapacity", &[], &[])),
+    inert(cluster(row(
+        "storage.k8s.io",
+        "VolumeAttachment",
+        "volumeattachments",
+        "volumeattachment",
+        &[],
+        &["status"],
+    ))),
+    inert(cluster(row(
+        "storage.k8s.io",
+        "VolumeAttributesClass",
+        "volumeattributesclasses",
+        "volumeattributesclass",
+        &["vac"],
+        &[],
+    ))),
+    only_stored(
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        "validatingwebhookconfiguration",
+    ),
+    only_stored(
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        "mutatingwebhookconfiguration",
+    ),
+    inert(cluster(row(
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicy",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicy",
+        &[],
+        &["status"],
+    ))),
+    only_stored(
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        "validatingadmissionpolicybinding",
+    ),
+    only_stored(
+        "admissionregistration.k8s.io",
+        "MutatingAdmissionPolicy",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicy",
+    ),
+    only_stored(
+        "admissionregistration.k8s.io",
+        "MutatingAdmissionPolicyBinding",
+        "mutatingadmissionpolicybindings",
+        "mutatingadmissionpolicybinding",
+    ),
+    inert(cluster(row("networking.k8s.io", "IPAddress", "ipaddresses", "ipaddress", &["ip"], &[]))),
+    inert(cluster(row("networking.k8s.io", "ServiceCIDR", "servicecidrs", "servicecidr", &[], &["status"]))),
+    inert(cluster(row("flowcontrol.apiserver.k8s.io", "FlowSchema", "flowschemas", "flowschema", &[], &["status"]))),
+    inert(cluster(row(
+        "flowcontrol.apiserver.k8s.io",
+        "PriorityLevelConfiguration",
+        "prioritylevelconfigurations",
+        "prioritylevelconfiguration",
+        &[],
+        &["status"],
+    ))),
+    only_stored("resource.k8s.io", "DeviceClass", "deviceclasses", "deviceclass"),
+    inert(row("resource.k8s.io", "ResourceClaim", "resourceclaims", "resourceclaim", &[], &["status"])),
+    inert(row("resource.k8s.io", "ResourceClaimTemplate", "resourceclaimtemplates", "resourceclaimtemplate", &[], &[])),
+    only_stored("resource.k8s.io", "ResourceSlice", "resourceslices", "resourceslice"),
 ];
+
+/// Returns the kinds as which objects are stored: every object belongs to exactly one of them.
+pub fn stored_kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|kind| kind.stored_as.is_none())
+}
 
 /// Returns the row of `group/version`, `plural` as in a URL.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {

@@ -5,6 +5,8 @@
 mod support;
 
 use node::registry::rbac::AccessRequest;
+use node::registry::tokens::TokenSpec;
+use node::registry::user::User;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{Api, document};
@@ -20,7 +22,8 @@ const USER: &str = "system:serviceaccount:default:app";
 async fn start() -> (Api, String) {
     let api = Api::start();
     api.create("/api/v1/namespaces/default/serviceaccounts", &json!({"metadata": {"name": "app"}})).await;
-    let token = api.registry.tokens.issue("default", "app", 3600);
+    let spec = TokenSpec { expiration_s: 3600, ..TokenSpec::default() };
+    let token = api.registry.issue_token(("default", "app"), spec);
     (api, token)
 }
 
@@ -253,13 +256,13 @@ async fn a_review_reports_what_the_roles_allow() {
         let (code, answer) = call(&api, &token, "POST", reviews, Some(&spec)).await;
         assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(allowed)), "{spec}");
         let access = AccessRequest::Resource { verb, group: "", resource, name: "" };
-        assert_eq!(api.registry.may(&("default".into(), "app".into()), namespace, &access), allowed);
+        assert_eq!(api.registry.may(&User::of_account("default", "app"), namespace, &access), allowed);
     }
     let rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
     let (_, answer) = call(&api, &token, "POST", rules, Some(&json!({"spec": {"namespace": "default"}}))).await;
     let message = answer["status"]["resourceRules"].to_string();
     assert!(message.contains("\"pods\"") && !message.contains("\"secrets\""), "{message}");
-    let (_, answer) = api.call("POST", reviews, Some(&json!({"spec": {}}))).await;
+    let (_, answer) = api.call("POST", reviews, Some(&json!({"spec": {"nonResourceAttributes": {}}}))).await;
     assert_eq!(answer["status"]["allowed"], true, "the kubeconfig's user may do everything");
 }
 

@@ -50,8 +50,7 @@ impl Exec {
     /// Sets the size of the terminal; does nothing if there is none.
     pub fn resize(&self, columns: u16, rows: u16) {
         if let Some(terminal) = &self.terminal {
-            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-            let _ = tcsetwinsize(terminal.master.get_ref(), size);
+            terminal.resize(columns, rows);
         }
     }
 
@@ -73,15 +72,19 @@ pub struct Streams {
 pub fn pipes(with_input: bool) -> Result<(Stdio3, Streams)> {
     let (stdout, stdout_writer) = output()?;
     let (stderr, stderr_writer) = output()?;
-    let (input, stdin) = if with_input {
-        let (reader, writer) = io::pipe().context("create a pipe")?;
-        let writer = Sender::from_owned_fd(writer.into()).context("write to a pipe")?;
-        (Stdio::from(reader), Some(Box::new(writer) as ExecInput))
-    } else {
-        (Stdio::null(), None)
-    };
+    let (input, stdin) = input(with_input)?;
     let helper = Stdio3 { stdin: input, stdout: stdout_writer, stderr: stderr_writer };
     Ok((helper, Streams { stdin, stdout: Some(stdout), stderr: Some(stderr), terminal: None }))
+}
+
+/// Returns a pipe, or an empty input.
+pub fn input(is_wanted: bool) -> Result<(Stdio, Option<ExecInput>)> {
+    if !is_wanted {
+        return Ok((Stdio::null(), None));
+    }
+    let (reader, writer) = io::pipe().context("create a pipe")?;
+    let writer = Sender::from_owned_fd(writer.into()).context("write to a pipe")?;
+    Ok((Stdio::from(reader), Some(Box::new(writer))))
 }
 
 fn output() -> Result<(ExecOutput, Stdio)> {
@@ -94,6 +97,23 @@ fn output() -> Result<(ExecOutput, Stdio)> {
 pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
     let root = format!("/proc/{container}/root");
     let master = multiplexer(Path::new(&root)).with_context(|| format!("open a terminal at {root}/dev/pts/ptmx"))?;
+    let (stdio, terminal) = both_ends(master)?;
+    let streams = Streams {
+        stdin: Some(terminal.input()),
+        stdout: Some(Box::new(terminal.clone())),
+        stderr: None,
+        terminal: Some(terminal),
+    };
+    Ok((stdio, streams))
+}
+
+/// Opens a terminal from the node's own `/dev/pts`, for a container that does not exist yet. It has no name there.
+pub fn own_terminal() -> Result<(Stdio3, Terminal)> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    both_ends(open("/dev/ptmx", flags, Mode::empty()).context("open a terminal at /dev/ptmx")?)
+}
+
+fn both_ends(master: OwnedFd) -> Result<(Stdio3, Terminal)> {
     unlockpt(&master).context("unlock the terminal")?;
     let peer = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
     let peer = peer.context("open the terminal's other end")?;
@@ -101,14 +121,7 @@ pub fn terminal(container: u32) -> Result<(Stdio3, Streams)> {
     let stdio = Stdio3 { stdin: copy()?, stdout: copy()?, stderr: copy()? };
     let master =
         Arc::new(watch(Arc::new(master), Interest::READABLE | Interest::WRITABLE).context("watch the terminal")?);
-    let terminal = Terminal { master };
-    let streams = Streams {
-        stdin: Some(Box::new(TerminalInput(terminal.clone()))),
-        stdout: Some(Box::new(terminal.clone())),
-        stderr: None,
-        terminal: Some(terminal),
-    };
-    Ok((stdio, streams))
+    Ok((stdio, Terminal { master }))
 }
 
 /// Opens the container's terminal multiplexer, despite any links and files that the container has put in the way.
@@ -123,8 +136,21 @@ fn multiplexer(root: &Path) -> io::Result<OwnedFd> {
 
 /// The node's end of a terminal.
 #[derive(Clone)]
-struct Terminal {
+pub struct Terminal {
     master: Arc<Watched>,
+}
+
+impl Terminal {
+    /// Returns the writer of what is typed there.
+    pub fn input(&self) -> ExecInput {
+        Box::new(TerminalInput(self.clone()))
+    }
+
+    /// Sets its size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let _ = tcsetwinsize(self.master.get_ref(), size);
+    }
 }
 
 impl AsyncRead for Terminal {

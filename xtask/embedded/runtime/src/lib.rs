@@ -20,6 +20,7 @@
 //! gets a user namespace of its own below. [`Runtime::limits`] lists what is not possible then.
 
 mod cgroup;
+mod console;
 mod container;
 mod exec;
 mod hex;
@@ -40,6 +41,7 @@ mod threads;
 mod trees;
 mod watched;
 
+pub use console::OutputChunk;
 pub use container::Container;
 pub use exec::{Exec, ExecInput, ExecOutput};
 pub use image::host_serves;

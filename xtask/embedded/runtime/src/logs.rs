@@ -13,6 +13,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinSet;
 
+use crate::console::{OutputChunk, Readers};
+use crate::exec::Terminal;
+
 /// A longer line is written in parts, as containerd does.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// A longer file is moved to `<file>.1`, replacing an earlier one: kubelet's default log limit.
@@ -24,24 +27,30 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// Opens the log for appending, and returns the ends of the pipes that the container writes to.
-    pub fn start(path: &Path) -> Result<(Self, OwnedFd, OwnedFd)> {
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).with_context(|| format!("create the directory {}", dir.display()))?;
-        }
-        let log = LogFile::open(path).with_context(|| format!("open the log {}", path.display()))?;
-        let log = Arc::new(Mutex::new(log));
+    /// Opens the log for appending, and returns the ends of the pipes that the container writes to. The readers see the
+    /// output, too.
+    pub fn start(path: &Path, readers: &Readers) -> Result<(Self, OwnedFd, OwnedFd)> {
+        let log = open(path)?;
         let mut streams = JoinSet::new();
         let mut ends = Vec::new();
         for stream in ["stdout", "stderr"] {
             let (reader, writer): (PipeReader, PipeWriter) = pipe().context("create a pipe for the log")?;
             let reader = Receiver::from_owned_fd(reader.into()).context("read from the log's pipe")?;
-            streams.spawn(copy_lines(BufReader::with_capacity(LINE_BYTES_MAX, reader), stream, log.clone()));
+            let reader = BufReader::with_capacity(LINE_BYTES_MAX, reader);
+            streams.spawn(copy_lines(reader, stream, log.clone(), readers.clone()));
             ends.push(OwnedFd::from(writer));
         }
         let (stderr, stdout) = (ends.pop(), ends.pop());
         let (stdout, stderr) = stdout.zip(stderr).context("create pipes for the log")?;
         Ok((Self { streams }, stdout, stderr))
+    }
+
+    /// As [`Pump::start`], for a container with a terminal.
+    pub fn of_terminal(path: &Path, terminal: Terminal, readers: &Readers) -> Result<Self> {
+        let reader = BufReader::with_capacity(LINE_BYTES_MAX, terminal);
+        let mut streams = JoinSet::new();
+        streams.spawn(copy_lines(reader, "stdout", open(path)?, readers.clone()));
+        Ok(Self { streams })
     }
 
     /// Waits until all output is written, that is, until the last process that holds a pipe has ended.
@@ -51,7 +60,15 @@ impl Pump {
     }
 }
 
-async fn copy_lines(mut reader: impl AsyncBufRead + Unpin, stream: &str, log: Arc<Mutex<LogFile>>) {
+fn open(path: &Path) -> Result<Arc<Mutex<LogFile>>> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("create the directory {}", dir.display()))?;
+    }
+    let log = LogFile::open(path).with_context(|| format!("open the log {}", path.display()))?;
+    Ok(Arc::new(Mutex::new(log)))
+}
+
+async fn copy_lines(mut reader: impl AsyncBufRead + Unpin, stream: &str, log: Arc<Mutex<LogFile>>, readers: Readers) {
     let mut line = Vec::new();
     loop {
         let chunk = match reader.fill_buf().await {
@@ -62,7 +79,10 @@ async fn copy_lines(mut reader: impl AsyncBufRead + Unpin, stream: &str, log: Ar
         let newline = chunk.iter().take(room).position(|byte| *byte == b'\n');
         let taken = newline.unwrap_or(chunk.len().min(room));
         line.extend_from_slice(&chunk[..taken]);
-        reader.consume(taken + usize::from(newline.is_some()));
+        let read = taken + usize::from(newline.is_some());
+        let seen = OutputChunk { is_error: stream == "stderr", bytes: chunk[..read].to_vec() };
+        reader.consume(read);
+        readers.send(&seen).await;
         if newline.is_some() || line.len() == LINE_BYTES_MAX {
             write(&log, stream, if newline.is_some() { "F" } else { "P" }, &line);
             line.clear();
@@ -119,7 +139,7 @@ mod tests {
     async fn logged(output: &[u8]) -> Vec<(String, String)> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pod/0.log");
-        let (pump, stdout, stderr) = Pump::start(&path).unwrap();
+        let (pump, stdout, stderr) = Pump::start(&path, &Readers::new()).unwrap();
         let output = output.to_vec();
         let writing = std::thread::spawn(move || File::from(stdout).write_all(&output).unwrap());
         drop(stderr);

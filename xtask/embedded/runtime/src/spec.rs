@@ -82,6 +82,10 @@ pub struct ContainerSpec {
     /// The file for standard output and error, in the CRI log format:
     /// `2026-11-21T03:00:00.000000000Z stdout F text`.
     pub log_path: PathBuf,
+    /// Whether standard input stays open for clients that attach; otherwise it is empty.
+    pub stdin: bool,
+    /// Whether it gets a terminal; standard error then comes with standard output.
+    pub tty: bool,
     /// Memory limit in bytes, enforced if the machine's cgroups allow it.
     pub memory_limit_bytes: Option<u64>,
 }

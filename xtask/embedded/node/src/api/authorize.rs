@@ -1,58 +1,49 @@
-//! Whether a caller is authorized. The kubeconfig's user may do everything; a service account may do what its roles
-//! allow, what every authenticated user may do on a real cluster, and nothing else.
+//! Whether a caller is authorized. The kubeconfig's user may do everything; others may do what their roles allow, and
+//! nothing else.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, Uri};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::path::Target;
-use super::{Caller, State, request};
-use crate::registry::rbac::{self, AccessRequest};
-use crate::registry::tokens::Account;
+use super::{State, request};
+use crate::registry::rbac::AccessRequest;
+use crate::registry::user::User;
 use crate::status::Status;
-
-/// The paths that the role `system:discovery` lets every authenticated user get.
-const DISCOVERY: &[&str] =
-    &["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version"];
 
 /// Subresources that are opened as a WebSocket: such a `get` also needs `create`.
 const CONNECTED: &[&str] = &["exec", "attach", "portforward"];
 
 /// Rejects a request for a non-resource path unless the caller is authorized.
-pub fn path(state: &State, caller: &Caller, method: &Method, path: &str) -> Result<(), Status> {
-    let Caller::Account(account) = caller else { return Ok(()) };
+pub fn path(state: &State, caller: &User, method: &Method, path: &str) -> Result<(), Status> {
     let verb = method.as_str().to_lowercase();
-    if may_path(state, account, &verb, path) {
+    if may_path(state, caller, &verb, path) {
         return Ok(());
     }
-    let message = format!("forbidden: User \"{}\" cannot {verb} path \"{path}\"", rbac::user(account));
+    let message = format!("forbidden: User \"{}\" cannot {verb} path \"{path}\"", caller.name);
     Err(Status { details: json!({}), ..Status::new(403, "Forbidden", message) })
 }
 
-/// Returns whether an account is authorized for a non-resource path.
-pub fn may_path(state: &State, account: &Account, verb: &str, path: &str) -> bool {
-    let access = AccessRequest::Path { verb, path };
-    rbac::allows(&discovery(), &access) || state.registry.may(account, "", &access)
-}
-
-/// Returns the rule of the role `system:discovery`.
-pub fn discovery() -> Value {
-    json!({"verbs": ["get"], "nonResourceURLs": DISCOVERY})
+/// Returns whether a user is authorized for a non-resource path.
+pub fn may_path(state: &State, user: &User, verb: &str, path: &str) -> bool {
+    state.registry.may(user, "", &AccessRequest::Path { verb, path })
 }
 
 /// Rejects a request for objects unless the caller is authorized.
 pub fn objects(
     state: &State,
-    caller: &Caller,
+    caller: &User,
     target: &Target,
     (method, uri, headers): (&Method, &Uri, &HeaderMap),
 ) -> Result<(), Status> {
-    let Caller::Account(account) = caller else { return Ok(()) };
+    if caller.is_admin() {
+        return Ok(());
+    }
     let query = request::query(uri)?;
     let chosen = chosen_by_name(&query).filter(|_| target.name.is_none() && method == Method::GET);
     let name = target.name.as_deref().or(chosen).unwrap_or_default();
     for verb in verbs(state, target, method, headers, &query) {
-        check(state, account, target, verb, name)?;
+        check(state, caller, target, verb, name)?;
     }
     Ok(())
 }
@@ -92,10 +83,10 @@ fn creates(state: &State, target: &Target, headers: &HeaderMap) -> bool {
     let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = target.name.as_deref().unwrap_or_default();
     sent.starts_with("application/apply-patch")
-        && state.registry.store.get(target.kind, target.namespace(), name).is_none()
+        && state.registry.store.get(target.kind.stored(), target.namespace(), name).is_none()
 }
 
-fn check(state: &State, account: &Account, target: &Target, verb: &str, name: &str) -> Result<(), Status> {
+fn check(state: &State, caller: &User, target: &Target, verb: &str, name: &str) -> Result<(), Status> {
     let kind = target.kind;
     let resource = match &target.subresource {
         Some(subresource) => format!("{}/{subresource}", kind.plural),
@@ -104,30 +95,36 @@ fn check(state: &State, account: &Account, target: &Target, verb: &str, name: &s
     // A namespace belongs to itself.
     let namespace = if kind.kind == "Namespace" { name } else { target.namespace() };
     let access = AccessRequest::Resource { verb, group: kind.group, resource: &resource, name };
-    if state.registry.may(account, namespace, &access) {
+    if state.registry.may(caller, namespace, &access) {
         return Ok(());
     }
+    Err(forbidden(caller, (kind.group, &resource), verb, (name, namespace)))
+}
+
+/// Returns 403 for a verb on a resource, `pods/log`, by its group; name and namespace may be empty.
+pub fn forbidden(
+    caller: &User,
+    (group, resource): (&str, &str),
+    verb: &str,
+    (name, namespace): (&str, &str),
+) -> Status {
     let scope = if namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace \"{namespace}\"")
     };
+    let plural = resource.split('/').next().unwrap_or_default();
+    let qualified = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
     let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
     let message = format!(
-        "{}{named} is forbidden: User \"{}\" cannot {verb} resource \"{resource}\" in API group \"{}\" {scope}",
-        kind.qualified_plural(),
-        rbac::user(account),
-        kind.group
+        "{qualified}{named} is forbidden: User \"{}\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {scope}",
+        caller.name,
     );
-    Err(Status { details: details(target, name), ..Status::new(403, "Forbidden", message) })
-}
-
-fn details(target: &Target, name: &str) -> Value {
     let mut details = json!({});
-    for (field, value) in [("name", name), ("group", target.kind.group), ("kind", target.kind.plural)] {
+    for (field, value) in [("name", name), ("group", group), ("kind", plural)] {
         if !value.is_empty() {
             details[field] = value.into();
         }
     }
-    details
+    Status { details, ..Status::new(403, "Forbidden", message) }
 }

@@ -81,7 +81,7 @@ pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<
         );
         return Err(bad(message));
     }
-    let message = schema::of_kind(kind.kind).ok_or_else(|| refuse("no kind is registered".to_owned()))?;
+    let message = schema::of_kind(kind).ok_or_else(|| refuse("no kind is registered".to_owned()))?;
     let Decoded { object, unknown } = decode::decode(message, document).map_err(&refuse)?;
     let warnings = match request.parameter("fieldValidation").unwrap_or("Warn") {
         "Strict" if !unknown.is_empty() => {

@@ -33,34 +33,34 @@ pub struct Review {
     pub plural: &'static str,
     /// `selfsubjectaccessreview`.
     pub singular: &'static str,
+    /// Whether it is created in a namespace.
+    pub namespaced: bool,
 }
+
+const fn review(group: &'static str, kind: &'static str, plural: &'static str, singular: &'static str) -> Review {
+    Review { group, kind, plural, singular, namespaced: false }
+}
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// The reviews that are supported.
 pub static REVIEWS: &[Review] = &[
+    review(AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews", "selfsubjectreview"),
+    review(AUTHENTICATION, "TokenReview", "tokenreviews", "tokenreview"),
     Review {
-        group: "authentication.k8s.io",
-        kind: "SelfSubjectReview",
-        plural: "selfsubjectreviews",
-        singular: "selfsubjectreview",
+        namespaced: true,
+        ..review(AUTHORIZATION, "LocalSubjectAccessReview", "localsubjectaccessreviews", "localsubjectaccessreview")
     },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "SelfSubjectAccessReview",
-        plural: "selfsubjectaccessreviews",
-        singular: "selfsubjectaccessreview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "SelfSubjectRulesReview",
-        plural: "selfsubjectrulesreviews",
-        singular: "selfsubjectrulesreview",
-    },
+    review(AUTHORIZATION, "SelfSubjectAccessReview", "selfsubjectaccessreviews", "selfsubjectaccessreview"),
+    review(AUTHORIZATION, "SelfSubjectRulesReview", "selfsubjectrulesreviews", "selfsubjectrulesreview"),
+    review(AUTHORIZATION, "SubjectAccessReview", "subjectaccessreviews", "subjectaccessreview"),
 ];
 
 /// Serves `/api`.
 pub fn core(headers: &HeaderMap) -> Response {
     if let Some(media_type) = aggregated(headers) {
-        return cached(headers, media_type, &list(media_type, &[("", "v1")]));
+        return cached(headers, media_type, &list(media_type, &[("", vec!["v1"])]));
     }
     answer::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]}))
 }
@@ -68,10 +68,10 @@ pub fn core(headers: &HeaderMap) -> Response {
 /// Serves `/apis`.
 pub fn groups(headers: &HeaderMap) -> Response {
     if let Some(media_type) = aggregated(headers) {
-        return cached(headers, media_type, &list(media_type, &group_versions()));
+        return cached(headers, media_type, &list(media_type, &versions_by_group()));
     }
     let groups: Vec<Value> =
-        group_versions().into_iter().map(|(group, version)| legacy_group(group, version)).collect();
+        versions_by_group().iter().map(|(group, versions)| legacy_group(group, versions)).collect();
     answer::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 
@@ -82,8 +82,8 @@ pub fn group_document(path: &str) -> Option<Value> {
     match segments.as_slice() {
         ["api", "v1"] => Some(legacy_resources("", "v1")),
         ["apis", group] => {
-            let (group, version) = group_versions().into_iter().find(|(g, _)| g == group)?;
-            let mut document = legacy_group(group, version);
+            let (group, versions) = versions_by_group().into_iter().find(|(g, _)| g == group)?;
+            let mut document = legacy_group(group, &versions);
             document["kind"] = "APIGroup".into();
             document["apiVersion"] = "v1".into();
             Some(document)
@@ -103,6 +103,18 @@ pub fn group_versions() -> Vec<(&'static str, &'static str)> {
         }
     }
     found
+}
+
+/// Returns every group except the core one with its versions, the preferred one first.
+fn versions_by_group() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (group, version) in group_versions() {
+        match groups.iter_mut().find(|(found, _)| *found == group) {
+            Some((_, versions)) => versions.push(version),
+            None => groups.push((group, vec![version])),
+        }
+    }
+    groups
 }
 
 /// Returns the aggregated form that the client accepts, if it accepts one.
@@ -133,29 +145,32 @@ pub fn cached(headers: &HeaderMap, media_type: &str, document: &Value) -> Respon
     answer.unwrap_or_default()
 }
 
-fn list(media_type: &str, group_versions: &[(&str, &str)]) -> Value {
+fn list(media_type: &str, groups: &[(&str, Vec<&str>)]) -> Value {
     let version = if media_type.contains("v=v2;") { "v2" } else { "v2beta1" };
-    let items: Vec<Value> = group_versions.iter().map(|(group, version)| aggregated_group(group, version)).collect();
+    let items: Vec<Value> = groups.iter().map(|(group, versions)| aggregated_group(group, versions)).collect();
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
         "metadata": {}, "items": items,
     })
 }
 
-fn aggregated_group(group: &str, version: &str) -> Value {
+fn aggregated_group(group: &str, versions: &[&str]) -> Value {
+    let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+    let versions: Vec<Value> = versions.iter().map(|version| aggregated_version(group, version)).collect();
+    json!({"metadata": metadata, "versions": versions})
+}
+
+fn aggregated_version(group: &str, version: &str) -> Value {
     let kinds = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
     let reviews = REVIEWS.iter().filter(|review| review.group == group).map(|review| {
         json!({
             "resource": review.plural, "responseKind": response_kind("", "", review.kind),
-            "scope": "Cluster", "singularResource": review.singular, "verbs": ["create"],
+            "scope": if review.namespaced { "Namespaced" } else { "Cluster" },
+            "singularResource": review.singular, "verbs": ["create"],
         })
     });
     let resources: Vec<Value> = kinds.map(aggregated_resource).chain(reviews).collect();
-    let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
-    json!({
-        "metadata": metadata,
-        "versions": [{"version": version, "resources": resources, "freshness": "Current"}],
-    })
+    json!({"version": version, "resources": resources, "freshness": "Current"})
 }
 
 fn aggregated_resource(kind: &Kind) -> Value {
@@ -167,8 +182,8 @@ fn aggregated_resource(kind: &Kind) -> Value {
     if !kind.short_names.is_empty() {
         resource["shortNames"] = json!(kind.short_names);
     }
-    if in_all(kind) {
-        resource["categories"] = json!(["all"]);
+    if !kind.categories().is_empty() {
+        resource["categories"] = json!(kind.categories());
     }
     let subresources: Vec<Value> = kind.subresources.iter().map(|name| aggregated_subresource(kind, name)).collect();
     if !subresources.is_empty() {
@@ -209,16 +224,10 @@ fn verbs(kind: &Kind) -> &'static [&'static str] {
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 }
 
-/// Returns whether `kubectl get all` shows the kind.
-fn in_all(kind: &Kind) -> bool {
-    let all =
-        ["Pod", "Service", "StatefulSet", "Deployment", "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler"];
-    all.contains(&kind.kind)
-}
-
-fn legacy_group(group: &str, version: &str) -> Value {
-    let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
-    json!({"name": group, "versions": [version], "preferredVersion": version})
+fn legacy_group(group: &str, versions: &[&str]) -> Value {
+    let version = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+    let versions: Vec<Value> = versions.iter().map(version).collect();
+    json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
 fn legacy_resources(group: &str, version: &str) -> Value {
@@ -231,7 +240,7 @@ fn legacy_resources(group: &str, version: &str) -> Value {
     }
     for review in REVIEWS.iter().filter(|review| review.group == group) {
         resources.push(json!({
-            "name": review.plural, "singularName": review.singular, "namespaced": false,
+            "name": review.plural, "singularName": review.singular, "namespaced": review.namespaced,
             "kind": review.kind, "verbs": ["create"],
         }));
     }
@@ -247,8 +256,8 @@ fn legacy_resource(kind: &Kind) -> Value {
     if !kind.short_names.is_empty() {
         resource["shortNames"] = json!(kind.short_names);
     }
-    if in_all(kind) {
-        resource["categories"] = json!(["all"]);
+    if !kind.categories().is_empty() {
+        resource["categories"] = json!(kind.categories());
     }
     resource
 }

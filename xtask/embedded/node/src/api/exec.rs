@@ -11,14 +11,14 @@ use super::path::Target;
 use super::{State, body, pod, request};
 use crate::status::Status;
 
-const STDIN: u8 = 0;
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
-const STATUS: u8 = 3;
-const RESIZE: u8 = 4;
+pub const STDIN: u8 = 0;
+pub const STDOUT: u8 = 1;
+pub const STDERR: u8 = 2;
+pub const STATUS: u8 = 3;
+pub const RESIZE: u8 = 4;
 
 /// The supported protocols, the preferred one first.
-const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+pub const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
 /// Handles a request to run a program in a container.
 pub async fn answer(state: &State, target: &Target, request: axum::extract::Request) -> Result<Response, Status> {
@@ -76,7 +76,11 @@ async fn run((mut client, out, sender): Socket, mut exec: Exec, argv: &[String])
                         stdin = None;
                     }
                 }
-                Some(Incoming::Data(RESIZE, size)) => resize(&exec, &size),
+                Some(Incoming::Data(RESIZE, sent)) => {
+                    if let Some((columns, rows)) = size(&sent) {
+                        exec.resize(columns, rows);
+                    }
+                }
                 Some(Incoming::Closed(STDIN)) => {
                     if let Some(mut input) = stdin.take() {
                         let _ = input.shutdown().await;
@@ -97,12 +101,11 @@ async fn run((mut client, out, sender): Socket, mut exec: Exec, argv: &[String])
     let _ = sender.await;
 }
 
-fn resize(exec: &Exec, sent: &[u8]) {
-    let Ok(sent) = serde_json::from_slice::<Value>(sent) else { return };
+/// Returns the size of a terminal as a client sends it: columns and rows.
+pub fn size(sent: &[u8]) -> Option<(u16, u16)> {
+    let sent = serde_json::from_slice::<Value>(sent).ok()?;
     let side = |name: &str| sent[name].as_u64().and_then(|value| u16::try_from(value).ok());
-    if let Some((columns, rows)) = side("Width").zip(side("Height")) {
-        exec.resize(columns, rows);
-    }
+    side("Width").zip(side("Height"))
 }
 
 async fn refuse((_client, out, sender): Socket, why: &str) {

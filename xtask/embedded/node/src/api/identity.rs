@@ -4,15 +4,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::kinds;
 use crate::registry::Registry;
-use crate::registry::tokens::Account;
+use crate::registry::user::User;
 use anyhow::Context;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::ServiceAccount;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -27,15 +25,6 @@ const NAMES: &[&str] = &[
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
 ];
-
-/// The authenticated caller of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// The kubeconfig's user, who may do everything.
-    User,
-    /// A service account, of a pod or of whoever requested a token; roles decide what it may do.
-    Account(Account),
-}
 
 /// Certificate authority, server certificate and token of one cluster.
 pub struct Identity {
@@ -76,17 +65,24 @@ impl Identity {
         &self.token
     }
 
-    /// Returns whose token a request carries, if it is valid. A service account's token is invalid once the
-    /// account is gone.
-    pub(super) fn caller(&self, registry: &Registry, headers: &HeaderMap) -> Option<Caller> {
+    /// Returns whose token a request carries, if it is valid.
+    pub(super) fn caller(&self, registry: &Registry, headers: &HeaderMap) -> Option<User> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = sent.and_then(|value| value.strip_prefix("Bearer "))?;
+        self.authenticate(registry, token, &[]).map(|(user, _)| user).ok()
+    }
+
+    /// Returns whose token this is, and those of the audiences for which it is valid; no audiences mean the API server.
+    pub(super) fn authenticate(
+        &self,
+        registry: &Registry,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<(User, Vec<String>), String> {
         if token == self.token {
-            return Some(Caller::User);
+            return Ok((User::admin(), audiences.to_vec()));
         }
-        let (namespace, name) = registry.tokens.account(token)?;
-        registry.store.get(kinds::of::<ServiceAccount>(), &namespace, &name)?;
-        Some(Caller::Account((namespace, name)))
+        registry.authenticate(token, audiences)
     }
 
     /// Returns the TLS configuration of the listener.

@@ -24,7 +24,7 @@ pub fn container(pod: &Value, requested: &str) -> Result<String, Status> {
     };
     let (main, init) = (names("containers"), names("initContainers"));
     if !requested.is_empty() {
-        let is_known = main.iter().chain(&init).any(|name| name == requested);
+        let is_known = main.iter().chain(&init).chain(&names("ephemeralContainers")).any(|name| name == requested);
         return is_known
             .then(|| requested.to_owned())
             .ok_or_else(|| body::bad(format!("container {requested} is not valid for pod {pod_name}")));

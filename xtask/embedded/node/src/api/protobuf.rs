@@ -34,8 +34,9 @@ pub fn read(body: &[u8]) -> Result<Value, String> {
             _ => {}
         }
     }
-    let message = schema::of_kind(&kind).ok_or_else(|| format!("no kind \"{kind}\" is registered"))?;
-    let mut object = json!({"apiVersion": api_version, "kind": kind});
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+    let message = schema::of(group, version, &kind).ok_or_else(|| format!("no kind \"{kind}\" is registered"))?;
+    let mut object = json!({"kind": kind, "apiVersion": api_version});
     if let Some(object) = object.as_object_mut() {
         object.extend(fields(message, raw)?);
     }

@@ -5,8 +5,8 @@ use axum::extract::Query;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Uri};
 
-use super::Caller;
 use super::path::Target;
+use crate::registry::user::User;
 use crate::status::Status;
 
 /// The limit of kube-apiserver.
@@ -15,7 +15,7 @@ pub(super) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// A request for objects.
 pub struct Request {
     /// Its caller.
-    pub caller: Caller,
+    pub caller: User,
     /// The HTTP method.
     pub method: Method,
     /// What its path names.
@@ -30,7 +30,7 @@ pub struct Request {
 
 impl Request {
     /// Reads the whole request.
-    pub async fn read(caller: Caller, target: Target, request: axum::extract::Request) -> Result<Self, Status> {
+    pub async fn read(caller: User, target: Target, request: axum::extract::Request) -> Result<Self, Status> {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
             let message = format!("Request entity too large: limit is {BODY_BYTES_MAX}");

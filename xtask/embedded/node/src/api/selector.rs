@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::kinds::Kind;
+use crate::registry::conversion;
 use crate::selector::Operator;
 use crate::status::Status;
 
@@ -218,6 +219,8 @@ fn field_requirement(kind: &Kind, term: &str) -> Result<FieldRequirement, String
         (None, Some((field, value)), _) | (None, None, Some((field, value))) => (field, value, true),
         _ => return Err(format!("invalid field selector: invalid selector: '{term}'; can't understand '{term}'")),
     };
+    let stored = conversion::stored_field(kind, field);
+    let field = stored.as_str();
     let own = SELECTABLE.iter().find(|(name, _)| *name == kind.kind).map(|(_, fields)| *fields);
     let is_common = field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
     if !is_common && !own.is_some_and(|fields| fields.contains(&field)) {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::request::Request;
 use super::table::{self, Include};
 use crate::kinds::Kind;
+use crate::registry::conversion;
 
 /// The form requested in `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Representation {
     /// Returns one object in this form.
     pub fn one(self, kind: &'static Kind, object: &Value) -> Value {
         match self {
-            Self::Whole => object.clone(),
+            Self::Whole => conversion::from_stored(kind, object.clone()),
             Self::Metadata => metadata(object),
             Self::Table(include) => {
                 let list = json!({"resourceVersion": object["metadata"]["resourceVersion"]});

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::request::Request;
 use super::shape::Representation;
-use super::{Caller, State, answer, body, list, watch};
+use super::{State, answer, body, list, watch};
 use crate::kinds::Kind;
 use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written, schema};
 use crate::status::Status;
@@ -42,7 +42,7 @@ pub fn method_not_allowed() -> Status {
 
 fn get(state: &State, request: &Request, name: &str) -> Result<Response, Status> {
     let target = &request.target;
-    let stored = state.registry.store.get(target.kind, target.namespace(), name);
+    let stored = state.registry.store.get(target.kind.stored(), target.namespace(), name);
     let stored = stored.ok_or_else(|| Status::not_found(target.kind, name))?;
     Ok(answer::json(200, &Representation::requested(request).one(target.kind, &stored)))
 }
@@ -99,7 +99,7 @@ fn apply(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     if document["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(body::bad("metadata.managedFields must be nil"));
     }
-    let message = schema::of_kind(kind.kind).ok_or_else(|| Status::not_found(kind, ""))?;
+    let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, ""))?;
     let name = request.target.name.clone().unwrap_or_default();
     crate::registry::check_applied(message, &document).map_err(|why| {
         let place = if kind.namespaced { format!("{}/{name}", request.target.namespace()) } else { format!("/{name}") };
@@ -140,10 +140,7 @@ pub fn writer(request: &Request) -> Result<Writer, Status> {
     Ok(Writer {
         manager: manager.to_owned(),
         is_internal: false,
-        account: match &request.caller {
-            Caller::User => None,
-            Caller::Account(account) => Some(account.clone()),
-        },
+        user: Some(request.caller.clone()),
         dry_run: dry_run(request.parameter("dryRun"))?,
         subresource: request.target.subresource.clone().unwrap_or_default(),
     })

@@ -100,7 +100,7 @@ impl Watcher {
             self.seen = if parsed > 0 { parsed } else { *self.latest.borrow() };
             return Ok(());
         }
-        let (objects, listed_at) = self.store.list(self.kind, self.namespace.as_deref());
+        let (objects, listed_at) = self.store.list(self.kind.stored(), self.namespace.as_deref());
         self.seen = listed_at;
         for object in objects.iter().filter(|object| self.selection.matches(object)) {
             self.due.push_back(self.event("ADDED", object));
@@ -155,7 +155,7 @@ impl Watcher {
         self.seen = change.resource_version;
         let in_namespace =
             self.namespace.as_deref().is_none_or(|wanted| change.object["metadata"]["namespace"] == *wanted);
-        if change.kind != self.kind || !in_namespace {
+        if change.kind != self.kind.stored() || !in_namespace {
             return;
         }
         let is_selected = self.selection.matches(&change.object);

@@ -18,7 +18,7 @@ use crate::addresses::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::client::{Client, Object};
 use crate::status::Status;
 
-/// Creates the namespaces, the roles that charts bind to, the storage class `standard` and the service `kubernetes`.
+/// Creates the namespaces, the default roles and their bindings, the storage class `standard` and the service `kubernetes`.
 ///
 /// # Errors
 /// If the API rejects one of them.
@@ -27,9 +27,13 @@ pub fn run(client: &Client) -> Result<(), Status> {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         create(client, &Namespace { metadata: named(name), ..Namespace::default() })?;
     }
-    for role in default_roles::all()? {
+    for role in default_roles::cluster_roles()? {
         create(client, &role)?;
     }
+    for binding in default_roles::cluster_role_bindings()? {
+        create(client, &binding)?;
+    }
+    create(client, &default_roles::authentication_reader()?)?;
     create(client, &storage_class())?;
     create(client, &kubernetes_service())?;
     create(client, &kubernetes_endpoints())?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::reconcile::unless;
 use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::Client;
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{self, Kind};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{Change, ChangeType};
@@ -50,7 +50,9 @@ fn reconcile(context: &ControllerContext, _: &Key) -> ReconcileResult {
 }
 
 fn everything(client: &Client) -> Vec<Item> {
-    KINDS.iter().flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object))).collect()
+    kinds::stored_kinds()
+        .flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)))
+        .collect()
 }
 
 /// Removes an owner that is deleted with `orphan` from its dependents, then finishes its deletion.
@@ -101,7 +103,7 @@ fn finish_foreground(client: &Client, (kind, owner): &Item) -> Result<(), Status
     let blocks = |object: &Value| {
         owners(object).iter().any(|o| o["uid"] == owner["metadata"]["uid"] && o["blockOwnerDeletion"] == true)
     };
-    let blocked = KINDS.iter().flat_map(|kind| client.list_stored(kind)).any(|object| blocks(&object));
+    let blocked = kinds::stored_kinds().flat_map(|kind| client.list_stored(kind)).any(|object| blocks(&object));
     if blocked { Ok(()) } else { remove_finalizer(client, kind, owner, FOREGROUND) }
 }
 

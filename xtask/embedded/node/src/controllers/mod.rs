@@ -30,6 +30,7 @@ pub(crate) mod quota;
 pub(crate) mod reconcile;
 pub(crate) mod replica_set;
 pub(crate) mod revisions;
+mod role_aggregation;
 pub(crate) mod scheduler;
 pub(crate) mod stateful_set;
 #[cfg(test)]
@@ -73,6 +74,7 @@ static CONTROLLERS: &[Controller] = &[
     replica_set::CONTROLLER,
     job::CONTROLLER,
     quota::CONTROLLER,
+    role_aggregation::CONTROLLER,
 ];
 
 /// Runs all controllers until the future is dropped.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::reconcile::unless;
 use super::{Controller, ControllerContext, Key, ReconcileResult, clock};
 use crate::client::Client;
-use crate::kinds::{self, KINDS, Kind};
+use crate::kinds::{self, Kind};
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{self, Change, ChangeType};
@@ -51,7 +51,7 @@ fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
 
 /// Returns the objects in a namespace, of the requested kinds.
 fn content(client: &Client, namespace: &str, wanted: impl Fn(&Kind) -> bool) -> Vec<(&'static Kind, Item)> {
-    let kinds = KINDS.iter().filter(|kind| kind.namespaced && wanted(kind));
+    let kinds = kinds::stored_kinds().filter(|kind| kind.namespaced && wanted(kind));
     let objects = kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)));
     let inside = objects.filter(|(_, object)| store::key(object).0 == namespace);
     let item = |object: Arc<Value>| Item {
@@ -105,8 +105,7 @@ fn write_conditions(client: &Client, namespace: &Namespace, remaining: &[(&'stat
 
 fn conditions(remaining: &[(&'static Kind, Item)]) -> Vec<NamespaceCondition> {
     let of_kind = |kind: &Kind| remaining.iter().filter(|(other, _)| other.kind == kind.kind).count();
-    let left: Vec<String> = KINDS
-        .iter()
+    let left: Vec<String> = kinds::stored_kinds()
         .filter(|kind| of_kind(kind) > 0)
         .map(|kind| format!("{} has {} resource instances", resource(kind), of_kind(kind)))
         .collect();

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::reconcile::touches;
 use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
-use crate::kinds::KINDS;
+use crate::kinds;
 use crate::registry::quota_usage;
 use crate::store::{self, Change};
 use resources::quantity;
@@ -43,7 +43,7 @@ fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileR
 
 fn used(client: &Client, namespace: &str, resource: &str) -> String {
     let mut nanos = 0;
-    for kind in KINDS.iter().filter(|kind| kind.namespaced) {
+    for kind in kinds::stored_kinds().filter(|kind| kind.namespaced) {
         let objects = client.list_stored(kind).into_iter().filter(|object| store::key(object).0 == namespace);
         nanos += objects.filter_map(|object| quota_usage(resource, kind, &object)).sum::<i128>();
     }

@@ -93,6 +93,8 @@ impl Worker {
             mounts,
             security: security.clone(),
             log_path: self.kubelet.handle.log_file(&self.pod, &container.name, attempt),
+            stdin: container.stdin == Some(true),
+            tty: container.tty == Some(true),
             memory_limit_bytes: memory_limit(container),
         };
         Ok(PreparedContainer { image, security, spec, message_file })

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, decode, defaults, meta, schema, validate};
+use super::{Registry, Writer, Written, conversion, decode, defaults, meta, schema, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -27,9 +27,8 @@ impl Registry {
         object: Value,
         managers: Option<Managers>,
     ) -> Result<Written, Status> {
-        let mut object = known_fields(kind, object)?;
-        object["apiVersion"] = kind.api_version().into();
-        object["kind"] = kind.kind.into();
+        let mut object = conversion::to_stored(kind, known_fields(kind, object)?);
+        let kind = kind.stored();
         if !writer.is_internal {
             refuse_resource_version(&object)?;
             drop_status(kind, &mut object);
@@ -56,6 +55,11 @@ impl Registry {
         }
         warnings.extend(self.admit_last(kind, &object)?);
         managers.write(&mut object);
+        if !writer.dry_run {
+            // The store sets it, in its place.
+            object["metadata"]["resourceVersion"] = "".into();
+        }
+        meta::put_in_order(kind, &mut object);
         let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
         self.note_ignored(writer, kind, &object);
         Ok(Written { object, warnings })
@@ -64,7 +68,7 @@ impl Registry {
 
 /// Returns the owners of a new object that was not applied: its creator owns its fields.
 fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
-    let Some(message) = schema::of_kind(kind.kind) else { return Managers::default() };
+    let Some(message) = schema::of_kind(kind) else { return Managers::default() };
     let mut created = object.clone();
     drop_status(kind, &mut created);
     let empty = Value::Object(serde_json::Map::new());
@@ -80,7 +84,7 @@ fn check(kind: &'static Kind, object: &Value) -> Result<(), Status> {
 
 /// Drops unknown fields; a client's request was already decoded, a controller's was not.
 pub fn known_fields(kind: &Kind, object: Value) -> Result<Value, Status> {
-    let Some(message) = schema::of_kind(kind.kind) else { return Ok(object) };
+    let Some(message) = schema::of_kind(kind) else { return Ok(object) };
     let decoded = decode::decode(message, object).map_err(|why| Status::new(400, "BadRequest", why))?;
     Ok(decoded.object)
 }

@@ -244,7 +244,7 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn pod(spec: Value) -> Result<Decoded, String> {
-        decode(schema::of_kind("Pod").unwrap(), json!({"apiVersion": "v1", "kind": "Pod", "spec": spec}))
+        decode(schema::message("Pod").unwrap(), json!({"apiVersion": "v1", "kind": "Pod", "spec": spec}))
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Registry {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
+        let kind = kind.stored();
         let mut begun: Option<Arc<Value>> = None;
         loop {
             let is_it = |stored: &Arc<Value>| begun.as_ref().is_none_or(|begun| uid(begun) == uid(stored));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::schema;
 use crate::kinds::Kind;
 use crate::status::Status;
 
@@ -95,6 +96,23 @@ pub fn finalizers(object: &Value) -> Vec<String> {
 /// Returns whether an object is being deleted.
 pub fn is_deleting(object: &Value) -> bool {
     object["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
+}
+
+/// Puts the fields of an object into the order in which kube-apiserver writes them: kind, version, metadata, and the
+/// metadata's own in the order of their numbers.
+pub fn put_in_order(kind: &Kind, object: &mut Value) {
+    let Some(fields) = object.as_object_mut() else { return };
+    let mut metadata = fields.shift_remove("metadata").unwrap_or_default();
+    if let (Some(fields), Some(message)) = (metadata.as_object_mut(), schema::message("ObjectMeta")) {
+        let mut sorted: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();
+        sorted.sort_by_key(|(name, _)| message.field(name).map(|field| field.number));
+        fields.extend(sorted);
+    }
+    let first = [("kind", kind.kind.into()), ("apiVersion", kind.api_version().into()), ("metadata", metadata)];
+    let rest = std::mem::take(fields).into_iter().filter(|(name, _)| !["kind", "apiVersion"].contains(&name.as_str()));
+    let rest: Vec<(String, Value)> = rest.collect();
+    fields.extend(first.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    fields.extend(rest);
 }
 
 /// Sets a field of the metadata, or removes it.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod apply;
+pub(crate) mod conversion;
 mod create;
 pub(crate) mod decode;
 mod defaults;
@@ -12,8 +13,9 @@ mod options;
 pub(crate) mod patch;
 pub mod rbac;
 pub mod schema;
-pub(crate) mod tokens;
+pub mod tokens;
 mod update;
+pub mod user;
 mod validate;
 pub(crate) mod value;
 
@@ -30,7 +32,7 @@ pub(crate) use options::{DeleteOptions, Writer};
 pub(crate) use update::Patch;
 pub use validate::unsupported::{ignored_paths, refused_paths};
 
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{self, Kind};
 use crate::store::{self, Store};
 
 /// The objects of a cluster, under the API's rules.
@@ -77,7 +79,7 @@ impl Registry {
 
     /// Returns what was accepted but has no effect here: kinds that nothing acts on, and fields.
     pub(crate) fn report(&self) -> Value {
-        let inert = KINDS.iter().filter(|kind| kind.inert).flat_map(|kind| {
+        let inert = kinds::stored_kinds().filter(|kind| kind.inert).flat_map(|kind| {
             let (objects, _) = self.store.list(kind, None);
             objects.into_iter().map(move |object| named(kind, &object))
         });

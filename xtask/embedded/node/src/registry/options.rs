@@ -1,7 +1,7 @@
 //! Options of writes and of deletions.
 
 use super::apply::managers::Manager;
-use super::tokens::Account;
+use super::user::User;
 
 /// The writer of a change, and its options.
 #[derive(Debug, Clone)]
@@ -10,8 +10,8 @@ pub struct Writer {
     pub manager: String,
     /// Whether the cluster itself writes rather than a client of the API: its writes are trusted.
     pub is_internal: bool,
-    /// The service account that writes, if it is one.
-    pub account: Option<Account>,
+    /// The user who writes, if it is a client.
+    pub user: Option<User>,
     /// Whether to skip the write itself.
     pub dry_run: bool,
     /// The subresource that is written, empty for the object itself.
@@ -22,7 +22,7 @@ impl Writer {
     /// Returns a part of the cluster itself as the writer of an object or a subresource.
     pub fn internal(manager: &str, subresource: &str) -> Self {
         let (manager, subresource) = (manager.to_owned(), subresource.to_owned());
-        Self { manager, is_internal: true, account: None, dry_run: false, subresource }
+        Self { manager, is_internal: true, user: None, dry_run: false, subresource }
     }
 
     /// Returns the manager as in `managedFields`.

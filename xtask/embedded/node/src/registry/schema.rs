@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::kinds::Kind;
+
 static TABLE: &str = include_str!("schema.txt");
 
 static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> = LazyLock::new(|| parse(TABLE));
@@ -11,7 +13,8 @@ static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> = LazyLock::new(|| pa
 /// A type with fields.
 #[derive(Debug)]
 pub struct Message {
-    /// `PodSpec`; if two API groups have a type of this name, `discovery.EndpointPort`.
+    /// `PodSpec`; if two API groups have a type of this name, `discovery.EndpointPort`; if two versions of a group
+    /// have it, `autoscaling.v1.HorizontalPodAutoscaler`.
     pub name: &'static str,
     /// Whether server-side apply treats it as a unit.
     pub atomic: bool,
@@ -89,9 +92,16 @@ pub fn message(name: &str) -> Option<&'static Message> {
     MESSAGES.get(name)
 }
 
-/// Returns the type of a served kind, which has the kind's name.
-pub fn of_kind(kind: &str) -> Option<&'static Message> {
-    message(kind)
+/// Returns the type of a served kind. It has the kind's name, after that of its group and version if several have it.
+pub fn of_kind(kind: &Kind) -> Option<&'static Message> {
+    of(kind.group, kind.version, kind.kind)
+}
+
+/// As [`of_kind`], for a kind that may not be served.
+pub fn of(group: &str, version: &str, kind: &str) -> Option<&'static Message> {
+    let group = group.split('.').next().unwrap_or_default();
+    let qualified = [format!("{group}.{version}.{kind}"), format!("{group}.{kind}")];
+    qualified.iter().find_map(|name| message(name)).or_else(|| message(kind))
 }
 
 impl Message {
@@ -204,7 +214,7 @@ mod tests {
     #[test]
     fn every_kind_and_every_named_type_is_in_the_table() {
         for kind in KINDS {
-            assert!(of_kind(kind.kind).is_some(), "{}", kind.kind);
+            assert!(of_kind(kind).is_some(), "{}", kind.kind);
         }
         for message in MESSAGES.values() {
             for field in message.fields.values() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, create, defaults, meta, patch, schema, validate};
+use super::{Registry, Writer, Written, conversion, create, defaults, meta, patch, schema, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -35,7 +35,7 @@ impl Registry {
     /// 404, 409 `Conflict`, 422 `Invalid`.
     pub(crate) fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         let (namespace, name) = store::key(&object);
-        let read = || self.store.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
+        let read = || self.store.get(kind.stored(), &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
         if !store::resource_version(&object).is_empty() {
             return self.replace(writer, kind, &read()?, object, None);
         }
@@ -76,21 +76,24 @@ impl Registry {
         (namespace, name): (&str, &str),
         patch: &Patch,
     ) -> Result<(Written, bool), Status> {
-        let message = schema::of_kind(kind.kind).ok_or_else(|| Status::not_found(kind, name))?;
-        let stored = self.store.get(kind, namespace, name);
-        let (patched, managers) = match (patch, &stored) {
+        let stored = self.store.get(kind.stored(), namespace, name);
+        let (patched, kind, managers) = match (patch, &stored) {
             (Patch::Apply(config, force), stored) => {
+                let config = conversion::to_stored(kind, config.clone());
+                let kind = kind.stored();
+                let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, name))?;
                 let empty = empty(kind, namespace, name);
                 let live = stored.as_deref().unwrap_or(&empty);
                 let manager = writer.manager("Apply");
                 let owners = Managers::of(live);
-                let (merged, owners) = owners.applied(message, &without_managers(live), config, &manager, *force)?;
-                (merged, Some(owners))
+                let (merged, owners) = owners.applied(message, &without_managers(live), &config, &manager, *force)?;
+                (merged, kind, Some(owners))
             }
             (_, None) => return Err(Status::not_found(kind, name)),
-            (Patch::Json(patch), Some(stored)) => (patch::json(stored, patch)?, None),
-            (Patch::Merge(patch), Some(stored)) => (patch::merge(stored, patch), None),
-            (Patch::Strategic(patch), Some(stored)) => (patch::strategic::patch(message, stored, patch)?, None),
+            (patch, Some(stored)) => {
+                let shown = conversion::from_stored(kind, (**stored).clone());
+                (plain_patch(kind, &shown, patch)?, kind, None)
+            }
         };
         match stored {
             None => self.create_with(writer, kind, patched, managers).map(|written| (written, true)),
@@ -107,7 +110,8 @@ impl Registry {
         object: Value,
         managers: Option<Managers>,
     ) -> Result<Written, Status> {
-        let mut object = create::known_fields(kind, object)?;
+        let mut object = conversion::to_stored(kind, create::known_fields(kind, object)?);
+        let kind = kind.stored();
         same_object(stored, &object)?;
         meta::check_uid(kind, stored, &object)?;
         meta::carry_over(stored, &mut object);
@@ -122,6 +126,7 @@ impl Registry {
         }
         meta::count(kind, stored, &mut object);
         own(writer, kind, stored, &mut object, managers);
+        meta::put_in_order(kind, &mut object);
         if is_same(stored, &object) {
             return Ok(Written { object: Arc::clone(stored), warnings: Vec::new() });
         }
@@ -156,6 +161,19 @@ impl Registry {
         }
         self.check_grant(writer, kind, object)?;
         if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
+    }
+}
+
+/// Returns an object after a patch that is not an apply.
+fn plain_patch(kind: &'static Kind, object: &Value, patch: &Patch) -> Result<Value, Status> {
+    match patch {
+        Patch::Json(patch) => patch::json(object, patch),
+        Patch::Merge(patch) => Ok(patch::merge(object, patch)),
+        Patch::Strategic(patch) => {
+            let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, &store::key(object).1))?;
+            patch::strategic::patch(message, object, patch)
+        }
+        Patch::Apply(..) => Ok(object.clone()),
     }
 }
 
@@ -225,7 +243,7 @@ fn set_status(object: &mut Value, status: Option<Value>) {
 fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
     let sent = Managers::of(object);
     let kept = Managers::of(stored);
-    let Some(message) = schema::of_kind(kind.kind) else { return kept.write(object) };
+    let Some(message) = schema::of_kind(kind) else { return kept.write(object) };
     let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
         |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
     );

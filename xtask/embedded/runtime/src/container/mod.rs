@@ -12,19 +12,19 @@ pub mod seccomp;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use self::mounts::restrict;
 use self::plan::{ContainerPlan, ExecPlan, ProcessPlan};
-use self::prepare::{container_plan, process_plan, set_env};
+use self::prepare::{container_plan, name_terminal, process_plan, set_env};
 use crate::cgroup::Group;
+use crate::console::{Console, OutputChunk, Readers};
 use crate::exec::{self, Exec};
 use crate::image::Unpacked;
 use crate::life::Life;
@@ -58,6 +58,7 @@ struct Inner {
     stop_signal: i32,
     spawner: Spawner,
     group: Option<Arc<Group>>,
+    console: Console,
 }
 
 /// What the node provides to every container.
@@ -100,6 +101,26 @@ impl Container {
         self.inner.life.clone()
     }
 
+    /// Returns a receiver of its output from now on, which ends with it.
+    pub fn attach(&self) -> mpsc::Receiver<OutputChunk> {
+        self.inner.console.attach()
+    }
+
+    /// Writes to its standard input; if it has none, or does not read it, this is lost.
+    pub async fn write_input(&self, bytes: &[u8]) {
+        self.inner.console.write_input(bytes).await;
+    }
+
+    /// Closes its standard input; on a terminal, sends end-of-file.
+    pub async fn close_input(&self) {
+        self.inner.console.close_input().await;
+    }
+
+    /// Sets the size of its terminal; does nothing if it has none.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.inner.console.resize(columns, rows);
+    }
+
     /// Runs an additional program in it, as its user, with its environment.
     pub async fn exec(&self, spec: ExecSpec) -> Result<Exec, RuntimeError> {
         let inner = &self.inner;
@@ -110,8 +131,8 @@ impl Container {
         for (name, value) in spec.env {
             set_env(&mut process.env, &name, &value);
         }
-        if spec.tty && !process.env.iter().any(|entry| entry.starts_with("TERM=")) {
-            process.env.push("TERM=xterm".into());
+        if spec.tty {
+            name_terminal(&mut process.env);
         }
         let pidfd = inner.life.process.pidfd();
         let container = pidfd.as_raw_fd();
@@ -141,16 +162,17 @@ impl Container {
         let plan = container_plan(sandbox, image, &spec, &dir, process.clone());
         let cleanup = Cleanup { dir, group: memory_group(&id, &spec)? };
         let started = launch(&node, sandbox, &plan, &spec, cleanup.group.clone()).await;
-        let (running, log) = match started {
+        let (running, log, console) = match started {
             Ok(started) => started,
             Err(failure) => return Err(start_failed(failure)),
         };
         let (end, exit) = watch::channel(None);
         let group = cleanup.group.clone();
-        tokio::spawn(watch_end(running.clone(), Utc::now(), log, cleanup, end));
+        tokio::spawn(watch_end(running.clone(), Utc::now(), (log, console.readers.clone()), cleanup, end));
         let (stop_signal, spawner) = (image.image.stop_signal_number(), node.spawner.clone());
         let life = Life { process: running, exit };
-        let inner = Inner { id, life, plan: process, stop_signal, spawner, group };
+        let inner =
+            Inner { id, life, plan: ProcessPlan { tty: false, ..process }, stop_signal, spawner, group, console };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -175,12 +197,13 @@ impl Drop for Cleanup {
 async fn watch_end(
     process: Process,
     started_at: DateTime<Utc>,
-    log: logs::Pump,
+    (log, readers): (logs::Pump, Readers),
     cleanup: Cleanup,
     end: watch::Sender<Option<Exit>>,
 ) {
     let ProcessEnd { code, signal, at } = process.wait().await;
     log.drain(LOG_DRAIN_TIMEOUT).await;
+    readers.close();
     let oom_killed = cleanup.group.as_ref().is_some_and(|group| group.oom_killed());
     let removed = tokio::task::spawn_blocking(move || drop(cleanup));
     let _ = removed.await;
@@ -193,15 +216,29 @@ async fn launch(
     plan: &ContainerPlan,
     spec: &ContainerSpec,
     group: Option<Arc<Group>>,
-) -> Result<(Process, logs::Pump), LaunchFailure> {
+) -> Result<(Process, logs::Pump, Console), LaunchFailure> {
     fs::create_dir_all(&plan.root.own).with_context(|| format!("create the directory {}", plan.root.own.display()))?;
-    let (pump, stdout, stderr) = logs::Pump::start(&spec.log_path)?;
-    let stdio = Stdio3 { stdin: Stdio::null(), stdout: stdout.into(), stderr: stderr.into() };
+    let (stdio, pump, console) = streams(spec)?;
     let bytes = serde_json::to_vec(plan).context("write a plan")?;
     let limit = |pid| group.as_ref().map_or(Ok(()), |group| group.add(pid));
     let inherit = sandbox.namespaces().all();
     let process = node.spawner.launch(CONTAINER, ProcessNamespace::New, stdio, inherit, &bytes, limit).await?;
-    Ok((process, pump))
+    Ok((process, pump, console))
+}
+
+/// Opens the standard streams of a container: the helper's ends, the log, and the node's ends.
+fn streams(spec: &ContainerSpec) -> Result<(Stdio3, logs::Pump, Console)> {
+    let readers = Readers::new();
+    if spec.tty {
+        let (stdio, terminal) = exec::own_terminal()?;
+        let pump = logs::Pump::of_terminal(&spec.log_path, terminal.clone(), &readers)?;
+        let input = spec.stdin.then(|| terminal.input());
+        return Ok((stdio, pump, Console::new(readers, input, Some(terminal))));
+    }
+    let (pump, stdout, stderr) = logs::Pump::start(&spec.log_path, &readers)?;
+    let (stdin, input) = exec::input(spec.stdin)?;
+    let stdio = Stdio3 { stdin, stdout: stdout.into(), stderr: stderr.into() };
+    Ok((stdio, pump, Console::new(readers, input, None)))
 }
 
 fn memory_group(id: &str, spec: &ContainerSpec) -> Result<Option<Arc<Group>>, RuntimeError> {

@@ -56,17 +56,28 @@ pub fn process_plan(
     let tree = Root::open(&image.tree).with_context(|| format!("open the image's tree {}", image.tree.display()))?;
     let identity = identity::identify(&tree, &image.image.user, &spec.security)?;
     let working_dir = spec.working_dir.clone().unwrap_or_else(|| image.image.working_dir.clone().into());
+    let mut env = environment(&image.image, spec, sandbox.hostname(), &identity);
+    if spec.tty {
+        name_terminal(&mut env);
+    }
     Ok(ProcessPlan {
         argv: argv(&image.image, spec),
-        env: environment(&image.image, spec, sandbox.hostname(), &identity),
+        env,
         working_dir: if working_dir.as_os_str().is_empty() { "/".into() } else { working_dir },
         capabilities: identity::capabilities(&spec.security)?,
         identity,
         no_new_privileges: spec.security.no_new_privileges,
         forbid_calls: !spec.security.seccomp_unconfined && seccomp::is_available(),
         single_user_node,
-        tty: false,
+        tty: spec.tty,
     })
+}
+
+/// Sets `TERM` for a program with a terminal, unless it is set.
+pub fn name_terminal(env: &mut Vec<String>) {
+    if !env.iter().any(|entry| entry.starts_with("TERM=")) {
+        env.push("TERM=xterm".into());
+    }
 }
 
 /// Returns the command line. A command replaces the image's entrypoint and arguments; arguments alone replace only the

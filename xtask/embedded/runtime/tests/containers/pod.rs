@@ -74,6 +74,8 @@ impl Pod {
             mounts: Vec::new(),
             security: Security::default(),
             log_path: self.log_path(),
+            stdin: false,
+            tty: false,
             memory_limit_bytes: None,
         }
     }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMap, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Secret, Volume, VolumeProjection,
+    ConfigMap, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Secret, ServiceAccountTokenProjection, Volume,
+    VolumeProjection,
 };
 
 use super::VolumeSetup;
 use super::files::File;
 use crate::kubelet::downward;
+use crate::registry::tokens::TokenSpec;
 
 const MODE: i32 = 0o644;
 /// The default lifetime that a token states, in seconds.
@@ -78,11 +80,23 @@ fn projection_files(setup: &VolumeSetup, projection: &VolumeProjection, mode: i3
         downward(setup, source.items.as_deref().unwrap_or_default(), mode)
     } else if let Some(source) = &projection.service_account_token {
         let account = setup.pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref());
-        let expiration_s = source.expiration_seconds.unwrap_or(EXPIRATION_S);
-        let token = setup.client.token(setup.namespace(), account.unwrap_or("default"), expiration_s);
+        let spec = token_spec(setup, source);
+        let token = setup.client.token((setup.namespace(), account.unwrap_or("default")), spec);
         Ok(vec![file(&source.path, token.into_bytes(), mode)])
     } else {
         Err("the projected volume has a source that the embedded cluster does not support".to_owned())
+    }
+}
+
+/// Returns the specification of a mounted token, which is bound to its pod.
+fn token_spec(setup: &VolumeSetup, source: &ServiceAccountTokenProjection) -> TokenSpec {
+    let metadata = &setup.pod.metadata;
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    TokenSpec {
+        audiences: source.audience.clone().filter(|audience| !audience.is_empty()).into_iter().collect(),
+        expiration_s: source.expiration_seconds.unwrap_or(EXPIRATION_S),
+        bound: Some(("pods", text(&metadata.name), text(&metadata.uid))),
+        is_mounted: true,
     }
 }
 

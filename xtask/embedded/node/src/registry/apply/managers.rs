@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn apply(live: &Value, who: &str, data: &Value, force: bool) -> Result<Value, Status> {
-        let message = schema::of_kind("ConfigMap").unwrap();
+        let message = schema::message("ConfigMap").unwrap();
         let (mut merged, managers) =
             Managers::of(live).applied(message, live, &config_map(data), &manager(who), force)?;
         merged["metadata"]["uid"] = "u".into();
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_field_no_longer_applied_stays_while_an_updater_owns_it() {
-        let message = schema::of_kind("ConfigMap").unwrap();
+        let message = schema::message("ConfigMap").unwrap();
         let annotated = |value: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": value}});
         let updater = Manager { operation: "Update", name: "controller".into(), subresource: String::new() };
         let mut live = annotated(json!({"theirs": "1"}));
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn an_update_takes_over_the_fields_that_it_changes() {
-        let message = schema::of_kind("ConfigMap").unwrap();
+        let message = schema::message("ConfigMap").unwrap();
         let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
         let mut after = one.clone();
         after["data"]["a"] = "2".into();
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn lists_with_keys_are_merged_by_key() {
-        let message = schema::of_kind("Pod").unwrap();
+        let message = schema::message("Pod").unwrap();
         let pod = |containers: Value| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers}});
         let live =
             pod(json!([{"name": "m", "image": "i", "imagePullPolicy": "Always"}, {"name": "side", "image": "s"}]));

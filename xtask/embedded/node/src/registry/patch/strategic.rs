@@ -166,7 +166,7 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "the argument is a literal")]
     fn patched(original: Value, patch: Value) -> Value {
-        let message = schema::of_kind("Pod").unwrap();
+        let message = schema::message("Pod").unwrap();
         super::patch(message, &json!({ "spec": original }), &json!({ "spec": patch })).unwrap()["spec"].clone()
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let original = json!({"containers": [{"name": "a", "args": ["1", "2"]}]});
         let patch = json!({"containers": [{"name": "a", "args": ["3"]}]});
         assert_eq!(patched(original, patch), json!({"containers": [{"name": "a", "args": ["3"]}]}));
-        let message = schema::of_kind("ConfigMap").unwrap();
+        let message = schema::message("ConfigMap").unwrap();
         let object = json!({"metadata": {"finalizers": ["a", "b"]}});
         let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}});
         assert_eq!(super::patch(message, &object, &patch).unwrap(), json!({"metadata": {"finalizers": ["b", "c"]}}));

@@ -4,27 +4,29 @@
 
 use serde_json::{Value, json};
 
-use super::{AccessRequest, GROUP, allows, groups, user};
+use super::{AccessRequest, GROUP, allows};
 use crate::kinds::Kind;
-use crate::registry::tokens::Account;
+use crate::registry::user::User;
 use crate::registry::value::{items, text};
 use crate::registry::{Registry, Writer};
 use crate::status::Status;
 use crate::store;
 
 impl Registry {
-    /// Checks whether a service account may write this role or binding; other kinds and writers always pass.
+    /// Checks whether a user may write this role or binding; other kinds and writers always pass.
     pub(in crate::registry) fn check_grant(
         &self,
         writer: &Writer,
         kind: &'static Kind,
         object: &Value,
     ) -> Result<(), Status> {
-        let Some(account) = writer.account.as_ref().filter(|_| kind.group == GROUP) else { return Ok(()) };
+        let Some(user) = writer.user.as_ref().filter(|user| kind.group == GROUP && !user.is_admin()) else {
+            return Ok(());
+        };
         let (namespace, name) = store::key(object);
         let given = match kind.kind {
             "Role" | "ClusterRole" => {
-                if self.may(account, &namespace, &access("escalate", kind.plural, &name)) {
+                if self.may(user, &namespace, &access("escalate", kind.plural, &name)) {
                     return Ok(());
                 }
                 // The rules that it will gather from other roles are not known beforehand.
@@ -35,18 +37,18 @@ impl Registry {
             _ => {
                 let role = &object["roleRef"];
                 let plural = if role["kind"] == "Role" { "roles" } else { "clusterroles" };
-                if self.may(account, &namespace, &access("bind", plural, text(role, "name"))) {
+                if self.may(user, &namespace, &access("bind", plural, text(role, "name"))) {
                     return Ok(());
                 }
                 self.rules_of_role(role, &namespace)
             }
         };
-        let held = self.rules_of(account, &namespace);
+        let held = self.rules_of(user, &namespace);
         let missing: Vec<String> = given.iter().filter(|rule| !covers(&held, rule)).map(shown).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Status::forbidden(kind, &name, &refusal(account, &missing)))
+        Err(Status::forbidden(kind, &name, &refusal(user, &missing)))
     }
 }
 
@@ -54,10 +56,11 @@ fn access<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> AccessRequest<
     AccessRequest::Resource { verb, group: GROUP, resource, name }
 }
 
-fn refusal(account: &Account, missing: &[String]) -> String {
-    let groups = groups(account).map(|group| format!("\"{group}\"")).join(" ");
+fn refusal(user: &User, missing: &[String]) -> String {
+    let groups: Vec<String> = user.groups.iter().map(|group| format!("\"{group}\"")).collect();
+    let groups = groups.join(" ");
     let missing = missing.join("\n");
-    let user = user(account);
+    let user = &user.name;
     format!(
         "user \"{user}\" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{missing}"
     )

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use self::rule::AccessRequest;
 pub(crate) use self::rule::allows;
 use super::Registry;
-use super::tokens::Account;
+use super::user::User;
 use super::value::{items, text};
 use crate::kinds;
 use crate::selector;
@@ -19,31 +19,20 @@ use crate::selector;
 /// The API group of roles and bindings.
 pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Returns the name of a service account's user.
-pub(crate) fn user((namespace, name): &Account) -> String {
-    format!("system:serviceaccount:{namespace}:{name}")
-}
-
-/// Returns the groups of a service account's user.
-pub(crate) fn groups((namespace, _): &Account) -> [String; 3] {
-    ["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".into()]
-}
-
 impl Registry {
-    /// Returns whether a service account has a permission in a namespace, or at the cluster scope if that is empty.
-    pub fn may(&self, account: &Account, namespace: &str, access: &AccessRequest) -> bool {
-        self.rules_of(account, namespace).iter().any(|rule| allows(rule, access))
+    /// Returns whether a user has a permission in a namespace, or at the cluster scope if that is empty.
+    pub fn may(&self, user: &User, namespace: &str, access: &AccessRequest) -> bool {
+        user.is_admin() || self.rules_of(user, namespace).iter().any(|rule| allows(rule, access))
     }
 
-    /// Returns the rules for a service account in a namespace, or at the cluster scope if that is empty.
-    pub(crate) fn rules_of(&self, account: &Account, namespace: &str) -> Vec<Value> {
+    /// Returns the rules for a user in a namespace, or at the cluster scope if that is empty.
+    pub(crate) fn rules_of(&self, user: &User, namespace: &str) -> Vec<Value> {
         let mut bindings = self.stored("clusterrolebindings", None);
         if !namespace.is_empty() {
             bindings.extend(self.stored("rolebindings", Some(namespace)));
         }
         let bindings = bindings.iter().filter(|binding| {
-            items(binding, "subjects")
-                .any(|subject| is_subject(account, subject, text(&binding["metadata"], "namespace")))
+            items(binding, "subjects").any(|subject| is_subject(user, subject, text(&binding["metadata"], "namespace")))
         });
         bindings.flat_map(|binding| self.rules_of_role(&binding["roleRef"], namespace)).collect()
     }
@@ -54,14 +43,10 @@ impl Registry {
         let Some(kind) = kinds::find(GROUP, "v1", plural) else { return Vec::new() };
         let Some(role) = self.store.get(kind, namespace, text(role, "name")) else { return Vec::new() };
         let mut rules: Vec<Value> = items(&role, "rules").cloned().collect();
-        for selector in items(&role["aggregationRule"], "clusterRoleSelectors") {
-            let Ok(selector) = serde_json::from_value::<LabelSelector>(selector.clone()) else { continue };
-            for other in self.stored("clusterroles", None) {
-                let labels = serde_json::from_value(other["metadata"]["labels"].clone()).unwrap_or_default();
-                if selector::matches(&selector, Some(&labels)) {
-                    rules.extend(items(&other, "rules").cloned());
-                }
-            }
+        if role["aggregationRule"].is_object() {
+            let others = self.stored("clusterroles", None);
+            let others: Vec<&Value> = others.iter().map(AsRef::as_ref).collect();
+            rules.extend(aggregate(&role, &others));
         }
         rules
     }
@@ -71,14 +56,33 @@ impl Registry {
     }
 }
 
-fn is_subject(account: &Account, subject: &Value, namespace_of_binding: &str) -> bool {
+/// Returns the rules of all cluster roles that a role selects, each once.
+pub(crate) fn aggregate(role: &Value, others: &[&Value]) -> Vec<Value> {
+    let mut rules: Vec<Value> = Vec::new();
+    for selector in items(&role["aggregationRule"], "clusterRoleSelectors") {
+        let Ok(selector) = serde_json::from_value::<LabelSelector>(selector.clone()) else { continue };
+        let is_selected = |other: &&Value| {
+            let labels = serde_json::from_value(other["metadata"]["labels"].clone()).unwrap_or_default();
+            other["metadata"]["name"] != role["metadata"]["name"] && selector::matches(&selector, Some(&labels))
+        };
+        for rule in others.iter().copied().filter(is_selected).flat_map(|other| items(other, "rules")) {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
+            }
+        }
+    }
+    rules
+}
+
+fn is_subject(user: &User, subject: &Value, namespace_of_binding: &str) -> bool {
     let name = text(subject, "name");
     match text(subject, "kind") {
-        "User" => name == user(account),
-        "Group" => groups(account).iter().any(|group| group == name),
+        "User" => name == user.name,
+        "Group" => user.groups.iter().any(|group| group == name),
         "ServiceAccount" => {
             let namespace = Some(text(subject, "namespace")).filter(|namespace| !namespace.is_empty());
-            namespace.unwrap_or(namespace_of_binding) == account.0 && name == account.1
+            let namespace = namespace.unwrap_or(namespace_of_binding);
+            user.name.strip_prefix("system:serviceaccount:") == Some(&format!("{namespace}:{name}"))
         }
         _ => false,
     }
