@@ -213,11 +213,12 @@ fn cases(variants: &[Arc<Variant>]) -> Vec<PlannedCase> {
 fn push(cases: &mut Vec<PlannedCase>, spec: CaseSpec, variant: Option<(usize, &Variant)>, after: Vec<usize>) {
     let kind = spec.kind;
     let index = variant.map(|(index, _)| index);
-    let needed = |need: &&CaseKind| {
-        cases.iter().position(|case| case.spec.kind == *need && (case.variant.is_none() || case.variant == index))
+    let needed = |need: &CaseKind| {
+        cases.iter().position(|case| case.spec.kind == need && (case.variant.is_none() || case.variant == index))
     };
-    let needs = kind.needs.iter().filter_map(needed).collect();
-    let beside = kind.beside.iter().filter_map(needed).collect();
+    let needs = variant.map_or_else(|| kind.needs.to_vec(), |(_, variant)| kind.needs_in(&variant.suite));
+    let needs = needs.into_iter().filter_map(needed).collect();
+    let beside = kind.beside.iter().filter_map(|beside| needed(beside)).collect();
     let place = variant.map(|(_, variant)| format!("{}::{}", variant.suite.name, variant.topology.name));
     let place = place.unwrap_or_else(|| kind.group.unwrap_or_default().to_owned());
     cases.push(PlannedCase { name: format!("{place}::{}", spec.name), variant: index, spec, needs, beside, after });

@@ -22,17 +22,30 @@ use crate::records::{Records, Request};
 /// The number of keys of registers, which are written again and again.
 const REGISTERS: u64 = 5;
 
+/// The key of the operations that check the application's health.
+const HEALTH: &str = "health";
+
 /// The common settings of all clients of a team.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
-    /// How records are written and read.
-    pub records: Records,
+    /// What they ask of the application.
+    pub traffic: Traffic,
     /// The prefix of every client's name, unique to the team.
     pub prefix: String,
     /// The pause between two operations of a client, in milliseconds.
     pub pause_ms: u64,
     /// The time limit of a request, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// What clients ask of the application.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// They write and read records.
+    Records(Box<Records>),
+    /// They send this request, to which a healthy application responds with success.
+    Health(Request),
 }
 
 /// An operation that ended, and, for a write, the record that exists or may exist now.
@@ -108,7 +121,7 @@ impl Team {
         Duration::from_millis(self.task.timeout_ms)
     }
 
-    /// Runs a client that writes and reads until the team is stopped; the operation in progress is finished.
+    /// Runs a client that writes and reads, or checks the application's health, until the team is stopped; the operation in progress is finished.
     pub async fn work<F, C>(self: Arc<Self>, name: String, replica: Option<String>, over: Over, connect: F)
     where
         F: Fn() -> C + Send + Sync,
@@ -118,10 +131,7 @@ impl Team {
         let (stop, pause) = (self.stop.clone(), Duration::from_millis(self.task.pause_ms));
         let mut client = Client { team: self, name, replica, over, connect, kept: None, proven: false };
         while !stop.is_cancelled() {
-            client.write().await;
-            if let Some(record) = client.team.last_known() {
-                client.read(&record).await;
-            }
+            client.act().await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -148,12 +158,25 @@ where
     F: Fn() -> C + Send + Sync,
     C: Future<Output = Result<Connection, Failure>> + Send,
 {
+    async fn act(&mut self) {
+        let team = self.team.clone();
+        match &team.task.traffic {
+            Traffic::Records(records) => {
+                self.write(records).await;
+                if let Some(record) = team.last_known() {
+                    self.read(records, &record).await;
+                }
+            }
+            Traffic::Health(request) => self.check_health(request).await,
+        }
+    }
+
     /// Returns a record that is unique to this client; for a register, only the value is unique.
-    fn next(&self) -> Record {
+    fn next(&self, promise: Promise) -> Record {
         let number = self.team.numbers.fetch_add(1, Ordering::Relaxed);
         let unique = format!("{}-{number}", self.name);
-        match self.team.task.records.promise {
-            Promise::Set | Promise::EventualSet => Record::new(unique.clone(), unique),
+        match promise {
+            Promise::Set | Promise::EventualSet | Promise::None => Record::new(unique.clone(), unique),
             Promise::Register | Promise::EventualRegister => {
                 Record::new(format!("register-{}", number % REGISTERS), unique)
             }
@@ -161,11 +184,9 @@ where
     }
 
     /// Returns whether the response came from the application over the connection of the previous request.
-    async fn write(&mut self) -> bool {
-        let record = self.next();
+    async fn write(&mut self, records: &Records) -> bool {
+        let record = self.next(records.promise);
         let start_ns = self.team.now_ns();
-        let team = self.team.clone();
-        let records = &team.task.records;
         let exchange = self.ask(&records.write.request, &record).await;
         let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, exchange.refused);
         operation.value = Some(record.value.clone());
@@ -175,7 +196,7 @@ where
             Written::Acknowledged(id) => {
                 self.proven = true;
                 let record = Record { id, ..record };
-                team.know(&record);
+                self.team.know(&record);
                 Some(record)
             }
             Written::Unknown(why) => {
@@ -193,10 +214,8 @@ where
         is_proof
     }
 
-    async fn read(&mut self, record: &Record) {
+    async fn read(&mut self, records: &Records, record: &Record) {
         let start_ns = self.team.now_ns();
-        let team = self.team.clone();
-        let records = &team.task.records;
         let exchange = self.ask(&records.read.request, record).await;
         let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, exchange.refused);
         let stranger = exchange.stranger(|response| application::is_strange_to_read(&records.read, response));
@@ -207,7 +226,7 @@ where
             }
             Ok(None) => {
                 // A write over the same connection shows whether the application is at its other end.
-                if !self.proven && !self.write().await {
+                if !self.proven && !self.write(records).await {
                     let why =
                         format!("no such record according to {}, which may not be the application", exchange.peer);
                     (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
@@ -219,6 +238,19 @@ where
         }
         self.let_go(stranger.is_some());
         (self.team.sink)(CompletedOperation { operation, record: None, stranger });
+    }
+
+    /// After any other response than success it reconnects, since the connection may lead to another server.
+    async fn check_health(&mut self, request: &Request) {
+        let start_ns = self.team.now_ns();
+        let exchange = self.ask(request, &Record::new("", "")).await;
+        let mut operation = self.operation(OperationKind::Health, HEALTH, start_ns, exchange.refused);
+        let response = exchange.response.map_err(|failure| failure.to_string());
+        if let Err(why) = response.and_then(|response| response.require(request.status)) {
+            (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
+        }
+        self.let_go(operation.outcome != Outcome::Ok);
+        (self.team.sink)(CompletedOperation { operation, record: None, stranger: None });
     }
 
     /// Sends a request over the kept connection, or a new one. The caller judges the response and then calls

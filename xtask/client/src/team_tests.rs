@@ -80,7 +80,16 @@ async fn until(
 ) -> Vec<CompletedOperation> {
     let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite["records"].clone().try_into().unwrap();
-    let task = Task { records, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
+    until_of(Traffic::Records(Box::new(records)), address, over, wanted).await
+}
+
+async fn until_of(
+    traffic: Traffic,
+    address: SocketAddr,
+    over: Over,
+    wanted: impl Fn(&CompletedOperation) -> bool,
+) -> Vec<CompletedOperation> {
+    let task = Task { traffic, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let team = Team::new(task, Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
@@ -138,4 +147,15 @@ async fn an_application_that_has_lost_a_record_is_believed() {
         let all = until(address, over, |done| is(done, OperationKind::Read, Outcome::Ok)).await;
         assert_eq!(all.last().unwrap().operation.value, None, "{over}: {all:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_checks_health_reconnects_until_the_application_responds() {
+    let request = || Request::get(&"/health".to_owned().try_into().unwrap());
+    let application = End::Application(Arc::new(Mutex::new([("health".to_owned(), json!({}))].into())));
+    let address = serve(move |number| if number < 2 { End::Stranger } else { application.clone() }).await;
+    let healthy = |done: &CompletedOperation| is(done, OperationKind::Health, Outcome::Ok);
+    let all = until_of(Traffic::Health(request()), address, Over::ServiceReused, healthy).await;
+    let errors: Vec<_> = all.iter().map(|done| done.operation.error.as_deref().unwrap_or("none")).collect();
+    assert_eq!(errors, ["status 404 instead of 200: null", "status 404 instead of 200: null", "none"]);
 }

@@ -17,6 +17,8 @@ pub enum Promise {
     /// Like `Register`, but a read may be late; it never goes back in time for one client, and in the end every replica
     /// returns the last acknowledged value, or one written concurrently or later.
     EventualRegister,
+    /// Nothing: no record is judged. Clients only show whether the application is available.
+    None,
 }
 
 impl Promise {
@@ -36,6 +38,8 @@ pub enum OperationKind {
     Read,
     /// Delete `key`; sets only.
     Delete,
+    /// Check whether the application is healthy; `key` says what was checked.
+    Health,
 }
 
 /// How an operation ended.
@@ -62,6 +66,8 @@ pub enum Connection {
     Service,
     /// A connection through the Service, from inside the cluster, kept from the previous request.
     ServiceReused,
+    /// None: it is the readiness of the replicas, as the API server reports it.
+    Readiness,
 }
 
 impl Connection {
@@ -78,6 +84,7 @@ impl fmt::Display for Connection {
             Self::Reused => "reused",
             Self::Service => "service",
             Self::ServiceReused => "service, reused",
+            Self::Readiness => "readiness",
         })
     }
 }
@@ -155,6 +162,11 @@ impl Operation {
             error: None,
             refused: false,
         }
+    }
+
+    /// Returns whether this is an acknowledged write or a successful check of its health.
+    pub fn shows_that_it_works(&self) -> bool {
+        matches!(self.kind, OperationKind::Write | OperationKind::Health) && self.outcome == Outcome::Ok
     }
 
     /// Returns whether this is a successful read.

@@ -122,7 +122,7 @@ fn known_ns(operations: &[&Operation]) -> Option<u64> {
     let shows = |o: &&&Operation| match o.kind {
         OperationKind::Write => o.outcome == Outcome::Ok,
         OperationKind::Read => o.outcome == Outcome::Ok && o.value.is_some(),
-        OperationKind::Delete => false,
+        OperationKind::Delete | OperationKind::Health => false,
     };
     operations.iter().filter(shows).map(|o| o.end_ns).min()
 }

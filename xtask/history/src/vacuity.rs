@@ -1,9 +1,9 @@
 //! Non-vacuity: a history without a real fault or enough operations proves nothing.
 
-use crate::model::{Fault, History, Operation, OperationKind, Outcome, Stage, Verdict};
+use crate::model::{Fault, History, Operation, OperationKind, Stage, Verdict};
 
 /// Checks that there is evidence of every fault, that client operations overlapped it, that the application recovered
-/// from it, and that enough writes were acknowledged before, during and after.
+/// from it, and that enough writes or checks of its health succeeded before, during and after.
 pub fn check(history: &History) -> Verdict {
     let (Some(first), Some(last)) = (history.faults.first(), history.faults.last()) else {
         return Verdict::Violated(vec!["no fault was injected".to_owned()]);
@@ -17,7 +17,8 @@ pub fn check(history: &History) -> Verdict {
         ("after recovery", acknowledged(history, recovered_ns, u64::MAX), minimum.after),
     ] {
         if seen < wanted {
-            findings.push(format!("{seen} writes were acknowledged {when}, but at least {wanted} are required"));
+            let what = counted(history);
+            findings.push(format!("{seen} {what} {when}, but at least {wanted} are required"));
         }
     }
     Verdict::of(findings)
@@ -40,9 +41,15 @@ fn of_fault(fault: &Fault, history: &History) -> Vec<String> {
     findings
 }
 
+/// Describes the operations that are counted.
+fn counted(history: &History) -> &'static str {
+    let is_health = workload(history).any(|operation| operation.kind == OperationKind::Health);
+    if is_health { "checks found the application healthy" } else { "writes were acknowledged" }
+}
+
 fn acknowledged(history: &History, from_ns: u64, to_ns: u64) -> usize {
-    let counts = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
-    workload(history).filter(counts).filter(|o| (from_ns..to_ns).contains(&o.end_ns)).count()
+    let in_time = |o: &&Operation| (from_ns..to_ns).contains(&o.end_ns);
+    workload(history).filter(|operation| operation.shows_that_it_works()).filter(in_time).count()
 }
 
 /// Returns the clients' operations around the faults of this case.

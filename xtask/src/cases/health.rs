@@ -15,7 +15,7 @@ pub static CASE: Case = Case {
         name: "health",
         summary: "every replica reports itself healthy within the case's time limit",
         needs: &[&ready::CASE.kind],
-        missing: missing::http,
+        missing: missing::health,
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),
@@ -23,8 +23,8 @@ pub static CASE: Case = Case {
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let http = deployed.suite.http.as_ref().context("the suite has no [http]")?;
-    let request = Request::get(&http.health);
+    let path = deployed.suite.http.as_ref().and_then(|http| http.health.as_ref());
+    let request = Request::get(path.context("[http] of the suite has no `health`")?);
     let names = deployed.names(deployed.topology.replicas);
     ensure!(!names.is_empty(), "there is no replica");
     for name in &names {

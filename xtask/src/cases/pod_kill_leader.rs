@@ -6,7 +6,7 @@ use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::support::settled;
 use super::voters;
-use suite::{CaseKind, missing};
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {
@@ -16,7 +16,6 @@ pub static CASE: Case = Case {
                   replica takes the lead, and everything can be read back after each kill",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
-        missing: missing::members,
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),

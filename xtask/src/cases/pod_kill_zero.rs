@@ -6,7 +6,7 @@ use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::voters;
-use suite::{CaseKind, missing};
+use suite::CaseKind;
 
 /// The case.
 pub static CASE: Case = Case {
@@ -16,7 +16,6 @@ pub static CASE: Case = Case {
                   the other replicas are killed in turn",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
-        missing: missing::members,
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),

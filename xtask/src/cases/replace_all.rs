@@ -8,7 +8,7 @@ use super::support::disturb::Disturbance;
 use super::support::kill::Grace;
 use super::voters;
 use kubernetes::objects;
-use suite::{CaseKind, missing};
+use suite::CaseKind;
 
 /// How often a pod is replaced until its IP changes.
 const TRIES: u32 = 4;
@@ -19,7 +19,6 @@ pub static CASE: Case = Case {
         name: "replace_all",
         summary: "every pod is replaced, from the highest ordinal down, and gets a new IP",
         needs: &[&voters::CASE.kind],
-        missing: missing::members,
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),

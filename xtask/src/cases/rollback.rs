@@ -7,7 +7,7 @@ use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
 use super::support::upgrading;
 use super::upgrade;
-use suite::CaseKind;
+use suite::{CaseKind, missing};
 
 /// The case.
 pub static CASE: Case = Case {
@@ -16,6 +16,7 @@ pub static CASE: Case = Case {
         summary: "every pod is replaced under load by the revision before the upgrade, and no acknowledged write is \
                   lost",
         needs: &[&upgrade::CASE.kind],
+        missing: missing::upgrade,
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),

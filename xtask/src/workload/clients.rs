@@ -1,17 +1,19 @@
 //! The clients around a fault. They write and read through every replica, over new and reused connections; one team
-//! does so inside the cluster, through the Service.
+//! does so inside the cluster, through the Service. Without records they check the application's health instead, and
+//! without a health endpoint only the replicas' readiness is observed.
 
 use std::sync::Arc;
 
-use client::team::{Task, Team};
+use client::team::{Task, Team, Traffic};
 use history::Connection as Over;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::inside::Inside;
+use super::readiness;
 use super::recorder::Recorder;
-use kubernetes::http::Http;
-use suite::Suite;
+use crate::deployed_topology::DeployedTopology;
+use suite::{Request, Suite};
 
 /// Running clients, until they are stopped or dropped.
 pub struct Clients {
@@ -20,30 +22,29 @@ pub struct Clients {
     inside: Option<Inside>,
 }
 
-/// Returns the task of a case's clients; `prefix` makes their records unique.
-///
-/// # Errors
-/// If the suite has no `[records]`.
-pub fn task(suite: &Suite, prefix: &str) -> anyhow::Result<Task> {
-    Ok(Task {
-        records: suite.records()?.clone(),
-        prefix: prefix.to_owned(),
-        pause_ms: suite.load.pause_ms,
-        timeout_ms: suite.http.as_ref().map_or(0, |http| http.request_timeout_ms),
-    })
+/// Returns the task of a case's clients, or `None` if the suite defines no request for them; `prefix` makes their records
+/// unique.
+pub fn task(suite: &Suite, prefix: &str) -> Option<Task> {
+    let http = suite.http.as_ref()?;
+    let traffic = match (suite.records(), &http.health) {
+        (Ok(records), _) => Traffic::Records(Box::new(records.clone())),
+        (Err(_), Some(path)) => Traffic::Health(Request::get(path)),
+        (Err(_), None) => return None,
+    };
+    let (pause_ms, timeout_ms) = (suite.load.pause_ms, http.request_timeout_ms);
+    Some(Task { traffic, prefix: prefix.to_owned(), pause_ms, timeout_ms })
 }
 
 impl Clients {
     /// Starts clients for each of these replicas; the team inside the cluster, if there is one, already runs.
     pub fn start(
+        (deployed, recorder): (&Arc<DeployedTopology>, &Arc<Recorder>),
         task: Task,
-        each: u32,
-        http: &Arc<Http>,
-        recorder: &Arc<Recorder>,
         replicas: &[String],
         inside: Option<Inside>,
     ) -> Self {
         let stop = CancellationToken::new();
+        let (each, http) = (deployed.suite.load.clients_per_replica, &deployed.http);
         let sink = recorder.clone();
         let team = Team::new(task, recorder.began(), stop.clone(), move |ended| sink.done(ended));
         let mut tasks = JoinSet::new();
@@ -61,6 +62,14 @@ impl Clients {
             }
         }
         Self { stop, tasks, inside }
+    }
+
+    /// Observes whether replicas are ready, if there is no request that clients can send.
+    pub fn observe((deployed, recorder): (&Arc<DeployedTopology>, &Arc<Recorder>)) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(readiness::observe(deployed.clone(), recorder.clone(), stop.clone()));
+        Self { stop, tasks, inside: None }
     }
 
     /// Stops every client after its current operation.

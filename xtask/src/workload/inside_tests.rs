@@ -2,7 +2,7 @@
 
 use client::http::Failure;
 use client::records::Records;
-use client::team::Team;
+use client::team::{Team, Traffic};
 use history::{Connection as Over, Operation};
 use tokio::sync::mpsc;
 
@@ -12,7 +12,8 @@ use super::*;
 async fn done() -> CompletedOperation {
     let suite: suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite.records().unwrap().clone();
-    let task = Task { records, prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
+    let task =
+        Task { traffic: Traffic::Records(Box::new(records)), prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let team = Team::new(task, std::time::Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));

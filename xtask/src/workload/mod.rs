@@ -4,4 +4,5 @@ pub mod clients;
 pub mod inside;
 pub mod members;
 pub mod read_back;
+mod readiness;
 pub mod recorder;

@@ -119,11 +119,10 @@ impl Recorder {
         std::mem::take(&mut self.inner().unknown)
     }
 
-    /// Returns the number of writes that were acknowledged since `from_ns`, over one kind of connection or any.
+    /// Returns the number of writes that were acknowledged, or of healthy responses, since `from_ns`, over one kind of connection or any.
     pub fn acknowledged_since(&self, from_ns: u64, over: Option<Connection>) -> usize {
         let counts = |o: &&Operation| {
-            let acknowledged = o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
-            acknowledged
+            o.shows_that_it_works()
                 && o.stage == Stage::Workload
                 && o.end_ns >= from_ns
                 && over.is_none_or(|over| o.connection == over)

@@ -13,8 +13,9 @@ use super::{Pointer, Request};
 pub struct Http {
     /// The containers' port.
     pub port: u16,
-    /// The path that returns 200 if the replica is healthy.
-    pub health: Template,
+    /// The path that returns 200 if the replica is healthy, if there is one.
+    #[serde(default)]
+    pub health: Option<Template>,
     /// The time limit of one request, in milliseconds.
     #[serde(default = "default_request_timeout_ms")]
     pub request_timeout_ms: u64,

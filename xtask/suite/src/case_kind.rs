@@ -73,8 +73,19 @@ impl CaseKind {
         deploys: |case| vec![Deploys::of(case)],
     };
 
-    /// The defaults of the kinds that disturb the release while clients write and read.
-    pub const UNDER_LOAD: Self = Self { disturbs: true, asks_inside: true, missing: missing::records, ..Self::DEFAULT };
+    /// The defaults of the kinds that disturb the release under load.
+    pub const UNDER_LOAD: Self =
+        Self { disturbs: true, asks_inside: true, missing: missing::workload, ..Self::DEFAULT };
+
+    /// Returns the kinds that must pass before it. Instead of a kind that this suite can't list, such as `voters` without
+    /// `[members]`, it needs the kinds that that one needs.
+    pub fn needs_in(&self, suite: &Suite) -> Vec<&'static CaseKind> {
+        let in_its_place = |need: &&'static CaseKind| match (need.missing)(suite) {
+            Some(_) => need.needs_in(suite),
+            None => vec![*need],
+        };
+        self.needs.iter().flat_map(in_its_place).collect()
+    }
 
     /// Returns whether it runs once per topology.
     pub fn has_topology(&self) -> bool {

@@ -146,8 +146,9 @@ pub struct Workload {
     pub deployment: Option<String>,
     /// The name of the application's container.
     pub container: String,
-    /// The name of the Service that clients use.
-    pub service: String,
+    /// The name of the Service that clients use, if there is one.
+    #[serde(default)]
+    pub service: Option<String>,
     /// The name of the `PodDisruptionBudget`, if there is one.
     #[serde(default)]
     pub disruption_budget: Option<String>,

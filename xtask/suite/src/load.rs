@@ -180,6 +180,10 @@ fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyho
 
 fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     let Ok(records) = suite.records() else { return Ok(()) };
+    if suite.http.is_none() {
+        let message = "records are written over HTTP, and the port is unknown: add an [http] table";
+        return Err(source.error(&[Key("records")], message));
+    }
     if records.read.absent == Some(records.read.request.status) {
         let message = "`absent` is the status of an existing record: set the status for \"no such record\"";
         return Err(source.error(&[Key("records"), Key("read"), Key("absent")], message));

@@ -13,6 +13,13 @@ pub fn http(suite: &Suite) -> Option<&'static str> {
     workload(suite).or_else(port)
 }
 
+/// For cases that ask the replicas whether they are healthy.
+pub fn health(suite: &Suite) -> Option<&'static str> {
+    let has_none = || suite.http.as_ref().is_some_and(|http| http.health.is_none());
+    let path = || has_none().then_some("to know how a replica reports its health: add `health = \"/PATH\"` to [http]");
+    http(suite).or_else(path)
+}
+
 /// For cases that write and read records.
 pub fn records(suite: &Suite) -> Option<&'static str> {
     let records = || suite.records.is_none().then_some("to know how a record is written: add a [records] table");
@@ -22,12 +29,20 @@ pub fn records(suite: &Suite) -> Option<&'static str> {
 /// For cases that depend on the members of the application's cluster.
 pub fn members(suite: &Suite) -> Option<&'static str> {
     let members = || suite.members.is_none().then_some("to know the members: add a [members] table");
-    workload(suite).or_else(members).or_else(|| records(suite))
+    workload(suite).or_else(members).or_else(|| http(suite))
+}
+
+/// For cases that count failed requests: readiness alone would not show any.
+pub fn requests(suite: &Suite) -> Option<&'static str> {
+    let health = suite.http.as_ref().is_some_and(|http| http.health.is_some());
+    let has_none = suite.records.is_none() && !health;
+    let requests = || has_none.then_some("requests to send: add `health = \"/PATH\"` to [http], or a [records] table");
+    workload(suite).or_else(requests).or_else(|| http(suite))
 }
 
 /// For cases that upgrade the release under load.
 pub fn upgrade(suite: &Suite) -> Option<&'static str> {
     let set =
         || suite.upgrade.set.is_empty().then_some("something to change: add `set = [\"key=value\"]` to [upgrade]");
-    records(suite).or_else(set)
+    workload(suite).or_else(set)
 }

@@ -32,8 +32,10 @@ impl Variant {
     /// Returns names that every report contains, although a Secret may also contain them, as a user or a host.
     pub fn names(&self, run_id: &str) -> Vec<String> {
         let workload = self.suite.workload.as_ref();
-        let workload =
-            workload.map(|w| [w.object().1, &w.container, &w.service].map(str::to_owned)).into_iter().flatten();
+        let workload = workload.into_iter().flat_map(|w| {
+            let names = [Some(w.object().1), Some(&w.container), w.service.as_deref()];
+            names.into_iter().flatten().map(str::to_owned)
+        });
         let own = [self.suite.name.clone(), self.topology.name.clone(), self.label()];
         let releases = self.suite.releases.iter().map(|release| release.name.clone());
         let namespaces = self.namespaces(run_id).0.into_values();

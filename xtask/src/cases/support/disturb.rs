@@ -1,13 +1,15 @@
 //! A fault under load: starts clients, waits for recovery after the fault, reads everything back, and checks the
 //! history.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use client::team::{Task, Traffic};
 use history::availability::{self, Availability};
 use history::model::Minimum;
-use history::{Connection, History, Verdict};
+use history::{Connection, History, Promise, Verdict};
 use kube::ResourceExt;
 
 use super::context::CaseContext;
@@ -37,6 +39,8 @@ pub struct Disturbance<'a> {
     pub recorder: Arc<Recorder>,
     /// The number of replicas.
     pub replicas: u32,
+    /// What is counted to see whether the application works.
+    signs: Signs,
     /// Whether clients in the cluster also go through the Service.
     through_service: bool,
     /// The restarts of replicas before the fault.
@@ -66,17 +70,22 @@ impl<'a> Disturbance<'a> {
         settled::settled(cx, &deployed, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
         recorder.take_over(&deployed.records.lock().await);
-        let task = clients::task(&deployed.suite, &cx.unique())?;
+        let task = clients::task(&deployed.suite, &cx.unique());
         let inside =
             if has_client_inside { service::start(cx, &deployed, &recorder, task.clone()).await? } else { None };
         let restarts = Restarts::default();
         restarts.count(&deployed.replicas());
-        let (through_service, each) = (inside.is_some(), deployed.suite.load.clients_per_replica);
+        let through_service = inside.is_some();
         // Pods of a Deployment get new names when they are replaced, so its clients only go through the Service.
         let lasting =
             if matches!(deployed.workload(), Ok(("StatefulSet", _))) { deployed.names(replicas) } else { Vec::new() };
-        let clients = Clients::start(task, each, &deployed.http, &recorder, &lasting, inside);
-        let disturbance = Self { cx, deployed, recorder, replicas, through_service, restarts, clients: Some(clients) };
+        let signs = Signs::of(task.as_ref(), through_service || !lasting.is_empty());
+        let clients = match task.filter(|_| signs != Signs::Readiness) {
+            Some(task) => Clients::start((&deployed, &recorder), task, &lasting, inside),
+            None => Clients::observe((&deployed, &recorder)),
+        };
+        let clients = Some(clients);
+        let disturbance = Self { cx, deployed, recorder, replicas, signs, through_service, restarts, clients };
         disturbance.acknowledged(0, disturbance.deployed.suite.load.before, "before the fault").await?;
         Ok(disturbance)
     }
@@ -138,12 +147,13 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
-    /// Reads every record known so far through every replica.
+    /// Reads every record known so far through every replica. Does nothing if the suite has no `[records]`.
     ///
     /// # Errors
     /// If a replica does not respond.
     pub async fn read_back(&self) -> anyhow::Result<()> {
-        self.reader()?.read_all(&self.deployed.names(self.replicas)).await.map(drop)
+        let Some(reader) = self.reader() else { return Ok(()) };
+        reader.read_all(&self.deployed.names(self.replicas)).await.map(drop)
     }
 
     /// Stops the clients, looks up writes of unknown outcome, reads everything back, and checks the history.
@@ -157,8 +167,8 @@ impl<'a> Disturbance<'a> {
             clients.stop().await?;
         }
         let names = self.deployed.names(self.replicas);
-        if let Some(first) = names.first() {
-            self.reader()?.look_up_unknown(first).await?;
+        if let Some((reader, first)) = self.reader().zip(names.first()) {
+            reader.look_up_unknown(first).await?;
         }
         self.read_back().await?;
         self.await_late_reads(&names).await?;
@@ -168,11 +178,11 @@ impl<'a> Disturbance<'a> {
 
     /// If reads may be late, reads everything back again until every replica has all records, or the pauses are over.
     async fn await_late_reads(&self, names: &[String]) -> anyhow::Result<()> {
-        if !self.deployed.suite.records()?.promise.allows_late_reads() {
+        if !self.promise().allows_late_reads() {
             return Ok(());
         }
         for pause_s in LATE_PAUSES_S {
-            let history = self.history(names.to_vec())?;
+            let history = self.history(names.to_vec());
             let late = [history::judge::kept(&history).1, history::agreement::check(&history)];
             let late = late.into_iter().find(|verdict| *verdict != Verdict::Holds);
             let pause = Duration::from_secs(pause_s);
@@ -184,14 +194,18 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
-    fn history(&self, replicas: Vec<String>) -> anyhow::Result<History> {
+    fn promise(&self) -> Promise {
+        self.deployed.suite.records().map_or(Promise::None, |records| records.promise)
+    }
+
+    fn history(&self, replicas: Vec<String>) -> History {
         let load = &self.deployed.suite.load;
         let minimum = Minimum { before: load.before, during: self.during(), after: load.after };
-        Ok(self.recorder.history(self.deployed.suite.records()?.promise, replicas, minimum))
+        self.recorder.history(self.promise(), replicas, minimum)
     }
 
     async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
-        let history = self.history(replicas)?;
+        let history = self.history(replicas);
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
         if !judgement.holds() {
@@ -201,9 +215,18 @@ impl<'a> Disturbance<'a> {
         }
         *self.deployed.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
-        let service = if self.through_service { "" } else { "; no client in the cluster: no node can run it" };
-        let strangers = self.strangers();
-        Ok(format!("{}{service}{strangers}", note(&judgement.availability, self.recorder.known().len())))
+        let data = match self.deployed.suite.records() {
+            Ok(_) => format!("{} acknowledged writes kept", self.recorder.known().len()),
+            Err(_) => "data not checked: no [records]".to_owned(),
+        };
+        Ok(format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers()))
+    }
+
+    /// Notes that nothing was asked through the Service, although it could have been.
+    fn outside(&self) -> &'static str {
+        let suite = &self.deployed.suite;
+        let could = suite.http.is_some() && suite.workload.as_ref().is_some_and(|workload| workload.service.is_some());
+        if could && !self.through_service { "; no client in the cluster: no node can run it" } else { "" }
     }
 
     /// Returns how many writes must be acknowledged between a fault and recovery: none with fewer than three replicas,
@@ -246,7 +269,7 @@ impl<'a> Disturbance<'a> {
         when: &str,
     ) -> anyhow::Result<()> {
         let over_what = over.map(|over| format!(" over {over}")).unwrap_or_default();
-        let what = format!("{wanted} acknowledged writes{over_what} {when}");
+        let what = format!("{wanted} {}{over_what} {when}", self.signs);
         let ask = async || match self.recorder.acknowledged_since(since_ns, over) {
             count if count >= wanted => Ok(()),
             count => {
@@ -261,23 +284,48 @@ impl<'a> Disturbance<'a> {
         self.recorder.strangers().map(|strangers| format!("; {strangers}")).unwrap_or_default()
     }
 
-    fn reader(&self) -> anyhow::Result<Reader<'_>> {
+    fn reader(&self) -> Option<Reader<'_>> {
         let http: &Http = &self.deployed.http;
-        Ok(Reader {
-            records: self.deployed.suite.records()?,
-            http,
-            watch: &self.deployed.watch,
-            wait: &self.cx.wait,
-            recorder: &self.recorder,
+        let records = self.deployed.suite.records().ok()?;
+        let (watch, wait, recorder) = (&self.deployed.watch, &self.cx.wait, &*self.recorder);
+        Some(Reader { records, http, watch, wait, recorder })
+    }
+}
+
+/// What is counted to see whether the application works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signs {
+    Writes,
+    Health,
+    Readiness,
+}
+
+impl Signs {
+    /// `can_ask` is whether there is a connection for the clients.
+    fn of(task: Option<&Task>, can_ask: bool) -> Self {
+        match task.map(|task| &task.traffic) {
+            Some(Traffic::Records(_)) => Self::Writes,
+            Some(Traffic::Health(_)) if can_ask => Self::Health,
+            Some(Traffic::Health(_)) | None => Self::Readiness,
+        }
+    }
+}
+
+impl fmt::Display for Signs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writes => "acknowledged writes",
+            Self::Health => "healthy responses",
+            Self::Readiness => "observations of a ready replica",
         })
     }
 }
 
-/// Formats the worst costs of all faults, such as `120 acknowledged writes kept; longest gap 1200 ms (new), 900 ms
+/// Formats the worst costs of all faults, such as `longest gap 1200 ms (new), 900 ms
 /// (reused); errors 7 (new), 5 (reused); new leader after 900 ms`.
-fn note(availability: &[Availability], kept: usize) -> String {
+fn note(availability: &[Availability]) -> String {
     let availability = availability::worst(availability);
-    let mut parts = vec![format!("{kept} acknowledged writes kept")];
+    let mut parts = Vec::new();
     let gaps = availability.by_connection.iter();
     let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over})", figures.longest_gap_ms)).collect();
     parts.push(format!("longest gap {}", gaps.join(", ")));

@@ -20,8 +20,8 @@ use kubernetes::{call, objects};
 /// How long the Service may lag behind a pod's readiness.
 const LEARNT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts clients in the cluster that go through the Service, or returns `None` if the nodes can't be given their
-/// image.
+/// Starts clients in the cluster that go through the Service, or returns `None` if there is no Service or no task, or the
+/// nodes can't be given their image.
 ///
 /// # Errors
 /// If the Service does not route exactly to the replicas, or the clients' pod does not start.
@@ -29,16 +29,18 @@ pub async fn start(
     cx: &CaseContext,
     deployed: &DeployedTopology,
     recorder: &Arc<Recorder>,
-    mut task: Task,
+    task: Option<Task>,
 ) -> anyhow::Result<Option<Inside>> {
-    let Some(image) = cx.run.client_image() else { return Ok(None) };
-    let (Some(workload), Some(http)) = (&deployed.suite.workload, &deployed.suite.http) else { return Ok(None) };
-    let name = &workload.service;
+    let Some(name) = deployed.suite.workload.as_ref().and_then(|workload| workload.service.as_ref()) else {
+        return Ok(None);
+    };
     let services: Api<Service> = Api::namespaced(deployed.client.clone(), deployed.namespace());
     let service = call(&format!("getting Service/{name}"), services.get(name)).await?;
     let spec = service.spec.unwrap_or_default();
     leads_to_replicas(cx, deployed, name, &spec).await?;
-    let through = format!("{name}:{}", port(&spec, http.port).context("the Service has no port")?);
+    let (Some(image), Some(mut task)) = (cx.run.client_image(), task) else { return Ok(None) };
+    let wanted = deployed.suite.http.as_ref().map_or(0, |http| http.port);
+    let through = format!("{name}:{}", port(&spec, wanted).context("the Service has no port")?);
     // Requests from inside are cheap, and many are needed to see where the Service routes.
     task.pause_ms /= 2;
     Inside::start((deployed, &cx.wait), recorder, image, task, through).await.map(Some)

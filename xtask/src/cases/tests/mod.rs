@@ -7,6 +7,7 @@ mod loading;
 mod mutated;
 mod pod_security;
 mod unknown;
+mod without_records;
 
 #[test]
 fn needs_come_first() {

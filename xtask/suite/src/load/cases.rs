@@ -81,8 +81,11 @@ fn needs(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), Stri
     if let Some(missing) = (kind.missing)(suite) {
         return Err(format!("case `{name}` needs {missing}"));
     }
-    let lacks = |need: &&&CaseKind| need.has_topology() && !before.iter().any(|other| other.kind == **need);
-    kind.needs.iter().find(lacks).map_or(Ok(()), |need| Err(format!("case `{name}` needs `{}` before it", need.name)))
+    let lacks = |need: &&CaseKind| need.has_topology() && !before.iter().any(|other| other.kind == *need);
+    kind.needs_in(suite)
+        .into_iter()
+        .find(lacks)
+        .map_or(Ok(()), |need| Err(format!("case `{name}` needs `{}` before it", need.name)))
 }
 
 fn release(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
