@@ -11,6 +11,7 @@ mod command;
 mod members;
 #[path = "../node_program.rs"]
 mod node_program;
+#[path = "../package.rs"]
 mod package;
 
 use std::ffi::OsString;
@@ -28,15 +29,16 @@ use tokio::runtime::Runtime;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     // In CI, a missing prerequisite is a failure.
-    let missing = package::missing().filter(|_| std::env::var_os("CI").is_none());
+    let etcd = package::application("etcd").unwrap();
+    let missing = etcd.missing().filter(|_| std::env::var_os("CI").is_none());
     if let Some(why) = &missing {
         drop(writeln!(std::io::stderr(), "etcd can't be tested here: {why}"));
     }
-    let trial = |name: &str, run: fn(&Runtime, &Archive, &Path)| {
+    let trial = move |name: &str, run: fn(&Runtime, &Archive, &Path)| {
         let run = move || {
             let folder = tempfile::tempdir().unwrap();
             let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            let archive = tokio.block_on(package::image(folder.path()));
+            let archive = tokio.block_on(etcd.image(folder.path()));
             run(&tokio, &archive, folder.path());
             Ok(())
         };

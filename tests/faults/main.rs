@@ -9,12 +9,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod beside;
+#[path = "../command.rs"]
+mod command;
 #[path = "../kind_doubles/doubles.rs"]
 #[allow(dead_code, reason = "shared with the tests of kind, which use more of the fakes")]
 mod doubles;
 mod matrix;
 #[path = "../node_program.rs"]
 mod node_program;
+#[path = "../package.rs"]
+mod package;
+mod packaged;
 mod run;
 mod table;
 #[path = "../unrecoverable/mod.rs"]
@@ -26,6 +31,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use libtest_mimic::{Arguments, Trial};
 use matrix::{Matrix, Row};
+use packaged::Images;
 use table::Detection;
 
 /// Rows mostly wait; more at once would slow each other down beyond their time limits.
@@ -43,8 +49,8 @@ fn main() -> ExitCode {
     // The longest rows start first, so that none of them runs alone at the end.
     let mut rows: Vec<_> = matrix.rows.iter().collect();
     rows.sort_by_key(|row| (row.suite == "caesium" && row.within_s < Some(LONG_S), Reverse(row.within_s)));
-    let seats = Seats::default();
-    trials.extend(rows.into_iter().map(|row| trial(row, &detections, &seats)));
+    let (seats, images) = (Seats::default(), Images::default());
+    trials.extend(rows.into_iter().map(|row| trial(row, &detections, &seats, &images)));
     trials.push(documented(&matrix));
     let conclusion = libtest_mimic::run(&arguments, trials);
     states.stop();
@@ -70,13 +76,15 @@ impl Seats {
     }
 }
 
-fn trial(row: &Row, detections: &Arc<Mutex<Vec<Detection>>>, seats: &Seats) -> Trial {
-    let (row, detections, seats) = (row.clone(), Arc::clone(detections), seats.clone());
+fn trial(row: &Row, detections: &Arc<Mutex<Vec<Detection>>>, seats: &Seats, images: &Images) -> Trial {
+    let (row, detections, seats, images) = (row.clone(), Arc::clone(detections), seats.clone(), images.clone());
+    let ignored = packaged::missing(&row).is_some();
     Trial::test(row.name.clone(), move || {
-        let found = seats.sit(|| run::prove(&row))?;
+        let found = seats.sit(|| run::prove(&row, &images))?;
         detections.lock().unwrap().extend(found);
         Ok(())
     })
+    .with_ignored_flag(ignored)
 }
 
 /// Checks that the table in the documentation has exactly these rows, unless `UPDATE_DOCS=1` is about to write it.

@@ -26,7 +26,7 @@ pub struct Row {
     pub name: String,
     /// A description of the fault.
     pub fault: String,
-    /// The folder of the suite below `helm/`.
+    /// The folder of the suite below `helm/`, or below `tests/` for an application from Debian's packages.
     #[serde(default = "caesium")]
     pub suite: String,
     /// The cases to run, by their full names; their dependencies run as well.

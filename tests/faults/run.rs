@@ -8,6 +8,7 @@ use libtest_mimic::Failed;
 
 use crate::beside::Beside;
 use crate::matrix::{Planted, Row, STARVED_S};
+use crate::packaged::{self, Images};
 use crate::table::Detection;
 
 /// A case of the run, from its events.
@@ -18,10 +19,10 @@ struct Ended {
 }
 
 /// Runs the row; an error lists the differences.
-pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
+pub fn prove(row: &Row, images: &Images) -> Result<Vec<Detection>, Failed> {
     let folder = tempfile::tempdir()?;
     let beside = (!row.kind.is_empty() || row.existing).then(|| Beside::plays(row, folder.path()));
-    let mut command = command(row, folder.path());
+    let mut command = command(row, images, folder.path());
     if let Some(beside) = &beside {
         beside.prepare(&mut command, folder.path());
     }
@@ -41,7 +42,7 @@ pub fn prove(row: &Row) -> Result<Vec<Detection>, Failed> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary under test, waited for by the test runner's own time limit")]
-fn command(row: &Row, folder: &Path) -> Command {
+fn command(row: &Row, images: &Images, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chartproof"));
     let cluster = match row {
         Row { cluster: Some(cluster), .. } => cluster.as_str(),
@@ -59,9 +60,18 @@ fn command(row: &Row, folder: &Path) -> Command {
     if !row.embedded.is_empty() {
         command.env("CHARTPROOF_EMBEDDED_FAULTS", serde_json::to_string(&row.embedded).unwrap());
     }
-    let charts = if row.patch.is_empty() { PathBuf::from("helm") } else { patched(row, folder) };
-    command.arg("--suite").arg(charts.join(&row.suite));
+    if let Some(image) = images.archive(row) {
+        command.arg("--image").arg(image);
+    }
+    let suite = charts(row).join(&row.suite);
+    command.arg("--suite").arg(if row.patch.is_empty() { suite } else { patched(row, folder) });
     command
+}
+
+/// Returns the folder of the row's suite and of all suites that it refers to.
+fn charts(row: &Row) -> PathBuf {
+    let charts = if packaged::has(row) { "../tests" } else { "../helm" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(charts)
 }
 
 /// Escapes commas, which end a value in `helm --set`.
@@ -74,10 +84,12 @@ fn stand_in(row: &Row) -> Vec<String> {
     escaped.map(set).unwrap_or_default()
 }
 
-/// Copies all charts, since they refer to each other, and applies the row's changes.
+/// Copies all charts, since they refer to each other, applies the row's changes, and returns the suite's folder.
 fn patched(row: &Row, folder: &Path) -> PathBuf {
-    let (charts, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm"), folder.join("helm"));
-    copy_folder(&charts, &copy);
+    let copy = folder.join("helm");
+    // An application's chart refers to no other, and the folder has more than charts.
+    let only = if packaged::has(row) { row.suite.as_str() } else { "" };
+    copy_folder(&charts(row).join(only), &copy.join(only));
     for patch in &row.patch {
         let file = copy.join(&row.suite).join(&patch.file);
         let text = match &patch.from {
@@ -90,7 +102,7 @@ fn patched(row: &Row, folder: &Path) -> PathBuf {
         };
         std::fs::write(file, text).unwrap();
     }
-    copy
+    copy.join(&row.suite)
 }
 
 fn copy_folder(from: &Path, to: &Path) {

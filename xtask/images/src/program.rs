@@ -38,7 +38,31 @@ impl Image {
     pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
         let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
         let path = format!("bin/{name}");
-        Ok(Self::new(program(launcher, &path, executable).await?, &format!("/{path}"), &[]))
+        Ok(Self::new(program(launcher, &path, executable, &[]).await?, &format!("/{path}"), &[]))
+    }
+
+    /// Returns an image with these files, by their paths in the image, and what the programs among them need. The
+    /// programs, by their paths, also have a link in `/bin` with a name; the image starts the first. The folders in
+    /// `unpacked` are searched for shared libraries before this machine's.
+    ///
+    /// # Errors
+    /// If a program is not one of the files, or its libraries can't be determined.
+    pub async fn of_files(
+        launcher: &Launcher,
+        files: BTreeMap<String, PathBuf>,
+        programs: &[(&str, &str)],
+        unpacked: &[PathBuf],
+    ) -> anyhow::Result<Self> {
+        let (first, _) = programs.first().context("an image has a program")?;
+        let mut entries = BTreeMap::new();
+        for (name, path) in programs {
+            let file = files.get(*path).with_context(|| format!("the image has no file {path}"))?;
+            entries.extend(program(launcher, path, file, unpacked).await?);
+            entries.insert(format!("bin/{name}"), EntryKind::Symlink(format!("/{path}")));
+        }
+        let others = files.into_iter().map(|(path, file)| (path, EntryKind::Program(file)));
+        let entries = others.chain(entries).collect();
+        Ok(Self::new(entries, &format!("/bin/{first}"), &[]))
     }
 
     /// Returns a digest of its content and of `made`, which describes how the image is made.
@@ -60,26 +84,36 @@ impl Image {
     }
 }
 
-/// Returns a program's files in an image, the program itself at `path`.
+/// Returns a program's files in an image, the program itself at `path`. Libraries from `unpacked` folders, which stand
+/// elsewhere in the image, go to `/usr/lib`, where every loader looks.
 pub(super) async fn program(
     launcher: &Launcher,
     path: &str,
     executable: &Path,
+    unpacked: &[PathBuf],
 ) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     let executable = executable.canonicalize().with_context(|| executable.display().to_string())?;
-    let libraries = libraries(launcher, &executable).await?;
+    let libraries = libraries(launcher, &executable, unpacked).await?;
     let named = |library: PathBuf| {
-        (library.display().to_string().trim_start_matches('/').to_owned(), EntryKind::Program(library))
+        let unpacked = library.parent().is_some_and(|folder| unpacked.iter().any(|one| one == folder));
+        let name = library.file_name().filter(|_| unpacked).map(|name| Path::new("usr/lib").join(name));
+        let path = name.unwrap_or_else(|| library.clone()).display().to_string();
+        (path.trim_start_matches('/').to_owned(), EntryKind::Program(library))
     };
     let program = (path.to_owned(), EntryKind::Program(executable));
     Ok(std::iter::once(program).chain(libraries.into_iter().map(named)).collect())
 }
 
-/// Returns the loader and the shared libraries that a program needs; empty for a static program.
-pub(super) async fn libraries(launcher: &Launcher, program: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Returns the loader and the shared libraries that a program needs; empty for a static program. These folders are
+/// searched before this machine's.
+pub(super) async fn libraries(
+    launcher: &Launcher,
+    program: &Path,
+    folders: &[PathBuf],
+) -> anyhow::Result<Vec<PathBuf>> {
     let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C");
     // Libraries that the user preloads into other programs don't belong into the image.
-    let ldd = ldd.env_remove("LD_LIBRARY_PATH").env_remove("LD_PRELOAD").output().await?;
+    let ldd = ldd.env("LD_LIBRARY_PATH", std::env::join_paths(folders)?).env_remove("LD_PRELOAD").output().await?;
     let output = format!("{}{}", ldd.stdout, ldd.stderr);
     match parse_ldd(&output) {
         Some(libraries) => Ok(libraries),

@@ -25,7 +25,7 @@ const PROGRAMS: [&str; 2] = ["sh", "tr"];
 pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
     let binary = compile(launcher, "caesium").await?;
     let mut files = userland(launcher).await?;
-    files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable).await?);
+    files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable, &[]).await?);
     let image = Image::new(files, program, &["start"]);
     let digest = image.digest(&format!("{LAYOUT} {program} {references:?}"))?;
     let path = binary.folder.join(format!("stand-in-{digest}.tar"));
@@ -38,7 +38,7 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
 /// Returns a shell and the few tools that the chart expects in the image.
 async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     if let Some(busybox) = launcher.find("busybox")
-        && libraries(launcher, &busybox).await?.is_empty()
+        && libraries(launcher, &busybox, &[]).await?.is_empty()
     {
         return busybox_files(launcher, &busybox).await;
     }
@@ -47,7 +47,7 @@ async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryK
         let path = launcher
             .find(name)
             .with_context(|| format!("{name}, which goes into the stand-in's image, is not on PATH; install it"))?;
-        files.extend(program(launcher, &format!("bin/{name}"), &path).await?);
+        files.extend(program(launcher, &format!("bin/{name}"), &path, &[]).await?);
     }
     Ok(files)
 }

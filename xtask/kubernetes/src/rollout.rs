@@ -17,6 +17,8 @@ pub struct Rollout {
     pub generation: Option<i64>,
     /// Whether its controller has observed the current spec, and every replica is up to date and ready.
     pub done: bool,
+    /// Why old pods stay, if its controller does not replace them.
+    pub stays: Option<&'static str>,
     /// Its pod template, as JSON.
     pub template: String,
 }
@@ -50,13 +52,18 @@ impl State {
     }
 }
 
+const ON_DELETE: &str =
+    "its updateStrategy is OnDelete: a pod is replaced only once somebody deletes it; use RollingUpdate for this case";
+
 fn of_stateful_set(set: &StatefulSet) -> Rollout {
     let (spec, status) = (set.spec.clone().unwrap_or_default(), set.status.clone().unwrap_or_default());
     let (wanted, ready) = (spec.replicas.unwrap_or(1), status.ready_replicas.unwrap_or(0));
     let seen = status.observed_generation == set.metadata.generation;
     let current = status.update_revision.is_some() && status.update_revision == status.current_revision;
     let done = seen && current && status.replicas == wanted && ready == wanted;
-    Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
+    let on_delete = spec.update_strategy.and_then(|strategy| strategy.type_).as_deref() == Some("OnDelete");
+    let stays = (seen && !current && on_delete).then_some(ON_DELETE);
+    Rollout { wanted, ready, generation: set.metadata.generation, done, stays, template: json(&spec.template) }
 }
 
 /// Follows the rules of `kubectl rollout status`.
@@ -67,7 +74,14 @@ fn of_deployment(deployment: &Deployment) -> Rollout {
     let [all, updated, available] =
         [status.replicas, status.updated_replicas, status.available_replicas].map(Option::unwrap_or_default);
     let done = seen && [all, updated, available, ready].iter().all(|count| *count == wanted);
-    Rollout { wanted, ready, generation: deployment.metadata.generation, done, template: json(&spec.template) }
+    Rollout {
+        wanted,
+        ready,
+        generation: deployment.metadata.generation,
+        done,
+        stays: None,
+        template: json(&spec.template),
+    }
 }
 
 /// Follows the rules of `kubectl rollout status`. With `OnDelete`, pods of an earlier revision are not replaced.
@@ -78,7 +92,7 @@ fn of_daemon_set(set: &DaemonSet) -> Rollout {
     let (wanted, ready) = (status.desired_number_scheduled, status.number_ready);
     let updated = on_delete || status.updated_number_scheduled.unwrap_or(0) >= wanted;
     let done = seen && updated && status.number_available.unwrap_or(0) >= wanted && ready >= wanted;
-    Rollout { wanted, ready, generation: set.metadata.generation, done, template: json(&spec.template) }
+    Rollout { wanted, ready, generation: set.metadata.generation, done, stays: None, template: json(&spec.template) }
 }
 
 fn of_replica_set(set: &ReplicaSet) -> Rollout {
@@ -108,6 +122,7 @@ fn of_replicas(
         ready: counts[1],
         generation,
         done: seen && counts.iter().all(|count| *count == wanted),
+        stays: None,
         template,
     }
 }

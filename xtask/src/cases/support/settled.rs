@@ -38,7 +38,8 @@ fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result
         .filter(|pod| !objects::is_ready(pod))
         .map(|pod| format!("{} {}", pod.name_any(), objects::pod_line(pod)))
         .collect();
-    let seen: Vec<_> = unready.into_iter().chain(unbound(state)).collect();
+    let stays = rollout.stays.map(str::to_owned);
+    let seen: Vec<_> = unready.into_iter().chain(unbound(state)).chain(stays).collect();
     Err(format!("{ready}/{replicas} ready; {}", seen.join("; ")).trim_end_matches("; ").to_owned())
 }
 
