@@ -1,6 +1,6 @@
 //! Drives a plan: lanes run in parallel, and a case starts as soon as the cases it depends on have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub struct Drive<'a> {
     pub plan: &'a Plan,
     /// The number of topologies that run in parallel.
     pub jobs: usize,
+    /// Groups of topologies, by the index of their variants, of which only one runs at a time.
+    pub turns: &'a [BTreeSet<usize>],
     /// The run's events.
     pub events: &'a Events,
     /// Once cancelled, only the teardown still starts.
@@ -35,26 +37,27 @@ impl Drive<'_> {
     /// Runs every selected case of the plan, and sends each verdict as an event.
     pub async fn run(&self, execute: impl AsyncFn(&PlannedCase) -> Verdict) {
         let board = Board::default();
-        let jobs = Semaphore::new(self.jobs.max(1));
-        let lanes = self.plan.lanes().into_iter().map(|lane| self.lane(lane, &board, &jobs, &execute));
+        let turns: Vec<_> = self.turns.iter().map(|group| (group, Semaphore::new(1))).collect();
+        let permits = Permits { jobs: Semaphore::new(self.jobs.max(1)), turns };
+        let lanes = self.plan.lanes().into_iter().map(|lane| self.lane(lane, &board, &permits, &execute));
         join_all(lanes).await;
     }
 
-    /// Runs the cases of a lane one after another. A topology holds one job for all of its cases.
+    /// Runs the cases of a lane one after another. A topology holds its turn and one job for all of its cases.
     async fn lane(
         &self,
         lane: Vec<usize>,
         board: &Board,
-        jobs: &Semaphore,
+        permits: &Permits<'_>,
         execute: &impl AsyncFn(&PlannedCase) -> Verdict,
     ) {
-        let mut job: Option<SemaphorePermit<'_>> = None;
+        let mut held: Vec<SemaphorePermit<'_>> = Vec::new();
         for index in lane {
             let case = &self.plan.cases[index];
             let before =
                 ended(board, case.needs.iter().chain(&case.after).filter(|i| self.plan.running.contains(i))).await;
-            if case.variant.is_some() && job.is_none() {
-                job = jobs.acquire().await.ok();
+            if let Some(variant) = case.variant.filter(|_| held.is_empty()) {
+                held = permits.acquire(variant).await;
             }
             let started = Instant::now();
             let verdict = if let Some(blocked_by) = self.blocked_by(case, &before) {
@@ -102,6 +105,25 @@ impl Drive<'_> {
     fn send_end(&self, case: &PlannedCase, took: Duration, verdict: &Verdict) {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.events.send(What::CaseEnded { case: case.name.clone(), took_ms, verdict: verdict.clone() });
+    }
+}
+
+/// What a topology has to hold while it runs.
+struct Permits<'a> {
+    jobs: Semaphore,
+    turns: Vec<(&'a BTreeSet<usize>, Semaphore)>,
+}
+
+impl Permits<'_> {
+    /// Waits for the topology's turn, and then for a job: a topology that waits for its turn must not hold a job that the
+    /// one whose turn it is needs.
+    async fn acquire(&self, variant: usize) -> Vec<SemaphorePermit<'_>> {
+        let mut held = Vec::new();
+        for (_, turn) in self.turns.iter().filter(|(group, _)| group.contains(&variant)) {
+            held.extend(turn.acquire().await);
+        }
+        held.extend(self.jobs.acquire().await);
+        held
     }
 }
 

@@ -14,6 +14,7 @@ use suite::load;
 struct Rehearsal {
     plan: Plan,
     failing: Vec<&'static str>,
+    turns: Vec<BTreeSet<usize>>,
     cancel: CancellationToken,
     log: Mutex<Vec<String>>,
 }
@@ -24,7 +25,8 @@ impl Rehearsal {
             load::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium"), &crate::cases::kinds()).unwrap();
         let words = words.iter().map(ToString::to_string).collect();
         let plan = Plan::of(&[Arc::new(suite)], &Selection { words, ..Selection::default() }).unwrap();
-        Self { plan, failing: failing.to_vec(), cancel: CancellationToken::new(), log: Mutex::default() }
+        let (turns, cancel) = (Vec::new(), CancellationToken::new());
+        Self { plan, failing: failing.to_vec(), turns, cancel, log: Mutex::default() }
     }
 
     fn log_line(&self, line: String) {
@@ -33,7 +35,14 @@ impl Rehearsal {
 
     async fn run(&self, jobs: usize) -> Vec<Event> {
         let (events, mut receiver) = Events::channel();
-        let drive = Drive { plan: &self.plan, jobs, events: &events, cancel: &self.cancel, lost: &OnceLock::new() };
+        let drive = Drive {
+            plan: &self.plan,
+            jobs,
+            turns: &self.turns,
+            events: &events,
+            cancel: &self.cancel,
+            lost: &OnceLock::new(),
+        };
         drive
             .run(async |case: &PlannedCase| {
                 self.log_line(format!("begin {}", case.name));

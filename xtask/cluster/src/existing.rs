@@ -1,5 +1,5 @@
 //! An existing cluster: opted in to by name, used through a copy of its kubeconfig entry. Only the run's own namespaces
-//! are deleted.
+//! are deleted, and what its releases created outside of them.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,11 @@ impl Existing {
     /// Returns whether it is an embedded cluster.
     pub(super) fn is_embedded(&self) -> bool {
         matches!(self.options.node_access, NodeAccess::Embedded(_))
+    }
+
+    /// Returns whether an earlier run created and kept it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.options.kept_by.is_some()
     }
 
     pub(super) fn describe(&self) -> String {

@@ -15,6 +15,7 @@ pub mod lease;
 pub mod namespaces;
 mod node;
 mod node_access;
+pub mod outside;
 mod prepare;
 pub mod problems;
 mod reuse;
@@ -99,6 +100,11 @@ impl Cluster {
     /// Returns whether it existed before the run.
     pub fn is_existing(&self) -> bool {
         matches!(self, Self::Existing(_))
+    }
+
+    /// Returns whether others use it: neither this run nor an earlier one that kept it created it.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Existing(existing) if !existing.is_kept())
     }
 
     /// Returns one sentence on which cluster this is and why, for the first and last line of a run.

@@ -1,5 +1,6 @@
-//! The namespaces of runs on existing clusters. They carry the run as a label and its lease as an annotation, so that any
-//! later run finds them, even without access to the folder of leases.
+//! The namespaces of runs on existing clusters, deleted with what their releases created outside of them. They carry the
+//! run as a label and its lease as an annotation, so that any later run finds them, even without access to the folder of
+//! leases.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::lease::{LeaseRecord, Owner, State, is_running};
+use super::outside;
 use kubernetes::{call, code, contents};
 
 /// The label of every namespace of a run; its value is the run's ID.
@@ -112,10 +114,17 @@ async fn of_run(client: &Client, run_id: &str) -> anyhow::Result<Vec<String>> {
     Ok(found.iter().map(ResourceExt::name_any).collect())
 }
 
+/// Deletes namespaces, and before them what their releases created outside of them: without their webhooks and API
+/// services, nothing blocks the deletion.
 async fn delete(client: &Client, names: Vec<String>) -> anyhow::Result<()> {
+    let mut ours = call("listing namespaces", api(client).list(&ListParams::default().labels(RUN_LABEL))).await?.items;
+    ours.retain(|one| names.contains(&one.name_any()));
+    outside::delete(client, &ours).await?;
     for name in &names {
         let what = format!("deleting Namespace/{name}");
-        call(&what, api(client).delete(name, &DeleteParams::background())).await?;
+        let deleted = call(&what, api(client).delete(name, &DeleteParams::background())).await;
+        // It may be gone by now: a case deletes namespaces of its own.
+        deleted.map(drop).or_else(|error| if code(&error) == Some(404) { Ok(()) } else { Err(error) })?;
     }
     let (deadline, mut stuck) = (Instant::now() + DELETE_TIMEOUT, (Vec::new(), Instant::now()));
     loop {

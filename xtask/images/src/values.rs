@@ -38,10 +38,12 @@ fn walk(path: &str, value: &Value, found: &mut Vec<ImageValues>) {
 
 /// Returns the image if these fields are its parts.
 fn parts(path: &str, fields: &Map<String, Value>) -> Option<ImageValues> {
-    let default = fields.get("repository")?.as_str()?;
     let there = |name: &str| fields.contains_key(name).then(|| join(path, name));
+    // Many tables have a name, but those of an image have a tag, too.
+    let name = fields.contains_key("repository").then_some("repository").or(there("tag").map(|_| "name"))?;
+    let default = fields.get(name)?.as_str()?;
     Some(ImageValues {
-        repository: join(path, "repository"),
+        repository: join(path, name),
         tag: there("tag"),
         registry: there("registry"),
         default: default.to_owned(),
@@ -68,6 +70,8 @@ mod tests {
             "imagePullSecrets": [],
             "image": { "tag": "1" },
             "a.b": { "image": "e/f" },
+            "worker": { "name": "g", "tag": "2" },
+            "service": { "name": "web" },
         });
         let found = in_values(&values);
         let lines = found
@@ -80,6 +84,7 @@ mod tests {
             ("container.image.repository", Some("container.image.tag"), None, "a/b"),
             ("initImage", None, None, "busybox:1"),
             ("sidecar.image.repository", None, Some("sidecar.image.registry"), "c/d"),
+            ("worker.name", Some("worker.tag"), None, "g"),
         ];
         assert_eq!(lines, wanted);
     }

@@ -18,19 +18,48 @@ pub struct Kinds {
     pub unavailable: Vec<String>,
 }
 
-/// Returns every namespaced kind, from aggregated discovery: two requests, each with its own limit. Neither fails if the
-/// server behind an `APIService` is down.
+/// Returns every namespaced kind.
 ///
 /// # Errors
 /// If the API server returns an error or has no aggregated discovery.
 pub async fn kinds(client: &Client) -> anyhow::Result<Kinds> {
+    Ok(of_groups(&groups(client).await?))
+}
+
+/// Returns the served group versions, and the kinds in them: `apps/v1` and `apps/v1/Deployment`, as helm names them.
+///
+/// # Errors
+/// If the API server returns an error or has no aggregated discovery.
+pub async fn served(client: &Client) -> anyhow::Result<Vec<String>> {
+    Ok(names(&groups(client).await?))
+}
+
+fn names(groups: &[APIGroupDiscovery]) -> Vec<String> {
+    let mut names = Vec::new();
+    for group in groups {
+        let group_name = group.metadata.as_ref().and_then(|metadata| metadata.name.as_deref()).unwrap_or_default();
+        for version in &group.versions {
+            let number = version.version.as_deref().unwrap_or_default();
+            let name = if group_name.is_empty() { number.to_owned() } else { format!("{group_name}/{number}") };
+            let kinds =
+                version.resources.iter().filter_map(|resource| resource.response_kind.as_ref()?.kind.as_deref());
+            names.extend(kinds.map(|kind| format!("{name}/{kind}")));
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Returns aggregated discovery: two requests, each with its own limit. Neither fails if the server behind an
+/// `APIService` is down.
+async fn groups(client: &Client) -> anyhow::Result<Vec<APIGroupDiscovery>> {
     let core = call("getting the kinds of /api", client.list_core_api_versions_aggregated());
     let groups = call("getting the kinds of /apis", client.list_api_groups_aggregated());
     let (core, groups) = try_join(core, groups).await?;
     let all: Vec<_> = core.items.into_iter().chain(groups.items).collect();
     // Servers before 1.27 respond without items.
     anyhow::ensure!(!all.is_empty(), "the api server has no aggregated discovery; use Kubernetes 1.27 or later");
-    Ok(of_groups(&all))
+    Ok(all)
 }
 
 fn of_groups(groups: &[APIGroupDiscovery]) -> Kinds {
@@ -135,9 +164,12 @@ mod tests {
                 { "version": "v1", "freshness": "Current", "resources": [kind("things", "Thing", "Namespaced", &["list"])] },
             ] },
         ]);
-        let kinds = of_groups(&serde_json::from_value::<Vec<_>>(groups).unwrap());
+        let groups = serde_json::from_value::<Vec<_>>(groups).unwrap();
+        let kinds = of_groups(&groups);
         let found: Vec<_> = kinds.listable.iter().map(|kind| format!("{} {}", kind.api_version, kind.plural)).collect();
         assert_eq!(found, ["v1 configmaps", "example.com/v1 things"]);
+        let names = names(&groups);
+        assert!(["v1", "v1/Node", "example.com/v1/Thing"].iter().all(|name| names.contains(&(*name).to_owned())));
         assert_eq!(kinds.unavailable, ["metrics.k8s.io/v1beta1", "example.com/v2"]);
     }
 }

@@ -10,7 +10,7 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
 use super::support::untouched::Untouched;
-use super::support::{extra, rolled_out};
+use super::support::{extra, outside, rolled_out};
 use suite::{CaseKind, Parameters, definitions};
 
 /// The case.
@@ -48,6 +48,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let mut bad = deployed_release.clone();
     let changes = extra::Changes { set: with.set, ..extra::Changes::default() };
     extra::changed(cx, &mut bad, &changes).await?;
+    outside::prepare(cx, &bad).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).arg(bad.helm.rollback_on_failure());
     let upgrade = upgrade.args(["--wait", "--timeout", &format!("{}s", with.timeout_s)]);
     // Time for helm to roll back and to wait for that.

@@ -12,7 +12,7 @@ use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
 use super::support::untouched::Untouched;
-use super::support::{rolled_out, signs};
+use super::support::{outside, rolled_out, signs};
 use crate::deployed_release::DeployedRelease;
 use crate::deployed_topology::DeployedTopology;
 use kubernetes::call;
@@ -57,6 +57,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         (Untouched::of(deployed_release).some()?, deployed_release.helm.revision().await?, rollouts(deployed_release));
     let mut bad = deployed_release.clone();
     extra::changed(cx, &mut bad, &Changes { set: with.set.clone(), ..Changes::default() }).await?;
+    outside::prepare(cx, &bad).await?;
     let upgrade = bad.helm.upgrade(&bad.chart, &bad.values).timeout(cx.wait.left());
     let line = upgrade.line();
     let failure = upgrade.run().await.err();

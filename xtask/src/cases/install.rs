@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
-use super::support::rolled_out;
+use super::support::{outside, rolled_out};
 use super::{cluster_create, images_load};
 use crate::deployed_release::DeployedRelease;
 use crate::deployed_topology::{self, DeployedTopology};
@@ -59,7 +59,7 @@ async fn create_namespaces(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopol
         watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
     }
     let baselines = baselines(cx, &live.client, namespaces.0.values()).await;
-    let rendered = cx.run.render(variant).await?;
+    let rendered = cx.run.render_for_cluster(variant).await?;
     let releases = variant.suite.releases.iter().zip(rendered.iter()).map(|(release, objects)| {
         let watch = watches[&release.namespace].clone();
         let helm = live.helm(&cx.run, &release.name, watch.namespace());
@@ -118,9 +118,12 @@ async fn install(
     let all = |ready: &BTreeSet<String>| needs.iter().all(|need| ready.contains(need));
     // The sender outlives this wait; if another release fails, this future is dropped.
     drop(ready.subscribe().wait_for(all).await);
+    outside::prepare(cx, deployed_release).await?;
     let install =
         deployed_release.helm.install(&deployed_release.chart, &deployed_release.values).timeout(cx.wait.left());
-    if let Err(error) = cx.wait.unless_hopeless(&deployed_release.watch, &install.line(), install.run()).await? {
+    let installed = cx.wait.unless_hopeless(&deployed_release.watch, &install.line(), install.run()).await;
+    cluster::outside::mark(&deployed.client, &deployed_release.helm.namespace, &cx.run.id).await?;
+    if let Err(error) = installed? {
         return match cx.wait.failed_hook(&deployed_release.watch).await {
             Some(hook) => {
                 let (sentence, namespace) = (hook.sentence.clone(), deployed_release.watch.namespace().to_owned());

@@ -8,8 +8,8 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
 use super::support::extra::{self, Changes};
-use super::support::rolled_out;
 use super::support::untouched::Untouched;
+use super::support::{outside, rolled_out};
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, definitions};
 
 /// The case.
@@ -53,6 +53,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (own, revision) = (Untouched::of(deployed_release), deployed_release.helm.revision().await?);
     let mut changed = deployed_release.clone();
     extra::changed(cx, &mut changed, &Changes { set: with.set, ..Changes::default() }).await?;
+    outside::prepare(cx, &changed).await?;
     let upgrade = changed.helm.upgrade(&changed.chart, &changed.values).timeout(cx.wait.left());
     cx.wait.unless_hopeless(&deployed_release.watch, &upgrade.line(), upgrade.run()).await??;
     rolled_out::rolled_out(cx, &changed).await?;

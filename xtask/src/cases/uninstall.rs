@@ -15,11 +15,13 @@ use tokio::sync::OnceCell;
 use super::install;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
+use super::support::outside;
 use crate::deployed_release::DeployedRelease;
 use crate::deployed_topology::{self, DeployedTopology};
 use crate::workload::inside;
 use kubernetes::baseline::Baseline;
 use kubernetes::contents::{self, Kinds};
+use kubernetes::object_ref::ObjectRef;
 use kubernetes::watch::Watch;
 use kubernetes::{call, objects};
 use suite::{CaseKind, PodSecurity};
@@ -47,8 +49,9 @@ struct Empty(OnceCell<String>);
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "uninstall",
-        summary: "nothing of a release remains except its claims and what its hooks created, which helm leaves. A \
-                  claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
+        summary: "nothing of a release remains, neither in its namespaces nor outside of them, except its claims, what \
+                  its hooks created, which helm leaves, and what the annotation `helm.sh/resource-policy: keep` \
+                  keeps. A claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
                   names API groups that the cluster can't serve at that moment",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
@@ -62,7 +65,9 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let before = claims(&deployed).await?;
     inside::remove(&deployed).await?;
+    let mut outside = BTreeSet::new();
     for deployed_release in deployed.releases.iter().rev() {
+        outside.append(&mut outside::deleted_with(cx, deployed_release).await?);
         deployed_release.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }
     let mut kinds = kinds(&deployed).await?;
@@ -71,6 +76,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         gone(cx, &deployed, &watch, &mut kinds, &empty).await?;
     }
     empty.remove(&deployed).await?;
+    outside_gone(cx, &deployed, &outside).await?;
     let lost = lost(&before, &claims(&deployed).await?);
     ensure!(
         lost.is_empty(),
@@ -79,7 +85,25 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
         before.len(),
         lost.join("; ")
     );
-    Ok(format!("{} claims kept{}", before.len(), not_checked(&kinds)))
+    let elsewhere = match outside.len() {
+        0 => String::new(),
+        count => format!("; {count} objects outside of its namespaces are gone"),
+    };
+    Ok(format!("{} claims kept{elsewhere}{}", before.len(), not_checked(&kinds)))
+}
+
+/// Waits until nothing is left that the releases created outside of their namespaces.
+async fn outside_gone(
+    cx: &CaseContext,
+    deployed: &DeployedTopology,
+    objects: &BTreeSet<ObjectRef>,
+) -> anyhow::Result<()> {
+    let gone = async || match cluster::outside::existing(&deployed.client, objects).await {
+        Ok(left) if left.is_empty() => Ok(()),
+        Ok(left) => Err(left.join(", ")),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    cx.wait.ask_until(&deployed.watch, "nothing left outside of the release's namespaces", gone).await
 }
 
 /// Returns the claims that must outlive the releases, without those of ephemeral volumes, which are deleted with their
@@ -176,14 +200,16 @@ async fn left_of_kind(deployed: &DeployedTopology, namespace: &str, kind: &ApiRe
     Ok(left.filter(|one| one.is_marked || !baseline.is_some_and(|all| all.covers(&one.kind, &one.object))).collect())
 }
 
-/// Whether an object may remain: the suite's Secrets, and what hooks created, which helm leaves.
+/// Whether an object may remain: the suite's Secrets, what the chart keeps on purpose, and what hooks created, which helm
+/// leaves.
 fn is_expected(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
     let name = object.name_any();
     let is_secret = kind.kind == "Secret" && deployed.suite.secrets.iter().any(|secret| secret.name == name);
     let owner = objects::controller(object, "Job");
     let of_hook = owner
         .is_some_and(|job| deployed.releases.iter().flat_map(DeployedRelease::all_hook_jobs).any(|hook| hook == job));
-    is_secret || of_hook || object.annotations().contains_key("helm.sh/hook")
+    let is_kept = object.annotations().get("helm.sh/resource-policy").is_some_and(|policy| policy == "keep");
+    is_secret || of_hook || is_kept || object.annotations().contains_key("helm.sh/hook")
 }
 
 /// Whether an object is marked as part of a release: by helm's annotation, by the chart's label, by its name in the

@@ -64,6 +64,9 @@ pub struct Args {
     /// Allow this run to use the existing cluster of this context; can be repeated
     #[arg(long, value_name = "NAME", help_heading = CLUSTER)]
     allow_context: Vec<String>,
+    /// Allow the releases to create objects outside of the run's namespaces on an existing cluster, such as `ClusterRole`
+    #[arg(long, help_heading = CLUSTER)]
+    allow_cluster_objects: bool,
     /// Configuration file for kind
     #[arg(long, value_name = "FILE", help_heading = CLUSTER)]
     kind_config: Option<PathBuf>,
@@ -160,6 +163,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         made: Made::default(),
     };
     publish_names(&run);
+    if plan.runs(&cases::install::CASE.kind) || plan.runs(&cases::chart_dry_run::CASE.kind) {
+        run.check_outside(args.keep).await.inspect_err(|_| args.undo(&folder))?;
+    }
     if plan.runs(&cases::images_load::CASE.kind) {
         run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
@@ -199,7 +205,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
     let jobs = jobs.unwrap_or(usize::from(u16::MAX));
-    let drive = Drive { plan, jobs, events: &run.events, cancel: &run.ending.cancel, lost: &run.ending.lost };
+    let turns = run.turns().await;
+    for group in &turns {
+        run.events.note(format!("{}, so they run one after another", group.why));
+    }
+    let turns: Vec<_> = turns.into_iter().map(|turns| turns.variants).collect();
+    let (cancel, lost) = (&run.ending.cancel, &run.ending.lost);
+    let drive = Drive { plan, jobs, turns: &turns, events: &run.events, cancel, lost };
     drive.run(async |case| Box::pin(execute(run, case)).await).await;
 }
 
@@ -292,6 +304,7 @@ impl Args {
             values: self.values.clone(),
             set: self.set.clone(),
             update_budgets: self.update_budgets,
+            allow_cluster_objects: self.allow_cluster_objects,
             timeout: self.timeout.map(Duration::from_secs),
         }
     }
@@ -336,6 +349,12 @@ impl Args {
             let suites = suites.into_iter().collect::<Vec<_>>().join(", ");
             return Err(usage(format!("--image, --values and --set need a single suite: run {suites} one by one")));
         }
+        if self.image.is_some()
+            && let Some(variant) = plan.variants.iter().find(|variant| variant.suite.image.is_none())
+        {
+            let suite = &variant.suite.name;
+            return Err(usage(format!("--image: suite {suite} does not name the values for it; add an [image] table")));
+        }
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
             return Err(usage(format!("--values {}: no such file", missing.display())));
         }
@@ -379,6 +398,7 @@ impl Args {
         ];
         let mut words: Vec<String> = ["cargo", "xtask", "e2e"].map(str::to_owned).into();
         words.extend(self.reuse.then(|| "--reuse".to_owned()));
+        words.extend(self.allow_cluster_objects.then(|| "--allow-cluster-objects".to_owned()));
         let given = flags.into_iter().flat_map(|(flag, values)| values.into_iter().map(move |value| (flag, value)));
         words.extend(given.flat_map(|(flag, value)| [flag.to_owned(), value]));
         // CI logs must not show values that are secret.

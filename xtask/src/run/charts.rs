@@ -16,13 +16,17 @@ use tools::helm::{self, Values};
 /// The objects of each release of a variant, in the order of the releases.
 pub type Rendered = Arc<Vec<Vec<Value>>>;
 
-/// The rendered objects, by the variant's label.
+/// The rendered objects, by the variant's label and whether they are rendered for the cluster.
 #[derive(Default)]
-pub(super) struct Manifests(Mutex<BTreeMap<String, Arc<OnceCell<Rendered>>>>);
+pub(super) struct Manifests(Mutex<BTreeMap<(String, bool), Cell>>);
+
+/// Set by the first case that needs it.
+type Cell = Arc<OnceCell<Rendered>>;
 
 impl Manifests {
-    fn of(&self, variant: &Variant) -> Arc<OnceCell<Rendered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(variant.label()).or_default().clone()
+    fn of(&self, variant: &Variant, is_for_cluster: bool) -> Cell {
+        let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rendered.entry((variant.label(), is_for_cluster)).or_default().clone()
     }
 }
 
@@ -52,8 +56,8 @@ impl Run {
     }
 
     fn image_values(&self, suite: &Suite) -> Vec<String> {
-        let Some(image) = self.subject.image_reference(suite) else { return Vec::new() };
-        suite.image.values(&image)
+        let image = self.subject.image_reference(suite);
+        suite.image.as_ref().zip(image).map(|(values, image)| values.values(&image)).unwrap_or_default()
     }
 
     /// Returns the rendered objects of a variant's releases.
@@ -61,22 +65,40 @@ impl Run {
     /// # Errors
     /// If helm fails, or its output is not YAML.
     pub async fn render(&self, variant: &Variant) -> anyhow::Result<Rendered> {
-        let cell = self.made.manifests.of(variant);
+        self.render_with(variant, &[]).await
+    }
+
+    /// Returns the objects that helm creates for a variant's releases on the run's cluster: charts choose API versions by
+    /// what it serves.
+    ///
+    /// # Errors
+    /// If the cluster does not respond yet, helm fails, or its output is not YAML.
+    pub async fn render_for_cluster(&self, variant: &Variant) -> anyhow::Result<Rendered> {
+        self.render_with(variant, &self.live()?.capabilities).await
+    }
+
+    async fn render_with(&self, variant: &Variant, flags: &[String]) -> anyhow::Result<Rendered> {
+        let cell = self.made.manifests.of(variant, !flags.is_empty());
         // Several cases need this: the first one renders, and the others wait for it.
         let rendered = cell.get_or_try_init(async || {
-            let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release));
+            let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release, flags));
             anyhow::Ok(Arc::new(futures::future::try_join_all(releases).await?))
         });
         rendered.await.cloned()
     }
 
-    async fn render_release(&self, variant: &Variant, release: &Release) -> anyhow::Result<Vec<Value>> {
+    async fn render_release(
+        &self,
+        variant: &Variant,
+        release: &Release,
+        capabilities: &[String],
+    ) -> anyhow::Result<Vec<Value>> {
         let namespaces = variant.namespaces(&self.id);
         let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
         let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
         let template = template.arg(variant.suite.chart_of(release)).args(["--namespace", &namespace]);
         let flags = self.values(variant, release)?.args();
-        let text = template.args(&flags).run().await?;
+        let text = template.args(capabilities).args(&flags).run().await?;
         let folder = self.folder_of(variant, release);
         if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
             self.events.note(format!("the manifests and values of {} could not be saved: {error}", release.key()));

@@ -5,6 +5,14 @@ use anyhow::Context;
 use super::{Live, Run};
 use crate::evidence;
 use kubernetes::nodes::Nodes;
+use kubernetes::{call, contents};
+
+/// Returns the flags of `helm template` for a cluster's version and kinds: charts choose API versions by them.
+async fn capabilities(client: &kube::Client) -> anyhow::Result<Vec<String>> {
+    let version = call("getting the cluster's version", client.apiserver_version()).await?;
+    let served = contents::served(client).await?;
+    Ok(vec!["--kube-version".to_owned(), version.git_version, "--api-versions".to_owned(), served.join(",")])
+}
 
 impl Run {
     /// Creates the cluster and waits until its API responds.
@@ -15,7 +23,9 @@ impl Run {
         let access = self.cluster.create().await?;
         let client = kubernetes::client(&access.kubeconfig, &access.context).await?;
         let nodes = Nodes::start(&client);
-        drop(self.made.live.set(Live { client, kubeconfig: access.kubeconfig, context: access.context, nodes }));
+        let capabilities = capabilities(&client).await?;
+        let live = Live { client, kubeconfig: access.kubeconfig, context: access.context, nodes, capabilities };
+        drop(self.made.live.set(live));
         Ok(())
     }
 

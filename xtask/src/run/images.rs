@@ -104,7 +104,7 @@ impl Run {
     /// Returns an archive of the image under test, or `None` if the nodes or Docker must have it.
     async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
         // All suites have the same stand-in; this was checked earlier.
-        let program = self.subject.suites().into_iter().find_map(|suite| suite.image.stand_in.as_deref());
+        let program = self.subject.suites().into_iter().find_map(|suite| suite.stand_in());
         match (&self.subject.image, program) {
             (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
             (UnderTest::StandIn, Some(program)) => {

@@ -7,6 +7,7 @@ pub mod ending;
 pub mod guard;
 mod images;
 pub mod lock;
+mod outside;
 mod rendered_image;
 mod subject;
 
@@ -21,6 +22,7 @@ use self::budgets::Measured;
 use self::charts::Manifests;
 pub use self::ending::Ending;
 use self::images::Images;
+pub use self::outside::{Outside, defines};
 pub use self::subject::Subject;
 use crate::deployed_topology::DeployedTopology;
 use ::cluster::Cluster;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub set: Vec<String>,
     /// Whether the costs of faults are written into the suites' budgets instead of compared with them.
     pub update_budgets: bool,
+    /// Whether releases may create objects outside of the run's namespaces on a cluster that others use.
+    pub allow_cluster_objects: bool,
     /// The time limit of each case of a topology, instead of the suite's.
     pub timeout: Option<Duration>,
 }
@@ -94,6 +98,8 @@ pub struct Live {
     pub context: String,
     /// Its nodes, watched.
     pub nodes: Nodes,
+    /// Flags of `helm template` that make it render as for this cluster.
+    pub capabilities: Vec<String>,
 }
 
 impl Live {

@@ -55,7 +55,8 @@ impl Run {
         let Wrong { variant, release, wanted, seen, images } = wrong;
         let suite = &variant.suite;
         let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
-        let (topology, key, place) = (&variant.topology.name, release.key(), &suite.image.place);
+        let (topology, key) = (&variant.topology.name, release.key());
+        let place = suite.image.as_ref().map(|image| image.place.as_str()).unwrap_or_default();
         let values = images::in_values(&values);
         let found = values.iter().map(shown).collect::<Vec<_>>().join(", ");
         let mut lines = vec![
@@ -103,7 +104,7 @@ fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Va
 fn fix(suite: &Suite, wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
     let Wrong { variant, release, images, .. } = wrong;
     let has = |image: &&ImageValues| images.iter().any(|rendered| rendered.contains(&image.default));
-    let meant = values.iter().filter(|image| !is_set_by(&suite.image, image)).find(has);
+    let meant = values.iter().filter(|image| !suite.image.as_ref().is_some_and(|set| is_set_by(set, image))).find(has);
     let paths = meant.map_or_else(|| "the paths of the chart's values for the image".to_owned(), written);
     if variant.is_under_test(release) {
         format!("write {paths} into [image]")
@@ -201,7 +202,7 @@ mod tests {
     fn every_common_way_to_set_an_image_is_supported() {
         let values = |keys: &str| {
             let text = SUITE.replace("tag = \"image.tag\"", keys);
-            suite(&text).image.values(&"registry.example/a/b:dev".parse().unwrap())
+            suite(&text).image.unwrap().values(&"registry.example/a/b:dev".parse().unwrap())
         };
         assert_eq!(values("tag = \"image.tag\""), ["image.repository=registry.example/a/b", "image.tag=dev"]);
         assert_eq!(values(""), ["image.repository=registry.example/a/b:dev"]);

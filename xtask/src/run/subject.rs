@@ -43,7 +43,8 @@ impl Subject {
     /// Returns the reference of the image under test for a suite's charts, or `None` if there is none.
     pub fn image_reference(&self, suite: &Suite) -> Option<Reference> {
         match &self.image {
-            UnderTest::StandIn if suite.image.stand_in.is_none() => None,
+            _ if suite.image.is_none() => None,
+            UnderTest::StandIn if suite.stand_in().is_none() => None,
             UnderTest::StandIn => parse_stand_in().ok(),
             UnderTest::Reference(reference) => Some(reference.clone()),
             UnderTest::Archive(archive) => archive.references.first().cloned(),

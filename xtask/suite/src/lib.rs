@@ -52,8 +52,9 @@ pub struct Suite {
     /// A remark about the results, printed with the first line.
     #[serde(default)]
     pub note: String,
-    /// The image under test.
-    pub image: ImageUnderTest,
+    /// The image under test; a chart without containers has none.
+    #[serde(default)]
+    pub image: Option<ImageUnderTest>,
     /// The workload that runs the replicas.
     #[serde(default)]
     pub workload: Option<Workload>,
@@ -102,7 +103,7 @@ pub struct Suite {
 }
 
 /// How the image under test is set in the chart's values, and its stand-in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageUnderTest {
     /// The path of the value for the repository: `image.repository`. Without a `tag`, it is set to the whole reference.
@@ -113,6 +114,9 @@ pub struct ImageUnderTest {
     /// The path of the value for the registry, if the chart prepends one to the repository: `image.registry`.
     #[serde(default)]
     pub registry: Option<String>,
+    /// The path of the value for the digest, if the chart sets one by default; it is set to nothing.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// The stand-in's program in its image: `/bin/caesium`. If not set, there is no stand-in, and the chart's own image is
     /// tested.
     #[serde(default)]
@@ -130,7 +134,8 @@ impl ImageUnderTest {
         let name = if self.tag.is_some() { name } else { format!("{name}:{tag}") };
         let registry = self.registry.iter().map(|path| format!("{path}={}", image.registry));
         let tag = self.tag.iter().map(|path| format!("{path}={tag}"));
-        registry.chain([format!("{}={name}", self.repository)]).chain(tag).collect()
+        let digest = self.digest.iter().map(|path| format!("{path}="));
+        registry.chain([format!("{}={name}", self.repository)]).chain(tag).chain(digest).collect()
     }
 }
 
@@ -310,6 +315,11 @@ impl Suite {
         let namespaces = self.parts().into_iter().map(|part| (part.to_owned(), String::new()));
         let namespaces = Namespaces(namespaces.collect());
         texts.iter().try_for_each(|text| namespaces.fill(text).map(drop))
+    }
+
+    /// Returns the stand-in's program in its image, if there is a stand-in.
+    pub fn stand_in(&self) -> Option<&str> {
+        self.image.as_ref()?.stand_in.as_deref()
     }
 
     /// Returns how records are written and read.

@@ -76,7 +76,7 @@ pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Resul
             suites.push(Arc::new(suite));
         }
     }
-    let programs: BTreeSet<_> = suites.iter().filter_map(|suite| suite.image.stand_in.as_deref()).collect();
+    let programs: BTreeSet<_> = suites.iter().filter_map(|suite| suite.stand_in()).collect();
     if programs.len() > 1 {
         let programs = programs.into_iter().collect::<Vec<_>>().join(", ");
         return Err(usage(format!(
@@ -119,7 +119,9 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
     cases::look_up(&source, &mut suite, kinds)?;
     take_chart(&source, &mut suite)?;
     check_workload(&source, &suite)?;
-    suite.image.place = source.place(&[Key("image")]);
+    if let Some(image) = &mut suite.image {
+        image.place = source.place(&[Key("image")]);
+    }
     cases::check_parameters(&source, &suite)?;
     schema::check(&source)?;
     check_names(&source, &suite, kinds)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::Tool;
+use crate::{Tool, yaml};
 use process::{Cmd, Launcher};
 
 /// How long helm may take for commands that wait for nothing.
@@ -64,8 +64,7 @@ impl Values {
 /// # Errors
 /// If the text is not YAML.
 pub fn objects(rendered: &str) -> anyhow::Result<Vec<Value>> {
-    let objects: Vec<Value> = serde_saphyr::from_multiple(rendered).context("not YAML")?;
-    Ok(objects.into_iter().filter(|object| !object.is_null()).flat_map(flat).collect())
+    Ok(yaml::documents(rendered)?.into_iter().flat_map(flat).collect())
 }
 
 /// Returns an object, or the items of a list. The items of, say, a `ConfigMapList` need not have a kind.
@@ -124,7 +123,7 @@ pub async fn defaults(launcher: &Launcher, tool: &Tool, chart: &Path) -> anyhow:
 /// Returns the output of `helm show WHAT` for a chart.
 async fn show(launcher: &Launcher, tool: &Tool, what: &str, chart: &Path) -> anyhow::Result<Value> {
     let text = launcher.cmd(&tool.path).args(["show", what]).arg(chart).timeout(TIMEOUT).run().await?;
-    let value: Value = serde_saphyr::from_str(&text).with_context(|| format!("the {what} of {}", chart.display()))?;
+    let value: Value = yaml::document(&text).with_context(|| format!("the {what} of {}", chart.display()))?;
     Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
 }
 
@@ -148,10 +147,22 @@ fn beneath(values: &mut Value, defaults: &Value) {
     }
 }
 
+/// Returns the custom resource definitions in the `crds/` of a chart and its dependencies, which helm creates but does not
+/// render.
+///
+/// # Errors
+/// If helm can't read the chart, or they are not YAML.
+pub async fn definitions(launcher: &Launcher, tool: &Tool, chart: &Path) -> anyhow::Result<Vec<Value>> {
+    let text = launcher.cmd(&tool.path).args(["show", "crds"]).arg(chart).timeout(TIMEOUT).run().await?;
+    objects(&text).with_context(|| format!("the crds of {}", chart.display()))
+}
+
 /// Returns `helm lint` for a chart with its default values, or with a values file on top.
 pub fn lint(launcher: &Launcher, tool: &Tool, chart: &Path, values: Option<&Path>) -> Cmd {
     let values = values.into_iter().flat_map(|file| [OsStr::new("--values"), file.as_os_str()]);
-    launcher.cmd(&tool.path).args(["lint", "--strict"]).arg(chart).args(values)
+    // helm warns about a chart without templates, such as one that only has definitions in its `crds/`.
+    let strict = chart.join("templates").is_dir().then_some("--strict");
+    launcher.cmd(&tool.path).arg("lint").args(strict).arg(chart).args(values)
 }
 
 impl Helm {

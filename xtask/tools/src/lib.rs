@@ -11,6 +11,7 @@ pub mod helm;
 pub mod pins;
 mod unpack;
 mod version;
+pub mod yaml;
 
 use std::fmt;
 use std::path::PathBuf;

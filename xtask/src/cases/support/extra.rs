@@ -10,6 +10,7 @@ use kube::api::DeleteParams;
 use serde::Deserialize;
 
 use super::context::CaseContext;
+use super::outside;
 use crate::deployed_release::DeployedRelease;
 use kubernetes::{call, code};
 use process::CommandError;
@@ -29,7 +30,7 @@ pub struct Changes {
 /// Returns a release like `deployed_release`, named `NAME-suffix`, in the same namespace, without installing it.
 ///
 /// # Errors
-/// If helm can't render it.
+/// If helm can't render it, or it may not create what it creates outside of its namespace.
 pub async fn beside(
     cx: &CaseContext,
     deployed_release: &DeployedRelease,
@@ -40,6 +41,7 @@ pub async fn beside(
     extra.release.name = format!("{}-{suffix}", deployed_release.release.name);
     extra.helm.release.clone_from(&extra.release.name);
     changed(cx, &mut extra, changes).await?;
+    outside::prepare(cx, &extra).await?;
     Ok(extra)
 }
 
@@ -57,8 +59,8 @@ pub async fn changed(
     for value in &changes.set {
         deployed_release.values.set.push(namespaces.fill(value).map_err(anyhow::Error::msg)?);
     }
-    let template =
-        deployed_release.helm.cmd("template").arg(&deployed_release.chart).args(deployed_release.values.args());
+    let template = deployed_release.helm.cmd("template").arg(&deployed_release.chart);
+    let template = template.args(&cx.run.live()?.capabilities).args(deployed_release.values.args());
     deployed_release.objects = helm::objects(&template.run().await?)?;
     Ok(())
 }
@@ -86,7 +88,13 @@ pub async fn with<T>(
 /// Installs the release; returns helm's error, if any.
 pub async fn install(cx: &CaseContext, extra: &DeployedRelease) -> Option<CommandError> {
     cx.own().push(extra.clone());
-    extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await.err()
+    let installed = extra.helm.install(&extra.chart, &extra.values).timeout(cx.wait.left()).run().await;
+    if let Ok(live) = cx.run.live()
+        && let Err(error) = cluster::outside::mark(&live.client, &extra.helm.namespace, &cx.run.id).await
+    {
+        cx.run.events.note(format!("{}: {error:#}", cx.name));
+    }
+    installed.err()
 }
 
 /// Uninstalls the release, deletes the Jobs of its hooks, which helm leaves, and waits until its pods are gone.

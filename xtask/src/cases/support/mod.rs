@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod kill;
 pub mod never_below;
 pub mod one_record;
+pub mod outside;
 pub mod placement;
 pub mod restarts;
 pub mod rolled_out;

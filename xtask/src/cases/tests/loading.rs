@@ -55,7 +55,7 @@ fn an_unknown_key_names_the_known_ones() {
     assert_eq!(
         error,
         format!(
-            "e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `registry`, `stand_in`"
+            "e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `registry`, `digest`, `stand_in`"
         )
     );
 }

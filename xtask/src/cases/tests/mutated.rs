@@ -47,7 +47,7 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 48] = [
+const FINE: [(&str, Kind, &str); 49] = [
     (".set", Empty, "an empty list is the same as none"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
@@ -95,6 +95,7 @@ const FINE: [(&str, Kind, &str); 48] = [
     ("image.repository", Unicode, "a chart's values may have such names"),
     ("image.tag", Unicode, "a chart's values may have such names"),
     ("image.registry", Unicode, "a chart's values may have such names"),
+    ("image.digest", Unicode, "a chart's values may have such names"),
     ("scale.value", Unicode, "a chart's values may have such names"),
 ];
 

@@ -90,7 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let subject = Subject::of(&suite)?;
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
-    let program = suite.image.stand_in.as_deref().context("the suite has no stand-in")?;
+    let program = suite.stand_in().context("the suite has no stand-in")?;
     let archive = standin::build(&launcher, program, &[image()?]).await?;
     let plain = prepare(&launcher, &args.cluster, &subject, &archive, xtask.clone()).await?;
     let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
@@ -168,7 +168,7 @@ impl Subject {
             one,
             three,
             scale: suite.scale.value.clone(),
-            image: suite.image.values(&image()?),
+            image: suite.image.as_ref().context("the suite has no [image]")?.values(&image()?),
         })
     }
 

@@ -1,0 +1,124 @@
+//! Tests with the objects of charts that are shaped as public ones are: the written suite has to load.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::found::Found;
+use super::*;
+use suite::Suite;
+
+/// Loads the suite that is written for these objects.
+fn written(name: &str, objects: &[Value]) -> Suite {
+    loaded(&Found::of(&label(name), name, objects))
+}
+
+fn loaded(found: &Found) -> Suite {
+    let text = text::suite(found);
+    load::parse(Path::new("e2e.toml"), &text, &crate::cases::kinds()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn cases(suite: &Suite) -> Vec<&str> {
+    suite.topologies[0].cases.iter().map(|case| case.name.as_str()).collect()
+}
+
+fn service(name: &str, app: &str, more: &Value) -> Value {
+    let mut spec = json!({ "selector": { "app": app }, "ports": [{ "port": 80, "targetPort": "http" }] });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "kind": "Service", "metadata": { "name": name }, "spec": spec })
+}
+
+fn workload(kind: &str, name: &str, app: &str, containers: &Value) -> Value {
+    let template =
+        json!({ "metadata": { "labels": { "app": app, "pod": "yes" } }, "spec": { "containers": containers } });
+    json!({ "kind": kind, "metadata": { "name": name }, "spec": { "replicas": 2, "template": template } })
+}
+
+#[test]
+fn workload_service_and_budget_belong_together_by_their_selectors() {
+    let main = json!([
+        { "name": "reloader", "image": "example/reloader:1", "ports": [{ "name": "metrics", "containerPort": 9 }] },
+        { "name": "server", "image": "docker.io/example/web:1", "ports": [{ "name": "http", "containerPort": 8080 }],
+          "readinessProbe": { "httpGet": { "path": "/ready", "port": "http" } } },
+    ]);
+    let budget = |name: &str, app: &str| json!({ "kind": "PodDisruptionBudget", "metadata": { "name": name }, "spec": { "selector": { "matchLabels": { "app": app } } } });
+    let suite = written(
+        "web",
+        &[
+            service("cache", "cache", &json!({})),
+            service("web-headless", "web", &json!({ "clusterIP": "None" })),
+            service("web-metrics", "web", &json!({ "ports": [{ "port": 9, "targetPort": "metrics" }] })),
+            service("web-http", "web", &json!({})),
+            workload("Deployment", "web", "web", &main),
+            workload("Deployment", "cache", "cache", &json!([{ "name": "cache", "image": "redis:8" }])),
+            budget("cache", "cache"),
+            budget("web", "web"),
+        ],
+    );
+    let found = suite.workload.as_ref().unwrap();
+    assert_eq!((found.object(), found.container.as_str()), (("Deployment", "web"), "server"));
+    assert_eq!((found.service.as_deref(), found.disruption_budget.as_deref()), (Some("web-http"), Some("web")));
+    assert_eq!(suite.http.as_ref().unwrap().port, 8080);
+    assert_eq!(suite.topologies[0].replicas, 2);
+    assert_eq!(cases(&suite), ["install", "ready", "health", "replace_all", "pod_kill_leader", "uninstall"]);
+}
+
+#[test]
+fn a_chart_of_a_job_has_no_replicas_to_ask() {
+    let suite = written("batch", &[json!({ "kind": "Job", "metadata": { "name": "batch" } })]);
+    assert_eq!(cases(&suite), ["install", "job_completes", "uninstall"]);
+}
+
+#[test]
+fn charts_without_a_workload_get_a_suite_too() {
+    let pod = json!({ "template": { "spec": { "containers": [{ "name": "a", "image": "a:1" }] } } });
+    let set = json!({ "kind": "DaemonSet", "metadata": { "name": "agent" }, "spec": pod });
+    assert_eq!(cases(&written("agent", &[set])), ["install", "ready", "uninstall"]);
+    let cron =
+        json!({ "kind": "CronJob", "metadata": { "name": "nightly" }, "spec": { "jobTemplate": { "spec": pod } } });
+    assert_eq!(cases(&written("nightly", &[cron])), ["install", "uninstall"]);
+    let definition = json!({ "kind": "CustomResourceDefinition", "metadata": { "name": "things.example.com" } });
+    assert_eq!(cases(&written("crds", &[definition])), ["install", "uninstall"]);
+    assert_eq!(cases(&written("crds", &[])), ["install", "uninstall"], "its definitions are in crds/");
+}
+
+#[test]
+fn an_operator_without_a_service_is_a_workload() {
+    let containers = json!([{ "name": "manager", "image": "example/operator:1" }]);
+    let found = Found::of("operator", "operator", &[workload("Deployment", "operator", "operator", &containers)]);
+    let suite = loaded(&found);
+    assert_eq!(suite.workload.as_ref().unwrap().service, None);
+    assert_eq!(cases(&suite), ["install", "ready", "replace_all", "pod_kill_leader", "uninstall"]);
+    assert_eq!(
+        found.missing(),
+        [
+            "no value was found that sets example/operator:1: write [image]",
+            "no value was found that sets the replicas of Deployment/operator: write [scale]",
+            "container manager of Deployment/operator has no probe: write [http]",
+        ]
+    );
+}
+
+#[test]
+fn a_database_that_is_known_has_its_records_as_comments() {
+    let containers = json!([{ "name": "redis", "image": "docker.io/library/redis:8",
+        "readinessProbe": { "exec": { "command": ["redis-cli", "ping"] } } }]);
+    let found = Found::of(
+        "cache",
+        "redis",
+        &[workload("StatefulSet", "cache", "redis", &containers), service("cache", "redis", &json!({}))],
+    );
+    let text = text::suite(&found);
+    assert!(text.contains("\n# [records.write]\n"), "{text}");
+    assert!(text.contains("the probe is the command [\"redis-cli\", \"ping\"]"), "{text}");
+    assert_eq!(cases(&loaded(&found)), ["install", "ready", "replace_all", "pod_kill_leader", "uninstall"]);
+}
+
+#[test]
+fn a_chart_s_name_gives_a_name_that_a_suite_may_have() {
+    assert_eq!(label("web-service"), "web-service");
+    assert_eq!(label("_My Chart_"), "my-chart");
+    assert_eq!(label("prometheus-yet-another-cloudwatch-exporter"), "pyace");
+    assert_eq!(label(&"x".repeat(40)), "x");
+    assert_eq!(label("…"), "chart");
+}
