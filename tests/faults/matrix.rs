@@ -9,6 +9,9 @@ use serde::Deserialize;
 /// and then: an install that takes a third of a second alone once took 26 s.
 pub const STARVED_S: u64 = 45;
 
+/// How much of a message a reader sees at first.
+pub const FIRST: usize = 100;
+
 /// All rows.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +41,10 @@ pub struct Row {
     /// What the failed cases' messages have to contain.
     #[serde(default)]
     pub words: Vec<String>,
+    /// What the first [`FIRST`] characters of the first failed case's message have to contain: the cause. A summary and a
+    /// notification show no more.
+    #[serde(default)]
+    pub first: Vec<String>,
     /// Several independent faults that share the run: each has a line of its own in the table.
     #[serde(default)]
     pub faults: Vec<Planted>,

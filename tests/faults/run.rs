@@ -7,7 +7,7 @@ use events::{Event, Verdict, What};
 use libtest_mimic::Failed;
 
 use crate::beside::Beside;
-use crate::matrix::{Planted, Row, STARVED_S};
+use crate::matrix::{FIRST, Planted, Row, STARVED_S};
 use crate::packaged::{self, Images};
 use crate::table::Detection;
 
@@ -151,6 +151,10 @@ fn differences(row: &Row, output: &Output, ended: &[Ended]) -> Vec<String> {
     };
     for words in row.words.iter().filter(|words| !said.contains(words.as_str())) {
         found.push(format!("no message contains {words:?}: {said}"));
+    }
+    let first: String = said.chars().take(FIRST).collect();
+    for words in row.first.iter().filter(|words| !first.contains(words.as_str())) {
+        found.push(format!("the first {FIRST} characters do not contain {words:?}: {said}"));
     }
     for fault in &row.faults {
         let of_fault: Vec<_> = red.iter().copied().filter(|e| e.name == fault.red).collect();

@@ -23,6 +23,7 @@ pub mod nodes;
 pub mod object_ref;
 pub mod objects;
 mod pause;
+pub mod probe;
 pub mod readiness;
 mod retry;
 pub mod rollout;

@@ -2,7 +2,9 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{
+    ContainerStateTerminated, ContainerStatus, Event, PersistentVolumeClaim, Pod, PodCondition,
+};
 use kube::ResourceExt;
 
 /// Returns whether the pod's `Ready` condition is true and it is not being deleted.
@@ -103,6 +105,13 @@ pub fn container_words(status: &ContainerStatus, unready: &str) -> Option<String
     let restarts = (status.restart_count > 0).then(|| format!("restarts={}", status.restart_count));
     let words: Vec<_> = [Some(state), restarts].into_iter().flatten().filter(|word| !word.is_empty()).collect();
     (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Returns how a container ended: `exit code 1`, `exit code 137 (OOMKilled)`.
+pub fn exit(ended: &ContainerStateTerminated) -> String {
+    // "Error" and "Completed" say no more than the exit code.
+    let reason = ended.reason.as_deref().filter(|reason| !matches!(*reason, "Error" | "Completed"));
+    format!("exit code {}{}", ended.exit_code, reason.map(|reason| format!(" ({reason})")).unwrap_or_default())
 }
 
 /// Returns the status of a `StatefulSet`: `2/3 ready, 3/3 updated`.

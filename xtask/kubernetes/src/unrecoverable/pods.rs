@@ -156,9 +156,7 @@ fn ended_often(status: &ContainerStatus) -> Option<String> {
     if last.is_some_and(was_up) {
         return None;
     }
-    let how = last.map_or_else(String::new, |ended| {
-        format!(", last with exit code {} ({})", ended.exit_code, ended.reason.as_deref().unwrap_or("no reason given"))
-    });
+    let how = last.map_or_else(String::new, |ended| format!(", last with {}", objects::exit(ended)));
     Some(format!("container {} ended {} times{how}", status.name, status.restart_count + 1))
 }
 

@@ -33,7 +33,10 @@ pub async fn message(cx: &CaseContext, error: &anyhow::Error) -> String {
             _ => return first,
         },
     };
-    let about = about(&deployed, &watch, &object, container.as_deref()).await;
+    let has_ended = container.is_some() && failed_wait.is_some_and(|failed_wait| failed_wait.sighting.is_some());
+    let (log, about) = about(&deployed, &watch, &object, container.as_deref()).await;
+    let last_words = log.lines().rfind(|line| !line.trim().is_empty()).filter(|_| has_ended);
+    first.extend(last_words.map(|line| format!("; log: {line}")));
     std::iter::once(first).chain(about).collect::<Vec<_>>().join("\n")
 }
 
@@ -58,8 +61,14 @@ fn unready(deployed: &DeployedTopology) -> Option<(String, Option<String>)> {
     Some((format!("Pod/{}", pod.name_any()), waiting.map(|status| status.name.clone())))
 }
 
-async fn about(deployed: &DeployedTopology, watch: &Watch, object: &str, container: Option<&str>) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Returns the end of the container's log, and the lines about the object.
+async fn about(
+    deployed: &DeployedTopology,
+    watch: &Watch,
+    object: &str,
+    container: Option<&str>,
+) -> (String, Vec<String>) {
+    let (mut log, mut lines) = (String::new(), Vec::new());
     let (kind, name) = object.split_once('/').unwrap_or(("", object));
     let events: Vec<_> = {
         let seen = watch.state();
@@ -70,7 +79,10 @@ async fn about(deployed: &DeployedTopology, watch: &Watch, object: &str, contain
     if let Some(container) = container.filter(|_| kind == "Pod") {
         let count = i64::try_from(LINES).unwrap_or(i64::MAX);
         match logs::tail(&deployed.client, watch.namespace(), name, container, count).await {
-            Ok(log) => lines.extend(log.lines().map(|line| format!("  log of {container}: {line}"))),
+            Ok(found) => {
+                lines.extend(found.lines().map(|line| format!("  log of {container}: {line}")));
+                log = found;
+            }
             Err(error) => lines.push(format!("  log of {container}: {error:#}")),
         }
     }
@@ -78,7 +90,7 @@ async fn about(deployed: &DeployedTopology, watch: &Watch, object: &str, contain
         "  for more, with --keep: {}",
         describe(deployed, watch.namespace(), &kind.to_lowercase(), name)
     ));
-    lines
+    (log, lines)
 }
 
 fn describe(deployed: &DeployedTopology, namespace: &str, kind: &str, name: &str) -> String {

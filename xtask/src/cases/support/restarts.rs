@@ -71,9 +71,7 @@ fn each(pod: &Pod) -> impl Iterator<Item = ((String, String), &ContainerStatus)>
 /// Describes how the container's previous run ended.
 fn end(status: &ContainerStatus) -> String {
     let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    ended.map_or_else(String::new, |ended| {
-        format!(", last with exit code {} ({})", ended.exit_code, ended.reason.as_deref().unwrap_or("no reason"))
-    })
+    ended.map_or_else(String::new, |ended| format!(", last with {}", objects::exit(ended)))
 }
 
 #[cfg(test)]
@@ -100,7 +98,7 @@ mod tests {
         assert!(restarts.none_since(&[pod("a", 1)]).is_ok());
         assert!(restarts.none_since(&[pod("b", 3)]).is_ok(), "another pod");
         let words = "container caesium of Pod/caesium-1 restarted 1 times, although no fault touched it, last with exit \
-                     code 1 (Error)";
+                     code 1";
         assert_eq!(restarts.none_since(&[pod("a", 2)]).unwrap_err().to_string(), words);
         restarts.allow("a", "caesium");
         assert!(restarts.none_since(&[pod("a", 2)]).is_ok());

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::CaseContext;
 use super::running_image;
 use crate::deployed_topology::DeployedTopology;
 use crate::workload::members::{self, Agreement, View};
-use kubernetes::objects;
 use kubernetes::watch::State;
+use kubernetes::{objects, probe};
 use suite::Members;
 
 /// Waits until exactly `replicas` pods run the current revision with the image under test, and are ready; pods that
@@ -33,14 +34,17 @@ fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result
     if ready == replicas as usize && pods.len() == ready && rollout.done && rollout.wanted.unsigned_abs() == replicas {
         return Ok(());
     }
-    let unready: Vec<_> = pods
-        .iter()
-        .filter(|pod| !objects::is_ready(pod))
-        .map(|pod| format!("{} {}", pod.name_any(), objects::pod_line(pod)))
-        .collect();
+    let unready = pods.iter().filter(|pod| !objects::is_ready(pod)).map(|pod| why(state, pod));
     let stays = rollout.stays.map(str::to_owned);
-    let seen: Vec<_> = unready.into_iter().chain(unbound(state)).chain(stays).collect();
-    Err(format!("{ready}/{replicas} ready; {}", seen.join("; ")).trim_end_matches("; ").to_owned())
+    let count = format!("{ready}/{replicas} ready");
+    // The cause comes first: the beginning of the line is all that a summary shows.
+    Err(unready.chain(unbound(state)).chain(stays).chain([count]).collect::<Vec<_>>().join("; "))
+}
+
+/// Returns why a pod is not ready: what its probe said, or else its status.
+fn why(state: &State, pod: &Pod) -> String {
+    let status = || format!("{} {}", pod.name_any(), objects::pod_line(pod));
+    probe::last_failure(state, pod).unwrap_or_else(status)
 }
 
 /// Lists unbound claims, since a pod that waits for its claim does not mention it.
@@ -122,7 +126,6 @@ pub async fn settled(cx: &CaseContext, deployed: &DeployedTopology, replicas: u3
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-    use k8s_openapi::api::core::v1::Pod;
     use serde_json::json;
 
     use super::*;
@@ -166,6 +169,6 @@ mod tests {
         settled(&[evicted.clone(), ready.clone()]).unwrap();
         assert_eq!(settled(&[evicted]).unwrap_err(), "0/1 ready");
         let other = settled(&[ready, pod("web-1-c", "Running", "False")]).unwrap_err();
-        assert_eq!(other, "1/1 ready; web-1-c Running");
+        assert_eq!(other, "web-1-c Running; 1/1 ready");
     }
 }
