@@ -70,7 +70,7 @@ fn namespaces_of_a_killed_run_are_swept_by_the_next_one_even_without_its_leases(
     let up = Up::start(&home);
     for shares_leases in [true, false] {
         let killed = user(&up);
-        kill_once_installed(&killed);
+        kill_once_installed(&killed, &command(&killed, &["r1::health"]));
         assert_ne!(ours(&up), "");
         let listed = killed.xtask(&["cluster", "list", "--context", "chartproof"]).read().unwrap();
         assert!(
@@ -116,6 +116,36 @@ fn namespaces_of_a_living_run_and_kept_ones_stay() {
     assert_eq!(up.down(&home), Some(0));
 }
 
+#[test]
+fn what_a_killed_run_created_outside_of_its_namespaces_is_swept() {
+    let home = Scene::new();
+    let up = Up::start(&home);
+    up.kubectl(&["create", "clusterrole", "theirs", "--verb=get", "--resource=pods"]);
+    let killed = user(&up);
+    let (suite, report) = (with_cluster_role(&killed), shown(&killed.report()));
+    let flags = ["--suite", &suite, "--report-dir", &report, "--allow-cluster-objects", "r1::health"];
+    kill_once_installed(&killed, &killed.command(&[&FLAGS, flags.as_slice()].concat()));
+    let roles = || up.kubectl(&["get", "clusterroles", "--output", "name"]);
+    assert!(roles().contains("/planted"), "{}", roles());
+    let other = user(&up);
+    let swept = other.xtask(&["cluster", "sweep", "--context", "chartproof"]).read().unwrap();
+    assert!(swept.contains("swept Namespace/chartproof-caesium-r1-"), "{swept}");
+    assert!(!roles().contains("/planted") && roles().contains("/theirs"), "{}", roles());
+    assert_eq!(up.down(&home), Some(0));
+}
+
+/// Copies the chart and adds a `ClusterRole` to it.
+fn with_cluster_role(scene: &Scene) -> String {
+    let copy = scene.folder.path().join("caesium");
+    scene
+        .program("cp", &["--recursive", "--dereference", &shown(suite().parent().unwrap()), &shown(&copy)])
+        .run()
+        .unwrap();
+    let role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: planted}}\n";
+    std::fs::write(copy.join("templates/role.yaml"), role).unwrap();
+    shown(&copy)
+}
+
 /// As in CI: the containers have the same host name and kernel, but pid namespaces of their own.
 #[test]
 fn a_run_in_another_container_of_the_same_host_counts_as_alive() {
@@ -153,8 +183,8 @@ fn an_unreachable_cluster_fails_only_cluster_create() {
 }
 
 /// Starts a run and kills it as soon as it has created something on the cluster.
-fn kill_once_installed(scene: &Scene) {
-    let handle = command(scene, &["r1::health"]).start().unwrap();
+fn kill_once_installed(scene: &Scene, command: &duct::Expression) {
+    let handle = command.start().unwrap();
     until_installed(scene, &handle);
     kill_process(Pid::from_raw(handle.pids()[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
     handle.wait().unwrap();

@@ -49,9 +49,9 @@ struct Empty(OnceCell<String>);
 pub static CASE: Case = Case {
     kind: CaseKind {
         name: "uninstall",
-        summary: "nothing of a release remains, neither in its namespaces nor outside of them, except its claims, what \
-                  its hooks created, which helm leaves, and what the annotation `helm.sh/resource-policy: keep` \
-                  keeps. A claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
+        summary: "nothing of a release remains, neither in its namespaces nor outside of them, except its claims, \
+                  what its hooks created, which helm leaves, and definitions of custom resources that it keeps. A \
+                  claim that is being deleted, or goes with its StatefulSet, does not count as kept. The case's line \
                   names API groups that the cluster can't serve at that moment",
         needs: &[&install::CASE.kind],
         keeps_replicas: false,
@@ -67,7 +67,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     inside::remove(&deployed).await?;
     let mut outside = BTreeSet::new();
     for deployed_release in deployed.releases.iter().rev() {
-        outside.append(&mut outside::deleted_with(cx, deployed_release).await?);
+        outside.append(&mut outside::gone_with(cx, deployed_release).await?);
         deployed_release.helm.cmd("uninstall").timeout(cx.wait.left()).run().await?;
     }
     let mut kinds = kinds(&deployed).await?;
@@ -200,16 +200,14 @@ async fn left_of_kind(deployed: &DeployedTopology, namespace: &str, kind: &ApiRe
     Ok(left.filter(|one| one.is_marked || !baseline.is_some_and(|all| all.covers(&one.kind, &one.object))).collect())
 }
 
-/// Whether an object may remain: the suite's Secrets, what the chart keeps on purpose, and what hooks created, which helm
-/// leaves.
+/// Whether an object may remain: the suite's Secrets, and what hooks created, which helm leaves.
 fn is_expected(deployed: &DeployedTopology, kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> bool {
     let name = object.name_any();
     let is_secret = kind.kind == "Secret" && deployed.suite.secrets.iter().any(|secret| secret.name == name);
     let owner = objects::controller(object, "Job");
     let of_hook = owner
         .is_some_and(|job| deployed.releases.iter().flat_map(DeployedRelease::all_hook_jobs).any(|hook| hook == job));
-    let is_kept = object.annotations().get("helm.sh/resource-policy").is_some_and(|policy| policy == "keep");
-    is_secret || of_hook || is_kept || object.annotations().contains_key("helm.sh/hook")
+    is_secret || of_hook || object.annotations().contains_key("helm.sh/hook")
 }
 
 /// Whether an object is marked as part of a release: by helm's annotation, by the chart's label, by its name in the

@@ -91,6 +91,22 @@ async fn a_dry_run_writes_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_node_does_not_support_is_only_refused_if_it_would_run() {
+    let api = Api::start();
+    let mut sharing = set();
+    sharing["spec"]["template"]["spec"]["shareProcessNamespace"] = true.into();
+    assert_eq!(api.call("POST", &format!("{SETS}?dryRun=All"), Some(&sharing)).await.0, 201);
+    let (code, refused) = api.call("POST", SETS, Some(&sharing)).await;
+    assert_eq!(code, 422);
+    assert!(
+        refused["message"].as_str().unwrap().contains("shareProcessNamespace: Forbidden: not supported"),
+        "{refused}"
+    );
+    sharing["spec"]["replicas"] = (-1).into();
+    assert_eq!(api.call("POST", &format!("{SETS}?dryRun=All"), Some(&sharing)).await.0, 422, "invalid anywhere");
+}
+
+#[tokio::test]
 async fn applying_scale_and_then_the_object_is_a_conflict() {
     let api = Api::start();
     let mut applied = set();

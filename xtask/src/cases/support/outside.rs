@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use serde_json::Value;
 
 use super::context::CaseContext;
 use crate::deployed_release::DeployedRelease;
@@ -43,13 +44,15 @@ pub async fn prepare(cx: &CaseContext, release: &DeployedRelease) -> anyhow::Res
     if own.is_empty() { Ok(()) } else { outside::record(client, &release.helm.namespace, &own).await }
 }
 
-/// Returns the objects of a deployed release that are outside of its namespaces and that `helm uninstall` deletes.
+/// Returns the objects of a deployed release that are outside of its namespaces and that must be gone without it. A
+/// definition of custom resources may be kept: others may have resources of that kind, which would be deleted with it.
 ///
 /// # Errors
 /// If helm can't return the release's objects.
-pub async fn deleted_with(cx: &CaseContext, release: &DeployedRelease) -> anyhow::Result<BTreeSet<ObjectRef>> {
+pub async fn gone_with(cx: &CaseContext, release: &DeployedRelease) -> anyhow::Result<BTreeSet<ObjectRef>> {
     let mut objects = release.helm.made().await?;
-    objects.retain(|object| object["metadata"]["annotations"]["helm.sh/resource-policy"] != "keep");
+    let is_kept = |object: &Value| object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep";
+    objects.retain(|object| object["kind"] != "CustomResourceDefinition" || !is_kept(object));
     Ok(cx.run.outside(cx.variant()?, &objects, &[]).await?.into_iter().map(|one| one.object).collect())
 }
 

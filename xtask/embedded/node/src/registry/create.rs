@@ -47,7 +47,7 @@ impl Registry {
         let mut warnings = self.admit(writer, kind, &mut object)?;
         // Objects that controllers create from a template are checked as strictly as a client's.
         if !writer.is_internal || kind.kind == "Pod" {
-            check(kind, &object)?;
+            warnings.extend(check(writer, kind, &object)?);
         }
         self.check_grant(writer, kind, &object)?;
         if kind.kind == "Job" {
@@ -75,11 +75,15 @@ fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Mana
     Managers::default().updated(message, &empty, &created, &writer.manager("Update"))
 }
 
-/// Returns what is invalid or unsupported in an object.
-fn check(kind: &'static Kind, object: &Value) -> Result<(), Status> {
-    let mut causes = validate::new(kind, object);
-    causes.extend(validate::unsupported::refused(kind, object));
-    if causes.is_empty() { Ok(()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
+/// Refuses what is invalid or unsupported in an object. Nothing runs in a dry run, so what is unsupported is only a
+/// warning there: another cluster would accept it.
+fn check(writer: &Writer, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
+    let (mut causes, unsupported) = (validate::new(kind, object), validate::unsupported::refused(kind, object));
+    if writer.dry_run && causes.is_empty() {
+        return Ok(unsupported.iter().map(validate::Cause::line).collect());
+    }
+    causes.extend(unsupported);
+    if causes.is_empty() { Ok(Vec::new()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
 }
 
 /// Drops unknown fields; a client's request was already decoded, a controller's was not.

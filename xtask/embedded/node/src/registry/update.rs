@@ -153,7 +153,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         let mut causes = validate::changed(kind, stored, object);
-        if kind.kind != "Pod" {
+        if kind.kind != "Pod" && !writer.dry_run {
             causes.extend(validate::unsupported::refused(kind, object));
         }
         if !causes.is_empty() {

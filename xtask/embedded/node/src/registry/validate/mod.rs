@@ -58,6 +58,11 @@ impl Cause {
         Self::new(field, "FieldValueNotSupported", message)
     }
 
+    /// Returns `spec.hostPID: Forbidden: …`.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.field, self.message)
+    }
+
     fn new(field: impl Into<String>, reason: &'static str, message: String) -> Self {
         Self { field: field.into(), reason, message }
     }
@@ -65,7 +70,7 @@ impl Cause {
 
 /// Returns 422 with its causes.
 pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
-    let shown: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    let shown: Vec<String> = causes.iter().map(Cause::line).collect();
     let shown = if shown.len() == 1 { shown.concat() } else { format!("[{}]", shown.join(", ")) };
     let mut details = json!({ "name": name });
     if !kind.group.is_empty() {
