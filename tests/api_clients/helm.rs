@@ -1,5 +1,7 @@
 //! The whole life of a helm release, with helm 4 (server-side apply) and helm 3 (client-side patches).
 
+use std::path::Path;
+
 use serde_json::Value;
 use tools::Name;
 
@@ -49,6 +51,32 @@ async fn helm_4_manages_a_release() {
 #[tokio::test(flavor = "multi_thread")]
 async fn helm_3_manages_a_release() {
     a_release_lives("3.17.3").await;
+}
+
+/// Installs a chart with one object of each kind that charts usually contain, after a dry run.
+async fn kinds_are_accepted(version: &str) {
+    let api = Api::start();
+    let helm = Client::of(&api, Name::Helm, Some(version)).await;
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/api_clients/kinds").display().to_string();
+    let shown = helm.run(&format!("install all {chart} --dry-run=server")).await;
+    assert!(shown.contains("kind: ValidatingWebhookConfiguration") && !shown.contains("kind: PodMonitor"), "{shown}");
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/all";
+    assert_eq!(api.call("GET", webhooks, None).await.0, 404, "a dry run creates nothing");
+    helm.run(&format!("install all {chart}")).await;
+    assert_eq!(api.call("GET", webhooks, None).await.0, 200);
+    helm.run(&format!("upgrade all {chart}")).await;
+    helm.run("uninstall all").await;
+    assert_eq!(api.call("GET", webhooks, None).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helm_4_installs_every_kind() {
+    kinds_are_accepted("4.1.4").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helm_3_installs_every_kind() {
+    kinds_are_accepted("3.17.3").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

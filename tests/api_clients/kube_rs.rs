@@ -1,11 +1,13 @@
 //! kube-rs: typed objects, watches, server-side apply, evictions.
 
 use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
+use k8s_openapi::api::events::v1 as events;
 use kube::api::{DeleteParams, EvictParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Config};
+use kube::{Client, Config, Resource};
 
 use crate::support::Api;
 
@@ -59,4 +61,52 @@ async fn a_pod_is_created_and_evicted() {
     assert_eq!(version.git_version, "v1.36.2");
     let namespaces: kube::Api<Namespace> = kube::Api::all(client);
     assert_eq!(namespaces.list(&ListParams::default()).await.unwrap().items.len(), 4);
+}
+
+#[tokio::test]
+async fn a_recorder_publishes_events_of_objects_with_and_without_a_namespace() {
+    let api = Api::start();
+    let client = client(&api).await;
+    let recorder = Recorder::new(client.clone(), "chartproof".into());
+    let events: kube::Api<events::Event> = kube::Api::namespaced(client.clone(), "default");
+    let service: Service = kube::Api::default_namespaced(client.clone()).get("kubernetes").await.unwrap();
+    let namespace: Namespace = kube::Api::all(client).get("default").await.unwrap();
+    for (reason, about) in [("Inside", service.object_ref(&())), ("Outside", namespace.object_ref(&()))] {
+        for _ in 0..2 {
+            let event = Event {
+                type_: EventType::Normal,
+                reason: reason.to_owned(),
+                note: Some("something happened".to_owned()),
+                action: "Test".to_owned(),
+                secondary: None,
+            };
+            recorder.publish(&event, &about).await.unwrap();
+        }
+        let listed = events.list(&ListParams::default()).await.unwrap();
+        let found = listed.items.iter().find(|event| event.reason.as_deref() == Some(reason)).unwrap();
+        assert_eq!(found.series.as_ref().map(|series| series.count), Some(2), "{reason}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn ephemeral_containers_are_replaced_and_patched() {
+    let api = Api::start();
+    let pods: kube::Api<Pod> = kube::Api::default_namespaced(client(&api).await);
+    let pod = |ephemeral: &[&str]| -> Pod {
+        let ephemeral: Vec<_> = ephemeral.iter().map(|name| serde_json::json!({"name": name, "image": "i"})).collect();
+        let spec = serde_json::json!({"containers": [{"name": "m", "image": "i"}], "ephemeralContainers": ephemeral});
+        serde_json::from_value(serde_json::json!({"metadata": {"name": "p"}, "spec": spec})).unwrap()
+    };
+    let names = |pod: Pod| -> Vec<String> {
+        let added = pod.spec.unwrap().ephemeral_containers.unwrap_or_default();
+        added.into_iter().map(|container| container.name).collect()
+    };
+    pods.create(&PostParams::default(), &pod(&[])).await.unwrap();
+    assert!(names(pods.get_ephemeral_containers("p").await.unwrap()).is_empty());
+    let replaced = pods.replace_ephemeral_containers("p", &PostParams::default(), &pod(&["one"])).await.unwrap();
+    assert_eq!(names(replaced), ["one"]);
+    let patch = serde_json::json!({"spec": {"ephemeralContainers": [{"name": "two", "image": "i"}]}});
+    let patched =
+        pods.patch_ephemeral_containers("p", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    assert_eq!(names(patched).len(), 2);
 }

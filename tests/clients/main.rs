@@ -11,6 +11,8 @@ mod clusters;
 #[path = "../command.rs"]
 mod command;
 mod containers;
+mod daemon_sets;
+mod debug;
 mod deployments;
 mod helm;
 mod hooks;
@@ -38,7 +40,8 @@ use libtest_mimic::{Arguments, Completion, Trial};
 type Case = (&'static str, fn(&Clients, &str));
 
 /// The cases that also run on the cluster of an ordinary user if root runs the tests.
-const ORDINARY: &[&[Case]] = &[services::CASES, containers::CASES, volumes::CASES, isolation::CASES, pods::CASES];
+const ORDINARY: &[&[Case]] =
+    &[services::CASES, containers::CASES, volumes::CASES, isolation::CASES, pods::CASES, debug::CASES];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         helm::CASES,
         hooks::CASES,
         deployments::CASES,
+        daemon_sets::CASES,
+        debug::CASES,
         services::CASES,
         jobs::CASES,
         containers::CASES,

@@ -40,8 +40,17 @@ impl Kind {
 
     /// Returns the categories that select it: `kubectl get all`.
     pub(crate) fn categories(&self) -> &'static [&'static str] {
-        const ALL: &[&str] =
-            &["Pod", "Service", "StatefulSet", "Deployment", "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler"];
+        const ALL: &[&str] = &[
+            "Pod",
+            "Service",
+            "StatefulSet",
+            "Deployment",
+            "ReplicaSet",
+            "DaemonSet",
+            "Job",
+            "CronJob",
+            "HorizontalPodAutoscaler",
+        ];
         match self.group {
             "admissionregistration.k8s.io" => &["api-extensions"],
             _ if ALL.contains(&self.kind) => &["all"],
@@ -102,7 +111,14 @@ pub static KINDS: &[Kind] = &[
     cluster(row("", "Namespace", "namespaces", "namespace", &["ns"], &["status", "finalize"])),
     cluster(row("", "Node", "nodes", "node", &["no"], &["status"])),
     cluster(row("", "PersistentVolume", "persistentvolumes", "persistentvolume", &["pv"], &["status"])),
-    row("", "Pod", "pods", "pod", &["po"], &["status", "log", "exec", "attach", "portforward", "eviction", "binding"]),
+    row(
+        "",
+        "Pod",
+        "pods",
+        "pod",
+        &["po"],
+        &["status", "log", "exec", "attach", "portforward", "eviction", "binding", "ephemeralcontainers"],
+    ),
     row("", "Service", "services", "service", &["svc"], &["status"]),
     row("", "Endpoints", "endpoints", "endpoints", &["ep"], &[]),
     row("", "ConfigMap", "configmaps", "configmap", &["cm"], &[]),
@@ -115,6 +131,7 @@ pub static KINDS: &[Kind] = &[
     row("apps", "StatefulSet", "statefulsets", "statefulset", &["sts"], &["status", "scale"]),
     row("apps", "Deployment", "deployments", "deployment", &["deploy"], &["status", "scale"]),
     row("apps", "ReplicaSet", "replicasets", "replicaset", &["rs"], &["status", "scale"]),
+    row("apps", "DaemonSet", "daemonsets", "daemonset", &["ds"], &["status"]),
     row("apps", "ControllerRevision", "controllerrevisions", "controllerrevision", &[], &[]),
     row("batch", "Job", "jobs", "job", &[], &["status"]),
     inert(row("batch", "CronJob", "cronjobs", "cronjob", &["cj"], &["status"])),
@@ -160,6 +177,15 @@ pub static KINDS: &[Kind] = &[
             &["status"],
         )
     }),
+    cluster(row("", "ComponentStatus", "componentstatuses", "componentstatus", &["cs"], &[])),
+    inert(row(
+        "",
+        "ReplicationController",
+        "replicationcontrollers",
+        "replicationcontroller",
+        &["rc"],
+        &["status", "scale"],
+    )),
     inert(row("", "PodTemplate", "podtemplates", "podtemplate", &[], &[])),
     inert(cluster(row(
         "certificates.k8s.io",

@@ -241,8 +241,6 @@ async fn unsupported_fields_are_rejected_by_name() {
         ("volumes[0].nfs", json!({"volumes": [{"name": "v", "nfs": {"server": "s", "path": "/"}}]})),
         ("volumes[0].csi", json!({"volumes": [{"name": "v", "csi": {"driver": "d"}}]})),
         ("securityContext.sysctls", json!({"securityContext": {"sysctls": [{"name": "a", "value": "b"}]}})),
-        ("containers[0].tty", json!({"containers": [{"name": "m", "image": "i", "tty": true}]})),
-        ("containers[0].stdin", json!({"containers": [{"name": "m", "image": "i", "stdin": true}]})),
         (
             "containers[0].securityContext.privileged",
             json!({"containers": [{"name": "m", "image": "i", "securityContext": {"privileged": true}}]}),

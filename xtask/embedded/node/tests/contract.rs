@@ -121,14 +121,14 @@ const HONOURED: &[(&str, &str)] = &[
     (
         "PodSpec",
         "activeDeadlineSeconds affinity automountServiceAccountToken containers dnsConfig dnsPolicy enableServiceLinks \
-         hostAliases hostname imagePullSecrets initContainers nodeName nodeSelector os preemptionPolicy priority \
+         ephemeralContainers hostAliases hostname imagePullSecrets initContainers nodeName nodeSelector os preemptionPolicy priority \
          readinessGates restartPolicy schedulerName schedulingGates securityContext serviceAccount serviceAccountName \
          setHostnameAsFQDN subdomain terminationGracePeriodSeconds tolerations volumes",
     ),
     (
         "Container",
         "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources \
-         securityContext startupProbe terminationMessagePath terminationMessagePolicy volumeMounts workingDir",
+         securityContext startupProbe stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts workingDir",
     ),
     ("PodSecurityContext", "fsGroup runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups"),
     (

@@ -77,19 +77,29 @@ impl Runtime {
 
     /// Starts a container in a pod's sandbox; returns once the program runs. If the caller stops waiting, the container
     /// is killed.
-    pub async fn start_container(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
+    pub async fn start_container(
+        &self,
+        sandbox: &Sandbox,
+        spec: ContainerSpec,
+        beside: Option<Container>,
+    ) -> Result<Container, RuntimeError> {
         let (runtime, sandbox) = (self.clone(), sandbox.clone());
         let (answer, started) = oneshot::channel();
         // A start that is interrupted half-way would leave its helper's work behind.
         tokio::spawn(async move {
-            if let Err(Ok(unwanted)) = answer.send(runtime.start_in(&sandbox, spec).await) {
+            if let Err(Ok(unwanted)) = answer.send(runtime.start_in(&sandbox, spec, beside).await) {
                 unwanted.signal(rustix::process::Signal::KILL.as_raw());
             }
         });
         started.await.unwrap_or_else(|_| Err(RuntimeError::Other("the container runtime ended".into())))
     }
 
-    async fn start_in(&self, sandbox: &Sandbox, spec: ContainerSpec) -> Result<Container, RuntimeError> {
+    async fn start_in(
+        &self,
+        sandbox: &Sandbox,
+        spec: ContainerSpec,
+        beside: Option<Container>,
+    ) -> Result<Container, RuntimeError> {
         let image = self.inner.images.find(&spec.image)?;
         if !image.image.runs_here() {
             return Err(RuntimeError::Create(format!(
@@ -102,7 +112,7 @@ impl Runtime {
             dir: self.inner.dir.join("containers"),
             single_user: self.inner.single_user,
         };
-        let container = Container::start(node, sandbox, &image, spec).await?;
+        let container = Container::start(node, sandbox, &image, spec, beside.as_ref()).await?;
         sandbox.adopt(container.life());
         Ok(container)
     }

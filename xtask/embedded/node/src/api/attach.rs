@@ -27,18 +27,18 @@ pub async fn answer(state: &State, target: &Target, request: axum::extract::Requ
     Ok(upgrade.on_upgrade(move |socket| async move {
         let socket = channels::split_when_read(socket).await;
         let output = container.attach();
-        serve(socket, &container, output).await;
+        serve(socket, &container, output, reads_once).await;
         if reads_once {
             container.close_input().await;
         }
     }))
 }
 
-/// Returns whether a container's input ends with the first client that attached.
+/// Returns whether a container's input ends with that of the first client that attached; a terminal stays open.
 fn reads_once(pod: &Value, name: &str) -> bool {
     let all = ["containers", "initContainers", "ephemeralContainers"];
     let mut all = all.into_iter().flat_map(|field| items(&pod["spec"], field));
-    all.any(|container| container["name"] == *name && container["stdinOnce"] == true)
+    all.any(|container| container["name"] == *name && container["stdinOnce"] == true && container["tty"] != true)
 }
 
 /// Copies until the container has ended or the client is gone.
@@ -46,6 +46,7 @@ async fn serve(
     (mut client, out, sender): Socket,
     container: &runtime::Container,
     mut output: Receiver<runtime::OutputChunk>,
+    reads_once: bool,
 ) {
     loop {
         tokio::select! {
@@ -63,6 +64,7 @@ async fn serve(
                         container.resize(columns, rows);
                     }
                 }
+                Some(Incoming::Closed(STDIN)) if reads_once => container.close_input().await,
                 Some(_) => {}
                 None => return,
             },

@@ -218,6 +218,9 @@ fn response_kind(group: &str, version: &str, kind: &str) -> Value {
 }
 
 fn verbs(kind: &Kind) -> &'static [&'static str] {
+    if kind.kind == "ComponentStatus" {
+        return &["get", "list"];
+    }
     if kind.kind == "Namespace" {
         return &["create", "delete", "get", "list", "patch", "update", "watch"];
     }

@@ -157,9 +157,8 @@ async fn objects(state: &State, request: &request::Request) -> Result<Response, 
         return Err(path::unknown_resource());
     }
     match (subresource, &request.method) {
-        ("status", &Method::GET | &Method::PUT | &Method::PATCH) | ("finalize", &Method::PUT) => {
-            verbs::answer(state, request)
-        }
+        ("status" | "approval" | "ephemeralcontainers", &Method::GET | &Method::PUT | &Method::PATCH)
+        | ("finalize", &Method::PUT) => verbs::answer(state, request),
         ("scale", _) => scale::answer(state, request),
         ("log", &Method::GET) => log::answer(state, request).await,
         ("eviction", &Method::POST) => eviction::evict(state, request),

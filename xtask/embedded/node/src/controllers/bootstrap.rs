@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::{
-    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort, ServiceSpec,
+    ComponentCondition, ComponentStatus, EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service,
+    ServicePort, ServiceSpec,
 };
 use k8s_openapi::api::discovery::v1::{self as discovery, EndpointSlice};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -34,6 +35,9 @@ pub fn run(client: &Client) -> Result<(), Status> {
         create(client, &binding)?;
     }
     create(client, &default_roles::authentication_reader()?)?;
+    for name in ["controller-manager", "scheduler", "etcd-0"] {
+        create(client, &component(name))?;
+    }
     create(client, &storage_class())?;
     create(client, &kubernetes_service())?;
     create(client, &kubernetes_endpoints())?;
@@ -46,6 +50,17 @@ fn create<K: Object>(client: &Client, object: &K) -> Result<(), Status> {
 
 fn named(name: &str) -> ObjectMeta {
     ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }
+}
+
+/// Returns the status of a part of the control plane, all of which is this process.
+fn component(name: &str) -> ComponentStatus {
+    let healthy = ComponentCondition {
+        type_: "Healthy".to_owned(),
+        status: "True".to_owned(),
+        message: Some("ok".to_owned()),
+        error: None,
+    };
+    ComponentStatus { metadata: named(name), conditions: Some(vec![healthy]) }
 }
 
 fn storage_class() -> StorageClass {

@@ -14,6 +14,7 @@ use crate::faults::PlantedFaults;
 pub(crate) mod accounts;
 pub mod bootstrap;
 pub(crate) mod clock;
+mod daemon_set;
 mod default_roles;
 pub(crate) mod deployment;
 pub(crate) mod disruption;
@@ -62,6 +63,7 @@ static CONTROLLERS: &[Controller] = &[
     scheduler::CONTROLLER,
     endpoints::CONTROLLER,
     stateful_set::CONTROLLER,
+    daemon_set::CONTROLLER,
     volumes::BINDER,
     volumes::PROTECTION,
     volumes::RECLAIMER,

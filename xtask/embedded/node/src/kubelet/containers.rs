@@ -7,7 +7,7 @@ use chrono::Utc;
 use k8s_openapi::api::core::v1::Container;
 use tokio::time::Instant;
 
-use super::record::{ContainerRecord, WaitingReason, is_sidecar};
+use super::record::{self, ContainerRecord, ContainerRole, WaitingReason, is_sidecar};
 use super::time::earliest;
 use super::worker::{RETRY, Worker};
 use super::{grace, pod_status, security, time};
@@ -29,11 +29,15 @@ impl Worker {
         let pod = Arc::clone(&self.pod);
         let spec = pod.spec.as_ref()?;
         let mut retry = None;
+        // As in kubelet, these do not wait for the init containers.
+        for container in &record::ephemeral(spec) {
+            retry = earliest(retry, self.ensure(container, ContainerRole::Ephemeral).await);
+        }
         for container in spec.init_containers.iter().flatten() {
             if self.is_to_go() || self.has_just_ended(container) {
                 return Some(Instant::now());
             }
-            retry = earliest(retry, self.ensure(container, true).await);
+            retry = earliest(retry, self.ensure(container, ContainerRole::Init).await);
             if !self.is_initialized(container) {
                 return retry;
             }
@@ -42,7 +46,7 @@ impl Worker {
             if self.is_to_go() || self.has_just_ended(container) {
                 return Some(Instant::now());
             }
-            retry = earliest(retry, self.ensure(container, false).await);
+            retry = earliest(retry, self.ensure(container, ContainerRole::Main).await);
         }
         retry
     }
@@ -57,29 +61,29 @@ impl Worker {
         record.and_then(ContainerRecord::ended).is_some_and(|ended| ended.state.exit_code == 0)
     }
 
-    async fn ensure(&mut self, container: &Container, is_init: bool) -> Option<Instant> {
+    async fn ensure(&mut self, container: &Container, role: ContainerRole) -> Option<Instant> {
         // Kubelet backs off from the end that it knew before it killed the container itself.
         let known_end = self.records.get(&container.name).and_then(|record| match record.ended() {
             Some(ended) => Some(ended.finished_at),
             None => record.previous.as_ref().map(|ended| ended.finished_at),
         });
-        self.kill_if_condemned(container, is_init).await;
+        self.kill_if_condemned(container, role).await;
         if self.is_to_go() {
             return Some(Instant::now());
         }
         let pod = Arc::clone(&self.pod);
-        let policy = pod_status::policy(pod.spec.as_ref()?, container, is_init);
+        let policy = pod_status::policy(pod.spec.as_ref()?, container, role);
         let wants_start = self.records.entry(container.name.clone()).or_default().wants_start(policy);
         if !wants_start {
             return None;
         }
         if let Some(end) = known_end {
             if let Some((delay, until)) = self.backoff.until(&container.name, end, Utc::now()) {
-                return Some(self.back_off(container, is_init, delay, until));
+                return Some(self.back_off(container, role, delay, until));
             }
             self.backoff.next(&container.name, end, Utc::now());
         }
-        match self.start(container, is_init).await {
+        match self.start(container, role).await {
             Ok(()) => None,
             Err(refusal) => {
                 self.records.entry(container.name.clone()).or_default().refusal = Some(refusal);
@@ -88,12 +92,12 @@ impl Worker {
         }
     }
 
-    async fn kill_if_condemned(&mut self, container: &Container, is_init: bool) {
+    async fn kill_if_condemned(&mut self, container: &Container, role: ContainerRole) {
         let run = self.records.get(&container.name).and_then(|record| record.current.as_ref());
         let Some(health) = run.filter(|run| run.running().is_some()).map(|run| *run.health.borrow()) else { return };
         let Some(probe) = health.failed else { return };
         let message = format!("Container {} failed {probe} probe, will be restarted", container.name);
-        self.reporter.of(&container.name, is_init).normal("Killing", &message);
+        self.reporter.of(&container.name, role).normal("Killing", &message);
         let grace = health.grace_s.map_or_else(|| grace::of(&self.pod), |own| time::seconds(Some(own), 30));
         self.stop_container(container, grace, Some(self.orders.clone())).await;
     }
@@ -101,13 +105,13 @@ impl Worker {
     fn back_off(
         &mut self,
         container: &Container,
-        is_init: bool,
+        role: ContainerRole,
         delay: Duration,
         until: chrono::DateTime<Utc>,
     ) -> Instant {
         let (name, pod) = (&container.name, security::full_name(&self.pod));
         let message = format!("Back-off restarting failed container {name} in pod {pod}");
-        self.reporter.of(name, is_init).warning("BackOff", &message);
+        self.reporter.of(name, role).warning("BackOff", &message);
         let delay = short(delay);
         let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
         let record = self.records.entry(name.clone()).or_default();

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::conditions::{ConditionInput, conditions};
-use super::record::{ContainerRecord, ContainerRecords, ContainerRun, WaitingReason, is_sidecar};
+use super::record::{
+    self, ContainerRecord, ContainerRecords, ContainerRole, ContainerRun, RunEnd, WaitingReason, is_sidecar,
+};
 use super::{phase, qos, time};
 use resources::quantity;
 
@@ -35,8 +37,11 @@ pub(super) struct StatusInput<'a> {
 pub(super) fn status(view: &StatusInput) -> PodStatus {
     let none = PodSpec::default();
     let spec = view.pod.spec.as_ref().unwrap_or(&none);
-    let init: Vec<_> = spec.init_containers.iter().flatten().map(|c| container_status(view, spec, c, true)).collect();
-    let main: Vec<_> = spec.containers.iter().map(|c| container_status(view, spec, c, false)).collect();
+    let init: Vec<_> =
+        spec.init_containers.iter().flatten().map(|c| container_status(view, spec, c, ContainerRole::Init)).collect();
+    let main: Vec<_> = spec.containers.iter().map(|c| container_status(view, spec, c, ContainerRole::Main)).collect();
+    let added = record::ephemeral(spec);
+    let added: Vec<_> = added.iter().map(|c| container_status(view, spec, c, ContainerRole::Ephemeral)).collect();
     let reached = if view.verdict.is_some() { "Failed" } else { phase::phase(spec, &init, &main, view.stopping) };
     let conditions = conditions(&ConditionInput {
         pod: view.pod,
@@ -59,6 +64,7 @@ pub(super) fn status(view: &StatusInput) -> PodStatus {
         start_time: stored.and_then(|s| s.start_time.clone()).or_else(|| Some(time::of(Utc::now()))),
         init_container_statuses: (!init.is_empty()).then_some(init),
         container_statuses: Some(main),
+        ephemeral_container_statuses: (!added.is_empty()).then_some(added),
         qos_class: Some(qos::class(spec).to_owned()),
         allocated_resources: sum(spec, |r| r.requests.as_ref().or(r.limits.as_ref())),
         resources: Some(ResourceRequirements {
@@ -81,23 +87,24 @@ fn shown_phase(view: &StatusInput, reached: &str) -> String {
     }
 }
 
-fn container_status(view: &StatusInput, spec: &PodSpec, container: &Container, is_init: bool) -> ContainerStatus {
+fn container_status(view: &StatusInput, spec: &PodSpec, container: &Container, role: ContainerRole) -> ContainerStatus {
     let none = ContainerRecord::default();
     let record = view.records.get(&container.name).unwrap_or(&none);
-    let policy = policy(spec, container, is_init);
+    let policy = policy(spec, container, role);
     let refusal = record.refusal.as_ref().filter(|_| !view.stopping && record.wants_start(policy));
     let (state, last_state) = states(record, refusal, spec, view.stopped);
     let run = record.current.as_ref();
     let runs = record.running().is_some();
     let health = run.map(|run| *run.health.borrow()).unwrap_or_default();
+    let is_init = role == ContainerRole::Init;
     let completed = is_init && !is_sidecar(container) && record.ended().is_some_and(|e| e.state.exit_code == 0);
     let resources = run.map(|_| effective(container));
     ContainerStatus {
         name: container.name.clone(),
         state: Some(state),
         last_state: Some(last_state),
-        ready: completed || (runs && health.started && health.ready && (!is_init || is_sidecar(container))),
-        started: Some(runs && health.started),
+        ready: completed || (runs && health.started && health.ready && counts_as_ready(container, role)),
+        started: (role != ContainerRole::Ephemeral).then_some(runs && health.started),
         restart_count: run.map_or(0, |run| i32::try_from(run.attempt).unwrap_or(i32::MAX)),
         image: run.map_or_else(|| container.image.clone().unwrap_or_default(), |run| run.image.0.clone()),
         image_id: run.map(|run| run.image.1.clone()).unwrap_or_default(),
@@ -110,12 +117,19 @@ fn container_status(view: &StatusInput, spec: &PodSpec, container: &Container, i
     }
 }
 
-/// Returns when a container is restarted: sidecars always, other init containers until they succeed.
-pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, is_init: bool) -> &'a str {
+/// Returns whether a running container can be ready: init containers are when they have completed, ephemeral ones never.
+fn counts_as_ready(container: &Container, role: ContainerRole) -> bool {
+    role == ContainerRole::Main || (role == ContainerRole::Init && is_sidecar(container))
+}
+
+/// Returns when a container is restarted: sidecars always, other init containers until they succeed, ephemeral ones
+/// never.
+pub(super) fn policy<'a>(spec: &'a PodSpec, container: &Container, role: ContainerRole) -> &'a str {
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
-    match (is_init, is_sidecar(container)) {
-        (true, true) => "Always",
-        (true, false) if policy == "Always" => "OnFailure",
+    match (role, is_sidecar(container)) {
+        (ContainerRole::Ephemeral, _) => "Never",
+        (ContainerRole::Init, true) => "Always",
+        (ContainerRole::Init, false) if policy == "Always" => "OnFailure",
         _ => policy,
     }
 }
@@ -127,7 +141,7 @@ fn states(
     spec: &PodSpec,
     stopped: bool,
 ) -> (ContainerState, ContainerState) {
-    let last = record.previous.as_ref().map(super::record::RunEnd::to_state).unwrap_or_default();
+    let last = record.previous.as_ref().map(RunEnd::to_state).unwrap_or_default();
     match (&record.current, refusal) {
         (None, Some(refusal)) => (refusal.to_state(), last),
         (None, None) if stopped => (lost(), last),

@@ -4,12 +4,57 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerUser};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerUser, PodSpec,
+};
 use runtime::Exit;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinHandle;
 
 use super::time;
+
+/// Which of a pod's lists a container is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ContainerRole {
+    Init,
+    Main,
+    Ephemeral,
+}
+
+impl ContainerRole {
+    /// Returns the name of the list.
+    pub fn list(self) -> &'static str {
+        match self {
+            Self::Init => "initContainers",
+            Self::Main => "containers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+}
+
+/// Returns the ephemeral containers of a pod as containers.
+pub(super) fn ephemeral(spec: &PodSpec) -> Vec<Container> {
+    let all = spec.ephemeral_containers.iter().flatten();
+    all.map(|ephemeral| Container {
+        name: ephemeral.name.clone(),
+        image: ephemeral.image.clone(),
+        command: ephemeral.command.clone(),
+        args: ephemeral.args.clone(),
+        working_dir: ephemeral.working_dir.clone(),
+        env: ephemeral.env.clone(),
+        env_from: ephemeral.env_from.clone(),
+        volume_mounts: ephemeral.volume_mounts.clone(),
+        image_pull_policy: ephemeral.image_pull_policy.clone(),
+        security_context: ephemeral.security_context.clone(),
+        termination_message_path: ephemeral.termination_message_path.clone(),
+        termination_message_policy: ephemeral.termination_message_policy.clone(),
+        stdin: ephemeral.stdin,
+        stdin_once: ephemeral.stdin_once,
+        tty: ephemeral.tty,
+        ..Container::default()
+    })
+    .collect()
+}
 
 /// The containers of a pod by name.
 pub(super) type ContainerRecords = BTreeMap<String, ContainerRecord>;

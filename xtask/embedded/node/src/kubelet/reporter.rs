@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 
+use super::record::ContainerRole;
 use crate::client::Client;
 use crate::controllers::events;
 
@@ -21,8 +22,8 @@ impl Reporter {
     }
 
     /// Returns a reporter about one of its containers.
-    pub fn of(&self, container: &str, is_init: bool) -> Self {
-        let list = if is_init { "initContainers" } else { "containers" };
+    pub fn of(&self, container: &str, role: ContainerRole) -> Self {
+        let list = role.list();
         let about = ObjectReference { field_path: Some(format!("spec.{list}{{{container}}}")), ..self.about.clone() };
         Self { client: self.client.clone(), about }
     }

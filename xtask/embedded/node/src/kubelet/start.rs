@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::env::{self, Sources};
 use super::expand::expand;
 use super::probe::{self, Prober, Target};
-use super::record::{ContainerRun, Health, RunEnd, Tasks, WaitingReason};
+use super::record::{ContainerRole, ContainerRun, Health, RunEnd, Tasks, WaitingReason};
 use super::reporter::Reporter;
 use super::service_env::Env;
 use super::worker::Worker;
@@ -36,9 +36,9 @@ struct PreparedContainer {
 
 impl Worker {
     /// Starts a container; returns why it has to wait, if it does.
-    pub(super) async fn start(&mut self, container: &Container, is_init: bool) -> Result<(), WaitingReason> {
+    pub(super) async fn start(&mut self, container: &Container, role: ContainerRole) -> Result<(), WaitingReason> {
         let Some(sandbox) = self.sandbox.clone() else { return Ok(()) };
-        let reporter = self.reporter.of(&container.name, is_init);
+        let reporter = self.reporter.of(&container.name, role);
         self.kubelet.images.delay(container, &reporter).await;
         let image = self.kubelet.images.ensure(&self.pod, container, &reporter).inspect_err(|refusal| {
             reporter.warning("Failed", &format!("Error: {}", refusal.reason));
@@ -47,7 +47,8 @@ impl Worker {
             reporter.warning("Failed", &format!("Error: {}", refusal.message));
         })?;
         let attempt = prepared.spec.attempt;
-        let started = self.kubelet.runtime.start_container(&sandbox, prepared.spec.clone()).await;
+        let beside = self.target(container, role)?;
+        let started = self.kubelet.runtime.start_container(&sandbox, prepared.spec.clone(), beside).await;
         if !matches!(started, Err(RuntimeError::Create(_))) {
             reporter.normal("Created", "Container created");
         }
@@ -62,6 +63,18 @@ impl Worker {
                 Err(self.not_started(container, attempt, &prepared, &error))
             }
         }
+    }
+
+    /// Returns the container whose processes an ephemeral container is to see, if it names one.
+    fn target(&self, container: &Container, role: ContainerRole) -> Result<Option<runtime::Container>, WaitingReason> {
+        let all = self.pod.spec.iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
+        let mut named = all.filter(|_| role == ContainerRole::Ephemeral).filter(|other| other.name == container.name);
+        let target =
+            named.find_map(|ephemeral| ephemeral.target_container_name.clone()).filter(|name| !name.is_empty());
+        let Some(target) = target else { return Ok(None) };
+        let running = self.records.get(&target).and_then(|record| record.running()).cloned();
+        let why = || format!("cannot target container {target:?}: it is not running");
+        running.map(Some).ok_or_else(|| WaitingReason::new("CreateContainerConfigError", why()))
     }
 
     /// Collects everything that the runtime needs.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::grace::Deadline;
 use super::hooks;
 use super::order::PodOrder;
-use super::record::is_sidecar;
+use super::record::{self, ContainerRole, is_sidecar};
 use super::worker::Worker;
 
 /// The time left for a program to end if its hook used up the grace period.
@@ -33,7 +33,7 @@ impl Worker {
         if let (Some(hook), Some(sandbox)) = (hook, &self.sandbox) {
             let ran = deadline.bound(hooks::run(hook, container, &running, sandbox.ip())).await;
             if let Some(Err(why)) = &ran {
-                let reporter = self.reporter.of(&container.name, false);
+                let reporter = self.reporter.of(&container.name, ContainerRole::Main);
                 reporter.warning("FailedPreStopHook", "PreStopHook failed");
                 tracing::info!(container = container.name, why, "a preStop hook failed");
             }
@@ -53,12 +53,18 @@ impl Worker {
         let Some(spec) = self.pod.spec.as_ref() else { return };
         let init = || spec.init_containers.iter().flatten();
         let (sidecars, one_time): (Vec<_>, Vec<_>) = init().partition(|container| is_sidecar(container));
-        let first = spec.containers.iter().chain(one_time);
+        let added = record::ephemeral(spec);
+        let first = spec.containers.iter().chain(one_time).chain(&added);
         let runs = |container: &&Container| self.records.get(&container.name).is_some_and(|r| r.running().is_some());
         for container in first.clone().chain(sidecars.iter().copied()).filter(runs) {
-            let is_init = init().any(|other| other.name == container.name);
+            let is_one_of = |all: &[Container]| all.iter().any(|other| other.name == container.name);
+            let role = match () {
+                () if is_one_of(&added) => ContainerRole::Ephemeral,
+                () if is_one_of(&spec.containers) => ContainerRole::Main,
+                () => ContainerRole::Init,
+            };
             let message = format!("Stopping container {}", container.name);
-            self.reporter.of(&container.name, is_init).normal("Killing", &message);
+            self.reporter.of(&container.name, role).normal("Killing", &message);
         }
         let ends = Instant::now() + grace;
         let stop = |container| self.stop_container(container, ends - Instant::now(), Some(self.orders.clone()));

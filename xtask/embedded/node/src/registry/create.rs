@@ -29,6 +29,8 @@ impl Registry {
     ) -> Result<Written, Status> {
         let mut object = conversion::to_stored(kind, known_fields(kind, object)?);
         let kind = kind.stored();
+        object["kind"] = kind.kind.into();
+        object["apiVersion"] = kind.api_version().into();
         if !writer.is_internal {
             refuse_resource_version(&object)?;
             drop_status(kind, &mut object);
@@ -59,7 +61,7 @@ impl Registry {
             // The store sets it, in its place.
             object["metadata"]["resourceVersion"] = "".into();
         }
-        meta::put_in_order(kind, &mut object);
+        meta::put_in_order(&mut object);
         let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
         self.note_ignored(writer, kind, &object);
         Ok(Written { object, warnings })

@@ -1,6 +1,6 @@
 //! `metadata`: names, fields that only the server sets, generations.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema;
 use crate::kinds::Kind;
@@ -12,6 +12,8 @@ const COUNTED: &[&str] = &[
     "StatefulSet",
     "Deployment",
     "ReplicaSet",
+    "DaemonSet",
+    "ReplicationController",
     "Job",
     "CronJob",
     "PodDisruptionBudget",
@@ -100,7 +102,7 @@ pub fn is_deleting(object: &Value) -> bool {
 
 /// Puts the fields of an object into the order in which kube-apiserver writes them: kind, version, metadata, and the
 /// metadata's own in the order of their numbers.
-pub fn put_in_order(kind: &Kind, object: &mut Value) {
+pub fn put_in_order(object: &mut Value) {
     let Some(fields) = object.as_object_mut() else { return };
     let mut metadata = fields.shift_remove("metadata").unwrap_or_default();
     if let (Some(fields), Some(message)) = (metadata.as_object_mut(), schema::message("ObjectMeta")) {
@@ -108,11 +110,13 @@ pub fn put_in_order(kind: &Kind, object: &mut Value) {
         sorted.sort_by_key(|(name, _)| message.field(name).map(|field| field.number));
         fields.extend(sorted);
     }
-    let first = [("kind", kind.kind.into()), ("apiVersion", kind.api_version().into()), ("metadata", metadata)];
-    let rest = std::mem::take(fields).into_iter().filter(|(name, _)| !["kind", "apiVersion"].contains(&name.as_str()));
-    let rest: Vec<(String, Value)> = rest.collect();
-    fields.extend(first.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    fields.extend(rest);
+    let mut first = Map::new();
+    for name in ["kind", "apiVersion"] {
+        first.extend(fields.shift_remove(name).map(|value| (name.to_owned(), value)));
+    }
+    first.insert("metadata".to_owned(), metadata);
+    first.append(fields);
+    *fields = first;
 }
 
 /// Sets a field of the metadata, or removes it.

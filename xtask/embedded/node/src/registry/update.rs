@@ -10,6 +10,9 @@ use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
 
+/// The subresource that adds ephemeral containers to a pod.
+const EPHEMERAL: &str = "ephemeralcontainers";
+
 /// How often a patch is retried after a concurrent write.
 const TRIES_MAX: usize = 5;
 
@@ -112,6 +115,8 @@ impl Registry {
     ) -> Result<Written, Status> {
         let mut object = conversion::to_stored(kind, create::known_fields(kind, object)?);
         let kind = kind.stored();
+        object["kind"] = kind.kind.into();
+        object["apiVersion"] = kind.api_version().into();
         same_object(stored, &object)?;
         meta::check_uid(kind, stored, &object)?;
         meta::carry_over(stored, &mut object);
@@ -120,13 +125,13 @@ impl Registry {
         }
         store::check_version(kind, stored, &object)?;
         restrict(writer, kind, stored, &mut object);
-        if writer.subresource.is_empty() {
+        if matches!(writer.subresource.as_str(), "" | EPHEMERAL) {
             defaults::apply(kind, &mut object);
             self.keep_given(writer, kind, stored, &mut object)?;
         }
         meta::count(kind, stored, &mut object);
         own(writer, kind, stored, &mut object, managers);
-        meta::put_in_order(kind, &mut object);
+        meta::put_in_order(&mut object);
         if is_same(stored, &object) {
             return Ok(Written { object: Arc::clone(stored), warnings: Vec::new() });
         }
@@ -149,8 +154,11 @@ impl Registry {
         stored: &Value,
         object: &Value,
     ) -> Result<Vec<String>, Status> {
-        if writer.is_internal || matches!(writer.subresource.as_str(), "status" | "finalize") {
+        if writer.is_internal || matches!(writer.subresource.as_str(), "status" | "approval" | "finalize") {
             return Ok(Vec::new());
+        }
+        if writer.subresource == EPHEMERAL {
+            return self.check_ephemeral(kind, stored, object);
         }
         let mut causes = validate::changed(kind, stored, object);
         if kind.kind != "Pod" && !writer.dry_run {
@@ -161,6 +169,17 @@ impl Registry {
         }
         self.check_grant(writer, kind, object)?;
         if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
+    }
+
+    /// Checks the ephemeral containers that a client adds to a pod, and returns warnings.
+    fn check_ephemeral(&self, kind: &'static Kind, stored: &Value, pod: &Value) -> Result<Vec<String>, Status> {
+        let mut causes = validate::ephemeral::changed(stored, pod);
+        causes.extend(validate::unsupported::refused(kind, pod));
+        if causes.is_empty() {
+            self.warn_of(kind, pod)
+        } else {
+            Err(validate::invalid(kind, &store::key(pod).1, causes))
+        }
     }
 }
 
@@ -220,7 +239,13 @@ fn restrict(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value) {
         *object = stored.clone();
         object["metadata"]["resourceVersion"] = version;
         object["spec"]["finalizers"] = if finalizers.is_null() { serde_json::json!([]) } else { finalizers };
-    } else if writer.subresource == "status" {
+    } else if writer.subresource == EPHEMERAL {
+        let added = object["spec"]["ephemeralContainers"].take();
+        let version = object["metadata"]["resourceVersion"].take();
+        *object = stored.clone();
+        object["metadata"]["resourceVersion"] = version;
+        object["spec"]["ephemeralContainers"] = added;
+    } else if matches!(writer.subresource.as_str(), "status" | "approval") {
         let status = object.get("status").cloned();
         let version = object["metadata"]["resourceVersion"].clone();
         *object = stored.clone();

@@ -148,12 +148,13 @@ impl Container {
         }
     }
 
-    /// Starts a container; returns once its program runs.
+    /// Starts a container, in the process namespace of another one if that is given; returns once its program runs.
     pub(crate) async fn start(
         node: Node<'_>,
         sandbox: &Sandbox,
         image: &Unpacked,
         spec: ContainerSpec,
+        beside: Option<&Self>,
     ) -> Result<Self, RuntimeError> {
         let id = new_id(&spec);
         let dir = node.dir.join(&id);
@@ -161,7 +162,7 @@ impl Container {
             .map_err(|error| RuntimeError::Create(format!("failed to create containerd container: {error:#}")))?;
         let plan = container_plan(sandbox, image, &spec, &dir, process.clone());
         let cleanup = Cleanup { dir, group: memory_group(&id, &spec)? };
-        let started = launch(&node, sandbox, &plan, &spec, cleanup.group.clone()).await;
+        let started = launch(&node, sandbox, &plan, &spec, cleanup.group.clone(), beside).await;
         let (running, log, console) = match started {
             Ok(started) => started,
             Err(failure) => return Err(start_failed(failure)),
@@ -216,13 +217,16 @@ async fn launch(
     plan: &ContainerPlan,
     spec: &ContainerSpec,
     group: Option<Arc<Group>>,
+    beside: Option<&Container>,
 ) -> Result<(Process, logs::Pump, Console), LaunchFailure> {
     fs::create_dir_all(&plan.root.own).with_context(|| format!("create the directory {}", plan.root.own.display()))?;
     let (stdio, pump, console) = streams(spec)?;
     let bytes = serde_json::to_vec(plan).context("write a plan")?;
     let limit = |pid| group.as_ref().map_or(Ok(()), |group| group.add(pid));
     let inherit = sandbox.namespaces().all();
-    let process = node.spawner.launch(CONTAINER, ProcessNamespace::New, stdio, inherit, &bytes, limit).await?;
+    let of = |other: &Container| ProcessNamespace::Of(other.inner.life.process.pidfd());
+    let namespace = beside.map_or(ProcessNamespace::New, of);
+    let process = node.spawner.launch(CONTAINER, namespace, stdio, inherit, &bytes, limit).await?;
     Ok((process, pump, console))
 }
 

@@ -85,7 +85,7 @@ impl Pod {
     }
 
     pub async fn start(&self, spec: ContainerSpec) -> Result<Container, RuntimeError> {
-        self.node.runtime.start_container(&self.sandbox, spec).await
+        self.node.runtime.start_container(&self.sandbox, spec, None).await
     }
 
     /// Runs a container to its end, and returns its output.

@@ -38,6 +38,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
         "StatefulSet" => workload::STATEFUL_SET,
         "Deployment" => workload::DEPLOYMENT,
         "ReplicaSet" => workload::REPLICA_SET,
+        "DaemonSet" => workload::DAEMON_SET,
         "Job" => workload::JOB,
         "CronJob" => workload::CRON_JOB,
         "HorizontalPodAutoscaler" => workload::AUTOSCALER,

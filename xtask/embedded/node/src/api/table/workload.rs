@@ -45,6 +45,21 @@ pub const REPLICA_SET: &[Column] = &[
     SELECTOR,
 ];
 
+/// Columns of a `DaemonSet`.
+pub const DAEMON_SET: &[Column] = &[
+    NAME,
+    column("Desired", |object| number(object, "/status/desiredNumberScheduled").into()),
+    column("Current", |object| number(object, "/status/currentNumberScheduled").into()),
+    column("Ready", |object| number(object, "/status/numberReady").into()),
+    column("Up-to-date", |object| number(object, "/status/updatedNumberScheduled").into()),
+    column("Available", |object| number(object, "/status/numberAvailable").into()),
+    column("Node Selector", |object| or_none(&labels(&object["spec"]["template"]["spec"]["nodeSelector"]))),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+
 /// Columns of a Job.
 pub const JOB: &[Column] = &[
     NAME,

@@ -9,16 +9,24 @@ use resources::pod_requests::{self, Amounts};
 /// Checks for a cordoned node and for taints that the pod does not tolerate.
 pub fn node_reason(pod: &Pod, node: &Node) -> Option<FilterReason> {
     let spec = node.spec.as_ref()?;
-    let tolerations = pod.spec.iter().filter_map(|s| s.tolerations.as_ref()).flatten().collect::<Vec<_>>();
     let cordon =
         Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Taint::default() };
-    let tolerated = |taint: &Taint| tolerations.iter().any(|toleration| tolerates(toleration, taint));
-    if spec.unschedulable == Some(true) && !tolerated(&cordon) {
+    if spec.unschedulable == Some(true) && !is_tolerated(pod, &cordon) {
         return Some(FilterReason::hard("1 node(s) were unschedulable"));
     }
-    let keeps_out = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerated(taint);
-    spec.taints.iter().flatten().find(keeps_out)?;
-    Some(FilterReason::hard("1 node(s) had untolerated taint(s)"))
+    has_untolerated_taint(pod, node, &["NoSchedule", "NoExecute"])
+        .then(|| FilterReason::hard("1 node(s) had untolerated taint(s)"))
+}
+
+/// Returns whether a node has a taint of one of these effects that the pod does not tolerate.
+pub fn has_untolerated_taint(pod: &Pod, node: &Node, effects: &[&str]) -> bool {
+    let mut taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    taints.any(|taint| effects.contains(&taint.effect.as_str()) && !is_tolerated(pod, taint))
+}
+
+fn is_tolerated(pod: &Pod, taint: &Taint) -> bool {
+    let mut tolerations = pod.spec.iter().flat_map(|spec| spec.tolerations.iter().flatten());
+    tolerations.any(|toleration| tolerates(toleration, taint))
 }
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {

@@ -14,6 +14,8 @@ mod fit;
 mod tests;
 mod volumes;
 
+pub use affinity::node_reason as affinity_reason;
+pub use fit::has_untolerated_taint;
 pub use volumes::SELECTED_NODE;
 
 const COMPONENT: &str = "default-scheduler";
@@ -116,7 +118,7 @@ fn place(client: &Client, pod: &Pod) -> Result<String, SchedulingFailure> {
 }
 
 /// Why a filter rejects the pod; `text` begins with the number of nodes, which is one.
-struct FilterReason {
+pub struct FilterReason {
     text: String,
     /// Whether the pod would fit if other pods were evicted.
     helped_by_eviction: bool,

@@ -45,6 +45,7 @@ impl Registry {
                     json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
                 fill(object, "status", nothing);
             }
+            "CertificateSigningRequest" => name_requestor(writer, object),
             "PersistentVolumeClaim" => storage::admit_claim(self, object),
             "PersistentVolume" => storage::admit_volume(object),
             "Namespace" if is_missing(&object["spec"]["finalizers"]) => {
@@ -96,5 +97,19 @@ impl Registry {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Records who made a certificate signing request, whatever it says itself.
+fn name_requestor(writer: &Writer, request: &mut Value) {
+    let Some(user) = &writer.user else { return };
+    let spec = &mut request["spec"];
+    spec["username"] = user.name.as_str().into();
+    spec["groups"] = json!(user.groups);
+    if !user.uid.is_empty() {
+        spec["uid"] = user.uid.as_str().into();
+    }
+    if !user.extra.is_empty() {
+        spec["extra"] = json!(user.extra);
     }
 }

@@ -1,5 +1,6 @@
 //! The defaults that kube-apiserver fills in.
 
+mod admission;
 mod container;
 mod pod;
 mod service;
@@ -22,6 +23,9 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         "StatefulSet" => workload::stateful_set(object),
         "Deployment" => workload::deployment(object),
         "ReplicaSet" => workload::replica_set(object),
+        "DaemonSet" => workload::daemon_set(object),
+        "ReplicationController" => workload::replication_controller(object),
+        "PodTemplate" => workload::pod_template(object),
         "Job" => workload::job(object),
         "CronJob" => workload::cron_job(object),
         "Service" => service::service(object),
@@ -36,6 +40,11 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         "RoleBinding" | "ClusterRoleBinding" => small::role_binding(object),
         "HorizontalPodAutoscaler" => small::autoscaler(object),
         "PriorityClass" => small::priority_class(object),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => admission::webhooks(object),
+        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => admission::policy(object),
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => admission::binding(object),
+        "CSIDriver" => storage::csi_driver(object),
+        "FlowSchema" => fill(&mut object["spec"], "matchingPrecedence", 1000),
         _ => {}
     }
     for count in counts(kind.kind) {
@@ -48,7 +57,8 @@ pub fn apply(kind: &Kind, object: &mut Value) {
 fn counts(kind: &str) -> &'static [&'static str] {
     match kind {
         "StatefulSet" => &["replicas", "availableReplicas"],
-        "ReplicaSet" => &["replicas"],
+        "ReplicaSet" | "ReplicationController" => &["replicas"],
+        "DaemonSet" => &["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"],
         "PodDisruptionBudget" => &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"],
         _ => &[],
     }

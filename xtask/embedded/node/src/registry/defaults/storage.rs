@@ -25,3 +25,16 @@ pub fn class(class: &mut Value) {
     fill(class, "reclaimPolicy", "Delete");
     fill(class, "volumeBindingMode", "Immediate");
 }
+
+/// Fills in a `CSIDriver`.
+pub fn csi_driver(driver: &mut Value) {
+    let spec = &mut driver["spec"];
+    fill(spec, "attachRequired", true);
+    for field in ["podInfoOnMount", "requiresRepublish", "seLinuxMount", "storageCapacity"] {
+        fill(spec, field, false);
+    }
+    fill(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+    if spec["volumeLifecycleModes"].is_null() {
+        spec["volumeLifecycleModes"] = serde_json::json!(["Persistent"]);
+    }
+}

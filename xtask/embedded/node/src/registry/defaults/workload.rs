@@ -57,6 +57,36 @@ pub fn replica_set(set: &mut Value) {
     template(&mut set["spec"]);
 }
 
+/// Fills in a `DaemonSet`.
+pub fn daemon_set(set: &mut Value) {
+    let spec = &mut set["spec"];
+    fill(spec, "updateStrategy", empty());
+    fill(&mut spec["updateStrategy"], "type", "RollingUpdate");
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        fill(&mut spec["updateStrategy"], "rollingUpdate", empty());
+        fill(&mut spec["updateStrategy"]["rollingUpdate"], "maxUnavailable", 1);
+        fill(&mut spec["updateStrategy"]["rollingUpdate"], "maxSurge", 0);
+    }
+    fill(spec, "revisionHistoryLimit", 10);
+    template(spec);
+}
+
+/// Fills in a `ReplicationController`: its selector and its labels are those of its template.
+pub fn replication_controller(controller: &mut Value) {
+    let labels = controller["spec"]["template"]["metadata"]["labels"].clone();
+    if labels.is_object() {
+        fill(&mut controller["spec"], "selector", labels.clone());
+        fill(&mut controller["metadata"], "labels", labels);
+    }
+    fill(&mut controller["spec"], "replicas", 1);
+    template(&mut controller["spec"]);
+}
+
+/// Fills in a `PodTemplate`.
+pub fn pod_template(object: &mut Value) {
+    template(object);
+}
+
 /// Fills in a Job.
 pub fn job(job: &mut Value) {
     job_spec(&mut job["spec"]);

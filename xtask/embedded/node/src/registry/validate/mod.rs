@@ -1,6 +1,8 @@
 //! Validation of objects, with kube-apiserver's messages.
 
+mod certificate;
 mod container;
+pub(crate) mod ephemeral;
 mod meta;
 mod names;
 mod pod;
@@ -97,7 +99,8 @@ pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
     causes.extend(match kind.kind {
         "Pod" => pod::changed(stored, object),
         "StatefulSet" => workload::stateful_set_changed(stored, object),
-        "Deployment" | "ReplicaSet" => workload::selector_changed(stored, object),
+        "Deployment" | "ReplicaSet" | "DaemonSet" => workload::selector_changed(stored, object),
+        "CertificateSigningRequest" => certificate::changed(stored, object),
         "Job" => workload::job_changed(stored, object),
         "Service" => service::changed(stored, object),
         "PersistentVolumeClaim" => storage::claim_changed(stored, object),
@@ -118,6 +121,8 @@ fn body(kind: &Kind, object: &Value) -> Vec<Cause> {
         "StatefulSet" => workload::stateful_set(object),
         "Deployment" => workload::deployment(object),
         "ReplicaSet" => workload::replica_set(object),
+        "DaemonSet" => workload::daemon_set(object),
+        "CertificateSigningRequest" => certificate::request(object),
         "Job" => workload::job(object),
         "CronJob" => workload::cron_job(object),
         "Service" => service::service(object),

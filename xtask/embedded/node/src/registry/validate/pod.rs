@@ -25,6 +25,11 @@ pub fn spec(spec: &Value, path: &str) -> Vec<Cause> {
             container::check(container, &path, &volumes, field == "initContainers", &mut causes);
         }
     }
+    if items(spec, "ephemeralContainers").next().is_some() {
+        let why =
+            if path == "spec" { "cannot be set on create" } else { "ephemeral containers not allowed in pod template" };
+        causes.push(Cause::forbidden(format!("{path}.ephemeralContainers"), why));
+    }
     one_of(spec, "restartPolicy", path, &["Always", "OnFailure", "Never"], &mut causes);
     one_of(spec, "dnsPolicy", path, &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], &mut causes);
     not_negative(spec, "terminationGracePeriodSeconds", path, &mut causes);

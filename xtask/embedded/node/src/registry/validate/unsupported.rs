@@ -45,7 +45,7 @@ impl AffectedValues {
     }
 }
 
-/// A field's path, with `[]` for each element of a list and `*[]` for each container, including init containers; and
+/// A field's path, with `[]` for each element of a list and `*[]` for each container, including init and ephemeral containers; and
 /// the values that the row applies to.
 type Row = (&'static str, AffectedValues);
 
@@ -57,7 +57,6 @@ const POD_REFUSED: &[Row] = &[
     ("hostUsers", AffectedValues::False),
     ("hostnameOverride", AffectedValues::Set),
     ("shareProcessNamespace", AffectedValues::Set),
-    ("ephemeralContainers", AffectedValues::Set),
     ("runtimeClassName", AffectedValues::Set),
     ("resourceClaims", AffectedValues::Set),
     ("resources", AffectedValues::Set),
@@ -99,9 +98,6 @@ const POD_REFUSED: &[Row] = &[
     // An init container that is always restarted is a sidecar, which the node supports.
     ("containers[].restartPolicy", AffectedValues::Set),
     ("initContainers[].restartPolicy", AffectedValues::OtherThan("Always")),
-    ("*[].tty", AffectedValues::Set),
-    ("*[].stdin", AffectedValues::Set),
-    ("*[].stdinOnce", AffectedValues::Set),
     ("*[].volumeDevices", AffectedValues::Set),
     ("*[].restartPolicyRules", AffectedValues::Set),
     ("*[].resources.claims", AffectedValues::Set),
@@ -158,7 +154,7 @@ const POD_IGNORED: &[Row] = &[
 pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
     match kind.kind {
         "Pod" => Some("/spec"),
-        "StatefulSet" | "Deployment" | "ReplicaSet" | "Job" => Some("/spec/template/spec"),
+        "StatefulSet" | "Deployment" | "ReplicaSet" | "DaemonSet" | "Job" => Some("/spec/template/spec"),
         "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
         _ => None,
     }
@@ -225,7 +221,7 @@ fn found(object: &Value, (path, when): &Row) -> Vec<String> {
 /// Returns the values at a path, each with its actual path.
 fn places<'a>(object: &'a Value, path: &str) -> Vec<(String, &'a Value)> {
     if let Some(rest) = path.strip_prefix('*') {
-        return ["initContainers", "containers"]
+        return ["initContainers", "containers", "ephemeralContainers"]
             .iter()
             .flat_map(|list| places(object, &format!("{list}{rest}")))
             .collect();
@@ -274,12 +270,15 @@ mod tests {
 
     #[test]
     fn every_occurrence_is_named() {
-        let container = json!({"tty": true, "env": [{"name": "A"}, {"valueFrom": {"fileKeyRef": {"key": "a"}}}]});
-        let spec = json!({"containers": [container], "initContainers": [{"tty": true}], "volumes": [{"nfs": {}}]});
+        let devices = json!([{"name": "a", "devicePath": "/dev/a"}]);
+        let env = json!([{"name": "A"}, {"valueFrom": {"fileKeyRef": {"key": "a"}}}]);
+        let container = json!({"volumeDevices": devices, "env": env});
+        let init = json!({"volumeDevices": devices});
+        let spec = json!({"containers": [container], "initContainers": [init], "volumes": [{"nfs": {}}]});
         let expected = [
             "spec.volumes[0].nfs",
-            "spec.initContainers[0].tty",
-            "spec.containers[0].tty",
+            "spec.initContainers[0].volumeDevices",
+            "spec.containers[0].volumeDevices",
             "spec.containers[0].env[1].valueFrom.fileKeyRef",
         ];
         check("Pod", &spec, &expected);

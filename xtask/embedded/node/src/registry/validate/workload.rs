@@ -73,6 +73,32 @@ pub fn replica_set(set: &Value) -> Vec<Cause> {
     causes
 }
 
+/// Checks a `DaemonSet`.
+pub fn daemon_set(set: &Value) -> Vec<Cause> {
+    let spec = &set["spec"];
+    let mut causes = Vec::new();
+    replicated(spec, "daemonset", &mut causes);
+    template(&spec["template"], "spec.template", &mut causes);
+    one_of(&spec["updateStrategy"], "type", "spec.updateStrategy", &["RollingUpdate", "OnDelete"], &mut causes);
+    let rolling = &spec["updateStrategy"]["rollingUpdate"];
+    let is_zero = |value: &Value| value.is_null() || value.as_i64() == Some(0) || value.as_str() == Some("0%");
+    let path = "spec.updateStrategy.rollingUpdate";
+    if rolling.is_object() {
+        match (is_zero(&rolling["maxUnavailable"]), is_zero(&rolling["maxSurge"])) {
+            (true, true) => {
+                let field = format!("{path}.maxUnavailable");
+                causes.push(Cause::required(field, "cannot be 0 when maxSurge is 0"));
+            }
+            (false, false) => {
+                let why = "may not be set when maxUnavailable is non-zero";
+                causes.push(Cause::bad(format!("{path}.maxSurge"), &rolling["maxSurge"], why));
+            }
+            _ => {}
+        }
+    }
+    causes
+}
+
 /// Checks what all workloads with a number of pods have in common.
 fn replicated(spec: &Value, sort: &str, causes: &mut Vec<Cause>) {
     not_negative(spec, "replicas", "spec", causes);

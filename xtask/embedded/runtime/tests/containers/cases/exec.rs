@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use runtime::{Container, Exec, ExecSpec, Security};
+use runtime::{Container, ContainerSpec, Exec, ExecSpec, OutputChunk, Security};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Case, case};
@@ -12,6 +12,9 @@ use crate::pod::{Node, Pod};
 pub fn cases() -> Vec<Case> {
     vec![
         case("exec_joins_the_container", exec_joins_the_container),
+        case("a_client_can_attach_to_a_container", a_client_can_attach_to_a_container),
+        case("a_container_may_have_a_terminal", a_container_may_have_a_terminal),
+        case("a_container_may_run_beside_another", a_container_may_run_beside_another),
         case("exec_has_pipes", exec_has_pipes),
         case("exec_may_have_a_terminal", exec_may_have_a_terminal),
         case("exec_of_a_missing_program_is_an_error", exec_of_a_missing_program_is_an_error),
@@ -129,6 +132,62 @@ async fn exec_ends_with_the_container(node: Node) -> Result<()> {
     container.wait().await;
     let Err(error) = container.exec(shell("true")).await else { anyhow::bail!("it started") };
     ensure!(error.to_string() == format!("container {} is not running", container.id()), "{error}");
+    pod.stop().await;
+    Ok(())
+}
+
+/// Returns everything that a container says until it ends: its output and its errors.
+async fn said(mut output: tokio::sync::mpsc::Receiver<OutputChunk>) -> (String, String) {
+    let (mut words, mut errors) = (Vec::new(), Vec::new());
+    while let Some(chunk) = output.recv().await {
+        if chunk.is_error { &mut errors } else { &mut words }.extend(chunk.bytes);
+    }
+    (String::from_utf8_lossy(&words).into_owned(), String::from_utf8_lossy(&errors).into_owned())
+}
+
+async fn a_client_can_attach_to_a_container(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let script = "read line; echo \"<$line>\"; echo error >&2; cat; exit 3";
+    let container = pod.start(ContainerSpec { stdin: true, ..pod.spec(script) }).await?;
+    let (one, other) = (container.attach(), container.attach());
+    container.write_input(b"hello\nrest").await;
+    container.close_input().await;
+    ensure!(container.wait().await.code == 3);
+    let expected = ("<hello>\nrest".to_owned(), "error\n".to_owned());
+    ensure!(said(one).await == expected && said(other).await == expected, "both clients see everything");
+    ensure!(said(container.attach()).await == Default::default(), "it has ended");
+    let log = std::fs::read_to_string(pod.log_path())?;
+    ensure!(log.contains("stdout F <hello>") && log.contains("stderr F error"), "{log}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_container_may_have_a_terminal(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let script = "read line; stty size; test -t 0 && test -t 1 && echo $TERM; echo error >&2";
+    let container = pod.start(ContainerSpec { stdin: true, tty: true, ..pod.spec(script) }).await?;
+    let output = container.attach();
+    container.resize(132, 43);
+    container.write_input(b"go\n").await;
+    ensure!(container.wait().await.code == 0);
+    let (words, errors) = said(output).await;
+    ensure!(words.contains("43 132\r\nxterm\r\nerror\r\n") && errors.is_empty(), "{words:?}");
+    pod.stop().await;
+    Ok(())
+}
+
+async fn a_container_may_run_beside_another(node: Node) -> Result<()> {
+    let pod = node.pod("a").await?;
+    let main = running(&pod).await?;
+    let script = "tr '\\0' ' ' < /proc/1/cmdline; kill -0 1 && echo alive";
+    let spec = ContainerSpec { name: "debugger".into(), stdin: true, ..pod.spec(script) };
+    let log = node.dir.join("logs/a/debugger.log");
+    let spec = ContainerSpec { log_path: log.clone(), ..spec };
+    let beside = node.runtime.start_container(&pod.sandbox, spec, Some(main.clone())).await?;
+    ensure!(beside.wait().await.code == 0);
+    let log = std::fs::read_to_string(log)?;
+    ensure!(log.contains("sleep 1000 alive"), "{log}");
+    ensure!(!container_ended(&main).await, "the other one keeps running");
     pod.stop().await;
     Ok(())
 }
