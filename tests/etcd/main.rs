@@ -1,5 +1,6 @@
 //! A chart of a program that is not from this repository: etcd, in an image made from Debian's package, forms a quorum,
-//! survives the kill of any member and keeps its data. Once with only helm and kubectl, once with only a suite file.
+//! survives the kill of any member and keeps its data. Once with only helm and kubectl, three times with only a suite file: asked
+//! over HTTP, over HTTPS, and by its command line.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
@@ -44,7 +45,12 @@ fn main() -> ExitCode {
         };
         Trial::test(name, run).with_ignored_flag(missing.is_some())
     };
-    let trials = vec![trial("by_helm_alone", by_helm), trial("by_a_suite_file_alone", by_suite)];
+    let trials = vec![
+        trial("by_helm_alone", by_helm),
+        trial("by_a_suite_file_alone", |_, archive, folder| by_suite(("", 19), archive, folder)),
+        trial("by_its_command_line", |_, archive, folder| by_suite(("exec", 19), archive, folder)),
+        trial("over_https", |_, archive, folder| by_suite(("https", 13), archive, folder)),
+    ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -71,11 +77,13 @@ fn by_helm(tokio: &Runtime, archive: &Archive, folder: &Path) {
     tokio.block_on(cluster.stop()).unwrap();
 }
 
-fn by_suite(_: &Runtime, archive: &Archive, folder: &Path) {
-    let lines = std::fs::read_to_string(suite().join("e2e.toml")).unwrap().lines().count();
+/// Runs the suite in a folder below, of which this many cases have to pass.
+fn by_suite((below, cases): (&str, usize), archive: &Archive, folder: &Path) {
+    let suite = suite().join(below);
+    let lines = std::fs::read_to_string(suite.join("e2e.toml")).unwrap().lines().count();
     assert!(lines < 60, "a suite file is short: this one has {lines} lines");
     let xtask = env!("CARGO_BIN_EXE_chartproof");
-    let [suite, image, report] = [suite(), archive.path.clone(), folder.join("report")].map(PathBuf::into_os_string);
+    let [suite, image, report] = [suite, archive.path.clone(), folder.join("report")].map(PathBuf::into_os_string);
     let flags = ["e2e", "--cluster", "embedded"].map(OsString::from).into_iter();
     let run =
         command(xtask, flags.chain(["--suite".into(), suite, "--image".into(), image, "--report-dir".into(), report]));
@@ -83,5 +91,5 @@ fn by_suite(_: &Runtime, archive: &Archive, folder: &Path) {
     let output = run.dir(folder).stdout_capture().stderr_capture().unchecked().run().unwrap();
     let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert_eq!(output.status.code(), Some(0), "{}\n{}", told[0], told[1]);
-    assert!(told[0].contains("test result: ok. 19 passed; 0 failed; 0 ignored"), "{}", told[0]);
+    assert!(told[0].contains(&format!("test result: ok. {cases} passed; 0 failed; 0 ignored")), "{}", told[0]);
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use client::application::Record;
@@ -17,8 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::deployed_release::DeployedRelease;
 use cluster::{RUN_LABEL, namespaces};
+use kubernetes::ask::PodClient;
 use kubernetes::baseline::Baseline;
-use kubernetes::http::Http;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
@@ -53,8 +52,8 @@ pub struct DeployedTopology {
     pub values: Values,
     /// The watch of the namespace of the release under test.
     pub watch: Watch,
-    /// HTTP to the pods of that namespace.
-    pub http: Arc<Http>,
+    /// Sends requests to the pods of that namespace.
+    pub application: Arc<PodClient>,
     /// Acknowledged records of earlier cases.
     pub records: Mutex<Vec<Kept>>,
     /// The folder for evidence of this topology.
@@ -78,9 +77,8 @@ impl DeployedTopology {
         for watch in watches(&releases) {
             logs.spawn(logs::keep(client.clone(), watch, folder.join("logs")));
         }
-        let (port, timeout) =
-            suite.http.as_ref().map_or((0, Duration::ZERO), |http| (http.port, http.request_timeout()));
-        let http = Arc::new(Http::new(client.clone(), &helm.namespace, port, timeout));
+        let container = suite.workload.as_ref().map(|workload| workload.container.clone());
+        let application = PodClient::new(client.clone(), &helm.namespace, suite.reach(), container);
         Ok(Self {
             suite,
             topology,
@@ -90,7 +88,7 @@ impl DeployedTopology {
             helm,
             values,
             watch,
-            http,
+            application,
             records: Mutex::default(),
             folder,
             _logs: logs,

@@ -37,6 +37,7 @@ enum Program {
     Start,
     Web(modes::Web),
     Db(modes::Db),
+    Cli(modes::Cli),
     Migrate(modes::Migrate),
     Job(modes::Job),
     Worker(modes::Worker),
@@ -65,6 +66,7 @@ async fn run(program: Program) -> Result<ExitCode> {
         Program::Start => start().await?,
         Program::Web(web) => web.run().await?,
         Program::Db(db) => db.run().await?,
+        Program::Cli(cli) => return unless_terminated(async { cli.run().await.map(|()| ExitCode::SUCCESS) }).await,
         Program::Migrate(migrate) => {
             let migrated = async { migrate.run().await.map(|()| ExitCode::SUCCESS) };
             return unless_terminated(migrated).await;

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::http::{Failure, Response};
-use crate::records::{Encoding, Find, Read, Records, Request, Write};
+use crate::records::{Absent, Encoding, Find, Read, Records, Write};
+use crate::request::{Protocol, Request};
+use crate::response::{Failure, Response};
 use crate::template::Fill;
 
 /// Statuses that mean that a write had no effect. All others leave that open; among 4xx these are mainly 408 (the write
@@ -47,7 +48,7 @@ impl Record {
 
     /// Returns the values for the placeholders of its requests.
     pub fn fill(&self) -> Fill<'_> {
-        Fill { key: &self.key, value: &self.value, id: self.id.as_deref().unwrap_or_default() }
+        Fill { key: &self.key, value: &self.value, id: self.id.as_deref().unwrap_or_default(), ..Fill::default() }
     }
 }
 
@@ -64,13 +65,14 @@ pub fn written(records: &Records, response: Result<Response, Failure>) -> Writte
 ///
 /// # Errors
 /// Why nothing is known.
-pub fn got(records: &Records, response: Result<Response, Failure>) -> Got {
-    judge_read(&records.read, &response.map_err(|failure| failure.to_string())?)
+pub fn got(read: &Read, response: Result<Response, Failure>) -> Got {
+    judge_read(read, &response.map_err(|failure| failure.to_string())?)
 }
 
-/// Returns the request that looks up a record whose write got no response.
-pub fn lookup(records: &Records) -> &Request {
-    records.find.as_ref().map_or(&records.read.request, |find| &find.request)
+/// Returns the request that looks up a record whose write got no response; none if nothing is promised.
+pub fn lookup(records: &Records) -> Option<&Request> {
+    let read = &records.read_back()?.request;
+    Some(records.find.as_ref().map_or(read, |find| &find.request))
 }
 
 /// Returns the record that a [`lookup`] found; none if it does not exist.
@@ -82,17 +84,23 @@ pub fn found(
     response: Result<Response, Failure>,
     record: &Record,
 ) -> Result<Option<Record>, String> {
-    let Some(find) = &records.find else {
-        return Ok(got(records, response)?.map(|value| Record { value, ..record.clone() }));
-    };
-    let id = judge_find(find, &response.map_err(|failure| failure.to_string())?, &record.value)?;
-    Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
+    match (&records.find, &records.read) {
+        (Some(find), _) => {
+            let id = judge_find(find, &response.map_err(|failure| failure.to_string())?, &record.value)?;
+            Ok(id.map(|id| Record { id: Some(id), ..record.clone() }))
+        }
+        (None, Some(read)) => Ok(got(read, response)?.map(|value| Record { value, ..record.clone() })),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Returns whether the application under test can't have sent this response to a write: the server does not know or
 /// permit the request, or reports a success without the content that the suite defines. Something else has accepted
-/// the connection.
+/// the connection. Only HTTP has responses that any server gives: other protocols are not understood elsewhere.
 pub fn is_strange_to_write(write: &Write, response: &Response) -> bool {
+    if write.request.protocol() != Some(Protocol::Http) {
+        return false;
+    }
     if response.status == write.request.status {
         return matches!(judge_write(write, response), Written::Unknown(_));
     }
@@ -102,42 +110,62 @@ pub fn is_strange_to_write(write: &Write, response: &Response) -> bool {
 /// Like [`is_strange_to_write`], for a response to a read. Another server may also report that there is no such record:
 /// see [`Team`](crate::team::Team).
 pub fn is_strange_to_read(read: &Read, response: &Response) -> bool {
-    if response.status == read.request.status {
-        return response.json().is_err();
+    let is_absent = matches!(&read.absent, Some(Absent::Status(status)) if response.status == Some(*status));
+    if read.request.protocol() != Some(Protocol::Http) || is_absent {
+        return false;
     }
-    read.absent != Some(response.status) && is_not_there(response.status)
+    if response.status == read.request.status {
+        return judge_read(read, response).is_err();
+    }
+    is_not_there(response.status)
 }
 
 /// Returns whether a server with this status does not know or permit the request. Other statuses are about the
 /// application's state, which may return them at any time: a conflict, no leader, too many requests.
-fn is_not_there(status: u16) -> bool {
-    matches!(status, 400 | 401 | 403 | 404 | 405 | 410 | 421 | 501)
+fn is_not_there(status: Option<u16>) -> bool {
+    matches!(status, Some(400 | 401 | 403 | 404 | 405 | 410 | 421 | 501))
 }
 
 fn judge_write(write: &Write, response: &Response) -> Written {
-    match response.status {
-        status if status == write.request.status => match &write.id {
-            None => Written::Acknowledged(None),
-            Some(pointer) => match response.json().map(|body| pointer.text(&body)) {
-                Ok(Some(id)) => Written::Acknowledged(Some(id)),
-                Ok(None) => Written::Unknown(format!("the response to the write has no {}", pointer.as_str())),
-                Err(why) => Written::Unknown(why),
-            },
-        },
-        // This is not the application's response, so the effect of the write is unknown.
-        status if is_not_there(status) => Written::Unknown(format!("status {status}: {}", response.beginning())),
-        status if REFUSALS.contains(&status) => Written::Failed(format!("status {status}: {}", response.beginning())),
-        status => Written::Unknown(format!("status {status}: {}", response.beginning())),
+    let why = match write.request.check(response) {
+        Ok(()) => return acknowledged(write, response),
+        Err(why) => why,
+    };
+    let is_http = write.request.protocol() == Some(Protocol::Http);
+    // A status that any server may have sent is not the application's response.
+    let is_refusal = |status| REFUSALS.contains(&status) && !is_not_there(Some(status));
+    let is_refused = write.refused.as_ref().is_some_and(|refused| response.contains(refused))
+        || is_http && response.status.is_some_and(is_refusal);
+    if is_refused { Written::Failed(why) } else { Written::Unknown(why) }
+}
+
+/// Returns how a successful write ended: without its ID, the record can't be read.
+fn acknowledged(write: &Write, response: &Response) -> Written {
+    let Some(at) = &write.id else { return Written::Acknowledged(None) };
+    match at.text(&response.document()) {
+        Ok(Some(id)) => Written::Acknowledged(Some(id)),
+        Ok(None) => Written::Unknown(format!("the response to the write has no {at}: {}", response.beginning())),
+        Err(why) => Written::Unknown(why),
     }
 }
 
 fn judge_read(read: &Read, response: &Response) -> Got {
-    if read.absent == Some(response.status) {
-        return Ok(None);
+    read.request.check_error(response)?;
+    match &read.absent {
+        Some(Absent::Status(status)) if response.status == Some(*status) => return Ok(None),
+        absent => {
+            read.request.check(response)?;
+            // A command that failed may have written nothing either, so the pattern counts only for a success.
+            if matches!(absent, Some(Absent::Pattern { pattern }) if pattern.is_in(&response.text())) {
+                return Ok(None);
+            }
+        }
     }
-    let response = response.clone().require(read.request.status)?;
-    let Some(value) = read.value.text(&response.json()?) else {
-        return Ok(None);
+    let Some(value) = read.value.text(&response.document())? else {
+        // Text of another form may be an error; JSON without the value is not.
+        let is_text = read.value.is_pattern();
+        let neither = || format!("the output has neither {} nor `absent`: {}", read.value, response.beginning());
+        return if is_text { Err(neither()) } else { Ok(None) };
     };
     match read.encoding {
         Encoding::Plain => Ok(Some(value)),
@@ -149,11 +177,13 @@ fn judge_read(read: &Read, response: &Response) -> Got {
 }
 
 fn judge_find(find: &Find, response: &Response, value: &str) -> Result<Option<String>, String> {
-    let body = response.clone().require(find.request.status)?.json()?;
-    let items = find.items.get(&body).and_then(serde_json::Value::as_array);
-    let items = items.ok_or_else(|| format!("the response has no list at \"{}\"", find.items.as_str()))?;
-    let found = items.iter().find(|item| find.value.text(item).as_deref() == Some(value));
-    Ok(found.and_then(|item| find.id.text(item)))
+    find.request.check(response)?;
+    for item in find.items.items(&response.document())? {
+        if find.value.text(&item)?.as_deref() == Some(value) {
+            return find.id.text(&item);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -161,7 +191,7 @@ mod tests {
     use super::*;
 
     fn response(status: u16, body: &str) -> Response {
-        Response { status, body: body.to_owned().into() }
+        Response { status: Some(status), output: body.to_owned().into(), stderr: String::new() }
     }
 
     fn records() -> Records {
@@ -173,7 +203,9 @@ mod tests {
     fn a_write_is_acknowledged_refused_or_unknown() {
         let write = records().write;
         assert_eq!(judge_write(&write, &response(201, r#"{"id":"7"}"#)), Written::Acknowledged(Some("7".to_owned())));
-        assert!(matches!(judge_write(&write, &response(422, "no")), Written::Failed(why) if why == "status 422: no"));
+        assert!(
+            matches!(judge_write(&write, &response(422, "no")), Written::Failed(why) if why == "status 422 instead of 201: no")
+        );
         for status in [408, 409, 425, 499, 500, 502, 503, 504] {
             let written = judge_write(&write, &response(status, ""));
             assert!(matches!(written, Written::Unknown(_)), "{status}: it may have had an effect");
@@ -194,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_read_finds_the_value_or_that_there_is_none_or_fails() {
-        let mut read = records().read;
+        let mut read = records().read.unwrap();
         assert_eq!(judge_read(&read, &response(200, r#"{"alias":"a"}"#)), Ok(Some("a".to_owned())));
         assert_eq!(judge_read(&read, &response(404, "")), Ok(None));
         assert_eq!(
@@ -208,6 +240,7 @@ mod tests {
     #[test]
     fn an_answer_that_the_application_can_not_have_given_is_strange() {
         let Records { write, read, .. } = records();
+        let read = read.unwrap();
         for (status, body, strange) in [
             (201, r#"{"id":"7"}"#, false),
             (201, "<html>", true),
@@ -226,6 +259,44 @@ mod tests {
             [(200, "{}", false), (200, "<html>", true), (404, "", false), (405, "", true), (503, "no leader", false)]
         {
             assert_eq!(is_strange_to_read(&read, &response(status, body)), strange, "{status} {body}");
+        }
+    }
+
+    fn by_command() -> Records {
+        let text = r#"
+            promise = "register"
+            write = { request = { exec = ["set"], expect = "^OK$", error = '^\(error\)' }, refused = '^\(error\) READONLY' }
+            [read]
+            request = { exec = ["get"], error = '^\(error\)' }
+            value = { pattern = '^"(.*)"$' }
+            absent = { pattern = '^$' }
+        "#;
+        toml::from_str(text).unwrap()
+    }
+
+    fn ended(status: u16, output: &str) -> Response {
+        response(status, output)
+    }
+
+    #[test]
+    fn a_command_that_fails_leaves_the_effect_of_a_write_open_unless_the_suite_says_otherwise() {
+        let write = by_command().write;
+        assert_eq!(judge_write(&write, &ended(0, "OK\n")), Written::Acknowledged(None));
+        for unknown in [ended(1, "OK"), ended(0, ""), ended(0, "(error) OOM"), ended(137, "")] {
+            assert!(matches!(judge_write(&write, &unknown), Written::Unknown(_)), "{unknown:?}");
+        }
+        let refused = judge_write(&write, &ended(0, "(error) READONLY You can't write"));
+        assert!(matches!(refused, Written::Failed(_)), "{refused:?}");
+        assert!(!is_strange_to_write(&write, &ended(1, "")), "a command fails for many reasons");
+    }
+
+    #[test]
+    fn output_that_is_neither_a_value_nor_absent_is_an_error() {
+        let read = by_command().read.unwrap();
+        assert_eq!(judge_read(&read, &ended(0, "\"a\"\n")), Ok(Some("a".to_owned())));
+        assert_eq!(judge_read(&read, &ended(0, "\n")), Ok(None));
+        for failed in [ended(1, ""), ended(0, "(error) LOADING"), ended(0, "LOADING")] {
+            assert!(judge_read(&read, &failed).is_err(), "{failed:?}");
         }
     }
 

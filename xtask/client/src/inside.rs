@@ -15,38 +15,57 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::Connection;
-use crate::records::Request;
+use crate::connection::Connection;
+use crate::exec;
+use crate::reach::Reach;
+use crate::request::{Protocol, Request};
+use crate::response::{Failure, Response};
+use crate::target::{self, Target};
 use crate::team::{CompletedOperation, Task, Team};
-use crate::template::Fill;
+use crate::template::{Fill, Secrets};
 
 /// The port on which the program listens.
 pub const PORT: u16 = 7070;
 
 /// A message from the harness.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientRequest {
     /// Starts writing and reading; sent once.
     Begin {
         /// The task.
         task: Box<Task>,
-        /// The address to use, `host:port`.
+        /// The host to use.
         through: String,
     },
     /// Asks for the team's time.
     Clock,
-    /// Connects to `host:port` and sends a request, if there is one.
-    Ask {
+    /// Sends a request.
+    Ask(Box<Question>),
+    /// Connects to `host:port`.
+    Connect {
         /// The address.
         to: String,
-        /// The request; without it, nothing is sent.
-        request: Option<Request>,
         /// The time limit, in milliseconds.
         timeout_ms: u64,
     },
     /// Finishes the operations in progress and stops.
     Stop,
+}
+
+/// A single request.
+#[derive(Serialize, Deserialize)]
+pub struct Question {
+    /// The host.
+    pub host: String,
+    /// The request.
+    pub request: Request,
+    /// Ports.
+    pub reach: Reach,
+    /// The values of Secrets in the request.
+    pub secrets: Secrets,
+    /// The time limit, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// A message from the team.
@@ -55,7 +74,7 @@ pub enum ClientRequest {
 pub enum ClientResponse {
     /// The team's time, in nanoseconds.
     Clock(u64),
-    /// The body of the response, or why there is none.
+    /// The output of a success, or why there is none.
     Answered(Result<String, String>),
     /// An operation ended.
     CompletedOperation(Box<CompletedOperation>),
@@ -90,9 +109,13 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
                     sender = unused;
                     tell(&mut write, &ClientResponse::Clock(elapsed_ns(began))).await?;
                 }
-                (Some(ClientRequest::Ask { to, request, timeout_ms }), unused) => {
+                (Some(ClientRequest::Ask(question)), unused) => {
                     sender = unused;
-                    let result = ask(&to, request.as_ref(), Duration::from_millis(timeout_ms)).await;
+                    tell(&mut write, &ClientResponse::Answered(ask(*question).await)).await?;
+                }
+                (Some(ClientRequest::Connect { to, timeout_ms }), unused) => {
+                    sender = unused;
+                    let result = connect(&to, Duration::from_millis(timeout_ms)).await;
                     tell(&mut write, &ClientResponse::Answered(result)).await?;
                 }
                 (Some(ClientRequest::Stop), _) => stop.cancel(),
@@ -107,29 +130,57 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
     }
 }
 
-/// Starts one client with a new connection for each request, and one that keeps its connection.
+/// Starts one client with a new connection for each request, and one that keeps its connection, if it has one.
 fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
     for (name, over) in [("service", Over::Service), ("service-kept", Over::ServiceReused)] {
-        let (through, timeout) = (through.to_owned(), team.timeout());
-        let connect = move || {
-            let through = through.clone();
-            async move { Connection::open(&through, timeout).await }
-        };
-        clients.spawn(team.clone().work(name.to_owned(), None, over, connect));
+        if over.is_kept() && !team.task().traffic.uses_connections() {
+            continue;
+        }
+        let host = Host { name: through.to_owned(), reach: team.task().reach.clone() };
+        clients.spawn(team.clone().work(name.to_owned(), None, over, host));
     }
 }
 
-/// Connects, and sends the request if there is one.
-async fn ask(to: &str, request: Option<&Request>, timeout: Duration) -> Result<String, String> {
-    let Some(request) = request else {
-        let connecting = tokio::time::timeout(timeout, TcpStream::connect(to)).await;
-        let connected = connecting.map_err(|_| format!("{to}: timed out after {} ms", timeout.as_millis()))?;
-        return connected.map(|_| String::new()).map_err(|error| format!("{to}: {error}"));
-    };
-    let mut connection = Connection::open(to, timeout).await.map_err(|failure| failure.to_string())?;
-    let response = connection.ask(request, Fill::default(), timeout).await.map_err(|failure| failure.to_string())?;
-    let response = response.require(request.status)?;
-    Ok(String::from_utf8_lossy(&response.body).into_owned())
+/// A host in the cluster, as seen from this program.
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its ports.
+    pub reach: Reach,
+}
+
+impl Target for Host {
+    fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    fn host(&self) -> &str {
+        &self.name
+    }
+
+    async fn connect(&self, protocol: Protocol, secrets: &Secrets, timeout: Duration) -> Result<Connection, Failure> {
+        Connection::open(&self.name, protocol, (&self.reach, secrets), timeout).await
+    }
+
+    async fn run(&self, words: Vec<String>, _: Option<&str>, timeout: Duration) -> Result<Response, Failure> {
+        exec::run(words, timeout).await
+    }
+}
+
+async fn ask(question: Question) -> Result<String, String> {
+    let Question { host, request, reach, secrets, timeout_ms } = question;
+    let (host, timeout) = (Host { name: host, reach }, Duration::from_millis(timeout_ms));
+    let fill = Fill { secrets: Some(&secrets), ..Fill::default() };
+    let exchange = target::ask(&host, None, &request, fill, timeout).await;
+    let response = exchange.response.map_err(|failure| failure.to_string())?;
+    request.check(&response)?;
+    Ok(response.text().into_owned())
+}
+
+async fn connect(to: &str, timeout: Duration) -> Result<String, String> {
+    let connecting = tokio::time::timeout(timeout, TcpStream::connect(to)).await;
+    let connected = connecting.map_err(|_| format!("{to}: timed out after {} ms", timeout.as_millis()))?;
+    connected.map(|_| String::new()).map_err(|error| format!("{to}: {error}"))
 }
 
 /// Returns the next message; none if the other end has disconnected.

@@ -1,11 +1,22 @@
-//! Writing and reading an application's records: fills in requests, sends them over any connection, judges the responses.
+//! Writing and reading an application's records: fills in requests, sends them by any way, judges the responses.
 //!
-//! The harness reaches pods over port-forwards; the program `chartproof-client` in this crate reaches the Service from
-//! inside the cluster. Both use the same [`team`]. It knows nothing about Kubernetes.
+//! A request is HTTP, lines over TCP, or a command. The harness reaches pods over the API; the program
+//! `chartproof-client` in this crate reaches the Service from inside the cluster. Both use the same [`team`]. It knows
+//! nothing about Kubernetes.
 
 pub mod application;
-pub mod http;
+pub mod connection;
+pub mod exec;
+mod http;
 pub mod inside;
+mod lines;
+pub mod pattern;
+pub mod reach;
 pub mod records;
+pub mod request;
+pub mod response;
+pub mod target;
 pub mod team;
 pub mod template;
+mod tls;
+pub mod value;

@@ -1,15 +1,24 @@
-//! `chartproof-client`: writes and reads from inside the cluster, for a harness that connects to it.
+//! `chartproof-client`: writes and reads from inside the cluster, for a harness that connects to it. With the arguments
+//! `install FOLDER` it copies itself, to run in a container of another image.
 
 use std::fmt;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use anyhow::Context;
 use client::inside;
 use tokio::net::TcpListener;
 
+mod install;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    if let [_, command, folder] = std::env::args().collect::<Vec<_>>().as_slice()
+        && command == "install"
+    {
+        return install::install(Path::new(folder));
+    }
     let port = inside::PORT;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let listener = listener.with_context(|| format!("listening on port {port}"))?;

@@ -1,55 +1,27 @@
 //! How records are written, read and looked up, as the suite file defines it.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
+use history::Promise;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::template::Template;
-
-/// One HTTP request; path and body are templates.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// The method; by default GET.
-    #[serde(default = "default_method")]
-    pub method: String,
-    /// The path and query.
-    pub path: Template,
-    /// The headers, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// The body, sent as JSON; by default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Template>,
-    /// The status that means success; by default 200.
-    #[serde(default = "default_status")]
-    pub status: u16,
-}
-
-impl Request {
-    /// Returns a plain GET of a path.
-    pub fn get(path: &Template) -> Self {
-        Self {
-            method: default_method(),
-            path: path.clone(),
-            headers: BTreeMap::new(),
-            body: None,
-            status: default_status(),
-        }
-    }
-}
+use crate::pattern::Pattern;
+use crate::request::Request;
+use crate::value::{ListAt, ValueAt};
 
 /// How a record is written, read and looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
     /// What the application promises about its records.
-    pub promise: history::Promise,
+    pub promise: Promise,
     /// Writes `${value}` under `${key}`; both are unique.
     pub write: Write,
-    /// Reads the record `${id}` or `${key}`.
-    pub read: Read,
+    /// Reads the record `${id}` or `${key}`; required unless nothing is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Read>,
     /// Looks up a record by its value if its write got no response; by default, `read` does this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub find: Option<Find>,
@@ -61,9 +33,12 @@ pub struct Records {
 pub struct Write {
     /// The request.
     pub request: Request,
-    /// JSON pointer to the ID that the application assigned to the record.
+    /// The ID that the application assigned to the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Pointer>,
+    pub id: Option<ValueAt>,
+    /// Output that means that the write had no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Pattern>,
 }
 
 /// How a record is read.
@@ -72,11 +47,11 @@ pub struct Write {
 pub struct Read {
     /// The request.
     pub request: Request,
-    /// The status that means that there is no such record; without it, a response without the value means that.
+    /// What means that there is no such record; without it, JSON without the value means that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub absent: Option<u16>,
-    /// JSON pointer to the value.
-    pub value: Pointer,
+    pub absent: Option<Absent>,
+    /// The value.
+    pub value: ValueAt,
     /// How the value is encoded in the response.
     #[serde(default)]
     pub encoding: Encoding,
@@ -88,12 +63,12 @@ pub struct Read {
 pub struct Find {
     /// The request.
     pub request: Request,
-    /// JSON pointer to the list in the response; empty if the response is the list.
-    pub items: Pointer,
-    /// JSON pointer to the value in an item.
-    pub value: Pointer,
-    /// JSON pointer to the ID in an item.
-    pub id: Pointer,
+    /// The list.
+    pub items: ListAt,
+    /// The value in an item.
+    pub value: ValueAt,
+    /// The ID in an item.
+    pub id: ValueAt,
 }
 
 /// How a value is encoded in a response.
@@ -107,47 +82,63 @@ pub enum Encoding {
     Base64,
 }
 
-/// A JSON pointer (RFC 6901); the empty one is the whole document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pointer(String);
+/// What means that there is no such record: `404`, or `{ pattern = '…' }`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Absent {
+    /// An HTTP status or an exit status.
+    Status(u16),
+    /// Output.
+    Pattern {
+        /// What it contains.
+        pattern: Pattern,
+    },
+}
 
-impl TryFrom<String> for Pointer {
-    type Error = String;
+impl Records {
+    /// Returns how records are read back; none if nothing is promised, so that nothing is checked.
+    pub fn read_back(&self) -> Option<&Read> {
+        self.read.as_ref().filter(|_| self.promise != Promise::None)
+    }
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() || text.starts_with('/') {
-            return Ok(Self(text));
+    /// Returns all requests.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        let read = self.read.iter().map(|read| &read.request);
+        [&self.write.request].into_iter().chain(read).chain(self.find.iter().map(|find| &find.request))
+    }
+}
+
+// By hand, because the error of an untagged enum would not say what is wrong.
+impl<'de> Deserialize<'de> for Absent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Either)
+    }
+}
+
+struct Either;
+
+impl<'de> Visitor<'de> for Either {
+    type Value = Absent;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a status, or a table with `pattern`")
+    }
+
+    fn visit_u64<E: Error>(self, status: u64) -> Result<Absent, E> {
+        u16::try_from(status).map(Absent::Status).map_err(|_| E::custom(format!("{status} is not a status")))
+    }
+
+    fn visit_i64<E: Error>(self, status: i64) -> Result<Absent, E> {
+        u16::try_from(status).map(Absent::Status).map_err(|_| E::custom(format!("{status} is not a status")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Absent, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            pattern: Pattern,
         }
-        Err(format!("a JSON pointer is empty or begins with a slash: write \"/{text}\""))
+        let Table { pattern } = Table::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Absent::Pattern { pattern })
     }
-}
-
-impl Pointer {
-    /// Returns the value to which it points.
-    pub fn get<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        document.pointer(&self.0)
-    }
-
-    /// Returns the value to which it points as text: strings without quotes, other scalars as in JSON.
-    pub fn text(&self, document: &Value) -> Option<String> {
-        match self.get(document)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-            scalar => Some(scalar.to_string()),
-        }
-    }
-
-    /// Returns the pointer as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn default_method() -> String {
-    "GET".to_owned()
-}
-
-fn default_status() -> u16 {
-    200
 }

@@ -16,8 +16,13 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::{self, Record, Written};
-use crate::http::{Connection, Failure, Response};
-use crate::records::{Records, Request};
+use crate::connection::Connection;
+use crate::reach::Reach;
+use crate::records::{Read, Records};
+use crate::request::Request;
+use crate::response::Response;
+use crate::target::{self, Exchange, Target};
+use crate::template::{Fill, Secrets};
 
 /// The number of keys of registers, which are written again and again.
 const REGISTERS: u64 = 5;
@@ -26,7 +31,7 @@ const REGISTERS: u64 = 5;
 const HEALTH: &str = "health";
 
 /// The common settings of all clients of a team.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Task {
     /// What they ask of the application.
     pub traffic: Traffic,
@@ -34,8 +39,10 @@ pub struct Task {
     pub prefix: String,
     /// The pause between two operations of a client, in milliseconds.
     pub pause_ms: u64,
-    /// The time limit of a request, in milliseconds.
-    pub timeout_ms: u64,
+    /// Ports and time limits.
+    pub reach: Reach,
+    /// The values of Secrets in the requests.
+    pub secrets: Secrets,
 }
 
 /// What clients ask of the application.
@@ -45,7 +52,28 @@ pub enum Traffic {
     /// They write and read records.
     Records(Box<Records>),
     /// They send this request, to which a healthy application responds with success.
-    Health(Request),
+    Health(Box<Request>),
+}
+
+impl Traffic {
+    /// Returns all requests.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        let (records, health): (Option<&Records>, Option<&Request>) = match self {
+            Self::Records(records) => (Some(&**records), None),
+            Self::Health(request) => (None, Some(&**request)),
+        };
+        records.into_iter().flat_map(Records::requests).chain(health)
+    }
+
+    /// Returns whether clients have connections that they can keep: commands make their own.
+    pub fn uses_connections(&self) -> bool {
+        self.requests().any(|request| request.protocol().is_some())
+    }
+
+    /// Returns whether all of it can go through a Service.
+    pub fn goes_through_a_service(&self) -> bool {
+        self.requests().all(Request::goes_to_any_host)
+    }
 }
 
 /// An operation that ended, and, for a write, the record that exists or may exist now.
@@ -75,34 +103,20 @@ pub struct Team {
 }
 
 /// One client of a team.
-struct Client<F> {
+struct Client<T> {
     team: Arc<Team>,
     name: String,
     replica: Option<String>,
     over: Over,
-    connect: F,
+    target: T,
     kept: Option<Connection>,
     /// Whether the connection is known to lead to the application.
     proven: bool,
 }
 
-/// The result of a request.
-struct Exchange {
-    response: Result<Response, Failure>,
-    /// Whether it used the connection of the previous request.
-    over_kept: bool,
-    /// Whether a new connection was refused: it was not accepted, or it ended without a response, which is how a proxy
-    /// refuses connections.
-    refused: bool,
-    /// The address of the connection.
-    peer: String,
-}
-
-impl Exchange {
-    /// Returns the address of the server if its response `is_strange`.
-    fn stranger(&self, is_strange: impl FnOnce(&Response) -> bool) -> Option<String> {
-        self.response.as_ref().is_ok_and(is_strange).then(|| self.peer.clone())
-    }
+/// Returns the address of the server if its response `is_strange`.
+fn stranger(exchange: &Exchange, is_strange: impl FnOnce(&Response) -> bool) -> Option<String> {
+    exchange.response.as_ref().is_ok_and(is_strange).then(|| exchange.peer.clone())
 }
 
 impl Team {
@@ -116,20 +130,17 @@ impl Team {
         Arc::new(Self { task, began, stop, sink: Box::new(sink), numbers: AtomicU64::new(0), last: Mutex::default() })
     }
 
-    /// Returns the time limit of a request.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.task.timeout_ms)
+    /// Returns the common settings of its clients.
+    pub fn task(&self) -> &Task {
+        &self.task
     }
 
-    /// Runs a client that writes and reads, or checks the application's health, until the team is stopped; the operation in progress is finished.
-    pub async fn work<F, C>(self: Arc<Self>, name: String, replica: Option<String>, over: Over, connect: F)
-    where
-        F: Fn() -> C + Send + Sync,
-        C: Future<Output = Result<Connection, Failure>> + Send,
-    {
+    /// Runs a client that writes and reads, or checks the application's health, until the team is stopped; the operation
+    /// in progress is finished.
+    pub async fn work(self: Arc<Self>, name: String, replica: Option<String>, over: Over, target: impl Target) {
         let name = format!("{}-{name}", self.task.prefix);
         let (stop, pause) = (self.stop.clone(), Duration::from_millis(self.task.pause_ms));
-        let mut client = Client { team: self, name, replica, over, connect, kept: None, proven: false };
+        let mut client = Client { team: self, name, replica, over, target, kept: None, proven: false };
         while !stop.is_cancelled() {
             client.act().await;
             tokio::select! {
@@ -153,18 +164,14 @@ impl Team {
     }
 }
 
-impl<F, C> Client<F>
-where
-    F: Fn() -> C + Send + Sync,
-    C: Future<Output = Result<Connection, Failure>> + Send,
-{
+impl<T: Target> Client<T> {
     async fn act(&mut self) {
         let team = self.team.clone();
         match &team.task.traffic {
             Traffic::Records(records) => {
                 self.write(records).await;
-                if let Some(record) = team.last_known() {
-                    self.read(records, &record).await;
+                if let Some((read, record)) = records.read.as_ref().zip(team.last_known()) {
+                    self.read((records, read), &record).await;
                 }
             }
             Traffic::Health(request) => self.check_health(request).await,
@@ -190,7 +197,7 @@ where
         let exchange = self.ask(&records.write.request, &record).await;
         let mut operation = self.operation(OperationKind::Write, &record.key, start_ns, exchange.refused);
         operation.value = Some(record.value.clone());
-        let stranger = exchange.stranger(|response| application::is_strange_to_write(&records.write, response));
+        let stranger = stranger(&exchange, |response| application::is_strange_to_write(&records.write, response));
         let is_proof = exchange.over_kept && exchange.response.is_ok() && stranger.is_none();
         let record = match application::written(records, exchange.response) {
             Written::Acknowledged(id) => {
@@ -214,19 +221,20 @@ where
         is_proof
     }
 
-    async fn read(&mut self, records: &Records, record: &Record) {
+    async fn read(&mut self, (records, read): (&Records, &Read), record: &Record) {
         let start_ns = self.team.now_ns();
-        let exchange = self.ask(&records.read.request, record).await;
+        let exchange = self.ask(&read.request, record).await;
         let mut operation = self.operation(OperationKind::Read, &record.key, start_ns, exchange.refused);
-        let stranger = exchange.stranger(|response| application::is_strange_to_read(&records.read, response));
-        match application::got(records, exchange.response) {
+        let stranger = stranger(&exchange, |response| application::is_strange_to_read(read, response));
+        match application::got(read, exchange.response) {
             Ok(Some(value)) => {
                 self.proven = true;
                 operation.value = Some(value);
             }
             Ok(None) => {
                 // A write over the same connection shows whether the application is at its other end.
-                if !self.proven && !self.write(records).await {
+                let is_proven = self.proven || read.request.protocol().is_none();
+                if !is_proven && !self.write(records).await {
                     let why =
                         format!("no such record according to {}, which may not be the application", exchange.peer);
                     (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
@@ -246,7 +254,7 @@ where
         let exchange = self.ask(request, &Record::new("", "")).await;
         let mut operation = self.operation(OperationKind::Health, HEALTH, start_ns, exchange.refused);
         let response = exchange.response.map_err(|failure| failure.to_string());
-        if let Err(why) = response.and_then(|response| response.require(request.status)) {
+        if let Err(why) = response.and_then(|response| request.check(&response)) {
             (operation.outcome, operation.error) = (Outcome::Failed, Some(why));
         }
         self.let_go(operation.outcome != Outcome::Ok);
@@ -256,26 +264,16 @@ where
     /// Sends a request over the kept connection, or a new one. The caller judges the response and then calls
     /// [`Self::let_go`].
     async fn ask(&mut self, request: &Request, record: &Record) -> Exchange {
-        let kept = self.kept.take().filter(Connection::is_open);
-        let over_kept = kept.is_some();
-        let connected = match kept {
-            Some(connection) => Ok(connection),
-            None => (self.connect)().await,
-        };
-        let mut connection = match connected {
-            Ok(connection) => connection,
-            Err(failure) => return Exchange { response: Err(failure), over_kept, refused: true, peer: String::new() },
-        };
-        if !over_kept {
+        let team = self.team.clone();
+        let fill = Fill { secrets: Some(&team.task.secrets), ..record.fill() };
+        let timeout = team.task.reach.timeout(request);
+        let mut exchange = target::ask(&self.target, self.kept.take(), request, fill, timeout).await;
+        if !exchange.over_kept {
             // A port-forward ends in its pod.
             self.proven = self.replica.is_some();
         }
-        let response = connection.ask(request, record.fill(), self.team.timeout()).await;
-        let peer = connection.peer().to_owned();
-        // A failed connection may still deliver the response to an abandoned request.
-        self.kept = Some(connection).filter(|_| response.is_ok());
-        let refused = !over_kept && matches!(response, Err(Failure::NotSent(_) | Failure::Unanswered(_)));
-        Exchange { response, over_kept, refused, peer }
+        self.kept = exchange.connection.take();
+        exchange
     }
 
     /// Keeps the connection for the next request only if the client keeps connections and it does not lead elsewhere.

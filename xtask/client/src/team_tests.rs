@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::inside::Host;
+use crate::reach::Port;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -89,12 +91,14 @@ async fn until_of(
     over: Over,
     wanted: impl Fn(&CompletedOperation) -> bool,
 ) -> Vec<CompletedOperation> {
-    let task = Task { traffic, prefix: "p".to_owned(), pause_ms: 1, timeout_ms: 5000 };
+    let http = Some(Port { number: address.port(), timeout_ms: 5000 });
+    let reach = Reach { http, ..Reach::default() };
+    let task = Task { traffic, prefix: "p".to_owned(), pause_ms: 1, reach: reach.clone(), secrets: Secrets::default() };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let team = Team::new(task, Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
-    let connect = move || async move { Connection::open(&address.to_string(), LONG).await };
-    let working = tokio::spawn(team.work("c".to_owned(), None, over, connect));
+    let host = Host { name: address.ip().to_string(), reach };
+    let working = tokio::spawn(team.work("c".to_owned(), None, over, host));
     let mut all = Vec::new();
     let enough = async {
         while !all.last().is_some_and(&wanted) {
@@ -155,7 +159,7 @@ async fn a_client_that_checks_health_reconnects_until_the_application_responds()
     let application = End::Application(Arc::new(Mutex::new([("health".to_owned(), json!({}))].into())));
     let address = serve(move |number| if number < 2 { End::Stranger } else { application.clone() }).await;
     let healthy = |done: &CompletedOperation| is(done, OperationKind::Health, Outcome::Ok);
-    let all = until_of(Traffic::Health(request()), address, Over::ServiceReused, healthy).await;
+    let all = until_of(Traffic::Health(Box::new(request())), address, Over::ServiceReused, healthy).await;
     let errors: Vec<_> = all.iter().map(|done| done.operation.error.as_deref().unwrap_or("none")).collect();
     assert_eq!(errors, ["status 404 instead of 200: null", "status 404 instead of 200: null", "none"]);
 }

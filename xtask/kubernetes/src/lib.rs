@@ -13,10 +13,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
 
+pub mod ask;
 pub mod baseline;
 pub mod contents;
 pub mod given;
-pub mod http;
 pub mod logs;
 mod node_problem;
 pub mod nodes;

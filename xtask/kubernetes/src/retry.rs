@@ -21,8 +21,8 @@ const REFUSALS_MAX: u32 = 20;
 /// The pause before such a retry.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
-/// kube's policy, except for evictions: there, 429 is the decision of the disruption budget, and another attempt is a new
-/// request. Requests that were never sent are always retried.
+/// kube's policy, except for evictions, where 429 is the decision of the disruption budget and another attempt is a new
+/// request, and for commands, which may have run. Requests that were never sent are always retried.
 #[derive(Clone)]
 pub struct Retry {
     policy: RetryPolicy,
@@ -56,7 +56,8 @@ impl<Answer> Policy<Request<Body>, Response<Answer>, BoxError> for Retry {
             self.refusals += 1;
             return Some(tokio::time::sleep(AFTER_REFUSAL));
         }
-        if request.uri().path().ends_with("/eviction") { None } else { self.policy.retry(request, response) }
+        let once = ["/eviction", "/exec"].iter().any(|end| request.uri().path().ends_with(end));
+        if once { None } else { self.policy.retry(request, response) }
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {

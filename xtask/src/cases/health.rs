@@ -1,12 +1,10 @@
-//! `health`: every replica reports itself healthy over a port-forward, within the case's time limit.
+//! `health`: every replica reports itself healthy within the case's time limit.
 
 use anyhow::{Context as _, ensure};
 
 use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
-use suite::Request;
-use suite::template::Fill;
 use suite::{CaseKind, missing};
 
 /// The case.
@@ -23,17 +21,12 @@ pub static CASE: Case = Case {
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let path = deployed.suite.http.as_ref().and_then(|http| http.health.as_ref());
-    let request = Request::get(path.context("[http] of the suite has no `health`")?);
+    let request = deployed.suite.health_request().context("the suite does not say what shows health")?;
     let names = deployed.names(deployed.topology.replicas);
     ensure!(!names.is_empty(), "there is no replica");
     for name in &names {
         let what = format!("{name} reports itself healthy");
-        let ask = async || {
-            let answer =
-                deployed.http.ask(name, &request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-            answer.require(request.status).map(drop)
-        };
+        let ask = async || deployed.application.succeed(name, &request).await.map(drop);
         cx.wait.ask_until(&deployed.watch, &what, ask).await?;
     }
     Ok(format!("{} replicas", names.len()))

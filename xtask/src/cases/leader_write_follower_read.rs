@@ -17,7 +17,7 @@ pub static CASE: Case = Case {
         summary: "records written through the leader can be read through the other replicas",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
-        missing: |suite| missing::members(suite).or_else(|| missing::records(suite)),
+        missing: |suite| missing::members(suite).or_else(|| missing::promise(suite)),
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),

@@ -15,7 +15,6 @@ use super::support::context::CaseContext;
 use super::support::settled;
 use kubernetes::objects;
 use suite::Request;
-use suite::template::Fill;
 use suite::{CaseKind, Parameters, definitions, missing};
 
 /// The case.
@@ -25,7 +24,7 @@ pub static CASE: Case = Case {
         summary: "a replica that this request makes unhealthy is restarted and becomes ready again; the others are \
                   left alone",
         needs: &[&ready::CASE.kind],
-        missing: missing::http,
+        missing: missing::workload,
         parameters: Parameters::of::<With>(),
         ..CaseKind::DEFAULT
     },
@@ -47,11 +46,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     settled::ready(cx, &deployed, replicas).await?;
     let before = restarts(&deployed.replicas());
     let victim = before.keys().next().cloned().context("there is no replica")?;
-    let answer = deployed.http.ask(&victim, &with.request, Fill::default()).await;
-    answer
-        .map_err(|failure| failure.to_string())
-        .and_then(|answer| answer.require(with.request.status))
-        .map_err(anyhow::Error::msg)?;
+    deployed.application.succeed(&victim, &with.request).await.map_err(anyhow::Error::msg)?;
     let what = format!("Pod/{victim} restarted by its liveness probe");
     cx.wait
         .until(&deployed.watch, &what, |state| match state.pods.get(&victim) {

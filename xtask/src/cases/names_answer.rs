@@ -55,7 +55,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let mut silent = Vec::new();
     for name in &with.names {
         let name = namespaces.fill(name).map_err(anyhow::Error::msg)?;
-        silent.extend(asker.ask(&name, None).await?.err());
+        silent.extend(asker.connect(&name).await?.err());
     }
     ensure!(silent.is_empty(), "{} of {} names do not respond: {}", silent.len(), with.names.len(), silent.join("; "));
     Ok(format!("{} names", with.names.len()))

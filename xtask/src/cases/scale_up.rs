@@ -59,8 +59,8 @@ async fn read_back(cx: &CaseContext, deployed: &DeployedTopology, records: &Reco
     one_record::write(cx, deployed, names.last().map_or("", String::as_str)).await?;
     let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
     recorder.take_over(&deployed.records.lock().await);
-    let (http, watch, wait) = (&deployed.http, &deployed.watch, &cx.wait);
-    let reader = Reader { records, http, watch, wait, recorder: &recorder };
+    let (application, watch, wait) = (&deployed.application, &deployed.watch, &cx.wait);
+    let reader = Reader { records, application, watch, wait, recorder: &recorder };
     let read = reader.read_all(&names).await?;
     let history = recorder.history(records.promise, names, Minimum { before: 0, during: 0, after: 0 });
     let failures = history::failures(&history, &history::judge_records(&history));

@@ -22,6 +22,7 @@ pub static CASE: Case = Case {
         fewest_replicas: 2,
         missing: missing::workload,
         parameters: Parameters::of::<Question>(),
+        check: |case, _, _| asking::goes_through_a_service(&case.with::<Question>()?.request),
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),

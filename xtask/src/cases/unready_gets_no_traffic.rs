@@ -2,8 +2,8 @@
 //! restarted; once it is ready again, it gets some again.
 
 use anyhow::{Context as _, ensure};
-use client::records::{Pointer, Request};
-use client::template::Fill;
+use client::request::Request;
+use client::value::ValueAt;
 use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,8 +29,9 @@ pub static CASE: Case = Case {
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,
-        missing: missing::http,
+        missing: missing::workload,
         parameters: Parameters::of::<With>(),
+        check: |case, _, _| asking::goes_through_a_service(&case.with::<With>()?.request),
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),
@@ -52,9 +53,9 @@ struct With {
     /// Request that is sent through the Service.
     #[schemars(schema_with = "definitions::request")]
     request: Request,
-    /// JSON pointer to the name of the pod in the response.
-    #[schemars(schema_with = "definitions::pointer")]
-    pod: Pointer,
+    /// Name of the pod in the response.
+    #[schemars(schema_with = "definitions::value")]
+    pod: ValueAt,
 }
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
@@ -88,8 +89,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
 }
 
 async fn switch(deployed: &DeployedTopology, pod: &str, request: &Request) -> anyhow::Result<()> {
-    let answer = deployed.http.ask(pod, request, Fill::default()).await.map_err(|failure| failure.to_string());
-    answer.and_then(|answer| answer.require(request.status)).map(drop).map_err(anyhow::Error::msg)
+    deployed.application.succeed(pod, request).await.map(drop).map_err(anyhow::Error::msg)
 }
 
 async fn until_ready_is(cx: &CaseContext, deployed: &DeployedTopology, name: &str, ready: bool) -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ pub static CASE: Case = Case {
         name: "write_read",
         summary: "a record written through each replica can be read back through it",
         needs: &[&ready::CASE.kind],
-        missing: missing::records,
+        missing: missing::promise,
         ..CaseKind::DEFAULT
     },
     run: |cx| passing(run(cx)),

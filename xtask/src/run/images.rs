@@ -90,6 +90,10 @@ impl Run {
         for image in cases.flat_map(|case| case.kind.images) {
             needed.push(parse(image)?);
         }
+        let of_commands = self.subject.suites().into_iter().filter_map(|suite| suite.exec.as_ref()?.image.as_deref());
+        for image in of_commands {
+            needed.push(parse(image)?);
+        }
         let rendered = self.subject.about().map(|variant| self.render(variant));
         for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
             for image in images::in_manifests(objects) {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use client::request::Request;
 use client::team::{Task, Team, Traffic};
 use history::Connection as Over;
 use tokio::task::JoinSet;
@@ -13,7 +14,6 @@ use super::inside::Inside;
 use super::readiness;
 use super::recorder::Recorder;
 use crate::deployed_topology::DeployedTopology;
-use suite::{Request, Suite};
 
 /// Running clients, until they are stopped or dropped.
 pub struct Clients {
@@ -24,15 +24,20 @@ pub struct Clients {
 
 /// Returns the task of a case's clients, or `None` if the suite defines no request for them; `prefix` makes their records
 /// unique.
-pub fn task(suite: &Suite, prefix: &str) -> Option<Task> {
-    let http = suite.http.as_ref()?;
-    let traffic = match (suite.records(), &http.health) {
+///
+/// # Errors
+/// If a Secret in its requests does not exist.
+pub async fn task(deployed: &DeployedTopology, prefix: &str) -> anyhow::Result<Option<Task>> {
+    let (suite, application) = (&deployed.suite, &deployed.application);
+    let traffic = match (suite.records(), suite.health_request()) {
         (Ok(records), _) => Traffic::Records(Box::new(records.clone())),
-        (Err(_), Some(path)) => Traffic::Health(Request::get(path)),
-        (Err(_), None) => return None,
+        (Err(_), Some(request)) => Traffic::Health(Box::new(request)),
+        (Err(_), None) => return Ok(None),
     };
-    let (pause_ms, timeout_ms) = (suite.load.pause_ms, http.request_timeout_ms);
-    Some(Task { traffic, prefix: prefix.to_owned(), pause_ms, timeout_ms })
+    let secrets = application.secrets(traffic.requests().flat_map(Request::secrets)).await;
+    let secrets = secrets.map_err(anyhow::Error::msg)?;
+    let (reach, pause_ms) = (application.reach().clone(), suite.load.pause_ms);
+    Ok(Some(Task { traffic, prefix: prefix.to_owned(), pause_ms, reach, secrets }))
 }
 
 impl Clients {
@@ -44,20 +49,18 @@ impl Clients {
         inside: Option<Inside>,
     ) -> Self {
         let stop = CancellationToken::new();
-        let (each, http) = (deployed.suite.load.clients_per_replica, &deployed.http);
+        let (each, application) = (deployed.suite.load.clients_per_replica, &deployed.application);
         let sink = recorder.clone();
+        let kinds = [("new", Over::New), ("kept", Over::Reused)];
+        let kinds = kinds.into_iter().filter(|(_, over)| !over.is_kept() || task.traffic.uses_connections());
+        let kinds: Vec<_> = kinds.collect();
         let team = Team::new(task, recorder.began(), stop.clone(), move |ended| sink.done(ended));
         let mut tasks = JoinSet::new();
         for number in 0..each {
             for replica in replicas {
-                for (kind, over) in [("new", Over::New), ("kept", Over::Reused)] {
-                    let (http, pod) = (http.clone(), replica.clone());
-                    let connect = move || {
-                        let (http, pod) = (http.clone(), pod.clone());
-                        async move { http.connect(&pod).await }
-                    };
+                for (kind, over) in &kinds {
                     let name = format!("{replica}-{kind}-{number}");
-                    tasks.spawn(team.clone().work(name, Some(replica.clone()), over, connect));
+                    tasks.spawn(team.clone().work(name, Some(replica.clone()), *over, application.pod(replica)));
                 }
             }
         }

@@ -7,25 +7,24 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use client::inside::{self, ClientRequest, ClientResponse, PORT};
-use client::records::Request;
+use client::inside::{self, ClientRequest, ClientResponse, PORT, Question};
+use client::request::Request;
 use client::team::{CompletedOperation, Task};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Portforwarder};
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::client_pod::{POD, off, pod};
 use super::recorder::Recorder;
 use crate::deployed_topology::DeployedTopology;
 use images::Reference;
+use kubernetes::ask::PodClient;
 use kubernetes::wait::Waiter;
 use kubernetes::watch::State;
 use kubernetes::{call, code, given};
 
-/// The pod's name.
-pub const POD: &str = "chartproof-client";
 /// How often the clock is queried; the tightest bounds count.
 const QUESTIONS: u32 = 10;
 /// The time limit of a single request from inside the cluster.
@@ -40,6 +39,7 @@ pub struct Inside {
 /// The same pod, for single requests in sequence.
 pub struct Asker {
     line: Line,
+    application: Arc<PodClient>,
 }
 
 impl Asker {
@@ -51,17 +51,35 @@ impl Asker {
         create(deployed, wait, image).await?;
         let what = format!("Pod/{POD}, the client in the cluster");
         let line = wait.ask_until(&deployed.watch, &what, async || Line::open(deployed).await?.greeted().await).await?;
-        Ok(Self { line })
+        Ok(Self { line, application: deployed.application.clone() })
     }
 
-    /// Connects to `host:port` from inside the cluster and, if `request` is set, sends it. Returns the body of the
-    /// response, or why there is none.
+    /// Sends a request to `host:port` from inside the cluster. Returns the output of a success, or why there is none.
     ///
     /// # Errors
     /// If the connection to the pod is lost.
-    pub async fn ask(&mut self, to: &str, request: Option<&Request>) -> anyhow::Result<Result<String, String>> {
-        let ask = ClientRequest::Ask { to: to.to_owned(), request: request.cloned(), timeout_ms: ASK_TIMEOUT_MS };
-        inside::tell(&mut self.line.write, &ask).await?;
+    pub async fn ask(&mut self, to: &str, request: &Request) -> anyhow::Result<Result<String, String>> {
+        let secrets = match self.application.secrets(request.secrets()).await {
+            Ok(secrets) => secrets,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (host, port) = to.rsplit_once(':').context("an address is `host:port`")?;
+        let reach = self.application.reach().through(port.parse().context("a port is a number")?);
+        let (host, request) = (host.to_owned(), request.clone());
+        let question = Question { host, request, reach, secrets, timeout_ms: ASK_TIMEOUT_MS };
+        self.answered(&ClientRequest::Ask(Box::new(question))).await
+    }
+
+    /// Connects to `host:port` from inside the cluster. Returns why that failed, if it did.
+    ///
+    /// # Errors
+    /// If the connection to the pod is lost.
+    pub async fn connect(&mut self, to: &str) -> anyhow::Result<Result<String, String>> {
+        self.answered(&ClientRequest::Connect { to: to.to_owned(), timeout_ms: ASK_TIMEOUT_MS }).await
+    }
+
+    async fn answered(&mut self, request: &ClientRequest) -> anyhow::Result<Result<String, String>> {
+        inside::tell(&mut self.line.write, request).await?;
         match inside::next(&mut self.line.read).await? {
             Some(ClientResponse::Answered(answered)) => Ok(answered),
             Some(_) => bail!("unexpected message from Pod/{POD}"),
@@ -146,25 +164,11 @@ pub async fn keep_off(
     remove(deployed).await?;
     let gone = |state: &State| if state.pods.contains_key(POD) { Err("it still exists".to_owned()) } else { Ok(()) };
     wait.until(&deployed.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
-    create_as((deployed, wait), &off(pod(image)?, node)?).await
-}
-
-/// Keeps the pod off a node. It may run on a control plane, in case there is no other worker.
-fn off(mut pod: Pod, node: &str) -> serde_json::Result<Pod> {
-    let elsewhere = json!({ "key": "metadata.name", "operator": "NotIn", "values": [node] });
-    let required = json!({ "nodeSelectorTerms": [{ "matchFields": [elsewhere] }] });
-    let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } });
-    let toleration =
-        json!({ "key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule" });
-    if let Some(spec) = &mut pod.spec {
-        spec.affinity = serde_json::from_value(affinity)?;
-        spec.tolerations = Some(vec![serde_json::from_value(toleration)?]);
-    }
-    Ok(pod)
+    create_as((deployed, wait), &off(pod(deployed, image)?, node)?).await
 }
 
 async fn create(deployed: &DeployedTopology, wait: &Waiter, image: &Reference) -> anyhow::Result<()> {
-    create_as((deployed, wait), &pod(image)?).await
+    create_as((deployed, wait), &pod(deployed, image)?).await
 }
 
 async fn create_as((deployed, wait): (&DeployedTopology, &Waiter), pod: &Pod) -> anyhow::Result<()> {
@@ -172,34 +176,6 @@ async fn create_as((deployed, wait): (&DeployedTopology, &Waiter), pod: &Pod) ->
         Err(error) if code(&error) != Some(409) => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Returns a pod that the restricted Pod Security Standard allows, and that no Service of the chart selects.
-fn pod(image: &Reference) -> serde_json::Result<Pod> {
-    serde_json::from_value(json!({
-        "metadata": { "name": POD, "labels": {
-            "app.kubernetes.io/name": POD,
-            "app.kubernetes.io/managed-by": "chartproof",
-        } },
-        "spec": {
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": { "runAsNonRoot": true, "runAsUser": 10001, "seccompProfile": { "type": "RuntimeDefault" } },
-            "containers": [{
-                "name": "client",
-                "image": image.to_string(),
-                "imagePullPolicy": "IfNotPresent",
-                "resources": { "requests": { "cpu": "10m", "memory": "16Mi" } },
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "capabilities": { "drop": ["ALL"] },
-                    "readOnlyRootFilesystem": true,
-                },
-            }],
-        },
-    }))
 }
 
 impl Line {

@@ -1,8 +1,10 @@
 //! Tests of the conversion of times between two clocks.
 
-use client::http::Failure;
+use client::inside::Host;
+use client::reach::{Port, Reach};
 use client::records::Records;
 use client::team::{Team, Traffic};
+use client::template::Secrets;
 use history::{Connection as Over, Operation};
 use tokio::sync::mpsc;
 
@@ -12,13 +14,15 @@ use super::*;
 async fn done() -> CompletedOperation {
     let suite: suite::Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
     let records: Records = suite.records().unwrap().clone();
-    let task =
-        Task { traffic: Traffic::Records(Box::new(records)), prefix: "p".to_owned(), pause_ms: 0, timeout_ms: 10 };
+    // Nothing listens there.
+    let reach = Reach { http: Some(Port { number: 1, timeout_ms: 10_000 }), ..Reach::default() };
+    let host = Host { name: "127.0.0.1".to_owned(), reach: reach.clone() };
+    let traffic = Traffic::Records(Box::new(records));
+    let task = Task { traffic, prefix: "p".to_owned(), pause_ms: 0, reach, secrets: Secrets::default() };
     let (sender, mut done) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let team = Team::new(task, std::time::Instant::now(), stop.clone(), move |ended| drop(sender.send(ended)));
-    let refuse = || async { Err(Failure::NotSent("connection refused".to_owned())) };
-    let working = tokio::spawn(team.work("c".to_owned(), None, Over::Service, refuse));
+    let working = tokio::spawn(team.work("c".to_owned(), None, Over::Service, host));
     let one: CompletedOperation = done.recv().await.unwrap();
     stop.cancel();
     working.await.unwrap();
@@ -46,5 +50,6 @@ async fn a_connection_that_nothing_accepts_is_recorded_as_refused() {
     let operation = done().await.operation;
     assert!(operation.refused);
     assert_eq!(operation.outcome, history::Outcome::Failed);
-    assert_eq!(operation.error.as_deref(), Some("connection refused"));
+    let error = operation.error.unwrap();
+    assert_eq!(error, "connecting to 127.0.0.1:1: Connection refused (os error 111)");
 }

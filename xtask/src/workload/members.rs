@@ -1,13 +1,14 @@
 //! The members and the leader that the application reports, and whether all replicas agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use kubernetes::http::{Http, Response};
+use client::response::Response;
+use kubernetes::ask::PodClient;
 use kubernetes::objects;
-use suite::template::Fill;
 use suite::{Leader, Members};
 
 /// A replica's view of the members.
@@ -42,22 +43,19 @@ pub enum Agreement {
 ///
 /// # Errors
 /// If it does not respond, or its response does not match the suite.
-pub async fn view(members: &Members, http: &Http, pod: &str) -> Result<View, String> {
-    let answer = http.ask(pod, &members.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-    parse_view(members, answer).map_err(|why| format!("{pod}: {why}"))
+pub async fn view(members: &Members, application: &Arc<PodClient>, pod: &str) -> Result<View, String> {
+    let answer = application.succeed(pod, &members.request).await?;
+    parse_view(members, &answer).map_err(|why| format!("{pod}: {why}"))
 }
 
-fn parse_view(members: &Members, answer: Response) -> Result<View, String> {
-    let body = answer.require(members.request.status)?.json()?;
-    let items = members.items.get(&body).and_then(serde_json::Value::as_array);
-    let items = items.ok_or_else(|| format!("the response has no list at \"{}\"", members.items.as_str()))?;
+fn parse_view(members: &Members, answer: &Response) -> Result<View, String> {
     let mut view = View { voter: members.voter.clone(), ..View::default() };
-    for item in items {
+    for item in &members.items.items(&answer.document())? {
         let role = match &members.role {
             None => members.voter.clone(),
-            Some(pointer) => pointer.text(item).unwrap_or_default(),
+            Some(at) => at.text(item)?.unwrap_or_default(),
         };
-        let name = members.name.text(item).unwrap_or_default();
+        let name = members.name.text(item)?.unwrap_or_default();
         if members.roles.is_empty() || members.roles.contains(&role) {
             view.members.insert(name, role);
         }
@@ -122,15 +120,18 @@ fn list(names: &BTreeSet<&str>) -> String {
 ///
 /// # Errors
 /// If it does not respond.
-pub async fn leader(leader: &Leader, http: &Http, pods: &[Pod], replica: &str) -> Result<Option<String>, String> {
-    let answer = http.ask(replica, &leader.request, Fill::default()).await.map_err(|failure| failure.to_string())?;
-    let body = answer.require(leader.request.status)?.json()?;
-    let Some(name) = leader.leader.text(&body).filter(|name| !name.is_empty()) else {
+pub async fn leader(
+    leader: &Leader,
+    application: &Arc<PodClient>,
+    pods: &[Pod],
+    replica: &str,
+) -> Result<Option<String>, String> {
+    let answer = application.succeed(replica, &leader.request).await?.document();
+    let Some(name) = leader.leader.text(&answer)?.filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
-    let own = leader.own.as_ref().map(|pointer| pointer.text(&body));
-    Ok(match own {
-        Some(own) => (own.as_deref() == Some(name.as_str())).then(|| replica.to_owned()),
+    Ok(match &leader.own {
+        Some(own) => (own.text(&answer)?.as_deref() == Some(name.as_str())).then(|| replica.to_owned()),
         None => pods.iter().find(|pod| is_called(pod, &name)).map(ResourceExt::name_any),
     })
 }

@@ -12,8 +12,9 @@ fn members() -> Members {
 
 fn view_of(nodes: &[(&str, &str)]) -> View {
     let rows: Vec<_> = nodes.iter().map(|(address, role)| json!({ "address": address, "role": role })).collect();
-    let answer = Response { status: 200, body: serde_json::to_vec(&rows).unwrap().into() };
-    parse_view(&members(), answer).unwrap()
+    let answer =
+        Response { status: Some(200), output: serde_json::to_vec(&rows).unwrap().into(), ..Response::default() };
+    parse_view(&members(), &answer).unwrap()
 }
 
 fn views(views: &[View]) -> BTreeMap<String, View> {

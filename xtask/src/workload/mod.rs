@@ -1,5 +1,6 @@
 //! The application under load: clients, their recorded operations, and reading records back.
 
+pub mod client_pod;
 pub mod clients;
 pub mod inside;
 pub mod members;

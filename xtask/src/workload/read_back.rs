@@ -1,12 +1,17 @@
 //! After a fault: looks up writes of unknown outcome, and reads every known record through every replica.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use client::application::{self, Record};
+use client::connection::Connection;
+use client::records::Read;
+use client::target;
+use client::template::{Fill, Secrets};
 use history::{Connection as Over, Operation, OperationKind, Stage};
 
 use super::recorder::Recorder;
-use kubernetes::http::{Connection, Http};
+use kubernetes::ask::PodClient;
 use kubernetes::wait::Waiter;
 use kubernetes::watch::Watch;
 use suite::Records;
@@ -18,8 +23,8 @@ const CONNECTIONS: usize = 4;
 pub struct Reader<'a> {
     /// How records are read.
     pub records: &'a Records,
-    /// HTTP to the pods.
-    pub http: &'a Http,
+    /// Sends requests to the pods.
+    pub application: &'a Arc<PodClient>,
     /// The watch of the namespace.
     pub watch: &'a Watch,
     /// The case's time limit.
@@ -34,11 +39,12 @@ impl Reader<'_> {
     /// # Errors
     /// If the replica does not respond within the case's time limit.
     pub async fn look_up_unknown(&self, replica: &str) -> anyhow::Result<()> {
+        let Some(lookup) = application::lookup(self.records) else { return Ok(()) };
         for record in self.recorder.take_unknown() {
             let what = format!("looking up {} through {replica}", record.key);
             let start_ns = self.recorder.now_ns();
             let find = async || {
-                let answer = self.http.ask(replica, application::lookup(self.records), record.fill()).await;
+                let answer = self.application.ask(replica, lookup, record.fill()).await;
                 application::found(self.records, answer, &record)
             };
             let found = self.wait.ask_until(self.watch, &what, find).await?;
@@ -58,40 +64,43 @@ impl Reader<'_> {
     /// # Errors
     /// If a replica does not respond within the case's time limit.
     pub async fn read_all(&self, replicas: &[String]) -> anyhow::Result<usize> {
+        let Some(read) = self.records.read_back() else { return Ok(0) };
+        let secrets = self.application.secrets(read.request.secrets()).await.map_err(anyhow::Error::msg)?;
         let known: BTreeMap<_, _> =
             self.recorder.known().into_iter().map(|record| (record.key.clone(), record)).collect();
         let known: Vec<_> = known.into_values().collect();
-        let through = replicas.iter().map(|replica| self.read_through(replica, &known));
+        let through = replicas.iter().map(|replica| self.read_through(replica, &known, (read, &secrets)));
         futures::future::try_join_all(through).await?;
         Ok(known.len())
     }
 
     /// Reads over several connections at once, since most of the time of a read is latency.
-    async fn read_through(&self, replica: &str, known: &[Record]) -> anyhow::Result<()> {
+    async fn read_through(&self, replica: &str, known: &[Record], read: (&Read, &Secrets)) -> anyhow::Result<()> {
         let each = known.len().div_ceil(CONNECTIONS).max(1);
-        let lanes = known.chunks(each).map(|lane| self.read_over_one(replica, lane, known.len()));
+        let lanes = known.chunks(each).map(|lane| self.read_over_one(replica, (lane, known.len()), read));
         futures::future::try_join_all(lanes).await.map(drop)
     }
 
-    async fn read_over_one(&self, replica: &str, lane: &[Record], of: usize) -> anyhow::Result<()> {
+    async fn read_over_one(
+        &self,
+        replica: &str,
+        (lane, of): (&[Record], usize),
+        (read, secrets): (&Read, &Secrets),
+    ) -> anyhow::Result<()> {
+        let (pod, timeout) = (self.application.pod(replica), self.application.reach().timeout(&read.request));
         let mut kept: Option<Connection> = None;
         for record in lane {
             let what = format!("reading {} of {of} records through {replica}", record.key);
             let mut start_ns = self.recorder.now_ns();
-            let read = async || {
+            let ask = async || {
                 start_ns = self.recorder.now_ns();
-                let connected = match kept.take().filter(Connection::is_open) {
-                    Some(connection) => Ok(connection),
-                    None => self.http.connect(replica).await,
-                };
-                let mut connection = connected.map_err(|failure| failure.to_string())?;
-                let request = &self.records.read.request;
-                let answer = connection.ask(request, record.fill(), self.http.timeout()).await;
-                let got = application::got(self.records, answer);
-                kept = Some(connection).filter(|_| got.is_ok());
+                let fill = Fill { secrets: Some(secrets), ..record.fill() };
+                let exchange = target::ask(&pod, kept.take(), &read.request, fill, timeout).await;
+                let got = application::got(read, exchange.response);
+                kept = exchange.connection.filter(|_| got.is_ok());
                 got
             };
-            let value = self.wait.ask_until(self.watch, &what, read).await?;
+            let value = self.wait.ask_until(self.watch, &what, ask).await?;
             self.add(Stage::ReadBack, replica, record, value, start_ns);
         }
         Ok(())

@@ -1,11 +1,10 @@
-//! The application as the suite file describes it: its HTTP interface, its members, its leader.
+//! The application as the suite file describes it: how it is reached, its health, its members, its leader.
 
-use std::time::Duration;
-
+use client::reach::{Port, Reach, Tls};
 use serde::Deserialize;
 
 use super::template::Template;
-use super::{Pointer, Request};
+use super::{CaseSpec, ListAt, Records, Request, Suite, ValueAt};
 
 /// The application's HTTP interface.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,7 +12,19 @@ use super::{Pointer, Request};
 pub struct Http {
     /// The containers' port.
     pub port: u16,
-    /// The path that returns 200 if the replica is healthy, if there is one.
+    /// Whether it is HTTP or HTTPS.
+    #[serde(default)]
+    pub scheme: Scheme,
+    /// For HTTPS: the certificate that signed the server's, as PEM.
+    #[serde(default)]
+    pub ca: Option<Template>,
+    /// For HTTPS: whether the server's certificate is verified.
+    #[serde(default = "default_verify")]
+    pub verify: bool,
+    /// For HTTPS: the name in the server's certificate; by default the Service.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// The path that returns 200 if the replica is healthy; see also [`Health`].
     #[serde(default)]
     pub health: Option<Template>,
     /// The time limit of one request, in milliseconds.
@@ -21,10 +32,78 @@ pub struct Http {
     pub request_timeout_ms: u64,
 }
 
-impl Http {
-    /// Returns the time limit of one request.
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
+/// The scheme of HTTP requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Without TLS.
+    #[default]
+    Http,
+    /// With TLS.
+    Https,
+}
+
+/// The application's port for lines over TCP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tcp {
+    /// The containers' port.
+    pub port: u16,
+    /// The time limit of one request, in milliseconds.
+    #[serde(default = "default_request_timeout_ms")]
+    pub request_timeout_ms: u64,
+}
+
+/// How commands run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    /// The image of the pod in which commands run that go through the Service; by default the replicas' image.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// The time limit of one command, in milliseconds.
+    #[serde(default = "default_exec_timeout_ms")]
+    pub request_timeout_ms: u64,
+}
+
+/// How a replica reports its health.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// The request, which succeeds if the replica is healthy.
+    pub request: Request,
+}
+
+impl Suite {
+    /// Returns the request that succeeds if a replica is healthy.
+    pub fn health_request(&self) -> Option<Request> {
+        let of_http = || self.http.as_ref()?.health.as_ref().map(Request::get);
+        self.health.as_ref().map(|health| health.request.clone()).or_else(of_http)
+    }
+
+    /// Returns whether a command goes through the Service; the pod inside the cluster then needs an image with it.
+    pub fn runs_commands_inside(&self) -> bool {
+        let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
+        let of_cases = cases.flat_map(CaseSpec::requests);
+        let of_records = self.records().into_iter().flat_map(Records::requests).cloned();
+        let mut commands = of_records.chain(of_cases).filter(|request| request.protocol().is_none());
+        commands.any(|request| request.goes_to_any_host())
+    }
+
+    /// Returns how the application is reached.
+    pub fn reach(&self) -> Reach {
+        let service = || self.workload.as_ref()?.service.clone();
+        let tls = |http: &Http| Tls {
+            ca: http.ca.clone(),
+            server_name: http.server_name.clone().or_else(service).unwrap_or_default(),
+        };
+        let http = self.http.as_ref();
+        Reach {
+            http: http.map(|http| Port { number: http.port, timeout_ms: http.request_timeout_ms }),
+            tcp: self.tcp.as_ref().map(|tcp| Port { number: tcp.port, timeout_ms: tcp.request_timeout_ms }),
+            exec_timeout_ms: self.exec.as_ref().map_or_else(default_exec_timeout_ms, |exec| exec.request_timeout_ms),
+            tls: http.filter(|http| http.scheme == Scheme::Https).map(tls),
+        }
     }
 }
 
@@ -34,13 +113,13 @@ impl Http {
 pub struct Members {
     /// The request, sent to every pod.
     pub request: Request,
-    /// JSON pointer to the list in the response.
-    pub items: Pointer,
-    /// JSON pointer to a member's identity in an item.
-    pub name: Pointer,
-    /// JSON pointer to the role in an item; without it every item is a voter.
+    /// The list in the response.
+    pub items: ListAt,
+    /// A member's identity in an item.
+    pub name: ValueAt,
+    /// The role in an item; without it every item is a voter.
     #[serde(default)]
-    pub role: Option<Pointer>,
+    pub role: Option<ValueAt>,
     /// The role of voters.
     #[serde(default = "default_voter")]
     pub voter: String,
@@ -58,16 +137,24 @@ pub struct Members {
 pub struct Leader {
     /// The request, sent to every pod.
     pub request: Request,
-    /// JSON pointer to the leader that the responding pod reports.
-    pub leader: Pointer,
-    /// JSON pointer to the responding pod's own name. Without it, the leader's name is its pod's IP, with or without a
-    /// port, or its pod's name.
+    /// The leader that the responding pod reports.
+    pub leader: ValueAt,
+    /// The responding pod's own name. Without it, the leader's name is its pod's IP, with or without a port, or its
+    /// pod's name.
     #[serde(default)]
-    pub own: Option<Pointer>,
+    pub own: Option<ValueAt>,
 }
 
 fn default_request_timeout_ms() -> u64 {
     2000
+}
+
+fn default_exec_timeout_ms() -> u64 {
+    5000
+}
+
+fn default_verify() -> bool {
+    true
 }
 
 fn default_voter() -> String {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::CaseKind;
+use super::{CaseKind, Request};
 
 /// A case of a topology: `"ready"`, or `{ case = "job_fails", name = "no_dates", reason = "BackoffLimitExceeded" }`.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,12 @@ impl CaseSpec {
     /// If a parameter is wrong, missing or unknown.
     pub fn with<T: DeserializeOwned>(&self) -> Result<T, String> {
         self.with.clone().try_into().map_err(|error| error.message().to_owned())
+    }
+
+    /// Returns the requests among its parameters.
+    pub fn requests(&self) -> impl Iterator<Item = Request> {
+        let tables = self.with.values().filter(|value| value.is_table());
+        tables.filter_map(|table| table.clone().try_into().ok())
     }
 }
 

@@ -11,4 +11,6 @@ macro_rules! definitions {
     )*};
 }
 
-definitions!(address, changes, content, key, object, pointer, port, quantity, request, set, values, variable, words);
+definitions!(
+    address, changes, content, key, object, pointer, port, quantity, request, set, value, values, variable, words
+);

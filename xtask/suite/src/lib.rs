@@ -24,11 +24,14 @@ mod release;
 pub mod variant;
 mod verify;
 
-pub use application::{Http, Leader, Members};
+pub use application::{Exec, Health, Http, Leader, Members, Scheme, Tcp};
 pub use case::CaseSpec;
 pub use case_kind::{CaseKind, Deploys, Parameters};
-pub use client::records::{Pointer, Records, Request};
+pub use client::records::Records;
+pub use client::request::Request;
 pub use client::template;
+pub use client::value::{ListAt, ValueAt};
+pub use history::Promise;
 pub use pod_security::PodSecurity;
 pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
@@ -61,6 +64,15 @@ pub struct Suite {
     /// The application's HTTP interface.
     #[serde(default)]
     pub http: Option<Http>,
+    /// The application's port for lines over TCP.
+    #[serde(default)]
+    pub tcp: Option<Tcp>,
+    /// How commands run.
+    #[serde(default)]
+    pub exec: Option<Exec>,
+    /// How a replica reports its health, if not by `health` in `http`.
+    #[serde(default)]
+    pub health: Option<Health>,
     /// How a record is written, read and found again.
     #[serde(default)]
     records: Option<Records>,

@@ -15,6 +15,7 @@ use console::exit::usage;
 
 mod cases;
 mod releases;
+mod requests;
 mod schema;
 
 /// The default suite.
@@ -126,7 +127,7 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
     schema::check(&source)?;
     check_names(&source, &suite, kinds)?;
     releases::check(&source, &suite)?;
-    check_records(&source, &suite)?;
+    requests::check(&source, &suite)?;
     cases::check(&source, &suite)?;
     for (index, question) in suite.questions.iter().enumerate() {
         let here = [Key("verify"), At(index)];
@@ -176,28 +177,6 @@ fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyho
     if let Some(name) = suite.timeouts_s.keys().find(|name| !known(name)) {
         let fix = format!("expected `default` or one of {}", names.join(", "));
         return Err(source.error(&[Key("timeouts_s"), Key(name)], format!("unknown case `{name}`: {fix}")));
-    }
-    Ok(())
-}
-
-fn check_records(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    let Ok(records) = suite.records() else { return Ok(()) };
-    if suite.http.is_none() {
-        let message = "records are written over HTTP, and the port is unknown: add an [http] table";
-        return Err(source.error(&[Key("records")], message));
-    }
-    if records.read.absent == Some(records.read.request.status) {
-        let message = "`absent` is the status of an existing record: set the status for \"no such record\"";
-        return Err(source.error(&[Key("records"), Key("read"), Key("absent")], message));
-    }
-    if records.read.request.path.needs_id() && records.write.id.is_none() {
-        let message = "`${id}` is used but never set: add `id = \"/pointer\"` to [records.write]";
-        return Err(source.error(&[Key("records"), Key("read")], message));
-    }
-    if records.read.request.path.needs_id() && records.find.is_none() {
-        let message =
-            "records are read by id, so one whose write got no response can't be looked up: add [records.find]";
-        return Err(source.error(&[Key("records"), Key("read")], message));
     }
     Ok(())
 }

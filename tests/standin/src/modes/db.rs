@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::MaybeText;
 use super::late::Late;
+use super::lines::Lines;
 use super::records::Records;
 use super::sessions::Sessions;
 use crate::config::faults_from_env;
@@ -30,6 +31,9 @@ pub struct Db {
     /// The port on which HTTP listens, on all addresses
     #[arg(long, env = "STANDIN_PORT", default_value_t = 5432)]
     port: u16,
+    /// The port for lines (AUTH, PING, SET KEY VALUE, GET KEY), on all addresses; 0: none
+    #[arg(long, env = "STANDIN_LINES_PORT", default_value_t = 0)]
+    lines_port: u16,
     /// Directory for the data; without it, the data lasts as long as the process
     #[arg(long, env = "STANDIN_PATH")]
     path: Option<PathBuf>,
@@ -67,6 +71,15 @@ impl Db {
             move || sessions.end()
         });
         let (late, health) = (Late::plant(&faults, &records), HealthFaults::new(&faults));
+        if self.lines_port > 0 {
+            let (records, late, password) = (records.clone(), late.clone(), password.clone());
+            let lines = Lines { records, late, password, health: health.clone(), faults: faults.clone() };
+            tokio::spawn(async move {
+                if let Err(error) = lines.serve(self.lines_port).await {
+                    log::error(format_args!("{error:#}"));
+                }
+            });
+        }
         let server = || router(Server { records, late, sessions, password, health });
         serve::serve(self.port, &faults, signals, server).await
     }

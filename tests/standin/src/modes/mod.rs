@@ -1,10 +1,12 @@
 //! Stand-ins for other programs, so that charts of other systems can be tested: `web`, `db`, `migrate`, `job` and
-//! `worker`.
+//! `worker`, and `cli`, a command line.
 
+mod cli;
 mod client;
 mod db;
 mod job;
 mod late;
+mod lines;
 mod migrate;
 mod pool;
 mod records;
@@ -16,6 +18,7 @@ use anyhow::Result;
 
 use client::Url;
 
+pub use cli::Cli;
 pub use db::Db;
 pub use job::Job;
 pub use migrate::Migrate;

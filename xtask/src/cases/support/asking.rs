@@ -1,7 +1,8 @@
 //! Requests from inside the cluster through a Service, and the pods that respond.
 
 use anyhow::Context as _;
-use client::records::{Pointer, Request};
+use client::request::Request;
+use client::value::{Document, ValueAt};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,9 +21,18 @@ pub struct Question {
     /// The request.
     #[schemars(schema_with = "definitions::request")]
     pub request: Request,
-    /// JSON pointer to the name of the pod in the response.
-    #[schemars(schema_with = "definitions::pointer")]
-    pub pod: Pointer,
+    /// Name of the pod in the response.
+    #[schemars(schema_with = "definitions::value")]
+    pub pod: ValueAt,
+}
+
+/// Checks that a request can go through a Service.
+///
+/// # Errors
+/// If it is a command that connects to the pod in which it runs.
+pub fn goes_through_a_service(request: &Request) -> Result<(), String> {
+    let fix = "`exec` goes through the Service only if it says so: write `${host}` for the Service's name";
+    if request.goes_to_any_host() { Ok(()) } else { Err(fix.to_owned()) }
 }
 
 /// Connects to the client in the cluster.
@@ -39,7 +49,7 @@ pub async fn open(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Resu
 /// # Errors
 /// If there is no response, or it does not contain the pod's name.
 pub async fn responding_pod(asker: &mut Asker, question: &Question) -> Result<String, String> {
-    let body = asker.ask(&question.to, Some(&question.request)).await.map_err(|error| format!("{error:#}"))??;
-    let answer = serde_json::from_str(&body).map_err(|error| format!("{error} in the response {body}"))?;
-    question.pod.text(&answer).ok_or_else(|| format!("the response {body} has no {}", question.pod.as_str()))
+    let answer = asker.ask(&question.to, &question.request).await.map_err(|error| format!("{error:#}"))??;
+    let pod = question.pod.text(&Document::Text(answer.clone()))?;
+    pod.ok_or_else(|| format!("the response {answer} has no {}", question.pod))
 }

@@ -20,7 +20,6 @@ use crate::deployed_topology::DeployedTopology;
 use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
-use kubernetes::http::Http;
 use kubernetes::watch::State;
 
 /// The number of records that are kept for later cases.
@@ -41,8 +40,8 @@ pub struct Disturbance<'a> {
     pub replicas: u32,
     /// What is counted to see whether the application works.
     signs: Signs,
-    /// Whether clients in the cluster also go through the Service.
-    through_service: bool,
+    /// The connections of clients in the cluster, which go through the Service.
+    through_service: &'static [Connection],
     /// The restarts of replicas before the fault.
     pub restarts: Restarts,
     clients: Option<Clients>,
@@ -70,16 +69,19 @@ impl<'a> Disturbance<'a> {
         settled::settled(cx, &deployed, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
         recorder.take_over(&deployed.records.lock().await);
-        let task = clients::task(&deployed.suite, &cx.unique());
+        let task = clients::task(&deployed, &cx.unique()).await?;
         let inside =
             if has_client_inside { service::start(cx, &deployed, &recorder, task.clone()).await? } else { None };
         let restarts = Restarts::default();
         restarts.count(&deployed.replicas());
-        let through_service = inside.is_some();
+        let through_service = match (&inside, &task) {
+            (Some(_), Some(task)) => service::connections(&task.traffic),
+            _ => &[],
+        };
         // Pods of a Deployment get new names when they are replaced, so its clients only go through the Service.
         let lasting =
             if matches!(deployed.workload(), Ok(("StatefulSet", _))) { deployed.names(replicas) } else { Vec::new() };
-        let signs = Signs::of(task.as_ref(), through_service || !lasting.is_empty());
+        let signs = Signs::of(task.as_ref(), inside.is_some() || !lasting.is_empty());
         let clients = match task.filter(|_| signs != Signs::Readiness) {
             Some(task) => Clients::start((&deployed, &recorder), task, &lasting, inside),
             None => Clients::observe((&deployed, &recorder)),
@@ -215,18 +217,27 @@ impl<'a> Disturbance<'a> {
         }
         *self.deployed.records.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
-        let data = match self.deployed.suite.records() {
-            Ok(_) => format!("{} acknowledged writes kept", self.recorder.known().len()),
+        let count = self.recorder.known().len();
+        let data = match self.deployed.suite.records().map(|records| records.promise) {
+            Ok(Promise::None) => format!("{count} writes acknowledged; nothing was promised, so data was not checked"),
+            Ok(_) => format!("{count} acknowledged writes kept"),
             Err(_) => "data not checked: no [records]".to_owned(),
         };
         Ok(format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers()))
     }
 
-    /// Notes that nothing was asked through the Service, although it could have been.
+    /// Notes why nothing was asked through the Service, although it could have been.
     fn outside(&self) -> &'static str {
         let suite = &self.deployed.suite;
-        let could = suite.http.is_some() && suite.workload.as_ref().is_some_and(|workload| workload.service.is_some());
-        if could && !self.through_service { "; no client in the cluster: no node can run it" } else { "" }
+        let has_service = suite.workload.as_ref().is_some_and(|workload| workload.service.is_some());
+        let requests = suite.records().map_or_else(|_| suite.health_request().is_some(), |_| true);
+        if !self.through_service.is_empty() || !has_service || !requests {
+            return "";
+        }
+        if self.cx.run.client_image().is_none() {
+            return "; no client in the cluster: no node can run it";
+        }
+        "; nothing went through the Service: the commands of the suite have no ${host}"
     }
 
     /// Returns how many writes must be acknowledged between a fault and recovery: none with fewer than three replicas,
@@ -255,8 +266,8 @@ impl<'a> Disturbance<'a> {
     /// If this takes longer than the case's time limit.
     pub async fn acknowledged(&self, since_ns: u64, wanted: usize, when: &str) -> anyhow::Result<()> {
         self.acknowledged_over(None, since_ns, wanted, when).await?;
-        for over in [Connection::Service, Connection::ServiceReused].into_iter().filter(|_| self.through_service) {
-            self.acknowledged_over(Some(over), since_ns, 1, when).await?;
+        for over in self.through_service {
+            self.acknowledged_over(Some(*over), since_ns, 1, when).await?;
         }
         Ok(())
     }
@@ -285,10 +296,9 @@ impl<'a> Disturbance<'a> {
     }
 
     fn reader(&self) -> Option<Reader<'_>> {
-        let http: &Http = &self.deployed.http;
         let records = self.deployed.suite.records().ok()?;
-        let (watch, wait, recorder) = (&self.deployed.watch, &self.cx.wait, &*self.recorder);
-        Some(Reader { records, http, watch, wait, recorder })
+        let (application, watch, wait) = (&self.deployed.application, &self.deployed.watch, &self.cx.wait);
+        Some(Reader { records, application, watch, wait, recorder: &self.recorder })
     }
 }
 

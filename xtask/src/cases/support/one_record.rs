@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use client::application::{self, Record, Written};
 use client::team::CompletedOperation;
 use history::{Connection, Operation, OperationKind};
@@ -24,8 +24,9 @@ pub async fn write(cx: &CaseContext, deployed: &DeployedTopology, replica: &str)
     let record = Record::new(unique.clone(), unique);
     let start_ns = recorder.now_ns();
     let records = deployed.suite.records()?;
-    let limit = WRITE_WITHIN.max(deployed.http.timeout());
-    let answer = deployed.http.ask_within(replica, &records.write.request, record.fill(), limit).await;
+    let request = &records.write.request;
+    let limit = WRITE_WITHIN.max(deployed.application.reach().timeout(request));
+    let answer = deployed.application.ask_within(replica, request, record.fill(), limit).await;
     let id = match application::written(records, answer) {
         Written::Acknowledged(id) => id,
         Written::Failed(why) => bail!("a write through {replica} was refused: {why}"),
@@ -56,12 +57,13 @@ pub async fn expect(
 ) -> anyhow::Result<()> {
     let what = format!("reading {} through {replica}", record.key);
     let records = deployed.suite.records()?;
-    let read = async || {
-        let got = application::got(records, deployed.http.ask(replica, &records.read.request, record.fill()).await)?;
+    let read = records.read.as_ref().context("the suite has no [records.read]")?;
+    let ask = async || {
+        let got = application::got(read, deployed.application.ask(replica, &read.request, record.fill()).await)?;
         let is_late = records.promise.allows_late_reads() && got.as_deref() != Some(&record.value);
         if is_late { Err(format!("found {}", got.as_deref().unwrap_or("nothing"))) } else { Ok(got) }
     };
-    let got = cx.wait.ask_until(&deployed.watch, &what, read).await?;
+    let got = cx.wait.ask_until(&deployed.watch, &what, ask).await?;
     let shown = got.as_deref().unwrap_or("nothing");
     ensure!(
         got.as_deref() == Some(&record.value),

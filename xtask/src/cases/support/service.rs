@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use client::team::Task;
+use client::reach::Reach;
+use client::request::Protocol;
+use client::team::{Task, Traffic};
+use history::Connection;
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
@@ -38,18 +41,34 @@ pub async fn start(
     let service = call(&format!("getting Service/{name}"), services.get(name)).await?;
     let spec = service.spec.unwrap_or_default();
     leads_to_replicas(cx, deployed, name, &spec).await?;
+    let task = task.filter(|task| task.traffic.goes_through_a_service());
     let (Some(image), Some(mut task)) = (cx.run.client_image(), task) else { return Ok(None) };
-    let wanted = deployed.suite.http.as_ref().map_or(0, |http| http.port);
-    let through = format!("{name}:{}", port(&spec, wanted).context("the Service has no port")?);
+    task.reach = through(&task, &spec).with_context(|| format!("Service/{name}"))?;
     // Requests from inside are cheap, and many are needed to see where the Service routes.
     task.pause_ms /= 2;
-    Inside::start((deployed, &cx.wait), recorder, image, task, through).await.map(Some)
+    Inside::start((deployed, &cx.wait), recorder, image, task, name.clone()).await.map(Some)
 }
 
-/// Returns the Service's port with the same number as the pods', or else its first.
-fn port(spec: &ServiceSpec, wanted: u16) -> Option<i32> {
-    let ports = spec.ports.as_deref().unwrap_or_default();
-    ports.iter().find(|port| port.port == i32::from(wanted)).or(ports.first()).map(|port| port.port)
+/// Returns the connections of the clients that [`start`] starts.
+pub fn connections(traffic: &Traffic) -> &'static [Connection] {
+    let all = &[Connection::Service, Connection::ServiceReused];
+    if traffic.uses_connections() { all } else { &all[..1] }
+}
+
+/// Returns how the requests reach the application through the Service: at its port with the same number as the pods', or
+/// else at its first, unless the requests have two protocols.
+fn through(task: &Task, spec: &ServiceSpec) -> anyhow::Result<Reach> {
+    let uses = |protocol| task.traffic.requests().any(|request| request.protocol() == Some(protocol));
+    let (uses_http, uses_tcp) = (uses(Protocol::Http), uses(Protocol::Tcp));
+    let ports: Vec<_> = spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect();
+    let mut reach = task.reach.clone();
+    for (is_used, of_pods) in [(uses_http, &mut reach.http), (uses_tcp, &mut reach.tcp)] {
+        let Some(of_pods) = of_pods.as_mut().filter(|_| is_used) else { continue };
+        let same = ports.iter().find(|number| **number == of_pods.number);
+        let first = ports.first().filter(|_| !(uses_http && uses_tcp));
+        of_pods.number = *same.or(first).with_context(|| format!("it has no port {}", of_pods.number))?;
+    }
+    Ok(reach)
 }
 
 /// Waits until the Service routes to every ready replica and to nothing else; a wrong selector never does.

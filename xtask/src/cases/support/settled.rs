@@ -98,7 +98,8 @@ async fn views(
     members: &Members,
     names: &[String],
 ) -> Result<BTreeMap<String, View>, String> {
-    let views = names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.http, name).await?)));
+    let views =
+        names.iter().map(async |name| Ok((name.clone(), members::view(members, &deployed.application, name).await?)));
     futures::future::try_join_all(views).await.map(|views| views.into_iter().collect())
 }
 
@@ -107,7 +108,7 @@ pub async fn leader(deployed: &DeployedTopology) -> Option<String> {
     let leader = deployed.suite.leader.as_ref()?;
     let pods = deployed.replicas();
     for pod in pods.iter().filter(|pod| objects::is_ready(pod)) {
-        if let Ok(Some(name)) = members::leader(leader, &deployed.http, &pods, &pod.name_any()).await {
+        if let Ok(Some(name)) = members::leader(leader, &deployed.application, &pods, &pod.name_any()).await {
             return Some(name);
         }
     }

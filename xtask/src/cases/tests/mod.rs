@@ -6,6 +6,7 @@ mod documented;
 mod loading;
 mod mutated;
 mod pod_security;
+mod requests;
 mod unknown;
 mod without_records;
 

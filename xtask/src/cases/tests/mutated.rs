@@ -47,7 +47,7 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 49] = [
+const FINE: [(&str, Kind, &str); 62] = [
     (".set", Empty, "an empty list is the same as none"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
@@ -75,6 +75,19 @@ const FINE: [(&str, Kind, &str); 49] = [
     ("find.id", Empty, "the pointer to the whole item"),
     ("cases(answers).value", Empty, "the pointer to the whole response"),
     (").pod", Empty, "the pointer to the whole response"),
+    (".pattern", Unicode, "programs speak any language"),
+    (".expect", Unicode, "programs speak any language"),
+    (".error", Unicode, "programs speak any language"),
+    (".refused", Unicode, "programs speak any language"),
+    (".send", Unicode, "it is sent as it is"),
+    ("health.request.status", Zero, "the exit status of a success"),
+    (".exec[]", Empty, "an argument may be empty"),
+    (".exec[]", Unicode, "it is passed as it is"),
+    (".exec", Duplicate, "a command may repeat a word"),
+    ("exec", Empty, "the defaults remain"),
+    ("http.ca", Unicode, "whether it is a certificate is known when it is used"),
+    ("http.ca", Control, "whether it is a certificate is known when it is used"),
+    (".send", Control, "it is sent as it is"),
     ("load.during", Zero, "the default: without a quorum no write is acknowledged meanwhile"),
     ("members.demotion_s", Zero, "the default: a dead member stops counting at once"),
     (").reserve", Zero, "the default: no connection is reserved"),
@@ -100,8 +113,11 @@ const FINE: [(&str, Kind, &str); 49] = [
 ];
 
 /// Values that only the loader can refuse, since the schema checks one value at a time.
-const ONLY_THE_LOADER: [(&str, Kind, &str); 9] = [
+const ONLY_THE_LOADER: [(&str, Kind, &str); 12] = [
     ("chart", Unicode, "whether the folder exists"),
+    (".pattern", Unicode, "whether it has a group"),
+    ("write.request.status", Zero, "whether it is of a command"),
+    ("(liveness_restarts).request.status", Zero, "whether it is of a command"),
     (".values[]", Unicode, "whether the file exists"),
     ("release", Duplicate, "whether the name is used twice"),
     ("topology", Duplicate, "whether the name is used twice"),
@@ -180,7 +196,8 @@ fn examples() -> Vec<Table> {
     let cases = format!("cases = [\"install\", \"ready\", \"job_completes\",\n{}\n]", cases.join("\n"));
     let topology = format!("name = \"all\"\nreplicas = 3\n{cases}");
     several.insert("topology".to_owned(), vec![toml::from_str::<Table>(&topology).unwrap()].into());
-    vec![one, several]
+    let requests: Table = toml::from_str(&blocks("```toml requests\n")).unwrap();
+    vec![one, several, requests]
 }
 
 /// Returns a folder with the charts and values files of the examples.

@@ -29,9 +29,9 @@ fn a_suite_without_records_and_http_is_documented() {
 fn cases_that_would_prove_nothing_are_refused() {
     for (case, words) in [
         ("write_read", "to know how a record is written: add a [records] table"),
-        ("health", "to know the port: add an [http] table"),
+        ("health", "to know how a replica reports its health: add `health = \"/PATH\"` to [http], or a [health] table"),
         ("voters", "to know the members: add a [members] table"),
-        ("zero_downtime", "requests to send: add `health = \"/PATH\"` to [http], or a [records] table"),
+        ("zero_downtime", "requests to send: add `health = \"/PATH\"` to [http], or a [health] or [records] table"),
     ] {
         let text = with_cases(&format!("\"install\", \"ready\", {case:?}"));
         let line = text.lines().position(|line| line.starts_with("cases")).unwrap() + 1;
@@ -46,7 +46,7 @@ fn health_is_enough_to_count_failed_requests_but_has_to_be_named() {
     let text = with_cases("\"install\", \"ready\", \"health\", \"zero_downtime\"");
     let with = |http: &str| text.replace("[upgrade]", &format!("[http]\nport = 8080\n{http}\n[upgrade]"));
     parse(Path::new("e2e.toml"), &with("health = \"/ready\"")).unwrap();
-    let words = "case `health` needs to know how a replica reports its health: add `health = \"/PATH\"` to [http]";
+    let words = "case `health` needs to know how a replica reports its health: add `health = \"/PATH\"` to [http], or a [health] table";
     assert!(error(&with("")).ends_with(words), "{}", error(&with("")));
 }
 
@@ -54,8 +54,8 @@ fn health_is_enough_to_count_failed_requests_but_has_to_be_named() {
 fn records_need_a_port() {
     let records = "[records]\npromise = \"set\"\n[records.write]\nrequest = { path = \"/\" }\n[records.read]\nrequest = { path = \"/\" }\nvalue = \"\"\n";
     let text = blocks(READINESS).replace("[upgrade]", &format!("{records}[upgrade]"));
-    let line = text.lines().position(|line| line == "[records]").unwrap() + 1;
-    let words = "records are written over HTTP, and the port is unknown: add an [http] table";
+    let line = text.lines().position(|line| line == "[records.write]").unwrap() + 2;
+    let words = "its port is unknown: add an [http] table";
     assert_eq!(error(&text), format!("e2e.toml:{line}: {words}"));
 }
 
