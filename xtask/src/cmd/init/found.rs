@@ -21,6 +21,8 @@ pub struct Found {
     pub name: String,
     /// The values file that the chart needs, relative to it.
     pub values: Option<String>,
+    /// Values that it needs on top, so that its image can be replaced.
+    pub set: Vec<String>,
     pub security: Level,
     /// The StatefulSets and Deployments, the likeliest application first.
     pub workloads: Vec<Workload>,
@@ -54,6 +56,7 @@ impl Found {
         Self {
             name: name.to_owned(),
             values: None,
+            set: Vec::new(),
             security: security::strictest(objects),
             probe: workloads.first().and_then(probe::of),
             images: in_manifests(objects).into_iter().collect(),

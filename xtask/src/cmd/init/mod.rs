@@ -56,9 +56,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let chart = chart_name(&args.chart)?;
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
-    let mut renderer = Renderer { launcher, helm, chart: args.chart.clone(), release: label(&chart), values: None };
+    let mut renderer =
+        Renderer { launcher, helm, chart: args.chart.clone(), release: label(&chart), values: None, set: Vec::new() };
     let objects = renderer.choose(args.values.as_deref()).await?;
-    let found = find(&renderer, &chart, &objects).await?;
+    let found = find(&mut renderer, &chart, &objects).await?;
     let text = text::suite(&found);
     load::parse(&file, &text, &crate::cases::kinds()).context("internal error: the written suite does not load")?;
     found.missing().into_iter().for_each(|line| console::err(format_args!("note: {line}")));
@@ -73,7 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Returns what the suite file says: first from the rendered objects, then by rendering the chart with other values.
-async fn find(renderer: &Renderer, chart: &str, objects: &[Value]) -> anyhow::Result<Found> {
+async fn find(renderer: &mut Renderer, chart: &str, objects: &[Value]) -> anyhow::Result<Found> {
     let mut found = Found::of(&renderer.release, chart, objects);
     let relative = renderer.values.as_deref().and_then(|file| file.strip_prefix(&renderer.chart).ok());
     found.values = relative.map(|file| file.display().to_string());
@@ -83,6 +84,7 @@ async fn find(renderer: &Renderer, chart: &str, objects: &[Value]) -> anyhow::Re
         ImageFound::Values(image) => found.image = Some(image),
         ImageFound::No { refused } => found.refused = refused.as_ref().map(render::words),
     }
+    found.set.clone_from(&renderer.set);
     if let Some(main) = main {
         found.replicas = values::replicas(renderer, &values, main).await;
         if let Some(replicas) = &found.replicas {

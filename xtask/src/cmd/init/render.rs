@@ -21,6 +21,8 @@ pub struct Renderer {
     pub release: String,
     /// The values file that the chart needs.
     pub values: Option<PathBuf>,
+    /// Values that it needs on top, as for `--set`.
+    pub set: Vec<String>,
 }
 
 impl Renderer {
@@ -70,7 +72,8 @@ impl Renderer {
         if let Some(values) = &self.values {
             template = template.arg("--values").arg(values);
         }
-        helm::objects(&template.args(flags).run().await?)
+        let set = self.set.iter().flat_map(|value| ["--set", value.as_str()]);
+        helm::objects(&template.args(set).args(flags).run().await?)
     }
 
     /// Returns the chart's values: its defaults, those of its dependencies, and on top of them the values file's.
@@ -98,9 +101,14 @@ fn merge(values: &mut Value, over: Value) {
     }
 }
 
-/// Returns what helm says, without its command line.
+/// Returns all that helm printed, without its command line.
+pub fn said(error: &anyhow::Error) -> String {
+    error.downcast_ref::<CommandError>().map_or_else(|| format!("{error:#}"), |error| error.tail.clone())
+}
+
+/// Returns the first lines of what helm says.
 pub fn words(error: &anyhow::Error) -> String {
-    let said = error.downcast_ref::<CommandError>().map_or_else(|| format!("{error:#}"), |error| error.tail.clone());
+    let said = said(error);
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let first = lines.iter().position(|line| line.starts_with("Error")).unwrap_or_default();
     lines[first..].iter().take(LINES_MAX).copied().collect::<Vec<_>>().join(" ")

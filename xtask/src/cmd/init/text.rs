@@ -135,6 +135,7 @@ fn topology(found: &Found, replicas: u64, set: &[String]) -> String {
     if let Some(values) = &found.values {
         let _ = writeln!(text, "values = [{values:?}]");
     }
+    let set: Vec<_> = found.set.iter().chain(set).collect();
     if !set.is_empty() {
         let _ = writeln!(text, "set = {set:?}");
     }

@@ -1,10 +1,12 @@
 //! Finds the values that set an image and a number of replicas: it renders the chart with a marker in their place, and
 //! looks where the marker comes out.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::pods::{self, Workload, container};
-use super::render::Renderer;
+use super::render::{Renderer, said};
 use images::{ImageValues, Reference, in_manifests, in_values};
 use suite::ImageUnderTest;
 
@@ -31,8 +33,30 @@ pub enum ImageFound {
     No { refused: Option<anyhow::Error> },
 }
 
-/// Returns the values that set the image of a workload's container, or of any container if there is no workload.
-pub async fn image(renderer: &Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
+/// Returns the values that set the image of a workload's container, or of any container if there is no workload. A chart
+/// may refuse other images and name the value that allows them; then that is set from now on.
+pub async fn image(renderer: &mut Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
+    let found = search(renderer, values, objects, of).await;
+    let ImageFound::No { refused: Some(refused) } = &found else { return found };
+    renderer.set = named_switches(&said(refused), values);
+    if !renderer.set.is_empty()
+        && let again @ ImageFound::Values(_) = search(renderer, values, objects, of).await
+    {
+        return again;
+    }
+    renderer.set.clear();
+    found
+}
+
+/// Returns the switches that are off and that a refusal names: `security.allowOtherImages=true`.
+fn named_switches(refusal: &str, values: &Value) -> Vec<String> {
+    let words = refusal.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.' && letter != '_');
+    let paths = words.map(|word| word.trim_matches('.')).filter(|word| word.contains('.'));
+    let off: BTreeSet<_> = paths.filter(|path| at(values, path) == Some(&Value::Bool(false))).collect();
+    off.into_iter().map(|path| format!("{path}=true")).collect()
+}
+
+async fn search(renderer: &Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
     let rendered = images_of(objects, of);
     let mut candidates = in_values(values);
     candidates.retain(|candidate| likelihood(candidate, &rendered) > 0);
@@ -247,6 +271,14 @@ mod tests {
         let values = json!({ "config": { "enabled": true, "cluster": { "enabled": false, "replicas": 3 } } });
         assert_eq!(switches("config.cluster.replicas", &values), ["config.cluster.enabled=true"]);
         assert_eq!(switches("replicas", &values), [""; 0]);
+    }
+
+    #[test]
+    fn a_refusal_may_name_the_switch_that_allows_other_images() {
+        let values = json!({ "global": { "security": { "allowInsecureImages": false } }, "image": { "debug": false } });
+        let refusal = "skip verification by setting 'global.security.allowInsecureImages' to true. Set image.tag, too.";
+        assert_eq!(named_switches(refusal, &values), ["global.security.allowInsecureImages=true"]);
+        assert_eq!(named_switches("image.repository is unknown", &values), [""; 0]);
     }
 
     #[test]
