@@ -6,7 +6,7 @@ use suite::CaseKind;
 mod answers;
 mod autoscaler;
 mod bad_release_rolls_back;
-pub mod chart_dry_run;
+mod chart_dry_run;
 mod chart_lint;
 mod chart_template;
 mod claims_removed;

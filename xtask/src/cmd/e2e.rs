@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: one whole run.
+//! `cargo xtask e2e`: one whole run (long because it declares every flag).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -163,11 +163,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         made: Made::default(),
     };
     publish_names(&run);
-    if plan.runs(&cases::install::CASE.kind) || plan.runs(&cases::chart_dry_run::CASE.kind) {
-        run.check_outside(args.keep).await.inspect_err(|_| args.undo(&folder))?;
-    }
     if plan.runs(&cases::images_load::CASE.kind) {
-        run.check_rendered_image().await.inspect_err(|_| args.undo(&folder))?;
+        check_charts(&run, args.keep).await.inspect_err(|_| args.undo(&folder))?;
         provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
     }
     let run = Arc::new(run);
@@ -199,6 +196,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
     Ok(outcome::despite(report.exit(signal), stayed.is_err()).into())
+}
+
+/// Checks what the charts render, before anything is created.
+async fn check_charts(run: &Run, keep: bool) -> anyhow::Result<()> {
+    run.check_outside(keep).await?;
+    run.check_rendered_image().await
 }
 
 /// Runs every case of the plan, and watches the cluster meanwhile.
