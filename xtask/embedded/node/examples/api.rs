@@ -1,4 +1,4 @@
-//! Only the API server, without a node or controllers, for experiments and for tests with real clients: writes a
+//! Only the API server, without a node or its controllers, for experiments and for tests with real clients: writes a
 //! kubeconfig to the given path and serves until it is killed.
 
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
-use node::controllers::bootstrap;
+use node::controllers::{self, bootstrap};
 use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
@@ -21,7 +21,9 @@ async fn main() -> anyhow::Result<()> {
     identity.write_kubeconfig(listener.local_addr()?, &path)?;
     writeln!(std::io::stdout(), "{}", path.display())?;
     let registry = Registry::new();
-    bootstrap::run(&Client::new(registry.clone(), "kube-controller-manager"))?;
+    let client = Client::new(registry.clone(), "kube-controller-manager");
+    bootstrap::run(&client)?;
+    tokio::spawn(controllers::run_of_api(client));
     let state = State {
         registry,
         kubelet: kubelet::Handle::new(Path::new(".")),

@@ -3,7 +3,6 @@
 use tokio::sync::watch;
 
 use crate::client::Client;
-use crate::kinds;
 use crate::store::{Change, ChangeType};
 
 /// Follows the store's changes; begins with all stored objects as if they had just been added.
@@ -44,8 +43,8 @@ impl Changes {
     }
 
     fn everything(&self, resource_version: u64) -> Vec<Change> {
-        let listed =
-            kinds::stored_kinds().flat_map(|kind| self.client.list_stored(kind).into_iter().map(move |o| (kind, o)));
+        let kinds = self.client.kinds().into_iter();
+        let listed = kinds.flat_map(|kind| self.client.list_stored(kind).into_iter().map(move |o| (kind, o)));
         let added =
             |(kind, object)| Change { resource_version, kind, change: ChangeType::Added, object, previous: None };
         listed.map(added).collect()

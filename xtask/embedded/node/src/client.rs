@@ -1,5 +1,6 @@
 //! Typed access for controllers and kubelet: converts between the registry and k8s-openapi's types.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -74,6 +75,16 @@ impl Client {
     pub(crate) fn list<K: Object>(&self, namespace: Option<&str>) -> Vec<K> {
         let (objects, _) = self.store().list(kinds::of::<K>(), namespace);
         objects.iter().filter_map(|object| decode(object)).collect()
+    }
+
+    /// Returns every stored kind, the custom ones included.
+    pub(crate) fn kinds(&self) -> Vec<&'static Kind> {
+        self.registry.kinds()
+    }
+
+    /// Returns the groups and versions of custom resources that are served.
+    pub(crate) fn custom_group_versions(&self) -> BTreeSet<(&'static str, &'static str)> {
+        self.registry.custom().served().map(|version| (version.kind.group, version.kind.version)).collect()
     }
 
     /// Returns all objects of a kind, as they are stored.
@@ -200,6 +211,20 @@ impl Client {
         &self,
         kind: &'static Kind,
         seen: &Value,
+        change: impl FnMut(&mut Value) -> bool,
+    ) -> Result<(), Status> {
+        self.modify_stored_through("", kind, seen, change)
+    }
+
+    /// [`Client::modify_through`] for any kind, as it is stored.
+    ///
+    /// # Errors
+    /// As [`Client::modify`].
+    pub(crate) fn modify_stored_through(
+        &self,
+        subresource: &str,
+        kind: &'static Kind,
+        seen: &Value,
         mut change: impl FnMut(&mut Value) -> bool,
     ) -> Result<(), Status> {
         loop {
@@ -207,7 +232,7 @@ impl Client {
             if !change(&mut object) {
                 return Ok(());
             }
-            match self.update(kind, object, "") {
+            match self.update(kind, object, subresource) {
                 Err(status) if status.reason == "Conflict" => {}
                 outcome => return outcome.map(|_| ()),
             }

@@ -1,5 +1,8 @@
 //! The table of served kinds, used by discovery, routing, OpenAPI and the store.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use k8s_openapi::Resource;
 
 /// One served kind.
@@ -25,6 +28,17 @@ pub struct Kind {
     pub inert: bool,
     /// Group and version of the kind as which its objects are stored, if another kind is: both show the same objects.
     pub stored_as: Option<(&'static str, &'static str)>,
+    /// What only a custom kind has.
+    pub custom: Option<Custom>,
+}
+
+/// What only a custom kind has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Custom {
+    /// The kind of its lists.
+    pub list_kind: &'static str,
+    /// `all`, and others of its own.
+    pub categories: &'static [&'static str],
 }
 
 impl Kind {
@@ -36,6 +50,17 @@ impl Kind {
     /// Returns the kind as which its objects are stored, mostly itself.
     pub(crate) fn stored(&'static self) -> &'static Self {
         self.stored_as.and_then(|(group, version)| find(group, version, self.plural)).unwrap_or(self)
+    }
+
+    /// Returns the name of a built-in kind, by which the server tells what to do with its objects; empty for a custom
+    /// kind, which may have the name of a built-in one.
+    pub(crate) fn built_in(&self) -> &'static str {
+        if self.custom.is_some() { "" } else { self.kind }
+    }
+
+    /// Returns the kind of its lists.
+    pub(crate) fn list_kind(&self) -> String {
+        self.custom.as_ref().map_or_else(|| format!("{}List", self.kind), |custom| custom.list_kind.to_owned())
     }
 
     /// Returns the categories that select it: `kubectl get all`.
@@ -51,11 +76,19 @@ impl Kind {
             "CronJob",
             "HorizontalPodAutoscaler",
         ];
+        if let Some(custom) = &self.custom {
+            return custom.categories;
+        }
         match self.group {
-            "admissionregistration.k8s.io" => &["api-extensions"],
+            "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" => &["api-extensions"],
             _ if ALL.contains(&self.kind) => &["all"],
             _ => &[],
         }
+    }
+
+    /// Returns the group and the plural, under which all versions of a kind are stored.
+    pub(crate) fn resource(&self) -> (&'static str, &'static str) {
+        (self.stored_as.map_or(self.group, |(group, _)| group), self.plural)
     }
 
     /// Returns `pods` or `statefulsets.apps`, as error messages name a resource.
@@ -88,6 +121,7 @@ const fn row(
         subresources,
         inert: false,
         stored_as: None,
+        custom: None,
     }
 }
 
@@ -268,6 +302,15 @@ pub static KINDS: &[Kind] = &[
     inert(row("resource.k8s.io", "ResourceClaim", "resourceclaims", "resourceclaim", &[], &["status"])),
     inert(row("resource.k8s.io", "ResourceClaimTemplate", "resourceclaimtemplates", "resourceclaimtemplate", &[], &[])),
     only_stored("resource.k8s.io", "ResourceSlice", "resourceslices", "resourceslice"),
+    cluster(row(
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "customresourcedefinition",
+        &["crd", "crds"],
+        &["status"],
+    )),
+    cluster(row("apiregistration.k8s.io", "APIService", "apiservices", "apiservice", &[], &["status"])),
 ];
 
 /// Returns the kinds as which objects are stored: every object belongs to exactly one of them.
@@ -289,4 +332,59 @@ pub(crate) fn of<K: Resource>() -> &'static Kind {
         Some(kind) => kind,
         None => panic!("{} has no row in KINDS", K::KIND),
     }
+}
+
+/// The names of a version of a custom resource, as its definition has them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CustomKind {
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    pub list_kind: String,
+    pub plural: String,
+    pub singular: String,
+    pub short_names: Vec<String>,
+    pub categories: Vec<String>,
+    pub is_namespaced: bool,
+    pub has_status: bool,
+    pub has_scale: bool,
+}
+
+/// How many different custom kinds a process can have: they are kept until it ends.
+const CUSTOM_KINDS_MAX: usize = 10_000;
+
+static CUSTOM: Mutex<BTreeMap<CustomKind, &'static Kind>> = Mutex::new(BTreeMap::new());
+
+/// Returns the kind with these names; `None` if there are too many. It is made once, and never freed: a node lives for
+/// one run, and sees few definitions.
+pub(crate) fn custom(names: &CustomKind) -> Option<&'static Kind> {
+    let mut known = CUSTOM.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kind) = known.get(names) {
+        return Some(kind);
+    }
+    if known.len() >= CUSTOM_KINDS_MAX {
+        return None;
+    }
+    let text = |text: &str| -> &'static str { text.to_owned().leak() };
+    let texts =
+        |all: &[String]| -> &'static [&'static str] { all.iter().map(|one| text(one)).collect::<Vec<_>>().leak() };
+    let subresources: Vec<&'static str> = [("status", names.has_status), ("scale", names.has_scale)]
+        .into_iter()
+        .filter_map(|(name, is_there)| is_there.then_some(name))
+        .collect();
+    let kind: &'static Kind = Box::leak(Box::new(Kind {
+        group: text(&names.group),
+        version: text(&names.version),
+        kind: text(&names.kind),
+        plural: text(&names.plural),
+        singular: text(&names.singular),
+        short_names: texts(&names.short_names),
+        namespaced: names.is_namespaced,
+        subresources: subresources.leak(),
+        inert: false,
+        stored_as: None,
+        custom: Some(Custom { list_kind: text(&names.list_kind), categories: texts(&names.categories) }),
+    }));
+    known.insert(names.clone(), kind);
+    Some(kind)
 }

@@ -42,10 +42,15 @@ pub struct Change {
     pub previous: Option<Arc<Value>>,
 }
 
+/// Group and plural of a kind.
+type Resource = (&'static str, &'static str);
+
 #[derive(Default)]
 struct Inner {
     resource_version: u64,
-    objects: BTreeMap<&'static str, BTreeMap<(String, String), Arc<Value>>>,
+    objects: BTreeMap<Resource, BTreeMap<(String, String), Arc<Value>>>,
+    /// The resource version of the last change of each resource.
+    written: BTreeMap<Resource, u64>,
     changes: VecDeque<Change>,
 }
 
@@ -69,16 +74,21 @@ impl Store {
     /// Returns the object, if it exists. `namespace` is empty for cluster-wide kinds.
     pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let inner = self.lock();
-        inner.objects.get(kind.plural)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        inner.objects.get(&kind.resource())?.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// Returns all objects of a kind, of one namespace or of all, by namespace and name, with the current
     /// resource version.
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
         let inner = self.lock();
-        let objects = inner.objects.get(kind.plural).into_iter().flatten();
+        let objects = inner.objects.get(&kind.resource()).into_iter().flatten();
         let listed = objects.filter(|((ns, _), _)| namespace.is_none_or(|wanted| wanted == ns));
         (listed.map(|(_, object)| Arc::clone(object)).collect(), inner.resource_version)
+    }
+
+    /// Returns the resource version of the last change of a kind; 0 if there was none.
+    pub fn last_written(&self, kind: &'static Kind) -> u64 {
+        self.lock().written.get(&kind.resource()).copied().unwrap_or(0)
     }
 
     /// Stores a new object under the names in its metadata.
@@ -88,7 +98,7 @@ impl Store {
     pub fn insert(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let key = key(&object);
-        if inner.objects.get(kind.plural).is_some_and(|objects| objects.contains_key(&key)) {
+        if inner.objects.get(&kind.resource()).is_some_and(|objects| objects.contains_key(&key)) {
             return Err(Status::already_exists(kind, &key.1));
         }
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Added))
@@ -101,7 +111,7 @@ impl Store {
     pub fn replace(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let key = key(&object);
-        let stored = inner.objects.get(kind.plural).and_then(|objects| objects.get(&key));
+        let stored = inner.objects.get(&kind.resource()).and_then(|objects| objects.get(&key));
         let stored = stored.ok_or_else(|| Status::not_found(kind, &key.1))?;
         check_version(kind, stored, &object)?;
         Ok(self.put(&mut inner, kind, key, object, ChangeType::Modified))
@@ -114,7 +124,7 @@ impl Store {
     pub fn remove(&self, kind: &'static Kind, object: &Value) -> Result<Arc<Value>, Status> {
         let mut inner = self.lock();
         let (namespace, name) = key(object);
-        let removed = match inner.objects.entry(kind.plural).or_default().entry((namespace, name.clone())) {
+        let removed = match inner.objects.entry(kind.resource()).or_default().entry((namespace, name.clone())) {
             Entry::Occupied(stored) if stored.get()["metadata"]["uid"] == object["metadata"]["uid"] => {
                 check_version(kind, stored.get(), object)?;
                 stored.remove()
@@ -152,9 +162,9 @@ impl Store {
         object: Value,
         change: ChangeType,
     ) -> Arc<Value> {
-        let previous = inner.objects.get(kind.plural).and_then(|objects| objects.get(&key)).cloned();
+        let previous = inner.objects.get(&kind.resource()).and_then(|objects| objects.get(&key)).cloned();
         let object = self.record(inner, kind, object, change, previous);
-        inner.objects.entry(kind.plural).or_default().insert(key, Arc::clone(&object));
+        inner.objects.entry(kind.resource()).or_default().insert(key, Arc::clone(&object));
         object
     }
 
@@ -167,6 +177,8 @@ impl Store {
         previous: Option<Arc<Value>>,
     ) -> Arc<Value> {
         inner.resource_version += 1;
+        let version = inner.resource_version;
+        inner.written.insert(kind.resource(), version);
         object["metadata"]["resourceVersion"] = inner.resource_version.to_string().into();
         let object = Arc::new(object);
         inner.changes.push_back(Change {

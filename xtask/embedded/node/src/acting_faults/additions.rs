@@ -14,7 +14,7 @@ pub static CONTROLLER: Controller = Controller { name: "planted-additions", keys
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
     let deleted = change.change == ChangeType::Deleted;
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Namespace" if !deleted => vec![(String::new(), name)],
         "ConfigMap" if deleted => vec![(String::new(), namespace)],
         _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! Values and errors as HTTP responses.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WARNING};
 use axum::response::Response;
 use serde_json::Value;
 
@@ -29,6 +29,14 @@ pub fn refused(refusal: &Status) -> Response {
         response.headers_mut().insert(RETRY_AFTER, 1.into());
     }
     response
+}
+
+/// Adds a warning to a response, which clients show to their users.
+pub fn warn(response: &mut Response, warning: &str) {
+    let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
+        response.headers_mut().append(WARNING, value);
+    }
 }
 
 /// Returns a response with a body of this media type.

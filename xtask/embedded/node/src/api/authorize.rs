@@ -93,7 +93,7 @@ fn check(state: &State, caller: &User, target: &Target, verb: &str, name: &str) 
         None => kind.plural.to_owned(),
     };
     // A namespace belongs to itself.
-    let namespace = if kind.kind == "Namespace" { name } else { target.namespace() };
+    let namespace = if kind.built_in() == "Namespace" { name } else { target.namespace() };
     let access = AccessRequest::Resource { verb, group: kind.group, resource: &resource, name };
     if state.registry.may(caller, namespace, &access) {
         return Ok(());

@@ -2,11 +2,9 @@
 
 use serde_json::Value;
 
-use super::protobuf;
 use super::request::Request;
-use crate::kinds::Kind;
-use crate::registry::decode::{self, Decoded};
-use crate::registry::schema;
+use super::{State, protobuf};
+use crate::registry::decode::Decoded;
 use crate::status::Status;
 
 /// An object of a request, with warnings for the client.
@@ -18,10 +16,9 @@ pub struct Body {
 }
 
 /// Returns the object of a request to create or replace.
-pub fn object(request: &Request) -> Result<Body, Status> {
-    let kind = request.target.kind;
-    let document = document(request, kind.kind)?;
-    let mut body = typed(request, kind, document)?;
+pub fn object(state: &State, request: &Request) -> Result<Body, Status> {
+    let document = document(request, request.target.kind.kind)?;
+    let mut body = typed(state, request, document)?;
     place(request, &mut body.object)?;
     Ok(body)
 }
@@ -63,7 +60,8 @@ pub fn bad(message: impl Into<String>) -> Status {
 }
 
 /// Decodes a document as its kind's type; unknown fields are rejected, reported as warnings or ignored.
-pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<Body, Status> {
+pub fn typed(state: &State, request: &Request, document: Value) -> Result<Body, Status> {
+    let kind = request.target.kind;
     let sent_kind = document["kind"].as_str().filter(|sent| !sent.is_empty()).unwrap_or(kind.kind).to_owned();
     let sent_version = document["apiVersion"].as_str().unwrap_or_default();
     let version = sent_version.rsplit('/').next().filter(|v| !v.is_empty()).unwrap_or(kind.version).to_owned();
@@ -81,8 +79,7 @@ pub fn typed(request: &Request, kind: &'static Kind, document: Value) -> Result<
         );
         return Err(bad(message));
     }
-    let message = schema::of_kind(kind).ok_or_else(|| refuse("no kind is registered".to_owned()))?;
-    let Decoded { object, unknown } = decode::decode(message, document).map_err(&refuse)?;
+    let Decoded { object, unknown } = state.registry.decode(kind, document).map_err(&refuse)?;
     let warnings = match request.parameter("fieldValidation").unwrap_or("Warn") {
         "Strict" if !unknown.is_empty() => {
             return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha512};
 
 use super::answer;
 use crate::kinds::{KINDS, Kind};
+use crate::registry::Registry;
+use crate::registry::custom::definition;
 
 /// The Kubernetes version that is reported.
 pub const VERSION: &str = "v1.36.2";
@@ -58,63 +60,70 @@ pub static REVIEWS: &[Review] = &[
 ];
 
 /// Serves `/api`.
-pub fn core(headers: &HeaderMap) -> Response {
+pub fn core(registry: &Registry, headers: &HeaderMap) -> Response {
     if let Some(media_type) = aggregated(headers) {
-        return cached(headers, media_type, &list(media_type, &[("", vec!["v1"])]));
+        return cached(headers, media_type, &list(media_type, &[aggregated_group(registry, "", &["v1"])]));
     }
     answer::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]}))
 }
 
 /// Serves `/apis`.
-pub fn groups(headers: &HeaderMap) -> Response {
+pub fn groups(registry: &Registry, headers: &HeaderMap) -> Response {
+    let groups = served_groups(registry);
     if let Some(media_type) = aggregated(headers) {
-        return cached(headers, media_type, &list(media_type, &versions_by_group()));
+        let groups = groups.iter().map(|(group, versions)| aggregated_group(registry, group, versions));
+        let groups: Vec<Value> = groups.collect();
+        return cached(headers, media_type, &list(media_type, &groups));
     }
-    let groups: Vec<Value> =
-        versions_by_group().iter().map(|(group, versions)| legacy_group(group, versions)).collect();
+    let groups: Vec<Value> = groups.iter().map(|(group, versions)| legacy_group(group, versions)).collect();
     answer::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 
 /// Returns the legacy documents `/apis/GROUP`, `/api/v1` and `/apis/GROUP/VERSION`.
-pub fn group_document(path: &str) -> Option<Value> {
+pub fn group_document(registry: &Registry, path: &str) -> Option<Value> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let served = |wanted: (&str, &str)| group_versions().into_iter().find(|found| *found == wanted);
     match segments.as_slice() {
-        ["api", "v1"] => Some(legacy_resources("", "v1")),
+        ["api", "v1"] => Some(legacy_resources(registry, "", "v1")),
         ["apis", group] => {
-            let (group, versions) = versions_by_group().into_iter().find(|(g, _)| g == group)?;
+            let (group, versions) = served_groups(registry).into_iter().find(|(g, _)| g == group)?;
             let mut document = legacy_group(group, &versions);
             document["kind"] = "APIGroup".into();
             document["apiVersion"] = "v1".into();
             Some(document)
         }
-        ["apis", group, version] => served((group, version)).map(|(group, version)| legacy_resources(group, version)),
+        ["apis", group, version] => {
+            let is_it = |(g, versions): &(&str, Vec<&str>)| g == group && versions.contains(version);
+            served_groups(registry).iter().any(is_it).then(|| legacy_resources(registry, group, version))
+        }
         _ => None,
     }
 }
 
-/// Returns every group and version except the core one, in the order of the tables.
-pub fn group_versions() -> Vec<(&'static str, &'static str)> {
-    let mut found: Vec<(&str, &str)> = Vec::new();
-    let kinds = KINDS.iter().map(|kind| (kind.group, kind.version));
-    for pair in kinds.chain(REVIEWS.iter().map(|review| (review.group, "v1"))) {
-        if !pair.0.is_empty() && !found.contains(&pair) {
-            found.push(pair);
-        }
-    }
-    found
-}
-
 /// Returns every group except the core one with its versions, the preferred one first.
-fn versions_by_group() -> Vec<(&'static str, Vec<&'static str>)> {
+pub fn served_groups(registry: &Registry) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (group, version) in group_versions() {
-        match groups.iter_mut().find(|(found, _)| *found == group) {
+    let built_in = KINDS.iter().map(|kind| (kind.group, kind.version));
+    let reviews = REVIEWS.iter().map(|review| (review.group, "v1"));
+    let custom = registry.custom();
+    let custom = custom.served().map(|version| (version.kind.group, version.kind.version));
+    for (group, version) in built_in.chain(reviews).chain(custom).filter(|(group, _)| !group.is_empty()) {
+        match groups.iter_mut().find(|(other, _)| *other == group) {
+            Some((_, versions)) if versions.contains(&version) => {}
             Some((_, versions)) => versions.push(version),
             None => groups.push((group, vec![version])),
         }
     }
+    for (_, versions) in &mut groups {
+        versions.sort_by_key(|version| definition::rank(version));
+    }
     groups
+}
+
+/// Returns the kinds of a group and version.
+pub fn kinds(registry: &Registry, group: &str, version: &str) -> Vec<&'static Kind> {
+    let custom = registry.custom();
+    let all = KINDS.iter().chain(custom.served().map(|version| version.kind));
+    all.filter(|kind| kind.group == group && kind.version == version).collect()
 }
 
 /// Returns the aggregated form that the client accepts, if it accepts one.
@@ -145,24 +154,23 @@ pub fn cached(headers: &HeaderMap, media_type: &str, document: &Value) -> Respon
     answer.unwrap_or_default()
 }
 
-fn list(media_type: &str, groups: &[(&str, Vec<&str>)]) -> Value {
+fn list(media_type: &str, items: &[Value]) -> Value {
     let version = if media_type.contains("v=v2;") { "v2" } else { "v2beta1" };
-    let items: Vec<Value> = groups.iter().map(|(group, versions)| aggregated_group(group, versions)).collect();
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
         "metadata": {}, "items": items,
     })
 }
 
-fn aggregated_group(group: &str, versions: &[&str]) -> Value {
+fn aggregated_group(registry: &Registry, group: &str, versions: &[&str]) -> Value {
     let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
-    let versions: Vec<Value> = versions.iter().map(|version| aggregated_version(group, version)).collect();
+    let versions: Vec<Value> = versions.iter().map(|version| aggregated_version(registry, group, version)).collect();
     json!({"metadata": metadata, "versions": versions})
 }
 
-fn aggregated_version(group: &str, version: &str) -> Value {
-    let kinds = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
-    let reviews = REVIEWS.iter().filter(|review| review.group == group).map(|review| {
+fn aggregated_version(registry: &Registry, group: &str, version: &str) -> Value {
+    let kinds = kinds(registry, group, version).into_iter();
+    let reviews = REVIEWS.iter().filter(|review| review.group == group && version == "v1").map(|review| {
         json!({
             "resource": review.plural, "responseKind": response_kind("", "", review.kind),
             "scope": if review.namespaced { "Namespaced" } else { "Cluster" },
@@ -175,7 +183,7 @@ fn aggregated_version(group: &str, version: &str) -> Value {
 
 fn aggregated_resource(kind: &Kind) -> Value {
     let mut resource = json!({
-        "resource": kind.plural, "responseKind": response_kind("", "", kind.kind),
+        "resource": kind.plural, "responseKind": own_kind(kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular, "verbs": verbs(kind),
     });
@@ -208,8 +216,17 @@ fn subresource(kind: &Kind, name: &str) -> (Value, &'static [&'static str]) {
         "eviction" => (response_kind("policy", "v1", "Eviction"), &["create"]),
         "binding" => (response_kind("", "", "Binding"), &["create"]),
         "token" => (response_kind("authentication.k8s.io", "v1", "TokenRequest"), &["create"]),
-        "finalize" => (response_kind("", "", kind.kind), &["update"]),
-        _ => (response_kind("", "", kind.kind), &["get", "patch", "update"]),
+        "finalize" => (own_kind(kind), &["update"]),
+        _ => (own_kind(kind), &["get", "patch", "update"]),
+    }
+}
+
+/// Returns the kind itself; clients know the group and version of a built-in one.
+fn own_kind(kind: &Kind) -> Value {
+    if kind.custom.is_some() {
+        response_kind(kind.group, kind.version, kind.kind)
+    } else {
+        response_kind("", "", kind.kind)
     }
 }
 
@@ -218,10 +235,10 @@ fn response_kind(group: &str, version: &str, kind: &str) -> Value {
 }
 
 fn verbs(kind: &Kind) -> &'static [&'static str] {
-    if kind.kind == "ComponentStatus" {
+    if kind.built_in() == "ComponentStatus" {
         return &["get", "list"];
     }
-    if kind.kind == "Namespace" {
+    if kind.built_in() == "Namespace" {
         return &["create", "delete", "get", "list", "patch", "update", "watch"];
     }
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
@@ -230,18 +247,18 @@ fn verbs(kind: &Kind) -> &'static [&'static str] {
 fn legacy_group(group: &str, versions: &[&str]) -> Value {
     let version = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
     let versions: Vec<Value> = versions.iter().map(version).collect();
-    json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
+    json!({"name": group, "versions": versions, "preferredVersion": versions[0]})
 }
 
-fn legacy_resources(group: &str, version: &str) -> Value {
+fn legacy_resources(registry: &Registry, group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
+    for kind in kinds(registry, group, version) {
         resources.push(legacy_resource(kind));
         for name in kind.subresources {
             resources.push(legacy_subresource(kind, name));
         }
     }
-    for review in REVIEWS.iter().filter(|review| review.group == group) {
+    for review in REVIEWS.iter().filter(|review| review.group == group && version == "v1") {
         resources.push(json!({
             "name": review.plural, "singularName": review.singular, "namespaced": review.namespaced,
             "kind": review.kind, "verbs": ["create"],

@@ -17,8 +17,7 @@ use crate::store;
 /// Handles a list request.
 pub fn answer(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
-    let selection =
-        Selection::parse(target.kind, request.parameter("labelSelector"), request.parameter("fieldSelector"))?;
+    let selection = Selection::requested(request, request.parameter("fieldSelector"))?;
     let (mut objects, resource_version) = state.registry.store.list(target.kind.stored(), target.namespace.as_deref());
     if let Some(token) = request.parameter("continue").filter(|token| !token.is_empty()) {
         let start = resume(token)?;

@@ -92,14 +92,14 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
     match path.as_str() {
         "/readyz" | "/livez" | "/healthz" => answer::text(200, "ok"),
         "/version" => answer::json(200, &discovery::version()),
-        "/api" => discovery::core(request.headers()),
-        "/apis" => discovery::groups(request.headers()),
+        "/api" => discovery::core(&state.registry, request.headers()),
+        "/apis" => discovery::groups(&state.registry, request.headers()),
         path if path.starts_with("/chartproof/") && caller.is_admin() => {
             chartproof::answer(&state, path, request).await
         }
         path => {
-            let described = openapi::answer(path, request.headers());
-            let document = || discovery::group_document(path).map(|document| answer::json(200, &document));
+            let described = openapi::answer(&state.registry, path, request.headers());
+            let document = || Some(answer::json(200, &discovery::group_document(&state.registry, path)?));
             if let Some(answer) = described.or_else(document) {
                 return answer;
             }
@@ -113,7 +113,7 @@ async fn handle(state: State, request: axum::extract::Request) -> Response {
 
 /// Handles a request for objects.
 async fn resource(state: State, caller: User, request: axum::extract::Request) -> Response {
-    let target = match path::parse(request.uri().path()) {
+    let target = match path::parse(&state.registry, request.uri().path()) {
         Ok(target) => target,
         Err(path::UnknownPath::Group) => {
             let refused = authorize::path(&state, &caller, request.method(), request.uri().path()).err();
@@ -133,8 +133,8 @@ async fn resource(state: State, caller: User, request: axum::extract::Request) -
         Some("exec") => exec::answer(&state, &target, request).await,
         Some("attach") => attach::answer(&state, &target, request).await,
         Some("portforward") => portforward::answer(&state, &target, request).await,
-        _ => match request::Request::read(caller, target, request).await {
-            Ok(request) => objects(&state, &request).await,
+        _ => match request::Request::read(&state.registry, caller, target, request).await {
+            Ok(request) => objects(&state, &request).await.map(|answer| warned(&request, answer)),
             Err(status) => Err(status),
         },
     };
@@ -146,6 +146,14 @@ async fn resource(state: State, caller: User, request: axum::extract::Request) -
 async fn read_out(request: axum::extract::Request, answer: Response) -> Response {
     // A body that is too long or incomplete is read as far as possible.
     let _ = axum::body::to_bytes(request.into_body(), request::BODY_BYTES_MAX).await;
+    answer
+}
+
+/// Adds the warning that a deprecated version of a custom resource has.
+fn warned(request: &request::Request, mut answer: Response) -> Response {
+    if let Some(warning) = request.custom.as_ref().and_then(|version| version.warning.as_deref()) {
+        answer::warn(&mut answer, warning);
+    }
     answer
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::kinds::{self, KINDS, Kind};
+use crate::kinds::{KINDS, Kind};
+use crate::registry::Registry;
 use crate::status::Status;
 
 /// The parts of a path.
@@ -47,19 +48,21 @@ pub fn unknown_resource() -> Status {
 }
 
 /// Parses `path`.
-pub fn parse(path: &str) -> Result<Target, UnknownPath> {
+pub fn parse(registry: &Registry, path: &str) -> Result<Target, UnknownPath> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return Err(UnknownPath::Group),
     };
-    if !KINDS.iter().any(|k| k.group == group && k.version == version) {
+    let is_served = |kind: &Kind| kind.group == group && kind.version == version;
+    let is_custom = || registry.custom().served().any(|custom| is_served(custom.kind));
+    if !KINDS.iter().any(is_served) && !is_custom() {
         return Err(UnknownPath::Group);
     }
     let owned = |text: &str| text.to_owned();
     let find = |plural: &str, namespaced: bool| {
-        kinds::find(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(UnknownPath::Resource)
+        registry.find_kind(group, version, plural).filter(|k| !namespaced || k.namespaced).ok_or(UnknownPath::Resource)
     };
     let target = |kind, namespace: Option<&str>, rest: &[&str]| match rest {
         [] => Ok(Target { kind, namespace: namespace.map(owned), name: None, subresource: None }),
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     fn parsed(path: &str) -> String {
-        match parse(path) {
+        match parse(&Registry::new(), path) {
             Ok(t) => format!("{} {:?} {:?} {:?}", t.kind.plural, t.namespace, t.name, t.subresource),
             Err(unknown) => format!("{unknown:?}"),
         }

@@ -1,11 +1,15 @@
 //! One request for objects, read completely: its target, its query, its body.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Uri};
 
 use super::path::Target;
+use crate::registry::Registry;
+use crate::registry::custom::CustomVersion;
 use crate::registry::user::User;
 use crate::status::Status;
 
@@ -20,6 +24,8 @@ pub struct Request {
     pub method: Method,
     /// What its path names.
     pub target: Target,
+    /// The version of a custom resource that it is about.
+    pub custom: Option<Arc<CustomVersion>>,
     /// Its query, decoded, in order.
     pub query: Vec<(String, String)>,
     /// Its headers.
@@ -30,13 +36,20 @@ pub struct Request {
 
 impl Request {
     /// Reads the whole request.
-    pub async fn read(caller: User, target: Target, request: axum::extract::Request) -> Result<Self, Status> {
+    pub async fn read(
+        registry: &Registry,
+        caller: User,
+        target: Target,
+        request: axum::extract::Request,
+    ) -> Result<Self, Status> {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
             let message = format!("Request entity too large: limit is {BODY_BYTES_MAX}");
             Status::new(413, "RequestEntityTooLarge", message)
         })?;
-        Ok(Self { caller, method: parts.method, target, query: query(&parts.uri)?, headers: parts.headers, body })
+        let custom = registry.custom_version(target.kind);
+        let query = query(&parts.uri)?;
+        Ok(Self { caller, method: parts.method, target, custom, query, headers: parts.headers, body })
     }
 
     /// Returns a parameter of the query.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::request::Request;
 use crate::kinds::Kind;
 use crate::registry::conversion;
 use crate::selector::Operator;
@@ -29,15 +30,24 @@ struct FieldRequirement {
 }
 
 impl Selection {
-    /// Parses both selectors for a kind.
+    /// Parses the label selector of a request, and this field selector.
     ///
     /// # Errors
     /// 400 with kube-apiserver's message.
-    pub fn parse(kind: &Kind, labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
+    pub fn requested(request: &Request, fields: Option<&str>) -> Result<Self, Status> {
+        let kind = request.target.kind;
+        let custom = request.custom.as_ref().map(|version| version.selectable.iter().map(String::as_str).collect());
+        let own: Option<Vec<&str>> = custom.or_else(|| built_in(kind));
+        Self::parse(kind, own.as_deref(), request.parameter("labelSelector"), fields)
+    }
+
+    /// Parses both selectors for a kind, with the fields that are its own to select by.
+    fn parse(kind: &Kind, own: Option<&[&str]>, labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
         let bad = |message: String| Status::new(400, "BadRequest", message);
+        let fields = fields.unwrap_or_default().split(',').filter(|term| !term.is_empty());
         Ok(Self {
             labels: Parser::new(labels.unwrap_or_default()).requirements().map_err(bad)?,
-            fields: field_requirements(kind, fields.unwrap_or_default()).map_err(bad)?,
+            fields: fields.map(|term| field_requirement(kind, own, term)).collect::<Result<_, _>>().map_err(bad)?,
         })
     }
 
@@ -208,11 +218,12 @@ const SELECTABLE: &[(&str, &[&str])] = &[
     ("Job", &["status.successful"]),
 ];
 
-fn field_requirements(kind: &Kind, text: &str) -> Result<Vec<FieldRequirement>, String> {
-    text.split(',').filter(|term| !term.is_empty()).map(|term| field_requirement(kind, term)).collect()
+/// Returns the fields that are a built-in kind's own to select by.
+fn built_in(kind: &Kind) -> Option<Vec<&'static str>> {
+    SELECTABLE.iter().find(|(name, _)| *name == kind.built_in()).map(|(_, fields)| fields.to_vec())
 }
 
-fn field_requirement(kind: &Kind, term: &str) -> Result<FieldRequirement, String> {
+fn field_requirement(kind: &Kind, own: Option<&[&str]>, term: &str) -> Result<FieldRequirement, String> {
     let split = |separator: &str| term.split_once(separator);
     let (field, value, is_equal) = match (split("!="), split("=="), split("=")) {
         (Some((field, value)), _, _) => (field, value, false),
@@ -221,7 +232,6 @@ fn field_requirement(kind: &Kind, term: &str) -> Result<FieldRequirement, String
     };
     let stored = conversion::stored_field(kind, field);
     let field = stored.as_str();
-    let own = SELECTABLE.iter().find(|(name, _)| *name == kind.kind).map(|(_, fields)| *fields);
     let is_common = field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
     if !is_common && !own.is_some_and(|fields| fields.contains(&field)) {
         return Err(match own {
@@ -248,7 +258,7 @@ mod tests {
 
     fn pods(labels: &str, fields: &str) -> Result<Selection, String> {
         let kind = kinds::find("", "v1", "pods").unwrap();
-        Selection::parse(kind, Some(labels), Some(fields)).map_err(|status| status.message)
+        Selection::parse(kind, built_in(kind).as_deref(), Some(labels), Some(fields)).map_err(|status| status.message)
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! get, create, update, patch and delete of objects.
 
 use axum::http::Method;
-use axum::http::header::{USER_AGENT, WARNING};
+use axum::http::header::USER_AGENT;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::request::Request;
+use super::selector::Selection;
 use super::shape::Representation;
 use super::{State, answer, body, list, watch};
 use crate::kinds::Kind;
-use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written, schema};
+use crate::registry::{DeleteOptions, Deleted, Patch, Writer, Written};
 use crate::status::Status;
 
 /// Kinds whose deletion returns the object instead of a `Status`.
@@ -48,29 +49,29 @@ fn get(state: &State, request: &Request, name: &str) -> Result<Response, Status>
 }
 
 fn create(state: &State, request: &Request) -> Result<Response, Status> {
-    let body = body::object(request)?;
+    let body = body::object(state, request)?;
     let written = state.registry.create_as(&writer(request)?, request.target.kind, body.object)?;
     Ok(written_answer(201, request, &written, body.warnings))
 }
 
 fn update(state: &State, request: &Request) -> Result<Response, Status> {
-    let body = body::object(request)?;
+    let body = body::object(state, request)?;
     let written = state.registry.update_as(&writer(request)?, request.target.kind, body.object)?;
     Ok(written_answer(200, request, &written, body.warnings))
 }
 
 fn patch(state: &State, request: &Request, name: &str) -> Result<Response, Status> {
     let target = &request.target;
-    let (patch, warnings) = read_patch(request)?;
+    let (patch, warnings) = read_patch(state, request)?;
     let place = (target.namespace(), name);
     let (written, is_new) = state.registry.patch_as(&writer(request)?, target.kind, place, &patch)?;
     Ok(written_answer(if is_new { 201 } else { 200 }, request, &written, warnings))
 }
 
 /// Reads the patch of a request.
-fn read_patch(request: &Request) -> Result<(Patch, Vec<String>), Status> {
+fn read_patch(state: &State, request: &Request) -> Result<(Patch, Vec<String>), Status> {
     match request.content_type() {
-        "application/apply-patch+yaml" => apply(request),
+        "application/apply-patch+yaml" => apply(state, request),
         _ => read_plain_patch(request).map(|patch| (patch, Vec::new())),
     }
 }
@@ -90,7 +91,7 @@ pub fn read_plain_patch(request: &Request) -> Result<Patch, Status> {
 }
 
 /// Reads a server-side apply: it needs a manager, and it must fit its type.
-fn apply(request: &Request) -> Result<(Patch, Vec<String>), Status> {
+fn apply(state: &State, request: &Request) -> Result<(Patch, Vec<String>), Status> {
     let kind = request.target.kind;
     if request.parameter("fieldManager").is_none_or(str::is_empty) {
         return Err(no_manager());
@@ -99,9 +100,9 @@ fn apply(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     if document["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(body::bad("metadata.managedFields must be nil"));
     }
-    let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, ""))?;
+    let ty = state.registry.type_of(kind).ok_or_else(|| Status::not_found(kind, ""))?;
     let name = request.target.name.clone().unwrap_or_default();
-    crate::registry::check_applied(message, &document).map_err(|why| {
+    crate::registry::check_applied(ty.root(), &document).map_err(|why| {
         let place = if kind.namespaced { format!("{}/{name}", request.target.namespace()) } else { format!("/{name}") };
         let identity = format!("{}, Kind={}", group_version(kind), kind.kind);
         Status::new(500, "", format!("failed to create typed patch object ({place}; {identity}): {why}"))
@@ -109,7 +110,7 @@ fn apply(request: &Request) -> Result<(Patch, Vec<String>), Status> {
     if document.get("apiVersion").is_none() {
         document["apiVersion"] = kind.api_version().into();
     }
-    let typed = body::typed(request, kind, document)?;
+    let typed = body::typed(state, request, document)?;
     let mut object = typed.object;
     object["metadata"]["name"] = name.into();
     if let Some(namespace) = &request.target.namespace {
@@ -161,12 +162,13 @@ fn dry_run(sent: Option<&str>) -> Result<bool, Status> {
 fn delete(state: &State, request: &Request, name: &str) -> Result<Response, Status> {
     let target = &request.target;
     let deleted = state.registry.delete(target.kind, target.namespace(), name, &delete_options(request)?)?;
-    Ok(deleted_answer(target.kind, name, &deleted))
+    Ok(deleted_answer(request, name, &deleted))
 }
 
-fn deleted_answer(kind: &'static Kind, name: &str, deleted: &Deleted) -> Response {
-    if !deleted.gone || ANSWERED_WHOLE.contains(&kind.kind) {
-        return answer::json(200, &deleted.object);
+fn deleted_answer(request: &Request, name: &str, deleted: &Deleted) -> Response {
+    let kind = request.target.kind;
+    if !deleted.gone || ANSWERED_WHOLE.contains(&kind.built_in()) {
+        return answer::json(200, &Representation::whole(request).one(kind, &deleted.object));
     }
     let mut details = json!({"name": name});
     if !kind.group.is_empty() {
@@ -181,11 +183,7 @@ fn deleted_answer(kind: &'static Kind, name: &str, deleted: &Deleted) -> Respons
 fn delete_collection(state: &State, request: &Request) -> Result<Response, Status> {
     let target = &request.target;
     let options = delete_options(request)?;
-    let selection = super::selector::Selection::parse(
-        target.kind,
-        request.parameter("labelSelector"),
-        request.parameter("fieldSelector"),
-    )?;
+    let selection = Selection::requested(request, request.parameter("fieldSelector"))?;
     let (objects, resource_version) = state.registry.store.list(target.kind, target.namespace.as_deref());
     let selected: Vec<_> = objects.into_iter().filter(|object| selection.matches(object)).collect();
     for object in &selected {
@@ -196,7 +194,7 @@ fn delete_collection(state: &State, request: &Request) -> Result<Response, Statu
         }
     }
     let list = json!({"resourceVersion": resource_version.to_string()});
-    Ok(answer::json(200, &Representation::Whole.list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
+    Ok(answer::json(200, &Representation::whole(request).list(target.kind, selected.iter().map(AsRef::as_ref), &list)))
 }
 
 /// Reads `DeleteOptions`, which come in the body, in the query, or both.
@@ -223,10 +221,7 @@ pub fn written_answer(code: u16, request: &Request, written: &Written, mut warni
     let object = Representation::requested(request).one(request.target.kind, &written.object);
     let mut response = answer::json(code, &object);
     for warning in warnings {
-        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
-            response.headers_mut().append(WARNING, value);
-        }
+        answer::warn(&mut response, &warning);
     }
     response
 }

@@ -67,7 +67,7 @@ impl Watcher {
             store,
             kind,
             namespace: request.target.namespace.clone(),
-            selection: Selection::parse(kind, request.parameter("labelSelector"), Some(&fields))?,
+            selection: Selection::requested(request, Some(&fields))?,
             shape: Representation::requested(request),
             due: VecDeque::new(),
             seen: 0,
@@ -155,7 +155,10 @@ impl Watcher {
         self.seen = change.resource_version;
         let in_namespace =
             self.namespace.as_deref().is_none_or(|wanted| change.object["metadata"]["namespace"] == *wanted);
-        if change.kind != self.kind.stored() || !in_namespace {
+        if change.change == ChangeType::Deleted && self.defines(change) {
+            self.is_over = true;
+        }
+        if change.kind.resource() != self.kind.resource() || !in_namespace {
             return;
         }
         let is_selected = self.selection.matches(&change.object);
@@ -167,6 +170,13 @@ impl Watcher {
             _ => return,
         };
         self.due.push_back(self.event(event, &change.object));
+    }
+
+    /// Returns whether a change is about the definition of the watched resource.
+    fn defines(&self, change: &Change) -> bool {
+        self.kind.custom.is_some()
+            && change.kind.built_in() == "CustomResourceDefinition"
+            && change.object["metadata"]["name"] == self.kind.qualified_plural()
     }
 
     fn event(&self, event: &str, object: &Value) -> Value {

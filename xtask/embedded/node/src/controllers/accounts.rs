@@ -36,7 +36,7 @@ fn certificate_keys(_: &Client, change: &Change) -> Vec<Key> {
 fn keys(change: &Change, kind: &str, name: &str) -> Vec<Key> {
     let (namespace, changed) = store::key(&change.object);
     let deleted = change.change == ChangeType::Deleted;
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Namespace" if !deleted => vec![(String::new(), changed)],
         other if other == kind && deleted && changed == name => vec![(String::new(), namespace)],
         _ => Vec::new(),

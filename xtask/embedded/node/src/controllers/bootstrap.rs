@@ -12,9 +12,9 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::default_roles;
 use super::reconcile::unless;
 use super::volumes::{DEFAULT_CLASS, PROVISIONER};
+use super::{api_services, default_roles};
 use crate::addresses::{API_PORT, GATEWAY, KUBERNETES_IP};
 use crate::client::{Client, Object};
 use crate::status::Status;
@@ -38,6 +38,7 @@ pub fn run(client: &Client) -> Result<(), Status> {
     for name in ["controller-manager", "scheduler", "etcd-0"] {
         create(client, &component(name))?;
     }
+    api_services::create_local(client)?;
     create(client, &storage_class())?;
     create(client, &kubernetes_service())?;
     create(client, &kubernetes_endpoints())?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::reconcile::unless;
 use super::{Controller, ControllerContext, Key, ReconcileResult};
 use crate::client::Client;
-use crate::kinds::{self, Kind};
+use crate::kinds::Kind;
 use crate::registry::DeleteOptions;
 use crate::status::Status;
 use crate::store::{Change, ChangeType};
@@ -28,7 +28,7 @@ fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let concerns = match change.change {
         ChangeType::Added => owned,
         ChangeType::Modified => waits,
-        ChangeType::Deleted => change.kind.kind != "Event",
+        ChangeType::Deleted => change.kind.built_in() != "Event",
     };
     if concerns { vec![Key::default()] } else { Vec::new() }
 }
@@ -50,9 +50,8 @@ fn reconcile(context: &ControllerContext, _: &Key) -> ReconcileResult {
 }
 
 fn everything(client: &Client) -> Vec<Item> {
-    kinds::stored_kinds()
-        .flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)))
-        .collect()
+    let kinds = client.kinds().into_iter();
+    kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object))).collect()
 }
 
 /// Removes an owner that is deleted with `orphan` from its dependents, then finishes its deletion.
@@ -103,7 +102,7 @@ fn finish_foreground(client: &Client, (kind, owner): &Item) -> Result<(), Status
     let blocks = |object: &Value| {
         owners(object).iter().any(|o| o["uid"] == owner["metadata"]["uid"] && o["blockOwnerDeletion"] == true)
     };
-    let blocked = kinds::stored_kinds().flat_map(|kind| client.list_stored(kind)).any(|object| blocks(&object));
+    let blocked = client.kinds().into_iter().flat_map(|kind| client.list_stored(kind)).any(|object| blocks(&object));
     if blocked { Ok(()) } else { remove_finalizer(client, kind, owner, FOREGROUND) }
 }
 

@@ -12,10 +12,12 @@ use crate::client::Client;
 use crate::faults::PlantedFaults;
 
 pub(crate) mod accounts;
+pub(crate) mod api_services;
 pub mod bootstrap;
 pub(crate) mod clock;
 mod daemon_set;
 mod default_roles;
+pub(crate) mod definitions;
 pub(crate) mod deployment;
 pub(crate) mod disruption;
 pub(crate) mod endpoints;
@@ -77,12 +79,28 @@ static CONTROLLERS: &[Controller] = &[
     job::CONTROLLER,
     quota::CONTROLLER,
     role_aggregation::CONTROLLER,
+    definitions::CONTROLLER,
+    api_services::CONTROLLER,
 ];
+
+/// The controllers that are a part of the API server rather than of kube-controller-manager.
+static OF_API: &[Controller] = &[definitions::CONTROLLER, api_services::CONTROLLER];
 
 /// Runs all controllers until the future is dropped.
 pub(crate) async fn run_all(context: Arc<ControllerContext>) {
+    run(context, CONTROLLERS).await;
+}
+
+/// Runs only the controllers without which an API server serves no custom resources.
+pub async fn run_of_api(client: Client) {
+    let (volumes, root_certificate) = (PathBuf::new(), String::new());
+    let context = ControllerContext { client, faults: PlantedFaults::default(), volumes, root_certificate };
+    run(Arc::new(context), OF_API).await;
+}
+
+async fn run(context: Arc<ControllerContext>, controllers: &'static [Controller]) {
     let mut tasks = JoinSet::new();
-    for controller in CONTROLLERS {
+    for controller in controllers {
         tasks.spawn(reconcile::run(Arc::clone(&context), controller));
     }
     while let Some(ended) = tasks.join_next().await {

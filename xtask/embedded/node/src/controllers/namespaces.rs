@@ -18,7 +18,7 @@ pub const CONTROLLER: Controller = Controller { name: "namespace", keys, reconci
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Namespace" => vec![(String::new(), name)],
         _ if change.change == ChangeType::Deleted && !namespace.is_empty() => vec![(String::new(), namespace)],
         _ => Vec::new(),
@@ -31,9 +31,9 @@ fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
     if namespace.metadata.deletion_timestamp.is_none() {
         return Ok(None);
     }
-    let pods = content(client, name, |kind| kind.kind == kinds::of::<Pod>().kind);
+    let pods = content(client, name, |kind| *kind == *kinds::of::<Pod>());
     // Events are deleted last, so that the end of everything else is still recorded.
-    let rest = || content(client, name, |kind| kind.kind != "Event");
+    let rest = || content(client, name, |kind| kind.built_in() != "Event");
     let mut remaining = if pods.is_empty() { rest() } else { pods };
     if remaining.is_empty() {
         remaining = content(client, name, |_| true);
@@ -51,7 +51,7 @@ fn reconcile(context: &ControllerContext, (_, name): &Key) -> ReconcileResult {
 
 /// Returns the objects in a namespace, of the requested kinds.
 fn content(client: &Client, namespace: &str, wanted: impl Fn(&Kind) -> bool) -> Vec<(&'static Kind, Item)> {
-    let kinds = kinds::stored_kinds().filter(|kind| kind.namespaced && wanted(kind));
+    let kinds = client.kinds().into_iter().filter(|kind| kind.namespaced && wanted(kind));
     let objects = kinds.flat_map(|kind| client.list_stored(kind).into_iter().map(move |object| (kind, object)));
     let inside = objects.filter(|(_, object)| store::key(object).0 == namespace);
     let item = |object: Arc<Value>| Item {
@@ -104,11 +104,11 @@ fn write_conditions(client: &Client, namespace: &Namespace, remaining: &[(&'stat
 }
 
 fn conditions(remaining: &[(&'static Kind, Item)]) -> Vec<NamespaceCondition> {
-    let of_kind = |kind: &Kind| remaining.iter().filter(|(other, _)| other.kind == kind.kind).count();
-    let left: Vec<String> = kinds::stored_kinds()
-        .filter(|kind| of_kind(kind) > 0)
-        .map(|kind| format!("{} has {} resource instances", resource(kind), of_kind(kind)))
-        .collect();
+    let of_kind = |kind: &Kind| remaining.iter().filter(|(other, _)| *other == kind).count();
+    let mut kinds: Vec<&Kind> = remaining.iter().map(|(kind, _)| *kind).collect();
+    kinds.dedup();
+    let left = kinds.iter().map(|kind| format!("{} has {} resource instances", resource(kind), of_kind(kind)));
+    let left: Vec<String> = left.collect();
     let mut finalizers: Vec<&String> = remaining.iter().flat_map(|(_, item)| &item.finalizers).collect();
     finalizers.sort();
     let held: Vec<String> = finalizers.chunk_by(|a, b| a == b).map(held).collect();

@@ -6,7 +6,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::reconcile::touches;
 use super::{Controller, ControllerContext, Key, ReconcileResult, owners};
 use crate::client::Client;
-use crate::kinds;
 use crate::registry::quota_usage;
 use crate::store::{self, Change};
 use resources::quantity;
@@ -16,7 +15,7 @@ pub const CONTROLLER: Controller = Controller { name: "resourcequota", keys, rec
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
-    match change.kind.kind {
+    match change.kind.built_in() {
         "ResourceQuota" if touches(change, &["/spec"]) => vec![(namespace, name)],
         "ResourceQuota" | "Event" => Vec::new(),
         _ if namespace.is_empty() => Vec::new(),
@@ -43,7 +42,7 @@ fn reconcile(context: &ControllerContext, (namespace, name): &Key) -> ReconcileR
 
 fn used(client: &Client, namespace: &str, resource: &str) -> String {
     let mut nanos = 0;
-    for kind in kinds::stored_kinds().filter(|kind| kind.namespaced) {
+    for kind in client.kinds().into_iter().filter(|kind| kind.namespaced) {
         let objects = client.list_stored(kind).into_iter().filter(|object| store::key(object).0 == namespace);
         nanos += objects.filter_map(|object| quota_usage(resource, kind, &object)).sum::<i128>();
     }

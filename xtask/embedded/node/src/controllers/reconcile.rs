@@ -148,7 +148,7 @@ mod tests {
     /// called again.
     const COUNTING: Controller = Controller {
         name: "counting",
-        keys: |_, change| match change.kind.kind {
+        keys: |_, change| match change.kind.built_in() {
             "ConfigMap" if touches(change, &["/data"]) => vec![crate::store::key(&change.object)],
             _ => Vec::new(),
         },

@@ -214,5 +214,5 @@ impl Simulation {
 
 /// Returns whether a change is about an object of this kind.
 pub fn is_of(change: &Change, kind: &str) -> bool {
-    change.kind.kind == kind && change.change != ChangeType::Deleted
+    change.kind.built_in() == kind && change.change != ChangeType::Deleted
 }

@@ -25,7 +25,7 @@ impl Worker {
 
 /// Notifies the workers of pods with a volume of the changed object.
 pub(super) fn announce(change: &Change, workers: &Workers) {
-    if !["ConfigMap", "Secret"].contains(&change.kind.kind) {
+    if !["ConfigMap", "Secret"].contains(&change.kind.built_in()) {
         return;
     }
     let (namespace, name) = store::key(&change.object);

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, conversion, decode, defaults, meta, schema, validate};
+use super::{Registry, Writer, Written, conversion, defaults, meta, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -27,7 +27,8 @@ impl Registry {
         object: Value,
         managers: Option<Managers>,
     ) -> Result<Written, Status> {
-        let mut object = conversion::to_stored(kind, known_fields(kind, object)?);
+        self.refuse_terminating(kind)?;
+        let mut object = conversion::to_stored(kind, self.known_fields(kind, object)?);
         let kind = kind.stored();
         object["kind"] = kind.kind.into();
         object["apiVersion"] = kind.api_version().into();
@@ -40,19 +41,19 @@ impl Registry {
         }
         meta::name_it(&mut object);
         meta::stamp(kind, &mut object);
-        defaults::apply(kind, &mut object);
+        self.default(kind, &mut object);
         // Two services that are created concurrently must not get the same address.
         let allocating = || self.allocating.lock().unwrap_or_else(PoisonError::into_inner);
-        let _allocating = (kind.kind == "Service").then(allocating);
+        let _allocating = (kind.built_in() == "Service").then(allocating);
         // What admission adds, and the status, has no owner.
-        let managers = managers.unwrap_or_else(|| managers_of_new(writer, kind, &object));
+        let managers = managers.unwrap_or_else(|| self.managers_of_new(writer, kind, &object));
         let mut warnings = self.admit(writer, kind, &mut object)?;
         // Objects that controllers create from a template are checked as strictly as a client's.
-        if !writer.is_internal || kind.kind == "Pod" {
-            warnings.extend(check(writer, kind, &object)?);
+        if !writer.is_internal || kind.built_in() == "Pod" {
+            warnings.extend(self.check(writer, kind, &object)?);
         }
         self.check_grant(writer, kind, &object)?;
-        if kind.kind == "Job" {
+        if kind.built_in() == "Job" {
             defaults::own_pods(&mut object);
         }
         warnings.extend(self.admit_last(kind, &object)?);
@@ -62,37 +63,50 @@ impl Registry {
             object["metadata"]["resourceVersion"] = "".into();
         }
         meta::put_in_order(&mut object);
-        let object = if writer.dry_run { Arc::new(object) } else { self.store.insert(kind, object)? };
+        let object = if writer.dry_run { Arc::new(object) } else { self.insert(kind, object)? };
         self.note_ignored(writer, kind, &object);
         Ok(Written { object, warnings })
     }
-}
 
-/// Returns the owners of a new object that was not applied: its creator owns its fields.
-fn managers_of_new(writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
-    let Some(message) = schema::of_kind(kind) else { return Managers::default() };
-    let mut created = object.clone();
-    drop_status(kind, &mut created);
-    let empty = Value::Object(serde_json::Map::new());
-    Managers::default().updated(message, &empty, &created, &writer.manager("Update"))
-}
-
-/// Refuses what is invalid or unsupported in an object. Nothing runs in a dry run, so what is unsupported is only a
-/// warning there: another cluster would accept it.
-fn check(writer: &Writer, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
-    let (mut causes, unsupported) = (validate::new(kind, object), validate::unsupported::refused(kind, object));
-    if writer.dry_run && causes.is_empty() {
-        return Ok(unsupported.iter().map(validate::Cause::line).collect());
+    fn insert(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
+        let (kind, object) = self.to_storage(kind, object);
+        self.store.insert(kind, object)
     }
-    causes.extend(unsupported);
-    if causes.is_empty() { Ok(Vec::new()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
-}
 
-/// Drops unknown fields; a client's request was already decoded, a controller's was not.
-pub fn known_fields(kind: &Kind, object: Value) -> Result<Value, Status> {
-    let Some(message) = schema::of_kind(kind) else { return Ok(object) };
-    let decoded = decode::decode(message, object).map_err(|why| Status::new(400, "BadRequest", why))?;
-    Ok(decoded.object)
+    /// Returns the owners of a new object that was not applied: its creator owns its fields.
+    fn managers_of_new(&self, writer: &Writer, kind: &'static Kind, object: &Value) -> Managers {
+        let Some(ty) = self.type_of(kind) else { return Managers::default() };
+        let mut created = object.clone();
+        drop_status(kind, &mut created);
+        let empty = Value::Object(serde_json::Map::new());
+        Managers::default().updated(ty.root(), &empty, &created, &writer.manager("Update"))
+    }
+
+    /// Refuses what is invalid or unsupported in an object. Nothing runs in a dry run, so what is unsupported is only a
+    /// warning there: another cluster would accept it.
+    fn check(&self, writer: &Writer, kind: &'static Kind, object: &Value) -> Result<Vec<String>, Status> {
+        let (mut causes, unsupported) = (validate::new(kind, object), validate::unsupported::refused(kind, object));
+        causes.extend(self.custom_version(kind).iter().flat_map(|version| version.causes(object)));
+        if writer.dry_run && causes.is_empty() {
+            return Ok(unsupported.iter().map(ToString::to_string).collect());
+        }
+        causes.extend(unsupported);
+        if causes.is_empty() { Ok(Vec::new()) } else { Err(validate::invalid(kind, &store::key(object).1, causes)) }
+    }
+
+    /// Drops unknown fields; a client's request was already decoded, a controller's was not.
+    pub(super) fn known_fields(&self, kind: &Kind, object: Value) -> Result<Value, Status> {
+        let decoded = self.decode(kind, object).map_err(|why| Status::new(400, "BadRequest", why))?;
+        Ok(decoded.object)
+    }
+
+    /// Fills in the defaults that depend only on the document.
+    pub(super) fn default(&self, kind: &Kind, object: &mut Value) {
+        match self.custom_version(kind) {
+            Some(version) => version.default(object),
+            None => defaults::apply(kind, object),
+        }
+    }
 }
 
 fn refuse_resource_version(object: &Value) -> Result<(), Status> {
@@ -105,7 +119,7 @@ fn refuse_resource_version(object: &Value) -> Result<(), Status> {
 /// Drops the status, which only its subresource may set; a new node or volume may have one.
 fn drop_status(kind: &Kind, object: &mut Value) {
     if kind.subresources.contains(&"status")
-        && !matches!(kind.kind, "Node" | "PersistentVolume")
+        && !matches!(kind.built_in(), "Node" | "PersistentVolume")
         && let Some(object) = object.as_object_mut()
     {
         object.shift_remove("status");

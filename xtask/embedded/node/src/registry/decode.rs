@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::schema::{self, Message, Scalar, Schema};
-use crate::kinds::KINDS;
+use crate::kinds::{KINDS, Kind};
 use resources::quantity;
 
 /// A document as it will be stored.
@@ -34,6 +34,21 @@ pub fn decode(message: &'static Message, document: Value) -> Result<Decoded, Str
     object.extend(type_meta.into_iter().map(|(name, value)| (name.to_owned(), value)));
     object.extend(known);
     Ok(Decoded { object: object.into(), unknown: decoder.unknown })
+}
+
+/// Splits a document of a custom kind into the rest and its decoded metadata, which is null if there is none.
+///
+/// # Errors
+/// The first value of a wrong type in the metadata, in the decoder's words.
+pub fn metadata(kind: &Kind, document: Value) -> Result<(Value, Decoded), String> {
+    let Value::Object(mut fields) = document else {
+        return Err(format!("json: cannot unmarshal {} into Go value of type {}", kind_of(&document), kind.kind));
+    };
+    let mut decoder = Decoder { unknown: Vec::new() };
+    let mut position = Position { names: vec!["metadata".to_owned()], around: "ObjectMeta" };
+    let metadata = fields.shift_remove("metadata").unwrap_or_default();
+    let object = decoder.value(Schema::Message("ObjectMeta"), metadata, &mut position)?;
+    Ok((fields.into(), Decoded { object, unknown: decoder.unknown }))
 }
 
 /// The decoder's position: names with and without indexes, and the surrounding type.
@@ -108,6 +123,8 @@ impl Decoder {
         match (schema, value) {
             (_, Value::Null) => Ok(Value::Null),
             (Schema::Scalar(kind), value) => scalar(kind, value, place),
+            // `additionalProperties: true`
+            (Schema::Message("JSONSchemaProps"), Value::Bool(allowed)) => Ok(allowed.into()),
             (Schema::Message(name), Value::Object(fields)) => {
                 let message = schema::message(name).ok_or_else(|| format!("the type {name} is unknown"))?;
                 self.message(message, fields, place).map(Value::Object)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
+use super::custom::definition;
 use super::{DeleteOptions, Registry, meta};
 use crate::kinds::Kind;
 use crate::status::Status;
@@ -40,7 +41,7 @@ impl Registry {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
-        let kind = kind.stored();
+        let kind = self.custom_version(kind).map_or(kind.stored(), |version| version.storage);
         let mut begun: Option<Arc<Value>> = None;
         loop {
             let is_it = |stored: &Arc<Value>| begun.as_ref().is_none_or(|begun| uid(begun) == uid(stored));
@@ -72,7 +73,7 @@ impl Registry {
         if options.dry_run {
             return done(stored.clone(), is_final);
         }
-        if is_final && (kind.kind != "Pod" || granted_s(stored) == Some(0)) {
+        if is_final && (kind.built_in() != "Pod" || granted_s(stored) == Some(0)) {
             return self.store.remove(kind, stored).map_or(Ok(DeletionStep::Again), |object| done(object, true));
         }
         if is_marked_already(stored, grace_s, &finalizers) {
@@ -137,7 +138,7 @@ pub fn check_preconditions(kind: &Kind, name: &str, stored: &Value, options: &De
 fn grace_seconds(kind: &Kind, stored: &Value, options: &DeleteOptions) -> i64 {
     let has_node = stored["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
     let is_over = matches!(stored["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if kind.kind != "Pod" || !has_node || is_over {
+    if kind.built_in() != "Pod" || !has_node || is_over {
         return 0;
     }
     let own = stored["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
@@ -147,9 +148,13 @@ fn grace_seconds(kind: &Kind, stored: &Value, options: &DeleteOptions) -> i64 {
 /// Returns the finalizers after the deletion, including those that represent the propagation policy.
 fn finalizers_to_keep(kind: &Kind, stored: &Value, options: &DeleteOptions) -> Vec<String> {
     let mut finalizers = meta::finalizers(stored);
+    // Instances go before their definition.
+    if kind.built_in() == "CustomResourceDefinition" && !meta::is_deleting(stored) {
+        finalizers.push(definition::FINALIZER.to_owned());
+    }
     let wanted = match options.propagation_policy.as_deref() {
-        Some("Foreground") if kind.kind != "Pod" => Some("foregroundDeletion"),
-        Some("Orphan") if kind.kind != "Pod" => Some("orphan"),
+        Some("Foreground") if kind.built_in() != "Pod" => Some("foregroundDeletion"),
+        Some("Orphan") if kind.built_in() != "Pod" => Some("orphan"),
         Some(_) => None,
         None => return finalizers,
     };
@@ -160,7 +165,7 @@ fn finalizers_to_keep(kind: &Kind, stored: &Value, options: &DeleteOptions) -> V
 
 /// Returns whether the finalizers of a namespace keep it until its content is deleted.
 fn has_namespace_finalizers(kind: &Kind, stored: &Value) -> bool {
-    kind.kind == "Namespace" && stored["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
+    kind.built_in() == "Namespace" && stored["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
 }
 
 fn is_marked_already(stored: &Value, grace_s: i64, finalizers: &[String]) -> bool {
@@ -187,8 +192,10 @@ fn marked(kind: &Kind, stored: &Value, grace_s: i64, finalizers: &[String]) -> V
     marked["metadata"]["deletionTimestamp"] = end(stored, grace_s).to_rfc3339_opts(SecondsFormat::Secs, true).into();
     marked["metadata"]["deletionGracePeriodSeconds"] = grace_s.into();
     meta::set_or_drop(&mut marked, "finalizers", (!finalizers.is_empty()).then(|| json!(finalizers)).as_ref());
-    if kind.kind == "Namespace" {
-        marked["status"]["phase"] = "Terminating".into();
+    match kind.built_in() {
+        "Namespace" => marked["status"]["phase"] = "Terminating".into(),
+        "CustomResourceDefinition" => definition::mark_terminating(&mut marked),
+        _ => {}
     }
     marked
 }

@@ -21,6 +21,7 @@ const COUNTED: &[&str] = &[
     "NetworkPolicy",
     "EndpointSlice",
     "PriorityClass",
+    "CustomResourceDefinition",
 ];
 
 /// Fields that clients may send but only the server sets.
@@ -48,8 +49,9 @@ pub fn carry_over(stored: &Value, object: &mut Value) {
 
 /// Increments the generation if the spec has changed.
 pub fn count(kind: &Kind, stored: &Value, object: &mut Value) {
-    let body = |object: &Value| match kind.kind {
+    let body = |object: &Value| match kind.built_in() {
         "EndpointSlice" => object.get("endpoints").cloned().into_iter().chain(object.get("ports").cloned()).collect(),
+        "" => custom_body(kind, object),
         _ => object["spec"].clone(),
     };
     if is_counted(kind) && body(stored) != body(object) {
@@ -58,9 +60,20 @@ pub fn count(kind: &Kind, stored: &Value, object: &mut Value) {
     }
 }
 
+/// Returns what a generation of a custom resource counts: all but the metadata, and the status if it is a subresource.
+fn custom_body(kind: &Kind, object: &Value) -> Value {
+    let mut body = object.clone();
+    if let Some(fields) = body.as_object_mut() {
+        let is_counted =
+            |name: &str| name != "metadata" && (name != "status" || !kind.subresources.contains(&"status"));
+        fields.retain(|name, _| is_counted(name));
+    }
+    body
+}
+
 /// Returns whether the kind has generations.
 pub fn is_counted(kind: &Kind) -> bool {
-    COUNTED.contains(&kind.kind)
+    kind.custom.is_some() || COUNTED.contains(&kind.kind)
 }
 
 /// Generates a name from `generateName` if there is none.

@@ -3,12 +3,14 @@
 
 mod admission;
 mod apply;
+mod cause;
 pub(crate) mod conversion;
 mod create;
+pub(crate) mod custom;
 pub(crate) mod decode;
 mod defaults;
 mod delete;
-mod meta;
+pub(crate) mod meta;
 mod options;
 pub(crate) mod patch;
 pub mod rbac;
@@ -43,6 +45,8 @@ pub struct Registry {
     ignored: Mutex<BTreeSet<String>>,
     /// Held from the choice of a free service address until it is stored.
     allocating: Mutex<()>,
+    /// The kinds of custom resources.
+    custom: custom::CustomKindsCache,
     /// The tokens of service accounts.
     pub tokens: tokens::Tokens,
 }
@@ -63,6 +67,7 @@ impl Registry {
             store: Arc::default(),
             ignored: Mutex::default(),
             allocating: Mutex::default(),
+            custom: custom::CustomKindsCache::default(),
             tokens: tokens::Tokens::default(),
         })
     }
@@ -72,7 +77,10 @@ impl Registry {
         if writer.is_internal || writer.dry_run {
             return;
         }
-        let fields = validate::unsupported::ignored(kind, object);
+        let mut fields = validate::unsupported::ignored(kind, object);
+        if custom::definition::has_expressions(kind, object) {
+            fields.push("x-kubernetes-validations".to_owned());
+        }
         let fields = fields.into_iter().map(|field| format!("{} {field}", named(kind, object)));
         self.ignored.lock().unwrap_or_else(PoisonError::into_inner).extend(fields);
     }

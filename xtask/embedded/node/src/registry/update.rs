@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::managers::Managers;
-use super::{Registry, Writer, Written, conversion, create, defaults, meta, patch, schema, validate};
+use super::apply::types::ObjectType;
+use super::{Registry, Writer, Written, conversion, meta, patch, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -38,13 +39,14 @@ impl Registry {
     /// 404, 409 `Conflict`, 422 `Invalid`.
     pub(crate) fn update_as(&self, writer: &Writer, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         let (namespace, name) = store::key(&object);
-        let read = || self.store.get(kind.stored(), &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
+        let read = || self.get(kind, &namespace, &name).ok_or_else(|| Status::not_found(kind, &name));
         if !store::resource_version(&object).is_empty() {
             return self.replace(writer, kind, &read()?, object, None);
         }
         loop {
             let stored = read()?;
-            let is_overtaken = || read().is_ok_and(|now| !Arc::ptr_eq(&now, &stored));
+            let is_same = |now: &Value| store::resource_version(now) == store::resource_version(&stored);
+            let is_overtaken = || read().is_ok_and(|now| !is_same(&now));
             match self.replace(writer, kind, &stored, object.clone(), None) {
                 Err(refused) if refused.reason == "Conflict" && is_overtaken() => {}
                 outcome => return outcome,
@@ -79,23 +81,23 @@ impl Registry {
         (namespace, name): (&str, &str),
         patch: &Patch,
     ) -> Result<(Written, bool), Status> {
-        let stored = self.store.get(kind.stored(), namespace, name);
+        let stored = self.get(kind, namespace, name);
         let (patched, kind, managers) = match (patch, &stored) {
             (Patch::Apply(config, force), stored) => {
                 let config = conversion::to_stored(kind, config.clone());
                 let kind = kind.stored();
-                let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, name))?;
+                let ty = self.type_of(kind).ok_or_else(|| Status::not_found(kind, name))?;
                 let empty = empty(kind, namespace, name);
                 let live = stored.as_deref().unwrap_or(&empty);
                 let manager = writer.manager("Apply");
                 let owners = Managers::of(live);
-                let (merged, owners) = owners.applied(message, &without_managers(live), &config, &manager, *force)?;
+                let (merged, owners) = owners.applied(ty.root(), &without_managers(live), &config, &manager, *force)?;
                 (merged, kind, Some(owners))
             }
             (_, None) => return Err(Status::not_found(kind, name)),
             (patch, Some(stored)) => {
                 let shown = conversion::from_stored(kind, (**stored).clone());
-                (plain_patch(kind, &shown, patch)?, kind, None)
+                (self.plain_patch(kind, &shown, patch)?, kind, None)
             }
         };
         match stored {
@@ -113,7 +115,7 @@ impl Registry {
         object: Value,
         managers: Option<Managers>,
     ) -> Result<Written, Status> {
-        let mut object = conversion::to_stored(kind, create::known_fields(kind, object)?);
+        let mut object = conversion::to_stored(kind, self.known_fields(kind, object)?);
         let kind = kind.stored();
         object["kind"] = kind.kind.into();
         object["apiVersion"] = kind.api_version().into();
@@ -125,12 +127,14 @@ impl Registry {
         }
         store::check_version(kind, stored, &object)?;
         restrict(writer, kind, stored, &mut object);
+        if matches!(writer.subresource.as_str(), "" | EPHEMERAL) || kind.custom.is_some() {
+            self.default(kind, &mut object);
+        }
         if matches!(writer.subresource.as_str(), "" | EPHEMERAL) {
-            defaults::apply(kind, &mut object);
             self.keep_given(writer, kind, stored, &mut object)?;
         }
         meta::count(kind, stored, &mut object);
-        own(writer, kind, stored, &mut object, managers);
+        self.own(writer, kind, stored, &mut object, managers);
         meta::put_in_order(&mut object);
         if is_same(stored, &object) {
             return Ok(Written { object: Arc::clone(stored), warnings: Vec::new() });
@@ -139,6 +143,7 @@ impl Registry {
         if writer.dry_run {
             return Ok(Written { object: Arc::new(object), warnings });
         }
+        let (kind, object) = self.to_storage(kind, object);
         let replaced = self.store.replace(kind, object)?;
         self.note_ignored(writer, kind, &replaced);
         Ok(Written { object: self.remove_if_final(kind, replaced)?, warnings })
@@ -154,21 +159,28 @@ impl Registry {
         stored: &Value,
         object: &Value,
     ) -> Result<Vec<String>, Status> {
-        if writer.is_internal || matches!(writer.subresource.as_str(), "status" | "approval" | "finalize") {
+        let has_custom_status = writer.subresource == "status" && kind.custom.is_some();
+        let is_status = matches!(writer.subresource.as_str(), "status" | "approval" | "finalize") && !has_custom_status;
+        if writer.is_internal || is_status {
             return Ok(Vec::new());
         }
         if writer.subresource == EPHEMERAL {
             return self.check_ephemeral(kind, stored, object);
         }
         let mut causes = validate::changed(kind, stored, object);
-        if kind.kind != "Pod" && !writer.dry_run {
+        causes.extend(self.custom_changed(kind, stored, object));
+        if kind.built_in() != "Pod" && !writer.dry_run {
             causes.extend(validate::unsupported::refused(kind, object));
         }
         if !causes.is_empty() {
             return Err(validate::invalid(kind, &store::key(object).1, causes));
         }
         self.check_grant(writer, kind, object)?;
-        if kind.kind == "Pod" || stored["spec"] == object["spec"] { Ok(Vec::new()) } else { self.warn_of(kind, object) }
+        if kind.built_in() == "Pod" || stored["spec"] == object["spec"] {
+            Ok(Vec::new())
+        } else {
+            self.warn_of(kind, object)
+        }
     }
 
     /// Checks the ephemeral containers that a client adds to a pod, and returns warnings.
@@ -180,19 +192,6 @@ impl Registry {
         } else {
             Err(validate::invalid(kind, &store::key(pod).1, causes))
         }
-    }
-}
-
-/// Returns an object after a patch that is not an apply.
-fn plain_patch(kind: &'static Kind, object: &Value, patch: &Patch) -> Result<Value, Status> {
-    match patch {
-        Patch::Json(patch) => patch::json(object, patch),
-        Patch::Merge(patch) => Ok(patch::merge(object, patch)),
-        Patch::Strategic(patch) => {
-            let message = schema::of_kind(kind).ok_or_else(|| Status::not_found(kind, &store::key(object).1))?;
-            patch::strategic::patch(message, object, patch)
-        }
-        Patch::Apply(..) => Ok(object.clone()),
     }
 }
 
@@ -264,25 +263,40 @@ fn set_status(object: &mut Value, status: Option<Value>) {
     }
 }
 
-/// Records who owns which fields now.
-fn own(writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
-    let sent = Managers::of(object);
-    let kept = Managers::of(stored);
-    let Some(message) = schema::of_kind(kind) else { return kept.write(object) };
-    let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
-        |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
-    );
-    let managers = managers.unwrap_or_else(|| {
-        let before = if is_reset {
-            Managers::default()
-        } else if sent == Managers::default() {
-            kept
-        } else {
-            sent
-        };
-        before.updated(message, &without_managers(stored), &without_managers(object), &writer.manager("Update"))
-    });
-    managers.write(object);
+impl Registry {
+    /// Returns an object after a patch that is not an apply.
+    fn plain_patch(&self, kind: &'static Kind, object: &Value, patch: &Patch) -> Result<Value, Status> {
+        match patch {
+            Patch::Json(patch) => patch::json(object, patch),
+            Patch::Merge(patch) => Ok(patch::merge(object, patch)),
+            Patch::Strategic(patch) => match self.type_of(kind) {
+                Some(ObjectType::BuiltIn(message)) => patch::strategic::patch(message, object, patch),
+                _ => Err(patch::no_strategic()),
+            },
+            Patch::Apply(..) => Ok(object.clone()),
+        }
+    }
+
+    /// Records who owns which fields now.
+    fn own(&self, writer: &Writer, kind: &Kind, stored: &Value, object: &mut Value, managers: Option<Managers>) {
+        let sent = Managers::of(object);
+        let kept = Managers::of(stored);
+        let Some(ty) = self.type_of(kind) else { return kept.write(object) };
+        let is_reset = object["metadata"]["managedFields"].as_array().is_some_and(
+            |entries| matches!(entries.as_slice(), [only] if only.as_object().is_some_and(serde_json::Map::is_empty)),
+        );
+        let managers = managers.unwrap_or_else(|| {
+            let before = if is_reset {
+                Managers::default()
+            } else if sent == Managers::default() {
+                kept
+            } else {
+                sent
+            };
+            before.updated(ty.root(), &without_managers(stored), &without_managers(object), &writer.manager("Update"))
+        });
+        managers.write(object);
+    }
 }
 
 /// Returns whether nothing changed except, at most, the times of managers' writes.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use node::api::{Identity, NodeHooks, State, serve};
 use node::client::Client;
-use node::controllers::bootstrap;
+use node::controllers::{self, bootstrap};
 use node::faults::PlantedFaults;
 use node::kubelet;
 use node::registry::Registry;
@@ -37,6 +37,7 @@ impl Api {
         let registry = Registry::new();
         let client = Client::new(registry.clone(), "kube-controller-manager");
         bootstrap::run(&client).unwrap();
+        tokio::spawn(controllers::run_of_api(client));
         let faults = PlantedFaults::default();
         let state = State {
             registry: registry.clone(),

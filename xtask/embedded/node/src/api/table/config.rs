@@ -29,6 +29,27 @@ pub const NAMESPACE: &[Column] = &[NAME, column("Status", |namespace| namespace[
 /// Columns of a Lease.
 pub const LEASE: &[Column] = &[NAME, column("Holder", |lease| text(lease, "/spec/holderIdentity").into()), AGE];
 
+/// Columns of a `CustomResourceDefinition`.
+pub const DEFINITION: &[Column] =
+    &[NAME, column("Created At", |definition| definition["metadata"]["creationTimestamp"].clone())];
+
+/// Columns of an `APIService`.
+pub const API_SERVICE: &[Column] = &[
+    NAME,
+    column("Service", |service| {
+        match (text(service, "/spec/service/namespace"), text(service, "/spec/service/name")) {
+            (_, name) if name.is_empty() => "Local".into(),
+            (namespace, name) => format!("{namespace}/{name}").into(),
+        }
+    }),
+    column("Available", |service| {
+        let available = items(service, "/status/conditions").find(|condition| condition["type"] == "Available");
+        let (status, reason) = available.map(|one| (text(one, "/status"), text(one, "/reason"))).unwrap_or_default();
+        if status == "True" || status.is_empty() { status.into() } else { format!("{status} ({reason})").into() }
+    }),
+    AGE,
+];
+
 /// Columns of a binding of a role.
 pub const ROLE_BINDING: &[Column] = &[
     NAME,

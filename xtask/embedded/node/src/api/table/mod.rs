@@ -2,6 +2,7 @@
 
 mod age;
 mod config;
+mod custom;
 mod network;
 mod pod;
 mod storage;
@@ -10,6 +11,7 @@ mod workload;
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
+use crate::registry::custom::CustomVersion;
 
 /// A column: its name, whether it is only for `-o wide`, and the value that it shows of an object.
 pub struct Column {
@@ -33,7 +35,7 @@ const AGE: Column = column("Age", age::of);
 const PLAIN: &[Column] = &[NAME, AGE];
 
 fn columns(kind: &Kind) -> &'static [Column] {
-    match kind.kind {
+    match kind.built_in() {
         "Pod" => pod::COLUMNS,
         "StatefulSet" => workload::STATEFUL_SET,
         "Deployment" => workload::DEPLOYMENT,
@@ -60,6 +62,8 @@ fn columns(kind: &Kind) -> &'static [Column] {
         "Event" => config::EVENT,
         "RoleBinding" | "ClusterRoleBinding" => config::ROLE_BINDING,
         "Lease" => config::LEASE,
+        "CustomResourceDefinition" => config::DEFINITION,
+        "APIService" => config::API_SERVICE,
         _ => PLAIN,
     }
 }
@@ -76,10 +80,20 @@ pub enum Include {
 }
 
 /// Returns a table of objects with the list's own metadata.
-pub fn of<'a>(kind: &Kind, objects: impl Iterator<Item = &'a Value>, list: &Value, include: Include) -> Value {
+pub fn of<'a>(
+    kind: &Kind,
+    custom: Option<&CustomVersion>,
+    objects: impl Iterator<Item = &'a Value>,
+    list: &Value,
+    include: Include,
+) -> Value {
     let columns = columns(kind);
-    let definitions: Vec<Value> = columns.iter().map(definition).collect();
-    let rows: Vec<Value> = objects.map(|object| row(columns, object, include)).collect();
+    let cells = |object: &Value| match custom {
+        Some(version) => custom::cells(version, object),
+        None => columns.iter().map(|column| (column.cell)(object)).collect(),
+    };
+    let definitions = custom.map_or_else(|| columns.iter().map(definition).collect(), custom::definitions);
+    let rows: Vec<Value> = objects.map(|object| row(&cells(object), object, include)).collect();
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": list,
         "columnDefinitions": definitions, "rows": rows,
@@ -91,8 +105,7 @@ fn definition(column: &Column) -> Value {
     json!({"name": column.name, "type": "string", "format": format, "description": "", "priority": column.priority})
 }
 
-fn row(columns: &[Column], object: &Value, include: Include) -> Value {
-    let cells: Vec<Value> = columns.iter().map(|column| (column.cell)(object)).collect();
+fn row(cells: &[Value], object: &Value, include: Include) -> Value {
     let beside = match include {
         Include::None => return json!({ "cells": cells }),
         Include::Metadata => {
@@ -166,7 +179,7 @@ mod tests {
         ];
         let kind = kinds::find("", "v1", "pods").unwrap();
         for (pod, wanted) in table {
-            let shown = of(kind, [&pod].into_iter(), &json!({}), Include::None);
+            let shown = of(kind, None, [&pod].into_iter(), &json!({}), Include::None);
             let cells: Vec<_> = shown["rows"][0]["cells"].as_array().unwrap().iter().take(4).cloned().collect();
             assert_eq!(cells, wanted.map(Value::from), "{pod}");
         }

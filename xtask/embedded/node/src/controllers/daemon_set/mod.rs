@@ -25,7 +25,7 @@ const COMPONENT: &str = "daemonset-controller";
 pub const CONTROLLER: Controller = Controller { name: "daemonset", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "DaemonSet" if touches_more_than_status(change) => vec![store::key(&change.object)],
         "Pod" | "ControllerRevision" => owners::keys::<DaemonSet>(client, change),
         "Node" if touches(change, &["/spec", "/metadata/labels"]) => {

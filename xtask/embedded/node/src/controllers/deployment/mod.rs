@@ -24,7 +24,7 @@ const COMPONENT: &str = "deployment-controller";
 pub const CONTROLLER: Controller = Controller { name: "deployment", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Deployment" => vec![store::key(&change.object)],
         "ReplicaSet" => owners::keys::<Deployment>(client, change),
         // `Recreate` waits until the last of the old pods is gone.

@@ -29,7 +29,7 @@ pub const CONTROLLER: Controller = Controller { name: "disruption", keys, reconc
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
-    match change.kind.kind {
+    match change.kind.built_in() {
         "PodDisruptionBudget" => vec![(namespace, name)],
         "Pod" => {
             let stages = [Some(&change.object), change.previous.as_ref()];

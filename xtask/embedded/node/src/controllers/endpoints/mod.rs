@@ -44,7 +44,7 @@ type Groups = BTreeMap<Vec<Port>, Vec<Backend>>;
 /// Returns the service itself; for a pod, the services that select it now or did before.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Service" | "Endpoints" => vec![(namespace, name)],
         "EndpointSlice" => {
             let service = change.object["metadata"]["labels"][slices::SERVICE_LABEL].as_str();

@@ -27,7 +27,7 @@ const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 pub const CONTROLLER: Controller = Controller { name: "job", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "Job" => vec![store::key(&change.object)],
         "Pod" if !owners::is_orphan(&change.object) => owners::keys::<Job>(client, change),
         _ => Vec::new(),

@@ -20,7 +20,7 @@ const COMPONENT: &str = "replicaset-controller";
 pub const CONTROLLER: Controller = Controller { name: "replicaset", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "ReplicaSet" if touches_more_than_status(change) => vec![store::key(&change.object)],
         "Pod" => owners::keys::<ReplicaSet>(client, change),
         _ => Vec::new(),

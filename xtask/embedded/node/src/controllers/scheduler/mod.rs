@@ -35,7 +35,7 @@ enum SchedulingFailure {
 /// Returns a pod if it is new or changed in a relevant way, and every waiting pod if free resources, a node or a volume
 /// changed.
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    let matters = match change.kind.kind {
+    let matters = match change.kind.built_in() {
         "Pod" if change.change == ChangeType::Deleted => true,
         "Pod" if is_final(&change.object) => touches(change, &["/status/phase"]),
         "Pod" if unbound(&change.object) && touches(change, &["/spec", "/metadata/labels"]) => {

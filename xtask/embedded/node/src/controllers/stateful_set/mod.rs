@@ -22,7 +22,7 @@ const COMPONENT: &str = "statefulset-controller";
 pub const CONTROLLER: Controller = Controller { name: "statefulset", keys, reconcile };
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "StatefulSet" if touches_more_than_status(change) => vec![store::key(&change.object)],
         "Pod" | "ControllerRevision" => owners::keys::<StatefulSet>(client, change),
         "PersistentVolumeClaim" => owners::all::<StatefulSet>(client, &store::key(&change.object).0),

@@ -20,7 +20,7 @@ pub const CONTROLLER: Controller = Controller { name: "persistentvolume-binder",
 const RESYNC_S: i64 = 15;
 
 fn keys(client: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "PersistentVolumeClaim" if touches(change, &["/spec", "/metadata/annotations", "/status/phase"]) => {
             vec![store::key(&change.object)]
         }

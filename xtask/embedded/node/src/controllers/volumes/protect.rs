@@ -13,7 +13,7 @@ pub const CONTROLLER: Controller = Controller { name: "pvc-protection", keys, re
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
     let (namespace, name) = store::key(&change.object);
-    match change.kind.kind {
+    match change.kind.built_in() {
         "PersistentVolumeClaim" => vec![(namespace, name)],
         "Pod" => {
             let volumes = change.object["spec"]["volumes"].as_array();

@@ -14,7 +14,7 @@ use crate::store::{self, Change, ChangeType};
 pub const CONTROLLER: Controller = Controller { name: "persistentvolume-reclaimer", keys, reconcile };
 
 fn keys(_: &Client, change: &Change) -> Vec<Key> {
-    match change.kind.kind {
+    match change.kind.built_in() {
         "PersistentVolume" if change.change != ChangeType::Deleted => vec![store::key(&change.object)],
         "PersistentVolumeClaim" => {
             let volume = change.object["spec"]["volumeName"].as_str();

@@ -45,7 +45,7 @@ pub async fn run(client: Client, faults: PlantedFaults) {
     loop {
         let concerned = tokio::select! {
             news = changes.next() => match news {
-                Some(news) => news.iter().any(|c| matches!(c.kind.kind, "Service" | "EndpointSlice")),
+                Some(news) => news.iter().any(|c| matches!(c.kind.built_in(), "Service" | "EndpointSlice")),
                 None => return,
             },
             () = tokio::time::sleep(RETRY), if missing => true,

@@ -12,6 +12,7 @@ pub use quota::usage as quota_usage;
 
 use serde_json::{Value, json};
 
+use super::custom::definition;
 use super::value::{fill, is_missing};
 use super::{Registry, Writer, defaults};
 use crate::kinds::Kind;
@@ -26,7 +27,7 @@ impl Registry {
         object: &mut Value,
     ) -> Result<Vec<String>, Status> {
         namespace::check(self, writer, kind, object)?;
-        match kind.kind {
+        match kind.built_in() {
             "Pod" => {
                 pod::admit(self, object)?;
                 object["status"] =
@@ -46,6 +47,10 @@ impl Registry {
                 fill(object, "status", nothing);
             }
             "CertificateSigningRequest" => name_requestor(writer, object),
+            "CustomResourceDefinition" => {
+                self.check_definitions(kind, object)?;
+                definition::note_stored_version(object);
+            }
             "PersistentVolumeClaim" => storage::admit_claim(self, object),
             "PersistentVolume" => storage::admit_volume(object),
             "Namespace" if is_missing(&object["spec"]["finalizers"]) => {
@@ -76,12 +81,13 @@ impl Registry {
         stored: &Value,
         object: &mut Value,
     ) -> Result<(), Status> {
-        match kind.kind {
+        match kind.built_in() {
             "Service" => {
                 addresses::keep(stored, object);
                 self.give_addresses(writer, object)?;
             }
             "Pod" => pod::keep(stored, object),
+            "CustomResourceDefinition" => definition::note_stored_version(object),
             "PersistentVolumeClaim" => {
                 for field in ["volumeName", "storageClassName"] {
                     if object["spec"].get(field).is_none() && stored["spec"].get(field).is_some() {

@@ -14,7 +14,7 @@ pub fn check(registry: &Registry, writer: &Writer, kind: &Kind, object: &Value) 
     let (namespace, name) = store::key(object);
     let Some(namespaces) = kinds::find("", "v1", "namespaces").filter(|_| kind.namespaced) else { return Ok(()) };
     let found = registry.store.get(namespaces, "", &namespace);
-    if found.as_deref().is_some_and(meta::is_deleting) && kind.kind != "Event" {
+    if found.as_deref().is_some_and(meta::is_deleting) && kind.built_in() != "Event" {
         return Err(terminating(kind, &namespace, &name));
     }
     if found.is_none() && !writer.is_internal {

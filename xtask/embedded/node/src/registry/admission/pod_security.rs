@@ -23,7 +23,7 @@ pub fn check(registry: &Registry, kind: &'static Kind, object: &Value) -> Result
         let version = if version.is_empty() { "latest" } else { version };
         violations(level, spec).map(|details| format!("violate PodSecurity \"{level}:{version}\": {details}"))
     };
-    if kind.kind == "Pod"
+    if kind.built_in() == "Pod"
         && let Some(broken) = broken("enforce")
     {
         let why = broken.replacen("violate", "violates", 1);

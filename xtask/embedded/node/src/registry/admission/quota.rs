@@ -54,10 +54,10 @@ pub fn usage(resource: &str, kind: &Kind, object: &Value) -> Option<i128> {
     let counted = resource.strip_prefix("count/").unwrap_or(resource);
     if counted == kind.qualified_plural() || (resource == counted && counted == kind.plural) {
         let is_over = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        return Some(if kind.kind == "Pod" && (is_over || meta::is_deleting(object)) { 0 } else { ONE });
+        return Some(if kind.built_in() == "Pod" && (is_over || meta::is_deleting(object)) { 0 } else { ONE });
     }
-    if kind.kind != "Pod" {
-        return (kind.kind == "PersistentVolumeClaim" && resource == "requests.storage")
+    if kind.built_in() != "Pod" {
+        return (kind.built_in() == "PersistentVolumeClaim" && resource == "requests.storage")
             .then(|| amount(&object["spec"]["resources"]["requests"]["storage"]));
     }
     let (sort, name) = match resource.split_once('.') {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::set::Set;
 use super::typed;
+use super::types::Type;
 use crate::registry::now;
-use crate::registry::schema::Message;
 use crate::status::Status;
 
 /// Fields without an owner.
@@ -73,8 +73,8 @@ impl Managers {
     }
 
     /// Returns the managers after an update by `manager` from `before` to `after`.
-    pub fn updated(mut self, message: &'static Message, before: &Value, after: &Value, manager: &Manager) -> Self {
-        let comparison = typed::compare(message, before, after);
+    pub fn updated(mut self, ty: Type, before: &Value, after: &Value, manager: &Manager) -> Self {
+        let comparison = typed::compare(ty, before, after);
         let mut changed = comparison.changed();
         let mut removed = comparison.removed;
         disown(&mut changed);
@@ -100,16 +100,16 @@ impl Managers {
     /// 409 if others own fields that the merge would change, unless `force` takes them over.
     pub fn applied(
         mut self,
-        message: &'static Message,
+        ty: Type,
         live: &Value,
         config: &Value,
         manager: &Manager,
         force: bool,
     ) -> Result<(Value, Self), Status> {
         if self.0.is_empty() && live["metadata"].get("uid").is_some() {
-            self.adopt(message, live);
+            self.adopt(ty, live);
         }
-        let sent = typed::fields(message, config);
+        let sent = typed::fields(ty, config);
         let mut set = sent.clone();
         disown(&mut set);
         if manager.subresource.is_empty() {
@@ -120,47 +120,40 @@ impl Managers {
         if self.0.get(manager).is_none_or(|previous| previous.set != owned.set) {
             self.0.insert(manager.clone(), owned);
         }
-        let merged = typed::merge(message, live, config);
-        let merged = self.pruned(message, &merged, &last, &sent);
-        self.settle(message, live, &merged, manager, force)?;
+        let merged = typed::merge(ty, live, config);
+        let merged = self.pruned(ty, &merged, &last, &sent);
+        self.settle(ty, live, &merged, manager, force)?;
         Ok((merged, self))
     }
 
     /// Gives an object without owners to a manager "before-first-apply".
-    fn adopt(&mut self, message: &'static Message, live: &Value) {
-        let mut set = typed::fields(message, live);
+    fn adopt(&mut self, ty: Type, live: &Value) {
+        let mut set = typed::fields(ty, live);
         disown(&mut set);
         let manager = Manager { operation: "Update", name: "before-first-apply".into(), subresource: String::new() };
         self.0.insert(manager, Owned { api_version: live["apiVersion"].clone(), time: now(), set });
     }
 
     /// Removes what was applied last time, is not applied now, and has no other owner.
-    fn pruned(&self, message: &'static Message, merged: &Value, last: &Set, sent: &Set) -> Value {
+    fn pruned(&self, ty: Type, merged: &Value, last: &Set, sent: &Set) -> Value {
         if last.is_empty() {
             return merged.clone();
         }
         let last = last.with_named_fields();
         let owned = self.0.values().fold(sent.clone(), |all, owned| all.union(&owned.set)).with_named_fields();
-        let without_last = typed::without(message, merged, &last);
-        let of_merged = typed::fields(message, merged).with_named_fields();
-        let kept = typed::fields(message, &without_last).with_named_fields().union(&owned);
-        let with_owned = typed::without(message, merged, &of_merged.difference(&kept));
-        let gone = of_merged.difference(&typed::fields(message, &with_owned).with_named_fields());
-        typed::without(message, merged, &gone.intersection(&last))
+        let without_last = typed::without(ty, merged, &last);
+        let of_merged = typed::fields(ty, merged).with_named_fields();
+        let kept = typed::fields(ty, &without_last).with_named_fields().union(&owned);
+        let with_owned = typed::without(ty, merged, &of_merged.difference(&kept));
+        let gone = of_merged.difference(&typed::fields(ty, &with_owned).with_named_fields());
+        typed::without(ty, merged, &gone.intersection(&last))
     }
 
     /// Takes over the fields that the merge changes, or returns a conflict with their owners.
-    fn settle(
-        &mut self,
-        message: &'static Message,
-        live: &Value,
-        merged: &Value,
-        manager: &Manager,
-        force: bool,
-    ) -> Result<(), Status> {
-        let comparison = typed::compare(message, live, merged);
+    fn settle(&mut self, ty: Type, live: &Value, merged: &Value, manager: &Manager, force: bool) -> Result<(), Status> {
+        let comparison = typed::compare(ty, live, merged);
         let changed = comparison.changed();
-        let allowed = if manager.name == "kubectl" { applied_by_client(message, live) } else { Set::default() };
+        let allowed = if manager.name == "kubectl" { applied_by_client(ty, live) } else { Set::default() };
         let conflicts: Vec<(&Manager, &Owned, Set)> = self
             .0
             .iter()
@@ -182,10 +175,10 @@ impl Managers {
 }
 
 /// Returns the fields of a former client-side `kubectl apply`, which a server-side one continues.
-fn applied_by_client(message: &'static Message, live: &Value) -> Set {
+fn applied_by_client(ty: Type, live: &Value) -> Set {
     let annotation = &live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
     let applied = annotation.as_str().and_then(|text| serde_json::from_str(text).ok());
-    applied.map(|applied: Value| typed::fields(message, &applied)).unwrap_or_default()
+    applied.map(|applied: Value| typed::fields(ty, &applied)).unwrap_or_default()
 }
 
 fn disown(set: &mut Set) {
@@ -259,7 +252,7 @@ mod tests {
     }
 
     fn apply(live: &Value, who: &str, data: &Value, force: bool) -> Result<Value, Status> {
-        let message = schema::message("ConfigMap").unwrap();
+        let message = Type::Message(schema::message("ConfigMap").unwrap());
         let (mut merged, managers) =
             Managers::of(live).applied(message, live, &config_map(data), &manager(who), force)?;
         merged["metadata"]["uid"] = "u".into();
@@ -283,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_field_no_longer_applied_stays_while_an_updater_owns_it() {
-        let message = schema::message("ConfigMap").unwrap();
+        let message = Type::Message(schema::message("ConfigMap").unwrap());
         let annotated = |value: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": value}});
         let updater = Manager { operation: "Update", name: "controller".into(), subresource: String::new() };
         let mut live = annotated(json!({"theirs": "1"}));
@@ -311,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_update_takes_over_the_fields_that_it_changes() {
-        let message = schema::message("ConfigMap").unwrap();
+        let message = Type::Message(schema::message("ConfigMap").unwrap());
         let one = apply(&empty(), "one", &json!({"a": "1", "b": "1"}), false).unwrap();
         let mut after = one.clone();
         after["data"]["a"] = "2".into();
@@ -326,7 +319,7 @@ mod tests {
 
     #[test]
     fn lists_with_keys_are_merged_by_key() {
-        let message = schema::message("Pod").unwrap();
+        let message = Type::Message(schema::message("Pod").unwrap());
         let pod = |containers: Value| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers}});
         let live =
             pod(json!([{"name": "m", "image": "i", "imagePullPolicy": "Always"}, {"name": "side", "image": "s"}]));

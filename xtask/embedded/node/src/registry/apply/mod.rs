@@ -5,3 +5,4 @@
 pub(crate) mod managers;
 pub(crate) mod set;
 pub(crate) mod typed;
+pub(crate) mod types;

@@ -5,55 +5,20 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::set::Set;
-use crate::kinds::KINDS;
-use crate::registry::schema::{self, Field, MergeStrategy, Message, Schema};
-
-/// How apply treats a value.
-#[derive(Clone, Copy)]
-enum ApplyShape {
-    /// As a unit, regardless of its content.
-    Leaf,
-    /// As a type with fields.
-    Message(&'static Message),
-    /// As a map with values of one type.
-    Map(Schema),
-    /// As a list whose elements are identified by keys or values.
-    List(Schema, MergeStrategy),
-}
-
-fn shape(schema: Schema) -> ApplyShape {
-    match schema {
-        Schema::Scalar(_) | Schema::Map(_, true) | Schema::List(_, MergeStrategy::Atomic) => ApplyShape::Leaf,
-        Schema::Map(element, false) => ApplyShape::Map(*element),
-        Schema::List(element, merge) => ApplyShape::List(*element, merge),
-        Schema::Message(name) => match schema::message(name) {
-            Some(message) if !message.atomic => ApplyShape::Message(message),
-            _ => ApplyShape::Leaf,
-        },
-    }
-}
-
-/// Returns the type of a field of a value, if it is known.
-fn child(shape: ApplyShape, name: &str) -> Option<Schema> {
-    match shape {
-        ApplyShape::Message(message) => message.field(name).map(|field: &Field| field.schema),
-        ApplyShape::Map(element) => Some(element),
-        _ => None,
-    }
-}
+use super::types::{Merge, Shape, Type, child, content, is_object, shape};
 
 /// Returns the edge to an element of a list, or `None` if the element lacks its keys.
-fn edge(merge: MergeStrategy, item: &Value) -> Option<String> {
-    let MergeStrategy::Map(keys) = merge else { return Some(format!("v:{item}")) };
+fn edge(merge: Merge, item: &Value) -> Option<String> {
+    let Some(keys) = merge.keys() else { return Some(format!("v:{item}")) };
     let mut found = Map::new();
     for key in keys {
-        let value = item.get(*key).cloned().or_else(|| (*key == "protocol").then(|| "TCP".into()));
-        found.insert((*key).to_owned(), value.unwrap_or(Value::Null));
+        let value = item.get(key).cloned().or_else(|| merge.default(key));
+        found.insert(key.to_owned(), value.unwrap_or(Value::Null));
     }
     found.values().any(|value| !value.is_null()).then(|| format!("k:{}", Value::Object(found)))
 }
 
-fn indexed(merge: MergeStrategy, items: Option<&Vec<Value>>) -> Vec<(String, &Value)> {
+fn indexed<'a>(merge: Merge, items: Option<&'a Vec<Value>>) -> Vec<(String, &'a Value)> {
     let mut found: Vec<(String, &Value)> = Vec::new();
     for item in items.into_iter().flatten() {
         let Some(edge) = edge(merge, item) else { continue };
@@ -65,48 +30,65 @@ fn indexed(merge: MergeStrategy, items: Option<&Vec<Value>>) -> Vec<(String, &Va
 }
 
 /// Checks that an applied document fits its type: `.spec.x: field not declared in schema`.
-pub fn check(message: &'static Message, document: &Value) -> Result<(), String> {
-    let Some(fields) = document.as_object() else { return Err("expected map".to_owned()) };
-    for (name, value) in fields.iter().filter(|(name, _)| !is_type_meta(name)) {
-        let field = message.field(name).ok_or_else(|| format!(".{name}: field not declared in schema"))?;
-        check_value(field.schema, value, &format!(".{name}"))?;
-    }
-    Ok(())
+pub fn check(ty: Type, document: &Value) -> Result<(), String> {
+    if document.is_object() { check_value(ty, document, "") } else { Err("expected map".to_owned()) }
 }
 
-fn check_value(schema: Schema, value: &Value, path: &str) -> Result<(), String> {
-    match (schema, value) {
-        (_, Value::Null) | (Schema::Scalar(_), _) => Ok(()),
-        (Schema::Message(name), Value::Object(fields)) => {
-            let message = schema::message(name).ok_or_else(|| format!("{path}: schema error"))?;
-            // A claim template is an object itself, with its kind and version.
-            let is_object = KINDS.iter().any(|kind| kind.kind == name);
+fn check_value(ty: Type, value: &Value, path: &str) -> Result<(), String> {
+    match (content(ty), value) {
+        (_, Value::Null) | (Shape::Map(Type::Untyped), _) => Ok(()),
+        // `additionalProperties: true`
+        (Shape::Message(message), Value::Bool(_)) if message.name == "JSONSchemaProps" => Ok(()),
+        (Shape::Leaf, value) => check_scalar(ty, value).map_err(|why| format!("{path}: {why}")),
+        (Shape::List(element, merge), Value::Array(items)) => check_list(element, merge, items, path),
+        (Shape::List(..), value) => Err(format!("{path}: expected list, got &{{{}}}", plain(value))),
+        (shape, Value::Object(fields)) => {
+            let is_object = path.is_empty() || is_object(shape);
             for (name, value) in fields.iter().filter(|(name, _)| !is_object || !is_type_meta(name)) {
                 let path = format!("{path}.{name}");
-                let field = message.field(name).ok_or_else(|| format!("{path}: field not declared in schema"))?;
-                check_value(field.schema, value, &path)?;
+                let below = child(shape, name).ok_or_else(|| format!("{path}: field not declared in schema"))?;
+                check_value(below, value, &path)?;
             }
             Ok(())
         }
-        (Schema::Map(element, _), Value::Object(entries)) => {
-            entries.iter().try_for_each(|(key, value)| check_value(*element, value, &format!("{path}.{key}")))
-        }
-        (Schema::List(element, merge), Value::Array(items)) => check_list(*element, merge, items, path),
-        (Schema::List(..), value) => Err(format!("{path}: expected list, got &{{{}}}", plain(value))),
         (_, value) => Err(format!("{path}: expected map, got &{{{}}}", plain(value))),
     }
 }
 
-fn check_list(element: Schema, merge: MergeStrategy, items: &[Value], path: &str) -> Result<(), String> {
+/// Checks a scalar of a custom resource; those of built-in types are checked when they are decoded.
+fn check_scalar(ty: Type, value: &Value) -> Result<(), String> {
+    let Type::Custom(schema) = ty else { return Ok(()) };
+    match schema.ty.as_str() {
+        "integer" | "number" if !value.is_number() => {
+            Err(format!("expected numeric (int or float), got {}", go_type(value)))
+        }
+        "string" if !value.is_string() => {
+            Err(format!("expected string, got &value.valueUnstructured{{Value:{value}}}"))
+        }
+        "boolean" if !value.is_boolean() => Err(format!("expected boolean, got &{{{}}}", plain(value))),
+        _ => Ok(()),
+    }
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "bool",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+        Value::Number(_) | Value::Null => "number",
+    }
+}
+
+fn check_list(element: Type, merge: Option<Merge>, items: &[Value], path: &str) -> Result<(), String> {
     let mut seen: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        if merge == MergeStrategy::Atomic {
+        let Some(merge) = merge else {
             check_value(element, item, &format!("{path}[{index}]"))?;
             continue;
-        }
-        let keys = if let MergeStrategy::Map(keys) = merge { keys } else { &[] };
+        };
         let edge = edge(merge, item).ok_or_else(|| {
-            let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+            let keys: Vec<_> = merge.keys().into_iter().flatten().map(|key| format!("\"{key}\"")).collect();
             format!(
                 "{path}: element {index}: associative list with keys has an element that omits key field {} \
                  (and doesn't have default value)",
@@ -132,16 +114,16 @@ fn is_type_meta(name: &str) -> bool {
 }
 
 /// Returns the fields of a document.
-pub fn fields(message: &'static Message, document: &Value) -> Set {
+pub fn fields(ty: Type, document: &Value) -> Set {
     let mut set = Set::default();
-    collect(ApplyShape::Message(message), document, &mut Vec::new(), &mut set);
+    collect(shape(ty), document, &mut Vec::new(), &mut set);
     set
 }
 
-fn collect(shape: ApplyShape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+fn collect(shape: Shape, value: &Value, path: &mut Vec<String>, set: &mut Set) {
     match (shape, value) {
-        (ApplyShape::Leaf, _) => set.insert(path),
-        (ApplyShape::List(element, merge), Value::Array(items)) => {
+        (Shape::Leaf, _) => set.insert(path),
+        (Shape::List(element, Some(merge)), Value::Array(items)) => {
             for (edge, item) in indexed(merge, Some(items)) {
                 path.push(edge);
                 collect(self::shape(element), item, path, set);
@@ -158,7 +140,7 @@ fn collect(shape: ApplyShape, value: &Value, path: &mut Vec<String>, set: &mut S
                 path.push(format!("f:{name}"));
                 collect(self::shape(schema), value, path, set);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                if empty || matches!(shape, ApplyShape::Map(_)) {
+                if empty || matches!(shape, Shape::Map(_)) {
                     set.insert(path);
                 }
                 path.pop();
@@ -169,21 +151,21 @@ fn collect(shape: ApplyShape, value: &Value, path: &mut Vec<String>, set: &mut S
 }
 
 /// Merges `config` into `live`: its values win, lists with keys are merged by key.
-pub fn merge(message: &'static Message, live: &Value, config: &Value) -> Value {
-    merged(ApplyShape::Message(message), Some(live), Some(config)).unwrap_or_default()
+pub fn merge(ty: Type, live: &Value, config: &Value) -> Value {
+    merged(shape(ty), Some(live), Some(config)).unwrap_or_default()
 }
 
-fn merged(shape: ApplyShape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
+fn merged(shape: Shape, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
     match (shape, live, config) {
         (_, live, None) => live.cloned(),
-        (_, None | Some(Value::Null), config) | (ApplyShape::Leaf, _, config) => config.cloned(),
-        (ApplyShape::List(element, merge), Some(Value::Array(live)), Some(Value::Array(config))) => {
+        (_, None | Some(Value::Null), config) | (Shape::Leaf, _, config) => config.cloned(),
+        (Shape::List(element, Some(merge)), Some(Value::Array(live)), Some(Value::Array(config))) => {
             Some(merged_list(element, merge, live, config))
         }
         (shape, Some(Value::Object(live)), Some(Value::Object(config))) => {
             let mut out = live.clone();
             for (name, value) in config {
-                let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
+                let below = child(shape, name).map_or(Shape::Leaf, self::shape);
                 if let Some(value) = merged(below, live.get(name), Some(value)) {
                     out.insert(name.clone(), value);
                 }
@@ -195,7 +177,7 @@ fn merged(shape: ApplyShape, live: Option<&Value>, config: Option<&Value>) -> Op
 }
 
 /// Merges lists: shared elements take the applied order; elements only in the live list keep their place before them.
-fn merged_list(element: Schema, merge: MergeStrategy, live: &Vec<Value>, config: &Vec<Value>) -> Value {
+fn merged_list(element: Type, merge: Merge, live: &Vec<Value>, config: &Vec<Value>) -> Value {
     let (ours, theirs) = (indexed(merge, Some(live)), indexed(merge, Some(config)));
     let live_of = |edge: &str| ours.iter().find(|(other, _)| other == edge).map(|(_, item)| *item);
     let is_shared = |edge: &str| theirs.iter().any(|(other, _)| other == edge);
@@ -229,9 +211,9 @@ pub struct Comparison {
 }
 
 /// Compares two documents field by field.
-pub fn compare(message: &'static Message, before: &Value, after: &Value) -> Comparison {
+pub fn compare(ty: Type, before: &Value, after: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    comparison.walk(ApplyShape::Message(message), Some(before), Some(after), &mut Vec::new());
+    comparison.walk(shape(ty), Some(before), Some(after), &mut Vec::new());
     comparison
 }
 
@@ -241,9 +223,15 @@ impl Comparison {
         self.added.union(&self.modified)
     }
 
-    fn walk(&mut self, shape: ApplyShape, before: Option<&Value>, after: Option<&Value>, path: &mut Vec<String>) {
+    fn walk<'a>(
+        &mut self,
+        shape: Shape<'a>,
+        before: Option<&'a Value>,
+        after: Option<&'a Value>,
+        path: &mut Vec<String>,
+    ) {
         match (shape, before, after) {
-            (ApplyShape::List(element, merge), _, _) if holds_some(before) || holds_some(after) => {
+            (Shape::List(element, Some(merge)), _, _) if holds_items(before) || holds_items(after) => {
                 let (before, after) = (before.and_then(Value::as_array), after.and_then(Value::as_array));
                 let (ours, theirs) = (indexed(merge, before), indexed(merge, after));
                 let mut edges: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
@@ -253,14 +241,14 @@ impl Comparison {
                 }
                 self.children(path, edges.into_iter().map(|(e, pair)| (e.to_owned(), self::shape(element), pair)));
             }
-            (ApplyShape::Message(_) | ApplyShape::Map(_), _, _) if holds_some(before) || holds_some(after) => {
+            (shape, _, _) if has_fields(shape) && (holds_fields(before) || holds_fields(after)) => {
                 let (ours, theirs) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
                 let mut names: Vec<&String> = ours.into_iter().chain(theirs).flat_map(Map::keys).collect();
                 names.sort_unstable();
                 names.dedup();
                 let top = path.is_empty();
                 let children = names.into_iter().filter(|name| !(top && is_type_meta(name))).map(|name| {
-                    let below = child(shape, name).map_or(ApplyShape::Leaf, self::shape);
+                    let below = child(shape, name).map_or(Shape::Leaf, self::shape);
                     let pair = (ours.and_then(|o| o.get(name)), theirs.and_then(|t| t.get(name)));
                     (format!("f:{name}"), below, pair)
                 });
@@ -278,7 +266,7 @@ impl Comparison {
     fn children<'a>(
         &mut self,
         path: &mut Vec<String>,
-        children: impl Iterator<Item = (String, ApplyShape, (Option<&'a Value>, Option<&'a Value>))>,
+        children: impl Iterator<Item = (String, Shape<'a>, (Option<&'a Value>, Option<&'a Value>))>,
     ) {
         for (edge, below, (before, after)) in children {
             path.push(edge);
@@ -297,26 +285,30 @@ impl Comparison {
     }
 }
 
-fn holds_some(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(entries)) => !entries.is_empty(),
-        _ => false,
-    }
+fn holds_items(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_array).is_some_and(|items| !items.is_empty())
+}
+
+fn holds_fields(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_object).is_some_and(|fields| !fields.is_empty())
+}
+
+fn has_fields(shape: Shape) -> bool {
+    !matches!(shape, Shape::Leaf | Shape::List(..))
 }
 
 /// Returns a document without the fields of a set.
-pub fn without(message: &'static Message, document: &Value, fields: &Set) -> Value {
-    removed(ApplyShape::Message(message), document, fields).unwrap_or_else(|| Map::new().into())
+pub fn without(ty: Type, document: &Value, fields: &Set) -> Value {
+    removed(shape(ty), document, fields).unwrap_or_else(|| Map::new().into())
 }
 
-fn removed(shape: ApplyShape, value: &Value, fields: &Set) -> Option<Value> {
+fn removed(shape: Shape, value: &Value, fields: &Set) -> Option<Value> {
     match (shape, value) {
-        (ApplyShape::List(element, merge), Value::Array(items)) if !items.is_empty() => {
+        (Shape::List(element, Some(merge)), Value::Array(items)) if !items.is_empty() => {
             let kept: Vec<Value> = items.iter().filter_map(|item| kept(merge, element, item, fields)).collect();
             (!kept.is_empty()).then(|| kept.into())
         }
-        (shape @ (ApplyShape::Message(_) | ApplyShape::Map(_)), Value::Object(entries)) if !entries.is_empty() => {
+        (shape, Value::Object(entries)) if has_fields(shape) && !entries.is_empty() => {
             let mut out = Map::new();
             for (name, value) in entries {
                 let edge = format!("f:{name}");
@@ -333,12 +325,12 @@ fn removed(shape: ApplyShape, value: &Value, fields: &Set) -> Option<Value> {
             }
             (!out.is_empty()).then(|| out.into())
         }
-        (ApplyShape::Leaf, value) if value.is_array() || value.is_object() => None,
+        (Shape::Leaf, value) if value.is_array() || value.is_object() => None,
         (_, value) => Some(value.clone()),
     }
 }
 
-fn kept(merge: MergeStrategy, element: Schema, item: &Value, fields: &Set) -> Option<Value> {
+fn kept(merge: Merge, element: Type, item: &Value, fields: &Set) -> Option<Value> {
     let Some(edge) = edge(merge, item) else { return Some(item.clone()) };
     if fields.has(&edge) {
         return None;

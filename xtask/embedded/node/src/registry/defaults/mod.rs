@@ -10,6 +10,7 @@ mod workload;
 
 use serde_json::Value;
 
+use super::custom::definition;
 use super::value::{empty, fill};
 use crate::kinds::Kind;
 
@@ -18,7 +19,7 @@ pub use workload::own_pods;
 
 /// Fills in the defaults that depend only on the document.
 pub fn apply(kind: &Kind, object: &mut Value) {
-    match kind.kind {
+    match kind.built_in() {
         "Pod" => pod::whole(object),
         "StatefulSet" => workload::stateful_set(object),
         "Deployment" => workload::deployment(object),
@@ -45,9 +46,10 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => admission::binding(object),
         "CSIDriver" => storage::csi_driver(object),
         "FlowSchema" => fill(&mut object["spec"], "matchingPrecedence", 1000),
+        "CustomResourceDefinition" => definition::default(object),
         _ => {}
     }
-    for count in counts(kind.kind) {
+    for count in counts(kind.built_in()) {
         fill(object, "status", empty());
         fill(&mut object["status"], count, 0);
     }

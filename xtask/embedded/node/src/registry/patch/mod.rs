@@ -21,6 +21,15 @@ pub fn json(object: &Value, patch: &Value) -> Result<Value, Status> {
     Ok(patched)
 }
 
+/// Returns 415: only built-in types have what a strategic merge patch needs to know.
+pub fn no_strategic() -> Status {
+    let accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
+                    application/apply-patch+cbor";
+    let message =
+        format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+    Status::new(415, "UnsupportedMediaType", message)
+}
+
 /// Applies a merge patch (RFC 7386).
 pub fn merge(object: &Value, patch: &Value) -> Value {
     let mut patched = object.clone();

@@ -24,7 +24,7 @@ impl Registry {
             return Ok(());
         };
         let (namespace, name) = store::key(object);
-        let given = match kind.kind {
+        let given = match kind.built_in() {
             "Role" | "ClusterRole" => {
                 if self.may(user, &namespace, &access("escalate", kind.plural, &name)) {
                     return Ok(());

@@ -81,7 +81,7 @@ mod tests {
             |ephemeral: Value| json!({"spec": {"containers": [{"name": "main"}], "ephemeralContainers": ephemeral}});
         let shown = |before: Value, after: Value| -> Vec<String> {
             let causes = changed(&pod(before), &pod(after));
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
+            causes.iter().map(ToString::to_string).collect()
         };
         let (one, two) = (json!({"name": "one", "image": "i"}), json!({"name": "two", "image": "i", "resources": {}}));
         assert_eq!(shown(json!([one]), json!([one, two])), Vec::<String>::new());

@@ -17,10 +17,10 @@ pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
     if name.is_empty() {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
     } else {
-        let faults = match kind.kind {
+        let faults = match kind.built_in() {
             "Namespace" => names::label(name),
             "Service" => names::dns_1035(name),
-            "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => names::path_segment(name),
+            "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "APIService" => names::path_segment(name),
             _ => names::subdomain(name),
         };
         causes.extend(faults.iter().map(|fault| Cause::bad("metadata.name", &json!(name), fault)));
@@ -51,8 +51,7 @@ fn annotations(annotations: &Value) -> Vec<Cause> {
         bytes += key.len() + value.as_str().map_or(0, str::len);
     }
     if bytes > ANNOTATIONS_BYTES_MAX {
-        let message = format!("Too long: may not be more than {ANNOTATIONS_BYTES_MAX} bytes");
-        causes.push(Cause { field: path.to_owned(), reason: "FieldValueTooLong", message });
+        causes.push(Cause::too_long(path, ANNOTATIONS_BYTES_MAX as u64));
     }
     causes
 }

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod container;
+mod definition;
 pub(crate) mod ephemeral;
 mod meta;
 mod names;
@@ -15,64 +16,13 @@ mod workload;
 
 use serde_json::{Value, json};
 
+pub use super::cause::Cause;
 use crate::kinds::Kind;
 use crate::status::Status;
 
-/// One error of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    field: String,
-    reason: &'static str,
-    message: String,
-}
-
-impl Cause {
-    /// Returns the cause for an invalid value.
-    pub fn bad(field: impl Into<String>, value: &Value, why: &str) -> Self {
-        Self::new(field, "FieldValueInvalid", format!("Invalid value: {value}: {why}"))
-    }
-
-    /// Returns the cause for a missing value.
-    pub fn required(field: impl Into<String>, why: &str) -> Self {
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        Self::new(field, "FieldValueRequired", format!("Required value{why}"))
-    }
-
-    /// Returns the cause for a field that must not be set, or not be changed.
-    pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
-        Self::new(field, "FieldValueForbidden", format!("Forbidden: {why}"))
-    }
-
-    /// Returns the cause for a value that refers to a missing object.
-    pub fn not_found(field: impl Into<String>, value: &Value) -> Self {
-        Self::new(field, "FieldValueNotFound", format!("Not found: {value}"))
-    }
-
-    /// Returns the cause for a duplicate value.
-    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {value}"))
-    }
-
-    /// Returns the cause for a value other than the supported ones.
-    pub fn not_supported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
-        let supported: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
-        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
-        Self::new(field, "FieldValueNotSupported", message)
-    }
-
-    /// Returns `spec.hostPID: Forbidden: …`.
-    pub fn line(&self) -> String {
-        format!("{}: {}", self.field, self.message)
-    }
-
-    fn new(field: impl Into<String>, reason: &'static str, message: String) -> Self {
-        Self { field: field.into(), reason, message }
-    }
-}
-
 /// Returns 422 with its causes.
 pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
-    let shown: Vec<String> = causes.iter().map(Cause::line).collect();
+    let shown: Vec<String> = causes.iter().map(ToString::to_string).collect();
     let shown = if shown.len() == 1 { shown.concat() } else { format!("[{}]", shown.join(", ")) };
     let mut details = json!({ "name": name });
     if !kind.group.is_empty() {
@@ -80,7 +30,7 @@ pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
     }
     details["kind"] = kind.kind.into();
     let causes = causes.into_iter();
-    let causes = causes.map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}));
+    let causes = causes.map(|cause| cause.to_json());
     details["causes"] = causes.collect();
     let message = format!("{} \"{name}\" is invalid: {shown}", kind.qualified_kind());
     Status { details, ..Status::new(422, "Invalid", message) }
@@ -96,7 +46,7 @@ pub fn new(kind: &Kind, object: &Value) -> Vec<Cause> {
 /// Returns what is wrong with an object that replaces another.
 pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
     let mut causes = meta::check(kind, object);
-    causes.extend(match kind.kind {
+    causes.extend(match kind.built_in() {
         "Pod" => pod::changed(stored, object),
         "StatefulSet" => workload::stateful_set_changed(stored, object),
         "Deployment" | "ReplicaSet" | "DaemonSet" => workload::selector_changed(stored, object),
@@ -107,16 +57,17 @@ pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
         "StorageClass" => storage::class_changed(stored, object),
         "Secret" | "ConfigMap" => small::data_changed(stored, object),
         "RoleBinding" | "ClusterRoleBinding" => small::role_changed(stored, object),
+        "CustomResourceDefinition" => definition::changed(stored, object),
         _ => Vec::new(),
     });
-    if kind.kind != "Pod" {
+    if kind.built_in() != "Pod" {
         causes.extend(body(kind, object));
     }
     causes
 }
 
 fn body(kind: &Kind, object: &Value) -> Vec<Cause> {
-    match kind.kind {
+    match kind.built_in() {
         "Pod" => pod::spec(&object["spec"], "spec"),
         "StatefulSet" => workload::stateful_set(object),
         "Deployment" => workload::deployment(object),
@@ -130,6 +81,8 @@ fn body(kind: &Kind, object: &Value) -> Vec<Cause> {
         "Secret" | "ConfigMap" => small::keys(object),
         "PodDisruptionBudget" => small::budget(object),
         "Ingress" => small::ingress(object),
+        "CustomResourceDefinition" => definition::check(object),
+        "APIService" => small::api_service(object),
         _ => Vec::new(),
     }
 }

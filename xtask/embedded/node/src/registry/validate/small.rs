@@ -94,6 +94,25 @@ pub fn ingress(ingress: &Value) -> Vec<Cause> {
     causes
 }
 
+/// Checks that the name of an `APIService` says what it serves.
+pub fn api_service(service: &Value) -> Vec<Cause> {
+    let (spec, name) = (&service["spec"], &service["metadata"]["name"]);
+    let wanted = format!("{}.{}", text(spec, "version"), text(spec, "group"));
+    let mut causes = Vec::new();
+    if *name != wanted.as_str() {
+        let why = format!("must be `spec.version+\".\"+spec.group`: \"{wanted}\"");
+        causes.push(Cause::bad("metadata.name", name, &why));
+    }
+    for field in ["groupPriorityMinimum", "versionPriority"] {
+        let priority = spec[field].as_i64().unwrap_or(0);
+        if !(1..=20_000).contains(&priority) {
+            let why = "must be positive and less than 20000";
+            causes.push(Cause::bad(format!("spec.{field}"), &priority.into(), why));
+        }
+    }
+    causes
+}
+
 /// Checks that a binding keeps its role.
 pub fn role_changed(stored: &Value, binding: &Value) -> Vec<Cause> {
     if stored["roleRef"] == binding["roleRef"] {

@@ -152,7 +152,7 @@ const POD_IGNORED: &[Row] = &[
 
 /// Returns where an object has the spec of its pods, if it has pods.
 pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
-    match kind.kind {
+    match kind.built_in() {
         "Pod" => Some("/spec"),
         "StatefulSet" | "Deployment" | "ReplicaSet" | "DaemonSet" | "Job" => Some("/spec/template/spec"),
         "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
@@ -162,7 +162,7 @@ pub fn pod_spec(kind: &Kind) -> Option<&'static str> {
 
 /// Returns the fields of an object that are rejected.
 pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
-    let own = REFUSED.iter().filter(|(of, _)| *of == kind.kind).flat_map(|(_, row)| found(object, row));
+    let own = REFUSED.iter().filter(|(of, _)| *of == kind.built_in()).flat_map(|(_, row)| found(object, row));
     let of_pod = of_pod(kind, object, |spec| {
         let volumes = other_volumes().flat_map(|path| places(spec, &path));
         let volumes = volumes.filter(|(_, volume)| !volume.is_null()).map(|(path, _)| path);
@@ -173,7 +173,7 @@ pub fn refused(kind: &Kind, object: &Value) -> Vec<Cause> {
 
 /// Returns the fields of an object that are accepted but have no effect here.
 pub fn ignored(kind: &Kind, object: &Value) -> Vec<String> {
-    if kind.kind == "Service" {
+    if kind.built_in() == "Service" {
         let outward = ["NodePort", "LoadBalancer"].map(|sort| ("spec.type", AffectedValues::Is(sort)));
         return outward.iter().flat_map(|row| found(object, row)).collect();
     }
