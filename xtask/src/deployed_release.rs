@@ -48,6 +48,11 @@ impl DeployedRelease {
         self.named(&["Job"]).filter(|(.., object)| !is_hook(object)).map(|(_, name, _)| name).collect()
     }
 
+    /// Returns the names of its CronJobs that are not hooks.
+    pub fn cron_jobs(&self) -> Vec<&str> {
+        self.named(&["CronJob"]).filter(|(.., object)| !is_hook(object)).map(|(_, name, _)| name).collect()
+    }
+
     /// Returns the names of its hook Jobs for an event such as `pre-install`.
     pub fn hook_jobs(&self, event: &str) -> Vec<&str> {
         self.named(&["Job"]).filter(|(.., object)| runs_at(object, event)).map(|(_, name, _)| name).collect()

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use client::application::Record;
+use client::reach::Reach;
 use history::Operation;
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -21,7 +23,7 @@ use kubernetes::baseline::Baseline;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
-use suite::{PodSecurity, Suite, Topology, Variant, Workload};
+use suite::{PodSecurity, Records, Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
 /// An acknowledged record, and the writes that may have set its current value; there may be several if its key is
@@ -34,7 +36,8 @@ pub struct Kept {
     pub writes: Vec<Operation>,
 }
 
-/// A suite's topology while it is deployed.
+/// A suite's topology while it is deployed, as seen by a case about one of its workloads. Clones share everything.
+#[derive(Clone)]
 pub struct DeployedTopology {
     /// The suite.
     pub suite: Arc<Suite>,
@@ -43,22 +46,26 @@ pub struct DeployedTopology {
     /// The client of the cluster's API.
     pub client: kube::Client,
     /// Its releases in the suite's order; the last one is under test.
-    pub releases: Vec<DeployedRelease>,
+    pub releases: Arc<Vec<DeployedRelease>>,
     /// The content of each of its namespaces before the first install.
-    pub baselines: BTreeMap<String, Baseline>,
+    pub baselines: Arc<BTreeMap<String, Baseline>>,
     /// helm's command lines for the release under test.
     pub helm: Helm,
     /// The values of the release under test.
     pub values: Values,
     /// The watch of the namespace of the release under test.
     pub watch: Watch,
-    /// Sends requests to the pods of that namespace.
+    /// The workload that the case is about, if the suite has one.
+    pub tested: Option<Arc<Workload>>,
+    /// Sends requests to that workload's pods.
     pub application: Arc<PodClient>,
-    /// Acknowledged records of earlier cases.
-    pub records: Mutex<Vec<Kept>>,
+    /// Acknowledged records of earlier cases about that workload.
+    pub kept: Arc<Mutex<Vec<Kept>>>,
     /// The folder for evidence of this topology.
     pub folder: PathBuf,
-    _logs: JoinSet<()>,
+    /// The records of each workload, in the suite's order.
+    kept_by_workload: Arc<Vec<Arc<Mutex<Vec<Kept>>>>>,
+    _logs: Arc<JoinSet<()>>,
 }
 
 impl DeployedTopology {
@@ -77,22 +84,44 @@ impl DeployedTopology {
         for watch in watches(&releases) {
             logs.spawn(logs::keep(client.clone(), watch, folder.join("logs")));
         }
-        let container = suite.workload.as_ref().map(|workload| workload.container.clone());
-        let application = PodClient::new(client.clone(), &helm.namespace, suite.reach(), container);
-        Ok(Self {
+        if suite.workloads.iter().any(|workload| workload.daemon_set.is_some()) {
+            watch.follow::<DaemonSet>(&client);
+        }
+        let application = PodClient::new(client.clone(), &helm.namespace, Reach::default(), None);
+        let kept_by_workload = Arc::new(suite.workloads.iter().map(|_| Arc::default()).collect());
+        let any = Self {
             suite,
             topology,
             client,
-            releases,
-            baselines,
+            releases: Arc::new(releases),
+            baselines: Arc::new(baselines),
             helm,
             values,
             watch,
+            tested: None,
             application,
-            records: Mutex::default(),
+            kept: Arc::default(),
             folder,
-            _logs: logs,
-        })
+            kept_by_workload,
+            _logs: Arc::new(logs),
+        };
+        Ok(any.about(None))
+    }
+
+    /// Returns the same topology, about a workload; none means the first.
+    #[must_use]
+    pub fn about(&self, workload: Option<&str>) -> Self {
+        let is_it = |one: &&Workload| workload.is_none_or(|name| one.name() == name);
+        let mut about = self.clone();
+        let Some((tested, kept)) =
+            self.suite.workloads.iter().zip(self.kept_by_workload.iter()).find(|(one, _)| is_it(one))
+        else {
+            return about;
+        };
+        let container = Some(tested.container.clone());
+        about.application = PodClient::new(self.client.clone(), self.namespace(), tested.reach(), container);
+        (about.tested, about.kept) = (Some(Arc::new(tested.clone())), kept.clone());
+        about
     }
 
     /// Returns a release by its key, or the release under test for `None`.
@@ -125,7 +154,22 @@ impl DeployedTopology {
     /// # Errors
     /// If the suite has none; the loader then rejects cases that need it.
     pub fn workload(&self) -> anyhow::Result<(&'static str, &str)> {
-        self.suite.workload.as_ref().map(Workload::object).context("the suite has no [workload]")
+        self.tested.as_deref().map(Workload::object).context("the suite has no [workload]")
+    }
+
+    /// Returns how records of that workload are written and read.
+    ///
+    /// # Errors
+    /// If the suite does not say; the loader then rejects cases that need it.
+    pub fn records(&self) -> anyhow::Result<&Records> {
+        self.tested.as_deref().context("the suite has no [workload]")?.records()
+    }
+
+    /// Returns the number of replicas that it should have. A `DaemonSet` has as many as its controller wants: one on
+    /// each node that it selects.
+    pub fn wanted(&self) -> u32 {
+        let fixed = self.tested.as_ref().map_or(Some(self.topology.replicas), |tested| tested.replicas(&self.topology));
+        fixed.unwrap_or_else(|| self.rollout().map_or(0, |rollout| rollout.wanted.unsigned_abs()))
     }
 
     /// Returns the state of the workload's rollout.

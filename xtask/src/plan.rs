@@ -214,9 +214,12 @@ fn push(cases: &mut Vec<PlannedCase>, spec: CaseSpec, variant: Option<(usize, &V
     let kind = spec.kind;
     let index = variant.map(|(index, _)| index);
     let needed = |need: &CaseKind| {
-        cases.iter().position(|case| case.spec.kind == need && (case.variant.is_none() || case.variant == index))
+        cases.iter().position(|case| spec.needs(need, &case.spec) && (case.variant.is_none() || case.variant == index))
     };
-    let needs = variant.map_or_else(|| kind.needs.to_vec(), |(_, variant)| kind.needs_in(&variant.suite));
+    let needs = variant.map_or_else(
+        || kind.needs.to_vec(),
+        |(_, variant)| kind.needs_in(&variant.suite, variant.suite.workload_of(&spec)),
+    );
     let needs = needs.into_iter().filter_map(needed).collect();
     let beside = kind.beside.iter().filter_map(|beside| needed(beside)).collect();
     let place = variant.map(|(_, variant)| format!("{}::{}", variant.suite.name, variant.topology.name));

@@ -63,7 +63,7 @@ impl Inputs {
     pub fn of<'a>(
         suites: impl IntoIterator<Item = &'a Suite>,
         settings: &Settings,
-        image: &UnderTest,
+        images: &[&UnderTest],
     ) -> anyhow::Result<Self> {
         let mut roots = Vec::new();
         for suite in suites {
@@ -72,15 +72,17 @@ impl Inputs {
             // The suite file and the files next to it, but no subfolders: they may be a whole repository.
             roots.extend(entries(&suite.folder)?.into_iter().filter(|entry| entry.is_file()));
         }
-        if let UnderTest::Archive(archive) = image {
-            roots.push(archive.path.clone());
+        for image in images {
+            if let UnderTest::Archive(archive) = image {
+                roots.push(archive.path.clone());
+            }
         }
         roots.extend(settings.values.iter().cloned());
         let own = ["xtask", "tests/standin", "Cargo.toml", "Cargo.lock"].map(|name| Path::new(SOURCES).join(name));
         let sources = own.into_iter().filter_map(|source| source.canonicalize().ok()).collect();
         // Links are not resolved, since their targets may change.
         let roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-        Self { doubt: doubt(settings, image), roots, sources, files: BTreeMap::new() }.read()
+        Self { doubt: doubt(settings, images), roots, sources, files: BTreeMap::new() }.read()
     }
 
     /// Reads the current files.
@@ -112,16 +114,16 @@ impl Inputs {
 }
 
 /// Returns why a change could go unnoticed: values from flags, or an image that can change under the same name.
-fn doubt(settings: &Settings, image: &UnderTest) -> Option<String> {
+fn doubt(settings: &Settings, images: &[&UnderTest]) -> Option<String> {
     if !settings.set.is_empty() || !settings.values.is_empty() {
         return Some("it used --set or --values".to_owned());
     }
-    match image {
+    images.iter().find_map(|image| match image {
         UnderTest::Reference(reference) if reference.digest.is_none() => {
             Some(format!("the image {reference} has no digest and may have changed"))
         }
         _ => None,
-    }
+    })
 }
 
 fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

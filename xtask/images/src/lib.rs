@@ -32,11 +32,9 @@ pub struct Archive {
     pub references: Vec<Reference>,
 }
 
-/// The image under test.
+/// An image under test that was given as a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnderTest {
-    /// The stand-in, built from this workspace.
-    StandIn,
     /// A reference to an image that is present locally or has to be pulled.
     Reference(Reference),
     /// A checked archive.
@@ -48,8 +46,7 @@ impl UnderTest {
     ///
     /// # Errors
     /// A usage error if it is neither a reference nor a readable archive of an image for this platform.
-    pub fn parse(image: Option<&str>) -> anyhow::Result<Self> {
-        let Some(text) = image else { return Ok(Self::StandIn) };
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         if text.is_empty() {
             let why = "the value is empty; name an image, or omit the flag for the stand-in or the chart's own image";
             return Err(exit::usage(format!("--image: {why}")));
@@ -78,16 +75,15 @@ mod tests {
     use super::*;
 
     fn message(image: &str) -> String {
-        let error = UnderTest::parse(Some(image)).unwrap_err();
+        let error = UnderTest::parse(image).unwrap_err();
         assert_eq!(exit::of(&error), exit::Exit::Usage);
         error.to_string()
     }
 
     #[test]
-    fn references_and_the_stand_in_are_distinguished() {
-        assert_eq!(UnderTest::parse(None).unwrap(), UnderTest::StandIn);
+    fn a_reference_is_parsed() {
         let reference = "caesiumcloud/caesium:dev".parse().unwrap();
-        assert_eq!(UnderTest::parse(Some("caesiumcloud/caesium:dev")).unwrap(), UnderTest::Reference(reference));
+        assert_eq!(UnderTest::parse("caesiumcloud/caesium:dev").unwrap(), UnderTest::Reference(reference));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
 use kubernetes::ask::PodClient;
 use kubernetes::objects;
-use suite::{CaseKind, CaseSpec, Parameters, Request, Suite, Topology, ValueAt, definitions};
+use suite::{CaseKind, CaseSpec, Parameters, Request, Suite, Topology, ValueAt, Workload, definitions};
 
 /// The time limit of one request at the case's own port, in milliseconds.
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
@@ -66,8 +66,8 @@ fn check(case: &CaseSpec, _: &Topology, suite: &Suite) -> Result<(), String> {
 }
 
 /// Returns how the pod is reached: as the suite says, or at the case's own port, without TLS.
-fn reach(with: &With, suite: &Suite) -> Reach {
-    let Some(number) = with.port else { return suite.reach() };
+fn reach(with: &With, workload: Option<&Workload>) -> Reach {
+    let Some(number) = with.port else { return workload.map(Workload::reach).unwrap_or_default() };
     let port = Some(Port { number, timeout_ms: REQUEST_TIMEOUT_MS });
     Reach { http: port, tcp: port, ..Reach::default() }
 }
@@ -77,8 +77,9 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed_release = cx.deployed_release(&deployed)?;
     let namespace = deployed_release.watch.namespace();
     let own = deployed_release.release == *deployed.suite.under_test();
-    let container = deployed.suite.workload.as_ref().filter(|_| own).map(|workload| workload.container.clone());
-    let application = PodClient::new(deployed.client.clone(), namespace, reach(&with, &deployed.suite), container);
+    let container = deployed.tested.as_ref().filter(|_| own).map(|workload| workload.container.clone());
+    let application =
+        PodClient::new(deployed.client.clone(), namespace, reach(&with, deployed.tested.as_deref()), container);
     let ready = deployed_release.pods().into_iter().find(objects::is_ready);
     let pod = ready.with_context(|| format!("release {} has no ready pod", deployed_release.release.key()))?.name_any();
     let ask = async || {

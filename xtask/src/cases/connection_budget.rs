@@ -65,7 +65,7 @@ fn leaves_some(case: &CaseSpec, _: &Topology, _: &Suite) -> Result<(), String> {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let (deployed, with) = (cx.deployed()?, cx.with::<With>()?);
     let mut pools = Vec::new();
-    for deployed_release in &deployed.releases {
+    for deployed_release in deployed.releases.iter() {
         pools.extend(pools_of(cx, deployed_release, &with.variable).await?);
     }
     ensure!(!pools.is_empty(), "no container has the variable {}; check `variable`", with.variable);

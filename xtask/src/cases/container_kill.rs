@@ -68,7 +68,7 @@ fn victim(deployed: &DeployedTopology, pod: &Pod) -> anyhow::Result<(RunningCont
 }
 
 fn status(deployed: &DeployedTopology, pod: &Pod) -> Option<ContainerStatus> {
-    let container = &deployed.suite.workload.as_ref()?.container;
+    let container = &deployed.tested.as_ref()?.container;
     objects::containers(pod).find(|status| status.name == *container).cloned()
 }
 

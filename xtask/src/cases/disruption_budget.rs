@@ -16,7 +16,7 @@ use super::support::settled;
 use crate::deployed_topology::DeployedTopology;
 use crate::workload::recorder::Recorder;
 use kubernetes::objects;
-use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, missing};
+use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology, Workload, missing};
 
 /// The case.
 pub static CASE: Case = Case {
@@ -29,7 +29,7 @@ pub static CASE: Case = Case {
         missing: budget,
         parameters: Parameters::of::<With>(),
         check: keeps,
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };
@@ -44,14 +44,17 @@ struct With {
     keeps: Option<u32>,
 }
 
-fn budget(suite: &Suite) -> Option<&'static str> {
-    let has_none = suite.workload.as_ref().is_none_or(|workload| workload.disruption_budget.is_none());
+fn budget(suite: &Suite, workload: Option<&Workload>) -> Option<&'static str> {
+    let has_none = workload.is_none_or(|workload| workload.disruption_budget.is_none());
     let name = || has_none.then_some("the name of the budget: add `disruption_budget = \"NAME\"` to [workload]");
-    missing::workload(suite).or_else(name)
+    missing::workload(suite, workload).or_else(name)
 }
 
-fn keeps(case: &CaseSpec, topology: &Topology, _: &Suite) -> Result<(), String> {
-    let (keeps, replicas) = (case.with::<With>()?.keeps.unwrap_or(0), topology.replicas);
+fn keeps(case: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> {
+    let Some(replicas) = suite.workload_of(case).and_then(|workload| workload.replicas(topology)) else {
+        return Err("a DaemonSet's pods are not evicted by a drain: remove the case".to_owned());
+    };
+    let keeps = case.with::<With>()?.keeps.unwrap_or(0);
     if keeps > replicas {
         return Err(format!("`keeps = {keeps}` is greater than `replicas = {replicas}`: write {replicas} or less"));
     }
@@ -60,7 +63,7 @@ fn keeps(case: &CaseSpec, topology: &Topology, _: &Suite) -> Result<(), String> 
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let replicas = deployed.topology.replicas;
+    let replicas = deployed.wanted();
     settled::settled(cx, &deployed, replicas).await?;
     let quorum = cx.with::<With>()?.keeps.unwrap_or(replicas / 2 + 1);
     let tolerated = replicas - quorum;
@@ -101,10 +104,9 @@ fn judge(answers: &[Option<String>], quorum: u32) -> anyhow::Result<String> {
 
 /// Waits until the budget counts every pod as healthy; returns how many evictions it allows.
 async fn allowed(cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<u32> {
-    let workload = deployed.suite.workload.as_ref();
-    let name = workload.and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
+    let name = deployed.tested.as_ref().and_then(|workload| workload.disruption_budget.clone()).unwrap_or_default();
     let what = format!("PodDisruptionBudget/{name} counts every pod as healthy");
-    let replicas = i32::try_from(deployed.topology.replicas)?;
+    let replicas = i32::try_from(deployed.wanted())?;
     cx.wait
         .until(&deployed.watch, &what, |state| {
             let budget = state.budgets.get(&name).ok_or("it does not exist")?;
@@ -137,7 +139,7 @@ async fn recovered(
             if new == evicted as usize { Ok(()) } else { Err(format!("{new} so far")) }
         })
         .await?;
-    settled::settled(cx, deployed, deployed.topology.replicas).await?;
+    settled::settled(cx, deployed, deployed.wanted()).await?;
     Ok(format!("{evicted} evicted, the next refused: {refusal}"))
 }
 

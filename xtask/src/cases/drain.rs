@@ -48,7 +48,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     disturbance.settled_again(fault).await?;
     disturbance.recorder.evidence(fault, format!("{} pods replaced", old.len()));
     let note = disturbance.end().await?;
-    let has_budget = deployed.suite.workload.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());
+    let has_budget = deployed.tested.as_ref().is_some_and(|workload| workload.disruption_budget.is_some());
     ensure!(
         refused > 0 || replicas < 2 || !has_budget,
         "{replicas} pods were evicted in quick succession and no eviction was refused: the disruption budget has no \

@@ -14,15 +14,16 @@ pub static CASE: Case = Case {
         summary: "every replica reports itself healthy within the case's time limit",
         needs: &[&ready::CASE.kind],
         missing: missing::health,
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let request = deployed.suite.health_request().context("the suite does not say what shows health")?;
-    let names = deployed.names(deployed.topology.replicas);
+    let request = deployed.tested.as_ref().and_then(|workload| workload.health_request());
+    let request = request.context("the suite does not say what shows health")?;
+    let names = deployed.names(deployed.wanted());
     ensure!(!names.is_empty(), "there is no replica");
     for name in &names {
         let what = format!("{name} reports itself healthy");

@@ -17,15 +17,15 @@ pub static CASE: Case = Case {
         summary: "records written through the leader can be read through the other replicas",
         needs: &[&voters::CASE.kind],
         fewest_replicas: 2,
-        missing: |suite| missing::members(suite).or_else(|| missing::promise(suite)),
-        ..CaseKind::DEFAULT
+        missing: |suite, workload| missing::members(suite, workload).or_else(|| missing::promise(suite, workload)),
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let names = deployed.names(deployed.topology.replicas);
+    let names = deployed.names(deployed.wanted());
     ensure!(names.len() > 1, "there is no follower: the topology has {} replica", names.len());
     let leader = settled::leader(&deployed).await;
     // If no leader is reported, write through every replica.

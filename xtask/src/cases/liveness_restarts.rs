@@ -26,7 +26,7 @@ pub static CASE: Case = Case {
         needs: &[&ready::CASE.kind],
         missing: missing::workload,
         parameters: Parameters::of::<With>(),
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };

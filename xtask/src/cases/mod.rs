@@ -14,6 +14,7 @@ pub mod cluster_create;
 mod cluster_delete;
 mod connection_budget;
 mod container_kill;
+mod cron_job_runs;
 mod disruption_budget;
 mod drain;
 mod each_alone;
@@ -86,6 +87,7 @@ pub static ALL: &[&Case] = &[
     &job_fails::CASE,
     &output::CASE,
     &job_expires::CASE,
+    &cron_job_runs::CASE,
     &several_releases::CASE,
     &stays_out::CASE,
     &template_refused::CASE,

@@ -94,7 +94,7 @@ fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String>
     let is_worker = |node: &&Node| !node.labels().contains_key(CONTROL_PLANE);
     let workers = nodes.iter().filter(is_worker).map(ResourceExt::name_any).collect();
     let placement = placement::of(&deployed.replicas());
-    choose(&workers, &placement, deployed.topology.replicas as usize)
+    choose(&workers, &placement, deployed.wanted() as usize)
 }
 
 /// Returns the worker with the fewest replicas, if the other replicas can keep working without it.

@@ -23,8 +23,10 @@ pub static CASE: Case = Case {
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    if deployed.suite.workload.is_some() {
-        settled::ready(cx, &deployed, deployed.topology.replicas).await?;
+    let workloads: Vec<_> =
+        deployed.suite.workloads.iter().map(|workload| deployed.about(Some(workload.name()))).collect();
+    for about in &workloads {
+        settled::ready(cx, about, about.wanted()).await?;
     }
     // helm runs for all releases in parallel; the waits are in sequence, so that each names its release.
     let made =
@@ -33,7 +35,10 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for (deployed_release, made) in deployed.releases.iter().zip(made) {
         not_judged.extend(rolled_out::all_ready(cx, deployed_release, made).await?);
     }
-    let mut notes = vec![running_image::note(cx, &deployed), placement::check(cx, &deployed)?];
+    let mut notes = Vec::new();
+    for about in &workloads {
+        notes.extend([running_image::note(cx, about), placement::check(cx, about)?]);
+    }
     notes.extend((!not_judged.is_empty()).then(|| format!("not judged: {}", not_judged.join(", "))));
     notes.retain(|note| !note.is_empty());
     Ok(notes.join("; "))

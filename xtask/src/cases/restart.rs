@@ -33,7 +33,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let deployed_release = cx.deployed_release(&deployed)?;
     rolled_out::rolled_out(cx, deployed_release).await?;
-    let record = match deployed.suite.records() {
+    let record = match deployed.records() {
         Ok(_) => Some(written(cx, &deployed).await?),
         Err(_) => None,
     };

@@ -31,7 +31,10 @@ pub static CASE: Case = Case {
 };
 
 fn adds(_: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> {
-    let (has, to) = (topology.replicas, suite.scale.to);
+    let Some(has) = suite.workload(None)?.and_then(|workload| workload.replicas(topology)) else {
+        return Err("a DaemonSet can't be scaled: remove the case".to_owned());
+    };
+    let to = suite.scale.to;
     if to <= has {
         return Err(format!("`to = {to}` in [scale] adds no replica to `replicas = {has}`: write {} or more", has + 1));
     }
@@ -41,12 +44,12 @@ fn adds(_: &CaseSpec, topology: &Topology, suite: &Suite) -> Result<(), String> 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let to = deployed.suite.scale.to;
-    settled::settled(cx, &deployed, deployed.topology.replicas).await?;
+    settled::settled(cx, &deployed, deployed.wanted()).await?;
     let values = deployed.values.and(&[format!("{}={to}", deployed.suite.scale.value)]);
     let upgrade = deployed.helm.upgrade(&deployed.suite.chart(), &values).timeout(cx.wait.left());
     cx.wait.unless_hopeless(&deployed.watch, &upgrade.line(), upgrade.run()).await??;
     settled::settled(cx, &deployed, to).await?;
-    match deployed.suite.records() {
+    match deployed.records() {
         Ok(records) => read_back(cx, &deployed, records).await,
         Err(_) => Ok(format!("{to} replicas ready; data not checked: no [records]")),
     }
@@ -58,7 +61,7 @@ async fn read_back(cx: &CaseContext, deployed: &DeployedTopology, records: &Reco
     let names = deployed.names(to);
     one_record::write(cx, deployed, names.last().map_or("", String::as_str)).await?;
     let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
-    recorder.take_over(&deployed.records.lock().await);
+    recorder.take_over(&deployed.kept.lock().await);
     let (application, watch, wait) = (&deployed.application, &deployed.watch, &cx.wait);
     let reader = Reader { records, application, watch, wait, recorder: &recorder };
     let read = reader.read_all(&names).await?;

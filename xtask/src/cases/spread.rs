@@ -9,7 +9,7 @@ use super::ready;
 use super::support::asking::{self, Question};
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
-use suite::{CaseKind, Parameters, missing};
+use suite::{CaseKind, Parameters};
 
 /// The case.
 pub static CASE: Case = Case {
@@ -20,10 +20,9 @@ pub static CASE: Case = Case {
         needs: &[&ready::CASE.kind],
         asks_inside: true,
         fewest_replicas: 2,
-        missing: missing::workload,
         parameters: Parameters::of::<Question>(),
         check: |case, _, _| asking::goes_through_a_service(&case.with::<Question>()?.request),
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };

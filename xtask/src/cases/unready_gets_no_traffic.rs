@@ -32,7 +32,7 @@ pub static CASE: Case = Case {
         missing: missing::workload,
         parameters: Parameters::of::<With>(),
         check: |case, _, _| asking::goes_through_a_service(&case.with::<With>()?.request),
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };

@@ -13,13 +13,13 @@ pub static CASE: Case = Case {
         summary: "every replica is a voter, and all agree on the list of voters",
         needs: &[&ready::CASE.kind],
         missing: missing::members,
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    settled::voters(cx, &deployed, deployed.topology.replicas).await?;
+    settled::voters(cx, &deployed, deployed.wanted()).await?;
     Ok(String::new())
 }

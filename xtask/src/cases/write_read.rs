@@ -15,14 +15,14 @@ pub static CASE: Case = Case {
         summary: "a record written through each replica can be read back through it",
         needs: &[&ready::CASE.kind],
         missing: missing::promise,
-        ..CaseKind::DEFAULT
+        ..CaseKind::OF_WORKLOAD
     },
     run: |cx| passing(run(cx)),
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
-    let names = deployed.names(deployed.topology.replicas);
+    let names = deployed.names(deployed.wanted());
     ensure!(!names.is_empty(), "there is no replica to write through");
     for name in &names {
         let record = write(cx, &deployed, name).await?;

@@ -16,7 +16,7 @@ pub static CASE: Case = Case {
         name: "zero_downtime",
         summary: "`[upgrade]` replaces every pod, and no request through the Service fails meanwhile",
         needs: &[&ready::CASE.kind],
-        missing: |suite| missing::upgrade(suite).or_else(|| missing::requests(suite)),
+        missing: |suite, workload| missing::upgrade(suite, workload).or_else(|| missing::requests(suite, workload)),
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),

@@ -16,12 +16,11 @@ use crate::drive::Drive;
 use crate::execute::execute;
 use crate::plan::{Plan, Selection};
 use crate::replay;
-use crate::run::{Ending, Made, Run, Settings, Subject, guard, lock};
+use crate::run::{Ending, GivenImage, Made, Run, Settings, Subject, guard, lock};
 use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
 use console::exit::{Exit, usage};
 use console::interrupt::{Interrupt, Signal};
 use events::{Event, Events, What};
-use images::UnderTest;
 use process::{Launcher, quote_line};
 use redact::known;
 use report::outcome;
@@ -73,9 +72,9 @@ pub struct Args {
     /// Node image for kind [default: the pinned one, see `cargo xtask tools`]
     #[arg(long, value_name = "IMAGE", help_heading = CLUSTER)]
     node_image: Option<String>,
-    /// Image under test, as a reference or an archive [default: the suite's stand-in]
+    /// Image under test, as a reference or an archive, or NAME=IMAGE for one of several [default: the suite's stand-in]
     #[arg(long, value_name = "REF|ARCHIVE", help_heading = RELEASE)]
-    image: Option<String>,
+    image: Vec<String>,
     /// Values file, applied after each topology's; can be repeated
     #[arg(long, value_name = "FILE", help_heading = RELEASE)]
     values: Vec<PathBuf>,
@@ -135,7 +134,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Passed.into());
     }
     args.check(&plan)?;
-    let image = UnderTest::parse(args.image.as_deref())?;
+    let given = GivenImage::parse_all(&args.image, &suites)?;
     let id = new_id();
     let folder = args.folder(&id)?;
     let _held = lock::take(&folder)?;
@@ -152,7 +151,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
     let mut run = Run {
         id,
-        subject: Subject { variants: plan.variants.clone(), about: plan.about(), image },
+        subject: Subject { variants: plan.variants.clone(), about: plan.about(), given },
         settings: args.settings(),
         events,
         folder: folder.clone(),
@@ -169,8 +168,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let run = Arc::new(run);
     // Before any case runs, since files may be edited during the run.
-    let inputs =
-        replay::Inputs::of(run.subject.suites().into_iter().map(Arc::as_ref), &run.settings, &run.subject.image);
+    let suites = run.subject.suites().into_iter().map(Arc::as_ref);
+    let inputs = replay::Inputs::of(suites, &run.settings, &run.subject.given_images());
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan.names(), plan.left_out_names());
     begin(&run, &plan, args.rerun_command());
     drive(&run, &plan, args.jobs).await;
@@ -260,7 +259,8 @@ async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> 
 /// Exempts names that are not secrets, however they are passed: the suites' own, and the image under test.
 fn publish_names(run: &Run) {
     known::exempt(run.subject.variants.iter().flat_map(|variant| variant.names(&run.id)));
-    for image in run.subject.suites().into_iter().filter_map(|suite| run.subject.image_reference(suite)) {
+    let images = run.subject.suites().into_iter().flat_map(|suite| &suite.images);
+    for image in images.filter_map(|image| run.subject.image_reference(image)) {
         known::publish(&image.name());
         known::publish(image.tag.as_deref().unwrap_or_default());
     }
@@ -348,15 +348,9 @@ impl Args {
             return Err(usage(misses));
         }
         let suites: BTreeSet<_> = plan.variants.iter().map(|variant| variant.suite.name.as_str()).collect();
-        if suites.len() > 1 && (self.image.is_some() || !self.values.is_empty() || !self.set.is_empty()) {
+        if suites.len() > 1 && (!self.image.is_empty() || !self.values.is_empty() || !self.set.is_empty()) {
             let suites = suites.into_iter().collect::<Vec<_>>().join(", ");
             return Err(usage(format!("--image, --values and --set need a single suite: run {suites} one by one")));
-        }
-        if self.image.is_some()
-            && let Some(variant) = plan.variants.iter().find(|variant| variant.suite.image.is_none())
-        {
-            let suite = &variant.suite.name;
-            return Err(usage(format!("--image: suite {suite} does not name the values for it; add an [image] table")));
         }
         if let Some(missing) = self.values.iter().find(|file| !file.is_file()) {
             return Err(usage(format!("--values {}: no such file", missing.display())));
@@ -394,7 +388,7 @@ impl Args {
             ("--allow-context", self.allow_context.clone()),
             ("--kind-config", self.kind_config.iter().map(shown).collect()),
             ("--node-image", self.node_image.iter().cloned().collect()),
-            ("--image", self.image.iter().cloned().collect()),
+            ("--image", self.image.clone()),
             ("--values", self.values.iter().map(shown).collect()),
             ("--set", self.set.clone()),
             ("--timeout", self.timeout.iter().map(ToString::to_string).collect()),

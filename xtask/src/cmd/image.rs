@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let parse = |tag: &String| tag.parse().map_err(|error| exit::usage(format!("--tag {tag}: {error}")));
     let references: Vec<Reference> = args.tags.iter().map(parse).collect::<anyhow::Result<_>>()?;
     let suite = suite::load::read(&args.suite, &crate::cases::kinds())?;
-    let Some(program) = suite.stand_in() else {
+    let Some(program) = suite.images.iter().find_map(|image| image.stand_in.as_ref()) else {
         return Err(exit::usage(format!("{} has no stand-in: add `stand_in` to its `[image]`", args.suite.display())));
     };
     let archive = standin::build(&Launcher::light(args.verbose), program, &references).await?;

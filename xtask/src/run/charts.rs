@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::Run;
 use crate::evidence;
-use suite::{Release, Suite, Variant};
+use suite::{ImageUnderTest, Release, Suite, Variant};
 use tools::helm::{self, Values};
 
 /// The objects of each release of a variant, in the order of the releases.
@@ -56,8 +56,8 @@ impl Run {
     }
 
     fn image_values(&self, suite: &Suite) -> Vec<String> {
-        let image = self.subject.image_reference(suite);
-        suite.image.as_ref().zip(image).map(|(values, image)| values.values(&image)).unwrap_or_default()
+        let values = |image: &ImageUnderTest| Some(image.values(&self.subject.image_reference(image)?));
+        suite.images.iter().filter_map(values).flatten().collect()
     }
 
     /// Returns the rendered objects of a variant's releases.

@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::Run;
 use super::subject::parse_stand_in;
 use cluster::Loaded;
-use images::{self, Archive, Reference, UnderTest, standin};
+use images::{self, Archive, Reference, standin};
 use kubernetes::wait::Waiter;
 use tools::Docker;
 
@@ -32,12 +32,12 @@ impl Run {
         for image in needed.extract_if(.., |reference| self.cluster.pulls_by_digest(reference)) {
             self.events.note(format!("{image}: the nodes pull it themselves, since an archive can't carry a digest"));
         }
-        let compiled = matches!(self.subject.image, UnderTest::StandIn).then(|| "compiling the stand-in".to_owned());
+        let compiled = self.subject.stand_in().map(|_| "compiling the stand-in".to_owned());
         let pulled = (!needed.is_empty()).then(|| format!("pulling {} images", needed.len()));
         wait.waiting(compiled.into_iter().chain(pulled).collect::<Vec<_>>().join(", "));
         // Compiling and pulling are independent.
         let (tested, pulled, client) =
-            tokio::try_join!(self.tested_archive(), self.pulled(&needed), self.client_archive())?;
+            tokio::try_join!(self.tested_archives(), self.pulled(&needed), self.client_archive())?;
         wait.waiting("loading images into the nodes");
         let ours = client.iter().flat_map(|archive| archive.references.clone()).next();
         let archives: Vec<_> = tested.into_iter().chain(pulled).chain(client).collect();
@@ -59,11 +59,8 @@ impl Run {
     /// Returns the images that the charts need, without those that this run builds or that the nodes already have.
     async fn images_to_get(&self) -> anyhow::Result<Vec<Reference>> {
         let mut needed = self.needed_images().await?;
-        let tested = match &self.subject.image {
-            UnderTest::Archive(archive) => archive.references.clone(),
-            UnderTest::StandIn => vec![parse_stand_in()?],
-            UnderTest::Reference(_) => vec![],
-        };
+        let mut tested: Vec<_> = self.subject.archives().flat_map(|archive| archive.references.clone()).collect();
+        tested.push(parse_stand_in()?);
         needed.retain(|reference| !tested.contains(reference) && !self.cluster.serves(reference));
         Ok(needed)
     }
@@ -90,7 +87,12 @@ impl Run {
         for image in cases.flat_map(|case| case.kind.images) {
             needed.push(parse(image)?);
         }
-        let of_commands = self.subject.suites().into_iter().filter_map(|suite| suite.exec.as_ref()?.image.as_deref());
+        let of_commands = self
+            .subject
+            .suites()
+            .into_iter()
+            .flat_map(|suite| &suite.workloads)
+            .filter_map(|workload| workload.exec.as_ref()?.image.as_deref());
         for image in of_commands {
             needed.push(parse(image)?);
         }
@@ -105,17 +107,13 @@ impl Run {
         Ok(needed)
     }
 
-    /// Returns an archive of the image under test, or `None` if the nodes or Docker must have it.
-    async fn tested_archive(&self) -> anyhow::Result<Option<Archive>> {
-        // All suites have the same stand-in; this was checked earlier.
-        let program = self.subject.suites().into_iter().find_map(|suite| suite.stand_in());
-        match (&self.subject.image, program) {
-            (UnderTest::Archive(archive), _) => Ok(Some(archive.clone())),
-            (UnderTest::StandIn, Some(program)) => {
-                standin::build(&self.launcher, program, &[parse_stand_in()?]).await.map(Some)
-            }
-            _ => Ok(None),
+    /// Returns the archives of the images under test, without those that the nodes or Docker must have.
+    async fn tested_archives(&self) -> anyhow::Result<Vec<Archive>> {
+        let mut archives: Vec<_> = self.subject.archives().cloned().collect();
+        if let Some(program) = self.subject.stand_in() {
+            archives.push(standin::build(&self.launcher, program, &[parse_stand_in()?]).await?);
         }
+        Ok(archives)
     }
 
     /// Returns an archive of the client in the cluster, or `None` if no case needs it or the nodes accept no archives.

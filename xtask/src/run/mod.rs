@@ -23,7 +23,7 @@ use self::charts::Manifests;
 pub use self::ending::Ending;
 use self::images::Images;
 pub use self::outside::{Outside, defines};
-pub use self::subject::Subject;
+pub use self::subject::{GivenImage, Subject};
 use crate::deployed_topology::DeployedTopology;
 use ::cluster::Cluster;
 use events::Events;

@@ -1,5 +1,7 @@
-//! Checks that the rendered objects contain the image under test, so that wrong paths in a suite's `[image]` are
+//! Checks that the rendered objects contain the images under test, so that wrong paths in a suite's `[image]` are
 //! noticed.
+
+use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -7,22 +9,32 @@ use serde_json::Value;
 use super::Run;
 use console::exit::usage;
 use images::{self, ImageValues, Reference};
-use suite::{ImageUnderTest, Release, Suite, Variant};
+use suite::{ImageUnderTest, Release, Suite, Variant, Workload};
 use tools::helm;
 
-/// A release that is rendered without the image under test.
+/// What is reported if an image under test is rendered nowhere.
+const UNUSED: &str = "no container uses it";
+
+/// A release that is rendered without an image under test.
 struct Wrong<'a> {
     variant: &'a Variant,
     release: &'a Release,
-    wanted: Reference,
+    wanted: Wanted<'a>,
     /// What it has instead.
     seen: String,
     /// Every image of the release.
     images: Vec<String>,
 }
 
+/// An image under test.
+#[derive(Clone)]
+struct Wanted<'a> {
+    image: &'a ImageUnderTest,
+    reference: Reference,
+}
+
 impl Run {
-    /// Checks that every release that should run the image under test does, in every topology of the run.
+    /// Checks that every release that should run an image under test does, in every topology of the run.
     ///
     /// # Errors
     /// A usage error with the line of `[image]`, what is rendered instead, and values that may have been meant.
@@ -32,13 +44,15 @@ impl Run {
         let mut wrong = Vec::new();
         for (variant, rendered) in about.iter().zip(rendered) {
             // If helm can't render the chart, the case `chart::template` reports it.
-            let (Some(wanted), Ok(rendered)) = (self.subject.image_reference(&variant.suite), rendered) else {
-                continue;
-            };
+            let Ok(rendered) = rendered else { continue };
+            let wanted = self.wanted(&variant.suite);
             let releases = variant.suite.releases.iter().zip(rendered.iter());
             wrong.extend(releases.filter(|(release, _)| !release.own_image).filter_map(|(release, objects)| {
-                let workload = variant.is_under_test(release);
-                let seen = instead_of(&wanted, &variant.suite, workload, objects)?;
+                let (wanted, seen) = if variant.is_under_test(release) {
+                    instead_of(&wanted, &variant.suite, objects)?
+                } else {
+                    (wanted.first()?, none_used(&wanted, objects)?)
+                };
                 let images = images::in_manifests(objects).into_iter().collect();
                 Some(Wrong { variant, release, wanted: wanted.clone(), seen, images })
             }));
@@ -51,19 +65,25 @@ impl Run {
         }
     }
 
+    /// Returns the images under test that are not the chart's own.
+    fn wanted<'a>(&self, suite: &'a Suite) -> Vec<Wanted<'a>> {
+        let wanted = |image| Some(Wanted { image, reference: self.subject.image_reference(image)? });
+        suite.images.iter().filter_map(wanted).collect()
+    }
+
     async fn refusal(&self, wrong: &Wrong<'_>, others: usize) -> anyhow::Error {
         let Wrong { variant, release, wanted, seen, images } = wrong;
         let suite = &variant.suite;
         let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
-        let (topology, key) = (&variant.topology.name, release.key());
-        let place = suite.image.as_ref().map(|image| image.place.as_str()).unwrap_or_default();
+        let (topology, key, place) = (&variant.topology.name, release.key(), &wanted.image.place);
+        let wanted = &wanted.reference;
         let values = images::in_values(&values);
         let found = values.iter().map(shown).collect::<Vec<_>>().join(", ");
         let mut lines = vec![
             format!(
                 "{place}: the rendered objects don't contain the image under test, {wanted}: topology {topology}, \
                  release {key}: {seen}; {}",
-                fix(suite, wrong, &values)
+                fix(wrong, &values)
             ),
             format!("images rendered: {}", images.join(", ")),
             format!("values that look like images: {}", if found.is_empty() { "none" } else { &found }),
@@ -73,25 +93,53 @@ impl Run {
     }
 }
 
-/// Returns what a release has instead of the image under test, or `None` if it has that image.
-fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Value]) -> Option<String> {
-    let is_it = |image: &str| image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical());
-    let workload = suite.workload.as_ref().filter(|_| under_test);
-    let found = workload.and_then(|workload| {
+/// Returns an image that the release under test lacks, and what it has instead: a workload's container has another, or no
+/// container has it.
+fn instead_of<'a, 'w>(wanted: &'w [Wanted<'a>], suite: &Suite, objects: &[Value]) -> Option<(&'w Wanted<'a>, String)> {
+    let mut rendered = BTreeSet::new();
+    for workload in &suite.workloads {
+        let runs = suite.image_of(workload).map(|image| &image.name);
+        let Some(wanted) = wanted.iter().find(|wanted| Some(&wanted.image.name) == runs) else { continue };
         let (kind, name) = workload.object();
-        objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
-    });
-    let Some((workload, object)) = workload.zip(found) else {
-        let images = images::in_manifests(objects);
-        // If an operator creates the pods, no image is rendered, and `ready` checks the pods. A release without
-        // containers needs no image, unless it is the one under test.
-        let elsewhere = images.is_empty() && (workload.is_some() || !under_test);
-        return (!elsewhere && !images.iter().any(|image| is_it(image))).then(|| "no container uses it".to_owned());
-    };
+        let object = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        if let Some(object) = object {
+            rendered.insert(&wanted.image.name);
+            if let Some(seen) = instead_in(&wanted.reference, workload, object) {
+                return Some((wanted, seen));
+            }
+        }
+    }
+    // If an operator creates the pods, no image is rendered, and `ready` checks the pods. One of several images may be
+    // that of another release.
+    let by_operator = images::in_manifests(objects).is_empty() && !suite.workloads.is_empty();
+    let elsewhere = by_operator || (suite.images.len() > 1 && suite.releases.len() > 1);
+    let other = wanted.iter().filter(|wanted| !elsewhere && !rendered.contains(&wanted.image.name));
+    let is_unused = |wanted: &&Wanted<'_>| !uses(objects, std::slice::from_ref(*wanted));
+    other.into_iter().find(is_unused).map(|wanted| (wanted, UNUSED.to_owned()))
+}
+
+/// Returns what to report about another release if no container in it has an image under test. One without containers
+/// needs none.
+fn none_used(wanted: &[Wanted<'_>], objects: &[Value]) -> Option<String> {
+    let has_none = images::in_manifests(objects).is_empty();
+    (!has_none && !uses(objects, wanted)).then(|| UNUSED.to_owned())
+}
+
+fn uses(objects: &[Value], wanted: &[Wanted<'_>]) -> bool {
+    let images = images::in_manifests(objects);
+    images.iter().any(|image| wanted.iter().any(|wanted| is_it(image, &wanted.reference)))
+}
+
+fn is_it(image: &str, wanted: &Reference) -> bool {
+    image.parse::<Reference>().is_ok_and(|image| image.canonical() == wanted.canonical())
+}
+
+/// Returns what a workload's container has instead of the image under test, or `None` if it has that image.
+fn instead_in(wanted: &Reference, workload: &Workload, object: &Value) -> Option<String> {
     let (kind, name) = workload.object();
     let containers = images::of_containers(object);
     match containers.iter().find(|(container, _)| *container == workload.container) {
-        Some((_, image)) if is_it(image) => None,
+        Some((_, image)) if is_it(image, wanted) => None,
         Some((container, image)) => Some(format!("container {container} of {kind}/{name} has {image}")),
         None => {
             let names = containers.iter().map(|(container, _)| *container).collect::<Vec<_>>().join(", ");
@@ -101,10 +149,10 @@ fn instead_of(wanted: &Reference, suite: &Suite, under_test: bool, objects: &[Va
 }
 
 /// Returns what to write instead: the values whose default was rendered, if there are any.
-fn fix(suite: &Suite, wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
-    let Wrong { variant, release, images, .. } = wrong;
+fn fix(wrong: &Wrong<'_>, values: &[ImageValues]) -> String {
+    let Wrong { variant, release, images, wanted, .. } = wrong;
     let has = |image: &&ImageValues| images.iter().any(|rendered| rendered.contains(&image.default));
-    let meant = values.iter().filter(|image| !suite.image.as_ref().is_some_and(|set| is_set_by(set, image))).find(has);
+    let meant = values.iter().filter(|image| !is_set_by(wanted.image, image)).find(has);
     let paths = meant.map_or_else(|| "the paths of the chart's values for the image".to_owned(), written);
     if variant.is_under_test(release) {
         format!("write {paths} into [image]")
@@ -165,7 +213,35 @@ mod tests {
     }
 
     fn seen(suite: &Suite, under_test: bool, objects: &[Value]) -> Option<String> {
-        instead_of(&"a/b:dev".parse().unwrap(), suite, under_test, objects)
+        let reference: Reference = "a/b:dev".parse().unwrap();
+        let wanted: Vec<_> = suite.images.iter().map(|image| Wanted { image, reference: reference.clone() }).collect();
+        if under_test { instead_of(&wanted, suite, objects).map(|(_, seen)| seen) } else { none_used(&wanted, objects) }
+    }
+
+    #[test]
+    fn each_workload_has_its_own_image() {
+        let text = SUITE.replace("[image]", "[[image]]\nname = \"web\"").replace(
+            "[workload]",
+            "[[image]]\nname = \"worker\"\nrepository = \"worker.image\"\n[[workload]]\nstateful_set = \"worker\"\ncontainer = \"app\"\nimage = \"worker\"\n[[workload]]",
+        );
+        let suite = suite(&text);
+        let reference = |text: &str| -> Reference { text.parse().unwrap() };
+        let references = [reference("a/web:dev"), reference("a/worker:dev")];
+        let wanted: Vec<_> =
+            suite.images.iter().zip(references).map(|(image, reference)| Wanted { image, reference }).collect();
+        let rendered = |web: &str, worker: &str| {
+            let mut set = deployment("app", worker);
+            (set["kind"], set["metadata"]["name"]) = (json!("StatefulSet"), json!("worker"));
+            let objects = [deployment("app", web), set];
+            instead_of(&wanted, &suite, &objects).map(|(wanted, seen)| format!("{}: {seen}", wanted.reference))
+        };
+        assert_eq!(rendered("a/web:dev", "a/worker:dev"), None);
+        let swapped = "a/worker:dev: container app of StatefulSet/worker has a/web:dev";
+        assert_eq!(rendered("a/web:dev", "a/web:dev").unwrap(), swapped);
+        let text = text.replace("image = \"worker\"", "own_image = true");
+        let suite = self::suite(&text);
+        let unused = instead_of(&wanted, &suite, &[deployment("app", "a/web:dev")]).unwrap();
+        assert_eq!((unused.0.image.name.as_deref(), unused.1.as_str()), (Some("worker"), UNUSED));
     }
 
     #[test]
@@ -202,7 +278,7 @@ mod tests {
     fn every_common_way_to_set_an_image_is_supported() {
         let values = |keys: &str| {
             let text = SUITE.replace("tag = \"image.tag\"", keys);
-            suite(&text).image.unwrap().values(&"registry.example/a/b:dev".parse().unwrap())
+            suite(&text).images[0].values(&"registry.example/a/b:dev".parse().unwrap())
         };
         assert_eq!(values("tag = \"image.tag\""), ["image.repository=registry.example/a/b", "image.tag=dev"]);
         assert_eq!(values(""), ["image.repository=registry.example/a/b:dev"]);

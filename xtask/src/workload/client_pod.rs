@@ -22,8 +22,8 @@ impl CommandImage {
     /// Returns the image that the suite names, or that of the replicas; none if no command goes through the Service.
     fn of(deployed: &DeployedTopology) -> anyhow::Result<Option<Self>> {
         let suite = &deployed.suite;
-        let Some(workload) = suite.workload.as_ref().filter(|_| suite.runs_commands_inside()) else { return Ok(None) };
-        if let Some(name) = suite.exec.as_ref().and_then(|exec| exec.image.clone()) {
+        let Some(workload) = deployed.tested.as_ref().filter(|_| suite.runs_commands_inside()) else { return Ok(None) };
+        if let Some(name) = workload.exec.as_ref().and_then(|exec| exec.image.clone()) {
             return Ok(Some(Self { name, pull_secrets: Vec::new() }));
         }
         let spec = deployed.replicas().into_iter().find_map(|pod| pod.spec);

@@ -22,21 +22,21 @@ pub struct Clients {
     inside: Option<Inside>,
 }
 
-/// Returns the task of a case's clients, or `None` if the suite defines no request for them; `prefix` makes their records
+/// Returns the task of a case's clients, or `None` if the workload has no request for them; `prefix` makes their records
 /// unique.
 ///
 /// # Errors
 /// If a Secret in its requests does not exist.
 pub async fn task(deployed: &DeployedTopology, prefix: &str) -> anyhow::Result<Option<Task>> {
-    let (suite, application) = (&deployed.suite, &deployed.application);
-    let traffic = match (suite.records(), suite.health_request()) {
+    let (Some(workload), application) = (&deployed.tested, &deployed.application) else { return Ok(None) };
+    let traffic = match (workload.records(), workload.health_request()) {
         (Ok(records), _) => Traffic::Records(Box::new(records.clone())),
         (Err(_), Some(request)) => Traffic::Health(Box::new(request)),
         (Err(_), None) => return Ok(None),
     };
     let secrets = application.secrets(traffic.requests().flat_map(Request::secrets)).await;
     let secrets = secrets.map_err(anyhow::Error::msg)?;
-    let (reach, pause_ms) = (application.reach().clone(), suite.load.pause_ms);
+    let (reach, pause_ms) = (application.reach().clone(), deployed.suite.load.pause_ms);
     Ok(Some(Task { traffic, prefix: prefix.to_owned(), pause_ms, reach, secrets }))
 }
 

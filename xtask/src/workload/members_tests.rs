@@ -3,11 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use suite::Suite;
 
 fn members() -> Members {
-    let suite: Suite = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
-    suite.members.unwrap()
+    let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+    suite["members"].clone().try_into().unwrap()
 }
 
 fn view_of(nodes: &[(&str, &str)]) -> View {

@@ -4,7 +4,7 @@ use client::reach::{Port, Reach, Tls};
 use serde::Deserialize;
 
 use super::template::Template;
-use super::{CaseSpec, ListAt, Records, Request, Suite, ValueAt};
+use super::{CaseSpec, ListAt, Records, Request, Suite, ValueAt, Workload};
 
 /// The application's HTTP interface.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,25 +74,16 @@ pub struct Health {
     pub request: Request,
 }
 
-impl Suite {
+impl Workload {
     /// Returns the request that succeeds if a replica is healthy.
     pub fn health_request(&self) -> Option<Request> {
         let of_http = || self.http.as_ref()?.health.as_ref().map(Request::get);
         self.health.as_ref().map(|health| health.request.clone()).or_else(of_http)
     }
 
-    /// Returns whether a command goes through the Service; the pod inside the cluster then needs an image with it.
-    pub fn runs_commands_inside(&self) -> bool {
-        let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
-        let of_cases = cases.flat_map(CaseSpec::requests);
-        let of_records = self.records().into_iter().flat_map(Records::requests).cloned();
-        let mut commands = of_records.chain(of_cases).filter(|request| request.protocol().is_none());
-        commands.any(|request| request.goes_to_any_host())
-    }
-
     /// Returns how the application is reached.
     pub fn reach(&self) -> Reach {
-        let service = || self.workload.as_ref()?.service.clone();
+        let service = || self.service.clone();
         let tls = |http: &Http| Tls {
             ca: http.ca.clone(),
             server_name: http.server_name.clone().or_else(service).unwrap_or_default(),
@@ -104,6 +95,18 @@ impl Suite {
             exec_timeout_ms: self.exec.as_ref().map_or_else(default_exec_timeout_ms, |exec| exec.request_timeout_ms),
             tls: http.filter(|http| http.scheme == Scheme::Https).map(tls),
         }
+    }
+}
+
+impl Suite {
+    /// Returns whether a command goes through a Service; the pod inside the cluster then needs an image with it.
+    pub fn runs_commands_inside(&self) -> bool {
+        let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
+        let of_cases = cases.flat_map(CaseSpec::requests);
+        let records = self.workloads.iter().filter_map(|workload| workload.records.as_ref());
+        let of_records = records.flat_map(Records::requests).cloned();
+        let mut commands = of_records.chain(of_cases).filter(|request| request.protocol().is_none());
+        commands.any(|request| request.goes_to_any_host())
     }
 }
 

@@ -16,11 +16,18 @@ pub struct CaseSpec {
     pub name: String,
     /// The key of the release that it is about; by default the one under test.
     pub release: Option<String>,
+    /// The workload that it is about, if its kind is about one.
+    pub workload: Option<String>,
     /// The kind's parameters.
     pub with: toml::Table,
 }
 
 impl CaseSpec {
+    /// Returns whether another case is of a kind that it needs, and about the same workload if that kind is about one.
+    pub fn needs(&self, need: &CaseKind, other: &Self) -> bool {
+        other.kind == need && (!need.takes_workload || self.workload.is_none() || other.workload == self.workload)
+    }
+
     /// Returns its parameters in the form that its kind expects.
     ///
     /// # Errors
@@ -38,7 +45,7 @@ impl CaseSpec {
 
 impl From<&'static CaseKind> for CaseSpec {
     fn from(kind: &'static CaseKind) -> Self {
-        Self { kind, name: kind.name.to_owned(), release: None, with: toml::Table::new() }
+        Self { kind, name: kind.name.to_owned(), release: None, workload: None, with: toml::Table::new() }
     }
 }
 
@@ -50,6 +57,8 @@ pub(super) struct Written {
     name: Option<String>,
     #[serde(default)]
     release: Option<String>,
+    #[serde(default)]
+    workload: Option<String>,
     #[serde(flatten)]
     with: toml::Table,
 }
@@ -62,7 +71,8 @@ impl Written {
     pub(super) fn look_up(&self, kinds: &[&'static CaseKind]) -> Result<CaseSpec, String> {
         let Some(kind) = kinds.iter().find(|kind| kind.name == self.case) else { return Err(self.unknown(kinds)) };
         let name = self.name.clone().unwrap_or_else(|| self.case.clone());
-        Ok(CaseSpec { kind, name, release: self.release.clone(), with: self.with.clone() })
+        let (release, workload) = (self.release.clone(), self.workload.clone());
+        Ok(CaseSpec { kind, name, release, workload, with: self.with.clone() })
     }
 
     fn unknown(&self, kinds: &[&'static CaseKind]) -> String {
@@ -98,7 +108,13 @@ impl<'de> Visitor<'de> for Either {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Listed, E> {
-        Ok(Listed(Written { case: name.to_owned(), name: None, release: None, with: toml::Table::new() }))
+        Ok(Listed(Written {
+            case: name.to_owned(),
+            name: None,
+            release: None,
+            workload: None,
+            with: toml::Table::new(),
+        }))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Listed, A::Error> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{CaseSpec, Suite, Topology, missing};
+use super::{CaseSpec, Suite, Topology, Workload, missing};
 
 /// A kind of case. Kinds with the same name are equal.
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate property, which a case's file sets or omits")]
@@ -39,10 +39,12 @@ pub struct CaseKind {
     pub fewest_replicas: u32,
     /// Whether `release` can name another release than the one under test.
     pub takes_release: bool,
+    /// Whether it is about one workload, which `workload` can name.
+    pub takes_workload: bool,
     /// Images that it needs in addition to the chart's.
     pub images: &'static [&'static str],
-    /// Returns what the suite lacks for it to run.
-    pub missing: fn(&Suite) -> Option<&'static str>,
+    /// Returns what the suite, or the workload that it is about, lacks for it to run.
+    pub missing: fn(&Suite, Option<&Workload>) -> Option<&'static str>,
     /// Its parameters.
     pub parameters: Parameters,
     /// Returns an error if it can't be in this topology, or would prove nothing there.
@@ -66,22 +68,25 @@ impl CaseKind {
         tears_down: false,
         fewest_replicas: 1,
         takes_release: false,
+        takes_workload: false,
         images: &[],
-        missing: |_| None,
+        missing: |_, _| None,
         parameters: Parameters::NONE,
         check: |_, _, _| Ok(()),
         deploys: |case| vec![Deploys::of(case)],
     };
 
     /// The defaults of the kinds that disturb the release under load.
-    pub const UNDER_LOAD: Self =
-        Self { disturbs: true, asks_inside: true, missing: missing::workload, ..Self::DEFAULT };
+    pub const UNDER_LOAD: Self = Self { disturbs: true, asks_inside: true, ..Self::OF_WORKLOAD };
 
-    /// Returns the kinds that must pass before it. Instead of a kind that this suite can't list, such as `voters` without
-    /// `[members]`, it needs the kinds that that one needs.
-    pub fn needs_in(&self, suite: &Suite) -> Vec<&'static CaseKind> {
-        let in_its_place = |need: &&'static CaseKind| match (need.missing)(suite) {
-            Some(_) => need.needs_in(suite),
+    /// The defaults of the kinds that are about one workload.
+    pub const OF_WORKLOAD: Self = Self { takes_workload: true, missing: missing::workload, ..Self::DEFAULT };
+
+    /// Returns the kinds that must pass before it. Instead of a kind that this suite can't list for the workload, such as
+    /// `voters` without `[members]`, it needs the kinds that that one needs.
+    pub fn needs_in(&self, suite: &Suite, workload: Option<&Workload>) -> Vec<&'static CaseKind> {
+        let in_its_place = |need: &&'static CaseKind| match (need.missing)(suite, workload) {
+            Some(_) => need.needs_in(suite, workload),
             None => vec![*need],
         };
         self.needs.iter().flat_map(in_its_place).collect()

@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use serde::Deserialize;
-
-use oci::Reference;
 
 mod application;
 pub mod budgets;
 mod case;
 mod case_kind;
 pub mod definitions;
+mod image;
 pub mod load;
 pub mod missing;
 mod pod_security;
 mod release;
+mod tables;
 pub mod variant;
 mod verify;
+mod workload;
 
 pub use application::{Exec, Health, Http, Leader, Members, Scheme, Tcp};
 pub use case::CaseSpec;
@@ -32,10 +32,12 @@ pub use client::request::Request;
 pub use client::template;
 pub use client::value::{ListAt, ValueAt};
 pub use history::Promise;
+pub use image::ImageUnderTest;
 pub use pod_security::PodSecurity;
 pub use release::{Namespaces, Release, SecretSpec};
 pub use variant::Variant;
 pub use verify::Question;
+pub use workload::Workload;
 
 /// One or several charts, and the properties that must hold for them.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,33 +57,27 @@ pub struct Suite {
     /// A remark about the results, printed with the first line.
     #[serde(default)]
     pub note: String,
-    /// The image under test; a chart without containers has none.
+    /// The images under test; several have names.
+    #[serde(default, rename = "image", deserialize_with = "tables::one_or_several")]
+    pub images: Vec<ImageUnderTest>,
+    /// The workloads under test. A case is about the first, unless it names another.
+    #[serde(default, rename = "workload", deserialize_with = "tables::one_or_several")]
+    pub workloads: Vec<Workload>,
+    /// The only workload's tables, `http` to `leader`; the loader moves them there.
     #[serde(default)]
-    pub image: Option<ImageUnderTest>,
-    /// The workload that runs the replicas.
+    http: Option<Http>,
     #[serde(default)]
-    pub workload: Option<Workload>,
-    /// The application's HTTP interface.
+    tcp: Option<Tcp>,
     #[serde(default)]
-    pub http: Option<Http>,
-    /// The application's port for lines over TCP.
+    exec: Option<Exec>,
     #[serde(default)]
-    pub tcp: Option<Tcp>,
-    /// How commands run.
-    #[serde(default)]
-    pub exec: Option<Exec>,
-    /// How a replica reports its health, if not by `health` in `http`.
-    #[serde(default)]
-    pub health: Option<Health>,
-    /// How a record is written, read and found again.
+    health: Option<Health>,
     #[serde(default)]
     records: Option<Records>,
-    /// How the application lists its members, if it does.
     #[serde(default)]
-    pub members: Option<Members>,
-    /// How the application reports its leader, if it does.
+    members: Option<Members>,
     #[serde(default)]
-    pub leader: Option<Leader>,
+    leader: Option<Leader>,
     /// The Pod Security Standard of its namespaces, if neither a topology nor a release has its own.
     #[serde(default)]
     pod_security: Option<PodSecurity>,
@@ -112,73 +108,6 @@ pub struct Suite {
     /// What faults may cost, if such a file is beside the suite file.
     #[serde(skip)]
     pub budgets: BTreeMap<&'static str, budgets::Budgets>,
-}
-
-/// How the image under test is set in the chart's values, and its stand-in.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageUnderTest {
-    /// The path of the value for the repository: `image.repository`. Without a `tag`, it is set to the whole reference.
-    pub repository: String,
-    /// The path of the value for the tag: `image.tag`.
-    #[serde(default)]
-    pub tag: Option<String>,
-    /// The path of the value for the registry, if the chart prepends one to the repository: `image.registry`.
-    #[serde(default)]
-    pub registry: Option<String>,
-    /// The path of the value for the digest, if the chart sets one by default; it is set to nothing.
-    #[serde(default)]
-    pub digest: Option<String>,
-    /// The stand-in's program in its image: `/bin/caesium`. If not set, there is no stand-in, and the chart's own image is
-    /// tested.
-    #[serde(default)]
-    pub stand_in: Option<String>,
-    /// The place in the suite file: `helm/caesium/e2e.toml:7`.
-    #[serde(skip)]
-    pub place: String,
-}
-
-impl ImageUnderTest {
-    /// Returns the values that set an image in the chart, for `--set-string`.
-    pub fn values(&self, image: &Reference) -> Vec<String> {
-        let tag = image.tag.clone().unwrap_or_default();
-        let name = if self.registry.is_some() { image.repository.clone() } else { image.name() };
-        let name = if self.tag.is_some() { name } else { format!("{name}:{tag}") };
-        let registry = self.registry.iter().map(|path| format!("{path}={}", image.registry));
-        let tag = self.tag.iter().map(|path| format!("{path}={tag}"));
-        let digest = self.digest.iter().map(|path| format!("{path}="));
-        registry.chain([format!("{}={name}", self.repository)]).chain(tag).chain(digest).collect()
-    }
-}
-
-/// The workload that runs the replicas.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
-    /// The name of the `StatefulSet`, if it is one; the replicas are the pods that it controls.
-    #[serde(default)]
-    pub stateful_set: Option<String>,
-    /// The name of the `Deployment`, if it is one; the replicas are the pods of its current revision.
-    #[serde(default)]
-    pub deployment: Option<String>,
-    /// The name of the application's container.
-    pub container: String,
-    /// The name of the Service that clients use, if there is one.
-    #[serde(default)]
-    pub service: Option<String>,
-    /// The name of the `PodDisruptionBudget`, if there is one.
-    #[serde(default)]
-    pub disruption_budget: Option<String>,
-}
-
-impl Workload {
-    /// Returns the kind and name of the workload that controls the replicas.
-    pub fn object(&self) -> (&'static str, &str) {
-        match (&self.stateful_set, &self.deployment) {
-            (Some(name), _) => ("StatefulSet", name),
-            (None, name) => ("Deployment", name.as_deref().unwrap_or_default()),
-        }
-    }
 }
 
 /// What an upgrade changes.
@@ -329,17 +258,26 @@ impl Suite {
         texts.iter().try_for_each(|text| namespaces.fill(text).map(drop))
     }
 
-    /// Returns the stand-in's program in its image, if there is a stand-in.
-    pub fn stand_in(&self) -> Option<&str> {
-        self.image.as_ref()?.stand_in.as_deref()
-    }
-
-    /// Returns how records are written and read.
+    /// Returns a workload under test by its name; none means the first.
     ///
     /// # Errors
-    /// If the suite does not define it; then no case that needs it can be listed.
-    pub fn records(&self) -> anyhow::Result<&Records> {
-        self.records.as_ref().context("the suite has no [records]")
+    /// If there is no such workload, with the existing ones.
+    pub fn workload(&self, name: Option<&str>) -> Result<Option<&Workload>, String> {
+        let Some(name) = name else { return Ok(self.workloads.first()) };
+        let known = || self.workloads.iter().map(Workload::name).collect::<Vec<_>>().join(", ");
+        let found = self.workloads.iter().find(|workload| workload.name() == name);
+        found.map(Some).ok_or_else(|| format!("unknown workload `{name}`: expected one of {}", known()))
+    }
+
+    /// Returns the image under test that a workload's container runs, or `None` if that container has an image of its own.
+    pub fn image_of(&self, workload: &Workload) -> Option<&ImageUnderTest> {
+        let is_it = |image: &&ImageUnderTest| workload.image.is_none() || image.name == workload.image;
+        self.images.iter().filter(|_| !workload.own_image).find(is_it)
+    }
+
+    /// Returns the workload that a case is about, or the first if it is about none in particular.
+    pub fn workload_of(&self, case: &CaseSpec) -> Option<&Workload> {
+        self.workload(case.workload.as_deref()).ok().flatten()
     }
 
     /// Returns the time limit of a case.

@@ -14,9 +14,11 @@ use super::{CaseKind, Release, Suite};
 use console::exit::usage;
 
 mod cases;
+mod images;
 mod releases;
 mod requests;
 mod schema;
+mod workloads;
 
 /// The default suite.
 pub const DEFAULT: &str = "helm/caesium/e2e.toml";
@@ -77,7 +79,8 @@ pub fn read_all(paths: &[PathBuf], kinds: &[&'static CaseKind]) -> anyhow::Resul
             suites.push(Arc::new(suite));
         }
     }
-    let programs: BTreeSet<_> = suites.iter().filter_map(|suite| suite.stand_in()).collect();
+    let programs: BTreeSet<_> =
+        suites.iter().flat_map(|suite| &suite.images).filter_map(|image| image.stand_in.as_deref()).collect();
     if programs.len() > 1 {
         let programs = programs.into_iter().collect::<Vec<_>>().join(", ");
         return Err(usage(format!(
@@ -117,12 +120,11 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
         usage(format!("{}:{line}: {}", path.display(), shortened(&error.message().replace('\n', " "))))
     })?;
     path.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
-    cases::look_up(&source, &mut suite, kinds)?;
     take_chart(&source, &mut suite)?;
-    check_workload(&source, &suite)?;
-    if let Some(image) = &mut suite.image {
-        image.place = source.place(&[Key("image")]);
-    }
+    workloads::take_tables(&source, &mut suite)?;
+    workloads::check(&source, &suite)?;
+    cases::look_up(&source, &mut suite, kinds)?;
+    images::check(&source, &mut suite)?;
     cases::check_parameters(&source, &suite)?;
     schema::check(&source)?;
     check_names(&source, &suite, kinds)?;
@@ -153,15 +155,6 @@ fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
             Err(source.error(&[Key(here)], "nothing is deployed: add `chart = \"FOLDER\"`, or a [[release]]"))
         }
     }
-}
-
-fn check_workload(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    let Some(workload) = &suite.workload else { return Ok(()) };
-    if workload.stateful_set.is_some() == workload.deployment.is_some() {
-        let message = "the workload that runs the replicas is unknown: set either `stateful_set` or `deployment`";
-        return Err(source.error(&[Key("workload")], message));
-    }
-    Ok(())
 }
 
 fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyhow::Result<()> {
@@ -211,6 +204,17 @@ impl Source<'_> {
     /// Returns the file and line of a key: `helm/caesium/e2e.toml:7`.
     fn place(&self, way: &[Step<'_>]) -> String {
         format!("{}:{}", self.path.display(), line_of(self.text, way).unwrap_or(1))
+    }
+
+    /// Returns the path to a table that is the only one of its key, or one of several.
+    fn table<'a>(&self, key: &'a str, index: usize) -> Vec<Step<'a>> {
+        if self.is_list(key) { vec![Key(key), At(index)] } else { vec![Key(key)] }
+    }
+
+    /// Returns whether this key at the top level is a list.
+    fn is_list(&self, key: &str) -> bool {
+        DeTable::parse(self.text)
+            .is_ok_and(|table| table.get_ref().get(key).is_some_and(|value| value.get_ref().is_array()))
     }
 
     /// Returns whether the file has this key at the top level.

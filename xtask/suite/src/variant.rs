@@ -31,8 +31,7 @@ impl Variant {
 
     /// Returns names that every report contains, although a Secret may also contain them, as a user or a host.
     pub fn names(&self, run_id: &str) -> Vec<String> {
-        let workload = self.suite.workload.as_ref();
-        let workload = workload.into_iter().flat_map(|w| {
+        let workload = self.suite.workloads.iter().flat_map(|w| {
             let names = [Some(w.object().1), Some(&w.container), w.service.as_deref()];
             names.into_iter().flatten().map(str::to_owned)
         });

@@ -91,12 +91,12 @@ impl CaseContext {
         variant.with_context(|| format!("case {} belongs to no topology", self.name))
     }
 
-    /// Returns the number of replicas of its topology.
+    /// Returns the number of replicas of the workload that it is about.
     ///
     /// # Errors
-    /// As [`CaseContext::variant`].
+    /// If the topology is not deployed.
     pub fn replicas(&self) -> anyhow::Result<u32> {
-        Ok(self.variant()?.topology.replicas)
+        Ok(self.deployed()?.wanted())
     }
 
     /// Returns the deployed release that the case is about.
@@ -115,12 +115,13 @@ impl CaseContext {
         self.spec.with().map_err(|error| anyhow!("the parameters of case {}: {error}", self.name))
     }
 
-    /// Returns the deployed topology.
+    /// Returns the deployed topology, about the case's workload.
     ///
     /// # Errors
     /// If the topology is not deployed.
     pub fn deployed(&self) -> anyhow::Result<Arc<DeployedTopology>> {
         let deployed = self.variant.and_then(|index| self.run.deployed(index));
-        deployed.with_context(|| format!("case {}: its topology is not deployed", self.name))
+        let deployed = deployed.with_context(|| format!("case {}: its topology is not deployed", self.name))?;
+        Ok(Arc::new(deployed.about(self.spec.workload.as_deref())))
     }
 }

@@ -21,6 +21,7 @@ use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
 use kubernetes::watch::State;
+use suite::Workload;
 
 /// The number of records that are kept for later cases.
 const RECORDS_KEPT: usize = 50;
@@ -68,7 +69,7 @@ impl<'a> Disturbance<'a> {
         let deployed = cx.deployed()?;
         settled::settled(cx, &deployed, replicas).await?;
         let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
-        recorder.take_over(&deployed.records.lock().await);
+        recorder.take_over(&deployed.kept.lock().await);
         let task = clients::task(&deployed, &cx.unique()).await?;
         let inside =
             if has_client_inside { service::start(cx, &deployed, &recorder, task.clone()).await? } else { None };
@@ -197,7 +198,7 @@ impl<'a> Disturbance<'a> {
     }
 
     fn promise(&self) -> Promise {
-        self.deployed.suite.records().map_or(Promise::None, |records| records.promise)
+        self.deployed.records().map_or(Promise::None, |records| records.promise)
     }
 
     fn history(&self, replicas: Vec<String>) -> History {
@@ -215,10 +216,10 @@ impl<'a> Disturbance<'a> {
             let failures = history::failures(&history, &judgement).join("\n");
             bail!("{failures}\nfaults: {faults}\nhistory: {}\ncheck it again: cargo xtask check {0}", file.display());
         }
-        *self.deployed.records.lock().await = self.recorder.sample(RECORDS_KEPT);
+        *self.deployed.kept.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
         let count = self.recorder.known().len();
-        let data = match self.deployed.suite.records().map(|records| records.promise) {
+        let data = match self.deployed.records().map(|records| records.promise) {
             Ok(Promise::None) => format!("{count} writes acknowledged; nothing was promised, so data was not checked"),
             Ok(_) => format!("{count} acknowledged writes kept"),
             Err(_) => "data not checked: no [records]".to_owned(),
@@ -228,10 +229,11 @@ impl<'a> Disturbance<'a> {
 
     /// Notes why nothing was asked through the Service, although it could have been.
     fn outside(&self) -> &'static str {
-        let suite = &self.deployed.suite;
-        let has_service = suite.workload.as_ref().is_some_and(|workload| workload.service.is_some());
-        let requests = suite.records().map_or_else(|_| suite.health_request().is_some(), |_| true);
-        if !self.through_service.is_empty() || !has_service || !requests {
+        let tested = self.deployed.tested.as_deref();
+        let could = |workload: &Workload| {
+            workload.service.is_some() && (workload.records.is_some() || workload.health_request().is_some())
+        };
+        if !self.through_service.is_empty() || !tested.is_some_and(could) {
             return "";
         }
         if self.cx.run.client_image().is_none() {
@@ -296,7 +298,7 @@ impl<'a> Disturbance<'a> {
     }
 
     fn reader(&self) -> Option<Reader<'_>> {
-        let records = self.deployed.suite.records().ok()?;
+        let records = self.deployed.records().ok()?;
         let (application, watch, wait) = (&self.deployed.application, &self.deployed.watch, &self.cx.wait);
         Some(Reader { records, application, watch, wait, recorder: &self.recorder })
     }

@@ -54,7 +54,8 @@ pub async fn kill(
 }
 
 impl Killed {
-    /// Returns the pod's successor: for a `StatefulSet` the next pod with its name, for a Deployment a new pod.
+    /// Returns the pod's successor: for a `StatefulSet` the next pod with its name, for a `DaemonSet` a new pod on its
+    /// node, for a Deployment any new pod.
     ///
     /// # Errors
     /// The state of the replacement.
@@ -64,9 +65,17 @@ impl Killed {
             return Err(objects::pod_line(pod));
         }
         let is_new = |pod: &Pod| pod.uid().is_some_and(|uid| !self.replicas.contains(&uid));
-        let is_it = |pod: &&&Pod| is_new(pod) && (kind != "StatefulSet" || pod.name_any() == killed);
+        let is_it = |pod: &&&Pod| is_new(pod) && self.is_in_the_same_place(kind, pod);
         let found = state.live_pods_of(kind, name).iter().find(is_it).map(|pod| (*pod).clone());
         found.ok_or_else(|| "gone, no successor yet".to_owned())
+    }
+
+    fn is_in_the_same_place(&self, kind: &str, pod: &Pod) -> bool {
+        match kind {
+            "StatefulSet" => pod.name_any() == self.before.name_any(),
+            "DaemonSet" => objects::node(pod) == objects::node(&self.before),
+            _ => true,
+        }
     }
 
     /// Describes what shows that the successor is another pod.
@@ -118,6 +127,19 @@ mod tests {
             "gone, no successor yet"
         );
         assert_eq!(killed.successor(&state(&[other, new]), workload).unwrap().name_any(), "web-1-c");
+    }
+
+    #[test]
+    fn the_successor_of_a_daemon_sets_pod_is_on_the_same_node() {
+        let on = |name: &str, node: &str| {
+            let mut pod = pod(name, name, &owned_by("DaemonSet", "agent"));
+            pod.spec = serde_json::from_value(json!({ "containers": [], "nodeName": node })).unwrap();
+            pod
+        };
+        let killed = killed(&[on("agent-a", "one")]);
+        let successor = |pods: &[Pod]| killed.successor(&state(pods), ("DaemonSet", "agent"));
+        assert_eq!(successor(&[on("agent-b", "two")]).unwrap_err(), "gone, no successor yet");
+        assert_eq!(successor(&[on("agent-b", "two"), on("agent-c", "one")]).unwrap().name_any(), "agent-c");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub async fn watched(
     case: impl Future<Output = anyhow::Result<Conclusion>>,
 ) -> anyhow::Result<Conclusion> {
     let needed = cx.variant().ok().and_then(|variant| variant.topology.never_below);
-    let (Some(needed), Ok(deployed), true) = (needed, cx.deployed(), cx.spec.kind.keeps_replicas) else {
+    // It is about the first workload, whichever the case is about.
+    let deployed = cx.deployed().map(|deployed| Arc::new(deployed.about(None)));
+    let (Some(needed), Ok(deployed), true) = (needed, deployed, cx.spec.kind.keeps_replicas) else {
         return case.await;
     };
     let least = Arc::new(AtomicUsize::new(ready(&deployed)));

@@ -23,7 +23,7 @@ pub async fn write(cx: &CaseContext, deployed: &DeployedTopology, replica: &str)
     let recorder = Recorder::new(cx.name.clone(), cx.run.events.clone());
     let record = Record::new(unique.clone(), unique);
     let start_ns = recorder.now_ns();
-    let records = deployed.suite.records()?;
+    let records = deployed.records()?;
     let request = &records.write.request;
     let limit = WRITE_WITHIN.max(deployed.application.reach().timeout(request));
     let answer = deployed.application.ask_within(replica, request, record.fill(), limit).await;
@@ -41,7 +41,7 @@ pub async fn write(cx: &CaseContext, deployed: &DeployedTopology, replica: &str)
         ..Operation::new(cx.unique(), OperationKind::Write, &record.key, times)
     };
     recorder.done(CompletedOperation { operation, record: Some(record.clone()), stranger: None });
-    deployed.records.lock().await.extend(recorder.sample(1));
+    deployed.kept.lock().await.extend(recorder.sample(1));
     Ok(record)
 }
 
@@ -56,7 +56,7 @@ pub async fn expect(
     record: &Record,
 ) -> anyhow::Result<()> {
     let what = format!("reading {} through {replica}", record.key);
-    let records = deployed.suite.records()?;
+    let records = deployed.records()?;
     let read = records.read.as_ref().context("the suite has no [records.read]")?;
     let ask = async || {
         let got = application::got(read, deployed.application.ask(replica, &read.request, record.fill()).await)?;

@@ -53,7 +53,8 @@ pub async fn of_replicas(cx: &CaseContext, deployed: &DeployedTopology) -> anyho
     let pods = deployed.replicas();
     of_pods(cx, &pods).await?;
     let applications: Vec<_> = applications(deployed, &pods).collect();
-    if let Some(wanted) = cx.run.subject.image_reference(&deployed.suite) {
+    let image = deployed.tested.as_ref().and_then(|workload| deployed.suite.image_of(workload));
+    if let Some(wanted) = image.and_then(|image| cx.run.subject.image_reference(image)) {
         for running in &applications {
             running.is_under_test(cx, &wanted)?;
         }
@@ -78,7 +79,7 @@ pub fn note(cx: &CaseContext, deployed: &DeployedTopology) -> String {
 
 /// Returns the application's containers.
 fn applications<'a>(deployed: &DeployedTopology, pods: &'a [Pod]) -> impl Iterator<Item = Running<'a>> {
-    let name = deployed.suite.workload.as_ref().map(|workload| workload.container.clone());
+    let name = deployed.tested.as_ref().map(|workload| workload.container.clone());
     pods.iter().flat_map(containers).filter(move |running| Some(&running.container.name) == name.as_ref())
 }
 

@@ -34,7 +34,7 @@ pub async fn start(
     recorder: &Arc<Recorder>,
     task: Option<Task>,
 ) -> anyhow::Result<Option<Inside>> {
-    let Some(name) = deployed.suite.workload.as_ref().and_then(|workload| workload.service.as_ref()) else {
+    let Some(name) = deployed.tested.as_ref().and_then(|workload| workload.service.as_ref()) else {
         return Ok(None);
     };
     let services: Api<Service> = Api::namespaced(deployed.client.clone(), deployed.namespace());

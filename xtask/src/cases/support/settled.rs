@@ -15,20 +15,29 @@ use kubernetes::{objects, probe};
 use suite::Members;
 
 /// Waits until exactly `replicas` pods run the current revision with the image under test, and are ready; pods that
-/// have ended don't count.
+/// have ended don't count. A `DaemonSet` must have one on each node that it selects.
 ///
 /// # Errors
 /// If this takes longer than the case's time limit, a state is unrecoverable, or another image runs.
 pub async fn ready(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
     let workload = deployed.workload()?;
-    let what =
-        if replicas == 1 { "the only replica ready".to_owned() } else { format!("all {replicas} replicas ready") };
+    // Only its controller knows how many nodes a DaemonSet selects, once it has seen the current one.
+    let replicas = (workload.0 != "DaemonSet").then_some(replicas);
+    let what = match replicas {
+        None => "a replica ready on each selected node".to_owned(),
+        Some(1) => "the only replica ready".to_owned(),
+        Some(replicas) => format!("all {replicas} replicas ready"),
+    };
     cx.wait.until(&deployed.watch, &what, |state| all_ready(state, workload, replicas)).await?;
     running_image::of_replicas(cx, deployed).await
 }
 
-fn all_ready(state: &State, (kind, name): (&str, &str), replicas: u32) -> Result<(), String> {
+fn all_ready(state: &State, (kind, name): (&str, &str), replicas: Option<u32>) -> Result<(), String> {
     let rollout = state.rollout(kind, name).ok_or_else(|| format!("there is no {kind}/{name}"))?;
+    let replicas = replicas.unwrap_or(rollout.wanted.unsigned_abs());
+    if replicas == 0 {
+        return Err(format!("{kind}/{name} selects no node"));
+    }
     let pods = state.live_pods_of(kind, name);
     let ready = pods.iter().filter(|pod| objects::is_ready(pod)).count();
     if ready == replicas as usize && pods.len() == ready && rollout.done && rollout.wanted.unsigned_abs() == replicas {
@@ -60,7 +69,7 @@ fn unbound(state: &State) -> impl Iterator<Item = String> {
 /// # Errors
 /// If this takes longer than the case's time limit, or a replica forms a cluster of its own.
 pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32) -> anyhow::Result<()> {
-    let Some(members) = &deployed.suite.members else { return Ok(()) };
+    let Some(members) = deployed.tested.as_ref().and_then(|workload| workload.members.as_ref()) else { return Ok(()) };
     let names = deployed.names(replicas);
     let mut split: Option<String> = None;
     let what = format!("{replicas} voters agreed on by all replicas");
@@ -105,7 +114,7 @@ async fn views(
 
 /// Returns the leader's pod as reported by any replica, or `None` if the application does not report a leader.
 pub async fn leader(deployed: &DeployedTopology) -> Option<String> {
-    let leader = deployed.suite.leader.as_ref()?;
+    let leader = deployed.tested.as_ref()?.leader.as_ref()?;
     let pods = deployed.replicas();
     for pod in pods.iter().filter(|pod| objects::is_ready(pod)) {
         if let Ok(Some(name)) = members::leader(leader, &deployed.application, &pods, &pod.name_any()).await {
@@ -163,8 +172,31 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_set_has_a_ready_pod_on_each_node_that_it_selects() {
+        let set = |selected: i32, ready: i32| -> State {
+            let status = json!({ "observedGeneration": 1, "desiredNumberScheduled": selected, "numberReady": ready,
+                "updatedNumberScheduled": ready, "numberAvailable": ready, "currentNumberScheduled": ready, "numberMisscheduled": 0 });
+            let set = json!({ "metadata": { "name": "agent", "generation": 1 }, "spec": { "selector": {}, "template": {} }, "status": status });
+            let mut pod = pod("agent-a", "Running", if ready > 0 { "True" } else { "False" });
+            let owner = json!([{ "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "d", "controller": true }]);
+            pod.metadata.owner_references = serde_json::from_value(owner).unwrap();
+            State {
+                daemon_sets: [("agent".to_owned(), serde_json::from_value(set).unwrap())].into(),
+                pods: [("agent-a".to_owned(), pod)].into(),
+                ..State::default()
+            }
+        };
+        let ready = |state: &State| all_ready(state, ("DaemonSet", "agent"), None);
+        ready(&set(1, 1)).unwrap();
+        assert_eq!(ready(&set(1, 0)).unwrap_err(), "agent-a Running; 0/1 ready");
+        assert_eq!(ready(&set(2, 1)).unwrap_err(), "1/2 ready");
+        assert_eq!(ready(&set(0, 0)).unwrap_err(), "DaemonSet/agent selects no node");
+        assert_eq!(ready(&State::default()).unwrap_err(), "there is no DaemonSet/agent");
+    }
+
+    #[test]
     fn an_evicted_pod_does_not_count_as_a_replica() {
-        let settled = |pods: &[Pod]| all_ready(&state(pods), ("Deployment", "web"), 1);
+        let settled = |pods: &[Pod]| all_ready(&state(pods), ("Deployment", "web"), Some(1));
         let (ready, evicted) = (pod("web-1-b", "Running", "True"), pod("web-1-a", "Failed", "False"));
         settled(std::slice::from_ref(&ready)).unwrap();
         settled(&[evicted.clone(), ready.clone()]).unwrap();

@@ -62,7 +62,9 @@ fn table() -> String {
 fn row(kind: &CaseKind) -> String {
     let schema = kind.parameters.schema.map(|schema| schema());
     let keys = schema.iter().flat_map(|schema| schema["properties"].as_object().unwrap().keys());
-    let parameters = keys.map(String::as_str).chain(kind.takes_release.then_some("release"));
+    let common = [(kind.takes_release, "release"), (kind.takes_workload, "workload")];
+    let common = common.into_iter().filter_map(|(takes, key)| takes.then_some(key));
+    let parameters = keys.map(String::as_str).chain(common);
     let needs = kind.needs.iter().filter(|need| need.has_topology()).map(|need| format!("`{}`", need.name));
     let replicas = (kind.fewest_replicas > 1).then(|| format!("{} replicas", kind.fewest_replicas));
     let cells = format!(

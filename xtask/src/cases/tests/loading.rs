@@ -55,7 +55,8 @@ fn an_unknown_key_names_the_known_ones() {
     assert_eq!(
         error,
         format!(
-            "e2e.toml:{line}: unknown field `standin`, expected one of `repository`, `tag`, `registry`, `digest`, `stand_in`"
+            "e2e.toml:{line}: unknown field `standin`, expected one of `name`, `repository`, `tag`, `registry`, \
+             `digest`, `stand_in`"
         )
     );
 }
@@ -242,7 +243,8 @@ fn every_key_and_every_case_is_in_the_documentation() {
         let at = if table.is_empty() { 0 } else { example.find(table).unwrap() + table.len() };
         let text = format!("{}\nunknown_key = 1\n#{}", &example[..at], &example[at..]);
         let error = parse(Path::new("x"), &text).unwrap_err().to_string();
-        let example = format!("{example}{}{requests}", blocks("```toml several\n"));
+        let more = [requests, blocks("```toml several\n"), blocks("```toml workloads\n")].concat();
+        let example = format!("{example}{more}");
         let expected = error.split("expected").nth(1).unwrap_or_else(|| panic!("{table}: {error}"));
         for key in expected.split('`').skip(1).step_by(2) {
             let documented = [format!("{key} ="), format!("[{key}]"), format!("[[{key}]]"), format!(".{key}]")];

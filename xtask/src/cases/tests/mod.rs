@@ -9,6 +9,7 @@ mod pod_security;
 mod requests;
 mod unknown;
 mod without_records;
+mod workloads;
 
 #[test]
 fn needs_come_first() {

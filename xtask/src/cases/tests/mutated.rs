@@ -105,15 +105,15 @@ const FINE: [(&str, Kind, &str); 62] = [
     (".body", Control, "it is sent as it is"),
     ("members.voter", Unicode, "it is compared as it is"),
     ("members.roles[]", Unicode, "it is compared as it is"),
-    ("image.repository", Unicode, "a chart's values may have such names"),
-    ("image.tag", Unicode, "a chart's values may have such names"),
-    ("image.registry", Unicode, "a chart's values may have such names"),
-    ("image.digest", Unicode, "a chart's values may have such names"),
+    (".repository", Unicode, "a chart's values may have such names"),
+    (".tag", Unicode, "a chart's values may have such names"),
+    (".registry", Unicode, "a chart's values may have such names"),
+    (".digest", Unicode, "a chart's values may have such names"),
     ("scale.value", Unicode, "a chart's values may have such names"),
 ];
 
 /// Values that only the loader can refuse, since the schema checks one value at a time.
-const ONLY_THE_LOADER: [(&str, Kind, &str); 12] = [
+const ONLY_THE_LOADER: [(&str, Kind, &str); 14] = [
     ("chart", Unicode, "whether the folder exists"),
     (".pattern", Unicode, "whether it has a group"),
     ("write.request.status", Zero, "whether it is of a command"),
@@ -121,6 +121,8 @@ const ONLY_THE_LOADER: [(&str, Kind, &str); 12] = [
     (".values[]", Unicode, "whether the file exists"),
     ("release", Duplicate, "whether the name is used twice"),
     ("topology", Duplicate, "whether the name is used twice"),
+    ("workload", Duplicate, "whether the name is used twice"),
+    ("image", Duplicate, "whether the name is used twice"),
     ("topology[].cases", Duplicate, "whether the name is used twice"),
     ("release[].namespace", Empty, "whether others need it in its namespace"),
     ("parts.*[]", Unicode, "whether the part exists"),
@@ -175,7 +177,8 @@ enum Loaded {
     Broken(&'static str, String),
 }
 
-/// Returns two suites: one with a single chart, and one with releases and every parameter of every case.
+/// Returns three suites: one with a single chart, one with releases and every parameter of every case, and one with
+/// several workloads.
 fn examples() -> Vec<Table> {
     let one: Table = toml::from_str(&documented()).unwrap();
     let mut several: Table = toml::from_str(&blocks("```toml several\n")).unwrap();
@@ -197,7 +200,7 @@ fn examples() -> Vec<Table> {
     let topology = format!("name = \"all\"\nreplicas = 3\n{cases}");
     several.insert("topology".to_owned(), vec![toml::from_str::<Table>(&topology).unwrap()].into());
     let requests: Table = toml::from_str(&blocks("```toml requests\n")).unwrap();
-    vec![one, several, requests]
+    vec![one, several, requests, toml::from_str(&blocks("```toml workloads\n")).unwrap()]
 }
 
 /// Returns a folder with the charts and values files of the examples.
@@ -453,6 +456,9 @@ fn mark(schema: &Json, at: &str, value: &Json, seen: &mut BTreeSet<String>) {
     }
     for item in value.as_array().into_iter().flatten().filter(|_| node["items"].is_object()) {
         mark(schema, &format!("{at}/items"), item, seen);
+    }
+    if value.is_array() && node["then"].is_object() {
+        mark(schema, &format!("{at}/then"), value, seen);
     }
     if value.is_object() && node["else"].is_object() {
         mark(schema, &format!("{at}/else"), value, seen);

@@ -20,7 +20,7 @@ fn error(from: &str, to: &str, at: &str) -> String {
 #[test]
 fn the_example_of_requests_is_a_suite() {
     let suite = parse(Path::new("x"), &example()).unwrap();
-    assert!(suite.health_request().is_some());
+    assert!(suite.workloads[0].health_request().is_some());
     assert!(suite.runs_commands_inside(), "records are read by a command that goes through the Service");
 }
 

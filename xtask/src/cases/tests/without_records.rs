@@ -22,7 +22,8 @@ fn with_cases(cases: &str) -> String {
 #[test]
 fn a_suite_without_records_and_http_is_documented() {
     let suite = parse(Path::new("docs/suite.md"), &blocks(READINESS)).unwrap();
-    assert!(suite.records().is_err() && suite.http.is_none() && suite.topologies[0].cases.len() > 8);
+    let workload = &suite.workloads[0];
+    assert!(workload.records.is_none() && workload.http.is_none() && suite.topologies[0].cases.len() > 8);
 }
 
 #[test]

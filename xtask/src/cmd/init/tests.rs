@@ -55,10 +55,10 @@ fn workload_service_and_budget_belong_together_by_their_selectors() {
             budget("web", "web"),
         ],
     );
-    let found = suite.workload.as_ref().unwrap();
+    let found = &suite.workloads[0];
     assert_eq!((found.object(), found.container.as_str()), (("Deployment", "web"), "server"));
     assert_eq!((found.service.as_deref(), found.disruption_budget.as_deref()), (Some("web-http"), Some("web")));
-    assert_eq!(suite.http.as_ref().unwrap().port, 8080);
+    assert_eq!(suite.workloads[0].http.as_ref().unwrap().port, 8080);
     assert_eq!(suite.topologies[0].replicas, 2);
     assert_eq!(cases(&suite), ["install", "ready", "health", "replace_all", "pod_kill_leader", "uninstall"]);
 }
@@ -87,7 +87,7 @@ fn an_operator_without_a_service_is_a_workload() {
     let containers = json!([{ "name": "manager", "image": "example/operator:1" }]);
     let found = Found::of("operator", "operator", &[workload("Deployment", "operator", "operator", &containers)]);
     let suite = loaded(&found);
-    assert_eq!(suite.workload.as_ref().unwrap().service, None);
+    assert_eq!(suite.workloads[0].service, None);
     assert_eq!(cases(&suite), ["install", "ready", "replace_all", "pod_kill_leader", "uninstall"]);
     assert_eq!(
         found.missing(),

@@ -1,14 +1,19 @@
 //! Checks a topology's cases: missing requirements, ignored parameters, and cases that would prove nothing.
 
 use super::{At, Key, Source, Suite, check_values};
-use crate::{CaseKind, CaseSpec, Topology};
+use crate::{CaseKind, CaseSpec, Topology, Workload};
 
-/// Looks up the kind of each listed case.
+/// Looks up the kind of each listed case, and the workload that it is about.
 pub fn look_up(source: &Source<'_>, suite: &mut Suite, kinds: &[&'static CaseKind]) -> anyhow::Result<()> {
+    let first = suite.workloads.first().map(|workload| workload.name().to_owned());
     for (index, topology) in suite.topologies.iter_mut().enumerate() {
         for (position, listed) in topology.listed.iter().enumerate() {
             let here = [Key("topology"), At(index), Key("cases"), At(position)];
-            topology.cases.push(listed.0.look_up(kinds).map_err(|message| source.error(&here, message))?);
+            let mut case = listed.0.look_up(kinds).map_err(|message| source.error(&here, message))?;
+            if case.kind.takes_workload && case.workload.is_none() {
+                case.workload.clone_from(&first);
+            }
+            topology.cases.push(case);
         }
     }
     Ok(())
@@ -30,7 +35,7 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
     each(source, suite, |topology, before, case| {
         needs(suite, before, case)?;
         let wrong = release(suite, case)
-            .and_then(|()| replicas(topology, case))
+            .and_then(|()| replicas(suite, topology, case))
             .and_then(|()| (case.kind.check)(case, topology, suite))
             .and_then(|()| holes(suite, case));
         wrong.map_err(|message| format!("case `{}`: {message}", case.name))
@@ -78,14 +83,25 @@ fn needs(suite: &Suite, before: &[CaseSpec], case: &CaseSpec) -> Result<(), Stri
     if before.iter().any(|other| other.name == name) {
         return Err(format!("duplicate case `{name}`: give each its own `name`"));
     }
-    if let Some(missing) = (kind.missing)(suite) {
+    let workload = workload(suite, case).map_err(|message| format!("case `{name}`: {message}"))?;
+    if let Some(missing) = (kind.missing)(suite, workload) {
         return Err(format!("case `{name}` needs {missing}"));
     }
-    let lacks = |need: &&CaseKind| need.has_topology() && !before.iter().any(|other| other.kind == *need);
-    kind.needs_in(suite)
-        .into_iter()
-        .find(lacks)
-        .map_or(Ok(()), |need| Err(format!("case `{name}` needs `{}` before it", need.name)))
+    let lacks = |need: &&CaseKind| need.has_topology() && !before.iter().any(|other| case.needs(need, other));
+    let Some(need) = kind.needs_in(suite, workload).into_iter().find(lacks) else { return Ok(()) };
+    let about = case.workload.as_ref().filter(|_| need.takes_workload && suite.workloads.len() > 1);
+    let about = about.map(|workload| format!(" with `workload = {workload:?}`")).unwrap_or_default();
+    Err(format!("case `{name}` needs `{}`{about} before it", need.name))
+}
+
+/// Returns the workload that a case is about.
+fn workload<'a>(suite: &'a Suite, case: &CaseSpec) -> Result<Option<&'a Workload>, String> {
+    match &case.workload {
+        Some(name) if !case.kind.takes_workload => {
+            Err(format!("it takes no `workload`, because it checks more than `{name}`: remove `workload`"))
+        }
+        name => suite.workload(name.as_deref()),
+    }
 }
 
 fn release(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
@@ -97,8 +113,14 @@ fn release(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
 }
 
 /// Checks that there are enough replicas for the case to prove something.
-fn replicas(topology: &Topology, case: &CaseSpec) -> Result<(), String> {
-    let (has, fewest) = (topology.replicas, case.kind.fewest_replicas);
+fn replicas(suite: &Suite, topology: &Topology, case: &CaseSpec) -> Result<(), String> {
+    let fewest = case.kind.fewest_replicas;
+    let has = suite.workload_of(case).map_or(Some(topology.replicas), |workload| workload.replicas(topology));
+    let Some(has) = has else {
+        let why =
+            format!("it needs {fewest} replicas, and a DaemonSet has as many as there are nodes: remove the case");
+        return if fewest > 1 { Err(why) } else { Ok(()) };
+    };
     if has < fewest {
         return Err(format!("with `replicas = {has}` it proves nothing: use a topology of {fewest} or more"));
     }
@@ -112,13 +134,13 @@ fn holes(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
 
 fn never_below(suite: &Suite, topology: &Topology) -> Result<(), String> {
     let Some(never_below) = topology.never_below else { return Ok(()) };
-    if never_below > topology.replicas {
-        let replicas = topology.replicas;
+    let replicas = suite.workloads.first().and_then(|workload| workload.replicas(topology));
+    if let Some(replicas) = replicas.filter(|replicas| never_below > *replicas) {
         return Err(format!(
             "`never_below = {never_below}` is more than `replicas = {replicas}`: write {replicas} or fewer"
         ));
     }
-    if suite.workload.is_none() {
+    if suite.workloads.is_empty() {
         return Err("`never_below` counts the replicas of a [workload]: add one, or remove `never_below`".to_owned());
     }
     if !topology.cases.iter().any(|case| case.kind.keeps_replicas) {

@@ -90,7 +90,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let subject = Subject::of(&suite)?;
     let launcher = Launcher::light(args.verbose);
     let xtask = std::env::current_exe().context("the path of the running program")?;
-    let program = suite.stand_in().context("the suite has no stand-in")?;
+    let program =
+        suite.images.first().and_then(|image| image.stand_in.as_deref()).context("the suite has no stand-in")?;
     let archive = standin::build(&launcher, program, &[image()?]).await?;
     let plain = prepare(&launcher, &args.cluster, &subject, &archive, xtask.clone()).await?;
     let ours = Ours { launcher: &launcher, xtask, cluster: &args.cluster, suite: &args.suite };
@@ -145,8 +146,8 @@ impl Subject {
     /// If the suite lacks a part of the plain script: a StatefulSet, HTTP, a topology with `pod_kill` and one with
     /// `pod_kill_leader`.
     fn of(suite: &Suite) -> anyhow::Result<Self> {
-        let http = suite.http.as_ref().context("the suite has no [http]")?;
-        let workload = suite.workload.as_ref().context("the suite has no [workload]")?;
+        let workload = suite.workloads.first().context("the suite has no [workload]")?;
+        let http = workload.http.as_ref().context("the suite has no [http]")?;
         let (kill, kill_leader) = (&cases::pod_kill::CASE, &cases::pod_kill_leader::CASE);
         let killed = |case: &Case| {
             let has = |topology: &&Topology| topology.cases.iter().any(|spec| *spec.kind == case.kind);
@@ -168,7 +169,7 @@ impl Subject {
             one,
             three,
             scale: suite.scale.value.clone(),
-            image: suite.image.as_ref().context("the suite has no [image]")?.values(&image()?),
+            image: suite.images.first().context("the suite has no [image]")?.values(&image()?),
         })
     }
 
