@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use client::application::Record;
@@ -21,7 +22,7 @@ use kubernetes::baseline::Baseline;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
-use suite::{PodSecurity, Suite, Topology, Variant, Workload};
+use suite::{PodSecurity, Starts, Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
 /// An acknowledged record, and the writes that may have set its current value; there may be several if its key is
@@ -58,6 +59,8 @@ pub struct DeployedTopology {
     pub records: Mutex<Vec<Kept>>,
     /// The folder for evidence of this topology.
     pub folder: PathBuf,
+    /// Whether the release under test is still that of the earlier chart.
+    pub is_earlier: AtomicBool,
     _logs: JoinSet<()>,
 }
 
@@ -91,6 +94,7 @@ impl DeployedTopology {
             application,
             records: Mutex::default(),
             folder,
+            is_earlier: AtomicBool::new(variant.starts() == Starts::Earlier),
             _logs: logs,
         })
     }

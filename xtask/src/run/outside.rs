@@ -116,7 +116,7 @@ impl Run {
     /// # Errors
     /// If helm can't read the chart.
     pub async fn definitions(&self, variant: &Variant, release: &suite::Release) -> anyhow::Result<Vec<Value>> {
-        helm::definitions(&self.launcher, &self.helm, &variant.suite.chart_of(release)).await
+        helm::definitions(&self.launcher, &self.helm, &self.charts.folder(&release.source)).await
     }
 
     /// Returns the groups of topologies that can't run side by side, because they create the same objects.

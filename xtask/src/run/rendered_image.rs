@@ -54,7 +54,8 @@ impl Run {
     async fn refusal(&self, wrong: &Wrong<'_>, others: usize) -> anyhow::Error {
         let Wrong { variant, release, wanted, seen, images } = wrong;
         let suite = &variant.suite;
-        let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
+        let chart = self.charts.folder(&release.source);
+        let values = helm::defaults(&self.launcher, &self.helm, &chart).await.unwrap_or_default();
         let (topology, key) = (&variant.topology.name, release.key());
         let place = suite.image.as_ref().map(|image| image.place.as_str()).unwrap_or_default();
         let values = images::in_values(&values);

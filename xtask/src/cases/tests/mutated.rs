@@ -175,7 +175,8 @@ enum Loaded {
     Broken(&'static str, String),
 }
 
-/// Returns two suites: one with a single chart, and one with releases and every parameter of every case.
+/// Returns three suites: one with a single chart, one with releases and every parameter of every case, and one with a
+/// chart that is pulled.
 fn examples() -> Vec<Table> {
     let one: Table = toml::from_str(&documented()).unwrap();
     let mut several: Table = toml::from_str(&blocks("```toml several\n")).unwrap();
@@ -183,7 +184,7 @@ fn examples() -> Vec<Table> {
     workload.insert("deployment".to_owned(), workload["stateful_set"].clone());
     workload.remove("stateful_set");
     several.insert("workload".to_owned(), workload.into());
-    for key in ["http", "records"] {
+    for key in ["http", "records", "upgrade"] {
         several.insert(key.to_owned(), one[key].clone());
     }
     let releases = several["release"].as_array_mut().unwrap();
@@ -197,7 +198,7 @@ fn examples() -> Vec<Table> {
     let topology = format!("name = \"all\"\nreplicas = 3\n{cases}");
     several.insert("topology".to_owned(), vec![toml::from_str::<Table>(&topology).unwrap()].into());
     let requests: Table = toml::from_str(&blocks("```toml requests\n")).unwrap();
-    vec![one, several, requests]
+    vec![one, several, requests, toml::from_str(&blocks("```toml pulled\n")).unwrap()]
 }
 
 /// Returns a folder with the charts and values files of the examples.
@@ -295,7 +296,7 @@ fn key(example: &Table, way: &[To]) -> String {
 
 /// Whether the keys of this table are chosen by the suite.
 fn is_map(key: &str) -> bool {
-    ["headers", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
+    ["headers", "annotations", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
         .iter()
         .any(|map| key.ends_with(map))
 }
@@ -500,7 +501,14 @@ fn the_schema_has_every_parameter_of_every_case() {
         let written: BTreeSet<_> = keys.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
         assert_eq!(written, known, "{name}");
     }
-    let always =
-        ["chart::lint", "chart::template", "chart::dry_run", "cluster::create", "images::load", "cluster::delete"];
+    let always = [
+        "chart::lint",
+        "chart::template",
+        "chart::upgradable",
+        "chart::dry_run",
+        "cluster::create",
+        "images::load",
+        "cluster::delete",
+    ];
     assert_eq!(listed.len(), cases::kinds().len() - always.len());
 }

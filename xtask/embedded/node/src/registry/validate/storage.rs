@@ -71,7 +71,7 @@ pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
 /// Checks a storage class that replaces another.
 pub fn class_changed(stored: &Value, class: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+    for field in ["provisioner", "parameters", "reclaimPolicy"] {
         if stored[field] != class[field] {
             causes.push(Cause::forbidden(field, &format!("updates to {field} are forbidden.")));
         }
