@@ -38,9 +38,10 @@ impl Scene {
         let (mut found, mut open) = (BTreeMap::new(), vec![self.path(folder)]);
         while let Some(folder) = open.pop() {
             for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-                match path.is_dir() {
-                    true => open.push(path),
-                    false => drop(found.insert(path.clone(), std::fs::read(path).unwrap())),
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    drop(found.insert(path.clone(), std::fs::read(path).unwrap()));
                 }
             }
         }

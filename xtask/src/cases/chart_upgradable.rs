@@ -46,9 +46,9 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
         return Ok(Conclusion::Passed(format!("no refused change: {}", lines.join(", "))));
     };
     let all = about.len();
-    let line = |(change, topologies): (&String, &Vec<&str>)| match topologies.len() == all {
-        true => change.clone(),
-        false => format!("{change} ({})", topologies.join(", ")),
+    let line = |(change, topologies): (&String, &Vec<&str>)| {
+        let only = if topologies.len() == all { String::new() } else { format!(" ({})", topologies.join(", ")) };
+        format!("{change}{only}")
     };
     let others = refused.iter().skip(1).take(SHOWN_MAX).map(line).collect::<Vec<_>>();
     let first = line((first, &refused[first]));

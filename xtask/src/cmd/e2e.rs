@@ -18,7 +18,7 @@ use crate::execute::execute;
 use crate::plan::{Plan, Selection};
 use crate::replay;
 use crate::run::{Ending, Made, Run, Settings, Subject, guard, lock};
-use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use cluster::{self, Choice, Request, lease, sweep};
 use console::exit::{Exit, usage};
 use console::interrupt::{Interrupt, Signal};
 use events::{Event, Events, What};
@@ -27,8 +27,7 @@ use process::{Launcher, quote_line};
 use redact::known;
 use report::outcome;
 use report::{Reports, RunReport, libtest, terminal};
-use suite::{Starts, load, variant};
-use tools::{self, Tool};
+use suite::{load, variant};
 
 /// The headings of the groups of flags in `--help`.
 const SELECTION: &str = "Selecting cases";

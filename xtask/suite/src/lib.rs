@@ -4,7 +4,7 @@
 //! there are (the loader gets them as an argument), how one runs, or any cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;

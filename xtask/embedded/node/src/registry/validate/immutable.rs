@@ -1,6 +1,6 @@
 //! Fields that can't be changed. `tests/immutable` checks them against the table of `chart::upgradable`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Cause;
 use crate::kinds::Kind;
@@ -20,24 +20,39 @@ fn fields(kind: &Kind) -> &'static [&'static str] {
             "spec.managedBy",
             "spec.successPolicy",
         ],
+        "CSIDriver" => &["spec.attachRequired", "spec.volumeLifecycleModes"],
         "EndpointSlice" => &["addressType"],
         "IngressClass" => &["spec.controller"],
         "PersistentVolumeClaim" => &["spec.volumeMode"],
         "PriorityClass" => &["preemptionPolicy"],
         "ResourceQuota" => &["spec.scopes"],
+        "RuntimeClass" => &["handler"],
         "StorageClass" => &["volumeBindingMode"],
+        "VolumeAttributesClass" => &["driverName", "parameters"],
         _ => &[],
     }
 }
 
 /// Checks the fields of an object that replaces another.
 pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
-    let of = |object: &Value, field: &str| object.pointer(&format!("/{}", field.replace('.', "/"))).cloned();
+    let of = |object: &Value, field: &str| match object.pointer(&format!("/{}", field.replace('.', "/"))) {
+        Some(value) if !value.is_null() => value.clone(),
+        _ => default(field),
+    };
     let changed = fields(kind).iter().filter_map(|field| {
-        let (before, after) = (of(stored, field).unwrap_or_default(), of(object, field).unwrap_or_default());
+        let (before, after) = (of(stored, field), of(object, field));
         (!is_same(&before, &after)).then(|| Cause::bad(*field, &after, WHY))
     });
     changed.collect()
+}
+
+/// Returns the value of a field that is not set.
+fn default(field: &str) -> Value {
+    match field {
+        "spec.attachRequired" => json!(true),
+        "spec.volumeLifecycleModes" => json!(["Persistent"]),
+        _ => Value::Null,
+    }
 }
 
 /// Whether two values are the same apart from what is empty.
