@@ -72,7 +72,9 @@ async fn apply(api: &Api, example: &Example, manifest: &Value, dry_run: bool) ->
 
 /// Whether an answer is about a field that the embedded cluster refuses anyway.
 fn is_unsupported(answer: &Value) -> bool {
-    answer["message"].as_str().is_some_and(|message| message.contains("not supported by the embedded cluster"))
+    let causes = answer["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_about_support = |cause: &Value| cause["message"] == "Forbidden: not supported by the embedded cluster";
+    !causes.is_empty() && causes.iter().all(is_about_support)
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub static CASE: Case = Case {
         needs: &[&ready::CASE.kind],
         starts: Starts::Earlier,
         parameters: Parameters::of::<With>(),
-        missing: |suite| missing::records(suite).or_else(|| missing::earlier(suite)),
+        missing: |suite| missing::workload(suite).or_else(|| missing::earlier(suite)),
         check: |case, topology, _: &Suite| comes_first(case, topology),
         ..CaseKind::UNDER_LOAD
     },

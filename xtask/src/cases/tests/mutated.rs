@@ -47,7 +47,7 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 62] = [
+const FINE: [(&str, Kind, &str); 64] = [
     (".set", Empty, "an empty list is the same as none"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
@@ -99,6 +99,8 @@ const FINE: [(&str, Kind, &str); 62] = [
     (".reason", Unicode, "it is compared as it is"),
     (".is", Unicode, "it is compared as it is"),
     ("cases(output).is", Control, "a file may contain anything"),
+    ("drift).annotations.*", Unicode, "an annotation may contain anything"),
+    ("from.values[]", Unicode, "the chart of a git revision is not here yet"),
     (".placeholder", Unicode, "it is searched as it is"),
     ("cases(output).file", Unicode, "a file may have such a name"),
     (".body", Unicode, "it is sent as it is"),
@@ -113,12 +115,13 @@ const FINE: [(&str, Kind, &str); 62] = [
 ];
 
 /// Values that only the loader can refuse, since the schema checks one value at a time.
-const ONLY_THE_LOADER: [(&str, Kind, &str); 12] = [
+const ONLY_THE_LOADER: [(&str, Kind, &str); 13] = [
     ("chart", Unicode, "whether the folder exists"),
     (".pattern", Unicode, "whether it has a group"),
     ("write.request.status", Zero, "whether it is of a command"),
     ("(liveness_restarts).request.status", Zero, "whether it is of a command"),
     (".values[]", Unicode, "whether the file exists"),
+    ("from.image", Unicode, "whether it is an image"),
     ("release", Duplicate, "whether the name is used twice"),
     ("topology", Duplicate, "whether the name is used twice"),
     ("topology[].cases", Duplicate, "whether the name is used twice"),

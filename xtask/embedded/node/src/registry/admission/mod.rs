@@ -82,13 +82,6 @@ impl Registry {
                 self.give_addresses(writer, object)?;
             }
             "Pod" => pod::keep(stored, object),
-            "PersistentVolumeClaim" => {
-                for field in ["volumeName", "storageClassName"] {
-                    if object["spec"].get(field).is_none() && stored["spec"].get(field).is_some() {
-                        object["spec"][field] = stored["spec"][field].clone();
-                    }
-                }
-            }
             "Job" => {
                 fill(&mut object["spec"], "selector", stored["spec"]["selector"].clone());
             }

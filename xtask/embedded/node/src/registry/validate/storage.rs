@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cause, names};
+use super::{Cause, immutable, names};
 use crate::registry::value::{items, remove, text};
 use resources::quantity;
 
@@ -46,7 +46,12 @@ pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
         remove(&mut spec, "volumeAttributesClassName");
         spec
     };
-    if fixed(stored) != fixed(claim) {
+    let (mut before, after) = (fixed(stored), fixed(claim));
+    // A claim that is not bound may be given a volume, once.
+    if text(&before, "volumeName").is_empty() && !text(&after, "volumeName").is_empty() {
+        before["volumeName"] = after["volumeName"].clone();
+    }
+    if !immutable::is_same(&before, &after) {
         return vec![Cause::forbidden("spec", CLAIM_CHANGEABLE)];
     }
     let size = |claim: &Value| {
