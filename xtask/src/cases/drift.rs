@@ -157,16 +157,13 @@ async fn changed(cx: &CaseContext, release: &DeployedRelease, with: &With) -> an
         (resource, Scope::Cluster) => Api::all_with(client, &resource),
     };
     let found: DynamicObject = call(&format!("getting {title}"), api.get(&made.name)).await?;
-    let (to, was) = match with.replicas {
-        Some(replicas) => (
-            json!({ "spec": { "replicas": replicas } }),
-            json!({ "spec": { "replicas": found.data["spec"]["replicas"] } }),
-        ),
-        None => {
-            let set = found.metadata.annotations.unwrap_or_default();
-            let was: BTreeMap<_, _> = with.annotations.keys().map(|key| (key, set.get(key))).collect();
-            (json!({ "metadata": { "annotations": with.annotations } }), json!({ "metadata": { "annotations": was } }))
-        }
+    let (to, was) = if let Some(replicas) = with.replicas {
+        let was = &found.data["spec"]["replicas"];
+        (json!({ "spec": { "replicas": replicas } }), json!({ "spec": { "replicas": was } }))
+    } else {
+        let set = found.metadata.annotations.unwrap_or_default();
+        let was: BTreeMap<_, _> = with.annotations.keys().map(|key| (key, set.get(key))).collect();
+        (json!({ "metadata": { "annotations": with.annotations } }), json!({ "metadata": { "annotations": was } }))
     };
     ensure!(to != was, "{title} is like that already: {to}; choose another change");
     let by = PatchParams { field_manager: Some(with.by.clone()), ..PatchParams::default() };

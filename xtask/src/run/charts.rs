@@ -17,7 +17,10 @@ use tools::helm::{self, Values};
 pub type Rendered = Arc<Vec<Vec<Value>>>;
 
 /// What was rendered, by the variant's label and whether it is rendered for the cluster.
-pub(super) struct Manifests<T>(Mutex<BTreeMap<(String, bool), Arc<OnceCell<T>>>>);
+pub(super) struct Manifests<T>(Mutex<BTreeMap<(String, bool), Cell<T>>>);
+
+/// Set by the first case that needs it.
+type Cell<T> = Arc<OnceCell<T>>;
 
 impl<T> Default for Manifests<T> {
     fn default() -> Self {
@@ -26,7 +29,7 @@ impl<T> Default for Manifests<T> {
 }
 
 impl<T> Manifests<T> {
-    fn of(&self, variant: &Variant, is_for_cluster: bool) -> Arc<OnceCell<T>> {
+    fn of(&self, variant: &Variant, is_for_cluster: bool) -> Cell<T> {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rendered.entry((variant.label(), is_for_cluster)).or_default().clone()
     }
@@ -120,7 +123,12 @@ impl Run {
         rendered.await.cloned()
     }
 
-    async fn render_release(&self, variant: &Variant, release: &Release, capabilities: &[String]) -> anyhow::Result<Vec<Value>> {
+    async fn render_release(
+        &self,
+        variant: &Variant,
+        release: &Release,
+        capabilities: &[String],
+    ) -> anyhow::Result<Vec<Value>> {
         let (chart, folder) = (self.charts.folder(&release.source), self.folder_of(variant, Some(release)));
         let values = self.values(variant, release)?;
         let objects = self.template(variant, release, (&chart, &values), capabilities, &folder).await;

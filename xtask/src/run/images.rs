@@ -103,7 +103,7 @@ impl Run {
                 objects.push(self.render_earlier(variant, earlier).await?.to_vec());
             }
         }
-        for image in objects.iter().flat_map(|objects| images::in_manifests(objects)) {
+        for image in objects.iter().map(Vec::as_slice).flat_map(images::in_manifests) {
             needed.push(parse(&image)?);
         }
         let mut seen = BTreeSet::new();
