@@ -197,12 +197,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(outcome::despite(report.exit(signal), stayed.is_err()).into())
 }
 
-/// Checks what the charts render, before anything is created.
-async fn check_charts(run: &Run, keep: bool) -> anyhow::Result<()> {
-    run.check_outside(keep).await?;
-    run.check_rendered_image().await
-}
-
 /// Runs every case of the plan, and watches the cluster meanwhile.
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));

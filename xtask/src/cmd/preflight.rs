@@ -59,12 +59,10 @@ pub async fn preflight(launcher: &Launcher, request: &Request, plan: &Plan, keep
 /// # Errors
 /// If a chart does not have the image, or creates what it may not, or there is no other cluster.
 pub async fn rendered(run: &mut Run, request: &Request, plan: &Plan, keep: bool) -> anyhow::Result<()> {
-    if plan.runs(&cases::install::CASE.kind) || plan.runs(&cases::chart_dry_run::CASE.kind) {
-        run.check_outside(keep).await?;
-    }
     if !plan.runs(&cases::images_load::CASE.kind) {
         return Ok(());
     }
+    run.check_outside(keep).await?;
     run.check_rendered_image().await?;
     let missing = run.missing_images(request.pull_retries()).await;
     if missing.is_empty() {
