@@ -74,6 +74,9 @@ pub struct Row {
     /// Changes to a copy of the charts.
     #[serde(default)]
     pub patch: Vec<Patch>,
+    /// Changes to a copy of the suite's folder, `../earlier`: a chart to upgrade from.
+    #[serde(default)]
+    pub earlier: Vec<Patch>,
     /// Additional flags of `cargo xtask e2e`.
     #[serde(default)]
     pub flags: Vec<String>,

@@ -7,7 +7,7 @@ use events::{Event, Verdict, What};
 use libtest_mimic::Failed;
 
 use crate::beside::Beside;
-use crate::matrix::{FIRST, Planted, Row, STARVED_S};
+use crate::matrix::{FIRST, Patch, Planted, Row, STARVED_S};
 use crate::packaged::{self, Images};
 use crate::table::Detection;
 
@@ -90,8 +90,17 @@ fn patched(row: &Row, folder: &Path) -> PathBuf {
     // An application's chart refers to no other, and the folder has more than charts.
     let only = if packaged::has(row) { row.suite.as_str() } else { "" };
     copy_folder(&charts(row).join(only), &copy.join(only));
-    for patch in &row.patch {
-        let file = copy.join(&row.suite).join(&patch.file);
+    if !row.earlier.is_empty() {
+        copy_folder(&charts(row).join(&row.suite), &copy.join("earlier"));
+        apply(&row.earlier, &copy.join("earlier"));
+    }
+    apply(&row.patch, &copy.join(&row.suite));
+    copy.join(&row.suite)
+}
+
+fn apply(patches: &[Patch], folder: &Path) {
+    for patch in patches {
+        let file = folder.join(&patch.file);
         let text = match &patch.from {
             None => patch.to.clone(),
             Some(from) => {
@@ -102,7 +111,6 @@ fn patched(row: &Row, folder: &Path) -> PathBuf {
         };
         std::fs::write(file, text).unwrap();
     }
-    copy.join(&row.suite)
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use client::application::Record;
@@ -23,7 +24,7 @@ use kubernetes::baseline::Baseline;
 use kubernetes::rollout::Rollout;
 use kubernetes::watch::Watch;
 use kubernetes::{call, given, logs};
-use suite::{PodSecurity, Records, Suite, Topology, Variant, Workload};
+use suite::{PodSecurity, Records, Starts, Suite, Topology, Variant, Workload};
 use tools::helm::{Helm, Values};
 
 /// An acknowledged record, and the writes that may have set its current value; there may be several if its key is
@@ -63,6 +64,8 @@ pub struct DeployedTopology {
     pub kept: Arc<Mutex<Vec<Kept>>>,
     /// The folder for evidence of this topology.
     pub folder: PathBuf,
+    /// Whether the release under test is still that of the earlier chart.
+    pub is_earlier: Arc<AtomicBool>,
     /// The records of each workload, in the suite's order.
     kept_by_workload: Arc<Vec<Arc<Mutex<Vec<Kept>>>>>,
     _logs: Arc<JoinSet<()>>,
@@ -102,6 +105,7 @@ impl DeployedTopology {
             application,
             kept: Arc::default(),
             folder,
+            is_earlier: Arc::new(AtomicBool::new(variant.starts() == Starts::Earlier)),
             kept_by_workload,
             _logs: Arc::new(logs),
         };

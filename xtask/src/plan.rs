@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cases;
 use console::exit::usage;
 use events::CaseName;
-use suite::{CaseKind, CaseSpec, Suite, Variant};
+use suite::{CaseKind, CaseSpec, Starts, Suite, Variant};
 
 /// A case and its place in the graph; other cases are referred to by their index in the plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,11 @@ impl Plan {
         self.running().any(|(_, case)| case.spec.kind == kind)
     }
 
+    /// Whether a topology with a case that runs is installed in this way.
+    pub fn starts(&self, starts: Starts) -> bool {
+        self.running().filter_map(|(_, case)| case.variant).any(|index| self.variants[index].starts() == starts)
+    }
+
     /// Returns the cases that run, in lanes: the cases of a lane run in sequence, and the lanes in parallel.
     pub fn lanes(&self) -> Vec<Vec<usize>> {
         let mut lanes: Vec<Vec<usize>> = Vec::new();
@@ -192,7 +197,14 @@ fn left_out(suites: &[Arc<Suite>], plan: &Plan, replicas: &[u32]) -> Vec<String>
 /// Returns every case in order: the cases before the topologies, the topologies' own, the teardown.
 fn cases(variants: &[Arc<Variant>]) -> Vec<PlannedCase> {
     let mut cases = Vec::new();
-    let kinds = cases::kinds().into_iter().filter(|kind| !kind.has_topology());
+    // Without a suite that has what they need, there is nothing to do for them.
+    let has_a_use = |kind: &&CaseKind| {
+        variants
+            .iter()
+            .map(|variant| &variant.suite)
+            .any(|suite| (kind.missing)(suite, suite.workloads.first()).is_none())
+    };
+    let kinds = cases::kinds().into_iter().filter(|kind| !kind.has_topology()).filter(has_a_use);
     let (last, first): (Vec<_>, Vec<_>) = kinds.partition(|kind| kind.cleans_up);
     for kind in first {
         push(&mut cases, kind.into(), None, Vec::new());

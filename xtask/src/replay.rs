@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::{Deserialize, Serialize};
 
+use crate::charts::Charts;
 use crate::run::Settings;
 use events::{CaseName, Verdict};
 use images::UnderTest;
@@ -62,13 +63,14 @@ impl Inputs {
     /// If a file can't be read.
     pub fn of<'a>(
         suites: impl IntoIterator<Item = &'a Suite>,
+        charts: &Charts,
         settings: &Settings,
         images: &[&UnderTest],
     ) -> anyhow::Result<Self> {
         let mut roots = Vec::new();
         for suite in suites {
-            roots.extend(suite.charts());
-            roots.extend(suite.values_files());
+            roots.extend(suite.charts().into_keys().flat_map(|source| charts.inputs(source)));
+            roots.extend(suite.values_files().into_iter().map(|(source, file)| charts.values(source).join(file)));
             // The suite file and the files next to it, but no subfolders: they may be a whole repository.
             roots.extend(entries(&suite.folder)?.into_iter().filter(|entry| entry.is_file()));
         }
@@ -82,7 +84,8 @@ impl Inputs {
         let sources = own.into_iter().filter_map(|source| source.canonicalize().ok()).collect();
         // Links are not resolved, since their targets may change.
         let roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-        Self { doubt: doubt(settings, images), roots, sources, files: BTreeMap::new() }.read()
+        let doubt = doubt(settings, images).or_else(|| charts.doubt());
+        Self { doubt, roots, sources, files: BTreeMap::new() }.read()
     }
 
     /// Reads the current files.

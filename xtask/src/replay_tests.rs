@@ -33,7 +33,7 @@ fn scene() -> tempfile::TempDir {
 
 fn inputs(dir: &Path) -> Inputs {
     let suite = load::read(&dir.join("chart"), &crate::cases::kinds()).unwrap();
-    Inputs::of([&suite], &Settings::default(), &[]).unwrap()
+    Inputs::of([&suite], &Charts::default(), &Settings::default(), &[]).unwrap()
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod ask;
 pub mod baseline;
 pub mod contents;
 pub mod given;
+pub mod immutable;
 pub mod logs;
 mod node_problem;
 pub mod nodes;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use chart::ChartSource;
 use console::exit::{Exit, usage};
 use process::{CommandError, Launcher};
 use tools::{Name, Tool, helm};
@@ -19,9 +20,12 @@ const CHARTS: &str = "helm";
 /// The flags of `cargo xtask lint`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folders of the charts [default: all below helm/]
+    /// Folders, archives, `oci://…`, `repo/name` or `git:REV:FOLDER` of the charts [default: all below helm/]
     #[arg(value_name = "CHART")]
-    charts: Vec<PathBuf>,
+    charts: Vec<String>,
+    /// Version of the chart, if it is pulled
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
     /// Print every command that is run
     #[arg(short, long)]
     verbose: bool,
@@ -32,33 +36,52 @@ pub struct Args {
 /// # Errors
 /// If helm or a chart is missing. If a chart has an error, the exit code is 101 after all charts were linted.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let charts = if args.charts.is_empty() { all(Path::new(CHARTS))? } else { args.charts };
-    if let Some(wrong) = charts.iter().find(|chart| !is_chart(chart)) {
-        return Err(usage(format!("{} is not a chart: it has no Chart.yaml", wrong.display())));
-    }
+    let sources = sources(&args)?;
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
+    let folder = tempfile::tempdir().context("creating a temporary folder")?;
     let mut exit = Exit::Passed;
-    for chart in &charts {
+    for (index, source) in sources.iter().enumerate() {
+        let prepared = chart::prepare(&launcher, &helm, source, &folder.path().join(index.to_string())).await;
+        let chart = prepared.map_err(|error| usage(format!("{error:#}")))?.folder;
         // First with the chart's own values only.
-        let files = std::iter::once(None).chain(helm::ci_values(chart)?.into_iter().map(Some));
+        let files = std::iter::once(None).chain(helm::ci_values(&chart)?.into_iter().map(Some));
         for values in files {
-            let started = Instant::now();
-            let name = values.as_deref().map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
-            match check(&launcher, &helm, chart, values.as_deref()).await {
-                Ok(()) => console::out(format_args!(
-                    "ok     {} with {name} ({:.1} s)",
-                    chart.display(),
-                    started.elapsed().as_secs_f64()
-                )),
-                Err(error) => {
-                    exit = Exit::CaseFailed;
-                    console::out(format_args!("FAILED {} with {name}\n{error}", chart.display()));
-                }
+            if !lint(&launcher, &helm, source, &chart, values.as_deref()).await {
+                exit = Exit::CaseFailed;
             }
         }
     }
     Ok(exit.into())
+}
+
+/// Returns where the charts come from.
+fn sources(args: &Args) -> anyhow::Result<Vec<ChartSource>> {
+    if args.charts.is_empty() {
+        return Ok(all(Path::new(CHARTS))?.into_iter().map(ChartSource::Folder).collect());
+    }
+    let of =
+        |chart: &String| ChartSource::of(chart, args.version.as_deref(), Path::new(""), Path::new(".")).map_err(usage);
+    let sources = args.charts.iter().map(of).collect::<anyhow::Result<Vec<_>>>()?;
+    match sources.iter().filter_map(ChartSource::folder).find(|folder| !is_chart(folder)) {
+        Some(wrong) => Err(usage(format!("{} is not a chart: it has no Chart.yaml", wrong.display()))),
+        None => Ok(sources),
+    }
+}
+
+/// Lints a chart with its own values, or with a values file on top, and prints the result.
+async fn lint(launcher: &Launcher, helm: &Tool, source: &ChartSource, chart: &Path, values: Option<&Path>) -> bool {
+    let started = Instant::now();
+    let name = values.map_or_else(|| "values.yaml".to_owned(), |file| file.display().to_string());
+    let checked = check(launcher, helm, chart, values).await;
+    match &checked {
+        Ok(()) => {
+            let took_s = started.elapsed().as_secs_f64();
+            console::out(format_args!("ok     {source} with {name} ({took_s:.1} s)"));
+        }
+        Err(error) => console::out(format_args!("FAILED {source} with {name}\n{error}")),
+    }
+    checked.is_ok()
 }
 
 /// Lints a chart, and renders it, since `helm lint` misses some errors.

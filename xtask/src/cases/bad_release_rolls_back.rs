@@ -19,6 +19,7 @@ pub static CASE: Case = Case {
         name: "bad_release_rolls_back",
         summary: "an upgrade that can't become ready rolls back automatically, and no ready pod is lost meanwhile",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         takes_release: true,
         parameters: Parameters::of::<With>(),
         ..CaseKind::DEFAULT

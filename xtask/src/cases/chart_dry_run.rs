@@ -78,7 +78,7 @@ async fn manifests(cx: &CaseContext, variant: &Variant) -> anyhow::Result<Vec<(P
     let mut manifests = Vec::new();
     for (release, objects) in variant.suite.releases.iter().zip(rendered.iter()) {
         let level = variant.suite.pod_security(&variant.topology, &release.namespace);
-        let definitions = cx.run.definitions(variant, release).await?;
+        let definitions = cx.run.definitions(release).await?;
         manifests.extend(definitions.into_iter().chain(objects.iter().cloned()).map(|object| (level, object)));
     }
     manifests.sort_by_key(|(_, manifest)| !is_account(manifest));

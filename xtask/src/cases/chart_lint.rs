@@ -19,13 +19,15 @@ pub static CASE: Case = Case {
 };
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
-    let charts: BTreeSet<_> = cx.run.subject.suites().into_iter().flat_map(|suite| suite.charts()).collect();
+    let suites = cx.run.subject.suites();
+    let releases = suites.iter().flat_map(|suite| &suite.releases);
+    let charts: BTreeSet<_> = releases.map(|release| &release.source).collect();
     let mut count = 0;
     for chart in &charts {
-        let files = helm::ci_values(chart)?;
+        let files = helm::ci_values(&cx.run.charts.values(chart))?;
         // First with the chart's own values only.
         for values in std::iter::once(None).chain(files.iter().map(|file| Some(file.as_path()))) {
-            let lint = helm::lint(&cx.run.launcher, &cx.run.helm, chart, values);
+            let lint = helm::lint(&cx.run.launcher, &cx.run.helm, &cx.run.charts.folder(chart), values);
             lint.timeout(cx.wait.left()).run().await?;
             count += 1;
         }

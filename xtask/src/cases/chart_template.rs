@@ -22,8 +22,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     for (variant, rendered) in cx.run.subject.about().zip(&rendered) {
         let release = variant.suite.under_test();
         // A chart may contain only the definitions in its crds/, which are not rendered.
-        let renders =
-            !rendered.last().is_none_or(Vec::is_empty) || !cx.run.definitions(variant, release).await?.is_empty();
+        let renders = !rendered.last().is_none_or(Vec::is_empty) || !cx.run.definitions(release).await?.is_empty();
         ensure!(renders, "release {} of topology {} renders no objects", release.key(), variant.topology.name);
     }
     let objects = rendered.iter().flat_map(|releases| releases.iter()).map(Vec::len).sum::<usize>();

@@ -26,6 +26,7 @@ pub static CASE: Case = Case {
         summary: "an upgrade that can't work says why, affects no ready pod, and is rolled back by hand. With `hook = \
                   true`, no workload is changed and the hook's Job is kept",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         takes_release: true,
         parameters: Parameters::of::<With>(),
         ..CaseKind::DEFAULT

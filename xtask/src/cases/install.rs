@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
-use super::support::{outside, rolled_out};
+use super::support::{beginning, outside, rolled_out};
 use super::{cluster_create, images_load};
 use crate::deployed_release::DeployedRelease;
 use crate::deployed_topology::{self, DeployedTopology};
@@ -45,7 +45,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let ready = watch::Sender::new(BTreeSet::new());
     try_join_all(deployed.releases.iter().map(|deployed_release| install(cx, &deployed, deployed_release, &ready)))
         .await?;
-    Ok(format!("namespace {}", deployed.namespace()))
+    Ok(format!("namespace {}{}", deployed.namespace(), beginning::note(cx)?))
 }
 
 /// Creates the namespaces, and starts to watch them.
@@ -64,7 +64,7 @@ async fn create_namespaces(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopol
         let watch = watches[&release.namespace].clone();
         let helm = live.helm(&cx.run, &release.name, watch.namespace());
         let values = cx.run.values(variant, release)?;
-        let chart = variant.suite.chart_of(release);
+        let chart = cx.run.charts.folder(&release.source);
         Ok(DeployedRelease { release: release.clone(), chart, helm, values, watch, objects: objects.clone() })
     });
     let folder = cx.run.folder.join(variant.label());
@@ -119,8 +119,7 @@ async fn install(
     // The sender outlives this wait; if another release fails, this future is dropped.
     drop(ready.subscribe().wait_for(all).await);
     outside::prepare(cx, deployed_release).await?;
-    let install =
-        deployed_release.helm.install(&deployed_release.chart, &deployed_release.values).timeout(cx.wait.left());
+    let install = beginning::install(cx, deployed_release)?.timeout(cx.wait.left());
     let installed = cx.wait.unless_hopeless(&deployed_release.watch, &install.line(), install.run()).await;
     cluster::outside::mark(&deployed.client, &deployed_release.helm.namespace, &cx.run.id).await?;
     if let Err(error) = installed? {

@@ -9,6 +9,7 @@ mod bad_release_rolls_back;
 mod chart_dry_run;
 mod chart_lint;
 mod chart_template;
+mod chart_upgradable;
 mod claims_removed;
 pub mod cluster_create;
 mod cluster_delete;
@@ -17,6 +18,7 @@ mod container_kill;
 mod cron_job_runs;
 mod disruption_budget;
 mod drain;
+mod drift;
 mod each_alone;
 mod environments_differ;
 mod failed_upgrade;
@@ -49,10 +51,12 @@ mod several_releases;
 mod spread;
 mod stays_out;
 pub mod support;
+mod takeover;
 mod template_refused;
 mod uninstall;
 mod unready_gets_no_traffic;
 mod upgrade;
+mod upgrade_from;
 mod voters;
 mod write_read;
 mod zero_downtime;
@@ -61,6 +65,7 @@ mod zero_downtime;
 pub static ALL: &[&Case] = &[
     &chart_lint::CASE,
     &chart_template::CASE,
+    &chart_upgradable::CASE,
     &cluster_create::CASE,
     &chart_dry_run::CASE,
     &images_load::CASE,
@@ -82,6 +87,9 @@ pub static ALL: &[&Case] = &[
     &disruption_budget::CASE,
     &upgrade::CASE,
     &rollback::CASE,
+    &upgrade_from::CASE,
+    &takeover::CASE,
+    &drift::CASE,
     &scale_up::CASE,
     &job_completes::CASE,
     &job_fails::CASE,

@@ -18,6 +18,7 @@ pub static CASE: Case = Case {
         name: "rollback_alone",
         summary: "the release is upgraded and rolled back, and no other release is affected",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         takes_release: true,
         parameters: Parameters::of::<With>(),
         check: has_others,

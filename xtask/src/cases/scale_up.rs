@@ -22,6 +22,7 @@ pub static CASE: Case = Case {
         summary: "additional replicas join and vote (`[scale] to` is above the topology's number), and old records \
                   can be read through each replica",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         disturbs: true,
         missing: missing::workload,
         check: adds,
@@ -46,7 +47,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let to = deployed.suite.scale.to;
     settled::settled(cx, &deployed, deployed.wanted()).await?;
     let values = deployed.values.and(&[format!("{}={to}", deployed.suite.scale.value)]);
-    let upgrade = deployed.helm.upgrade(&deployed.suite.chart(), &values).timeout(cx.wait.left());
+    let upgrade = deployed.helm.upgrade(&deployed.deployed_release(None)?.chart, &values).timeout(cx.wait.left());
     cx.wait.unless_hopeless(&deployed.watch, &upgrade.line(), upgrade.run()).await??;
     settled::settled(cx, &deployed, to).await?;
     match deployed.records() {

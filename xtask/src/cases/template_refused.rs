@@ -45,10 +45,10 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let with = cx.with::<With>()?;
     let suite = &cx.variant()?.suite;
     let release = suite.release(cx.spec.release.as_deref()).map_err(anyhow::Error::msg)?;
-    let chart = suite.chart_of(release);
-    let mut template = cx.run.launcher.cmd(&cx.run.helm.path).args(["template", &release.name]).arg(&chart);
+    let (chart, own) = (cx.run.charts.folder(&release.source), cx.run.charts.values(&release.source));
+    let mut template = cx.run.launcher.cmd(&cx.run.helm.path).args(["template", &release.name]).arg(chart);
     for file in &with.values {
-        template = template.arg("--values").arg(chart.join(file));
+        template = template.arg("--values").arg(own.join(file));
     }
     for value in &with.set {
         template = template.args(["--set", value]);

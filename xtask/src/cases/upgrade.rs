@@ -13,6 +13,7 @@ pub static CASE: Case = Case {
         name: "upgrade",
         summary: "every pod is replaced under load, and no acknowledged write is lost",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         missing: missing::upgrade,
         ..CaseKind::UNDER_LOAD
     },

@@ -16,6 +16,7 @@ pub static CASE: Case = Case {
         name: "zero_downtime",
         summary: "`[upgrade]` replaces every pod, and no request through the Service fails meanwhile",
         needs: &[&ready::CASE.kind],
+        changes_release: true,
         missing: |suite, workload| missing::upgrade(suite, workload).or_else(|| missing::requests(suite, workload)),
         ..CaseKind::UNDER_LOAD
     },

@@ -10,6 +10,7 @@ use anyhow::Context;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::preflight::{self, Prepared};
 use super::ranges;
 use crate::cases;
 use crate::drive::Drive;
@@ -17,7 +18,7 @@ use crate::execute::execute;
 use crate::plan::{Plan, Selection};
 use crate::replay;
 use crate::run::{Ending, GivenImage, Made, Run, Settings, Subject, guard, lock};
-use cluster::{self, Choice, Cluster, Problems, Request, lease, sweep};
+use cluster::{self, Choice, Request, lease, sweep};
 use console::exit::{Exit, usage};
 use console::interrupt::{Interrupt, Signal};
 use events::{Event, Events, What};
@@ -26,7 +27,6 @@ use redact::known;
 use report::outcome;
 use report::{Reports, RunReport, libtest, terminal};
 use suite::{load, variant};
-use tools::{self, Tool};
 
 /// The headings of the groups of flags in `--help`.
 const SELECTION: &str = "Selecting cases";
@@ -147,8 +147,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         unused: !plan.runs(&cases::cluster_create::CASE.kind),
         ..args.request(&id, &folder, &lease::folder()?)
     };
-    let prepared = preflight(&args, &launcher, &request).await;
-    let (helm, cluster) = prepared.inspect_err(|_| args.undo(&folder))?;
+    let prepared = preflight::preflight(&launcher, &request, &plan, args.keep).await;
+    let Prepared { helm, other_helm, charts, cluster } = prepared.inspect_err(|_| args.undo(&folder))?;
     let mut run = Run {
         id,
         subject: Subject { variants: plan.variants.clone(), about: plan.about(), given },
@@ -157,19 +157,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         folder: folder.clone(),
         launcher,
         helm,
+        other_helm,
+        charts,
         cluster,
         ending: Ending::on(interrupt.cancel.clone()),
         made: Made::default(),
     };
     publish_names(&run);
-    if plan.runs(&cases::images_load::CASE.kind) {
-        check_charts(&run, args.keep).await.inspect_err(|_| args.undo(&folder))?;
-        provide_images(&mut run, &request).await.inspect_err(|_| args.undo(&folder))?;
-    }
+    preflight::rendered(&mut run, &request, &plan, args.keep).await.inspect_err(|_| args.undo(&folder))?;
     let run = Arc::new(run);
     // Before any case runs, since files may be edited during the run.
     let suites = run.subject.suites().into_iter().map(Arc::as_ref);
-    let inputs = replay::Inputs::of(suites, &run.settings, &run.subject.given_images());
+    let inputs = replay::Inputs::of(suites, &run.charts, &run.settings, &run.subject.given_images());
     let libtest = libtest::Libtest::begin(&args.libtest(), &plan.names(), plan.left_out_names());
     begin(&run, &plan, args.rerun_command());
     drive(&run, &plan, args.jobs).await;
@@ -197,12 +196,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(outcome::despite(report.exit(signal), stayed.is_err()).into())
 }
 
-/// Checks what the charts render, before anything is created.
-async fn check_charts(run: &Run, keep: bool) -> anyhow::Result<()> {
-    run.check_outside(keep).await?;
-    run.check_rendered_image().await
-}
-
 /// Runs every case of the plan, and watches the cluster meanwhile.
 async fn drive(run: &Arc<Run>, plan: &Plan, jobs: Option<usize>) {
     let _guard = AbortOnDropHandle::new(tokio::spawn(guard::watch(run.clone())));
@@ -223,37 +216,6 @@ fn last_event(events: &Events, budgets: anyhow::Result<()>, report: &mut RunRepo
     report.note(budgets);
     let took_ms = u64::try_from(events.elapsed().as_millis()).unwrap_or(u64::MAX);
     Event::new(events.elapsed(), What::RunEnded { took_ms, exit_code: report.exit(signal).code().into() })
-}
-
-/// Checks the environment and prepares the cluster without creating it. Sweeps what earlier runs left behind.
-async fn preflight(args: &Args, launcher: &Launcher, request: &Request) -> anyhow::Result<(Tool, Cluster)> {
-    let mut problems = Problems::default();
-    // First, since the cluster of a killed run is reached through files that the run left in the same folder.
-    for line in sweep::sweep(launcher, &request.leases, false).await? {
-        launcher.note(line);
-    }
-    let cluster = cluster::prepare(launcher, request, &mut problems).await?;
-    if args.keep && request.ci && matches!(cluster, Some(Cluster::Embedded(_))) {
-        let why = "it would stay until Ctrl-C; leave out --keep, or unset CI";
-        return Err(usage(format!("--keep is not supported with an embedded cluster in CI: {why}")));
-    }
-    let helm = problems.take(tools::resolve(launcher, tools::Name::Helm).await, "");
-    problems.into_result()?;
-    helm.zip(cluster).context("internal error: preflight found neither a problem nor a cluster")
-}
-
-/// Lets Docker pull the charts' images before anything is created. If it can't, the run falls back to another cluster
-/// or fails.
-async fn provide_images(run: &mut Run, request: &Request) -> anyhow::Result<()> {
-    let missing = run.missing_images(request.pull_retries()).await;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut problems = Problems::default();
-    let instead = cluster::without_images(&run.launcher, request, &missing, &mut problems)?;
-    problems.into_result()?;
-    run.cluster = instead.context("internal error: preflight found neither a problem nor a cluster")?;
-    Ok(())
 }
 
 /// Exempts names that are not secrets, however they are passed: the suites' own, and the image under test.

@@ -13,6 +13,7 @@ mod examples;
 pub mod helm_test;
 pub mod image;
 pub mod init;
+mod preflight;
 mod ranges;
 pub mod report;
 pub mod template;

@@ -1,8 +1,11 @@
 //! `cargo xtask template`: renders a suite's chart to stdout with the values of a topology.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
+
+use crate::charts::Charts;
 use console::exit::{Exit, usage};
 use process::Launcher;
 use suite::{Suite, load};
@@ -36,20 +39,23 @@ pub struct Args {
 /// 101.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let suite = load::read(&args.suite, &crate::cases::kinds())?;
-    let values = values(&args, &suite)?;
     let launcher = Launcher::light(args.verbose);
     let helm = tools::resolve(&launcher, Name::Helm).await?;
-    let template = launcher.cmd(&helm.path).args(["template", &suite.under_test().name]).arg(suite.chart());
+    let folder = tempfile::tempdir().context("creating a temporary folder")?;
+    let charts = Charts::prepare(&launcher, &helm, [&suite], folder.path()).await?;
+    let (release, chart) = (suite.under_test(), charts.folder(&suite.under_test().source));
+    let values = values(&args, &suite, &charts.values(&release.source))?;
+    let template = launcher.cmd(&helm.path).args(["template", &release.name]).arg(&chart);
     let rendered = template.args(values.args()).run().await?;
     console::out_text(&rendered);
     if helm::objects(&rendered)?.is_empty() {
-        console::err(format_args!("{} renders no objects with these values", suite.chart().display()));
+        console::err(format_args!("{} renders no objects with these values", chart.display()));
         return Ok(Exit::CaseFailed.into());
     }
     Ok(Exit::Passed.into())
 }
 
-fn values(args: &Args, suite: &Suite) -> anyhow::Result<Values> {
+fn values(args: &Args, suite: &Suite, chart: &Path) -> anyhow::Result<Values> {
     let mut values = Values::default();
     if let Some(name) = &args.topology {
         let Some(topology) = suite.topologies.iter().find(|topology| topology.name == *name) else {
@@ -60,7 +66,7 @@ fn values(args: &Args, suite: &Suite) -> anyhow::Result<Values> {
                 names.join(", ")
             )));
         };
-        values.files.extend(topology.values.iter().map(|file| suite.chart().join(file)));
+        values.files.extend(topology.values.iter().map(|file| chart.join(file)));
         values.set.extend(topology.set.iter().cloned());
     }
     values.files.extend(args.values.iter().cloned());

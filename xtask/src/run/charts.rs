@@ -1,7 +1,7 @@
 //! What a run deploys: the values of each release, and its rendered objects.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
@@ -10,21 +10,26 @@ use tokio::sync::OnceCell;
 
 use super::Run;
 use crate::evidence;
-use suite::{ImageUnderTest, Release, Suite, Variant};
+use suite::{Earlier, ImageUnderTest, Release, Suite, Variant};
 use tools::helm::{self, Values};
 
 /// The objects of each release of a variant, in the order of the releases.
 pub type Rendered = Arc<Vec<Vec<Value>>>;
 
-/// The rendered objects, by the variant's label and whether they are rendered for the cluster.
-#[derive(Default)]
-pub(super) struct Manifests(Mutex<BTreeMap<(String, bool), Cell>>);
+/// What was rendered, by the variant's label and whether it is rendered for the cluster.
+pub(super) struct Manifests<T>(Mutex<BTreeMap<(String, bool), Cell<T>>>);
 
 /// Set by the first case that needs it.
-type Cell = Arc<OnceCell<Rendered>>;
+type Cell<T> = Arc<OnceCell<T>>;
 
-impl Manifests {
-    fn of(&self, variant: &Variant, is_for_cluster: bool) -> Cell {
+impl<T> Default for Manifests<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Manifests<T> {
+    fn of(&self, variant: &Variant, is_for_cluster: bool) -> Cell<T> {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rendered.entry((variant.label(), is_for_cluster)).or_default().clone()
     }
@@ -37,7 +42,7 @@ impl Run {
     /// # Errors
     /// If a value refers to an unknown namespace, which the loader rejects.
     pub fn values(&self, variant: &Variant, release: &Release) -> anyhow::Result<Values> {
-        let chart = variant.suite.chart_of(release);
+        let chart = self.charts.values(&release.source);
         let mut values =
             Values { files: release.values.iter().map(|file| chart.join(file)).collect(), ..Values::default() };
         if !release.own_image {
@@ -52,6 +57,22 @@ impl Run {
         let namespaces = variant.namespaces(&self.id);
         values.set =
             set.iter().map(|value| namespaces.fill(value)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+        Ok(values)
+    }
+
+    /// Returns the values of the earlier chart: those of the release under test, or its own values files and image.
+    ///
+    /// # Errors
+    /// As [`Run::values`].
+    pub fn earlier_values(&self, variant: &Variant, earlier: &Earlier) -> anyhow::Result<Values> {
+        let mut values = self.values(variant, variant.suite.under_test())?;
+        if let Some(files) = &earlier.values {
+            let chart = self.charts.values(&earlier.source);
+            values.files = files.iter().map(|file| chart.join(file)).chain(self.settings.values.clone()).collect();
+        }
+        if let Some(image) = earlier.image().map_err(anyhow::Error::msg)? {
+            values.set_string = variant.suite.images.first().map(|own| own.values(&image)).unwrap_or_default();
+        }
         Ok(values)
     }
 
@@ -87,32 +108,61 @@ impl Run {
         rendered.await.cloned()
     }
 
+    /// Returns the objects of the release under test, rendered from the earlier chart.
+    ///
+    /// # Errors
+    /// As [`Run::render`].
+    pub async fn render_earlier(&self, variant: &Variant, earlier: &Earlier) -> anyhow::Result<Arc<Vec<Value>>> {
+        let cell = self.made.earlier.of(variant, false);
+        let rendered = cell.get_or_try_init(async || {
+            let values = self.earlier_values(variant, earlier)?;
+            let (chart, folder) = (self.charts.folder(&earlier.source), self.folder_of(variant, None));
+            let objects = self.template(variant, variant.suite.under_test(), (&chart, &values), &[], &folder).await;
+            objects.map(Arc::new).with_context(|| format!("rendering {} for {}", earlier.label(), variant.label()))
+        });
+        rendered.await.cloned()
+    }
+
     async fn render_release(
         &self,
         variant: &Variant,
         release: &Release,
         capabilities: &[String],
     ) -> anyhow::Result<Vec<Value>> {
+        let (chart, folder) = (self.charts.folder(&release.source), self.folder_of(variant, Some(release)));
+        let values = self.values(variant, release)?;
+        let objects = self.template(variant, release, (&chart, &values), capabilities, &folder).await;
+        objects.with_context(|| format!("rendering {} for {}", release.key(), variant.label()))
+    }
+
+    /// Renders a chart as a release, and keeps the manifests in a folder.
+    async fn template(
+        &self,
+        variant: &Variant,
+        release: &Release,
+        (chart, values): (&Path, &Values),
+        capabilities: &[String],
+        folder: &Path,
+    ) -> anyhow::Result<Vec<Value>> {
         let namespaces = variant.namespaces(&self.id);
         let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
         let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
-        let template = template.arg(variant.suite.chart_of(release)).args(["--namespace", &namespace]);
-        let flags = self.values(variant, release)?.args();
+        let template = template.arg(chart).args(["--namespace", &namespace]);
+        let flags = values.args();
         let text = template.args(capabilities).args(&flags).run().await?;
-        let folder = self.folder_of(variant, release);
-        if let Err(error) = evidence::keep_rendered(&folder, &flags, &text).await {
+        if let Err(error) = evidence::keep_rendered(folder, &flags, &text).await {
             self.events.note(format!("the manifests and values of {} could not be saved: {error}", release.key()));
         }
-        helm::objects(&text).with_context(|| format!("rendering {} for {}", release.key(), variant.label()))
+        helm::objects(&text)
     }
 
-    /// Returns the folder for the manifests and values of a release.
-    fn folder_of(&self, variant: &Variant, release: &Release) -> PathBuf {
+    /// Returns the folder for the manifests and values of a release; none is the earlier one.
+    fn folder_of(&self, variant: &Variant, release: Option<&Release>) -> PathBuf {
         let folder = self.folder.join(variant.label());
-        if variant.suite.releases.len() == 1 {
-            folder
-        } else {
-            folder.join("releases").join(release.key().replace('/', "."))
+        match release {
+            None => folder.join("earlier"),
+            Some(_) if variant.suite.releases.len() == 1 => folder,
+            Some(release) => folder.join("releases").join(release.key().replace('/', ".")),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::subject::parse_stand_in;
 use cluster::Loaded;
 use images::{self, Archive, Reference, standin};
 use kubernetes::wait::Waiter;
+use suite::Starts;
 use tools::Docker;
 
 /// The ids of the loaded images on the nodes, by canonical reference.
@@ -97,10 +98,15 @@ impl Run {
             needed.push(parse(image)?);
         }
         let rendered = self.subject.about().map(|variant| self.render(variant));
-        for objects in futures::future::try_join_all(rendered).await?.iter().flat_map(|rendered| rendered.iter()) {
-            for image in images::in_manifests(objects) {
-                needed.push(parse(&image)?);
+        let mut objects: Vec<_> =
+            futures::future::try_join_all(rendered).await?.iter().flat_map(|all| all.to_vec()).collect();
+        for variant in self.subject.about().filter(|variant| variant.starts() == Starts::Earlier) {
+            if let Some(earlier) = &variant.suite.upgrade.from {
+                objects.push(self.render_earlier(variant, earlier).await?.to_vec());
             }
+        }
+        for image in objects.iter().map(Vec::as_slice).flat_map(images::in_manifests) {
+            needed.push(parse(&image)?);
         }
         let mut seen = BTreeSet::new();
         needed.retain(|reference| seen.insert(reference.to_string()));

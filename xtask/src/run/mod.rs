@@ -24,6 +24,7 @@ pub use self::ending::Ending;
 use self::images::Images;
 pub use self::outside::{Outside, defines};
 pub use self::subject::{GivenImage, Subject};
+use crate::charts::Charts;
 use crate::deployed_topology::DeployedTopology;
 use ::cluster::Cluster;
 use events::Events;
@@ -63,6 +64,10 @@ pub struct Run {
     pub launcher: Launcher,
     /// The helm that it uses.
     pub helm: Tool,
+    /// A helm of another major version, if a case needs it.
+    pub other_helm: Option<Tool>,
+    /// The charts of its suites.
+    pub charts: Charts,
     /// The cluster.
     pub cluster: Cluster,
     /// The end of the run.
@@ -76,7 +81,8 @@ pub struct Run {
 pub struct Made {
     live: OnceLock<Live>,
     images: OnceLock<Images>,
-    manifests: Manifests,
+    manifests: Manifests<charts::Rendered>,
+    earlier: Manifests<Arc<Vec<serde_json::Value>>>,
     /// The deployed topologies, by the index of their variants.
     deployed_topologies: Mutex<BTreeMap<usize, Arc<DeployedTopology>>>,
     measured: Measured,

@@ -58,7 +58,7 @@ impl Run {
             for variant in self.subject.about() {
                 let Ok(rendered) = self.render(variant).await else { continue };
                 for (release, objects) in variant.suite.releases.iter().zip(rendered.iter()) {
-                    let definitions = self.definitions(variant, release).await?;
+                    let definitions = self.definitions(release).await?;
                     self.allow_outside(&release.key(), &self.outside(variant, objects, &definitions).await?)?;
                 }
             }
@@ -115,8 +115,8 @@ impl Run {
     ///
     /// # Errors
     /// If helm can't read the chart.
-    pub async fn definitions(&self, variant: &Variant, release: &suite::Release) -> anyhow::Result<Vec<Value>> {
-        helm::definitions(&self.launcher, &self.helm, &variant.suite.chart_of(release)).await
+    pub async fn definitions(&self, release: &suite::Release) -> anyhow::Result<Vec<Value>> {
+        helm::definitions(&self.launcher, &self.helm, &self.charts.folder(&release.source)).await
     }
 
     /// Returns the groups of topologies that can't run side by side, because they create the same objects.

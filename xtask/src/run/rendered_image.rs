@@ -73,8 +73,8 @@ impl Run {
 
     async fn refusal(&self, wrong: &Wrong<'_>, others: usize) -> anyhow::Error {
         let Wrong { variant, release, wanted, seen, images } = wrong;
-        let suite = &variant.suite;
-        let values = helm::defaults(&self.launcher, &self.helm, &suite.chart_of(release)).await.unwrap_or_default();
+        let chart = self.charts.folder(&release.source);
+        let values = helm::defaults(&self.launcher, &self.helm, &chart).await.unwrap_or_default();
         let (topology, key, place) = (&variant.topology.name, release.key(), &wanted.image.place);
         let wanted = &wanted.reference;
         let values = images::in_values(&values);

@@ -27,8 +27,12 @@ pub struct CaseKind {
     /// Whether it changes the release: if it fails, later cases of its topology don't run, because the release is in an
     /// unknown state.
     pub disturbs: bool,
+    /// Whether it upgrades or rolls back the release under test.
+    pub changes_release: bool,
     /// Whether a client in the cluster takes part.
     pub asks_inside: bool,
+    /// How the release under test of its topology is installed.
+    pub starts: Starts,
     /// Whether the topology's `never_below` applies while it runs.
     pub keeps_replicas: bool,
     /// Whether it cleans up: it runs even if earlier cases failed.
@@ -62,7 +66,9 @@ impl CaseKind {
         beside: &[],
         group: None,
         disturbs: false,
+        changes_release: false,
         asks_inside: false,
+        starts: Starts::AsIs,
         keeps_replicas: true,
         cleans_up: false,
         tears_down: false,
@@ -108,6 +114,17 @@ impl PartialEq for CaseKind {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
+}
+
+/// How the release under test is installed in a topology that lists a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// As any other.
+    AsIs,
+    /// From the chart of `[upgrade.from]`.
+    Earlier,
+    /// By the other major version of helm.
+    OtherHelm,
 }
 
 /// A kind's parameters: their check and their JSON schema.

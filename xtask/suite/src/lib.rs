@@ -4,7 +4,7 @@
 //! there are (the loader gets them as an argument), how one runs, or any cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -20,13 +20,15 @@ pub mod missing;
 mod pod_security;
 mod release;
 mod tables;
+mod upgrade;
 pub mod variant;
 mod verify;
 mod workload;
 
 pub use application::{Exec, Health, Http, Leader, Members, Scheme, Tcp};
 pub use case::CaseSpec;
-pub use case_kind::{CaseKind, Deploys, Parameters};
+pub use case_kind::{CaseKind, Deploys, Parameters, Starts};
+pub use chart::ChartSource;
 pub use client::records::Records;
 pub use client::request::Request;
 pub use client::template;
@@ -35,6 +37,7 @@ pub use history::Promise;
 pub use image::ImageUnderTest;
 pub use pod_security::PodSecurity;
 pub use release::{Namespaces, Release, SecretSpec};
+pub use upgrade::{Earlier, Upgrade};
 pub use variant::Variant;
 pub use verify::Question;
 pub use workload::Workload;
@@ -45,9 +48,12 @@ pub use workload::Workload;
 pub struct Suite {
     /// The first part of every case's name.
     pub name: String,
-    /// The chart's folder, relative to the suite file, if there is only one release, which has the suite's name.
+    /// The chart, if there is only one release, which has the suite's name.
     #[serde(default)]
-    chart: Option<PathBuf>,
+    chart: Option<String>,
+    /// The chart's version, if it is pulled.
+    #[serde(default)]
+    version: Option<String>,
     /// The releases of every topology. The last one is under test: the values of topologies and upgrades apply to it.
     #[serde(default, rename = "release")]
     pub releases: Vec<Release>,
@@ -108,15 +114,6 @@ pub struct Suite {
     /// What faults may cost, if such a file is beside the suite file.
     #[serde(skip)]
     pub budgets: BTreeMap<&'static str, budgets::Budgets>,
-}
-
-/// What an upgrade changes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upgrade {
-    /// Additional values, for `--set`, that cause every pod to be replaced.
-    #[serde(default)]
-    pub set: Vec<String>,
 }
 
 /// How the number of replicas is set.
@@ -199,36 +196,26 @@ impl Suite {
         &self.releases[self.releases.len() - 1]
     }
 
-    /// Returns the folder of the chart under test.
-    pub fn chart(&self) -> PathBuf {
-        self.chart_of(self.under_test())
+    /// Returns where its charts come from, without duplicates, each with its place in the suite file.
+    pub fn charts(&self) -> BTreeMap<&ChartSource, &str> {
+        let of_releases = self.releases.iter().map(|release| (&release.source, release.place.as_str()));
+        let earlier = self.upgrade.from.iter().map(|earlier| (&earlier.source, earlier.place.as_str()));
+        // The first place wins.
+        earlier.chain(of_releases).collect()
     }
 
-    /// Returns the folder of a release's chart.
-    pub fn chart_of(&self, release: &Release) -> PathBuf {
-        clean(&self.folder.join(&release.chart))
-    }
-
-    /// Returns the folders of all charts, without duplicates.
-    pub fn charts(&self) -> BTreeSet<PathBuf> {
-        self.releases.iter().map(|release| self.chart_of(release)).collect()
-    }
-
-    /// Returns the values files of releases, topologies and cases, without duplicates.
-    pub fn values_files(&self) -> BTreeSet<PathBuf> {
-        let of_release = |release: &Release| {
-            let chart = self.chart_of(release);
-            release.values.iter().map(|file| chart.join(file)).collect::<Vec<_>>()
-        };
-        let of_topology =
-            self.topologies.iter().flat_map(|topology| &topology.values).map(|file| self.chart().join(file));
+    /// Returns the values files of releases, topologies and cases, each with the chart that it is relative to.
+    pub fn values_files(&self) -> BTreeSet<(&ChartSource, PathBuf)> {
+        let of_releases = self.releases.iter().map(|release| (&release.source, release.values.clone()));
+        let of_topologies = self.topologies.iter().map(|topology| (&self.under_test().source, topology.values.clone()));
+        let of_earlier = self.upgrade.from.iter().filter_map(|from| Some((&from.source, from.values.clone()?)));
         let cases = self.topologies.iter().flat_map(|topology| &topology.cases);
-        let of_deployed = |deployed: &Deploys| {
+        let of_cases = cases.flat_map(|case| (case.kind.deploys)(case)).map(|deployed| {
             let release = self.release(deployed.release.as_deref()).unwrap_or_else(|_| self.under_test());
-            deployed.values.iter().map(|file| self.chart_of(release).join(file)).collect::<Vec<_>>()
-        };
-        let of_case = |case: &CaseSpec| (case.kind.deploys)(case).iter().flat_map(of_deployed).collect::<Vec<_>>();
-        self.releases.iter().flat_map(of_release).chain(of_topology).chain(cases.flat_map(of_case)).collect()
+            (&release.source, deployed.values)
+        });
+        let all = of_releases.chain(of_topologies).chain(of_earlier).chain(of_cases);
+        all.flat_map(|(source, files)| files.into_iter().map(move |file| (source, file))).collect()
     }
 
     /// Returns the parts of its topologies, each with its own namespace; the name of the first part is empty.
@@ -286,11 +273,6 @@ impl Suite {
         let seconds = names.into_iter().find_map(|name| self.timeouts_s.get(name));
         Duration::from_secs(seconds.copied().unwrap_or(DEFAULT_TIMEOUT_S))
     }
-}
-
-/// Removes the `.` components that come from relative paths in the suite file.
-fn clean(path: &Path) -> PathBuf {
-    path.components().collect()
 }
 
 const DEFAULT_TIMEOUT_S: u64 = 120;

@@ -121,6 +121,7 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
     })?;
     path.parent().unwrap_or(Path::new(".")).clone_into(&mut suite.folder);
     take_chart(&source, &mut suite)?;
+    releases::locate(&source, &mut suite)?;
     workloads::take_tables(&source, &mut suite)?;
     workloads::check(&source, &suite)?;
     cases::look_up(&source, &mut suite, kinds)?;
@@ -142,8 +143,12 @@ pub fn parse(path: &Path, text: &str, kinds: &[&'static CaseKind]) -> anyhow::Re
 fn take_chart(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
     match (suite.chart.take(), suite.releases.is_empty()) {
         (Some(chart), true) => {
-            suite.releases = vec![Release { name: suite.name.clone(), chart, ..Release::default() }];
+            let version = suite.version.take();
+            suite.releases = vec![Release { name: suite.name.clone(), chart, version, ..Release::default() }];
             Ok(())
+        }
+        (None, false) if suite.version.is_some() => {
+            Err(source.error(&[Key("version")], "`version` belongs to `chart`: move it into the [[release]] it is of"))
         }
         (None, false) => Ok(()),
         (Some(_), false) => {
@@ -181,9 +186,9 @@ fn check_names(source: &Source<'_>, suite: &Suite, kinds: &[&CaseKind]) -> anyho
 pub fn check_files(path: &Path, text: &str, suite: &Suite) -> anyhow::Result<()> {
     let source = &Source { path, text };
     releases::check_files(source, suite)?;
-    let chart = suite.chart();
+    let Some(chart) = suite.under_test().source.folder() else { return cases::check_files(source, suite) };
     for (index, topology) in suite.topologies.iter().enumerate() {
-        check_values(source, &chart, &topology.values, &[Key("topology"), At(index), Key("values")])?;
+        check_values(source, chart, &topology.values, &[Key("topology"), At(index), Key("values")])?;
     }
     cases::check_files(source, suite)
 }

@@ -40,6 +40,12 @@ pub fn requests(suite: &Suite, about: Option<&Workload>) -> Option<&'static str>
     workload(suite, about).or_else(|| has_none.then_some(fix))
 }
 
+/// For cases about the upgrade from an earlier chart.
+pub fn earlier(suite: &Suite, _: Option<&Workload>) -> Option<&'static str> {
+    let missing = "to know what to upgrade from: add `from = { chart = \"git:HEAD~1\" }` to [upgrade]";
+    suite.upgrade.from.is_none().then_some(missing)
+}
+
 /// For cases that upgrade the release under load.
 pub fn upgrade(suite: &Suite, about: Option<&Workload>) -> Option<&'static str> {
     let set =

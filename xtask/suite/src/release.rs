@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::PodSecurity;
+use super::{ChartSource, PodSecurity};
 
 /// A release of a chart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -13,8 +13,11 @@ use super::PodSecurity;
 pub struct Release {
     /// Its name.
     pub name: String,
-    /// The chart's folder, relative to the suite file.
-    pub chart: PathBuf,
+    /// The chart.
+    pub(super) chart: String,
+    /// The chart's version, if it is pulled.
+    #[serde(default)]
+    pub(super) version: Option<String>,
     /// The part of the topology to which it is deployed, with its own namespace; by default the topology's first one.
     #[serde(default)]
     pub namespace: String,
@@ -33,6 +36,12 @@ pub struct Release {
     /// Whether it does not use the image under test.
     #[serde(default)]
     pub own_image: bool,
+    /// Where its chart comes from.
+    #[serde(skip)]
+    pub source: ChartSource,
+    /// The place of its chart in the suite file: `helm/caesium/e2e.toml:7`.
+    #[serde(skip)]
+    pub place: String,
 }
 
 /// A Secret that is created before anything is installed.

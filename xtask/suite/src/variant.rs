@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Namespaces, Release, Suite, Topology};
+use super::{Namespaces, Release, Starts, Suite, Topology};
 
 /// The length of a run's ID, in characters.
 pub const RUN_ID_LENGTH: usize = 8;
@@ -39,6 +39,12 @@ impl Variant {
         let releases = self.suite.releases.iter().map(|release| release.name.clone());
         let namespaces = self.namespaces(run_id).0.into_values();
         own.into_iter().chain(workload).chain(releases).chain(namespaces).collect()
+    }
+
+    /// Returns how the release under test is installed.
+    pub fn starts(&self) -> Starts {
+        let starts = self.topology.cases.iter().map(|case| case.kind.starts);
+        starts.into_iter().find(|starts| *starts != Starts::AsIs).unwrap_or(Starts::AsIs)
     }
 
     /// Returns whether the values of topologies and flags apply to this release.

@@ -42,5 +42,6 @@ fn is_there(suite: &Suite, case: &str) -> bool {
     let Some((group, name)) = case.split_once("::") else { return false };
     let in_topology = suite.topologies.iter().filter(|topology| topology.name == group);
     let in_topology = in_topology.flat_map(|topology| &topology.cases).any(|spec| spec.name == name);
-    in_topology || ["chart::lint", "chart::template", "chart::dry_run", "images::load"].contains(&case)
+    in_topology
+        || ["chart::lint", "chart::template", "chart::upgradable", "chart::dry_run", "images::load"].contains(&case)
 }

@@ -33,6 +33,17 @@ pub async fn resolve_version(launcher: &Launcher, name: Name, version: Version) 
     }
 }
 
+/// Returns the pinned version of a tool with another major version than `tool`.
+///
+/// # Errors
+/// As [`resolve`], or if none is pinned.
+pub async fn resolve_other_major(launcher: &Launcher, tool: &Tool) -> Result<Tool, Missing> {
+    match pins::other_major(tool.name, tool.version.major) {
+        Some(pin) => pinned(launcher, pin, vec![]).await,
+        None => Err(Missing { name: tool.name, tried: vec!["no other major version is pinned".to_owned()] }),
+    }
+}
+
 /// Returns the tool on PATH if its version is supported.
 async fn on_path(launcher: &Launcher, name: Name) -> Result<Tool, String> {
     let path = launcher.find(name.as_str()).ok_or("not on PATH")?;

@@ -86,6 +86,11 @@ pub fn version(name: Name, version: Version) -> Option<&'static Pin> {
     PINS.tool.iter().find(|pin| pin.name == name && pin.version == version)
 }
 
+/// Returns the first pin of a tool with another major version than this.
+pub fn other_major(name: Name, major: u32) -> Option<&'static Pin> {
+    PINS.tool.iter().find(|pin| pin.name == name && pin.version.major != major)
+}
+
 /// Returns the node image for the pinned kind, by digest.
 pub fn node_image() -> &'static str {
     &PINS.node_image
@@ -138,5 +143,7 @@ mod tests {
         }
         assert!(pinned(Name::Docker).is_none());
         assert!(version(Name::Helm, "3.17.3".parse().unwrap()).is_some());
+        let other = |major| other_major(Name::Helm, major).map(|pin| pin.version.major);
+        assert_eq!((other(4), other(3)), (Some(3), Some(4)));
     }
 }

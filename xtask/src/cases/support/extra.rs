@@ -55,7 +55,8 @@ pub async fn changed(
     changes: &Changes,
 ) -> anyhow::Result<()> {
     let namespaces = cx.variant()?.namespaces(&cx.run.id);
-    deployed_release.values.files.extend(changes.values.iter().map(|file| deployed_release.chart.join(file)));
+    let own = cx.run.charts.values(&deployed_release.release.source);
+    deployed_release.values.files.extend(changes.values.iter().map(|file| own.join(file)));
     for value in &changes.set {
         deployed_release.values.set.push(namespaces.fill(value).map_err(anyhow::Error::msg)?);
     }

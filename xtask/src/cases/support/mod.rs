@@ -1,8 +1,10 @@
 //! Code that several cases share.
 
 pub mod asking;
+pub mod beginning;
 pub mod case;
 pub mod conclusion;
+pub mod conflicts;
 pub mod context;
 pub mod differences;
 pub mod disturb;

@@ -17,7 +17,7 @@ use kubernetes::object_ref::ObjectRef;
 /// If it may not, or if a hook would replace an object of somebody else.
 pub async fn prepare(cx: &CaseContext, release: &DeployedRelease) -> anyhow::Result<()> {
     let variant = cx.variant()?;
-    let definitions = cx.run.definitions(variant, &release.release).await?;
+    let definitions = cx.run.definitions(&release.release).await?;
     let outside = cx.run.outside(variant, &release.objects, &definitions).await?;
     cx.run.allow_outside(&release.release.key(), &outside)?;
     let client = &cx.run.live()?.client;

@@ -2,6 +2,7 @@
 //! under test. Values, manifests and tags only state what should run; `imageID` is what does run.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use anyhow::{bail, ensure};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
@@ -54,7 +55,9 @@ pub async fn of_replicas(cx: &CaseContext, deployed: &DeployedTopology) -> anyho
     of_pods(cx, &pods).await?;
     let applications: Vec<_> = applications(deployed, &pods).collect();
     let image = deployed.tested.as_ref().and_then(|workload| deployed.suite.image_of(workload));
-    if let Some(wanted) = image.and_then(|image| cx.run.subject.image_reference(image)) {
+    // An earlier chart may have set the image elsewhere, or the suite may name another.
+    let is_earlier = deployed.is_earlier.load(Ordering::Relaxed);
+    if let Some(wanted) = image.and_then(|image| cx.run.subject.image_reference(image)).filter(|_| !is_earlier) {
         for running in &applications {
             running.is_under_test(cx, &wanted)?;
         }

@@ -4,7 +4,8 @@ use anyhow::ensure;
 use kube::ResourceExt;
 
 use super::disturb::Disturbance;
-use process::quote_line;
+use super::rolled_out;
+use process::{Cmd, quote_line};
 
 /// Upgrades the release with the suite's `[upgrade]`.
 ///
@@ -14,11 +15,12 @@ pub async fn upgraded(disturbance: &Disturbance<'_>) -> anyhow::Result<()> {
     let (cx, deployed) = (disturbance.cx, &disturbance.deployed);
     let values = deployed.values.and(&deployed.suite.upgrade.set);
     // Rendering first shows which values are not secrets. The upgrade reports any error in them.
-    let template = deployed.helm.cmd("template").arg(deployed.suite.chart()).args(values.args());
+    let chart = &deployed.deployed_release(None)?.chart;
+    let template = deployed.helm.cmd("template").arg(chart).args(values.args());
     drop(template.run().await);
     let set = deployed.suite.upgrade.set.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
     let what = format!("helm upgrade {}", quote_line(redact::words(&set.collect::<Vec<_>>())));
-    let upgrade = deployed.helm.upgrade(&deployed.suite.chart(), &values).timeout(cx.wait.left());
+    let upgrade = deployed.helm.upgrade(chart, &values).timeout(cx.wait.left());
     rolled(disturbance, &what, async { upgrade.run().await.map_err(anyhow::Error::new) }).await
 }
 
@@ -53,5 +55,21 @@ pub async fn rolled(
         after.len()
     );
     disturbance.recorder.evidence(fault, format!("{} pods replaced", after.len()));
+    Ok(())
+}
+
+/// Makes a change of the release under test by helm, and waits until everything in it is ready and writes are
+/// acknowledged again.
+///
+/// # Errors
+/// If helm fails, in its words, or the release does not recover.
+pub async fn changed(disturbance: &Disturbance<'_>, what: &str, helm: Cmd) -> anyhow::Result<()> {
+    let (cx, deployed) = (disturbance.cx, &disturbance.deployed);
+    let release = deployed.deployed_release(None)?;
+    let fault = disturbance.recorder.fault(what);
+    cx.wait.unless_hopeless(&deployed.watch, what, helm.run()).await??;
+    rolled_out::rolled_out(cx, release).await?;
+    disturbance.settled_again(fault).await?;
+    disturbance.recorder.evidence(fault, format!("revision {}", release.helm.revision().await?));
     Ok(())
 }

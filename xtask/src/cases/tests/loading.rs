@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cases::{self, helm_test, ready};
-use suite::{CaseSpec, Release, Suite, load};
+use suite::{CaseSpec, ChartSource, Release, Suite, load};
 
 pub const GOOD: &str = include_str!("../../../../helm/caesium/e2e.toml");
 
@@ -164,7 +164,7 @@ pub fn blocks(fence: &str) -> String {
 fn several_releases_are_documented() {
     let text = blocks("```toml several\n");
     let suite = parse(Path::new("docs/suite.md"), &text).unwrap();
-    assert_eq!(suite.releases.iter().map(Release::key).collect::<Vec<_>>(), ["infra/db", "server"]);
+    assert_eq!(suite.releases.iter().map(Release::key).collect::<Vec<_>>(), ["infra/db", "infra/cache", "server"]);
     assert_eq!(suite.topologies[0].cases[3].name, "gone");
     for (table, message) in
         [("needs = [\"infra/db\"]", "needs = [\"db\"]"), ("${namespace:infra}", "${namespace:inrfa}")]
@@ -212,7 +212,7 @@ fn numbers_and_lists_that_test_nothing_are_refused() {
 #[test]
 fn the_example_of_the_documentation_is_a_suite() {
     let suite = parse(Path::new("docs/suite.md"), &documented()).unwrap();
-    assert_eq!(suite.topologies.len(), 3);
+    assert_eq!(suite.topologies.len(), 5);
 }
 
 #[test]
@@ -232,6 +232,7 @@ fn every_key_and_every_case_is_in_the_documentation() {
         "[members]",
         "[leader]",
         "[upgrade]",
+        "[upgrade.from]",
         "[scale]",
         "[load]",
         "[[verify]]",
@@ -243,8 +244,8 @@ fn every_key_and_every_case_is_in_the_documentation() {
         let at = if table.is_empty() { 0 } else { example.find(table).unwrap() + table.len() };
         let text = format!("{}\nunknown_key = 1\n#{}", &example[..at], &example[at..]);
         let error = parse(Path::new("x"), &text).unwrap_err().to_string();
-        let more = [requests, blocks("```toml several\n"), blocks("```toml workloads\n")].concat();
-        let example = format!("{example}{more}");
+        let more = ["several", "workloads", "pulled"].map(|kind| blocks(&format!("```toml {kind}\n"))).concat();
+        let example = format!("{example}{more}{requests}");
         let expected = error.split("expected").nth(1).unwrap_or_else(|| panic!("{table}: {error}"));
         for key in expected.split('`').skip(1).step_by(2) {
             let documented = [format!("{key} ="), format!("[{key}]"), format!("[[{key}]]"), format!(".{key}]")];
@@ -390,6 +391,7 @@ fn a_limit_without_a_state_or_a_time_is_refused() {
 fn the_values_files_of_every_release_that_a_case_deploys_are_known() {
     let fits = "{ case = \"fits\", nodes = 4, cpu = \"4\", memory = \"906Mi\", releases = [{ release = \"infra/db\", values = [\"prod.yaml\"] }] }";
     let text = blocks("```toml several\n").replace("{ case = \"uninstall\", name = \"gone\" }", fits);
-    let files = parse(Path::new("shop/e2e.toml"), &text).unwrap().values_files();
-    assert!(files.contains(Path::new("shop/../database/prod.yaml")), "{files:?}");
+    let suite = parse(Path::new("shop/e2e.toml"), &text).unwrap();
+    let database = ChartSource::Folder("shop/../database".into());
+    assert!(suite.values_files().contains(&(&database, "prod.yaml".into())), "{:?}", suite.values_files());
 }

@@ -47,7 +47,7 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 62] = [
+const FINE: [(&str, Kind, &str); 64] = [
     (".set", Empty, "an empty list is the same as none"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
@@ -99,6 +99,8 @@ const FINE: [(&str, Kind, &str); 62] = [
     (".reason", Unicode, "it is compared as it is"),
     (".is", Unicode, "it is compared as it is"),
     ("cases(output).is", Control, "a file may contain anything"),
+    ("drift).annotations.*", Unicode, "an annotation may contain anything"),
+    ("from.values[]", Unicode, "the chart of a git revision is not here yet"),
     (".placeholder", Unicode, "it is searched as it is"),
     ("cases(output).file", Unicode, "a file may have such a name"),
     (".body", Unicode, "it is sent as it is"),
@@ -113,12 +115,13 @@ const FINE: [(&str, Kind, &str); 62] = [
 ];
 
 /// Values that only the loader can refuse, since the schema checks one value at a time.
-const ONLY_THE_LOADER: [(&str, Kind, &str); 14] = [
+const ONLY_THE_LOADER: [(&str, Kind, &str); 15] = [
     ("chart", Unicode, "whether the folder exists"),
     (".pattern", Unicode, "whether it has a group"),
     ("write.request.status", Zero, "whether it is of a command"),
     ("(liveness_restarts).request.status", Zero, "whether it is of a command"),
     (".values[]", Unicode, "whether the file exists"),
+    ("from.image", Unicode, "whether it is an image"),
     ("release", Duplicate, "whether the name is used twice"),
     ("topology", Duplicate, "whether the name is used twice"),
     ("workload", Duplicate, "whether the name is used twice"),
@@ -177,8 +180,8 @@ enum Loaded {
     Broken(&'static str, String),
 }
 
-/// Returns three suites: one with a single chart, one with releases and every parameter of every case, and one with
-/// several workloads.
+/// Returns four suites: one with a single chart, one with releases and every parameter of every case, one with several
+/// workloads, and one with a chart that is pulled.
 fn examples() -> Vec<Table> {
     let one: Table = toml::from_str(&documented()).unwrap();
     let mut several: Table = toml::from_str(&blocks("```toml several\n")).unwrap();
@@ -186,7 +189,7 @@ fn examples() -> Vec<Table> {
     workload.insert("deployment".to_owned(), workload["stateful_set"].clone());
     workload.remove("stateful_set");
     several.insert("workload".to_owned(), workload.into());
-    for key in ["http", "records"] {
+    for key in ["http", "records", "upgrade"] {
         several.insert(key.to_owned(), one[key].clone());
     }
     let releases = several["release"].as_array_mut().unwrap();
@@ -200,7 +203,8 @@ fn examples() -> Vec<Table> {
     let topology = format!("name = \"all\"\nreplicas = 3\n{cases}");
     several.insert("topology".to_owned(), vec![toml::from_str::<Table>(&topology).unwrap()].into());
     let requests: Table = toml::from_str(&blocks("```toml requests\n")).unwrap();
-    vec![one, several, requests, toml::from_str(&blocks("```toml workloads\n")).unwrap()]
+    let [workloads, pulled] = ["workloads", "pulled"].map(|kind| blocks(&format!("```toml {kind}\n")));
+    vec![one, several, requests, toml::from_str(&workloads).unwrap(), toml::from_str(&pulled).unwrap()]
 }
 
 /// Returns a folder with the charts and values files of the examples.
@@ -298,7 +302,7 @@ fn key(example: &Table, way: &[To]) -> String {
 
 /// Whether the keys of this table are chosen by the suite.
 fn is_map(key: &str) -> bool {
-    ["headers", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
+    ["headers", "annotations", "secret[].data", "timeouts_s", "limits_s", "targets", "parts", "replicas_are).replicas"]
         .iter()
         .any(|map| key.ends_with(map))
 }
@@ -506,7 +510,14 @@ fn the_schema_has_every_parameter_of_every_case() {
         let written: BTreeSet<_> = keys.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
         assert_eq!(written, known, "{name}");
     }
-    let always =
-        ["chart::lint", "chart::template", "chart::dry_run", "cluster::create", "images::load", "cluster::delete"];
+    let always = [
+        "chart::lint",
+        "chart::template",
+        "chart::upgradable",
+        "chart::dry_run",
+        "cluster::create",
+        "images::load",
+        "cluster::delete",
+    ];
     assert_eq!(listed.len(), cases::kinds().len() - always.len());
 }

@@ -1,7 +1,7 @@
 //! Checks a topology's cases: missing requirements, ignored parameters, and cases that would prove nothing.
 
 use super::{At, Key, Source, Suite, check_values};
-use crate::{CaseKind, CaseSpec, Topology, Workload};
+use crate::{CaseKind, CaseSpec, Starts, Topology, Workload};
 
 /// Looks up the kind of each listed case, and the workload that it is about.
 pub fn look_up(source: &Source<'_>, suite: &mut Suite, kinds: &[&'static CaseKind]) -> anyhow::Result<()> {
@@ -44,6 +44,7 @@ pub fn check(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
         let here = |key| [Key("topology"), At(index), Key(key)];
         never_below(suite, topology).map_err(|message| source.error(&here("never_below"), message))?;
         suite.check_holes(&topology.set).map_err(|message| source.error(&here("set"), message))?;
+        one_start(topology).map_err(|message| source.error(&here("cases"), message))?;
     }
     Ok(())
 }
@@ -56,7 +57,10 @@ pub fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
             for deployed in (case.kind.deploys)(case) {
                 let release = suite.release(deployed.release.as_deref());
                 let release = release.map_err(|message| source.error(&here, message))?;
-                check_values(source, &suite.chart_of(release), &deployed.values, &here)?;
+                // The files of other charts are checked once these are here.
+                if let Some(chart) = release.source.folder() {
+                    check_values(source, chart, &deployed.values, &here)?;
+                }
             }
         }
     }
@@ -130,6 +134,18 @@ fn replicas(suite: &Suite, topology: &Topology, case: &CaseSpec) -> Result<(), S
 /// Checks `${namespace}` and `${namespace:PART}` in the values of what a case deploys.
 fn holes(suite: &Suite, case: &CaseSpec) -> Result<(), String> {
     (case.kind.deploys)(case).iter().try_for_each(|deployed| suite.check_holes(&deployed.set))
+}
+
+/// Checks that no two cases want the topology to be installed in different ways.
+fn one_start(topology: &Topology) -> Result<(), String> {
+    let all: Vec<_> = topology.cases.iter().filter(|case| case.kind.starts != Starts::AsIs).collect();
+    match all.as_slice() {
+        [one, two, ..] => Err(format!(
+            "cases `{}` and `{}` each need `install` to begin with another chart or helm: move one to a topology of its own",
+            one.name, two.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn never_below(suite: &Suite, topology: &Topology) -> Result<(), String> {

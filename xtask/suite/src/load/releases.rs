@@ -1,7 +1,7 @@
 //! Checks a suite's releases and Secrets.
 
-use super::{At, Key, Source, Suite, check_values};
-use crate::{Release, SecretSpec, Topology, variant};
+use super::{At, Key, Source, Step, Suite, check_values};
+use crate::{ChartSource, Release, SecretSpec, Topology, variant};
 
 /// The longest name of a namespace, in characters (RFC 1123).
 const LONGEST: usize = 63;
@@ -70,17 +70,67 @@ fn check_release(suite: &Suite, index: usize, release: &Release) -> Result<(), S
     suite.check_holes(&release.set)
 }
 
-/// Checks the charts and values files of the releases.
-pub fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
-    for (index, release) in suite.releases.iter().enumerate() {
-        let chart = suite.chart_of(release);
-        if !chart.join("Chart.yaml").is_file() {
-            let message = format!("{} is not a chart: it has no Chart.yaml", chart.display());
-            // A suite with a single chart has no table for its release: then this is the line of its chart.
-            let here = if source.has("release") { vec![Key("release"), At(index)] } else { vec![Key("chart")] };
-            return Err(source.error(&here, message));
-        }
-        check_values(source, &chart, &release.values, &[Key("release"), At(index), Key("values")])?;
+/// Finds out where the charts of the releases, and the one to upgrade from, come from.
+pub fn locate(source: &Source<'_>, suite: &mut Suite) -> anyhow::Result<()> {
+    let folder = suite.folder.clone();
+    for (index, release) in suite.releases.iter_mut().enumerate() {
+        let here = chart_of(source, index);
+        let found = ChartSource::of(&release.chart, release.version.as_deref(), &folder, &folder);
+        release.source = found.map_err(|message| source.error(&here, message))?;
+        release.place = source.place(&here);
+    }
+    let own = match &suite.under_test().source {
+        ChartSource::Folder(folder) | ChartSource::Git { folder, .. } => folder.clone(),
+        ChartSource::Archive(_) | ChartSource::Pulled { .. } => folder.clone(),
+    };
+    let Some(earlier) = &mut suite.upgrade.from else { return Ok(()) };
+    let here = [Key("upgrade"), Key("from"), Key("chart")];
+    let found = ChartSource::of(&earlier.chart, earlier.version.as_deref(), &folder, &own);
+    earlier.source = found.map_err(|message| source.error(&here, message))?;
+    earlier.place = source.place(&here);
+    let here = |key| [Key("upgrade"), Key("from"), Key(key)];
+    let image = earlier.image().map_err(|message| source.error(&here("image"), message))?;
+    if image.is_some() && suite.images.is_empty() {
+        let message = "the values that set an image are unknown: add an [image] table, or remove `image`";
+        return Err(source.error(&here("image"), message));
+    }
+    if earlier.image.is_none() && suite.releases.last().is_some_and(|release| release.source == earlier.source) {
+        let message = "`from` is the chart under test itself: name an earlier one, such as `git:HEAD~1`";
+        return Err(source.error(&here("chart"), message));
     }
     Ok(())
+}
+
+/// Returns the way to the chart of a release. A suite with a single chart has no table for its release.
+fn chart_of(source: &Source<'_>, index: usize) -> Vec<Step<'static>> {
+    if source.has("release") { vec![Key("release"), At(index), Key("chart")] } else { vec![Key("chart")] }
+}
+
+/// Checks the charts and values files that are folders and files on this machine.
+pub fn check_files(source: &Source<'_>, suite: &Suite) -> anyhow::Result<()> {
+    for (index, release) in suite.releases.iter().enumerate() {
+        let here = chart_of(source, index);
+        check_chart(&release.source).map_err(|message| source.error(&here, message))?;
+        if let Some(chart) = release.source.folder() {
+            check_values(source, chart, &release.values, &[Key("release"), At(index), Key("values")])?;
+        }
+    }
+    let Some(earlier) = &suite.upgrade.from else { return Ok(()) };
+    let here = |key| [Key("upgrade"), Key("from"), Key(key)];
+    check_chart(&earlier.source).map_err(|message| source.error(&here("chart"), message))?;
+    match (earlier.source.folder(), &earlier.values) {
+        (Some(chart), Some(values)) => check_values(source, chart, values, &here("values")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a chart on this machine exists. Others are fetched later.
+fn check_chart(source: &ChartSource) -> Result<(), String> {
+    match source {
+        ChartSource::Folder(chart) if !chart.join("Chart.yaml").is_file() => {
+            Err(format!("{source} is not a chart: it has no Chart.yaml; a chart of a repository needs a `version`"))
+        }
+        ChartSource::Archive(archive) if !archive.is_file() => Err(format!("{source} is not a file")),
+        _ => Ok(()),
+    }
 }

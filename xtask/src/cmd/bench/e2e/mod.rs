@@ -159,7 +159,7 @@ impl Subject {
             cases.map(|case| format!("{}::{}::{}", suite.name, topology.name, case.kind.name)).to_vec()
         };
         Ok(Self {
-            chart: suite.chart(),
+            chart: suite.under_test().source.folder().context("the chart is not a folder")?.to_owned(),
             release: suite.under_test().name.clone(),
             workload: workload.stateful_set.clone().context("the suite has no StatefulSet")?,
             service: workload.service.clone().context("[workload] of the suite has no `service`")?,

@@ -88,13 +88,6 @@ impl Registry {
             }
             "Pod" => pod::keep(stored, object),
             "CustomResourceDefinition" => definition::note_stored_version(object),
-            "PersistentVolumeClaim" => {
-                for field in ["volumeName", "storageClassName"] {
-                    if object["spec"].get(field).is_none() && stored["spec"].get(field).is_some() {
-                        object["spec"][field] = stored["spec"][field].clone();
-                    }
-                }
-            }
             "Job" => {
                 fill(&mut object["spec"], "selector", stored["spec"]["selector"].clone());
             }

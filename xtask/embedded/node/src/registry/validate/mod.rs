@@ -4,6 +4,7 @@ mod certificate;
 mod container;
 mod definition;
 pub(crate) mod ephemeral;
+mod immutable;
 mod meta;
 mod names;
 mod pod;
@@ -49,17 +50,19 @@ pub fn changed(kind: &Kind, stored: &Value, object: &Value) -> Vec<Cause> {
     causes.extend(match kind.built_in() {
         "Pod" => pod::changed(stored, object),
         "StatefulSet" => workload::stateful_set_changed(stored, object),
-        "Deployment" | "ReplicaSet" | "DaemonSet" => workload::selector_changed(stored, object),
         "CertificateSigningRequest" => certificate::changed(stored, object),
         "Job" => workload::job_changed(stored, object),
         "Service" => service::changed(stored, object),
         "PersistentVolumeClaim" => storage::claim_changed(stored, object),
+        "PersistentVolume" => immutable::volume_changed(stored, object),
+        "PriorityClass" => immutable::priority_changed(stored, object),
         "StorageClass" => storage::class_changed(stored, object),
         "Secret" | "ConfigMap" => small::data_changed(stored, object),
         "RoleBinding" | "ClusterRoleBinding" => small::role_changed(stored, object),
         "CustomResourceDefinition" => definition::changed(stored, object),
         _ => Vec::new(),
     });
+    causes.extend(immutable::changed(kind, stored, object));
     if kind.built_in() != "Pod" {
         causes.extend(body(kind, object));
     }

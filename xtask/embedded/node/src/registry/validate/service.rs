@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Cause, meta, names, one_of};
+use super::{Cause, immutable, meta, names, one_of};
 use crate::registry::value::{is_missing, items, text};
 
 /// Returns what is wrong with a Service.
@@ -72,8 +72,9 @@ pub fn changed(stored: &Value, service: &Value) -> Vec<Cause> {
     let address = |service: &Value| service["spec"]["clusterIP"].clone();
     let is_named = |service: &Value| text(&service["spec"], "type") == "ExternalName";
     let (before, after) = (address(stored), address(service));
-    if is_named(stored) || is_named(service) || is_missing(&before) || before == after {
-        return Vec::new();
+    let mut causes = immutable::service_changed(stored, service);
+    if !(is_named(stored) || is_named(service) || is_missing(&before) || before == after) {
+        causes.push(Cause::bad("spec.clusterIPs[0]", &json!([after]), "may not change once set"));
     }
-    vec![Cause::bad("spec.clusterIPs[0]", &json!([after]), "may not change once set")]
+    causes
 }

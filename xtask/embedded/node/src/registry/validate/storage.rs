@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cause, names};
+use super::{Cause, immutable, names};
 use crate::registry::value::{items, remove, text};
 use resources::quantity;
 
@@ -46,7 +46,12 @@ pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
         remove(&mut spec, "volumeAttributesClassName");
         spec
     };
-    if fixed(stored) != fixed(claim) {
+    let (mut before, after) = (fixed(stored), fixed(claim));
+    // A claim that is not bound may be given a volume, once.
+    if text(&before, "volumeName").is_empty() && !text(&after, "volumeName").is_empty() {
+        before["volumeName"] = after["volumeName"].clone();
+    }
+    if !immutable::is_same(&before, &after) {
         return vec![Cause::forbidden("spec", CLAIM_CHANGEABLE)];
     }
     let size = |claim: &Value| {
@@ -71,7 +76,7 @@ pub fn claim_changed(stored: &Value, claim: &Value) -> Vec<Cause> {
 /// Checks a storage class that replaces another.
 pub fn class_changed(stored: &Value, class: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+    for field in ["provisioner", "parameters", "reclaimPolicy"] {
         if stored[field] != class[field] {
             causes.push(Cause::forbidden(field, &format!("updates to {field} are forbidden.")));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Cause, meta, names, not_negative, one_of, pod};
+use super::{Cause, immutable, meta, names, not_negative, one_of, pod};
 use crate::registry::value::{items, remove, text};
 
 const STATEFUL_SET_CHANGEABLE: &[&str] = &[
@@ -183,7 +183,7 @@ pub fn stateful_set_changed(stored: &Value, set: &Value) -> Vec<Cause> {
         }
         spec
     };
-    if fixed(stored) == fixed(set) {
+    if immutable::is_same(&fixed(stored), &fixed(set)) {
         return Vec::new();
     }
     let why = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
@@ -192,21 +192,21 @@ pub fn stateful_set_changed(stored: &Value, set: &Value) -> Vec<Cause> {
     vec![Cause::forbidden("spec", why)]
 }
 
-/// Checks that the selector stays the same.
-pub fn selector_changed(stored: &Value, object: &Value) -> Vec<Cause> {
-    let (before, after) = (&stored["spec"]["selector"], &object["spec"]["selector"]);
-    if before == after { Vec::new() } else { vec![Cause::bad("spec.selector", after, "field is immutable")] }
-}
-
 /// Checks a Job that replaces another.
 pub fn job_changed(stored: &Value, job: &Value) -> Vec<Cause> {
-    let mut causes = selector_changed(stored, job);
-    for field in ["completions", "completionMode", "template"] {
-        let (before, after) = (&stored["spec"][field], &job["spec"][field]);
-        let is_elastic = field == "completions" && job["spec"]["completionMode"] == "Indexed";
-        let is_waiting = field == "template" && stored["spec"]["suspend"] == true;
-        if before != after && !is_elastic && !is_waiting {
-            causes.push(Cause::bad(format!("spec.{field}"), after, "field is immutable"));
+    let mut causes = Vec::new();
+    let (before, after) = (&stored["spec"], &job["spec"]);
+    let is_waiting = before["suspend"] == true;
+    if !is_waiting && !immutable::is_same(&before["template"], &after["template"]) {
+        causes.push(Cause::bad("spec.template", &after["template"], "field is immutable"));
+    }
+    if before["completions"] != after["completions"] {
+        let is_indexed = after["completionMode"] == "Indexed";
+        if !is_indexed {
+            causes.push(Cause::bad("spec.completions", &after["completions"], "field is immutable"));
+        } else if after["completions"] != after["parallelism"] {
+            let why = "can only be modified in tandem with spec.parallelism";
+            causes.push(Cause::bad("spec.completions", &after["completions"], why));
         }
     }
     causes
