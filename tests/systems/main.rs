@@ -89,7 +89,9 @@ fn the_schema_accepts_every_suite_and_has_every_key() {
     let compiled = compiler.compile("suite", &mut schemas).unwrap();
     let folders =
         ["caesium", "everything", "kubernetes-job", "toskamesh", "web-service"].map(|name| format!("helm/{name}"));
-    for folder in folders.iter().map(String::as_str).chain(["tests/etcd"]) {
+    for folder in
+        folders.iter().map(String::as_str).chain(["tests/etcd", "tests/nats", "tests/postgres", "tests/redis"])
+    {
         let text = std::fs::read_to_string(root().join(folder).join("e2e.toml")).unwrap();
         let suite: serde_json::Value = toml::from_str(&text).unwrap();
         if let Err(error) = schemas.validate(&suite, compiled) {
