@@ -11,7 +11,7 @@ use kube::{Client, Config, Resource};
 
 use crate::support::Api;
 
-async fn client(api: &Api) -> Client {
+pub async fn client(api: &Api) -> Client {
     let directory = tempfile::tempdir().unwrap();
     let kubeconfig = Kubeconfig::read_from(api.kubeconfig(directory.path())).unwrap();
     let options = KubeConfigOptions { context: Some("chartproof".into()), ..KubeConfigOptions::default() };

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
+mod custom_resources;
 mod helm;
 mod kube_rs;
 mod kubectl;

@@ -109,6 +109,7 @@ fn apply(patches: &[Patch], folder: &Path) {
                 text.replace(from, &patch.to)
             }
         };
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     }
 }
