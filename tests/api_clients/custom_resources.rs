@@ -61,7 +61,7 @@ async fn kubectl_works_with_custom_resources() {
     let refused = kubectl.fail("apply -f -", &widget("10")).await;
     let wanted = "spec.size: Invalid value: 10: spec.size in body should be less than or equal to 9";
     assert!(refused.contains(wanted), "{refused}");
-    let strict = kubectl.fail("create -f -", &widget("1, sise: 2")).await;
+    let strict = kubectl.fail("apply -f -", &widget("1, sise: 2")).await;
     assert!(strict.contains("strict decoding error: unknown field \"spec.sise\""), "{strict}");
     let shown = kubectl.run("get wd").await;
     let words: Vec<&str> = shown.split_whitespace().collect();

@@ -182,6 +182,13 @@ async fn what_the_schema_forbids_is_refused_in_the_servers_words() {
     let strategic = api.create(WIDGETS, &widget("b", &json!({"size": 1}))).await;
     assert_eq!(strategic["metadata"]["name"], "b");
     assert_eq!(api.patch(&format!("{WIDGETS}/b"), "strategic-merge", &json!({"spec": {"size": 2}})).await.0, 415);
+    let misspelled = json!({"spec": {"sise": 2}});
+    let (code, strict) = api.patch(&format!("{WIDGETS}/b?fieldValidation=Strict"), "merge", &misspelled).await;
+    assert_eq!(code, 422, "{strict}");
+    let message = strict["message"].as_str().unwrap();
+    assert!(message.starts_with(" \"\" is invalid: patch: Invalid value: \"{"), "{message}");
+    assert!(message.ends_with("strict decoding error: unknown field \"spec.sise\""), "{message}");
+    assert_eq!(api.patch(&format!("{WIDGETS}/b"), "merge", &misspelled).await.0, 200, "a warning, not an error");
     let json_patch = json!([{"op": "replace", "path": "/spec/size", "value": 0}]);
     assert_eq!(api.patch(&format!("{WIDGETS}/b"), "json", &json_patch).await.0, 422);
 }

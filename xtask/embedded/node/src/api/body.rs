@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::request::Request;
 use super::{State, protobuf};
+use crate::registry::UnknownFields;
 use crate::registry::decode::Decoded;
 use crate::status::Status;
 
@@ -80,14 +81,23 @@ pub fn typed(state: &State, request: &Request, document: Value) -> Result<Body, 
         return Err(bad(message));
     }
     let Decoded { object, unknown } = state.registry.decode(kind, document).map_err(&refuse)?;
-    let warnings = match request.parameter("fieldValidation").unwrap_or("Warn") {
-        "Strict" if !unknown.is_empty() => {
+    let warnings = match unknown_fields(request) {
+        UnknownFields::Refused if !unknown.is_empty() => {
             return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));
         }
-        "Ignore" | "Strict" => Vec::new(),
-        _ => unknown,
+        UnknownFields::Warned => unknown,
+        UnknownFields::Ignored | UnknownFields::Refused => Vec::new(),
     };
     Ok(Body { object, warnings })
+}
+
+/// Returns what a request wants to become of unknown fields.
+pub fn unknown_fields(request: &Request) -> UnknownFields {
+    match request.parameter("fieldValidation") {
+        Some("Strict") => UnknownFields::Refused,
+        Some("Ignore") => UnknownFields::Ignored,
+        _ => UnknownFields::Warned,
+    }
 }
 
 /// Fills in the namespace and the name of the URL, or rejects an object that has others.

@@ -144,6 +144,7 @@ pub fn writer(request: &Request) -> Result<Writer, Status> {
         user: Some(request.caller.clone()),
         dry_run: dry_run(request.parameter("dryRun"))?,
         subresource: request.target.subresource.clone().unwrap_or_default(),
+        unknown_fields: body::unknown_fields(request),
     })
 }
 

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 pub(crate) use admission::quota_usage;
 pub(crate) use apply::typed::check as check_applied;
 pub(crate) use delete::{Deleted, check_preconditions};
-pub(crate) use options::{DeleteOptions, Writer};
+pub(crate) use options::{DeleteOptions, UnknownFields, Writer};
 pub(crate) use update::Patch;
 pub use validate::unsupported::{ignored_paths, refused_paths};
 

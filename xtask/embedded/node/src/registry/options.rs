@@ -3,6 +3,17 @@
 use super::apply::managers::Manager;
 use super::user::User;
 
+/// What becomes of fields that a client writes and the kind does not have (`fieldValidation`). They are never stored.
+#[derive(Debug, Clone, Copy)]
+pub enum UnknownFields {
+    /// The client does not hear of them.
+    Ignored,
+    /// The client gets a warning for each.
+    Warned,
+    /// The write is refused.
+    Refused,
+}
+
 /// The writer of a change, and its options.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -16,13 +27,16 @@ pub struct Writer {
     pub dry_run: bool,
     /// The subresource that is written, empty for the object itself.
     pub subresource: String,
+    /// What becomes of unknown fields in a patched object.
+    pub unknown_fields: UnknownFields,
 }
 
 impl Writer {
     /// Returns a part of the cluster itself as the writer of an object or a subresource.
     pub fn internal(manager: &str, subresource: &str) -> Self {
         let (manager, subresource) = (manager.to_owned(), subresource.to_owned());
-        Self { manager, is_internal: true, user: None, dry_run: false, subresource }
+        let unknown_fields = UnknownFields::Ignored;
+        Self { manager, is_internal: true, user: None, dry_run: false, subresource, unknown_fields }
     }
 
     /// Returns the manager as in `managedFields`.

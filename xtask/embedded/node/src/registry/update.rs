@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::apply::managers::Managers;
 use super::apply::types::ObjectType;
-use super::{Registry, Writer, Written, conversion, meta, patch, validate};
+use super::{Registry, UnknownFields, Writer, Written, conversion, meta, patch, validate};
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store;
@@ -82,6 +82,7 @@ impl Registry {
         patch: &Patch,
     ) -> Result<(Written, bool), Status> {
         let stored = self.get(kind, namespace, name);
+        let mut warnings = Vec::new();
         let (patched, kind, managers) = match (patch, &stored) {
             (Patch::Apply(config, force), stored) => {
                 let config = conversion::to_stored(kind, config.clone());
@@ -97,12 +98,27 @@ impl Registry {
             (_, None) => return Err(Status::not_found(kind, name)),
             (patch, Some(stored)) => {
                 let shown = conversion::from_stored(kind, (**stored).clone());
-                (self.plain_patch(kind, &shown, patch)?, kind, None)
+                let patched = self.plain_patch(kind, &shown, patch)?;
+                warnings = self.unknown_fields(writer, kind, &patched)?;
+                (patched, kind, None)
             }
         };
-        match stored {
-            None => self.create_with(writer, kind, patched, managers).map(|written| (written, true)),
-            Some(stored) => self.replace(writer, kind, &stored, patched, managers).map(|written| (written, false)),
+        let (mut written, is_new) = match stored {
+            None => (self.create_with(writer, kind, patched, managers)?, true),
+            Some(stored) => (self.replace(writer, kind, &stored, patched, managers)?, false),
+        };
+        written.warnings.splice(0..0, warnings);
+        Ok((written, is_new))
+    }
+
+    /// Returns warnings about fields of a patched object that its kind does not have, or refuses them.
+    fn unknown_fields(&self, writer: &Writer, kind: &Kind, patched: &Value) -> Result<Vec<String>, Status> {
+        // A value of a wrong type is reported by the write itself.
+        let unknown = self.decode(kind, patched.clone()).map(|decoded| decoded.unknown).unwrap_or_default();
+        match writer.unknown_fields {
+            UnknownFields::Refused if !unknown.is_empty() => Err(patch::not_strict(patched, &unknown)),
+            UnknownFields::Warned => Ok(unknown),
+            UnknownFields::Ignored | UnknownFields::Refused => Ok(Vec::new()),
         }
     }
 

@@ -21,6 +21,14 @@ pub fn json(object: &Value, patch: &Value) -> Result<Value, Status> {
     Ok(patched)
 }
 
+/// Returns 422: the patched object has fields that its kind does not have.
+pub fn not_strict(patched: &Value, unknown: &[String]) -> Status {
+    let cause = format!("Invalid value: {:?}: strict decoding error: {}", patched.to_string(), unknown.join(", "));
+    let causes = serde_json::json!([{"reason": "FieldValueInvalid", "message": cause, "field": "patch"}]);
+    let details = serde_json::json!({ "causes": causes });
+    Status { details, ..Status::new(422, "Invalid", format!(" \"\" is invalid: patch: {cause}")) }
+}
+
 /// Returns 415: only built-in types have what a strategic merge patch needs to know.
 pub fn no_strategic() -> Status {
     let accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
