@@ -102,11 +102,11 @@ fn the_schema_accepts_every_suite_and_has_every_key() {
         assert!(schemas.validate(&wrong, compiled).is_err(), "{folder}: an unknown key is accepted");
     }
     for (table, pointer) in [
-        ("[workload]", "/properties/workload"),
-        ("[http]", "/properties/http"),
-        ("[image]", "/properties/image"),
-        ("[members]", "/properties/members"),
-        ("[leader]", "/properties/leader"),
+        ("[workload]", "/$defs/workload"),
+        ("[http]", "/$defs/http"),
+        ("[image]", "/$defs/image"),
+        ("[members]", "/$defs/members"),
+        ("[leader]", "/$defs/leader"),
         ("[load]", "/properties/load"),
         ("[[release]]", "/$defs/release"),
         ("[[secret]]", "/$defs/secret"),
