@@ -12,7 +12,7 @@ use console::exit;
 
 /// Lint charts with each of their ci/*.yaml; needs no cluster
 #[derive(Parser)]
-#[command(name = "cargo xtask lint", bin_name = "cargo xtask lint", version, max_term_width = 100)]
+#[command(name = "cargo xtask lint", bin_name = "cargo xtask lint", max_term_width = 100)]
 struct Lint {
     #[command(flatten)]
     args: lint::Args,
