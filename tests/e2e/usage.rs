@@ -115,7 +115,7 @@ fn the_error_of_an_invalid_suite_names_file_and_line() {
     std::fs::write(&path, "name = \"x\"\nchart = 7\n").unwrap();
     let ended = scene.run(&scene.command(&["--suite", &path.display().to_string()]));
     assert_eq!(ended.code, 2, "{}", ended.told());
-    assert!(ended.stderr.contains("e2e.toml:2: invalid type: integer `7`, expected path string"), "{}", ended.told());
+    assert!(ended.stderr.contains("e2e.toml:2: invalid type: integer `7`, expected a string"), "{}", ended.told());
 }
 
 #[test]
