@@ -57,7 +57,7 @@ impl Who {
         let mut who = Self { user, ..Self::as_is() };
         // The checkout may be inaccessible to others.
         who.give(XTASK.as_ref());
-        who.xtask = who.program("xtask");
+        who.xtask = who.program("chartproof");
         who
     }
 
