@@ -10,7 +10,7 @@ const OCI: &str = "oci://";
 /// The ending of a packaged chart.
 const ARCHIVE: &str = ".tgz";
 
-/// Where a chart comes from.
+/// The source of a chart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChartSource {
     /// A folder.

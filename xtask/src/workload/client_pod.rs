@@ -9,7 +9,7 @@ use images::Reference;
 
 /// The pod's name.
 pub const POD: &str = "chartproof-client";
-/// Where the client's program is in a container of another image, with its libraries.
+/// The folder of the client's program and its libraries in a container of another image.
 const PROGRAM: &str = "/chartproof";
 
 /// The image of the container in which the client runs commands.

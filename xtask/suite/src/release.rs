@@ -36,7 +36,7 @@ pub struct Release {
     /// Whether it does not use the image under test.
     #[serde(default)]
     pub own_image: bool,
-    /// Where its chart comes from.
+    /// The source of its chart.
     #[serde(skip)]
     pub source: ChartSource,
     /// The place of its chart in the suite file: `helm/caesium/e2e.toml:7`.

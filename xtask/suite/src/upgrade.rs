@@ -34,7 +34,7 @@ pub struct Earlier {
     /// The image that it ran, instead of the image under test.
     #[serde(default)]
     pub image: Option<String>,
-    /// Where the chart comes from.
+    /// The source of the chart.
     #[serde(skip)]
     pub source: ChartSource,
     /// The place in the suite file: `helm/caesium/e2e.toml:7`.

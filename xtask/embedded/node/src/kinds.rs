@@ -140,6 +140,16 @@ const fn only_stored(group: &'static str, kind: &'static str, plural: &'static s
     inert(cluster(row(group, kind, plural, singular, &[], &[])))
 }
 
+/// It is served in two versions.
+const AUTOSCALER: Kind = row(
+    "autoscaling",
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+    "horizontalpodautoscaler",
+    &["hpa"],
+    &["status"],
+);
+
 /// Every kind that is served.
 pub static KINDS: &[Kind] = &[
     cluster(row("", "Namespace", "namespaces", "namespace", &["ns"], &["status", "finalize"])),
@@ -186,31 +196,11 @@ pub static KINDS: &[Kind] = &[
         &[],
         &[],
     )),
-    inert(Kind {
-        version: "v2",
-        ..row(
-            "autoscaling",
-            "HorizontalPodAutoscaler",
-            "horizontalpodautoscalers",
-            "horizontalpodautoscaler",
-            &["hpa"],
-            &["status"],
-        )
-    }),
+    inert(Kind { version: "v2", ..AUTOSCALER }),
     inert(cluster(row("scheduling.k8s.io", "PriorityClass", "priorityclasses", "priorityclass", &["pc"], &[]))),
     inert(row("coordination.k8s.io", "Lease", "leases", "lease", &[], &[])),
     Kind { stored_as: Some(("", "v1")), ..row("events.k8s.io", "Event", "events", "event", &["ev"], &[]) },
-    inert(Kind {
-        stored_as: Some(("autoscaling", "v2")),
-        ..row(
-            "autoscaling",
-            "HorizontalPodAutoscaler",
-            "horizontalpodautoscalers",
-            "horizontalpodautoscaler",
-            &["hpa"],
-            &["status"],
-        )
-    }),
+    inert(Kind { stored_as: Some(("autoscaling", "v2")), ..AUTOSCALER }),
     cluster(row("", "ComponentStatus", "componentstatuses", "componentstatus", &["cs"], &[])),
     inert(row(
         "",

@@ -90,7 +90,7 @@ fn check_tls(http: &Http) -> Result<(), (&'static str, &'static str)> {
     }
 }
 
-/// Where a problem is, and what it is.
+/// A problem and its place.
 type Problem = (Vec<Step<'static>>, String);
 
 fn check_records(workload: &Workload) -> Result<(), (Vec<Step<'static>>, &'static str)> {

@@ -18,7 +18,7 @@ const EVENT: &[(&str, &str)] = &[
     ("deprecatedCount", "count"),
 ];
 
-/// Where `autoscaling/v1` keeps what it has no fields for.
+/// The annotations in which `autoscaling/v1` keeps what it has no fields for.
 const KEPT: &[(&str, &str)] =
     &[("metrics", "autoscaling.alpha.kubernetes.io/metrics"), ("behavior", "autoscaling.alpha.kubernetes.io/behavior")];
 

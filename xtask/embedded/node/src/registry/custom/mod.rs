@@ -54,7 +54,7 @@ pub(crate) struct CustomVersion {
     schema: OnceLock<Structural>,
 }
 
-/// Where an object has the values of its `scale`.
+/// The paths in an object from which its `scale` is built.
 #[derive(Debug)]
 pub(crate) struct ScalePaths {
     /// `specReplicasPath`.
