@@ -38,6 +38,17 @@ fn lint(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
 #[expect(clippy::disallowed_methods, reason = "it replaces this process, and starts none")]
 fn hand_over(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let error = Command::new(&cargo).args(["run", "--bin", "chartproof", "--"]).args(args).exec();
-    Err(error).with_context(|| format!("starting {}", cargo.display()))
+    let mut command = Command::new(&cargo);
+    command.args(["run", "--bin", "chartproof", "--"]).args(args);
+    // Build scripts depend on the variables that cargo set for our own package: they would run again, and most
+    // dependencies would be compiled again.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    Err(command.exec()).with_context(|| format!("starting {}", cargo.display()))
+}
+
+/// Returns whether this is a variable that cargo sets for the package it runs.
+fn is_of_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }

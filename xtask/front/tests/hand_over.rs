@@ -1,5 +1,7 @@
 //! `cargo xtask` lints by itself; every other subcommand is cargo's to run, in `chartproof`.
 
+use std::os::unix::fs::PermissionsExt;
+
 #[path = "../../../tests/command.rs"]
 mod command;
 
@@ -18,6 +20,22 @@ fn every_other_subcommand_is_handed_over_as_it_is() {
         let expected = [&["run", "--bin", "chartproof", "--"], words].concat().join(" ");
         assert_eq!(told.trim_end(), expected);
     }
+}
+
+#[test]
+fn cargo_does_not_see_the_variables_of_our_own_package() {
+    // cargo sets these for a program that it runs, and for a test.
+    assert!(std::env::var("CARGO_PKG_NAME").is_ok());
+    let folder = tempfile::tempdir().unwrap();
+    let cargo = folder.path().join("cargo");
+    std::fs::write(&cargo, "#!/bin/sh\nenv").unwrap();
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = xtask(&["e2e"], cargo.to_str().unwrap()).env("CARGO_INCREMENTAL", "0").run().unwrap();
+    let variables = String::from_utf8(output.stdout).unwrap();
+    let seen: Vec<_> = variables.lines().filter(|line| line.starts_with("CARGO_")).collect();
+    assert!(seen.contains(&"CARGO_INCREMENTAL=0"), "the user's own variables stay: {seen:?}");
+    let ours = |line: &&&str| line.starts_with("CARGO_PKG_") || line.starts_with("CARGO_MANIFEST_");
+    assert_eq!(seen.iter().filter(ours).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
 #[test]
