@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::matrix::{Matrix, Row};
 
+/// What each fault does.
+const FAULTS: &str = include_str!("faults.md");
+
 const HEAD: &str = "\
-# Planted faults and the cases that detect them
+## Planted faults and the cases that detect them
 
 Each row is a fault that a test plants, and the case that must detect it. A row without a failed case is a twin: the
 same fault, from which the application recovers, and no case may fail. Faults that don't disturb each other may share a
@@ -41,7 +44,7 @@ pub fn rows_documented() -> Vec<String> {
 
 /// Writes the table: the new measurements, and the current lines of all other rows.
 pub fn write(matrix: &Matrix, detections: &[Detection]) {
-    let mut text = HEAD.to_owned();
+    let mut text = [FAULTS, HEAD].concat();
     let before = std::fs::read_to_string(file()).unwrap_or_default();
     for (name, fault, red) in matrix.rows.iter().flat_map(lines) {
         let Some(detection) = detections.iter().find(|d| d.name == name) else {

@@ -321,7 +321,7 @@ async fn docker_stops_and_starts_a_node_and_a_missing_one_is_reported() {
     let cluster = scene.up().await;
     let worker = format!("{NAME}-worker");
     let stopped = Change::NodeStopped(worker.clone());
-    assert!(cluster.make(&stopped).await.unwrap());
+    assert_eq!(cluster.make(&stopped).await.unwrap(), Ok(()));
     cluster.undo(&stopped).await.unwrap();
     let message = cluster.make(&stopped).await.unwrap_err().to_string();
     assert!(message.contains(&format!("docker kill {worker}`: exit code 1 after")), "{message}");

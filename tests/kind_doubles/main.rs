@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't continue fails")]
 
 mod bench;
+mod changes;
 mod cluster;
 #[path = "../command.rs"]
 mod command;

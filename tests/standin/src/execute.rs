@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(50);
 impl Node {
     /// Runs a statement on the leader. It has no deadline: without a quorum it hangs.
     pub async fn run(&self, statement: Statement) -> Reply {
-        if let Some(reply) = self.stale(&statement) {
+        if let Some(reply) = self.stale(&statement).or_else(|| self.written_alone(&statement)) {
             return reply;
         }
         let mut metrics = self.raft.metrics();
@@ -133,9 +133,17 @@ impl Node {
         View { lag, resurrect_after: self.config.faults.after(Fault::ResurrectDeleted) }
     }
 
-    /// Returns the result of the planted stale read.
+    /// Returns the result of a planted write of a leader that slept.
+    fn written_alone(&self, statement: &Statement) -> Option<Reply> {
+        let Statement::Create(job) = statement else { return None };
+        self.lives_in_the_past(Fault::OldLeaderWrites)?;
+        Some(Reply::Wrote(self.unreplicated().apply(Command::Create(job.clone()))))
+    }
+
+    /// Returns the result of a planted stale read.
     fn stale(&self, statement: &Statement) -> Option<Reply> {
-        let lag = self.config.faults.after(Fault::StaleRead)?;
+        let lag =
+            self.config.faults.after(Fault::StaleRead).or_else(|| self.lives_in_the_past(Fault::OldLeaderReads))?;
         matches!(statement, Statement::Get(_) | Statement::List).then(|| self.read(statement, self.view(lag)))
     }
 

@@ -16,6 +16,10 @@ pub enum Fault {
     LostAcknowledgedWrite,
     /// Reads that return the node's own past state.
     StaleRead,
+    /// A leader that slept, and then reads from its state of that time.
+    OldLeaderReads,
+    /// A leader that slept, and then acknowledges writes that only it has.
+    OldLeaderWrites,
     /// Records of a db that are stored after they are acknowledged.
     LateWrite,
     /// Deleted jobs that reappear.
@@ -93,6 +97,21 @@ const TABLE: &[Row] = &[
         "seconds",
         5.0,
         "jobs are read from the queried node's own state, as it was this long ago",
+    ),
+    valued(
+        Fault::OldLeaderReads,
+        "old-leader-reads",
+        "seconds",
+        5.0,
+        "a leader that did not run for longer than an election takes reads jobs from its state of then for this long",
+    ),
+    valued(
+        Fault::OldLeaderWrites,
+        "old-leader-writes",
+        "seconds",
+        5.0,
+        "a leader that did not run for longer than an election takes acknowledges new jobs for this long without \
+         replicating them",
     ),
     valued(
         Fault::LateWrite,

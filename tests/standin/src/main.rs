@@ -14,6 +14,7 @@ mod log;
 mod membership;
 mod modes;
 mod node;
+mod old_leader;
 mod peer_server;
 mod raft;
 mod roles;

@@ -11,6 +11,7 @@ use crate::config::{Config, Timing};
 use crate::faults::Fault;
 use crate::identity::Identity;
 use crate::jobs::Jobs;
+use crate::old_leader::OldLeader;
 use crate::raft::Raft;
 use crate::raft::log_store::LogStore;
 use crate::raft::network::{Network, Peers};
@@ -36,6 +37,8 @@ pub struct Node {
     pub creations: AtomicUsize,
     /// When the process started.
     pub started: Instant,
+    /// For the faults of a leader that slept.
+    pub old_leader: OldLeader,
     unreplicated: Mutex<Jobs>,
 }
 
@@ -61,6 +64,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             creations: AtomicUsize::new(0),
             started: Instant::now(),
+            old_leader: OldLeader::default(),
             unreplicated: Mutex::default(),
         }))
     }

@@ -21,6 +21,8 @@ pub async fn node(config: Config) -> Result<()> {
     log::info(format_args!("raft listening on {address}"));
     tokio::spawn(peer_server::serve(listener, node.clone()));
     tokio::spawn(membership::watch(node.clone()));
+    let watched = node.clone();
+    tokio::spawn(async move { watched.watch_sleep().await });
     tokio::spawn(membership::stand_in_turn(node.clone()));
     join::join(&node).await?;
     tokio::spawn(membership::keep_addresses(node.clone()));

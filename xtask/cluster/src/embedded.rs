@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use embedded::changes::NodeChange;
 use embedded::cluster::{Cluster, Options, host_serves};
 use embedded::faults::{Faults, VARIABLE};
 use tokio::sync::Mutex;
@@ -12,6 +13,7 @@ use tokio::sync::Mutex;
 use super::container::RunningContainer;
 use super::creation::{Creation, CreationState};
 use super::lease::{Lease, Resource};
+use super::not_applicable::NotApplicable;
 use super::{Access, Health, Loaded};
 use console::exit;
 use images::{self, Archive, Reference};
@@ -73,6 +75,19 @@ impl Embedded {
         let running = self.running.lock().await;
         let cluster = running.as_ref().context("the embedded cluster has ended")?;
         cluster.kill_container(&container.pod_uid, &container.container).await
+    }
+
+    /// Makes a change on the node. It ends with the node's process, and so with the run: no lease has to name it.
+    pub(super) async fn make(&self, change: &NodeChange) -> anyhow::Result<Result<(), NotApplicable>> {
+        let running = self.running.lock().await;
+        make(running.as_ref().context("the embedded cluster has ended")?, change).await
+    }
+
+    pub(super) async fn undo(&self, change: &NodeChange) -> anyhow::Result<()> {
+        match self.running.lock().await.as_ref() {
+            Some(cluster) => cluster.undo(change).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns whether the node's process is running. Long waits for the cluster check that process.
@@ -150,6 +165,11 @@ pub(super) async fn load(cluster: &Cluster, archives: &[Archive]) -> anyhow::Res
         loaded.with_context(|| format!("{} can't be loaded", archive.path.display()))?;
     }
     Ok(Loaded::on_nodes(archives))
+}
+
+/// Makes a change on the node of an embedded cluster.
+pub(super) async fn make(cluster: &Cluster, change: &NodeChange) -> anyhow::Result<Result<(), NotApplicable>> {
+    Ok(cluster.make(change).await?.map_or(Ok(()), |why| Err(NotApplicable(why))))
 }
 
 /// Returns what limits the significance of results on an embedded cluster.

@@ -15,6 +15,7 @@ pub mod lease;
 pub mod namespaces;
 mod node;
 mod node_access;
+mod not_applicable;
 pub mod outside;
 mod prepare;
 pub mod problems;
@@ -31,6 +32,7 @@ pub use health::Health;
 pub use kind::Kind;
 pub use namespaces::RUN_LABEL;
 pub use node_access::NodeAccess;
+pub use not_applicable::NotApplicable;
 pub use prepare::{Request, prepare, without_images};
 pub use problems::Problems;
 

@@ -8,7 +8,8 @@ use chrono::Utc;
 
 use super::lease::{self, Change, LeaseRecord, Owner, Resource, State, is_running};
 use super::namespaces::{self, RUN_LABEL};
-use super::{embedded, kind, kubeconfig, node};
+use super::node::{self, DockerOfNodes};
+use super::{embedded, kind, kubeconfig};
 use process::Launcher;
 use tools::{self, Docker, Name};
 
@@ -50,7 +51,7 @@ pub fn left_behind(folder: &Path, run_id: &str) -> String {
 
 /// Describes the changes and resources of a run.
 pub fn left(record: &LeaseRecord) -> Vec<String> {
-    record.changes.iter().map(name_change).chain(record.resources.iter().map(name)).collect()
+    record.changes.iter().map(Change::describe).chain(record.resources.iter().map(name)).collect()
 }
 
 /// Ends a run without its clean-up, but quickly undoes its changes outside of its own cluster and namespaces. Returns a
@@ -92,13 +93,18 @@ pub async fn sweep(launcher: &Launcher, folder: &Path, kept: bool) -> anyhow::Re
 async fn undo_all(launcher: &Launcher, run: &mut LeasedRun) -> Vec<String> {
     let mut lines = Vec::new();
     for change in run.record.changes.clone().iter().rev() {
-        let undone = match Docker::find(launcher).await {
-            Ok(docker) => node::undo(launcher, &docker, change).await,
-            Err(none) => Err(none.into()),
-        };
-        lines.push(swept(run, &name_change(change), undone, |record| record.changes.retain(|made| made != change)));
+        let undone = undo(launcher, run.record.changes_on.as_deref(), change).await;
+        lines.push(swept(run, &change.describe(), undone, |record| record.changes.retain(|made| made != change)));
     }
     lines
+}
+
+async fn undo(launcher: &Launcher, embedded: Option<&Path>, change: &Change) -> anyhow::Result<()> {
+    if let Some(dir) = embedded {
+        return node::undo_on_embedded(dir, change).await;
+    }
+    let docker = &Docker::find(launcher).await?;
+    DockerOfNodes { launcher, docker }.undo(change).await
 }
 
 async fn sweep_one(launcher: &Launcher, run: &mut LeasedRun, resource: &Resource) -> String {
@@ -117,11 +123,6 @@ fn swept(run: &mut LeasedRun, what: &str, done: anyhow::Result<()>, forget: impl
         Ok(()) => format!("swept {whose}"),
         Err(error) => format!("swept {whose}; {error:#}"),
     }
-}
-
-/// Describes a change.
-fn name_change(Change::NodeStopped(node): &Change) -> String {
-    format!("stopped Node/{node} (`docker start {node}`)")
 }
 
 /// Describes a resource.
@@ -161,6 +162,7 @@ async fn delete(launcher: &Launcher, record: &LeaseRecord, resource: &Resource) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::embedded::changes::{NodeChange, PausedContainer};
     use chrono::TimeDelta;
 
     fn record(run_id: &str, dir: &Path, owner: Owner, kept: bool) -> LeaseRecord {
@@ -174,6 +176,7 @@ mod tests {
             kept,
             resources,
             changes: vec![],
+            changes_on: None,
         }
     }
 
@@ -203,6 +206,21 @@ mod tests {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("can't sweep kind cluster prod of run kept"), "{lines:?}");
         assert!(there("alive"));
+    }
+
+    #[tokio::test]
+    async fn a_change_on_an_embedded_cluster_that_is_gone_is_gone_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = Owner { pid: i32::MAX, ..Owner::this_process() };
+        let paused = PausedContainer { pod_uid: "77".to_owned(), container: "web".to_owned(), id: "1b".to_owned() };
+        let change = Change::OnNode { node: "one".to_owned(), change: NodeChange::Paused(paused) };
+        let mut record = record("other", dir.path(), dead, false);
+        (record.resources, record.changes) = (vec![], vec![change]);
+        record.changes_on = Some(dir.path().join("gone"));
+        lease::write(&dir.path().join("other.json"), &record).unwrap();
+        let lines = sweep(&Launcher::light(false), dir.path(), false).await.unwrap();
+        assert!(lines[0].starts_with("swept paused container web on Node/one of run other"), "{lines:?}");
+        assert!(!dir.path().join("other.json").exists());
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 pub mod bounds;
 pub mod log_file;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use history::{OperationKind, Outcome};
@@ -130,6 +131,16 @@ pub enum What {
         case: CaseName,
         /// The fault: `deleted Pod/caesium-1 with grace 0`.
         what: String,
+        /// The replicas that it stops or cuts off until it is healed.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        apart: BTreeSet<String>,
+    },
+    /// A fault that lasts was undone.
+    FaultHealed {
+        /// The case that injected it.
+        case: CaseName,
+        /// The fault, as when it was injected.
+        what: String,
     },
     /// A client operation ended; the histories contain the details.
     Operation {
@@ -175,7 +186,7 @@ impl What {
     fn unredacted(&mut self) -> Option<&mut String> {
         match self {
             Self::Waiting { state, .. } | Self::Object { state, .. } => Some(state),
-            Self::Fault { what, .. } => Some(what),
+            Self::Fault { what, .. } | Self::FaultHealed { what, .. } => Some(what),
             Self::Note { text } => Some(text),
             _ => None,
         }

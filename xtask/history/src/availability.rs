@@ -28,6 +28,18 @@ pub struct Availability {
     pub new_leader_ms: Option<u64>,
     /// The time until everything was ready again.
     pub recovered_ms: Option<u64>,
+    /// By side, if the fault stopped or cut off some of the replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sides: Option<Sides>,
+}
+
+/// The measurements while a fault lasted, over the connections to a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sides {
+    /// Through the replicas that it stopped or cut off.
+    pub apart: Figures,
+    /// Through the others.
+    pub others: Figures,
 }
 
 /// Measures a history. Returns the measurements for each fault, in order.
@@ -67,7 +79,20 @@ fn of(fault: &Fault, to_ns: u64, operations: &[Operation]) -> Availability {
         by_connection: by_connection.into_iter().map(|(c, operations)| (c, figures(operations, from_ns))).collect(),
         new_leader_ms: since(fault.new_leader_ns),
         recovered_ms: since(fault.recovered_ns),
+        sides: sides(fault, operations),
     }
+}
+
+fn sides(fault: &Fault, operations: &[Operation]) -> Option<Sides> {
+    let healed_ns = fault.healed_ns.filter(|_| !fault.apart.is_empty())?;
+    let of_side = |is_apart: bool| {
+        let counts = |o: &&Operation| {
+            let through = o.replica.as_ref().is_some_and(|replica| fault.apart.contains(replica) == is_apart);
+            through && o.stage == Stage::Workload && o.end_ns >= fault.start_ns && o.end_ns < healed_ns
+        };
+        figures(operations.iter().filter(counts).collect(), fault.start_ns)
+    };
+    Some(Sides { apart: of_side(true), others: of_side(false) })
 }
 
 fn figures(mut operations: Vec<&Operation>, from_ns: u64) -> Figures {

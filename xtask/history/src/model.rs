@@ -1,5 +1,6 @@
 //! The data of a history. All times are nanoseconds since the start of the run, measured with one monotonic clock.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,12 @@ pub struct Fault {
     pub what: String,
     /// When it was injected.
     pub start_ns: u64,
+    /// When it was undone, if it is one that lasts until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_ns: Option<u64>,
+    /// The replicas that it stopped or cut off until then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<String>,
     /// When everything was ready again; none if that never happened.
     pub recovered_ns: Option<u64>,
     /// When another leader was first seen, if the application reports its leader.
@@ -190,6 +197,21 @@ pub struct Fault {
     pub new_leader_ns: Option<u64>,
     /// What changed: `UID 1b… → 77…`, `restartCount 0 → 1`. None if nothing shows that it happened.
     pub evidence: Option<String>,
+}
+
+impl Fault {
+    /// Returns a fault of an instant, without evidence or recovery.
+    pub fn new(what: impl Into<String>, start_ns: u64) -> Self {
+        Self {
+            what: what.into(),
+            start_ns,
+            healed_ns: None,
+            apart: BTreeSet::new(),
+            recovered_ns: None,
+            new_leader_ns: None,
+            evidence: None,
+        }
+    }
 }
 
 /// The lowest numbers of writes with which a history proves something.

@@ -31,7 +31,7 @@ fn history(operations: Vec<Operation>, faults: Vec<Fault>) -> History {
 
 fn fault(start_ns: u64, recovered_ns: Option<u64>) -> Fault {
     let what = "delete Pod/r0".to_owned();
-    Fault { what, start_ns, recovered_ns, new_leader_ns: None, evidence: Some("UID changed".to_owned()) }
+    Fault { recovered_ns, evidence: Some("UID changed".to_owned()), ..Fault::new(what, start_ns) }
 }
 
 #[test]

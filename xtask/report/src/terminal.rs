@@ -114,7 +114,8 @@ fn line(event: &Event) -> Option<String> {
         }
         What::CaseStarted { case } => format!("{case} ..."),
         What::CaseEnded { case, took_ms, verdict } => format!("{case} {}", ended(*took_ms, verdict)),
-        What::Fault { case, what } => format!("{case}: fault: {what}"),
+        What::Fault { case, what, .. } => format!("{case}: fault: {what}"),
+        What::FaultHealed { case, what } => format!("{case}: healed: {what}"),
         What::ClusterLost { why } => format!("ending the run: {why}"),
         What::Note { text } | What::LeftOut { what: text } => text.clone(),
         _ => return None,

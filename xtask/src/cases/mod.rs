@@ -31,11 +31,13 @@ pub mod install;
 mod job_completes;
 mod job_expires;
 mod job_fails;
+mod kill_many;
 mod leader_write_follower_read;
 mod liveness_restarts;
 mod names_answer;
 mod node_stop;
 mod output;
+mod pause;
 pub mod pod_kill;
 mod pod_kill_follower;
 pub mod pod_kill_leader;
@@ -81,6 +83,8 @@ pub static ALL: &[&Case] = &[
     &pod_kill_follower::CASE,
     &pod_kill_zero::CASE,
     &container_kill::CASE,
+    &pause::CASE,
+    &kill_many::CASE,
     &replace_all::CASE,
     &drain::CASE,
     &node_stop::CASE,

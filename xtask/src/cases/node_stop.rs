@@ -15,6 +15,7 @@ use super::support::disturb::Disturbance;
 use super::support::placement::{self, Placement};
 use crate::deployed_topology::DeployedTopology;
 use crate::workload::inside;
+use cluster::NotApplicable;
 use cluster::lease::Change;
 use kubernetes::watch::State;
 use kubernetes::{call, objects};
@@ -52,8 +53,7 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     };
     let before = on(&deployed, &node);
     let fault = disturbance.recorder.fault(format!("stop Node/{node}"));
-    if !cx.make(Change::NodeStopped(node.clone())).await? {
-        let why = format!("the nodes of {} can't be stopped", cx.run.cluster.name());
+    if let Err(NotApplicable(why)) = cx.make(Change::NodeStopped(node.clone())).await? {
         return Ok(Conclusion::NotApplicable(why));
     }
     let stopped_ns = disturbance.recorder.now_ns();

@@ -121,13 +121,29 @@ impl Recorder {
 
     /// Returns the number of writes that were acknowledged, or of healthy responses, since `from_ns`, over one kind of connection or any.
     pub fn acknowledged_since(&self, from_ns: u64, over: Option<Connection>) -> usize {
+        self.acknowledged(from_ns, |o| over.is_none_or(|over| o.connection == over))
+    }
+
+    /// The same, but only through other replicas than these, or the Service.
+    pub fn acknowledged_without(&self, apart: &BTreeSet<String>, from_ns: u64) -> usize {
+        self.acknowledged(from_ns, |o| o.replica.as_ref().is_none_or(|replica| !apart.contains(replica)))
+    }
+
+    fn acknowledged(&self, from_ns: u64, wanted: impl Fn(&Operation) -> bool) -> usize {
+        let counts = |o: &&Operation| o.shows_that_it_works() && o.stage == Stage::Workload && o.end_ns >= from_ns;
+        self.inner().operations.iter().filter(counts).filter(|o| wanted(o)).count()
+    }
+
+    /// Counts the operations through these replicas that began after `from_ns` and have ended: those that were answered,
+    /// and all.
+    pub fn answered_through(&self, replicas: &BTreeSet<String>, from_ns: u64) -> (usize, usize) {
+        let inner = self.inner();
         let counts = |o: &&Operation| {
-            o.shows_that_it_works()
-                && o.stage == Stage::Workload
-                && o.end_ns >= from_ns
-                && over.is_none_or(|over| o.connection == over)
+            let through = o.replica.as_ref().is_some_and(|replica| replicas.contains(replica));
+            through && o.stage == Stage::Workload && o.connection != Connection::Readiness && o.start_ns >= from_ns
         };
-        self.inner().operations.iter().filter(counts).count()
+        let through: Vec<_> = inner.operations.iter().filter(counts).collect();
+        (through.iter().filter(|o| o.outcome == Outcome::Ok).count(), through.len())
     }
 
     /// Returns the error of the last operation that had one, for the message of a wait.
@@ -156,14 +172,27 @@ impl Recorder {
         (own.clone().count(), own.filter(|operation| operation.outcome != Outcome::Ok).cloned().collect())
     }
 
-    /// Records that a fault begins; returns its number.
+    /// Records a fault of an instant; returns its number.
     pub fn fault(&self, what: impl Into<String>) -> usize {
-        let what = what.into();
-        self.events.send(What::Fault { case: self.case.clone(), what: what.clone() });
-        let start_ns = self.now_ns();
+        self.lasting_fault(&what.into(), BTreeSet::new(), self.now_ns())
+    }
+
+    /// Records that a fault began that stops or cuts off these replicas until it is healed; returns its number.
+    pub fn lasting_fault(&self, what: &str, apart: BTreeSet<String>, start_ns: u64) -> usize {
+        self.events.send(What::Fault { case: self.case.clone(), what: what.to_owned(), apart: apart.clone() });
+        let fault = Fault { apart, ..Fault::new(what, start_ns) };
         let mut inner = self.inner();
-        inner.faults.push(Fault { what, start_ns, recovered_ns: None, new_leader_ns: None, evidence: None });
+        inner.faults.push(fault);
         inner.faults.len() - 1
+    }
+
+    /// Records that a fault that lasts was undone.
+    pub fn healed(&self, fault: usize) {
+        let now = self.now_ns();
+        let mut inner = self.inner();
+        let Some(fault) = inner.faults.get_mut(fault).filter(|fault| fault.healed_ns.is_none()) else { return };
+        fault.healed_ns = Some(now);
+        self.events.send(What::FaultHealed { case: self.case.clone(), what: fault.what.clone() });
     }
 
     /// Returns when a fault began.

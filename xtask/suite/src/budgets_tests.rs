@@ -12,6 +12,7 @@ fn measured(ms: u64, errors: usize) -> Availability {
         by_connection: [(Connection::New, figures), (Connection::ServiceReused, figures)].into(),
         new_leader_ms: Some(ms),
         recovered_ms: Some(ms),
+        sides: None,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
+use embedded::changes::NodeChange;
 use serde::{Deserialize, Serialize};
 
 pub use owner::{Owner, is_running};
@@ -44,6 +45,25 @@ pub enum Resource {
 pub enum Change {
     /// A stopped node of a kind cluster: the container with this name.
     NodeStopped(String),
+    /// A change on a running node.
+    OnNode {
+        /// The node's name, for kind also that of its container.
+        node: String,
+        /// The change.
+        change: NodeChange,
+    },
+}
+
+impl Change {
+    /// Describes it, with the command that undoes it if there is one.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::NodeStopped(node) => format!("stopped Node/{node} (`docker start {node}`)"),
+            Self::OnNode { node, change: NodeChange::Paused(container) } => {
+                format!("paused container {} on Node/{node}", container.container)
+            }
+        }
+    }
 }
 
 /// The record of a run.
@@ -66,6 +86,10 @@ pub struct LeaseRecord {
     /// The changes to undo before that, the last first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// The run directory of the embedded cluster, of another run, on whose node the changes are; otherwise the nodes are
+    /// containers of Docker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_on: Option<PathBuf>,
 }
 
 /// Whether a run still needs its resources.
@@ -90,6 +114,7 @@ impl LeaseRecord {
             kept: false,
             resources: vec![],
             changes: vec![],
+            changes_on: None,
         }
     }
 
@@ -158,12 +183,18 @@ impl Lease {
         self.record().resources.contains(resource)
     }
 
-    /// Adds a change. Call this before the change is made.
+    /// Adds a change, and the run directory of the embedded cluster on whose node it is made, if it is one. Call this
+    /// before the change is made.
     ///
     /// # Errors
     /// If the lease can't be written; then nothing should be changed.
-    pub fn note_change(&self, change: &Change) -> anyhow::Result<()> {
-        self.change(|record| record.changes.push(change.clone()))
+    pub fn note_change(&self, change: &Change, embedded: Option<&Path>) -> anyhow::Result<()> {
+        self.change(|record| {
+            if !record.changes.contains(change) {
+                record.changes.push(change.clone());
+            }
+            record.changes_on = embedded.map(Path::to_owned);
+        })
     }
 
     /// Removes a change that is undone.

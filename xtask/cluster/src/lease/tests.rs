@@ -11,6 +11,7 @@ fn record(owner: Owner, kept: bool) -> LeaseRecord {
         kept,
         resources: vec![Resource::KindCluster("chartproof-ab12".to_owned())],
         changes: vec![],
+        changes_on: None,
     }
 }
 
@@ -62,12 +63,12 @@ fn a_change_is_recorded_until_it_is_undone_or_its_cluster_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let lease = Lease::new(dir.path(), "ab12", Path::new("/runs/ab12"));
     let (cluster, stopped) = (Resource::KindCluster("one".to_owned()), Change::NodeStopped("one-worker".to_owned()));
-    lease.note_change(&stopped).unwrap();
+    lease.note_change(&stopped, None).unwrap();
     assert_eq!(all(dir.path()).unwrap()[0].1.changes, std::slice::from_ref(&stopped));
     lease.undone(&stopped).unwrap();
     assert_eq!(all(dir.path()).unwrap(), []);
     lease.hold(cluster.clone()).unwrap();
-    lease.note_change(&stopped).unwrap();
+    lease.note_change(&stopped, None).unwrap();
     lease.release(&cluster).unwrap();
     assert_eq!(all(dir.path()).unwrap(), []);
 }

@@ -11,6 +11,7 @@ use node::client::Client;
 use node::controllers::{self, bootstrap};
 use node::faults::PlantedFaults;
 use node::kubelet;
+use node::node_changes::NodeChanges;
 use node::registry::Registry;
 
 #[tokio::main]
@@ -24,9 +25,11 @@ async fn main() -> anyhow::Result<()> {
     let client = Client::new(registry.clone(), "kube-controller-manager");
     bootstrap::run(&client)?;
     tokio::spawn(controllers::run_of_api(client));
+    let kubelet = kubelet::Handle::new(Path::new("."));
     let state = State {
         registry,
-        kubelet: kubelet::Handle::new(Path::new(".")),
+        changes: NodeChanges::new(&kubelet),
+        kubelet,
         identity,
         faults: PlantedFaults::default(),
         node: NodeHooks::none(),

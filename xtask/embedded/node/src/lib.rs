@@ -5,7 +5,7 @@
 //! change behaviour is rejected.
 //!
 //! Its modules are layers, which `tests/layers.rs` checks: each uses only modules further right.
-//! `node` → `api` → `kubelet` → `controllers` → `changes` → `client` → `registry` → `store` → `kinds`, `status`,
+//! `node` → `api` → `node_changes` → `kubelet` → `controllers` → `changes` → `client` → `registry` → `store` → `kinds`, `status`,
 //! `selector`, `addresses`, `faults`; `network` is beside `kubelet` and `controllers`, on `changes`.
 
 mod acting_faults;
@@ -20,6 +20,7 @@ pub mod kinds;
 pub mod kubelet;
 mod network;
 pub mod node;
+pub mod node_changes;
 pub mod registry;
 mod selector;
 mod status;

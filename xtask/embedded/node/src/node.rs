@@ -21,6 +21,7 @@ use crate::controllers;
 use crate::faults::PlantedFaults;
 use crate::kubelet::{self, Handle, Kubelet};
 use crate::network::{dns, proxy};
+use crate::node_changes::NodeChanges;
 use crate::registry::Registry;
 
 /// Runs the node until it is asked to stop.
@@ -78,6 +79,7 @@ async fn serve(directory: &Path, options: NodeOptions, listener: TcpListener) ->
         kubelet: handle.clone(),
         identity: Arc::clone(&identity),
         faults: faults.clone(),
+        changes: NodeChanges::new(&handle),
         node: hooks(&runtime),
     };
     controllers::bootstrap::run(&client)?;

@@ -11,7 +11,7 @@
 //! 3. `sandbox`: a pod's namespaces, held open by descriptors rather than a process; `image`: archives, unpacked once
 //!    for each set of layers, and the images that the host serves; `exec`: additional programs;
 //! 4. `network`: the bridge; `life`, `spawn`, `process`: how one thread starts programs, and how their end is
-//!    noticed; `logs`, `cgroup`: output and memory limits;
+//!    noticed; `pause`: how they are stopped and continued; `logs`, `cgroup`: output and memory limits;
 //! 5. `spec`: plain data; `rooted`, `trees`, `threads`, `watched`, `hex`: tools.
 //!
 //! A container is a direct child of the node's process: the thread that starts it creates a pid namespace for its next
@@ -30,6 +30,7 @@ mod logs;
 mod network;
 mod node;
 mod own_program;
+mod pause;
 mod process;
 mod rooted;
 mod runtime;

@@ -14,6 +14,7 @@ use serde_json::json;
 use self::control::Control;
 pub use self::control::Ready;
 use self::process::Process;
+use crate::changes::NodeChange;
 pub use crate::faults::Faults;
 pub use crate::host_images::host_serves;
 
@@ -44,6 +45,7 @@ pub struct NodeOptions {
 
 /// A running embedded cluster. Dropping the handle that started it ends it without waiting; [`Cluster::stop`] waits.
 pub struct Cluster {
+    dir: PathBuf,
     kubeconfig: PathBuf,
     control: Control,
     /// `None` if another process started it.
@@ -78,7 +80,7 @@ impl Cluster {
         std::fs::write(dir.join("options.json"), written)?;
         let (process, ready) = Process::start(&options.program, &dir).await?;
         std::fs::write(dir.join(READY), serde_json::to_vec(&ready)?)?;
-        Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: Some(process) })
+        Ok(Self { dir, control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: Some(process) })
     }
 
     /// Returns a handle on the cluster that another process started with this run directory; this handle never ends it.
@@ -89,7 +91,12 @@ impl Cluster {
         let path = dir.join(READY);
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let ready: Ready = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-        Ok(Self { control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: None })
+        Ok(Self { dir: dir.to_owned(), control: Control::new(&ready)?, kubeconfig: ready.kubeconfig, process: None })
+    }
+
+    /// Returns its run directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Returns the kubeconfig of the cluster (mode 0600, context `chartproof`).
@@ -132,6 +139,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a change on the node; returns the reason if it can't make it.
+    ///
+    /// # Errors
+    /// If it fails, or the cluster does not respond.
+    pub async fn make(&self, change: &NodeChange) -> anyhow::Result<Option<String>> {
+        let body = serde_json::to_value(change)?;
+        let answer = self.control.call(Method::POST, "/chartproof/changes", Some(&body), ANSWER_TIMEOUT).await?;
+        Ok(answer["notApplicable"].as_str().map(str::to_owned))
+    }
+
+    /// Undoes a change on the node. If the node's process has ended, its changes have ended with it.
+    ///
+    /// # Errors
+    /// If it fails, or the cluster does not respond.
+    pub async fn undo(&self, change: &NodeChange) -> anyhow::Result<()> {
+        let body = serde_json::to_value(change)?;
+        let undone = self.control.call(Method::DELETE, "/chartproof/changes", Some(&body), ANSWER_TIMEOUT).await;
+        match undone {
+            Err(error) if is_refused(&error) => Ok(()),
+            undone => undone.map(drop),
+        }
+    }
+
     /// Plants these faults from now on, in place of the previous ones.
     ///
     /// # Errors
@@ -152,6 +182,12 @@ impl Cluster {
             None => Ok(()),
         }
     }
+}
+
+/// Returns whether nothing listens at the node's address, which is the case once its process has ended.
+fn is_refused(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// Creates the run directory, accessible only to its owner: it contains a kubeconfig.

@@ -96,7 +96,8 @@ fn row<'a>(run: &ReportedRun, event: &'a Event) -> Option<(String, Row<'a>)> {
         What::CaseEnded { case, took_ms, .. } => {
             of_case(case, "case", format!("ended after {}", seconds(*took_ms)).into())
         }
-        What::Fault { case, what } => of_case(case, "fault", what.into()),
+        What::Fault { case, what, .. } => of_case(case, "fault", what.into()),
+        What::FaultHealed { case, what } => of_case(case, "fault", format!("healed: {what}").into()),
         What::Object { namespace, object, state } => {
             let row = Row { at_ms, class: "object", source: object.into(), text: state.into() };
             (run.group_of(namespace), row)

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
@@ -27,7 +28,14 @@ fn events(verdict: Verdict, exit_code: i32) -> Vec<Event> {
                 state: "Running, ready".to_owned(),
             },
         ),
-        at(200, What::Fault { case: case.clone(), what: "deleted Pod/caesium-0 with grace 0".to_owned() }),
+        at(
+            200,
+            What::Fault {
+                case: case.clone(),
+                what: "deleted Pod/caesium-0 with grace 0".to_owned(),
+                apart: BTreeSet::new(),
+            },
+        ),
         at(900, What::CaseEnded { case: case.clone(), took_ms: 800, verdict }),
         at(
             910,
@@ -76,6 +84,21 @@ fn a_passed_run_has_no_failure_and_shows_pods_faults_and_logs() {
     ] {
         assert!(page.contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_fault_that_lasts_is_a_bar_until_it_is_healed() {
+    let mut events = events(Verdict::Passed { note: String::new() }, 0);
+    let (case, what) = ("caesium::r3::ready".to_owned(), "pause Pod/caesium-1".to_owned());
+    let at = |ms, what| Event::new(Duration::from_millis(ms), what);
+    let apart = BTreeSet::from(["caesium-1".to_owned()]);
+    events.insert(4, at(300, What::Fault { case: case.clone(), what: what.clone(), apart }));
+    events.insert(5, at(700, What::FaultHealed { case, what }));
+    let page = render(&events, &[], &[]);
+    let bar = "<rect x=\"300\" y=\"1.5\" width=\"400\" height=\"7\" class=\"red\"><title>0.3 s to 0.7 s pause Pod/caesium-1, apart: \
+               caesium-1</title>";
+    assert!(page.contains(bar), "{page}");
+    assert!(page.contains("healed: pause Pod/caesium-1"), "{page}");
 }
 
 #[test]

@@ -106,15 +106,28 @@ fn bar(case: &ReportedCase, run: &ReportedRun) -> Option<Bar> {
     Some(Bar { from_ms, to_ms, class: class(case), title })
 }
 
+/// Returns the bars of faults: one that lasts ends when it is healed.
 fn faults(group: &str, events: &[Event]) -> Vec<Bar> {
-    let fault = |event: &Event| match &event.what {
-        What::Fault { what, case } if run::group(case) == group => {
-            let title = format!("{} {what}", seconds(event.at_ms));
-            Some(Bar { from_ms: event.at_ms, to_ms: event.at_ms, class: "red", title })
+    let fault = |(at, event): (usize, &Event)| match &event.what {
+        What::Fault { what, case, apart } if run::group(case) == group => {
+            let from_ms = event.at_ms;
+            let healed_ms = healed_ms(&events[at..], case, what);
+            let until = healed_ms.map(|to_ms| format!(" to {}", seconds(to_ms))).unwrap_or_default();
+            let apart: Vec<_> = apart.iter().map(String::as_str).collect();
+            let apart = if apart.is_empty() { String::new() } else { format!(", apart: {}", apart.join(", ")) };
+            let title = format!("{}{until} {what}{apart}", seconds(from_ms));
+            Some(Bar { from_ms, to_ms: healed_ms.unwrap_or(from_ms), class: "red", title })
         }
         _ => None,
     };
-    events.iter().filter_map(fault).collect()
+    events.iter().enumerate().filter_map(fault).collect()
+}
+
+/// Returns when a case's fault was healed, if it is one that lasts.
+fn healed_ms(later: &[Event], of_case: &str, fault: &str) -> Option<u64> {
+    let healed =
+        |event: &&Event| matches!(&event.what, What::FaultHealed { case, what } if case == of_case && what == fault);
+    later.iter().find(healed).map(|event| event.at_ms)
 }
 
 /// Returns the lanes of pods, coloured by state. A state lasts until the next one.

@@ -9,6 +9,7 @@ use super::conclusion::Conclusion;
 use crate::deployed_release::DeployedRelease;
 use crate::deployed_topology::DeployedTopology;
 use crate::run::Run;
+use cluster::NotApplicable;
 use cluster::lease::Change;
 use events::CaseName;
 use kubernetes::wait::Waiter;
@@ -38,14 +39,30 @@ impl CaseContext {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change outside of the run's own namespaces; returns false if this cluster does not allow it. The change
+    /// Makes a change outside of the run's own namespaces; returns the reason if this cluster can't make it. The change
     /// is undone when the case ends, or earlier.
     ///
     /// # Errors
     /// If the change fails.
-    pub async fn make(&self, change: Change) -> anyhow::Result<bool> {
+    pub async fn make(&self, change: Change) -> anyhow::Result<Result<(), NotApplicable>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change.clone());
         self.run.cluster.make(&change).await
+    }
+
+    /// Undoes these changes, in reverse order. One that can't be undone is tried again when the case ends.
+    ///
+    /// # Errors
+    /// The first that can't be undone; all others are undone.
+    pub async fn undo(&self, changes: &[Change]) -> anyhow::Result<()> {
+        let mut undone = Ok(());
+        for change in changes.iter().rev() {
+            let this = self.run.cluster.undo(change).await;
+            if this.is_ok() {
+                self.changes.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made != change);
+            }
+            undone = undone.and(this);
+        }
+        undone
     }
 
     /// Undoes all changes of [`CaseContext::make`], in reverse order.

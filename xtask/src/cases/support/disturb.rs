@@ -1,6 +1,7 @@
 //! A fault under load: starts clients, waits for recovery after the fault, reads everything back, and checks the
 //! history.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use client::team::{Task, Traffic};
 use history::availability::{self, Availability};
 use history::model::Minimum;
 use history::{Connection, History, Promise, Verdict};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::context::CaseContext;
@@ -136,12 +138,20 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
+    /// Waits until a killed pod has a successor.
+    ///
+    /// # Errors
+    /// If this takes longer than the case's time limit.
+    pub async fn successor(&self, killed: &Killed) -> anyhow::Result<Pod> {
+        let workload = self.deployed.workload()?;
+        let what = format!("a successor of Pod/{}", killed.before.name_any());
+        let successor = |state: &State| killed.successor(state, workload);
+        self.cx.wait.until(&self.deployed.watch, &what, successor).await
+    }
+
     /// Waits until the pod has a successor, and the replicas are ready and agree again.
     async fn recovered(&self, killed: &Killed) -> anyhow::Result<()> {
-        let (name, workload) = (killed.before.name_any(), self.deployed.workload()?);
-        let what = format!("a successor of Pod/{name}");
-        let successor = |state: &State| killed.successor(state, workload);
-        let after = self.cx.wait.until(&self.deployed.watch, &what, successor).await?;
+        let after = self.successor(killed).await?;
         settled::settled(self.cx, &self.deployed, self.replicas).await?;
         self.recorder.recovered(killed.fault);
         let after = self.deployed.pod(&after.name_any()).unwrap_or(after);
@@ -274,6 +284,27 @@ impl<'a> Disturbance<'a> {
         Ok(())
     }
 
+    /// Waits until a write was acknowledged since then through other replicas than those that a fault has `apart`.
+    ///
+    /// # Errors
+    /// If this takes longer than the case's time limit.
+    pub async fn acknowledged_without(
+        &self,
+        apart: &BTreeSet<String>,
+        since_ns: u64,
+        fault: &str,
+    ) -> anyhow::Result<()> {
+        let what = format!("{} through the other replicas during the fault ({fault})", self.signs);
+        let ask = async || match self.recorder.acknowledged_without(apart, since_ns) {
+            0 => {
+                let last = self.recorder.last_error(None).map(|error| format!("; {error}")).unwrap_or_default();
+                Err(format!("none{last}"))
+            }
+            _ => Ok(()),
+        };
+        self.cx.wait.ask_until(&self.deployed.watch, &what, ask).await
+    }
+
     async fn acknowledged_over(
         &self,
         over: Option<Connection>,
@@ -333,11 +364,18 @@ impl fmt::Display for Signs {
     }
 }
 
+/// Formats what was acknowledged on each side while a fault lasted.
+fn sides(availability: &Availability) -> Option<String> {
+    let sides = availability.sides?;
+    let (apart, others) = (sides.apart.acknowledged, sides.others.acknowledged);
+    Some(format!("while it lasted, {apart} acknowledged through the replicas apart and {others} through the others"))
+}
+
 /// Formats the worst costs of all faults, such as `longest gap 1200 ms (new), 900 ms
 /// (reused); errors 7 (new), 5 (reused); new leader after 900 ms`.
-fn note(availability: &[Availability]) -> String {
-    let availability = availability::worst(availability);
-    let mut parts = Vec::new();
+fn note(each: &[Availability]) -> String {
+    let availability = availability::worst(each);
+    let mut parts: Vec<_> = each.iter().filter_map(sides).collect();
     let gaps = availability.by_connection.iter();
     let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over})", figures.longest_gap_ms)).collect();
     parts.push(format!("longest gap {}", gaps.join(", ")));

@@ -42,11 +42,24 @@ pub async fn kill(
     grace: Grace,
     why: &str,
 ) -> anyhow::Result<Killed> {
+    let period = if grace == Grace::None { "grace 0" } else { "default grace period" };
+    delete(deployed, name, grace, || recorder.fault(format!("delete Pod/{name} ({why}), {period}"))).await
+}
+
+/// Deletes a pod, unless another pod has its name by now; `fault` returns the fault's number just before.
+///
+/// # Errors
+/// As [`kill`].
+pub async fn delete(
+    deployed: &DeployedTopology,
+    name: &str,
+    grace: Grace,
+    fault: impl FnOnce() -> usize,
+) -> anyhow::Result<Killed> {
     let before = deployed.pod(name).with_context(|| format!("Pod/{name} does not exist, so it can't be killed"))?;
     let replicas = deployed.replicas().iter().filter_map(ResourceExt::uid).collect();
     let seconds = if grace == Grace::None { Some(0) } else { None };
-    let period = if grace == Grace::None { "grace 0" } else { "default grace period" };
-    let fault = recorder.fault(format!("delete Pod/{name} ({why}), {period}"));
+    let fault = fault();
     let only = Preconditions { uid: before.uid(), resource_version: None };
     let params = DeleteParams { grace_period_seconds: seconds, preconditions: Some(only), ..DeleteParams::default() };
     call(&format!("deleting Pod/{name}"), deployed.pods().delete(name, &params)).await?;

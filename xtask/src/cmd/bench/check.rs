@@ -72,11 +72,9 @@ fn history(promise: Promise) -> History {
         }
     }
     let fault = Fault {
-        what: "delete Pod/r0".to_owned(),
-        start_ns: end_ns / 3,
         recovered_ns: Some(end_ns / 2),
-        new_leader_ns: None,
         evidence: Some("UID changed".to_owned()),
+        ..Fault::new("delete Pod/r0", end_ns / 3)
     };
     let header = Header {
         format: history::file::FORMAT.to_owned(),

@@ -42,6 +42,7 @@ pub use server::serve;
 
 use crate::faults::PlantedFaults;
 use crate::kubelet;
+use crate::node_changes::NodeChanges;
 use crate::registry::Registry;
 use crate::registry::user::User;
 use crate::status::Status;
@@ -57,6 +58,8 @@ pub struct State {
     pub identity: Arc<Identity>,
     /// Planted faults.
     pub faults: PlantedFaults,
+    /// What faults have changed on the node.
+    pub changes: NodeChanges,
     /// The node's functions behind the harness's own endpoints.
     pub node: NodeHooks,
 }

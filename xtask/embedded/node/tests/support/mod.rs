@@ -14,6 +14,7 @@ use node::client::Client;
 use node::controllers::{self, bootstrap};
 use node::faults::PlantedFaults;
 use node::kubelet;
+use node::node_changes::NodeChanges;
 use node::registry::Registry;
 use reqwest::{Certificate, Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -39,9 +40,11 @@ impl Api {
         bootstrap::run(&client).unwrap();
         tokio::spawn(controllers::run_of_api(client));
         let faults = PlantedFaults::default();
+        let kubelet = kubelet::Handle::new(Path::new("/nonexistent"));
         let state = State {
             registry: registry.clone(),
-            kubelet: kubelet::Handle::new(Path::new("/nonexistent")),
+            changes: NodeChanges::new(&kubelet),
+            kubelet,
             identity: identity.clone(),
             faults: faults.clone(),
             node: NodeHooks::none(),

@@ -13,6 +13,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -29,6 +30,7 @@ use crate::exec::{self, Exec};
 use crate::image::Unpacked;
 use crate::life::Life;
 use crate::logs;
+use crate::pause;
 use crate::process::{Process, ProcessEnd};
 use crate::sandbox::Sandbox;
 use crate::spawn::{CONTAINER, LaunchFailure, ProcessNamespace, Spawner, Stdio3};
@@ -59,6 +61,7 @@ struct Inner {
     spawner: Spawner,
     group: Option<Arc<Group>>,
     console: Console,
+    paused: AtomicBool,
 }
 
 /// What the node provides to every container.
@@ -96,6 +99,22 @@ impl Container {
         self.inner.life.wait().await
     }
 
+    /// Stops all processes in its process namespace until [`Container::resume`]; a program can't be executed in it meanwhile. Returns once
+    /// none of them runs.
+    pub async fn pause(&self) -> Result<(), RuntimeError> {
+        self.inner.paused.store(true, Ordering::SeqCst);
+        let stopped = pause::stop_all(self.pid()).await;
+        stopped.map_err(|error| RuntimeError::Other(format!("pause container {}: {error:#}", self.inner.id)))
+    }
+
+    /// Continues all of its processes; does nothing if it has ended.
+    pub fn resume(&self) {
+        self.inner.paused.store(false, Ordering::SeqCst);
+        if self.inner.life.process.ended().is_none() {
+            pause::continue_all(self.pid());
+        }
+    }
+
     /// Returns what its sandbox needs to end it.
     pub(crate) fn life(&self) -> Life {
         self.inner.life.clone()
@@ -126,6 +145,9 @@ impl Container {
         let inner = &self.inner;
         if inner.life.process.ended().is_some() {
             return Err(RuntimeError::Other(format!("container {} is not running", inner.id)));
+        }
+        if inner.paused.load(Ordering::SeqCst) {
+            return Err(RuntimeError::Other("failed to create exec: cannot exec in a paused state".to_owned()));
         }
         let mut process = ProcessPlan { argv: spec.argv, tty: spec.tty, ..inner.plan.clone() };
         for (name, value) in spec.env {
@@ -172,8 +194,16 @@ impl Container {
         tokio::spawn(watch_end(running.clone(), Utc::now(), (log, console.readers.clone()), cleanup, end));
         let (stop_signal, spawner) = (image.image.stop_signal_number(), node.spawner.clone());
         let life = Life { process: running, exit };
-        let inner =
-            Inner { id, life, plan: ProcessPlan { tty: false, ..process }, stop_signal, spawner, group, console };
+        let inner = Inner {
+            id,
+            life,
+            plan: ProcessPlan { tty: false, ..process },
+            stop_signal,
+            spawner,
+            group,
+            console,
+            paused: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -278,8 +308,8 @@ fn to_json(plan: &impl serde::Serialize) -> Result<Vec<u8>, RuntimeError> {
 
 /// Returns an id that no other container has: the clock's nanoseconds and the address space differ from run to run.
 fn new_id(spec: &ContainerSpec) -> String {
-    static STARTED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let unique = format!("{} {} {} {number} {:?}", std::process::id(), spec.name, spec.attempt, Utc::now());
     hex::hex(&Sha256::digest(unique))
 }

@@ -1,0 +1,60 @@
+//! What faults have changed on this node and not undone yet.
+
+mod paused;
+
+use std::sync::Arc;
+
+use embedded::changes::NodeChange;
+use tokio::sync::Mutex;
+
+use crate::kubelet::Handle;
+use crate::status::Status;
+
+/// The changes that are in force. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeChanges {
+    kubelet: Handle,
+    in_force: Arc<Mutex<Vec<(NodeChange, Undo)>>>,
+}
+
+/// What undoing a change needs.
+enum Undo {
+    Resume(runtime::Container),
+}
+
+impl NodeChanges {
+    /// Returns no changes yet, to the pods of a kubelet.
+    pub fn new(kubelet: &Handle) -> Self {
+        Self { kubelet: kubelet.clone(), in_force: Arc::default() }
+    }
+
+    /// Makes a change, unless it is in force already; returns the reason if this node can't make it.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub async fn make(&self, change: &NodeChange) -> Result<Option<String>, Status> {
+        let mut in_force = self.in_force.lock().await;
+        if in_force.iter().any(|(made, _)| made == change) {
+            return Ok(None);
+        }
+        let undo = match change {
+            NodeChange::Paused(container) => paused::make(&self.kubelet, container).await?,
+        };
+        in_force.push((change.clone(), undo));
+        Ok(None)
+    }
+
+    /// Undoes a change, if it is in force.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub async fn undo(&self, change: &NodeChange) -> Result<(), Status> {
+        let mut in_force = self.in_force.lock().await;
+        let Some(at) = in_force.iter().position(|(made, _)| made == change) else { return Ok(()) };
+        match &in_force[at].1 {
+            Undo::Resume(container) => container.resume(),
+        }
+        in_force.remove(at);
+        Ok(())
+    }
+}

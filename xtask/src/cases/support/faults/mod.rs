@@ -1,0 +1,3 @@
+//! The faults that last, one file each: how each begins. A case holds it for a while and heals it.
+
+pub mod pause;
