@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::Connection;
 use crate::exec;
 use crate::reach::Reach;
+use crate::read_back::ReadBack;
 use crate::request::{Protocol, Request};
 use crate::response::{Failure, Response};
 use crate::target::{self, Target};
@@ -49,6 +50,8 @@ pub enum ClientRequest {
         /// The time limit, in milliseconds.
         timeout_ms: u64,
     },
+    /// Reads records through each replica; sent once, instead of `Begin`.
+    ReadBack(Box<ReadBack>),
     /// Finishes the operations in progress and stops.
     Stop,
 }
@@ -104,7 +107,14 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send) -> anyhow::Result
                     let sink = move |ended| drop(sender.send(ended));
                     start(&mut working, &Team::new(*task, began, stop.clone(), sink), &through);
                 }
-                (Some(ClientRequest::Begin { .. }), None) => bail!("already started"),
+                (Some(ClientRequest::ReadBack(what)), Some(sender)) => {
+                    for lane in what.lanes() {
+                        let sender = sender.clone();
+                        let sink = move |read| drop(sender.send(CompletedOperation::from(read)));
+                        working.spawn(async move { lane.run(began, sink).await });
+                    }
+                }
+                (Some(ClientRequest::Begin { .. } | ClientRequest::ReadBack(_)), None) => bail!("already started"),
                 (Some(ClientRequest::Clock), unused) => {
                     sender = unused;
                     tell(&mut write, &ClientResponse::Clock(elapsed_ns(began))).await?;
@@ -207,6 +217,6 @@ pub async fn tell(write: &mut (impl AsyncWrite + Unpin), message: &impl Serializ
 }
 
 /// Returns the nanoseconds since then.
-fn elapsed_ns(began: Instant) -> u64 {
+pub(crate) fn elapsed_ns(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ pub mod inside;
 mod lines;
 pub mod pattern;
 pub mod reach;
+pub mod read_back;
 pub mod records;
 pub mod request;
 pub mod response;

@@ -89,6 +89,13 @@ pub struct CompletedOperation {
     pub stranger: Option<String>,
 }
 
+impl From<Operation> for CompletedOperation {
+    /// An operation that wrote nothing.
+    fn from(operation: Operation) -> Self {
+        Self { operation, record: None, stranger: None }
+    }
+}
+
 /// Receives a team's operations, each when it has ended.
 type Sink = Box<dyn Fn(CompletedOperation) + Send + Sync>;
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::inside::Host;
 use crate::reach::Port;
+use crate::read_back::ReadBack;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -162,4 +163,44 @@ async fn a_client_that_checks_health_reconnects_until_the_application_responds()
     let all = until_of(Traffic::Health(Box::new(request())), address, Over::ServiceReused, healthy).await;
     let errors: Vec<_> = all.iter().map(|done| done.operation.error.as_deref().unwrap_or("none")).collect();
     assert_eq!(errors, ["status 404 instead of 200: null", "status 404 instead of 200: null", "none"]);
+}
+
+#[tokio::test]
+async fn records_are_read_back_through_every_replica_that_responds() {
+    let records: Vec<_> = (0..9)
+        .map(|number| Record {
+            id: Some(number.to_string()),
+            ..Record::new(format!("k-{number}"), format!("v-{number}"))
+        })
+        .collect();
+    let kept = records.iter().map(|record| (record.id.clone().unwrap(), json!({ "alias": record.value })));
+    let application = End::Application(Arc::new(Mutex::new(kept.filter(|(id, _)| id != "4").collect())));
+    let address = serve(move |_| application.clone()).await;
+    let suite: toml::Table = toml::from_str(include_str!("../../../helm/caesium/e2e.toml")).unwrap();
+    let of_suite: Records = suite["records"].clone().try_into().unwrap();
+    let http = Some(Port { number: address.port(), timeout_ms: 5000 });
+    let what = ReadBack {
+        // Nothing listens at the second.
+        replicas: vec![("c-0".to_owned(), "127.0.0.1".to_owned()), ("c-1".to_owned(), "127.9.9.9".to_owned())],
+        records: records.clone(),
+        read: of_suite.read.unwrap(),
+        reach: Reach { http, ..Reach::default() },
+        secrets: Secrets::default(),
+    };
+    let (sender, mut reads) = mpsc::unbounded_channel();
+    for lane in what.lanes() {
+        let sender = sender.clone();
+        lane.run(Instant::now(), move |read| drop(sender.send(read))).await;
+    }
+    drop(sender);
+    let mut all = BTreeMap::new();
+    while let Some(read) = reads.recv().await {
+        assert_eq!((read.stage, read.replica.as_deref()), (history::Stage::ReadBack, Some("c-0")));
+        all.insert(read.key, read.value);
+    }
+    let expected = records.iter().map(|record| {
+        let value = Some(record.value.clone()).filter(|_| record.id.as_deref() != Some("4"));
+        (record.key.clone(), value)
+    });
+    assert_eq!(all, expected.collect());
 }

@@ -64,7 +64,7 @@ async fn read_back(cx: &CaseContext, deployed: &DeployedTopology, records: &Reco
     let recorder = Arc::new(Recorder::new(cx.name.clone(), cx.run.events.clone()));
     recorder.take_over(&deployed.kept.lock().await);
     let (application, watch, wait) = (&deployed.application, &deployed.watch, &cx.wait);
-    let reader = Reader { records, application, watch, wait, recorder: &recorder };
+    let reader = Reader { records, application, watch, wait, recorder: &recorder, inside: None };
     let read = reader.read_all(&names).await?;
     let history = recorder.history(records.promise, names, Minimum { before: 0, during: 0, after: 0 });
     let failures = history::failures(&history, &history::judge_records(&history));

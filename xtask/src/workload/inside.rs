@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use client::inside::{self, ClientRequest, ClientResponse, PORT, Question};
+use client::read_back::ReadBack;
 use client::request::Request;
 use client::team::{CompletedOperation, Task};
+use history::Operation;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Portforwarder};
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
@@ -27,6 +29,8 @@ use kubernetes::{call, code, given};
 
 /// How often the clock is queried; the tightest bounds count.
 const QUESTIONS: u32 = 10;
+/// The same for reading back, which takes place long after the writes.
+const QUESTIONS_TO_READ_BACK: u32 = 2;
 /// The time limit of a single request from inside the cluster.
 const ASK_TIMEOUT_MS: u64 = 10_000;
 
@@ -118,7 +122,7 @@ impl Inside {
         create(deployed, wait, image).await?;
         let ask = async || {
             let mut line = Line::open(deployed).await?;
-            let ahead = line.compare_clocks(recorder).await?;
+            let ahead = line.compare_clocks(recorder, QUESTIONS).await?;
             Ok((line, ahead))
         };
         let what = format!("Pod/{POD}, the client in the cluster");
@@ -137,6 +141,27 @@ impl Inside {
         self.stop.cancel();
         self.task.await?.with_context(|| format!("Pod/{POD}: the operations of its clients are unknown"))
     }
+}
+
+/// Reads records through each replica from inside the cluster, where the pod already runs. Returns the reads that
+/// succeeded: a replica may not be reachable from there.
+///
+/// # Errors
+/// If the pod does not respond.
+pub async fn read_back(
+    deployed: &DeployedTopology,
+    recorder: &Recorder,
+    what: ReadBack,
+) -> Result<Vec<Operation>, String> {
+    let mut line = Line::open(deployed).await?;
+    let ahead = line.compare_clocks(recorder, QUESTIONS_TO_READ_BACK).await?;
+    let told = inside::tell(&mut line.write, &ClientRequest::ReadBack(Box::new(what))).await;
+    told.map_err(|error| format!("{error:#}"))?;
+    let mut reads = Vec::new();
+    while let Ok(Some(ClientResponse::CompletedOperation(done))) = inside::next(&mut line.read).await {
+        reads.push(ahead.place(*done, recorder.now_ns()).operation);
+    }
+    Ok(reads)
 }
 
 /// Deletes the pod, if it exists.
@@ -197,9 +222,9 @@ impl Line {
     }
 
     /// Asks for the team's time several times, and returns the bounds of the offset.
-    async fn compare_clocks(&mut self, recorder: &Recorder) -> Result<Ahead, String> {
+    async fn compare_clocks(&mut self, recorder: &Recorder, questions: u32) -> Result<Ahead, String> {
         let mut ahead = Ahead { least: i128::MIN, most: i128::MAX };
-        for _ in 0..QUESTIONS {
+        for _ in 0..questions {
             let asked_ns = recorder.now_ns();
             inside::tell(&mut self.write, &ClientRequest::Clock).await.map_err(|error| format!("{error:#}"))?;
             let response = inside::next(&mut self.read).await.map_err(|error| format!("{error:#}"))?;

@@ -1,23 +1,29 @@
-//! After a fault: looks up writes of unknown outcome, and reads every known record through every replica.
+//! After a fault: looks up writes of unknown outcome, and reads every known record through every replica. What the client in
+//! the cluster can read is read there, since each read over a port-forward passes through the API server and the kubelet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::application::{self, Record};
 use client::connection::Connection;
+use client::read_back::{self, CONNECTIONS, ReadBack};
 use client::records::Read;
 use client::target;
 use client::template::{Fill, Secrets};
-use history::{Connection as Over, Operation, OperationKind, Stage};
+use history::{Operation, Stage};
 
+use super::inside;
 use super::recorder::Recorder;
+use crate::deployed_topology::DeployedTopology;
 use kubernetes::ask::PodClient;
+use kubernetes::objects;
 use kubernetes::wait::Waiter;
 use kubernetes::watch::Watch;
 use suite::Records;
 
-/// The number of connections to each replica.
-const CONNECTIONS: usize = 4;
+/// The time for all reads from inside the cluster; what is not read by then is read over port-forwards.
+const INSIDE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads records from an application that has settled.
 pub struct Reader<'a> {
@@ -31,6 +37,8 @@ pub struct Reader<'a> {
     pub wait: &'a Waiter,
     /// Records the reads.
     pub recorder: &'a Recorder,
+    /// The topology, if the client in the cluster runs there.
+    pub inside: Option<&'a DeployedTopology>,
 }
 
 impl Reader<'_> {
@@ -69,9 +77,46 @@ impl Reader<'_> {
         let known: BTreeMap<_, _> =
             self.recorder.known().into_iter().map(|record| (record.key.clone(), record)).collect();
         let known: Vec<_> = known.into_values().collect();
-        let through = replicas.iter().map(|replica| self.read_through(replica, &known, (read, &secrets)));
+        let read_inside = self.read_inside(replicas, &known, (read, &secrets)).await;
+        let is_left = |replica: &str, record: &Record| !read_inside.contains(&(replica.to_owned(), record.key.clone()));
+        let left = replicas.iter().map(|replica| {
+            let left: Vec<_> = known.iter().filter(|record| is_left(replica, record)).cloned().collect();
+            (replica, left)
+        });
+        let left: Vec<_> = left.collect();
+        let through = left.iter().map(|(replica, left)| self.read_through(replica, left, (read, &secrets)));
         futures::future::try_join_all(through).await?;
         Ok(known.len())
+    }
+
+    /// Reads what the client in the cluster can read; returns the replica and key of each read.
+    async fn read_inside(
+        &self,
+        replicas: &[String],
+        known: &[Record],
+        (read, secrets): (&Read, &Secrets),
+    ) -> HashSet<(String, String)> {
+        let Some(deployed) = self.inside.filter(|_| read.request.goes_to_any_host()) else { return HashSet::new() };
+        self.wait.waiting(format!("reading {} records from inside the cluster", known.len()));
+        let host = |name: &String| Some((name.clone(), objects::ip(&deployed.pod(name)?)?.to_owned()));
+        let what = ReadBack {
+            replicas: replicas.iter().filter_map(host).collect(),
+            records: known.to_vec(),
+            read: read.clone(),
+            reach: self.application.reach().clone(),
+            secrets: secrets.clone(),
+        };
+        let reads = tokio::time::timeout(INSIDE_TIMEOUT, inside::read_back(deployed, self.recorder, what)).await;
+        let reads = reads.unwrap_or_else(|_| Err("timed out".to_owned())).unwrap_or_else(|why| {
+            tracing::debug!("the client in the cluster can't read records: {why}");
+            Vec::new()
+        });
+        let name = |read: &Operation| (read.replica.clone().unwrap_or_default(), read.key.clone());
+        let names = reads.iter().map(name).collect();
+        for read in reads {
+            self.recorder.add(read);
+        }
+        names
     }
 
     /// Reads over several connections at once, since most of the time of a read is latency.
@@ -107,9 +152,7 @@ impl Reader<'_> {
     }
 
     fn add(&self, stage: Stage, replica: &str, record: &Record, value: Option<String>, start_ns: u64) {
-        let times = (start_ns, self.recorder.now_ns());
-        let read = Operation::new(format!("reader-{replica}"), OperationKind::Read, &record.key, times);
-        let (replica, connection) = (Some(replica.to_owned()), Over::Reused);
-        self.recorder.add(Operation { replica, connection, stage, value, ..read });
+        let read = read_back::operation(replica, record, value, (start_ns, self.recorder.now_ns()));
+        self.recorder.add(Operation { stage, ..read });
     }
 }

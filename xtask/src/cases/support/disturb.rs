@@ -331,7 +331,8 @@ impl<'a> Disturbance<'a> {
     fn reader(&self) -> Option<Reader<'_>> {
         let records = self.deployed.records().ok()?;
         let (application, watch, wait) = (&self.deployed.application, &self.deployed.watch, &self.cx.wait);
-        Some(Reader { records, application, watch, wait, recorder: &self.recorder })
+        let inside = Some(&*self.deployed).filter(|_| !self.through_service.is_empty());
+        Some(Reader { records, application, watch, wait, recorder: &self.recorder, inside })
     }
 }
 
