@@ -155,6 +155,15 @@ pub enum What {
         /// How long it took.
         took_ms: u64,
     },
+    /// A step of the smallest example of a loss that a case found, in order.
+    Example {
+        /// The case.
+        case: CaseName,
+        /// What happened: `w-17 written through caesium-0, acknowledged after 3 ms`.
+        what: String,
+        /// When it happened, in milliseconds since the start of the run.
+        happened_ms: u64,
+    },
     /// Evidence of a failed case was written.
     Evidence {
         /// The case.
@@ -186,7 +195,7 @@ impl What {
     fn unredacted(&mut self) -> Option<&mut String> {
         match self {
             Self::Waiting { state, .. } | Self::Object { state, .. } => Some(state),
-            Self::Fault { what, .. } | Self::FaultHealed { what, .. } => Some(what),
+            Self::Fault { what, .. } | Self::FaultHealed { what, .. } | Self::Example { what, .. } => Some(what),
             Self::Note { text } => Some(text),
             _ => None,
         }

@@ -19,7 +19,8 @@ pub mod service;
 pub mod set;
 pub mod story;
 pub mod vacuity;
+mod words;
 
 pub use judge::{Judgement, judge, judge_records};
 pub use model::{Connection, Fault, Header, History, Operation, OperationKind, Outcome, Promise, Stage, Verdict};
-pub use story::failures;
+pub use story::{example, failures};

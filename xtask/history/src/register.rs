@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Operation, OperationKind, Outcome, Verdict};
+use crate::words::{seconds, through};
 
 /// Judges every key separately: linearizability is a local property.
 pub fn check(operations: &[Operation]) -> Verdict {
@@ -37,6 +38,8 @@ enum Problem {
 /// unknown end finishes at `i128::MAX`.
 struct Cluster<'a> {
     value: Option<&'a str>,
+    write: Option<&'a Operation>,
+    latest_read: Option<&'a Operation>,
     write_start: i128,
     latest_start: i128,
     earliest_finish: i128,
@@ -50,6 +53,23 @@ impl Cluster<'_> {
 
     fn name(&self) -> String {
         self.value.map_or_else(|| "the initial state".to_owned(), |value| format!("value {value}"))
+    }
+
+    /// Describes that an earlier value was read after this one was acknowledged; `None` if that is not what happened.
+    fn gone_for(&self, earlier: &Self) -> Option<String> {
+        let write =
+            self.write.filter(|write| write.outcome == Outcome::Ok && earlier.write_start < self.write_start)?;
+        let read = earlier.latest_read.filter(|read| read.start_ns >= write.end_ns)?;
+        Some(format!(
+            "{}, written through {} at {} and acknowledged after {} ms, was gone: a read through {} at {} returned {}",
+            self.name(),
+            through(write),
+            seconds(write.start_ns),
+            write.end_ns.saturating_sub(write.start_ns) / 1_000_000,
+            through(read),
+            seconds(read.start_ns),
+            earlier.name()
+        ))
     }
 }
 
@@ -66,19 +86,32 @@ fn check_key(operations: &[&Operation]) -> Result<(), Problem> {
     backward.iter().try_for_each(|zone| not_inside(zone, &forward))
 }
 
+/// Returns the state before the first write.
+fn initial<'a>() -> Cluster<'a> {
+    Cluster {
+        value: None,
+        write: None,
+        latest_read: None,
+        write_start: -1,
+        latest_start: -1,
+        earliest_finish: -1,
+        reads: 0,
+    }
+}
+
 fn clusters_of_writes<'a>(operations: &[&'a Operation]) -> Result<BTreeMap<Option<&'a str>, Cluster<'a>>, Problem> {
-    let initial = Cluster { value: None, write_start: -1, latest_start: -1, earliest_finish: -1, reads: 0 };
-    let mut clusters = BTreeMap::from([(None, initial)]);
+    let mut clusters = BTreeMap::from([(None, initial())]);
     for write in operations.iter().filter(|o| o.kind != OperationKind::Read && o.outcome != Outcome::Failed) {
         let Some(value) = write.value.as_deref().filter(|_| write.kind == OperationKind::Write) else {
             return Err(Problem::Undecidable("deletes can't be judged".to_owned()));
         };
         let start = i128::from(write.start_ns);
         let finish = if write.outcome == Outcome::Ok { i128::from(write.end_ns) } else { i128::MAX };
+        let (value, write) = (Some(value), Some(*write));
         let cluster =
-            Cluster { value: Some(value), write_start: start, latest_start: start, earliest_finish: finish, reads: 0 };
-        if clusters.insert(Some(value), cluster).is_some() {
-            return Err(Problem::Undecidable(format!("value {value} was written twice")));
+            Cluster { value, write, write_start: start, latest_start: start, earliest_finish: finish, ..initial() };
+        if let Some(twice) = clusters.insert(value, cluster) {
+            return Err(Problem::Undecidable(format!("{} was written twice", twice.name())));
         }
     }
     Ok(clusters)
@@ -94,6 +127,9 @@ fn add_read<'a>(clusters: &mut BTreeMap<Option<&'a str>, Cluster<'a>>, read: &'a
         return Err(Problem::Violation(why));
     }
     cluster.reads += 1;
+    if cluster.latest_read.is_none_or(|latest| latest.start_ns <= read.start_ns) {
+        cluster.latest_read = Some(read);
+    }
     cluster.latest_start = cluster.latest_start.max(i128::from(read.start_ns));
     cluster.earliest_finish = cluster.earliest_finish.min(i128::from(read.end_ns));
     Ok(())
@@ -115,8 +151,8 @@ fn not_inside(zone: &Cluster, forward: &[Cluster]) -> Result<(), Problem> {
     let begun = forward.partition_point(|f| f.earliest_finish < zone.latest_start);
     match forward[..begun].last() {
         Some(holder) if zone.earliest_finish < holder.latest_start => {
-            let why = format!("{} came and went while {} was current", zone.name(), holder.name());
-            Err(Problem::Violation(why))
+            let why = || format!("{} came and went while {} was current", zone.name(), holder.name());
+            Err(Problem::Violation(zone.gone_for(holder).unwrap_or_else(why)))
         }
         _ => Ok(()),
     }

@@ -1,10 +1,12 @@
 //! Describes violated properties: lost writes first, then each property with a count and one example.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::judge::{Judgement, judge_records};
 use crate::model::{Fault, History, Operation, OperationKind, Outcome, Promise, Verdict};
 use crate::set;
+use crate::words::{seconds, through};
 
 /// Returns a line for each property that is violated according to a judgement; empty if all hold.
 ///
@@ -13,7 +15,7 @@ use crate::set;
 pub fn failures(history: &History, judgement: &Judgement) -> Vec<String> {
     let lost = lost_keys(history);
     if lost.is_empty() {
-        return lines(judgement, |_| true);
+        return lines(history, judgement, |_| true);
     }
     let rest = History {
         operations: history.operations.iter().filter(|o| !lost.contains(o.key.as_str())).cloned().collect(),
@@ -22,8 +24,9 @@ pub fn failures(history: &History, judgement: &Judgement) -> Vec<String> {
     let by_record = |property: &str| BY_RECORD.contains(&property);
     let mut lines_of_loss = Loss { history, keys: &lost }.lines();
     // A property that holds with the lost records may be undecided without them.
-    lines_of_loss.extend(lines(&judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
-    lines_of_loss.extend(lines(judgement, |property| !by_record(property)));
+    lines_of_loss
+        .extend(lines(history, &judge_records(&rest), |property| by_record(property) && !judgement.has(property)));
+    lines_of_loss.extend(lines(history, judgement, |property| !by_record(property)));
     lines_of_loss
 }
 
@@ -38,10 +41,19 @@ fn lost_keys(history: &History) -> BTreeSet<&str> {
     history.operations.iter().map(|o| o.key.as_str()).filter(|key| lost.contains(*key)).collect()
 }
 
+/// Properties whose violation is a consequence of the faults: their line names these first.
+const AFTER_FAULTS: [&str; 2] = ["linearizability", "no acknowledged write lost"];
+
 /// Returns a line for each wanted property that does not hold.
-fn lines(judgement: &Judgement, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+fn lines(history: &History, judgement: &Judgement, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let faults: Vec<_> = history.faults.iter().map(|fault| fault.what.as_str()).collect();
+    let after = if faults.is_empty() { String::new() } else { format!(" after {}", faults.join(", then ")) };
     let verdicts = judgement.verdicts.iter().filter(|(property, _)| wanted(property));
-    verdicts.filter_map(|(property, verdict)| line(property, verdict)).collect()
+    let named = |property: &str| {
+        let after = if AFTER_FAULTS.contains(&property) { after.as_str() } else { "" };
+        format!("{property}{after}")
+    };
+    verdicts.filter_map(|(property, verdict)| line(&named(property), verdict)).collect()
 }
 
 fn line(property: &str, verdict: &Verdict) -> Option<String> {
@@ -55,6 +67,11 @@ fn line(property: &str, verdict: &Verdict) -> Option<String> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as a filter of an iterator takes it")]
+fn is_acknowledged(operation: &&Operation) -> bool {
+    operation.kind == OperationKind::Write && operation.outcome == Outcome::Ok
+}
+
 /// Acknowledged records that the application lost.
 struct Loss<'a> {
     history: &'a History,
@@ -65,11 +82,8 @@ impl Loss<'_> {
     /// Returns how many were lost, after which fault and through which replicas they had been acknowledged; and one example.
     fn lines(&self) -> Vec<String> {
         let operations = &self.history.operations;
-        let is_acknowledged = |o: &&Operation| o.kind == OperationKind::Write && o.outcome == Outcome::Ok;
         let acknowledged: BTreeSet<_> = operations.iter().filter(is_acknowledged).map(|o| o.key.as_str()).collect();
-        let mut writes: Vec<_> =
-            operations.iter().filter(is_acknowledged).filter(|o| self.keys.contains(o.key.as_str())).collect();
-        writes.sort_by_key(|o| o.start_ns);
+        let writes = self.writes();
         // A record may be known from a read only, if its write got no response.
         let count =
             format!("{} of {} acknowledged writes lost", self.keys.len(), acknowledged.len().max(self.keys.len()));
@@ -83,8 +97,19 @@ impl Loss<'_> {
         let fault = self.fault_before_loss(first).map(|fault| format!(" after {}", fault.what)).unwrap_or_default();
         vec![
             format!("{count}{fault}; acknowledged through {}", list(through)),
-            format!("for example {}", self.tell(first)),
+            format!(
+                "for example: {}",
+                self.steps(first).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            ),
         ]
+    }
+
+    /// Returns the lost writes, in order.
+    fn writes(&self) -> Vec<&Operation> {
+        let operations = self.history.operations.iter().filter(is_acknowledged);
+        let mut writes: Vec<_> = operations.filter(|o| self.keys.contains(o.key.as_str())).collect();
+        writes.sort_by_key(|o| o.start_ns);
+        writes
     }
 
     /// Returns the reads of a record after it was acknowledged, in order.
@@ -101,45 +126,49 @@ impl Loss<'_> {
         self.history.faults.iter().filter(|fault| fault.start_ns <= missed_ns).max_by_key(|fault| fault.start_ns)
     }
 
-    /// Describes one lost write: `w-17: written through caesium-0 at 12.3 s, acknowledged after 3 ms; delete Pod/caesium-0
-    /// at 12.4 s; absent through caesium-1 from 19.0 s`.
-    fn tell(&self, write: &Operation) -> String {
+    /// Returns what happened to one lost write, in order: it was written, a fault was injected, and reads missed it.
+    fn steps(&self, write: &Operation) -> Vec<Step> {
         let took_ms = write.end_ns.saturating_sub(write.start_ns) / 1_000_000;
-        let mut parts = vec![format!(
-            "{}: written through {} at {}, acknowledged after {took_ms} ms",
-            write.key,
-            through(write),
-            seconds(write.start_ns)
-        )];
-        parts.extend(
-            self.fault_before_loss(write).map(|fault| format!("{} at {}", fault.what, seconds(fault.start_ns))),
-        );
+        let written = format!("{} written through {}, acknowledged after {took_ms} ms", write.key, through(write));
+        let step = |at_ns, what| Step { at_ns, what };
+        let mut steps = vec![step(write.start_ns, written)];
+        steps.extend(self.fault_before_loss(write).map(|fault| step(fault.start_ns, fault.what.clone())));
         let reads = self.reads_after(write);
         let missing = reads.iter().filter(|read| read.value.is_none());
         let found = reads.iter().filter(|read| read.value.is_some());
         if let Some(last) = found.clone().next_back() {
-            parts.push(format!(
-                "last read through {} at {}",
-                list(found.map(|o| through(o)).collect()),
-                seconds(last.start_ns)
-            ));
+            let found = found.map(|o| through(o)).collect();
+            steps.push(step(last.start_ns, format!("last read through {}", list(found))));
         }
         if let Some(first) = missing.clone().next() {
             let missing = missing.map(|o| through(o)).collect();
-            parts.push(format!("absent through {} from {}", list(missing), seconds(first.start_ns)));
+            steps.push(step(first.start_ns, format!("absent through {} from then on", list(missing))));
         }
-        parts.join("; ")
+        steps.sort_by_key(|step| step.at_ns);
+        steps
     }
 }
 
-fn through(operation: &Operation) -> &str {
-    operation.replica.as_deref().unwrap_or("the Service")
+/// A step of an example.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When it happened.
+    pub at_ns: u64,
+    /// What happened.
+    pub what: String,
 }
 
-/// Returns the time since the start of the run: `12.3 s`.
-fn seconds(ns: u64) -> String {
-    let tenths = ns / 100_000_000;
-    format!("{}.{} s", tenths / 10, tenths % 10)
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", seconds(self.at_ns), self.what)
+    }
+}
+
+/// Returns the steps of the smallest example of a lost write: the first one. None if no write was lost.
+pub fn example(history: &History) -> Vec<Step> {
+    let keys = lost_keys(history);
+    let loss = Loss { history, keys: &keys };
+    loss.writes().first().map(|first| loss.steps(first)).unwrap_or_default()
 }
 
 /// Returns `a, b and c`.
@@ -201,8 +230,8 @@ mod tests {
             failures_of(&history),
             [
                 "1 of 2 acknowledged writes lost after delete Pod/a, grace 0; acknowledged through a",
-                "for example w-1: written through a at 12.3 s, acknowledged after 3 ms; delete Pod/a, grace 0 at 12.4 s; \
-                 last read through a at 12.3 s; absent through a and b from 19.0 s",
+                "for example: 12.3 s: w-1 written through a, acknowledged after 3 ms; 12.3 s: last read through a; \
+                 12.4 s: delete Pod/a, grace 0; 19.0 s: absent through a and b from then on",
             ]
         );
     }

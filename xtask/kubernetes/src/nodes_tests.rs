@@ -57,8 +57,8 @@ fn the_system_pod_that_causes_it_is_named_and_shortens_the_wait() {
     let problem =
         |pod: Pod| Nodes::still(vec![node("only", "Unknown")], vec![pod]).trouble(&pod_on(None, false)).unwrap();
     let broken = problem(system_pod("only", &waiting_for("ErrImagePull", "kindnetd:1: not found")));
-    let cause = "; in kube-system, Pod/kindnet-x can't start: container kindnet-cni with image kindnetd:1: \
-                 ErrImagePull, kindnetd:1: not found";
+    let cause = "; in kube-system, Pod/kindnet-x can't start: ErrImagePull, kindnetd:1: not found \
+                 (container kindnet-cni with image kindnetd:1)";
     assert_eq!(broken.sentence, format!("Node/only is not ready: {CNI}{cause}"));
     assert_eq!(broken.final_after, Some(BROKEN_AFTER));
     let unhealthy = problem(system_pod("only", &waiting_for("CrashLoopBackOff", "back-off 10s")));

@@ -53,7 +53,7 @@ async fn an_unrecoverable_state_ends_the_wait_at_once() {
     assert_eq!(failed_wait.sighting.as_ref().unwrap().object, "Pod/caesium-0");
     assert_eq!(
         error.to_string(),
-        "Pod/caesium-0 can't start: container caesium with image caesium:1: ErrImageNeverPull"
+        "Pod/caesium-0 can't start: ErrImageNeverPull (container caesium with image caesium:1)"
     );
 }
 

@@ -57,7 +57,7 @@ async fn environment_and_folder_are_set() {
 async fn an_error_shows_line_code_duration_and_tail() {
     let error = sh("i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i >&2; done; exit 7").run().await.unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("`sh -c 'i=0; while "), "{text}");
+    assert!(text.starts_with("sh: line 20\n    `sh -c 'i=0; while "), "{text}");
     assert!(text.contains("exit code 7 after "), "{text}");
     assert!(text.contains("\n    line 9\n") && text.ends_with("\n    line 20"), "{text}");
     assert!(!text.contains("line 8\n"), "{text}");

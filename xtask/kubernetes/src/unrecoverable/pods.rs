@@ -103,9 +103,10 @@ fn waiting(view: &View<'_>, matches: fn(&str, &str) -> bool) -> Vec<Sighting> {
         objects::containers(pod).find_map(|status| {
             let waiting = status.state.as_ref()?.waiting.as_ref()?;
             let (reason, message) = cause(waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or(""));
-            let cause = if message.is_empty() { reason.to_owned() } else { format!("{reason}, {message}") };
+            let cause =
+                if message.is_empty() { reason.to_owned() } else { format!("{reason}, {}", innermost(message)) };
             let sentence =
-                format!("{object} can't start: container {} with image {}: {cause}", status.name, status.image);
+                format!("{object} can't start: {cause} (container {} with image {})", status.name, status.image);
             let container = Some(status.name.clone());
             let on_hold = is_pull(reason) && is_pulling(view, pod, &status.name);
             matches(reason, message).then(|| Sighting { container, on_hold, ..Sighting::of(object.clone(), sentence) })
@@ -127,6 +128,19 @@ fn is_pulling(view: &View<'_>, pod: &Pod, container: &str) -> bool {
 fn cause<'a>(reason: &'a str, message: &'a str) -> (&'a str, &'a str) {
     let behind = message.strip_prefix("Back-off pulling image").and_then(|rest| rest.split_once(": ErrImagePull: "));
     behind.map_or((reason, message), |(_, error)| ("ErrImagePull", error))
+}
+
+/// Returns an error of a pull without the words of those that pass it on: each names the image again.
+fn innermost(message: &str) -> &str {
+    let names_image = ["failed to pull and unpack image \"", "failed to resolve reference \""];
+    let inner = if message.starts_with("rpc error: ") {
+        message.split_once("desc = ")
+    } else if names_image.iter().any(|outer| message.starts_with(outer)) {
+        message.split_once("\": ")
+    } else {
+        None
+    };
+    inner.map_or(message, |(_, inner)| innermost(inner))
 }
 
 fn is_pull(reason: &str) -> bool {

@@ -70,8 +70,20 @@ fn uncreatable(view: &View<'_>, owner: &impl ResourceExt, kind: &str, matches: f
     let last = view.last_event(owner, kind, &["FailedCreate", "SuccessfulCreate"])?;
     let message = last.message.as_deref().unwrap_or("");
     let object = format!("{kind}/{}", owner.name_any());
-    let sentence = format!("{object} can't create its pods: {message}");
+    let sentence = format!("{object} can't create its pods: {}", refusal(message));
     (last.reason.as_deref() == Some("FailedCreate") && matches(message)).then(|| Sighting::of(object, sentence))
+}
+
+/// Returns the reason in the message of a `FailedCreate` event: `Create Pod web-0 in StatefulSet web failed error: pods
+/// "web-0" is forbidden: exceeded quota`.
+fn refusal(message: &str) -> &str {
+    let after = |text, who: &str, mark| {
+        let (before, after) = str::split_once(text, mark)?;
+        before.starts_with(who).then_some(after)
+    };
+    let reason = message.strip_prefix("Error creating: ").unwrap_or(message);
+    let reason = after(reason, "Create Pod ", " failed error: ").unwrap_or(reason);
+    after(reason, "pods \"", " is forbidden: ").unwrap_or(reason)
 }
 
 pub fn failed_jobs(view: &View<'_>) -> Vec<Sighting> {

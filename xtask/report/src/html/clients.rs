@@ -37,7 +37,7 @@ pub fn lanes(run: &ReportedRun, events: &[Event]) -> BTreeMap<String, BTreeMap<S
         let group = lanes.entry(run::group(case).to_owned()).or_default();
         let mut by_client: BTreeMap<String, Vec<&Operation>> = BTreeMap::new();
         for operation in &operations {
-            by_client.entry(short(run, case, operation.client)).or_default().push(operation);
+            by_client.entry(short(run, operation.client)).or_default().push(operation);
         }
         for (client, operations) in by_client {
             let stretches = operations.chunk_by(|a, b| a.outcome == b.outcome && b.start_ms <= a.end_ms + apart_ms);
@@ -63,12 +63,14 @@ fn bar(case: &str, operations: &[&Operation]) -> Bar {
     }
 }
 
-/// Returns a client's name without the prefix that makes it unique in the run.
-fn short(run: &ReportedRun, case: &str, client: &str) -> String {
-    let parts: Vec<_> = case.split("::").skip(1).collect();
-    let prefix = format!("{}-{}", run.run_id, parts.join("-").replace('_', "-"));
-    let short = client.strip_prefix(&prefix).unwrap_or(client).trim_start_matches('-');
-    format!("client {}", if short.is_empty() { "of the case" } else { short })
+/// Returns a client's name without the prefix that makes it unique in the run: part of the run's id, and two numbers.
+fn short(run: &ReportedRun, client: &str) -> String {
+    let mut parts = client.splitn(4, '-');
+    let is_own = parts.next().is_some_and(|id| !id.is_empty() && run.run_id.starts_with(id));
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<usize>().is_ok());
+    let has_prefix = is_own && is_number(parts.next()) && is_number(parts.next());
+    let name = if has_prefix { parts.next().unwrap_or("of the case") } else { client };
+    format!("client {name}")
 }
 
 /// Returns the periods in which operations were requested and none was acknowledged, by group.
@@ -124,6 +126,14 @@ mod tests {
             took_ms,
         };
         Event::new(Duration::from_millis(at_ms), what)
+    }
+
+    #[test]
+    fn a_client_is_shown_without_the_prefix_of_its_records() {
+        let run = ReportedRun { run_id: "e2897974", ..ReportedRun::default() };
+        assert_eq!(short(&run, "e289-0-12-caesium-0-kept"), "client caesium-0-kept");
+        assert_eq!(short(&run, "e289-0-12"), "client of the case");
+        assert_eq!(short(&run, "caesium-0-kept"), "client caesium-0-kept");
     }
 
     fn found(events: &[Event]) -> Vec<(u64, u64)> {

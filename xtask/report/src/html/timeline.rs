@@ -92,6 +92,8 @@ fn groups(run: &ReportedRun, events: &[Event]) -> Vec<(String, Group)> {
             cases.filter_map(|case| Some((case.short().to_owned(), vec![bar(case, run)?]))).collect();
         let faults = faults(name, events);
         lanes.extend((!faults.is_empty()).then(|| ("faults".to_owned(), faults)));
+        let example = example(name, events);
+        lanes.extend((!example.is_empty()).then(|| ("example of the loss".to_owned(), example)));
         lanes.extend(pods.remove(name).unwrap_or_default());
         lanes.extend(operations.remove(name).unwrap_or_default());
         (name.to_owned(), Group { lanes, gaps: gaps.remove(name).unwrap_or_default() })
@@ -128,6 +130,18 @@ fn healed_ms(later: &[Event], of_case: &str, fault: &str) -> Option<u64> {
     let healed =
         |event: &&Event| matches!(&event.what, What::FaultHealed { case, what } if case == of_case && what == fault);
     later.iter().find(healed).map(|event| event.at_ms)
+}
+
+/// Returns the steps of the smallest example of a loss.
+fn example(group: &str, events: &[Event]) -> Vec<Bar> {
+    let step = |event: &Event| match &event.what {
+        What::Example { what, case, happened_ms } if run::group(case) == group => {
+            let title = format!("{} {what}", seconds(*happened_ms));
+            Some(Bar { from_ms: *happened_ms, to_ms: *happened_ms, class: "red", title })
+        }
+        _ => None,
+    };
+    events.iter().filter_map(step).collect()
 }
 
 /// Returns the lanes of pods, coloured by state. A state lasts until the next one.

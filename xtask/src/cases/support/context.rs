@@ -15,6 +15,9 @@ use events::CaseName;
 use kubernetes::wait::Waiter;
 use suite::{CaseSpec, Variant};
 
+/// The part of a run's id in the names of records.
+const UNIQUE_LENGTH: usize = 4;
+
 /// The context of a running case.
 pub struct CaseContext {
     /// The run.
@@ -93,10 +96,13 @@ impl CaseContext {
         }
     }
 
-    /// Returns a prefix for names that is unique to this case and run.
+    /// Returns a short prefix for records that is unique to this case and run: part of the run's id, and the indices of the
+    /// topology and of the case in it.
     pub fn unique(&self) -> String {
-        let parts: Vec<_> = self.name.split("::").skip(1).collect();
-        format!("{}-{}", self.run.id, parts.join("-").replace('_', "-"))
+        let case = self.variant().map(|variant| &variant.topology.cases).ok();
+        let index = case.and_then(|cases| cases.iter().position(|case| case.name == self.spec.name));
+        let run: String = self.run.id.chars().take(UNIQUE_LENGTH).collect();
+        format!("{run}-{}-{}", self.variant.unwrap_or_default(), index.unwrap_or_default())
     }
 
     /// Returns its suite and topology.
