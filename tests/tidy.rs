@@ -236,6 +236,34 @@ fn who_only_lints_compiles_no_client_of_kubernetes() {
     }
 }
 
+/// Returns the names of the packages that these programs consist of on a platform.
+fn packages_for(package: &str, target: &str) -> BTreeSet<String> {
+    let edges = ["--edges", "normal,build", "--prefix", "none", "--target", target];
+    let words = [&["tree", "--locked", "--package", package][..], &edges].concat();
+    let tree = command(env!("CARGO"), words).dir(root()).read().unwrap();
+    tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// Whoever develops a chart on a Mac runs it on kind in Docker Desktop.
+#[test]
+fn on_a_mac_the_harness_needs_nothing_of_linux() {
+    let (linux, mac) = ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin");
+    let of_linux = ["node", "runtime", "rtnetlink", "netlink-sys", "linux-raw-sys"];
+    let needed = packages_for("node", linux);
+    let unknown: Vec<_> = of_linux.iter().filter(|name| !needed.contains(**name)).collect();
+    assert!(unknown.is_empty(), "the embedded node no longer needs these, so this test looks for nothing: {unknown:?}");
+    for program in ["xtask", "front"] {
+        let found = packages_for(program, mac);
+        assert!(found.contains("tools"), "{found:?}");
+        for name in of_linux {
+            assert!(
+                !found.contains(name),
+                "{program} needs {name} on a Mac; `cargo tree --package {program} --target {mac} --invert {name}` says why"
+            );
+        }
+    }
+}
+
 /// cargo refuses an older compiler than a package asks for: the workspace can't promise less.
 #[test]
 fn no_dependency_needs_a_newer_rust_than_the_workspace_promises() {

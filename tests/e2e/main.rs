@@ -7,6 +7,7 @@ mod command;
 mod faults;
 mod full_disk;
 mod green;
+mod installed;
 mod interrupt;
 mod left;
 mod redaction;

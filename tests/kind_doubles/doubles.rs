@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use process::Launcher;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 const RECORDINGS: &str = include_str!("../fixtures/kind/recordings.jsonl");
 const UNDER_KIND: &str = include_str!("../fixtures/kind/docker-under-kind.jsonl");
 
-/// When a recording is replayed, and with which effects. See `tests/doubles.rs`.
+/// When a recording is replayed, and with which effects. See `tests/doubles`.
 #[derive(Clone)]
 pub struct Rule(Value);
 
@@ -94,6 +97,17 @@ pub fn healthy() -> Vec<Rule> {
     rules
 }
 
+/// Returns the program that plays the tools, which cargo compiles once.
+fn double() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let program = async { images::program(&Launcher::light(false), "double").await.unwrap().executable };
+        Runtime::new().unwrap().block_on(program)
+    };
+    // In a thread of its own: a runtime can't be started within another.
+    PROGRAM.get_or_init(|| std::thread::spawn(build).join().unwrap())
+}
+
 /// Fakes of kind and docker, in `bin` of a folder.
 pub struct Doubles {
     base: PathBuf,
@@ -105,7 +119,7 @@ impl Doubles {
         let doubles = Self { base: base.to_owned() };
         fs::create_dir(doubles.bin()).unwrap();
         for tool in ["kind", "docker"] {
-            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_double"), doubles.bin().join(tool)).unwrap();
+            std::os::unix::fs::symlink(double(), doubles.bin().join(tool)).unwrap();
         }
         let fill = |text: &str| {
             text.replace("$IMAGE", tools::pins::node_image())

@@ -20,10 +20,8 @@ const OUTSIDE: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 pub struct Who {
     /// The user to become, unless it is the one who runs the tests.
     pub user: Option<u32>,
-    /// The harness's binary.
-    pub xtask: PathBuf,
-    /// Prebuilt programs, and a `cargo` that names them: a user may have neither checkout nor toolchain.
-    built: TempDir,
+    /// The folder in which the harness is installed: a user may have neither checkout nor toolchain.
+    installed: TempDir,
 }
 
 impl Who {
@@ -49,26 +47,16 @@ impl Who {
     }
 
     fn as_is() -> Self {
-        Self { user: None, xtask: XTASK.into(), built: built() }
+        Self { user: None, installed: installed() }
     }
 
     fn dropped() -> Self {
-        let user = Some(NEXT_USER.fetch_add(1, Ordering::Relaxed));
-        let mut who = Self { user, ..Self::as_is() };
-        // The checkout may be inaccessible to others.
-        who.give(XTASK.as_ref());
-        who.xtask = who.program("chartproof");
-        who
+        Self { user: Some(NEXT_USER.fetch_add(1, Ordering::Relaxed)), ..Self::as_is() }
     }
 
-    /// Copies a program to where this user may run it.
-    pub fn give(&self, program: &Path) {
-        std::fs::copy(program, self.program(program.file_name().unwrap().to_str().unwrap())).unwrap();
-    }
-
-    /// Returns the path of a program that this user was given.
+    /// Returns the path of a program that this user may run.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.built.path().join(name)
+        self.installed.path().join(name)
     }
 
     /// Returns a call of the harness that leaves everything below this folder.
@@ -78,7 +66,7 @@ impl Who {
 
     /// As [`Who::xtask`], started through other programs.
     pub fn wrapped(&self, wrapper: &[&str], folder: &Path, args: &[&str]) -> duct::Expression {
-        let own = self.xtask.display().to_string();
+        let own = self.program("chartproof").display().to_string();
         self.command(&[wrapper, &[own.as_str()], args].concat(), folder)
     }
 
@@ -86,9 +74,7 @@ impl Who {
         let id = self.user.map(|user| user.to_string());
         let become_them = id.as_ref().map(|id| ["setpriv", "--reuid", id, "--regid", id, "--clear-groups"]);
         let words = [become_them.as_ref().map_or(&[][..], |words| words), words].concat();
-        let cargo = (OsString::from("CARGO"), self.program("cargo").into());
-        let environment = environment(folder).into_iter().chain([cargo]);
-        command(words[0], &words[1..]).full_env(environment).dir(folder).stdin_null().unchecked()
+        command(words[0], &words[1..]).full_env(environment(folder)).dir(folder).stdin_null().unchecked()
     }
 
     /// Checks that this user left no files outside the folder. Files of root could belong to anybody.
@@ -102,15 +88,13 @@ impl Who {
     }
 }
 
-/// Returns a folder with the node's program, and a `cargo` that reports the folder's programs as built.
-fn built() -> TempDir {
+/// Returns a folder with the programs that `cargo install` installs.
+fn installed() -> TempDir {
     let folder = open_folder();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    std::fs::copy(tokio.block_on(node_program()), folder.path().join("embedded-node")).unwrap();
-    let cargo = folder.path().join("cargo");
-    let script = format!("#!/bin/sh\necho '{{\"executable\":\"{}/'$3'\"}}'\n", folder.path().display());
-    std::fs::write(&cargo, script).unwrap();
-    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for program in [XTASK.into(), tokio.block_on(node_program())] {
+        std::fs::copy(&program, folder.path().join(program.file_name().unwrap())).unwrap();
+    }
     folder
 }
 

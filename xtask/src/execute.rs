@@ -14,6 +14,7 @@ use crate::cases::support::{explain, extra, never_below};
 use crate::evidence;
 use crate::plan::PlannedCase;
 use crate::run::{Run, guard};
+use console::program;
 use events::Verdict;
 use kubernetes::unrecoverable::Limits;
 use kubernetes::wait::{WaitFailed, Waiter};
@@ -55,7 +56,7 @@ async fn failed(cx: &CaseContext, case: &PlannedCase, error: &anyhow::Error) -> 
         guard::settle(run).await;
         if let Some(why) = run.ending.lost() {
             if case.spec.kind.tears_down {
-                let left = "the next run or `cargo xtask cluster sweep` deletes what is left";
+                let left = format!("the next run or `{} cluster sweep` deletes what is left", program::command());
                 run.events.note(format!("{}: {error:#}; {left}", cx.name));
             }
             return Verdict::NotRun { blocked_by: why.to_owned() };

@@ -6,10 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Copies this program into a folder, as `chartproof-client`, with its libraries, and the loader as `loader`.
+/// The program's name.
+pub const PROGRAM: &str = "chartproof-client";
+/// The loader's name.
+pub const LOADER: &str = "loader";
+
+/// Copies this program into a folder, as [`PROGRAM`], with its libraries, and the loader as [`LOADER`].
+///
+/// # Errors
+/// If a file can't be copied.
 pub fn install(folder: &Path) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("finding this program")?;
-    copy(&program, &folder.join("chartproof-client"))?;
+    copy(&program, &folder.join(PROGRAM))?;
     let mapped = fs::read_to_string("/proc/self/maps").context("finding the libraries")?;
     let libraries: BTreeSet<PathBuf> = libraries(&mapped).filter(|library| *library != program).collect();
     let is_loader = |library: &&PathBuf| name(library).starts_with("ld-");
@@ -18,7 +26,7 @@ pub fn install(folder: &Path) -> anyhow::Result<()> {
     }
     // A static program needs none: then the "loader" is the program, which ignores the loader's arguments.
     let loader = libraries.iter().find(is_loader).unwrap_or(&program);
-    copy(loader, &folder.join("loader"))
+    copy(loader, &folder.join(LOADER))
 }
 
 /// Returns the files in a process's memory map.

@@ -15,7 +15,7 @@ use super::creation::{Creation, CreationState};
 use super::lease::{Lease, Resource};
 use super::not_applicable::NotApplicable;
 use super::{Access, Health, Loaded};
-use console::exit;
+use console::{exit, program};
 use images::{self, Archive, Reference};
 use process::{Launcher, quote};
 
@@ -133,8 +133,9 @@ impl Embedded {
     pub(super) fn keep(&self) -> anyhow::Result<String> {
         self.lease.keep()?;
         let kubeconfig = quote(&self.dir.join("kubeconfig").display().to_string());
+        let command = program::command();
         Ok(format!(
-            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `cargo xtask cluster down` ends it"
+            "kept: kubectl --kubeconfig {kubeconfig} --context {CONTEXT}; Ctrl-C or `{command} cluster down` ends it"
         ))
     }
 
@@ -143,14 +144,25 @@ impl Embedded {
     }
 }
 
-/// Returns the program of the embedded cluster, which cargo compiles if its sources have changed.
+/// Returns the program of the embedded cluster, which cargo compiles if its sources have changed, or the installed one.
 ///
 /// # Errors
-/// If it does not compile, or there is no cargo.
+/// If it does not compile, there is no cargo, or it is not installed.
 pub async fn node_program(launcher: &Launcher) -> anyhow::Result<PathBuf> {
-    launcher.note(format!("{PROGRAM}: compiling if it has changed"));
-    let binary = images::compile(launcher, PROGRAM).await;
-    Ok(binary.context("building the embedded cluster's program")?.executable)
+    if program::installed().is_none() {
+        launcher.note(format!("{PROGRAM}: compiling if it has changed"));
+    }
+    let program = images::program(launcher, PROGRAM).await;
+    Ok(program.context("the embedded cluster's program")?.executable)
+}
+
+/// Returns why the embedded cluster can't be started on this machine, and what to do, or `None` if it can.
+pub(super) fn unavailable() -> Option<(String, &'static str)> {
+    if !cfg!(target_os = "linux") {
+        return Some(("the embedded cluster requires Linux".to_owned(), "install Docker and use `--cluster kind`"));
+    }
+    let fix = "install Chartproof's package `node` in the same way, or start Docker and use `--cluster kind`";
+    images::missing(PROGRAM).map(|missing| (missing, fix))
 }
 
 /// Returns whether an embedded cluster on this host provides an image without loading.

@@ -13,7 +13,7 @@ const TABLE: [(&[&str], &str); 9] = [
     ),
     (
         &["already exist for a cluster"],
-        "a cluster with this name exists; `cargo xtask cluster list` lists what earlier runs left behind",
+        "a cluster with this name exists; the subcommand `cluster list` lists what earlier runs left behind",
     ),
     (&["port is already allocated", "address already in use"], "a port of `--kind-config` is already in use"),
     (&["no space left on device"], "the disk is full; `docker system df` shows what uses it"),

@@ -112,14 +112,14 @@ fn check_flags(request: &Request) -> anyhow::Result<()> {
     let kinds = matches!(choice, Choice::Auto | Choice::Kind);
     if !kinds && (kind_config.is_some() || node_image.is_some()) {
         return Err(exit::usage(format!(
-            "--kind-config and --node-image apply to kind only, not to --cluster {choice}"
+            "--kind-config, --kubernetes and --node-image apply to kind only, not to --cluster {choice}"
         )));
     }
     if request.reuse && matches!(choice, Choice::Context(_)) {
         return Err(exit::usage(format!("--reuse: {choice} is an existing cluster; omit --reuse")));
     }
     if request.reuse && (kind_config.is_some() || node_image.is_some()) {
-        let why = "a kept cluster can't be changed; omit --kind-config and --node-image";
+        let why = "a kept cluster can't be changed; omit --kind-config, --kubernetes and --node-image";
         return Err(exit::usage(format!("--reuse: {why}")));
     }
     if let Some(config) = kind_config.as_ref().filter(|path| !path.is_file()) {
@@ -261,8 +261,8 @@ fn in_process(
     lease: Arc<Lease>,
     problems: &mut Problems,
 ) -> anyhow::Result<Option<Cluster>> {
-    if !cfg!(target_os = "linux") {
-        problems.add("the embedded cluster requires Linux", "install Docker and use `--cluster kind`");
+    if let Some((why, fix)) = embedded::unavailable() {
+        problems.add(why, fix);
         return Ok(None);
     }
     Ok(Some(Cluster::Embedded(Embedded::new(launcher.clone(), &request.run_dir, because, lease)?)))

@@ -9,6 +9,7 @@ use super::lease::{Lease, LeaseRecord, Resource, State};
 use super::node_access::NodeAccess;
 use super::{Choice, Cluster, Existing, Request, kind, sweep};
 use console::exit::usage;
+use console::program;
 use process::Launcher;
 use tools::{self, Docker, Name};
 
@@ -41,10 +42,11 @@ fn usable<'a>(run: &'a sweep::LeasedRun, choice: &Choice) -> Option<&'a Resource
 }
 
 fn none(choice: &Choice) -> String {
+    let command = program::command();
     let how = match choice {
-        Choice::Embedded => "`cargo xtask cluster up` starts one",
-        Choice::Kind => "run once with --keep",
-        Choice::Auto | Choice::Context(_) => "run once with --keep, or start one with `cargo xtask cluster up`",
+        Choice::Embedded => format!("`{command} cluster up` starts one"),
+        Choice::Kind => "run once with --keep".to_owned(),
+        Choice::Auto | Choice::Context(_) => format!("run once with --keep, or start one with `{command} cluster up`"),
     };
     format!("--reuse with --cluster {choice}: no run of this user has kept such a cluster; {how}")
 }
@@ -53,7 +55,7 @@ async fn of_kind(launcher: &Launcher, request: &Request, record: &LeaseRecord, n
     let docker = Docker::find(launcher).await.map_err(|none| anyhow::anyhow!("{}; {}", none.reason, none.fix))?;
     let tool = tools::resolve(launcher, Name::Kind).await?;
     if !kind::clusters(launcher, &tool).await?.iter().any(|found| found == name) {
-        let how = "`cargo xtask cluster sweep` removes its lease";
+        let how = format!("`{} cluster sweep` removes its lease", program::command());
         return Err(usage(format!("--reuse: the kind cluster {name} that run {} kept is gone; {how}", record.run_id)));
     }
     let kubeconfig = record.run_dir.join("kubeconfig");

@@ -46,7 +46,8 @@ pub fn left_behind(folder: &Path, run_id: &str) -> String {
     if names.is_empty() {
         return "nothing is left behind".to_owned();
     }
-    format!("left behind: {}; the next run sweeps it, or `cargo xtask cluster sweep`", names.join(", "))
+    let command = console::program::command();
+    format!("left behind: {}; the next run sweeps it, or `{command} cluster sweep`", names.join(", "))
 }
 
 /// Describes the changes and resources of a run.

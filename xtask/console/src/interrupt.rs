@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::exit::Exit;
 
@@ -32,12 +33,12 @@ impl Signal {
     }
 }
 
-/// Listens for signals.
-#[derive(Clone)]
+/// Listens for signals, until it is dropped.
 pub struct Interrupt {
     /// Cancelled by the first signal.
     pub cancel: CancellationToken,
     first: Arc<OnceLock<Signal>>,
+    _listener: AbortOnDropHandle<()>,
 }
 
 impl Interrupt {
@@ -49,39 +50,44 @@ impl Interrupt {
         let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminates = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut hangups = hangups()?;
-        let this = Self { cancel: CancellationToken::new(), first: Arc::default() };
-        let (listener, left_behind) = (this.clone(), Arc::new(left_behind));
-        tokio::spawn(async move {
+        let (cancel, first) = (CancellationToken::new(), Arc::<OnceLock<Signal>>::default());
+        let (to_cancel, noted, left_behind) = (cancel.clone(), first.clone(), Arc::new(left_behind));
+        let listener = tokio::spawn(async move {
             loop {
                 let got = tokio::select! {
                     _ = interrupts.recv() => Signal::Interrupt,
                     _ = terminates.recv() => Signal::Terminate,
                     () = next(hangups.as_mut()) => Signal::Terminate,
                 };
-                listener.got(got, &left_behind).await;
+                act_on(got, (&to_cancel, &noted), &left_behind).await;
             }
         });
-        Ok(this)
+        Ok(Self { cancel, first, _listener: AbortOnDropHandle::new(listener) })
     }
 
     /// Returns the first signal, if any.
     pub fn signal(&self) -> Option<Signal> {
         self.first.get().copied()
     }
+}
 
-    async fn got(&self, signal: Signal, left_behind: &Arc<impl Fn() -> String + Send + Sync + 'static>) {
-        if self.first.set(signal).is_ok() {
-            self.cancel.cancel();
-            let message = "\ninterrupted: collecting evidence and cleaning up; press Ctrl-C again to exit at once";
-            drop(aside(move || crate::err(message)));
-            return;
-        }
-        let left_behind = left_behind.clone();
-        let left = aside(move || left_behind()).await.unwrap_or_default();
-        let message = aside(move || crate::err(format_args!("\ninterrupted again, exiting at once; {left}")));
-        drop(tokio::time::timeout(LAST_WORDS, message).await);
-        std::process::exit(i32::from(signal.exit().code()));
+/// Cancels the run on the first signal, and exits on the second.
+async fn act_on(
+    signal: Signal,
+    (cancel, first): (&CancellationToken, &OnceLock<Signal>),
+    left_behind: &Arc<impl Fn() -> String + Send + Sync + 'static>,
+) {
+    if first.set(signal).is_ok() {
+        cancel.cancel();
+        let message = "\ninterrupted: collecting evidence and cleaning up; press Ctrl-C again to exit at once";
+        drop(aside(move || crate::err(message)));
+        return;
     }
+    let left_behind = left_behind.clone();
+    let left = aside(move || left_behind()).await.unwrap_or_default();
+    let message = aside(move || crate::err(format_args!("\ninterrupted again, exiting at once; {left}")));
+    drop(tokio::time::timeout(LAST_WORDS, message).await);
+    std::process::exit(i32::from(signal.exit().code()));
 }
 
 /// Runs what may block on a thread that the process need not wait for when it exits: a second signal must be noticed

@@ -1,10 +1,12 @@
-//! The terminal as a command sees it: lines on stdout and stderr, exit codes, and the signals that end it.
+//! The terminal as a command sees it: lines on stdout and stderr, exit codes, the signals that end it, and how it was
+//! started.
 //!
 //! It knows nothing about clusters, charts or runs. A stream whose reader has gone neither ends the program nor makes it
 //! panic, unlike `println!` and `eprintln!`: the run still has to clean up.
 
 pub mod exit;
 pub mod interrupt;
+pub mod program;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

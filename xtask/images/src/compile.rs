@@ -1,44 +1,37 @@
-//! Compiles programs of this workspace: those in images, and the embedded node.
+//! Compiles programs of this workspace with cargo.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::Deserialize;
 
+use super::in_docker;
 use process::{Cmd, Launcher};
 
 /// Long, because the first build compiles all dependencies.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
 
-/// A program that cargo built.
-pub struct Binary {
-    /// The program.
-    pub executable: PathBuf,
-    /// The folder for its archives, below cargo's target folder.
-    pub folder: PathBuf,
-}
-
-/// Compiles a program of this workspace like `cargo test` and `cargo xtask` do: without `--package`, so that features are
-/// resolved for the whole workspace and existing artifacts are reused.
+/// Compiles a program of this workspace like `cargo test` and `cargo xtask` do, and returns its path: without `--package`,
+/// so that features are resolved for the whole workspace and existing artifacts are reused. Machines that do not run Linux
+/// compile it in Docker.
 ///
 /// # Errors
 /// If it does not compile, or there is no cargo.
-pub async fn compile(launcher: &Launcher, program: &str) -> anyhow::Result<Binary> {
-    ensure!(cfg!(target_os = "linux"), "{program} can be built on Linux only");
-    let cargo = cargo(launcher, std::env::var_os("CARGO"), program)?;
+pub(super) async fn compile(launcher: &Launcher, program: &str) -> anyhow::Result<PathBuf> {
     let workspace =
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the harness is not in a workspace")?;
+    if !cfg!(target_os = "linux") {
+        return in_docker::compile(launcher, workspace, program).await;
+    }
+    let cargo = cargo(launcher, std::env::var_os("CARGO"), program)?;
     let cmd = launcher.cmd(cargo).args(["build", "--bin", program, "--message-format", "json-render-diagnostics"]);
     // Build scripts depend on the variables that cargo set for our own package, and would run again.
     let inherited = std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_a_package(&name.to_string_lossy()));
     let cmd = inherited.fold(cmd, Cmd::env_remove);
     let messages = cmd.current_dir(workspace).timeout(BUILD_TIMEOUT).run().await?;
-    let executable =
-        executable(&messages).with_context(|| format!("cargo built {program} but reported no executable"))?;
-    let folder = executable.parent().context("the executable has no folder")?.join("images");
-    Ok(Binary { executable, folder })
+    executable(&messages).with_context(|| format!("cargo built {program} but reported no executable"))
 }
 
 /// Returns whether this is a variable that cargo sets for the package it runs.

@@ -6,7 +6,9 @@ mod archive;
 pub mod client;
 mod compile;
 mod find;
+mod in_docker;
 pub mod program;
+mod programs;
 mod pull;
 pub mod standin;
 mod values;
@@ -15,9 +17,9 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use archive::{check, ids};
-pub use compile::{Binary, compile};
 pub use find::{in_manifests, of_containers};
 pub use oci::Reference;
+pub use programs::{Program, missing, program};
 pub use pull::{ImageError, RETRIES, provide, repo_digests, save};
 pub use values::{ImageValues, in_values};
 

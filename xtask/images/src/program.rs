@@ -31,12 +31,11 @@ impl Image {
         Self { entries: layer(files), config }
     }
 
-    /// Returns an image with a program and its shared libraries, if any, that starts it as `/bin/<its name>`.
+    /// Returns an image with a program and its shared libraries, if any, that starts it as `/bin/NAME`.
     ///
     /// # Errors
     /// If the libraries can't be determined.
-    pub async fn of(launcher: &Launcher, executable: &Path) -> anyhow::Result<Self> {
-        let name = executable.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
+    pub(super) async fn of(launcher: &Launcher, executable: &Path, name: &str) -> anyhow::Result<Self> {
         let path = format!("bin/{name}");
         Ok(Self::new(program(launcher, &path, executable, &[]).await?, &format!("/{path}"), &[]))
     }
@@ -111,6 +110,10 @@ pub(super) async fn libraries(
     program: &Path,
     folders: &[PathBuf],
 ) -> anyhow::Result<Vec<PathBuf>> {
+    // Elsewhere, programs for the nodes are compiled in Docker, and static.
+    if !cfg!(target_os = "linux") {
+        return Ok(Vec::new());
+    }
     let ldd = launcher.cmd("ldd").arg(program).env("LC_ALL", "C");
     // Libraries that the user preloads into other programs don't belong into the image.
     let ldd = ldd.env("LD_LIBRARY_PATH", std::env::join_paths(folders)?).env_remove("LD_PRELOAD").output().await?;

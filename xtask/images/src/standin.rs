@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use super::compile::compile;
 use super::program::{Image, libraries, program};
+use super::programs;
 use super::write::EntryKind;
 use super::{Archive, Reference};
 use process::Launcher;
@@ -23,12 +23,12 @@ const PROGRAMS: [&str; 2] = ["sh", "tr"];
 /// # Errors
 /// If it does not compile, or a tool that goes into it is missing.
 pub async fn build(launcher: &Launcher, program: &str, references: &[Reference]) -> anyhow::Result<Archive> {
-    let binary = compile(launcher, "caesium").await?;
+    let binary = programs::program(launcher, "caesium").await?;
     let mut files = userland(launcher).await?;
     files.extend(super::program::program(launcher, program.trim_start_matches('/'), &binary.executable, &[]).await?);
     let image = Image::new(files, program, &["start"]);
     let digest = image.digest(&format!("{LAYOUT} {program} {references:?}"))?;
-    let path = binary.folder.join(format!("stand-in-{digest}.tar"));
+    let path = binary.archives.join(format!("stand-in-{digest}.tar"));
     if path.is_file() {
         return Ok(Archive { path, references: references.to_vec() });
     }
@@ -37,6 +37,10 @@ pub async fn build(launcher: &Launcher, program: &str, references: &[Reference])
 
 /// Returns a shell and the few tools that the chart expects in the image.
 async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryKind>> {
+    if !cfg!(target_os = "linux") {
+        let busybox = programs::program(launcher, "busybox").await?.executable;
+        return Ok(links(&busybox, &PROGRAMS));
+    }
     if let Some(busybox) = launcher.find("busybox")
         && libraries(launcher, &busybox, &[]).await?.is_empty()
     {
@@ -55,11 +59,16 @@ async fn userland(launcher: &Launcher) -> anyhow::Result<BTreeMap<String, EntryK
 /// Returns a static busybox, and a link for each of its applets.
 async fn busybox_files(launcher: &Launcher, busybox: &Path) -> anyhow::Result<BTreeMap<String, EntryKind>> {
     let applets = launcher.cmd(busybox).arg("--list").run().await?;
-    let link = |name: &str| (format!("bin/{name}"), EntryKind::Symlink("busybox".to_owned()));
-    let mut files: BTreeMap<_, _> = applets.lines().filter(|name| *name != "busybox").map(link).collect();
+    let applets: Vec<_> = applets.lines().filter(|name| *name != "busybox").collect();
     for name in PROGRAMS {
-        ensure!(files.contains_key(&format!("bin/{name}")), "{} has no {name}", busybox.display());
+        ensure!(applets.contains(&name), "{} has no {name}", busybox.display());
     }
-    files.insert("bin/busybox".to_owned(), EntryKind::Program(busybox.to_owned()));
-    Ok(files)
+    Ok(links(busybox, &applets))
+}
+
+/// Returns busybox, and a link for each of these applets.
+fn links(busybox: &Path, applets: &[&str]) -> BTreeMap<String, EntryKind> {
+    let link = |name: &&str| (format!("bin/{name}"), EntryKind::Symlink("busybox".to_owned()));
+    let program = ("bin/busybox".to_owned(), EntryKind::Program(busybox.to_owned()));
+    applets.iter().map(link).chain([program]).collect()
 }

@@ -20,7 +20,7 @@ A guide to the files of this run, written at its start. The list of all files is
 events.jsonl                    every event of the run, one JSON object per line (docs/events.md)
 report.html, junit.xml          the reports
 commands/                       every command line of a tool, with its output, exit status and duration
-histories/                      client operations around faults; `cargo xtask check FILE` checks one again
+histories/                      client operations around faults; the subcommand `check FILE` checks one again
 SUITE-TOPOLOGY/manifests.yaml   the manifests that helm renders; values.yaml contains the values
 SUITE-TOPOLOGY/logs/            POD.UID.CONTAINER.RESTART.log: every container, including deleted ones
 SUITE-TOPOLOGY/failed/CASE/     after a failure: describe.txt, every object of the namespace, the nodes

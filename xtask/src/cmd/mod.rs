@@ -8,6 +8,7 @@ use clap::Subcommand;
 pub mod bench;
 pub mod check;
 pub mod cluster;
+pub mod dist;
 pub mod e2e;
 mod examples;
 pub mod helm_test;
@@ -45,6 +46,9 @@ pub enum Command {
     /// Check a saved history of client operations again; needs no cluster
     #[command(after_help = examples::CHECK)]
     Check(check::Args),
+    /// Pack this build as a release archive, with its hash
+    #[command(hide = true)]
+    Dist(dist::Args),
     /// Measure speed and memory on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -66,6 +70,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Cluster(args) => cluster::run(args).await,
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(args).await,
+            Command::Dist(args) => dist::run(args).await,
             Command::Bench(bench) => bench::run(bench).await,
         }
     })

@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use super::{Live, Run};
 use crate::evidence;
+use console::program;
 use kubernetes::nodes::Nodes;
 use kubernetes::{call, contents};
 
@@ -46,10 +47,9 @@ impl Run {
             self.events.note(format!("saving the cluster's logs: {error:#}"));
         }
         self.forget_deployed();
-        self.cluster
-            .delete()
-            .await
-            .context("could not delete what the run created; run `cargo xtask cluster sweep`")?;
+        self.cluster.delete().await.with_context(|| {
+            format!("could not delete what the run created; run `{} cluster sweep`", program::command())
+        })?;
         drop(tokio::fs::remove_file(self.folder.join("images.tar")).await);
         Ok(String::new())
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Suite;
 use console::exit::usage;
+use console::program;
 
 /// The allowed multiple of what was measured: machines are noisy, and so are elections.
 const FACTOR: u64 = 4;
@@ -75,10 +76,11 @@ impl Budgets {
     /// Returns a line for each cost of a case's faults that exceeds its budget: figure, budget and how to change it.
     pub fn exceeded(&self, (topology, case): (&str, &str), measured: &[Availability]) -> Vec<String> {
         let file = self.path.display();
-        let update = "if this is expected, run cargo xtask e2e --update-budgets";
+        let command = program::command();
+        let update = format!("if this is expected, run {command} e2e --update-budgets");
         let Some(budget) = self.cases.get(topology).and_then(|cases| cases.get(case)) else {
             return vec![format!(
-                "{file} has no budget [{topology}.{case}]; write one with cargo xtask e2e --update-budgets"
+                "{file} has no budget [{topology}.{case}]; write one with {command} e2e --update-budgets"
             )];
         };
         let excess = measured.iter().flat_map(|one| budget.exceeded_by(one));

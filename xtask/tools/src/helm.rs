@@ -90,6 +90,13 @@ fn flat(object: Value) -> Vec<Value> {
     }
 }
 
+/// Returns helm's words if an error says that a chart's `kubeVersion` excludes the version of Kubernetes.
+pub fn excluded(error: &anyhow::Error) -> Option<String> {
+    let text = format!("{error:#}");
+    let start = text.find("chart requires kubeVersion")?;
+    text[start..].lines().next().map(str::to_owned)
+}
+
 /// Returns the tests that `helm test` ran, from its standard output: a block for each, or `TEST SUITE: None`.
 pub fn tests_run(output: &str) -> Vec<&str> {
     // These sections contain output of the tests and text from the chart.

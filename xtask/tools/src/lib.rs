@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub use cache::{sha256, sha256_of, sha256_of_file};
+pub use cache::{root as cache_folder, sha256, sha256_of, sha256_of_file};
 pub use docker::{Docker, NoDocker};
 pub use find::{resolve, resolve_other_major, resolve_version};
 pub use version::{Version, accepted};

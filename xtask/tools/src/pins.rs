@@ -12,8 +12,31 @@ static PINS: LazyLock<Pins> = LazyLock::new(|| toml::from_str(include_str!("pins
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pins {
-    node_image: String,
+    node_image: Vec<NodeImage>,
     tool: Vec<Pin>,
+}
+
+/// A node image of kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeImage {
+    /// The release of Kubernetes: `1.36`.
+    pub kubernetes: String,
+    /// The image, by digest.
+    pub image: String,
+}
+
+impl NodeImage {
+    /// Returns the version of Kubernetes in the image: `1.36.4`.
+    pub fn version(&self) -> String {
+        let tag = self.image.split_once(":v").and_then(|(_, rest)| rest.split('@').next());
+        tag.unwrap_or(&self.kubernetes).to_owned()
+    }
+
+    /// Returns the minor version of Kubernetes.
+    pub fn minor(&self) -> u32 {
+        self.kubernetes.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
+    }
 }
 
 /// One version of one tool.
@@ -76,9 +99,11 @@ impl Pin {
     }
 }
 
-/// Returns the default version of a tool: the first in the table.
+/// Returns the default version of a tool: the first in the table that this platform can get, or else the first.
 pub fn pinned(name: Name) -> Option<&'static Pin> {
-    PINS.tool.iter().find(|pin| pin.name == name)
+    let mut versions = PINS.tool.iter().filter(|pin| pin.name == name);
+    let is_available = |pin: &&Pin| pin.download().is_some() || pin.package().is_some();
+    versions.clone().find(is_available).or_else(|| versions.next())
 }
 
 /// Returns the pin of a tool in this version.
@@ -91,13 +116,30 @@ pub fn other_major(name: Name, major: u32) -> Option<&'static Pin> {
     PINS.tool.iter().find(|pin| pin.name == name && pin.version.major != major)
 }
 
-/// Returns the node image for the pinned kind, by digest.
-pub fn node_image() -> &'static str {
+/// Returns the node images for the pinned kind; the first is the default.
+pub fn node_images() -> &'static [NodeImage] {
     &PINS.node_image
 }
 
+/// Returns the releases of Kubernetes that have a node image, in order: `1.34`.
+pub fn releases() -> Vec<&'static str> {
+    let mut images: Vec<_> = PINS.node_image.iter().collect();
+    images.sort_by_key(|node| node.minor());
+    images.into_iter().map(|node| node.kubernetes.as_str()).collect()
+}
+
+/// Returns the node image of a release of Kubernetes.
+pub fn node_image_of(release: &str) -> Option<&'static NodeImage> {
+    PINS.node_image.iter().find(|node| node.kubernetes == release)
+}
+
+/// Returns the default node image, by digest.
+pub fn node_image() -> &'static str {
+    PINS.node_image.first().map_or("", |node| &node.image)
+}
+
 /// Returns this platform as the names of release files contain it: `linux-amd64`.
-pub(super) fn platform() -> String {
+pub fn platform() -> String {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -118,8 +160,12 @@ mod tests {
     #[test]
     fn the_table_parses_and_every_entry_has_its_hash() {
         let pins: Pins = toml::from_str(include_str!("pins.toml")).unwrap();
-        assert!(pins.node_image.starts_with("kindest/node:v1."));
-        assert!(is_sha256(pins.node_image.split_once("@sha256:").unwrap().1));
+        for node in &pins.node_image {
+            assert!(node.image.starts_with("kindest/node:v1."), "{node:?}");
+            assert!(is_sha256(node.image.split_once("@sha256:").unwrap().1), "{node:?}");
+            assert!(node.version().starts_with(&format!("{}.", node.kubernetes)), "{node:?}");
+        }
+        assert_eq!(releases(), ["1.34", "1.35", "1.36", "1.37"]);
         for pin in &pins.tool {
             assert!(!pin.files.is_empty() || !pin.packages.is_empty(), "{pin:?} has no source");
             for file in &pin.files {

@@ -22,6 +22,8 @@ use crate::deployed_topology::DeployedTopology;
 use crate::workload::clients::{self, Clients};
 use crate::workload::read_back::Reader;
 use crate::workload::recorder::{self, Recorder};
+use console::program;
+use events::What;
 use kubernetes::watch::State;
 use suite::Workload;
 
@@ -222,9 +224,11 @@ impl<'a> Disturbance<'a> {
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
         if !judgement.holds() {
+            self.show_example(&history);
             let faults = history.faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join(", then ");
             let failures = history::failures(&history, &judgement).join("\n");
-            bail!("{failures}\nfaults: {faults}\nhistory: {}\ncheck it again: cargo xtask check {0}", file.display());
+            let (file, again) = (file.display(), program::command());
+            bail!("{failures}\nfaults: {faults}\nhistory: {file}\ncheck it again: {again} check {file}");
         }
         *self.deployed.kept.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
@@ -235,6 +239,14 @@ impl<'a> Disturbance<'a> {
             Err(_) => "data not checked: no [records]".to_owned(),
         };
         Ok(format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers()))
+    }
+
+    /// Adds the example of a loss to the report's timeline.
+    fn show_example(&self, history: &History) {
+        for step in history::example(history) {
+            let (case, happened_ms) = (self.cx.name.clone(), step.at_ns / 1_000_000);
+            self.cx.run.events.send(What::Example { case, what: step.what, happened_ms });
+        }
     }
 
     /// Notes why nothing was asked through the Service, although it could have been.

@@ -62,8 +62,9 @@ async fn serve(cluster: &Cluster, archives: &[images::Archive], interrupt: &Inte
     cluster.keep().await?;
     console::out(format_args!("export KUBECONFIG={}", quote(&access.kubeconfig.display().to_string())));
     console::err(format_args!(
-        "context {}; stop the cluster with Ctrl-C or `cargo xtask cluster down`",
-        access.context
+        "context {}; stop the cluster with Ctrl-C or `{} cluster down`",
+        access.context,
+        console::program::command()
     ));
     interrupt.cancel.cancelled().await;
     Ok(Exit::Passed.into())

@@ -68,8 +68,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Passed.into());
     }
     std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
-    let (file, chart) = (file.display(), args.chart.display());
-    console::out(format_args!("wrote {file}; review it, then run `cargo xtask e2e --suite {chart}`"));
+    let (file, chart, command) = (file.display(), args.chart.display(), console::program::command());
+    console::out(format_args!("wrote {file}; review it, then run `{command} e2e --suite {chart}`"));
     Ok(Exit::Passed.into())
 }
 

@@ -21,7 +21,7 @@ pub fn version() -> Value {
         "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
         "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
         "gitVersion": VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-06-01T00:00:00Z",
-        "goVersion": "", "compiler": "", "platform": "linux/amd64",
+        "goVersion": "", "compiler": "", "platform": oci::platform(),
     })
 }
 
