@@ -127,7 +127,7 @@ impl Selection {
     /// Returns an error message if a word matches no case, or the filters leave no case: a run must not pass if it
     /// tests less than was meant.
     pub fn misses(&self, plan: &Plan) -> Option<String> {
-        let fix = "`cargo xtask e2e --list` shows all cases";
+        let fix = format!("`{} e2e --list` shows all cases", console::program::command());
         let matches_none = |word: &&String| !plan.cases.iter().any(|case| self.matches(word, case));
         if let Some(word) = self.words.iter().find(matches_none) {
             return Some(format!("no case matches {word:?}; {fix}"));
@@ -141,7 +141,9 @@ impl Selection {
     }
 
     fn matches(&self, word: &str, case: &PlannedCase) -> bool {
-        if self.exact { case.name == word } else { case.name.contains(word) }
+        // In JUnit reports, the class name of a case is its group.
+        let is_group = || case.name.rsplit_once("::").is_some_and(|(group, _)| group == word);
+        if self.exact { case.name == word || is_group() } else { case.name.contains(word) }
     }
 
     /// Whether the filters select a case.

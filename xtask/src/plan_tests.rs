@@ -51,6 +51,45 @@ fn exact_matches_whole_names_only() {
     assert_eq!(running(&selection), ["chart::template"]);
 }
 
+/// CircleCI splits by the class names of a JUnit report, and runs again what failed.
+#[test]
+fn every_name_of_a_report_selects_exactly_its_cases() {
+    let plan = Plan::of(&suites(), &Selection::default()).unwrap();
+    let verdict = |case: &CaseName| {
+        let verdict = events::Verdict::Passed { note: String::new() };
+        events::What::CaseEnded { case: case.clone(), took_ms: 1, verdict }
+    };
+    let started = events::What::RunStarted {
+        run_id: String::new(),
+        cluster: String::new(),
+        image: String::new(),
+        cases: plan.names(),
+        began_unix_ms: 0,
+        rerun_command: String::new(),
+    };
+    let events: Vec<_> = std::iter::once(started).chain(plan.names().iter().map(verdict)).collect();
+    let events: Vec<_> = events.into_iter().map(|what| events::Event::new(std::time::Duration::ZERO, what)).collect();
+    let junit = report::junit::render(&events).unwrap();
+    let attribute =
+        |tag: &str, name: &str| Some(tag.split_once(&format!(" {name}=\""))?.1.split('"').next()?.to_owned());
+    let tags: Vec<_> = junit.split("<testcase").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
+    assert_eq!(tags.len(), plan.names().len());
+    for tag in tags {
+        let (class, name) = (attribute(tag, "classname").unwrap(), attribute(tag, "name").unwrap());
+        let case = format!("{class}::{name}");
+        let selected = |word: &str| {
+            let plan = Plan::of(&suites(), &Selection { exact: true, ..select(&[word]) }).unwrap();
+            plan.wanted.iter().map(|index| plan.cases[*index].name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(selected(&case), [case.as_str()]);
+        let group = selected(&class);
+        assert!(
+            group.contains(&case) && group.iter().all(|case| report::run::group(case) == class),
+            "{class}: {group:?}"
+        );
+    }
+}
+
 #[test]
 fn filters_that_select_nothing_or_less_than_was_meant_are_an_error() {
     let misses = |selection: &Selection| selection.misses(&Plan::of(&suites(), selection).unwrap());
@@ -104,7 +143,7 @@ fn topologies_are_parallel_lanes() {
     let plan = Plan::of(&suites(), &Selection::default()).unwrap();
     let lanes = plan.lanes();
     let lengths: Vec<_> = lanes.iter().map(Vec::len).collect();
-    assert_eq!(lengths, [1, 1, 1, 1, 1, 12, 16, 8, 1]);
+    assert_eq!(lengths, [1, 1, 1, 1, 1, 1, 12, 16, 8, 1]);
 }
 
 #[test]

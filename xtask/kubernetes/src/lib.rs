@@ -13,6 +13,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
 
+pub mod api_versions;
 pub mod ask;
 pub mod baseline;
 pub mod contents;

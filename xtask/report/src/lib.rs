@@ -15,6 +15,7 @@ use console::interrupt::Signal;
 use events::{Event, What};
 
 pub mod files;
+mod github;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -46,6 +47,8 @@ impl RunReport {
         self.note(written);
         let written = guarded("report.html", || write_html(folder, &self.events));
         self.note(written);
+        let told = guarded("GitHub's summary", || github::tell(&self.run()));
+        self.note(told);
     }
 
     /// Prints libtest's report of the run to stdout.

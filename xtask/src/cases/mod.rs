@@ -6,6 +6,7 @@ use suite::CaseKind;
 mod answers;
 mod autoscaler;
 mod bad_release_rolls_back;
+mod chart_api_versions;
 mod chart_dry_run;
 mod chart_lint;
 mod chart_template;
@@ -67,6 +68,7 @@ mod zero_downtime;
 pub static ALL: &[&Case] = &[
     &chart_lint::CASE,
     &chart_template::CASE,
+    &chart_api_versions::CASE,
     &chart_upgradable::CASE,
     &cluster_create::CASE,
     &chart_dry_run::CASE,

@@ -21,12 +21,14 @@ use crate::run::{Ending, GivenImage, Made, Run, Settings, Subject, guard, lock};
 use cluster::{self, Choice, Request, lease, sweep};
 use console::exit::{Exit, usage};
 use console::interrupt::{Interrupt, Signal};
+use console::program;
 use events::{Event, Events, What};
 use process::{Launcher, quote_line};
 use redact::known;
 use report::outcome;
 use report::{Reports, RunReport, libtest, terminal};
 use suite::{load, variant};
+use tools::pins::{self, NodeImage};
 
 /// The headings of the groups of flags in `--help`.
 const SELECTION: &str = "Selecting cases";
@@ -36,7 +38,7 @@ const LIMITS: &str = "Limits and budgets";
 const REPORTS: &str = "Reports and output";
 
 /// The flags of `cargo xtask e2e`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Run only cases whose names contain one of these words, and the cases they depend on
@@ -45,7 +47,7 @@ pub struct Args {
     /// List the selected cases instead of running them
     #[arg(long, help_heading = SELECTION)]
     list: bool,
-    /// Match FILTER and --skip against whole names
+    /// Match FILTER and --skip against whole names, of a case or of all cases of a topology
     #[arg(long, help_heading = SELECTION)]
     exact: bool,
     /// Leave out cases whose names contain this, unless a selected case depends on them
@@ -72,6 +74,10 @@ pub struct Args {
     /// Node image for kind [default: the pinned one, see `cargo xtask tools`]
     #[arg(long, value_name = "IMAGE", help_heading = CLUSTER)]
     node_image: Option<String>,
+    /// Releases of Kubernetes for kind, by their pinned node images, one run after another: 1.34,1.37
+    #[arg(long, value_name = "RELEASE", value_delimiter = ',', value_parser = ranges::kubernetes(),
+          conflicts_with = "node_image", help_heading = CLUSTER)]
+    kubernetes: Vec<String>,
     /// Image under test, as a reference or an archive, or NAME=IMAGE for one of several [default: the suite's stand-in]
     #[arg(long, value_name = "REF|ARCHIVE", help_heading = RELEASE)]
     image: Vec<String>,
@@ -125,13 +131,29 @@ pub struct Args {
     nocapture: bool,
 }
 
-/// Runs `cargo xtask e2e`.
+/// Runs `cargo xtask e2e`: a run for each release of Kubernetes. The exit code is the first that reports a failure.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.kubernetes.len() < 2 || args.list {
+        return run_once(args).await.map(ExitCode::from);
+    }
+    let mut exit = Exit::Passed;
+    for release in &args.kubernetes {
+        let ended = run_once(args.on(release)).await?;
+        console::err(format_args!("Kubernetes {release}: exit code {}", ended.code()));
+        exit = if exit == Exit::Passed { ended } else { exit };
+        if matches!(ended, Exit::Interrupted | Exit::Terminated) {
+            return Ok(ended.into());
+        }
+    }
+    Ok(exit.into())
+}
+
+async fn run_once(args: Args) -> anyhow::Result<Exit> {
     let suites = load::read_all(&args.suite, &cases::kinds())?;
     let plan = Plan::of(&suites, &args.selection())?;
     if args.list {
         libtest::list(&args.libtest(), &plan.selected());
-        return Ok(Exit::Passed.into());
+        return Ok(Exit::Passed);
     }
     args.check(&plan)?;
     let given = GivenImage::parse_all(&args.image, &suites)?;
@@ -193,7 +215,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Err(error) = &stayed {
         console::err(format_args!("error: the kept cluster could not be deleted: {error:#}"));
     }
-    Ok(outcome::despite(report.exit(signal), stayed.is_err()).into())
+    Ok(outcome::despite(report.exit(signal), stayed.is_err()))
 }
 
 /// Runs every case of the plan, and watches the cluster meanwhile.
@@ -271,7 +293,24 @@ impl Args {
             update_budgets: self.update_budgets,
             allow_cluster_objects: self.allow_cluster_objects,
             timeout: self.timeout.map(Duration::from_secs),
+            kubernetes: self.kubernetes(),
         }
+    }
+
+    /// Returns the flags of the run on one release of Kubernetes, which has a folder and a JUnit report of its own.
+    fn on(&self, release: &str) -> Self {
+        let ending = |file: &PathBuf| file.extension().map(|ending| format!("{release}.{}", ending.display()));
+        let junit = |file: &PathBuf| file.with_extension(ending(file).unwrap_or_else(|| release.to_owned()));
+        Self {
+            kubernetes: vec![release.to_owned()],
+            report_dir: self.report_dir.as_ref().map(|folder| folder.join(release)),
+            junit: self.junit.as_ref().map(junit),
+            ..self.clone()
+        }
+    }
+
+    fn kubernetes(&self) -> Option<&'static NodeImage> {
+        self.kubernetes.first().and_then(|release| pins::node_image_of(release))
     }
 
     fn request(&self, id: &str, folder: &Path, leases: &Path) -> Request {
@@ -280,7 +319,7 @@ impl Args {
             allowed_contexts: self.allow_context.clone(),
             kubeconfig: None,
             kind_config: self.kind_config.clone(),
-            node_image: self.node_image.clone(),
+            node_image: self.node_image.clone().or_else(|| Some(self.kubernetes()?.image.clone())),
             run_id: id.to_owned(),
             run_dir: folder.to_owned(),
             leases: leases.to_owned(),
@@ -344,18 +383,19 @@ impl Args {
         let shown = |path: &PathBuf| path.display().to_string();
         let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT)).map(shown);
         let cluster = Some(&self.cluster).filter(|choice| **choice != Choice::Auto).map(ToString::to_string);
-        let flags: [(&str, Vec<String>); 9] = [
+        let flags: [(&str, Vec<String>); 10] = [
             ("--suite", suites.collect()),
             ("--cluster", cluster.into_iter().collect()),
             ("--allow-context", self.allow_context.clone()),
             ("--kind-config", self.kind_config.iter().map(shown).collect()),
             ("--node-image", self.node_image.iter().cloned().collect()),
+            ("--kubernetes", self.kubernetes.clone()),
             ("--image", self.image.clone()),
             ("--values", self.values.iter().map(shown).collect()),
             ("--set", self.set.clone()),
             ("--timeout", self.timeout.iter().map(ToString::to_string).collect()),
         ];
-        let mut words: Vec<String> = ["cargo", "xtask", "e2e"].map(str::to_owned).into();
+        let mut words: Vec<String> = program::command().split(' ').chain(["e2e"]).map(str::to_owned).collect();
         words.extend(self.reuse.then(|| "--reuse".to_owned()));
         words.extend(self.allow_cluster_objects.then(|| "--allow-cluster-objects".to_owned()));
         let given = flags.into_iter().flat_map(|(flag, values)| values.into_iter().map(move |value| (flag, value)));
@@ -364,3 +404,7 @@ impl Args {
         quote_line(redact::words(&words))
     }
 }
+
+#[cfg(test)]
+#[path = "e2e_tests.rs"]
+mod tests;

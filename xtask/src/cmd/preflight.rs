@@ -59,6 +59,7 @@ pub async fn preflight(launcher: &Launcher, request: &Request, plan: &Plan, keep
 /// # Errors
 /// If a chart does not have the image, or creates what it may not, or there is no other cluster.
 pub async fn rendered(run: &mut Run, request: &Request, plan: &Plan, keep: bool) -> anyhow::Result<()> {
+    run.check_kubernetes().await?;
     if !plan.runs(&cases::images_load::CASE.kind) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
-//! The valid range of every number on the command line.
+//! The valid values of numbers and releases on the command line.
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use tools::pins;
 
 /// The replicas of a topology, as in the suite file.
 pub fn replicas() -> RangedU64ValueParser<u32> {
@@ -10,6 +11,11 @@ pub fn replicas() -> RangedU64ValueParser<u32> {
 /// Seconds, up to a day, as in the suite file.
 pub fn seconds() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(1..=86_400)
+}
+
+/// The releases of Kubernetes that have a pinned node image.
+pub fn kubernetes() -> PossibleValuesParser {
+    PossibleValuesParser::new(pins::releases())
 }
 
 /// A number of parallel or repeated actions.

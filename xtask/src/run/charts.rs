@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::Run;
 use crate::evidence;
+use console::exit::usage;
 use suite::{Earlier, ImageUnderTest, Release, Suite, Variant};
 use tools::helm::{self, Values};
 
@@ -102,10 +103,40 @@ impl Run {
         let cell = self.made.manifests.of(variant, !flags.is_empty());
         // Several cases need this: the first one renders, and the others wait for it.
         let rendered = cell.get_or_try_init(async || {
-            let releases = variant.suite.releases.iter().map(|release| self.render_release(variant, release, flags));
+            let releases = variant.suite.releases.iter().map(async |release| {
+                self.render_release(variant, release, flags, &self.folder_of(variant, Some(release))).await
+            });
             anyhow::Ok(Arc::new(futures::future::try_join_all(releases).await?))
         });
         rendered.await.cloned()
+    }
+
+    /// Returns the objects of all of a variant's releases as helm renders them for a version of Kubernetes.
+    ///
+    /// # Errors
+    /// If helm fails, for example since a chart's `kubeVersion` excludes the version, or its output is not YAML.
+    pub async fn render_at(&self, variant: &Variant, kubernetes: &str) -> anyhow::Result<Vec<Value>> {
+        let flags = ["--kube-version".to_owned(), kubernetes.to_owned()];
+        let releases = variant.suite.releases.iter().map(async |release| {
+            let folder = self.folder_of(variant, Some(release)).join("kubernetes").join(kubernetes);
+            self.render_release(variant, release, &flags, &folder).await
+        });
+        Ok(futures::future::try_join_all(releases).await?.concat())
+    }
+
+    /// Checks that the charts accept the release of Kubernetes that was asked for.
+    ///
+    /// # Errors
+    /// A usage error with helm's words if the `kubeVersion` of one excludes it.
+    pub async fn check_kubernetes(&self) -> anyhow::Result<()> {
+        let Some(node) = self.settings.kubernetes else { return Ok(()) };
+        for variant in self.subject.about() {
+            let rendered = self.render_at(variant, &node.version()).await;
+            if let Some(why) = rendered.err().as_ref().and_then(helm::excluded) {
+                return Err(usage(format!("--kubernetes {}: {}: {why}", node.kubernetes, variant.label())));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the objects of the release under test, rendered from the earlier chart.
@@ -128,10 +159,11 @@ impl Run {
         variant: &Variant,
         release: &Release,
         capabilities: &[String],
+        folder: &Path,
     ) -> anyhow::Result<Vec<Value>> {
-        let (chart, folder) = (self.charts.folder(&release.source), self.folder_of(variant, Some(release)));
+        let chart = self.charts.folder(&release.source);
         let values = self.values(variant, release)?;
-        let objects = self.template(variant, release, (&chart, &values), capabilities, &folder).await;
+        let objects = self.template(variant, release, (&chart, &values), capabilities, folder).await;
         objects.with_context(|| format!("rendering {} for {}", release.key(), variant.label()))
     }
 

@@ -32,6 +32,7 @@ use kubernetes::nodes::Nodes;
 use process::Launcher;
 use tools::Tool;
 use tools::helm::Helm;
+use tools::pins::NodeImage;
 
 /// The settings from flags that override the suite's.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,8 @@ pub struct Settings {
     pub allow_cluster_objects: bool,
     /// The time limit of each case of a topology, instead of the suite's.
     pub timeout: Option<Duration>,
+    /// The node image of the release of Kubernetes that was asked for, if one was.
+    pub kubernetes: Option<&'static NodeImage>,
 }
 
 /// A run.

@@ -513,6 +513,7 @@ fn the_schema_has_every_parameter_of_every_case() {
     let always = [
         "chart::lint",
         "chart::template",
+        "chart::api_versions",
         "chart::upgradable",
         "chart::dry_run",
         "cluster::create",
