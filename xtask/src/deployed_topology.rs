@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::deployed_release::DeployedRelease;
+use cluster::changes::DISKS_CAN_FAIL;
 use cluster::{RUN_LABEL, namespaces};
 use kubernetes::ask::PodClient;
 use kubernetes::baseline::Baseline;
@@ -210,7 +211,8 @@ fn watches(releases: &[DeployedRelease]) -> Vec<Watch> {
     by_namespace.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// Creates a namespace of a run, which enforces a Pod Security Standard, and waits until pods can be created in it.
+/// Creates a namespace of a run, which enforces a Pod Security Standard, and waits until pods can be created in it. On
+/// the embedded cluster, the disks of its claims can fail if it says so.
 ///
 /// # Errors
 /// If the API server refuses it, or the namespace does not become usable in time.
@@ -219,10 +221,12 @@ pub async fn create_namespace(
     name: &str,
     run_id: &str,
     level: PodSecurity,
+    disks_can_fail: bool,
 ) -> anyhow::Result<()> {
     let namespace: Namespace = serde_json::from_value(
         json!({ "metadata": { "name": name, "annotations": namespaces::annotations(run_id)?, "labels": {
         RUN_LABEL: run_id,
+        DISKS_CAN_FAIL: disks_can_fail.to_string(),
         "app.kubernetes.io/managed-by": "chartproof",
         "pod-security.kubernetes.io/enforce": level.label(),
     } } }),

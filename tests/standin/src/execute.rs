@@ -133,17 +133,21 @@ impl Node {
         View { lag, resurrect_after: self.config.faults.after(Fault::ResurrectDeleted) }
     }
 
+    /// Returns how long ago the node fell asleep as a leader, if a planted fault lets it go on as one.
+    fn slept_ago(&self, fault: Fault) -> Option<Duration> {
+        self.old_leader.slept_ago(self.config.faults.after(fault)?)
+    }
+
     /// Returns the result of a planted write of a leader that slept.
     fn written_alone(&self, statement: &Statement) -> Option<Reply> {
         let Statement::Create(job) = statement else { return None };
-        self.lives_in_the_past(Fault::OldLeaderWrites)?;
+        self.slept_ago(Fault::OldLeaderWrites)?;
         Some(Reply::Wrote(self.unreplicated().apply(Command::Create(job.clone()))))
     }
 
     /// Returns the result of a planted stale read.
     fn stale(&self, statement: &Statement) -> Option<Reply> {
-        let lag =
-            self.config.faults.after(Fault::StaleRead).or_else(|| self.lives_in_the_past(Fault::OldLeaderReads))?;
+        let lag = self.config.faults.after(Fault::StaleRead).or_else(|| self.slept_ago(Fault::OldLeaderReads))?;
         matches!(statement, Statement::Get(_) | Statement::List).then(|| self.read(statement, self.view(lag)))
     }
 

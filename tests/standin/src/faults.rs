@@ -16,6 +16,10 @@ pub enum Fault {
     LostAcknowledgedWrite,
     /// Reads that return the node's own past state.
     StaleRead,
+    /// Jobs that are not on disk when they are acknowledged.
+    ForgetsFsync,
+    /// A log that is damaged by a write that does not fit.
+    DamagedWhenFull,
     /// A leader that slept, and then reads from its state of that time.
     OldLeaderReads,
     /// A leader that slept, and then acknowledges writes that only it has.
@@ -97,6 +101,16 @@ const TABLE: &[Row] = &[
         "seconds",
         5.0,
         "jobs are read from the queried node's own state, as it was this long ago",
+    ),
+    plain(
+        Fault::ForgetsFsync,
+        "forgets-fsync",
+        "jobs are acknowledged before they are on disk: they are written, but not synced",
+    ),
+    plain(
+        Fault::DamagedWhenFull,
+        "damaged-when-full",
+        "a write to the log that does not fit damages the log, so that the node can't start any more",
     ),
     valued(
         Fault::OldLeaderReads,

@@ -21,6 +21,7 @@ mod roles;
 mod run;
 mod serve;
 mod shutdown;
+mod sleep;
 mod statements;
 
 use std::process::ExitCode;

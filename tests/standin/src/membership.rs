@@ -185,14 +185,18 @@ async fn commit_address(node: &Node, id: u64, member: Member) {
 async fn announce(node: &Node, id: u64, address: &str) {
     let leader = node.raft.metrics().borrow().current_leader;
     let listens = |other: &Seen| other.id != node.id && (id == node.id || Some(other.id) == leader);
-    let told = node.members().into_iter().filter(listens).map(|other| tell(other, id, address.to_owned()));
+    let members = node.members();
+    let members = members.iter().filter(|other| listens(other)).map(|other| (other.address.as_str(), Some(other.id)));
+    // If every node has moved, the members' addresses lead nowhere.
+    let named = node.config.peers.iter().filter(|_| id == node.id).map(|peer| (peer.as_str(), None));
+    let told = members.chain(named).map(|(other, to)| tell(other, to, id, address.to_owned()));
     futures::future::join_all(told).await;
     tokio::time::sleep(ANNOUNCE_PAUSE).await;
 }
 
-async fn tell(other: Seen, id: u64, address: String) {
-    let Ok(mut stream) = connect(&other.address).await else { return };
-    let envelope = Envelope { to: Some(other.id), request: Request::Announce { id, address } };
+async fn tell(other: &str, to: Option<u64>, id: u64, address: String) {
+    let Ok(mut stream) = connect(other).await else { return };
+    let envelope = Envelope { to, request: Request::Announce { id, address } };
     let _ = tokio::time::timeout(Duration::from_secs(1), wire::ask(&mut stream, &envelope)).await;
 }
 

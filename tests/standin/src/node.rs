@@ -46,7 +46,8 @@ impl Node {
     /// Opens its log and its database, if they exist.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let identity = Identity::open(&config)?;
-        let (log_store, state) = (LogStore::open(&config.path, identity.id)?, StateMachine::open(&config.path)?);
+        let (log_store, state) =
+            (LogStore::open(&config.path, identity.id, &config.faults)?, StateMachine::open(&config.path)?);
         let peers = Peers::default();
         if let Some(jobs) = config.faults.count(Fault::Isolated) {
             peers.cut_off_at(jobs, state.clone());

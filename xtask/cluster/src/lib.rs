@@ -24,6 +24,7 @@ pub mod sweep;
 
 use std::path::{Path, PathBuf};
 
+pub use ::embedded::changes;
 pub use choice::Choice;
 pub use container::RunningContainer;
 pub use embedded::{Embedded, node_program};

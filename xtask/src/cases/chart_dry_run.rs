@@ -95,7 +95,7 @@ async fn namespace_of(
         return Ok(namespace.clone());
     }
     let namespace = format!("chartproof-dry-run-{}-{}", level.label(), cx.run.id);
-    deployed_topology::create_namespace(&cx.run.live()?.client, &namespace, &cx.run.id, level).await?;
+    deployed_topology::create_namespace(&cx.run.live()?.client, &namespace, &cx.run.id, level, false).await?;
     namespaces.insert(level.label(), namespace.clone());
     Ok(namespace)
 }

@@ -55,7 +55,8 @@ async fn create_namespaces(cx: &CaseContext) -> anyhow::Result<Arc<DeployedTopol
     let mut watches = BTreeMap::new();
     for (part, namespace) in &namespaces.0 {
         let level = variant.suite.pod_security(&variant.topology, part);
-        deployed_topology::create_namespace(&live.client, namespace, &cx.run.id, level).await?;
+        deployed_topology::create_namespace(&live.client, namespace, &cx.run.id, level, variant.disks_can_fail())
+            .await?;
         watches.insert(part.clone(), Watch::start(&live.client, namespace, cx.run.events.clone()).on(&live.nodes));
     }
     let baselines = baselines(cx, &live.client, namespaces.0.values()).await;

@@ -1,5 +1,7 @@
 //! `kill_many`: several replicas are killed at once under load, and their claims are kept.
 
+use cluster::NotApplicable;
+use cluster::changes::DiskFailure;
 use futures::future::try_join_all;
 use kube::ResourceExt;
 use schemars::JsonSchema;
@@ -9,6 +11,7 @@ use super::ready;
 use super::support::case::{Case, passing};
 use super::support::context::CaseContext;
 use super::support::disturb::Disturbance;
+use super::support::faults::disk;
 use super::support::kill::{self, Grace};
 use super::support::settled;
 use suite::{CaseKind, CaseSpec, Parameters, Suite, Topology};
@@ -23,6 +26,7 @@ pub static CASE: Case = Case {
         fewest_replicas: 2,
         parameters: Parameters::of::<With>(),
         check: has_a_minority,
+        fails_disks: |case| case.with::<With>().is_ok_and(|with| with.power_fails),
         ..CaseKind::UNDER_LOAD
     },
     run: |cx| passing(run(cx)),
@@ -35,6 +39,10 @@ struct With {
     /// How many replicas are killed; `all` by default.
     #[serde(default)]
     replicas: Share,
+    /// Whether their disks lose power: what was written but never synced is lost, where that can be done; false by
+    /// default.
+    #[serde(default)]
+    power_fails: bool,
 }
 
 /// A share of the replicas.
@@ -77,7 +85,7 @@ fn has_a_minority(case: &CaseSpec, topology: &Topology, suite: &Suite) -> Result
 }
 
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
-    let (replicas, share) = (cx.replicas()?, cx.with::<With>()?.replicas);
+    let (replicas, With { replicas: share, power_fails }) = (cx.replicas()?, cx.with::<With>()?);
     let disturbance = Disturbance::begin(cx, replicas).await?;
     let deployed = &disturbance.deployed;
     let mut names = deployed.names(replicas);
@@ -87,7 +95,10 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     names.truncate(share.of(names.len()));
     let fault =
         disturbance.recorder.fault(format!("delete {} at once, grace 0: {}", share.describe(), names.join(", ")));
+    let power = if power_fails { Some(cut_power(&disturbance, &names).await?) } else { None };
     let killed = try_join_all(names.iter().map(|name| kill::delete(deployed, name, Grace::None, || fault))).await?;
+    // What was not synced is lost now; until then, no successor can use its claims.
+    cx.undo_changes().await?;
     for one in &killed {
         disturbance.successor(one).await?;
     }
@@ -96,7 +107,27 @@ async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     disturbance.recorder.evidence(fault, evidence.collect::<Vec<_>>().join("; "));
     disturbance.restarts.count(&deployed.replicas());
     disturbance.read_back().await?;
-    disturbance.end().await
+    let note = disturbance.end().await?;
+    Ok(match power {
+        None => note,
+        Some(Ok(())) => format!("{note}; what was never synced was lost"),
+        Some(Err(NotApplicable(why))) => format!("{note}; not proven that it was synced before: {why}"),
+    })
+}
+
+/// Cuts the power of the disks of replicas, or returns why that can't be done.
+async fn cut_power(disturbance: &Disturbance<'_>, names: &[String]) -> anyhow::Result<Result<(), NotApplicable>> {
+    let pods: Vec<_> = names.iter().filter_map(|name| disturbance.deployed.pod(name)).collect();
+    let changes = match disk::changes(&disturbance.deployed, &pods, DiskFailure::NoPower).await? {
+        Ok(changes) => changes,
+        Err(why) => return Ok(Err(why)),
+    };
+    for change in changes {
+        if let Err(why) = disturbance.cx.make(change).await? {
+            return Ok(Err(why));
+        }
+    }
+    Ok(Ok(()))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod cluster_delete;
 mod connection_budget;
 mod container_kill;
 mod cron_job_runs;
+mod disk;
 mod disruption_budget;
 mod drain;
 mod drift;
@@ -87,6 +88,7 @@ pub static ALL: &[&Case] = &[
     &container_kill::CASE,
     &pause::CASE,
     &kill_many::CASE,
+    &disk::CASE,
     &replace_all::CASE,
     &drain::CASE,
     &node_stop::CASE,

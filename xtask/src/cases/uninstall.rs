@@ -229,7 +229,8 @@ impl Empty {
     async fn name(&self, cx: &CaseContext, deployed: &DeployedTopology) -> anyhow::Result<&str> {
         let made = self.0.get_or_try_init(async || {
             let name = format!("chartproof-empty-{}-{}", cx.run.id, cx.variant.unwrap_or_default());
-            deployed_topology::create_namespace(&deployed.client, &name, &cx.run.id, PodSecurity::default()).await?;
+            deployed_topology::create_namespace(&deployed.client, &name, &cx.run.id, PodSecurity::default(), false)
+                .await?;
             anyhow::Ok(name)
         });
         made.await.map(String::as_str)

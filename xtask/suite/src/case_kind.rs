@@ -53,6 +53,8 @@ pub struct CaseKind {
     pub parameters: Parameters,
     /// Returns an error if it can't be in this topology, or would prove nothing there.
     pub check: fn(&CaseSpec, &Topology, &Suite) -> Result<(), String>,
+    /// Returns whether the disks of the topology's claims have to be able to fail.
+    pub fails_disks: fn(&CaseSpec) -> bool,
     /// Returns what it deploys in addition to the suite's releases.
     pub deploys: fn(&CaseSpec) -> Vec<Deploys>,
 }
@@ -79,6 +81,7 @@ impl CaseKind {
         missing: |_, _| None,
         parameters: Parameters::NONE,
         check: |_, _, _| Ok(()),
+        fails_disks: |_| false,
         deploys: |case| vec![Deploys::of(case)],
     };
 

@@ -47,6 +47,11 @@ impl Variant {
         starts.into_iter().find(|starts| *starts != Starts::AsIs).unwrap_or(Starts::AsIs)
     }
 
+    /// Returns whether the disks of its claims have to be able to fail.
+    pub fn disks_can_fail(&self) -> bool {
+        self.topology.cases.iter().any(|case| (case.kind.fails_disks)(case))
+    }
+
     /// Returns whether the values of topologies and flags apply to this release.
     pub fn is_under_test(&self, release: &Release) -> bool {
         release == self.suite.under_test()

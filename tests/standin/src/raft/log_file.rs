@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -44,10 +45,15 @@ impl LogFile {
         Ok((Self { path: path.to_owned(), file }, records))
     }
 
-    /// Appends records; they are on disk when this returns.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Appends records; they are on disk when this returns, if they are to be synced.
+    pub fn append(&mut self, records: &[Record], synced: bool) -> io::Result<()> {
         self.file.write_all(&lines(records)?)?;
-        self.file.sync_data()
+        if synced { self.file.sync_data() } else { Ok(()) }
+    }
+
+    /// Overwrites its first record, for the planted fault.
+    pub fn damage(&self) {
+        let _ = self.file.write_all_at(b"damaged", 0).and_then(|()| self.file.sync_data());
     }
 
     /// Replaces the whole file.
@@ -107,7 +113,7 @@ mod tests {
     fn written(records: &[Record]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        LogFile::open(&path).unwrap().0.append(records).unwrap();
+        LogFile::open(&path).unwrap().0.append(records, true).unwrap();
         (dir, path)
     }
 
@@ -120,7 +126,7 @@ mod tests {
             std::fs::write(&path, &whole[..length]).unwrap();
             let (mut file, records) = LogFile::open(&path).unwrap();
             assert_eq!(records.len(), ends.iter().filter(|end| **end <= length).count(), "cut at {length}");
-            file.append(&[purge(8)]).unwrap();
+            file.append(&[purge(8)], true).unwrap();
             let again = LogFile::open(&path).unwrap().1;
             assert_eq!(again, [records, vec![purge(8)]].concat(), "cut at {length}");
         }
@@ -141,7 +147,7 @@ mod tests {
         let (_dir, path) = written(&[purge(1), purge(2)]);
         let mut file = LogFile::open(&path).unwrap().0;
         file.rewrite(&[purge(2)]).unwrap();
-        file.append(&[Record::Truncate(4)]).unwrap();
+        file.append(&[Record::Truncate(4)], true).unwrap();
         assert_eq!(LogFile::open(&path).unwrap().1, [purge(2), Record::Truncate(4)]);
     }
 }

@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
-use openraft::{AnyError, Entry, ErrorSubject, ErrorVerb, OptionalSend, RaftLogReader, StorageIOError, Vote};
+use openraft::{
+    AnyError, Entry, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftLogReader, StorageIOError, Vote,
+};
 
 use super::log_file::{LogFile, Record};
 use super::{LogId, StorageError, Types};
+use crate::faults::{Fault, Faults};
 use crate::files;
 
 /// The log and the vote of one node.
@@ -26,6 +29,7 @@ struct Inner {
     file: LogFile,
     vote: Option<Vote<u64>>,
     vote_path: PathBuf,
+    faults: Faults,
 }
 
 impl Inner {
@@ -41,7 +45,13 @@ impl Inner {
     }
 
     fn append(&mut self, records: Vec<Record>) -> io::Result<()> {
-        self.file.append(&records)?;
+        let synced = !self.faults.has(Fault::ForgetsFsync) || !records.iter().all(is_job);
+        if let Err(error) = self.file.append(&records, synced) {
+            if self.faults.has(Fault::DamagedWhenFull) {
+                self.file.damage();
+            }
+            return Err(error);
+        }
         for record in records {
             self.replay(record);
         }
@@ -64,13 +74,13 @@ impl Inner {
 
 impl LogStore {
     /// Opens the log and the vote in a node's data directory.
-    pub fn open(dir: &Path, id: u64) -> Result<Self> {
+    pub fn open(dir: &Path, id: u64, faults: &Faults) -> Result<Self> {
         let (file, records) = LogFile::open(&dir.join("log"))?;
         let vote_path = dir.join("vote.json");
         let vote = files::read(&vote_path)?.map(|content| serde_json::from_slice(&content)).transpose();
         let vote = vote.with_context(|| format!("vote {} is damaged", vote_path.display()))?;
         let vote = vote.map(|vote| not_leading(vote, id));
-        let mut inner = Inner { entries: BTreeMap::new(), purged: None, file, vote, vote_path };
+        let mut inner = Inner { entries: BTreeMap::new(), purged: None, file, vote, vote_path, faults: faults.clone() };
         for record in records {
             inner.replay(record);
         }
@@ -93,6 +103,10 @@ impl LogStore {
 fn not_leading(vote: Vote<u64>, id: u64) -> Vote<u64> {
     let leader = vote.leader_id().voted_for();
     if leader == Some(id) { Vote::new(vote.leader_id().get_term(), id) } else { vote }
+}
+
+fn is_job(record: &Record) -> bool {
+    matches!(record, Record::Append(entry) if matches!(entry.payload, EntryPayload::Normal(_)))
 }
 
 type Written = Result<(), StorageError>;

@@ -62,6 +62,9 @@ impl Change {
             Self::OnNode { node, change: NodeChange::Paused(container) } => {
                 format!("paused container {} on Node/{node}", container.container)
             }
+            Self::OnNode { node, change: NodeChange::Disks(failed) } => {
+                format!("failed disks of {} on Node/{node}", failed.volumes.join(", "))
+            }
         }
     }
 }

@@ -120,6 +120,10 @@ impl DockerOfNodes<'_> {
             Change::OnNode { node, change: NodeChange::Paused(container) } => {
                 paused::make(self, node, container).await?;
             }
+            Change::OnNode { change: NodeChange::Disks(_), .. } => {
+                let why = "on kind, a claim is a folder of the node's disk, and can't fail alone";
+                return Ok(Err(NotApplicable(why.to_owned())));
+            }
         }
         Ok(Ok(()))
     }
@@ -129,6 +133,7 @@ impl DockerOfNodes<'_> {
         let undone = match change {
             Change::NodeStopped(node) => stopped::undo(self, node).await,
             Change::OnNode { node, change: NodeChange::Paused(container) } => paused::undo(self, node, container).await,
+            Change::OnNode { change: NodeChange::Disks(_), .. } => Ok(()),
         };
         match undone {
             Err(error) if error.tail.contains("No such container") => Ok(()),

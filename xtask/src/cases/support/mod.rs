@@ -3,6 +3,7 @@
 pub mod asking;
 pub mod beginning;
 pub mod case;
+pub mod claims;
 pub mod conclusion;
 pub mod conflicts;
 pub mod context;

@@ -33,6 +33,11 @@ impl Restarts {
         self.counts().clear();
     }
 
+    /// Forgets the counts of a pod, whose containers may restart.
+    pub fn forget_pod(&self, pod_uid: &str) {
+        self.counts().retain(|(uid, _), _| uid != pod_uid);
+    }
+
     /// Allows a container one more restart.
     pub fn allow(&self, pod_uid: &str, container: &str) {
         if let Some(count) = self.counts().get_mut(&(pod_uid.to_owned(), container.to_owned())) {

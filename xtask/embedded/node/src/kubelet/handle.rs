@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use runtime::Sandbox;
 use tokio::net::TcpStream;
 
+use super::disks::Disks;
 use super::record::{ContainerRecord, ContainerRecords};
 use crate::status::Status;
 
@@ -16,6 +17,7 @@ use crate::status::Status;
 pub struct Handle {
     directory: Arc<Path>,
     pods: Arc<Mutex<HashMap<String, Entry>>>,
+    disks: Disks,
 }
 
 /// One pod, by its UID.
@@ -38,7 +40,7 @@ struct PublishedContainer {
 impl Handle {
     /// Returns a handle to the pods below `directory`, the run directory of the cluster.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.into(), pods: Arc::default() }
+        Self { directory: directory.into(), pods: Arc::default(), disks: Disks::default() }
     }
 
     /// Returns the log of a container's current or previous run, in CRI's line format.
@@ -77,6 +79,16 @@ impl Handle {
         let shown = pods.get(pod_uid).and_then(|entry| entry.containers.get(container));
         let running = shown.and_then(|shown| shown.running.clone());
         running.ok_or_else(|| Status::new(404, "NotFound", format!("container not found (\"{container}\")")))
+    }
+
+    /// Returns whether a pod has not ended yet.
+    pub(crate) fn has(&self, pod_uid: &str) -> bool {
+        self.lock().contains_key(pod_uid)
+    }
+
+    /// Returns the disks of claims.
+    pub(crate) fn disks(&self) -> &Disks {
+        &self.disks
     }
 
     /// Connects to a port on the pod's own loopback interface.

@@ -6,6 +6,7 @@ mod backoff;
 mod command;
 mod conditions;
 mod containers;
+mod disks;
 mod downward;
 mod env;
 mod expand;

@@ -214,6 +214,7 @@ impl Worker {
             persistent: self.kubelet.directory.join("volumes"),
             addresses: self.addresses(),
             node: Arc::clone(&self.kubelet.capacity),
+            disks: self.kubelet.handle.disks().clone(),
         };
         tokio::task::spawn_blocking(move || setup.run()).await
     }

@@ -1,10 +1,11 @@
 //! What faults have changed on this node and not undone yet.
 
+mod disks;
 mod paused;
 
 use std::sync::Arc;
 
-use embedded::changes::NodeChange;
+use embedded::changes::{FailedDisks, NodeChange};
 use tokio::sync::Mutex;
 
 use crate::kubelet::Handle;
@@ -20,6 +21,7 @@ pub struct NodeChanges {
 /// What undoing a change needs.
 enum Undo {
     Resume(runtime::Container),
+    Repair(FailedDisks),
 }
 
 impl NodeChanges {
@@ -39,6 +41,10 @@ impl NodeChanges {
         }
         let undo = match change {
             NodeChange::Paused(container) => paused::make(&self.kubelet, container).await?,
+            NodeChange::Disks(failed) => match disks::make(&self.kubelet, failed) {
+                Ok(undo) => undo,
+                Err(why) => return Ok(Some(why)),
+            },
         };
         in_force.push((change.clone(), undo));
         Ok(None)
@@ -53,6 +59,7 @@ impl NodeChanges {
         let Some(at) = in_force.iter().position(|(made, _)| made == change) else { return Ok(()) };
         match &in_force[at].1 {
             Undo::Resume(container) => container.resume(),
+            Undo::Repair(failed) => disks::undo(&self.kubelet, failed).await?,
         }
         in_force.remove(at);
         Ok(())

@@ -1,6 +1,7 @@
 //! The life of volumes: available, bound, released, deleted with their content.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeStatus};
+use nix::mount::{MntFlags, umount2};
 
 use super::{PROVISIONER, VOLUME_PROTECTION};
 use crate::client::Client;
@@ -67,6 +68,8 @@ fn write_phase(client: &Client, volume: &PersistentVolume, phase: &str) -> Resul
 
 fn remove_directory(context: &ControllerContext, volume: &str) -> Result<(), Status> {
     let path = context.volumes.join(volume);
+    // Most are not mounts, and unmounting those fails, as expected.
+    let _ = umount2(&path, MntFlags::MNT_DETACH);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             let message = format!("can't remove the volume's directory {}: {error}", path.display());

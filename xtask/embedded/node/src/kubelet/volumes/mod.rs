@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use embedded::changes::DISKS_CAN_FAIL;
 use k8s_openapi::api::core::v1::{
-    EmptyDirVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
+    EmptyDirVolumeSource, Namespace, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod,
+    Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 pub(super) use self::subpath::mounts;
+use super::disks::Disks;
 use super::downward::Addresses;
 use crate::client::Client;
 use crate::faults::PlantedFaults;
@@ -56,6 +59,7 @@ pub(super) struct VolumeSetup {
     pub persistent: PathBuf,
     pub addresses: Addresses,
     pub node: Arc<BTreeMap<String, Quantity>>,
+    pub disks: Disks,
 }
 
 impl VolumeSetup {
@@ -110,7 +114,16 @@ impl VolumeSetup {
         if !path.is_dir() {
             files::make_directory(&path, 0o777).map_err(|error| error.to_string())?;
         }
+        if self.disks_can_fail() {
+            self.disks.provide(&volume, &path)?;
+        }
         Ok(path)
+    }
+
+    fn disks_can_fail(&self) -> bool {
+        let namespace: Option<Namespace> = self.client.get("", self.namespace());
+        let labels = namespace.and_then(|namespace| namespace.metadata.labels).unwrap_or_default();
+        labels.get(DISKS_CAN_FAIL).is_some_and(|value| value == "true")
     }
 }
 
@@ -201,6 +214,7 @@ mod tests {
             persistent: directory.join("persistent"),
             addresses: Addresses { pod: None, host: Ipv4Addr::LOCALHOST },
             node: Arc::default(),
+            disks: Disks::default(),
         }
     }
 
