@@ -14,4 +14,5 @@ mod node_program;
 #[expect(dead_code, reason = "shared with the tests of whole runs, which use more of it")]
 mod run;
 mod scene;
+mod traffic;
 mod whole;

@@ -90,6 +90,11 @@ impl Embedded {
         }
     }
 
+    pub(super) async fn packets_hit(&self, change: &NodeChange) -> anyhow::Result<u64> {
+        let running = self.running.lock().await;
+        running.as_ref().context("the embedded cluster has ended")?.packets_hit(change).await
+    }
+
     /// Returns whether the node's process is running. Long waits for the cluster check that process.
     pub(super) async fn health(&self) -> Health {
         match self.running.lock().await.as_mut().and_then(Cluster::ended) {

@@ -21,6 +21,7 @@ mod prepare;
 pub mod problems;
 mod reuse;
 pub mod sweep;
+pub mod traffic;
 
 use std::path::{Path, PathBuf};
 

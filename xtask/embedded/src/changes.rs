@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::traffic::DisturbedTraffic;
+
 /// A change on a node. Making or undoing one twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -11,6 +13,10 @@ pub enum NodeChange {
     Paused(PausedContainer),
     /// The disks of claims fail, until they are repaired.
     Disks(FailedDisks),
+    /// No packet passes between the node and the others.
+    CutOff,
+    /// Traffic of a pod is lost or late.
+    Traffic(DisturbedTraffic),
 }
 
 /// Disks of claims that fail.

@@ -8,3 +8,4 @@ pub mod changes;
 pub mod cluster;
 pub mod faults;
 mod host_images;
+pub mod traffic;

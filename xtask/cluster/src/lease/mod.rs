@@ -65,6 +65,10 @@ impl Change {
             Self::OnNode { node, change: NodeChange::Disks(failed) } => {
                 format!("failed disks of {} on Node/{node}", failed.volumes.join(", "))
             }
+            Self::OnNode { node, change: NodeChange::CutOff } => format!("Node/{node}, cut off from the other nodes"),
+            Self::OnNode { node, change: NodeChange::Traffic(disturbed) } => {
+                format!("lost or late traffic of the pod with UID {} on Node/{node}", disturbed.pod_uid)
+            }
         }
     }
 }

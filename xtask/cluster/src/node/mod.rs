@@ -1,9 +1,12 @@
 //! Actions on a node that the Kubernetes API does not offer: killing a container, and changes that have to be undone
 //! ([`Change`]). Each kind of change has a file with its commands for kind; the embedded node makes its own.
 
+mod cut_off;
 mod docker;
+mod packet_rules;
 mod paused;
 mod stopped;
+mod traffic;
 
 use std::path::Path;
 
@@ -91,6 +94,24 @@ impl Cluster {
         }
     }
 
+    /// Returns how many packets a change in force has hit so far.
+    ///
+    /// # Errors
+    /// If the node does not respond.
+    pub async fn packets_hit(&self, change: &Change) -> anyhow::Result<u64> {
+        let Change::OnNode { node, change } = change else { return Ok(0) };
+        match (self, change, self.docker_of_nodes()) {
+            (_, NodeChange::CutOff, Some(docker)) => Ok(cut_off::hits(docker, node).await?),
+            (_, NodeChange::Traffic(disturbed), Some(docker)) => Ok(traffic::hits(docker, node, disturbed).await?),
+            (Self::Embedded(embedded), ..) => embedded.packets_hit(change).await,
+            (Self::Existing(existing), ..) => match existing.node_access() {
+                NodeAccess::Embedded(cluster) => cluster.packets_hit(change).await,
+                NodeAccess::Kind(..) | NodeAccess::None => Ok(0),
+            },
+            _ => Ok(0),
+        }
+    }
+
     fn lease(&self) -> Option<&Lease> {
         match self {
             Self::Kind(kind) => Some(kind.lease()),
@@ -124,6 +145,10 @@ impl DockerOfNodes<'_> {
                 let why = "on kind, a claim is a folder of the node's disk, and can't fail alone";
                 return Ok(Err(NotApplicable(why.to_owned())));
             }
+            Change::OnNode { node, change: NodeChange::CutOff } => cut_off::make(self, node).await?,
+            Change::OnNode { node, change: NodeChange::Traffic(disturbed) } => {
+                return Ok(traffic::make(self, node, disturbed).await?);
+            }
         }
         Ok(Ok(()))
     }
@@ -134,6 +159,10 @@ impl DockerOfNodes<'_> {
             Change::NodeStopped(node) => stopped::undo(self, node).await,
             Change::OnNode { node, change: NodeChange::Paused(container) } => paused::undo(self, node, container).await,
             Change::OnNode { change: NodeChange::Disks(_), .. } => Ok(()),
+            Change::OnNode { node, change: NodeChange::CutOff } => cut_off::undo(self, node).await,
+            Change::OnNode { node, change: NodeChange::Traffic(disturbed) } => {
+                traffic::undo(self, node, disturbed).await
+            }
         };
         match undone {
             Err(error) if error.tail.contains("No such container") => Ok(()),

@@ -10,9 +10,10 @@
 //! 2. `container`: from a spec to a plan, and the helper process that carries it out and becomes the program;
 //! 3. `sandbox`: a pod's namespaces, held open by descriptors rather than a process; `image`: archives, unpacked once
 //!    for each set of layers, and the images that the host serves; `exec`: additional programs;
-//! 4. `network`: the bridge; `life`, `spawn`, `process`: how one thread starts programs, and how their end is
-//!    noticed; `pause`: how they are stopped and continued; `logs`, `cgroup`: output and memory limits;
-//! 5. `spec`: plain data; `rooted`, `trees`, `threads`, `watched`, `hex`: tools.
+//! 4. `network`: the bridge, with `diversion` and `interposer`, which lose and delay traffic; `life`, `spawn`,
+//!    `process`: how one thread starts programs, and how their end is noticed; `pause`: how they are stopped and
+//!    continued; `logs`, `cgroup`: output and memory limits;
+//! 5. `spec`, `traffic`: plain data; `netlink`, `rooted`, `trees`, `threads`, `watched`, `hex`: tools.
 //!
 //! A container is a direct child of the node's process: the thread that starts it creates a pid namespace for its next
 //! child, and that child is this program, executed again, which sets up mounts, user and capabilities from inside.
@@ -22,11 +23,14 @@
 mod cgroup;
 mod console;
 mod container;
+mod diversion;
 mod exec;
 mod hex;
 mod image;
+mod interposer;
 mod life;
 mod logs;
+mod netlink;
 mod network;
 mod node;
 mod own_program;
@@ -39,6 +43,7 @@ mod spawn;
 mod spec;
 mod supervisor;
 mod threads;
+mod traffic;
 mod trees;
 mod watched;
 
@@ -51,6 +56,7 @@ pub use rooted::make_directories_beneath;
 pub use runtime::Runtime;
 pub use sandbox::Sandbox;
 pub use spec::{ContainerSpec, ExecSpec, Exit, Image, Mount, NodeNetwork, RuntimeError, SandboxSpec, Security};
+pub use traffic::{Direction, Disturbance, Others, TOS_OF_SERVICES};
 pub use trees::remove_tree;
 
 /// Runs the runtime's own helper processes; returns if this process is not one of them.

@@ -1,25 +1,19 @@
 //! The pod network: a bridge on the node, a veth pair and an address for each pod.
 
-use std::future::Future;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use futures::TryStreamExt;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
-use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkBridge, LinkUnspec, RouteMessageBuilder};
 
+use crate::diversion::{BRIDGE_ADDRESS, Bridge, Diversions, ethernet_of};
+use crate::netlink::{self, LOOPBACK_INDEX, connect, index_of};
 use crate::spec::NodeNetwork;
 
 const BRIDGE: &str = "pods";
-/// A fixed address: a bridge without one takes that of one of its ports, and another one when that port disappears.
-/// Pods that know the gateway by the old address then reach nothing for half a minute.
-const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
-const POD_INTERFACE: &str = "eth0";
-const LOOPBACK_INDEX: u32 = 1;
 const TABLE_LOCAL: u32 = 255;
 
 /// The node's side of the pod network.
@@ -30,6 +24,7 @@ pub struct PodNetwork {
     bridge: u32,
     /// The node's own network namespace, into which the pods' threads put the node's end of each pair.
     namespace: Arc<OwnedFd>,
+    diversions: Diversions,
     given: Arc<AtomicU32>,
 }
 
@@ -56,8 +51,11 @@ impl PodNetwork {
             .await
             .with_context(|| format!("assign the bridge the address {}", node.gateway))?;
         let namespace = std::fs::File::open("/proc/thread-self/ns/net").context("open the node's network")?;
-        let namespace = Arc::new(namespace.into());
-        Ok(Self { node, handle, bridge, namespace, given: Arc::new(AtomicU32::new(0)) })
+        let namespace: Arc<OwnedFd> = Arc::new(namespace.into());
+        let seen =
+            Bridge { handle: handle.clone(), namespace: namespace.clone(), index: bridge, gateway: node.gateway };
+        let (diversions, given) = (Diversions::new(seen), Arc::new(AtomicU32::new(0)));
+        Ok(Self { node, handle, bridge, namespace, diversions, given })
     }
 
     /// Makes every address of a network the node's own, so that its processes can listen on each.
@@ -85,62 +83,35 @@ impl PodNetwork {
         Ok(Port { ip: Ipv4Addr::from(base + host), interface: format!("veth{number}") })
     }
 
+    /// Returns what loses and delays the pods' traffic.
+    pub fn diversions(&self) -> &Diversions {
+        &self.diversions
+    }
+
     /// Creates a pod's pair and addresses; call it on a thread inside the pod's network namespace.
     pub async fn plug_in_pod(&self, port: &Port) -> Result<()> {
-        loopback_up().await?;
+        netlink::loopback_up().await?;
         let handle = connect()?;
-        let far_end = LinkMessageBuilder::<LinkUnspec>::new()
-            .name(port.interface.clone())
-            .setns_by_fd(self.namespace.as_raw_fd())
-            .build();
-        let pair = LinkMessageBuilder::<LinkVeth>::new(POD_INTERFACE, &port.interface)
-            .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
-            .up()
-            .build();
-        handle.link().add(pair).execute().await.with_context(|| format!("create the pair {}", port.interface))?;
-        let index = index_of(&handle, POD_INTERFACE).await?;
+        let index = netlink::add_pair(&handle, ethernet_of(port.ip), &port.interface, &self.namespace).await?;
         let added = handle.address().add(index, port.ip.into(), self.node.prefix).execute().await;
         added.with_context(|| format!("assign the pod the address {}", port.ip))?;
         let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(self.node.gateway).build();
         handle.route().add(route).execute().await.context("route the pod's traffic over the bridge")
     }
 
-    /// Attaches the node's end of a pod's pair to the bridge.
-    pub async fn plug_in_node(&self, port: &Port) -> Result<()> {
+    /// Attaches the node's end of a pod's pair to the bridge. `namespace` is the pod's network.
+    pub async fn plug_in_node(&self, port: &Port, namespace: Arc<OwnedFd>) -> Result<()> {
         let link = LinkUnspec::new_with_name(&port.interface).controller(self.bridge).up().build();
         let plugged = self.handle.link().set(link).execute().await;
-        plugged.with_context(|| format!("attach {} to the bridge", port.interface))
+        plugged.with_context(|| format!("attach {} to the bridge", port.interface))?;
+        self.diversions.add(port.ip, namespace).await
     }
 
     /// Removes both ends of a pod's pair.
     pub async fn unplug(&self, port: &Port) -> Result<()> {
         let index = index_of(&self.handle, &port.interface).await?;
         let deleted = self.handle.link().del(index).execute().await;
-        deleted.with_context(|| format!("remove the pair {}", port.interface))
+        deleted.with_context(|| format!("remove the pair {}", port.interface))?;
+        self.diversions.remove(port.ip).await
     }
-}
-
-/// Brings `lo` up in the calling thread's network namespace.
-pub async fn loopback_up() -> Result<()> {
-    let link = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
-    connect()?.link().set(link).execute().await.context("bring lo up")
-}
-
-/// Runs a future on this thread only: a namespace belongs to the thread that entered it.
-pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    Ok(runtime.context("create a runtime for netlink")?.block_on(future))
-}
-
-/// Opens a netlink connection in the calling thread's network namespace.
-fn connect() -> Result<Handle> {
-    let (connection, handle, _) = rtnetlink::new_connection().context("open a netlink socket")?;
-    tokio::spawn(connection);
-    Ok(handle)
-}
-
-async fn index_of(handle: &Handle, name: &str) -> Result<u32> {
-    let mut found = std::pin::pin!(handle.link().get().match_name(name).execute());
-    let link = found.try_next().await.with_context(|| format!("look up the interface {name}"))?;
-    Ok(link.with_context(|| format!("no interface {name}"))?.header.index)
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::SigmaskHow;
 use nix::unistd::{ForkResult, fork, getegid, geteuid};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
-use crate::{cgroup, network, supervisor};
+use crate::{cgroup, netlink, supervisor};
 
 /// Moves this process into namespaces of its own: mount, process, network, IPC and host name, and first a user
 /// namespace if it is not root.
@@ -119,5 +119,5 @@ fn own_view() -> Result<()> {
     mount("proc", "/proc", "proc", flags, None).context(
         "mount /proc for the node (a container that masks parts of /proc forbids this; run it with --privileged)",
     )?;
-    network::block_on(network::loopback_up())?.context("bring lo up in the node's network")
+    netlink::block_on(netlink::loopback_up())?.context("bring lo up in the node's network")
 }

@@ -15,10 +15,13 @@ use nix::sched::{CloneFlags, setns, unshare};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::diversion::Diversions;
 use crate::life::Life;
-use crate::network::{self, PodNetwork, Port};
-use crate::spec::SandboxSpec;
+use crate::netlink;
+use crate::network::{PodNetwork, Port};
+use crate::spec::{RuntimeError, SandboxSpec};
 use crate::threads::on_own_thread;
+use crate::traffic::Disturbance;
 use crate::trees::remove_tree;
 
 /// How long killed containers may take to end: longer only if the kernel delays one.
@@ -34,6 +37,7 @@ pub struct Sandbox {
 struct Inner {
     hostname: String,
     port: Port,
+    diversions: Diversions,
     dir: PathBuf,
     namespaces: Namespaces,
     /// `None` once the sandbox has been stopped.
@@ -86,6 +90,28 @@ impl Sandbox {
         TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(address, port)).await
     }
 
+    /// Has traffic of the pod be lost or late, until [`Sandbox::restore`]. It is about this pod and others that exist now:
+    /// a pod that replaces one of them has another address.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub async fn disturb(&self, disturbance: Disturbance) -> Result<(), RuntimeError> {
+        self.inner.diversions.begin(disturbance).await.map_err(|error| RuntimeError::Other(format!("{error:#}")))
+    }
+
+    /// Returns how many packets a disturbance has hit.
+    pub fn hits(&self, disturbance: &Disturbance) -> u64 {
+        self.inner.diversions.hits(disturbance)
+    }
+
+    /// Ends a disturbance, if it is in force.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub async fn restore(&self, disturbance: &Disturbance) -> Result<(), RuntimeError> {
+        self.inner.diversions.end(disturbance).await.map_err(|error| RuntimeError::Other(format!("{error:#}")))
+    }
+
     pub(crate) async fn start(network: &PodNetwork, dir: PathBuf, spec: SandboxSpec) -> Result<Self> {
         let port = network.next_port()?;
         write_files(&dir, &spec, port.ip)?;
@@ -93,8 +119,9 @@ impl Sandbox {
             let (network, port, hostname) = (network.clone(), port.clone(), spec.hostname.clone());
             on_own_thread("pod-network", move || make_namespaces(&network, &port, &hostname)).await?
         };
-        network.plug_in_node(&port).await?;
-        let inner = Inner { hostname: spec.hostname, port, dir, namespaces, containers: Mutex::new(Some(Vec::new())) };
+        network.plug_in_node(&port, namespaces.net.clone()).await?;
+        let (hostname, diversions) = (spec.hostname, network.diversions().clone());
+        let inner = Inner { hostname, port, diversions, dir, namespaces, containers: Mutex::new(Some(Vec::new())) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -168,7 +195,7 @@ fn make_namespaces(network: &PodNetwork, port: &Port, hostname: &str) -> Result<
     rustix::system::sethostname(hostname.as_bytes()).with_context(|| format!("set the host name {hostname:?}"))?;
     // As containerd sets it for every pod: an ordinary user's program may serve port 80.
     fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").context("allow low ports in the pod")?;
-    network::block_on(network.plug_in_pod(port))??;
+    netlink::block_on(network.plug_in_pod(port))??;
     let open = |name: &str| -> Result<Arc<OwnedFd>> {
         let path = format!("/proc/thread-self/ns/{name}");
         Ok(Arc::new(File::open(&path).with_context(|| format!("open {path}"))?.into()))

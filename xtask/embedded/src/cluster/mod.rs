@@ -162,6 +162,16 @@ impl Cluster {
         }
     }
 
+    /// Returns how many packets a change in force has hit so far.
+    ///
+    /// # Errors
+    /// If the cluster does not respond.
+    pub async fn packets_hit(&self, change: &NodeChange) -> anyhow::Result<u64> {
+        let body = serde_json::to_value(change)?;
+        let answer = self.control.call(Method::POST, "/chartproof/packets", Some(&body), ANSWER_TIMEOUT).await?;
+        Ok(answer["packets"].as_u64().unwrap_or(0))
+    }
+
     /// Plants these faults from now on, in place of the previous ones.
     ///
     /// # Errors

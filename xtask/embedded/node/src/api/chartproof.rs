@@ -11,7 +11,7 @@ use crate::status::Status;
 const KILL: i32 = 9;
 
 /// Handles `POST /chartproof/images`, `GET /chartproof/report`, `POST /chartproof/faults`, `POST /chartproof/kill`, and
-/// `POST` and `DELETE /chartproof/changes`.
+/// `POST` and `DELETE /chartproof/changes`, and `POST /chartproof/packets`.
 pub async fn answer(state: &State, path: &str, request: axum::extract::Request) -> Response {
     let method = request.method().clone();
     let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
@@ -37,6 +37,10 @@ pub async fn answer(state: &State, path: &str, request: axum::extract::Request) 
         (Method::POST | Method::DELETE, "/chartproof/changes") => match serde_json::from_value(sent) {
             Ok(change) if method == Method::POST => made(state.changes.make(&change).await),
             Ok(change) => made(state.changes.undo(&change).await.map(|()| None)),
+            Err(error) => refuse(&format!("invalid change: {error}")),
+        },
+        (Method::POST, "/chartproof/packets") => match serde_json::from_value(sent) {
+            Ok(change) => answer::json(200, &json!({ "packets": state.changes.packets_hit(&change).await })),
             Err(error) => refuse(&format!("invalid change: {error}")),
         },
         // As somebody logged in to the node would: Kubernetes' own API has no such verb.

@@ -91,6 +91,15 @@ impl Handle {
         &self.disks
     }
 
+    /// Returns a pod's sandbox.
+    ///
+    /// # Errors
+    /// 404 if it does not run.
+    pub(crate) fn sandbox_of(&self, pod_uid: &str) -> Result<Sandbox, Status> {
+        let sandbox = self.lock().get(pod_uid).and_then(|entry| entry.sandbox.clone());
+        sandbox.ok_or_else(|| Status::new(404, "NotFound", format!("no pod with UID \"{pod_uid}\" runs here")))
+    }
+
     /// Connects to a port on the pod's own loopback interface.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod disks;
 mod paused;
+mod traffic;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub struct NodeChanges {
 enum Undo {
     Resume(runtime::Container),
     Repair(FailedDisks),
+    Restore(runtime::Sandbox, runtime::Disturbance),
 }
 
 impl NodeChanges {
@@ -45,6 +47,8 @@ impl NodeChanges {
                 Ok(undo) => undo,
                 Err(why) => return Ok(Some(why)),
             },
+            NodeChange::CutOff => return Ok(Some("the embedded cluster has only one node".to_owned())),
+            NodeChange::Traffic(disturbed) => traffic::make(&self.kubelet, disturbed).await?,
         };
         in_force.push((change.clone(), undo));
         Ok(None)
@@ -60,8 +64,18 @@ impl NodeChanges {
         match &in_force[at].1 {
             Undo::Resume(container) => container.resume(),
             Undo::Repair(failed) => disks::undo(&self.kubelet, failed).await?,
+            Undo::Restore(sandbox, disturbance) => traffic::undo(sandbox, disturbance).await?,
         }
         in_force.remove(at);
         Ok(())
+    }
+
+    /// Returns how many packets a change in force has hit so far.
+    pub async fn packets_hit(&self, change: &NodeChange) -> u64 {
+        let in_force = self.in_force.lock().await;
+        match in_force.iter().find(|(made, _)| made == change) {
+            Some((_, Undo::Restore(sandbox, disturbance))) => sandbox.hits(disturbance),
+            _ => 0,
+        }
     }
 }

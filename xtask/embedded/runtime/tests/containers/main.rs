@@ -16,7 +16,13 @@ const NODE: &str = "__test-node";
 /// Hidden words that make it a container's program.
 const SERVE: &str = "__serve";
 const FETCH: &str = "__fetch";
+const REACH: &str = "__reach";
+const SEND: &str = "__send";
+const HEAR: &str = "__hear";
 const NEIGHBOURS: &str = "__neighbours";
+/// The host name of a server that says much more.
+const TALKATIVE: &str = "talkative";
+const TALKATIVE_BYTES: usize = 4 << 20;
 const SHOW: &str = "__show";
 const REWRITE: &str = "__rewrite";
 

@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use runtime::TOS_OF_SERVICES;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -153,7 +154,7 @@ async fn serve(listener: TcpListener, target: ProxiedPort, way: Route, limit: Ar
 
 async fn carry(mut from: TcpStream, endpoint: Option<SocketAddr>, _permit: OwnedSemaphorePermit) {
     let connected = match endpoint {
-        Some(endpoint) => timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await,
+        Some(endpoint) => timeout(CONNECT_TIMEOUT, connect(endpoint)).await,
         None => Ok(Err(io::ErrorKind::ConnectionRefused.into())),
     };
     let Ok(Ok(mut to)) = connected else {
@@ -166,6 +167,12 @@ async fn carry(mut from: TcpStream, endpoint: Option<SocketAddr>, _permit: Owned
         reset(&from);
         reset(&to);
     }
+}
+
+async fn connect(endpoint: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_tos_v4(TOS_OF_SERVICES.into())?;
+    socket.connect(endpoint).await
 }
 
 /// Makes the stream end with a reset instead of a regular end.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use runtime::TOS_OF_SERVICES;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -73,6 +74,7 @@ async fn exchange(
     packets: &mut mpsc::Receiver<Vec<u8>>,
 ) -> std::io::Result<()> {
     let near = UdpSocket::bind("0.0.0.0:0").await?;
+    near.set_tos_v4(TOS_OF_SERVICES.into())?;
     near.connect(endpoint).await?;
     let mut buffer = vec![0; PACKET_BYTES_MAX];
     let step = async |buffer: &mut Vec<u8>, packets: &mut mpsc::Receiver<Vec<u8>>| {

@@ -1,5 +1,6 @@
 //! The cases, by topic.
 
+mod disturbances;
 mod escapes;
 mod exec;
 mod files;
@@ -49,10 +50,18 @@ fn root_case<F: Future<Output = Result<()>> + 'static>(name: &'static str, run: 
 
 /// Returns the cases that are tests by themselves.
 pub fn tests() -> Vec<Case> {
-    [process::cases(), files::cases(), network::cases(), exec::cases(), images::cases(), escapes::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        process::cases(),
+        files::cases(),
+        network::cases(),
+        disturbances::cases(),
+        exec::cases(),
+        images::cases(),
+        escapes::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Returns the case of that name.

@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Returns a container that greets everyone who connects: this program itself.
-fn server(pod: &Pod, address: &str) -> Result<ContainerSpec> {
+pub fn server(pod: &Pod, address: &str) -> Result<ContainerSpec> {
     let mut spec = pod.spec("");
     let program = std::env::current_exe().context("find this program")?;
     spec.command = vec!["/server".into(), crate::SERVE.into(), address.into()];
