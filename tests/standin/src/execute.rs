@@ -25,7 +25,8 @@ const RETRY: Duration = Duration::from_millis(50);
 impl Node {
     /// Runs a statement on the leader. It has no deadline: without a quorum it hangs.
     pub async fn run(&self, statement: Statement) -> Reply {
-        if let Some(reply) = self.stale(&statement).or_else(|| self.written_alone(&statement)) {
+        let planted = self.stale(&statement).or_else(|| self.written_alone(&statement));
+        if let Some(reply) = planted.or_else(|| self.kept_alone(&statement)) {
             return reply;
         }
         let mut metrics = self.raft.metrics();
@@ -51,9 +52,14 @@ impl Node {
         match statement {
             Statement::Create(job) => self.create(job).await,
             Statement::Delete(key) => self.delete(&key).await,
-            read if self.raft.ensure_linearizable().await.is_ok() => self.read(&read, self.view(Duration::ZERO)),
+            read if self.may_read().await => self.read(&read, self.view(Duration::ZERO)),
             _ => Reply::NotLeader,
         }
+    }
+
+    /// Returns whether a majority confirms that this node leads.
+    async fn may_read(&self) -> bool {
+        self.config.faults.has(Fault::UnconfirmedReads) || self.raft.ensure_linearizable().await.is_ok()
     }
 
     async fn forward(&self, leader: u64, address: &str, statement: &Statement) -> Reply {
@@ -92,7 +98,31 @@ impl Node {
             log::warn(format_args!("fault lost-acknowledged-write: job {} is acknowledged, not replicated", job.id));
             return Reply::Wrote(self.unreplicated().apply(Command::Create(job)));
         }
-        self.write(Command::Create(job)).await
+        match self.alone_after() {
+            None => self.write(Command::Create(job)).await,
+            Some(patience) => self.create_impatiently(job, patience).await,
+        }
+    }
+
+    /// Returns after how long a write is acknowledged that no majority has, as planted.
+    fn alone_after(&self) -> Option<Duration> {
+        let faults = &self.config.faults;
+        faults.after(Fault::AcknowledgesAlone).or_else(|| faults.after(Fault::SplitBrain))
+    }
+
+    async fn create_impatiently(&self, job: Job, patience: Duration) -> Reply {
+        let written = tokio::time::timeout(patience, self.write(Command::Create(job.clone()))).await;
+        written.unwrap_or_else(|_| {
+            log::warn(format_args!("fault: job {} is acknowledged without a majority", job.id));
+            Reply::Wrote(self.unreplicated().apply(Command::Create(job)))
+        })
+    }
+
+    /// Returns a job that only this node has, if it keeps such jobs for good.
+    fn kept_alone(&self, statement: &Statement) -> Option<Reply> {
+        let Statement::Get(key) = statement else { return None };
+        let found = self.unreplicated().find(key, View::default()).cloned();
+        found.filter(|_| self.config.faults.has(Fault::SplitBrain)).map(|job| Reply::Job(Some(job)))
     }
 
     async fn delete(&self, key: &str) -> Reply {

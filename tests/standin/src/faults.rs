@@ -36,6 +36,16 @@ pub enum Fault {
     StuckJoin,
     /// No connection to the other nodes, in either direction.
     Isolated,
+    /// Writes acknowledged without a majority.
+    AcknowledgesAlone,
+    /// Writes acknowledged without a majority, and kept after another node leads.
+    SplitBrain,
+    /// Reads of a leader that does not ask whether it still leads.
+    UnconfirmedReads,
+    /// No Raft messages any more after a silence.
+    NeverCatchesUp,
+    /// No Raft messages without a name server.
+    NeedsDns,
     /// No room for another job.
     StorageFull,
     /// `/health` without a response.
@@ -158,6 +168,37 @@ const TABLE: &[Row] = &[
         "jobs",
         0.0,
         "once there are this many jobs, the node neither sends nor receives Raft messages",
+    ),
+    valued(
+        Fault::AcknowledgesAlone,
+        "acknowledges-alone",
+        "seconds",
+        1.0,
+        "a leader whose write has no majority after this long acknowledges it: readable while that process leads, then gone",
+    ),
+    valued(
+        Fault::SplitBrain,
+        "split-brain",
+        "seconds",
+        1.0,
+        "the same, but readable through that process until it ends, whoever leads",
+    ),
+    plain(
+        Fault::UnconfirmedReads,
+        "unconfirmed-reads",
+        "a leader serves reads without asking a majority whether it still leads",
+    ),
+    valued(
+        Fault::NeverCatchesUp,
+        "never-catches-up",
+        "seconds",
+        8.0,
+        "a node that has heard nothing of the others for this long neither sends nor receives Raft messages any more",
+    ),
+    plain(
+        Fault::NeedsDns,
+        "needs-dns",
+        "before each message to another node, a name of the cluster is looked up; if that fails, it is not sent",
     ),
     valued(
         Fault::StorageFull,

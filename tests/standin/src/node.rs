@@ -52,6 +52,12 @@ impl Node {
         if let Some(jobs) = config.faults.count(Fault::Isolated) {
             peers.cut_off_at(jobs, state.clone());
         }
+        if let Some(silence) = config.faults.after(Fault::NeverCatchesUp) {
+            peers.deafen_after(silence);
+        }
+        if config.faults.has(Fault::NeedsDns) {
+            peers.look_names_up();
+        }
         let network = Network { peers: peers.clone(), backoff: config.timing.heartbeat / 2 };
         let settings = Arc::new(settings(config.timing, config.snapshot_entries).validate()?);
         let raft = Raft::new(identity.id, settings, network, log_store, state.clone()).await?;

@@ -31,6 +31,9 @@ async fn connection(mut stream: TcpStream, node: Arc<Node>) {
 async fn conversation(stream: &mut TcpStream, node: &Arc<Node>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     while let Some(envelope) = wire::read::<Envelope>(stream).await? {
+        if matches!(envelope.request, Request::Append(_) | Request::Vote(_)) {
+            node.peers.hear();
+        }
         node.peers.reachable()?;
         let answer = match envelope.to {
             Some(to) if to != node.id => Answer::WrongNode(node.id),

@@ -21,6 +21,9 @@ use crate::jobs::Jobs;
 /// The timeout of a connection attempt.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
+/// A name that every cluster's name server knows.
+const CLUSTER_NAME: &str = "kubernetes.default.svc:443";
+
 /// How many connections are kept to one address.
 const IDLE_MAX: usize = 16;
 
@@ -35,6 +38,18 @@ struct Known {
     idle: HashMap<String, Vec<TcpStream>>,
     /// The planted isolation: this node's data, and the number of jobs in it that cuts the node off.
     isolation: Option<(StateMachine, usize)>,
+    /// The planted deafness.
+    deafness: Option<Deafness>,
+    /// The planted need of a name server.
+    looks_names_up: bool,
+}
+
+/// Deafness after a silence of the others.
+#[derive(Debug)]
+struct Deafness {
+    after: Duration,
+    heard: Instant,
+    is_deaf: bool,
 }
 
 /// An address that a node announced, ahead of the membership.
@@ -56,13 +71,45 @@ impl Peers {
         self.locked().isolation = Some((state, jobs));
     }
 
+    /// Sends and accepts nothing any more after a silence of the others that is longer than this.
+    pub fn deafen_after(&self, silence: Duration) {
+        self.locked().deafness = Some(Deafness { after: silence, heard: Instant::now(), is_deaf: false });
+    }
+
+    /// Looks a name up before each message.
+    pub fn look_names_up(&self) {
+        self.locked().looks_names_up = true;
+    }
+
+    /// Notes that another node sent a Raft message.
+    pub fn hear(&self) {
+        if let Some(deafness) = &mut self.locked().deafness {
+            deafness.is_deaf |= deafness.heard.elapsed() > deafness.after;
+            deafness.heard = Instant::now();
+        }
+    }
+
     /// Returns an error if this node is cut off.
     pub fn reachable(&self) -> io::Result<()> {
-        match &self.locked().isolation {
+        let known = self.locked();
+        match &known.isolation {
             Some((state, most)) if state.with_jobs(Jobs::count) >= *most => {
                 Err(io::Error::other("fault isolated: cut off from the others"))
             }
+            _ if known.deafness.as_ref().is_some_and(|deafness| deafness.is_deaf) => {
+                Err(io::Error::other("fault never-catches-up: deaf to the others"))
+            }
             _ => Ok(()),
+        }
+    }
+
+    async fn named(&self) -> io::Result<()> {
+        if !self.locked().looks_names_up {
+            return Ok(());
+        }
+        match tokio::time::timeout(CONNECT_MAX, tokio::net::lookup_host(CLUSTER_NAME)).await {
+            Ok(found) => found.map(drop),
+            Err(_) => Err(io::Error::other("fault needs-dns: no name server responds")),
         }
     }
 
@@ -91,6 +138,7 @@ impl Peers {
     /// Returns an idle connection that is still open, or a new one.
     pub async fn connection(&self, address: &str) -> io::Result<TcpStream> {
         self.reachable()?;
+        self.named().await?;
         match self.idle(address) {
             Some(stream) => Ok(stream),
             None => connect(address).await,
