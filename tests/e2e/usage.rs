@@ -206,7 +206,7 @@ fn a_chart_is_rendered_without_a_cluster() {
     let (code, _, stderr) = light(&["template", "--suite", &path, "--topology", "r7"]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(
-        stderr.contains("--topology r7: no such topology in suite caesium; it has r1, r3, r3-ephemeral"),
+        stderr.contains("--topology r7: no such topology in suite caesium; it has r1, r3, r3-ephemeral, r5"),
         "{stderr}"
     );
     let (code, _, stderr) = light(&["template", "--suite", &path, "--set", "replicaCount=none"]);

@@ -23,6 +23,7 @@ fn every_topology_of_the_suite_has_a_values_file() {
         "r1-values.yaml",
         "r3-ephemeral-values.yaml",
         "r3-values.yaml",
+        "r5-values.yaml",
         "test-values.yaml",
         "usual-values.yaml",
     ];

@@ -19,6 +19,7 @@ mod container_kill;
 mod cron_job_runs;
 mod disk;
 mod disruption_budget;
+mod dns_outage;
 mod drain;
 mod drift;
 mod each_alone;
@@ -37,8 +38,10 @@ mod kill_many;
 mod leader_write_follower_read;
 mod liveness_restarts;
 mod names_answer;
+mod node_cut_off;
 mod node_stop;
 mod output;
+mod partition;
 mod pause;
 pub mod pod_kill;
 mod pod_kill_follower;
@@ -52,6 +55,7 @@ mod rollback;
 mod rollback_alone;
 mod scale_up;
 mod several_releases;
+mod slow_network;
 mod spread;
 mod stays_out;
 pub mod support;
@@ -92,6 +96,10 @@ pub static ALL: &[&Case] = &[
     &replace_all::CASE,
     &drain::CASE,
     &node_stop::CASE,
+    &node_cut_off::CASE,
+    &partition::CASE,
+    &slow_network::CASE,
+    &dns_outage::CASE,
     &disruption_budget::CASE,
     &upgrade::CASE,
     &rollback::CASE,

@@ -74,20 +74,20 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     disturbance.end().await.map(Conclusion::Passed)
 }
 
-async fn nodes(deployed: &DeployedTopology) -> anyhow::Result<Vec<Node>> {
+pub(super) async fn nodes(deployed: &DeployedTopology) -> anyhow::Result<Vec<Node>> {
     let nodes: Api<Node> = Api::all(deployed.client.clone());
     Ok(call("listing the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
 /// Whether a node other than the one that stops can run the client in the cluster, which also tolerates control
 /// planes.
-fn takes_client(nodes: &[Node], stopped: &str) -> bool {
+pub(super) fn takes_client(nodes: &[Node], stopped: &str) -> bool {
     let is_closed = |node: &Node| node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
     nodes.iter().any(|node| node.name_any() != stopped && !is_closed(node))
 }
 
 /// Returns the worker to stop, or why there is none.
-fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String> {
+pub(super) fn worker(deployed: &DeployedTopology, nodes: &[Node]) -> Result<String, String> {
     if nodes.len() < 2 {
         return Err("the cluster has only one node".to_owned());
     }
@@ -110,7 +110,7 @@ fn choose(workers: &BTreeSet<String>, placement: &Placement, replicas: usize) ->
 }
 
 /// Returns the replicas on a node.
-fn on(deployed: &DeployedTopology, node: &str) -> Vec<Pod> {
+pub(super) fn on(deployed: &DeployedTopology, node: &str) -> Vec<Pod> {
     deployed.replicas().into_iter().filter(|pod| objects::node(pod) == Some(node)).collect()
 }
 

@@ -91,6 +91,13 @@ pub fn without_vote(views: &BTreeMap<String, View>, pods: &[Pod]) -> Option<Stri
     Some(format!("{} ({ip}) does not vote; the voters are {}", pod.name_any(), list(&voters)))
 }
 
+/// Returns the pods that vote, according to any replica.
+pub fn voting(views: &BTreeMap<String, View>, pods: &[Pod]) -> BTreeSet<String> {
+    let voters: BTreeSet<&str> = views.values().flat_map(View::voters).collect();
+    let votes = |pod: &&Pod| voters.iter().any(|voter| is_called(pod, voter));
+    pods.iter().filter(votes).map(ResourceExt::name_any).collect()
+}
+
 /// Returns a replica that forms a cluster of its own: it counts only itself, while another replica counts several.
 fn split(views: &BTreeMap<String, View>) -> Option<String> {
     let most = views.values().max_by_key(|view| view.voters().len())?;

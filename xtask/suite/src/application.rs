@@ -129,6 +129,9 @@ pub struct Members {
     /// The roles of members; items with any other role are not members.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// How many members vote at most; the others have the data and stand by.
+    #[serde(default)]
+    pub voters_max: Option<usize>,
     /// How long a dead member may remain a voter, in seconds.
     #[serde(default)]
     pub demotion_s: u64,

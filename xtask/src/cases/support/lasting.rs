@@ -63,8 +63,8 @@ impl Lasting {
         Ok(Ok(Self { fault, since_ns, apart, what, changes }))
     }
 
-    /// Keeps the fault in force for this long and, if the other replicas are a majority, until one of them acknowledges a
-    /// write.
+    /// Keeps the fault in force for this long and, if the other replicas are a majority, until one of them then
+    /// acknowledges a write: one that it acknowledged before may have been under way when the fault began.
     ///
     /// # Errors
     /// If none does so within the case's time limit.
@@ -75,7 +75,12 @@ impl Lasting {
         if others <= disturbance.replicas as usize / 2 {
             return Ok(());
         }
-        disturbance.acknowledged_without(&self.apart, self.since_ns, &self.what).await
+        disturbance.acknowledged_without(&self.apart, disturbance.recorder.now_ns(), &self.what).await
+    }
+
+    /// Returns its changes.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// Undoes the changes.

@@ -1,6 +1,6 @@
 //! Waits until every replica is ready, and every replica is a voter; finds the leader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use k8s_openapi::api::core::v1::Pod;
@@ -72,7 +72,7 @@ pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32
     let Some(members) = deployed.tested.as_ref().and_then(|workload| workload.members.as_ref()) else { return Ok(()) };
     let names = deployed.names(replicas);
     let mut split: Option<String> = None;
-    let what = format!("{replicas} voters agreed on by all replicas");
+    let what = format!("{} voters agreed on by all replicas", voters_of(members, names.len()));
     let ask = async || match agreement(deployed, members, &names).await {
         Ok(Agreement::Agreed) => Ok(Ok(())),
         // It must be seen twice, since a replica that is just joining may know only itself for a moment.
@@ -94,12 +94,27 @@ pub async fn voters(cx: &CaseContext, deployed: &DeployedTopology, replicas: u32
 async fn agreement(deployed: &DeployedTopology, members: &Members, names: &[String]) -> Result<Agreement, String> {
     let views = views(deployed, members, names).await?;
     // The number of voters can be right while dead members still count.
-    Ok(match members::compare(&views, names.len()) {
-        Agreement::Agreed => {
+    let wanted = voters_of(members, names.len());
+    Ok(match members::compare(&views, wanted) {
+        Agreement::Agreed if wanted == names.len() => {
             members::without_vote(&views, &deployed.replicas()).map_or(Agreement::Agreed, Agreement::Open)
         }
         other => other,
     })
+}
+
+/// Returns how many of these replicas vote.
+fn voters_of(members: &Members, replicas: usize) -> usize {
+    members.voters_max.map_or(replicas, |most| most.min(replicas))
+}
+
+/// Returns the replicas that vote, if the application names its members after their pods.
+pub async fn voting(deployed: &DeployedTopology, names: &[String]) -> BTreeSet<String> {
+    let Some(members) = deployed.tested.as_ref().and_then(|workload| workload.members.as_ref()) else {
+        return BTreeSet::new();
+    };
+    let views = views(deployed, members, names).await.unwrap_or_default();
+    members::voting(&views, &deployed.replicas())
 }
 
 async fn views(
@@ -119,6 +134,19 @@ pub async fn leader(deployed: &DeployedTopology) -> Option<String> {
     for pod in pods.iter().filter(|pod| objects::is_ready(pod)) {
         if let Ok(Some(name)) = members::leader(leader, &deployed.application, &pods, &pod.name_any()).await {
             return Some(name);
+        }
+    }
+    None
+}
+
+/// Returns the leader as reported by a replica other than these, if it is another one than these.
+pub async fn leader_without(deployed: &DeployedTopology, apart: &BTreeSet<String>) -> Option<String> {
+    let leader = deployed.tested.as_ref()?.leader.as_ref()?;
+    let pods = deployed.replicas();
+    for pod in pods.iter().filter(|pod| !apart.contains(&pod.name_any())) {
+        match members::leader(leader, &deployed.application, &pods, &pod.name_any()).await {
+            Ok(Some(name)) if !apart.contains(&name) => return Some(name),
+            _ => {}
         }
     }
     None

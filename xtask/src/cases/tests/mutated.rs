@@ -47,7 +47,7 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 64] = [
+const FINE: [(&str, Kind, &str); 67] = [
     (".set", Empty, "an empty list is the same as none"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
@@ -91,6 +91,9 @@ const FINE: [(&str, Kind, &str); 64] = [
     ("load.during", Zero, "the default: without a quorum no write is acknowledged meanwhile"),
     ("members.demotion_s", Zero, "the default: a dead member stops counting at once"),
     (").reserve", Zero, "the default: no connection is reserved"),
+    ("cases(slow_network).delay_ms", Zero, "packets are only lost, or late by the jitter"),
+    ("cases(slow_network).jitter_ms", Zero, "every packet is equally late"),
+    ("cases(slow_network).loss_percent", Zero, "packets are only late"),
     ("cases(replicas_are).replicas.*", Zero, "a workload may be scaled to zero"),
     ("note", Unicode, "text for people"),
     (".asks", Unicode, "text for people"),
