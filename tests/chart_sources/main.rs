@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't continue fails")]
 
+mod init;
 mod scene;
 mod server;
 
@@ -133,4 +134,25 @@ async fn charts_of_repositories_are_pulled() {
         assert!(refused.stderr.contains("suite/e2e.toml:2: ") && helm_says, "{}", refused.stderr);
         assert!(refused.stderr.replace(&scene.helm(), "helm").contains(message), "{}", refused.stderr);
     }
+}
+
+#[tokio::test]
+async fn charts_of_registries_are_pulled() {
+    let scene = Scene::new();
+    write_chart(&scene.path("web"), "web", "", "");
+    scene.run("helm", &["package", "web"]).await;
+    let registry = server::serve_registry(&scene.path("web-1.0.0.tgz"), &scene.path("registry"));
+    let chart = format!("oci://{}/charts/web", registry.address);
+    scene.write_suite("suite", &format!("chart = {chart:?}\nversion = \"1.0.0\""));
+    let args = ["template", "--suite", "suite", "--topology", "all"];
+    let rendered = scene.xtask_trusting(&registry.ca, &args).await;
+    assert!(rendered.stdout.contains("name: made-by-web") && rendered.stdout.contains("of: ci"), "{}", rendered.stderr);
+    let linted = scene.xtask_trusting(&registry.ca, &["lint", &chart, "--version", "1.0.0"]).await;
+    assert!(linted.stdout.starts_with(&format!("ok     {chart} 1.0.0 with values.yaml")), "{}", linted.stderr);
+    let untrusted = scene.xtask(&args).await;
+    assert_eq!(untrusted.code, 2);
+    assert!(untrusted.stderr.contains("certificate signed by unknown authority"), "{}", untrusted.stderr);
+    let other = scene.xtask_trusting(&registry.ca, &["lint", &chart, "--version", "2.0.0"]).await;
+    assert_eq!(other.code, 2);
+    assert!(other.stderr.contains("could not be pulled"), "{}", other.stderr);
 }

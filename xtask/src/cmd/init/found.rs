@@ -19,98 +19,110 @@ const WITH_PODS: [&str; 5] = ["StatefulSet", "Deployment", "DaemonSet", "Replica
 pub struct Found {
     /// The suite's and the release's name.
     pub name: String,
+    /// The chart, relative to the suite file, and its version if it is pulled.
+    pub chart: (String, Option<String>),
     /// The values file that the chart needs, relative to it.
     pub values: Option<String>,
     /// Values that it needs on top, so that its image can be replaced.
     pub set: Vec<String>,
     pub security: Level,
-    /// The StatefulSets and Deployments, the likeliest application first.
+    /// The workloads that have replicas, the likeliest application first.
     pub workloads: Vec<Workload>,
-    pub probe: Option<Probe>,
     /// The images of all containers.
-    pub images: Vec<String>,
-    /// The values that set the application's image.
-    pub image: Option<ImageUnderTest>,
-    /// Why the chart refused the likeliest values for the image.
+    pub rendered: Vec<String>,
+    /// The values that set the images under test.
+    pub images: Vec<ImageUnderTest>,
+    /// Why the chart refused the likeliest values for the first workload's image.
     pub refused: Option<String>,
-    /// The values that set the number of replicas.
+    /// The values that set the first workload's number of replicas.
     pub replicas: Option<ReplicasFound>,
-    /// Whether several replicas can run.
-    pub is_scalable: bool,
+    /// Whether several replicas can run; if so, the names of the workloads whose number of replicas is always the first
+    /// one's.
+    pub scales: Option<BTreeSet<String>>,
     /// The kinds of what runs that is not a workload.
-    others: BTreeSet<Other>,
+    pub others: BTreeSet<Other>,
 }
 
-/// What runs besides StatefulSets and Deployments, or because of them.
+/// What else a chart consists of, or because of what a case can be listed.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Other {
+pub enum Other {
     Pods,
     Jobs,
+    CronJobs,
+    Definitions,
     Tests,
 }
 
 impl Found {
     /// Returns what the rendered objects tell; the values are found by rendering again.
     pub fn of(name: &str, chart: &str, objects: &[Value]) -> Self {
-        let workloads = pods::workloads(objects, chart);
         Self {
             name: name.to_owned(),
+            chart: (".".to_owned(), None),
             values: None,
             set: Vec::new(),
             security: security::strictest(objects),
-            probe: workloads.first().and_then(probe::of),
-            images: in_manifests(objects).into_iter().collect(),
-            image: None,
+            workloads: pods::workloads(objects, chart),
+            rendered: in_manifests(objects).into_iter().collect(),
+            images: Vec::new(),
             refused: None,
             replicas: None,
-            is_scalable: false,
+            scales: None,
             others: others(objects),
-            workloads,
         }
     }
 
     /// Returns the image of the application's container; without a workload, any image.
     pub fn main_image(&self) -> Option<&str> {
-        let main = self.workloads.first().and_then(|main| pods::container(&main.spec, &main.container));
-        main.map_or_else(|| self.images.first().map(String::as_str), |container| container["image"].as_str())
-    }
-
-    /// Returns the cases that need nothing but these parts.
-    pub fn cases(&self, replicas: u64) -> Vec<&'static str> {
-        let has_health = matches!(self.probe, Some(Probe::Http { is_https: false, .. }));
-        let (has_workload, has_pods) = (!self.workloads.is_empty(), self.others.contains(&Other::Pods));
-        let all = [
-            ("install", true),
-            ("job_completes", self.others.contains(&Other::Jobs)),
-            ("ready", has_pods),
-            ("helm_test", self.others.contains(&Other::Tests) && has_pods),
-            ("health", has_health),
-            ("pod_kill", has_workload && replicas == 1),
-            ("replace_all", has_workload && replicas > 1),
-            ("pod_kill_leader", has_workload && replicas > 1),
-            ("uninstall", true),
-        ];
-        all.into_iter().filter(|(_, there)| *there).map(|(case, _)| case).collect()
+        self.workloads.first().map_or_else(|| self.rendered.first().map(String::as_str), image)
     }
 
     /// Returns a line for everything that the user has to write.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if let (None, Some(image)) = (&self.image, self.main_image()) {
+        if let Some(image) = self.main_image().filter(|_| self.lacks_main_image()) {
             let refused =
                 self.refused.as_ref().map(|words| format!("; helm refuses others: {words}")).unwrap_or_default();
             missing.push(format!("no value was found that sets {image}: write [image]{refused}"));
         }
-        let Some(workload) = self.workloads.first() else { return missing };
-        let what = format!("{}/{}", workload.kind, workload.name);
-        if self.replicas.is_none() {
-            missing.push(format!("no value was found that sets the replicas of {what}: write [scale]"));
-        }
-        if self.probe.is_none() {
-            missing.push(format!("container {} of {what} has no probe: write [http]", workload.container));
+        for workload in &self.workloads {
+            let what = format!("{}/{}", workload.kind, workload.name);
+            let is_main = workload.name == self.workloads[0].name;
+            if is_main && self.replicas.is_none() && !workload.is_on_each_node() {
+                missing.push(format!("no value was found that sets the replicas of {what}: write [scale]"));
+            }
+            if probe::of(workload).is_none() {
+                let table = if self.workloads.len() > 1 { "[workload.http]" } else { "[http]" };
+                missing.push(format!("container {} of {what} has no probe: write {table}", workload.container));
+            }
         }
         missing
     }
+
+    /// Returns the number of a workload's replicas, if it is not that of every topology.
+    pub fn own_replicas(&self, index: usize) -> Option<u64> {
+        let workload = &self.workloads[index];
+        let follows = match &self.scales {
+            Some(names) => names.contains(&workload.name),
+            None => workload.replicas == self.workloads[0].replicas,
+        };
+        (index > 0 && !workload.is_on_each_node() && !follows).then_some(workload.replicas)
+    }
+
+    /// Returns whether no value sets the image of the first workload or, without one, any image.
+    pub fn lacks_main_image(&self) -> bool {
+        self.workloads.first().map_or(self.images.is_empty(), |main| main.image.is_none())
+    }
+}
+
+/// Returns the image of a workload's container.
+pub fn image(workload: &Workload) -> Option<&str> {
+    pods::container(&workload.spec, &workload.container)?["image"].as_str()
+}
+
+/// Returns whether the suite can ask a workload for its health as kubelet does.
+pub fn has_health(workload: &Workload) -> bool {
+    matches!(probe::of(workload), Some(Probe::Http { .. } | Probe::Exec(_)))
 }
 
 fn others(objects: &[Value]) -> BTreeSet<Other> {
@@ -118,6 +130,8 @@ fn others(objects: &[Value]) -> BTreeSet<Other> {
     let all = [
         (Other::Pods, WITH_PODS.iter().any(there)),
         (Other::Jobs, there(&"Job")),
+        (Other::CronJobs, there(&"CronJob")),
+        (Other::Definitions, there(&"CustomResourceDefinition")),
         (Other::Tests, objects.iter().any(|object| pods::is_hook(object, "test"))),
     ];
     all.into_iter().filter(|(_, there)| *there).map(|(other, _)| other).collect()

@@ -26,7 +26,24 @@ pub fn records(image: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use suite::load;
+
+    #[test]
+    fn every_draft_loads_once_it_is_switched_on() {
+        let head = "name = \"a\"\nchart = \".\"\n[workload]\ndeployment = \"a\"\ncontainer = \"a\"\nservice = \"a\"\n";
+        let topology = "[[topology]]\nname = \"r1\"\nreplicas = 1\ncases = [\"install\", \"ready\", \"pod_kill\"]\n";
+        for (names, tables) in KNOWN {
+            let http = if tables.contains("path = ") { "[http]\nport = 80\n" } else { "" };
+            let written =
+                if tables.contains("[records.read]") { "\"write_read\", \"pod_kill\"" } else { "\"pod_kill\"" };
+            let text = format!("{head}{http}{tables}{}", topology.replace("\"pod_kill\"", written));
+            let loaded = load::parse(Path::new("e2e.toml"), &text, &crate::cases::kinds());
+            assert!(loaded.is_ok(), "{names:?}: {loaded:?}\n{text}");
+        }
+    }
 
     #[test]
     fn an_image_is_known_by_the_last_part_of_its_name() {

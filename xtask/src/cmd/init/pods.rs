@@ -1,10 +1,13 @@
 //! What belongs together in a chart's rendered objects: workloads, and by their selectors the Services and budgets of
 //! their pods.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-/// The kinds whose pods `[workload]` can name, the likelier application first.
-const WORKLOADS: [&str; 2] = ["StatefulSet", "Deployment"];
+/// The kinds whose pods `[workload]` can name, and the key for each, the likelier application first.
+pub const WORKLOADS: [(&str, &str); 3] =
+    [("StatefulSet", "stateful_set"), ("Deployment", "deployment"), ("DaemonSet", "daemon_set")];
 /// The path of the pod's spec in each kind that has pods.
 const POD_SPECS: [(&str, &str); 7] = [
     ("Pod", "/spec"),
@@ -28,6 +31,15 @@ pub struct Workload {
     pub spec: Value,
     pub service: Option<String>,
     pub budget: Option<String>,
+    /// The position of the image under test that its container runs, if the chart's values set it.
+    pub image: Option<usize>,
+}
+
+impl Workload {
+    /// Returns whether its number of replicas is that of the nodes.
+    pub fn is_on_each_node(&self) -> bool {
+        self.kind == "DaemonSet"
+    }
 }
 
 /// Returns the spec of an object's pods.
@@ -46,19 +58,27 @@ pub fn of_kind<'a>(objects: &'a [Value], kind: &'a str) -> impl Iterator<Item = 
     objects.iter().filter(move |object| object["kind"] == kind && !is_hook(object, ""))
 }
 
-/// Returns the StatefulSets and Deployments, the one that is most likely the application first: a Service selects its
-/// pods, it or its image has the chart's name, and it is a StatefulSet.
+/// Returns the workloads that have replicas, the one that is most likely the application first: a Service selects its
+/// pods, it or its image has the chart's name, and it is a StatefulSet. Of those with the same name, which cases can't
+/// tell apart, only the likeliest is returned.
 pub fn workloads(objects: &[Value], chart: &str) -> Vec<Workload> {
-    let all = WORKLOADS.iter().flat_map(|kind| of_kind(objects, kind));
+    let all = WORKLOADS.iter().flat_map(|(kind, _)| of_kind(objects, kind));
+    let all = all.filter(|object| object["spec"]["replicas"] != 0 && !is_for_windows(object));
     let mut found: Vec<_> = all.map(|object| workload(objects, object, chart)).collect();
     found.sort_by_key(|one| std::cmp::Reverse(likelihood(one, chart)));
+    let mut names = BTreeSet::new();
+    found.retain(|one| names.insert(one.name.clone()));
     found
+}
+
+fn is_for_windows(object: &Value) -> bool {
+    spec(object).is_some_and(|spec| spec["nodeSelector"]["kubernetes.io/os"] == "windows")
 }
 
 fn likelihood(one: &Workload, chart: &str) -> u32 {
     let has_name = one.name == chart || one.name.ends_with(&format!("-{chart}"));
     let has_image = container(&one.spec, &one.container).is_some_and(|found| is_image_of(found, chart));
-    let points = [(one.service.is_some(), 8), (has_name, 4), (has_image, 2), (one.kind == WORKLOADS[0], 1)];
+    let points = [(one.service.is_some(), 8), (has_name, 4), (has_image, 2), (one.kind == WORKLOADS[0].0, 1)];
     points.iter().filter(|(holds, _)| *holds).map(|(_, points)| points).sum()
 }
 
@@ -77,6 +97,7 @@ fn workload(objects: &[Value], object: &Value, chart: &str) -> Workload {
         name,
         container,
         spec,
+        image: None,
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Probe {
     Http { port: u64, path: String, is_https: bool },
     /// By a command.
     Exec(Vec<String>),
-    /// In another way: `tcpSocket` or `grpc`.
+    /// In a way that a suite file can't describe: `tcpSocket` or `grpc`.
     Other(&'static str),
 }
 
@@ -26,7 +26,9 @@ pub fn of(workload: &Workload) -> Option<Probe> {
 
 fn asked(container: &Value, probe: &Value) -> Option<Probe> {
     if let Some(command) = probe.pointer("/exec/command").and_then(Value::as_array) {
-        return Some(Probe::Exec(command.iter().filter_map(Value::as_str).map(str::to_owned).collect()));
+        let command: Vec<_> = command.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let is_plain = command.iter().all(|word| is_plain(word));
+        return Some(if is_plain { Probe::Exec(command) } else { Probe::Other("command with `${`") });
     }
     if let Some(other) = ["tcpSocket", "grpc"].into_iter().find(|kind| probe[*kind].is_object()) {
         return Some(Probe::Other(other));
@@ -38,6 +40,11 @@ fn asked(container: &Value, probe: &Value) -> Option<Probe> {
         path: format!("/{}", path.trim_start_matches('/')),
         is_https: get["scheme"] == "HTTPS",
     })
+}
+
+/// Returns whether a suite file takes a word of a command as it is: `${` begins a placeholder there.
+fn is_plain(word: &str) -> bool {
+    !word.contains("${") && !word.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 /// Returns the number of a port, which may be given by the name that the container gives it.
@@ -75,6 +82,14 @@ mod tests {
         assert_eq!(probe_of(&get(json!(8081))), Some(http(8081, "/ready")));
         assert_eq!(probe_of(&get(json!("8081"))), Some(http(8081, "/ready")));
         assert_eq!(probe_of(&get(json!("unknown"))), None);
+    }
+
+    #[test]
+    fn a_command_with_placeholders_of_its_own_is_left_out() {
+        let exec = |word: &str| json!({ "readinessProbe": { "exec": { "command": ["sh", "-c", word] } } });
+        let words = |word: &str| Some(Probe::Exec(["sh", "-c", word].map(str::to_owned).to_vec()));
+        assert_eq!(probe_of(&exec("a $USER\n")), words("a $USER\n"));
+        assert_eq!(probe_of(&exec("a ${USER}")), Some(Probe::Other("command with `${`")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use chart::ChartSource;
 use console::exit::usage;
 use process::{CommandError, Launcher};
 use tools::Tool;
@@ -17,7 +18,10 @@ const LINES_MAX: usize = 3;
 pub struct Renderer {
     pub launcher: Launcher,
     pub helm: Tool,
+    /// The chart's folder.
     pub chart: PathBuf,
+    /// The chart as the user names it.
+    pub source: ChartSource,
     pub release: String,
     /// The values file that the chart needs.
     pub values: Option<PathBuf>,
@@ -47,7 +51,7 @@ impl Renderer {
         }
         let with = named.map_or_else(|| "its own values".to_owned(), |file| format!("--values {}", file.display()));
         let fix = "write the values that it asks for to a file, and pass it with --values";
-        Err(usage(format!("{} does not render with {with}: {}; {fix}", self.chart.display(), words(&refused))))
+        Err(usage(format!("{} does not render with {with}: {}; {fix}", self.source, words(&refused))))
     }
 
     /// Renders the chart with additional values, each as for `--set-string`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::label;
 use super::pods::{self, Workload, container};
 use super::render::{Renderer, said};
 use images::{ImageValues, Reference, in_manifests, in_values};
@@ -26,7 +27,7 @@ const DIGESTS: [&str; 3] = ["digest", "sha", "sha256"];
 const REPLICAS: [&str; 3] = ["replica", "count", "size"];
 
 /// What was found of the values for an image.
-pub enum ImageFound {
+enum ImageFound {
     /// They set it.
     Values(ImageUnderTest),
     /// None were found; the chart refused the likeliest ones with this error, if it refused them.
@@ -35,7 +36,7 @@ pub enum ImageFound {
 
 /// Returns the values that set the image of a workload's container, or of any container if there is no workload. A chart
 /// may refuse other images and name the value that allows them; then that is set from now on.
-pub async fn image(renderer: &mut Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
+async fn image(renderer: &mut Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
     let found = search(renderer, values, objects, of).await;
     let ImageFound::No { refused: Some(refused) } = &found else { return found };
     renderer.set = named_switches(&said(refused), values);
@@ -54,6 +55,61 @@ fn named_switches(refusal: &str, values: &Value) -> Vec<String> {
     let paths = words.map(|word| word.trim_matches('.')).filter(|word| word.contains('.'));
     let off: BTreeSet<_> = paths.filter(|path| at(values, path) == Some(&Value::Bool(false))).collect();
     off.into_iter().map(|path| format!("{path}=true")).collect()
+}
+
+/// Returns the values that set the images of these workloads' containers, or of any container if there is no workload,
+/// and notes in each workload which of them it runs. The error is that of a chart that refuses other images for the first.
+pub async fn images(
+    renderer: &mut Renderer,
+    values: &Value,
+    objects: &[Value],
+    workloads: &mut [Workload],
+) -> (Vec<ImageUnderTest>, Option<anyhow::Error>) {
+    if workloads.is_empty() {
+        return match image(renderer, values, objects, None).await {
+            ImageFound::Values(image) => (vec![image], None),
+            ImageFound::No { refused } => (Vec::new(), refused),
+        };
+    }
+    let (mut found, mut first_refusal) = (Vec::<ImageUnderTest>::new(), None);
+    for (index, workload) in workloads.iter_mut().enumerate() {
+        workload.image = position(renderer, &found, objects, workload).await;
+        if workload.image.is_some() {
+            continue;
+        }
+        match image(renderer, values, objects, Some(workload)).await {
+            ImageFound::Values(image) => {
+                workload.image = Some(found.len());
+                found.push(ImageUnderTest { name: Some(name(&found, workload)), ..image });
+            }
+            ImageFound::No { refused } if index == 0 => first_refusal = refused,
+            ImageFound::No { .. } => {}
+        }
+    }
+    (found, first_refusal)
+}
+
+/// Returns which of these values set the image of a workload's container.
+async fn position(
+    renderer: &Renderer,
+    found: &[ImageUnderTest],
+    objects: &[Value],
+    workload: &Workload,
+) -> Option<usize> {
+    let rendered = images_of(objects, Some(workload));
+    for (index, shape) in found.iter().enumerate() {
+        if sets(renderer, shape, &rendered, Some(workload)).await.is_ok_and(|sets| sets) {
+            return Some(index);
+        }
+    }
+    None
+}
+
+/// Returns a name for a workload's image that no other has.
+fn name(found: &[ImageUnderTest], workload: &Workload) -> String {
+    let name = label(&workload.name);
+    let is_taken = found.iter().any(|image| image.name.as_ref() == Some(&name));
+    if is_taken { format!("image-{}", found.len()) } else { name }
 }
 
 async fn search(renderer: &Renderer, values: &Value, objects: &[Value], of: Option<&Workload>) -> ImageFound {
