@@ -1,17 +1,22 @@
 //! The Service sends traffic to ready replicas only.
 
-use crate::model::{Connection, History, Operation, Verdict};
+use crate::model::{Connection, History, Operation, OperationKind, Verdict};
 
 /// How long a Service may lag behind: a replica is gone, but its endpoint still exists.
 const BEHIND_NS: u64 = 3_000_000_000;
 /// Refusals further apart than this belong to different replicas.
 const APART_NS: u64 = 1_000_000_000;
 
+const KINDS: [OperationKind; 4] =
+    [OperationKind::Write, OperationKind::Read, OperationKind::Delete, OperationKind::Health];
+
 /// Judges the new connections through the Service.
 ///
 /// If one of several replicas is lost, connections are refused until the Service is updated. If some are accepted and
 /// some are refused for longer than that, the Service sends traffic to an unready replica. With a single replica there
-/// is nothing to judge. If all are refused, no replica is ready; the availability check covers that.
+/// is nothing to judge. If all are refused, no replica is ready; the availability check covers that. A command makes a
+/// connection of its own, of which nobody sees whether it was accepted, so kinds of operations that are never refused
+/// don't count as accepted.
 pub fn check(history: &History) -> Verdict {
     if history.header.replicas.len() < 2 {
         return Verdict::Holds;
@@ -19,6 +24,8 @@ pub fn check(history: &History) -> Verdict {
     let mut attempts: Vec<_> = history.operations.iter().filter(|o| o.connection == Connection::Service).collect();
     attempts.sort_by_key(|o| o.start_ns);
     let refused: Vec<_> = attempts.iter().copied().filter(|o| o.refused).collect();
+    let kinds: Vec<_> = KINDS.into_iter().filter(|kind| refused.iter().any(|o| o.kind == *kind)).collect();
+    attempts.retain(|o| kinds.contains(&o.kind));
     let near = |a: &&Operation, b: &&Operation| b.start_ns.saturating_sub(a.start_ns) <= APART_NS;
     Verdict::of(refused.chunk_by(near).filter_map(|series| finding(series, &attempts)).collect())
 }

@@ -135,6 +135,21 @@ fn a_service_may_lag_behind_and_a_single_replica_may_be_gone() {
 }
 
 #[test]
+fn commands_are_no_connections_that_were_accepted() {
+    let refused = |start_ns| Operation {
+        connection: Connection::Service,
+        refused: true,
+        outcome: Outcome::Failed,
+        ..read("c", None, start_ns, start_ns + 1)
+    };
+    let command = |start_ns| Operation { connection: Connection::Service, ..write("1", start_ns, start_ns + 1) };
+    let both = (0..60).flat_map(|tenth| [refused(tenth * 100_000_000), command(tenth * 100_000_000 + 5)]);
+    let mut commands_write = history(both.collect(), vec![]);
+    commands_write.header.replicas = vec!["r0".to_owned(), "r1".to_owned()];
+    assert_eq!(service::check(&commands_write), Verdict::Holds, "reads over TCP find no replica, as do the commands");
+}
+
+#[test]
 fn the_longest_gap_is_measured_from_the_fault_to_the_last_operation() {
     const MS: u64 = 1_000_000;
     let mut lost = write("2", 20 * MS, 90 * MS);

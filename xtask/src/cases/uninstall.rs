@@ -64,7 +64,7 @@ pub static CASE: Case = Case {
 async fn run(cx: &CaseContext) -> anyhow::Result<String> {
     let deployed = cx.deployed()?;
     let before = claims(&deployed).await?;
-    inside::remove(&deployed).await?;
+    inside::remove_all(&deployed).await?;
     let mut outside = BTreeSet::new();
     for deployed_release in deployed.releases.iter().rev() {
         outside.append(&mut outside::gone_with(cx, deployed_release).await?);

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::deployed_topology::DeployedTopology;
 use images::Reference;
+use suite::Workload;
 
-/// The pod's name.
+/// The pod's name, and the label of all of them.
 pub const POD: &str = "chartproof-client";
 /// The folder of the client's program and its libraries in a container of another image.
 const PROGRAM: &str = "/chartproof";
@@ -36,22 +37,33 @@ impl CommandImage {
     }
 }
 
+/// Returns the pod's name. Where commands run, each workload has a pod of its own, because they need its image.
+pub fn name(deployed: &DeployedTopology) -> String {
+    let suite = &deployed.suite;
+    let first = suite.workloads.first().map(Workload::name);
+    let about = deployed.tested.as_ref().map(|workload| workload.name());
+    match about.filter(|about| first != Some(about) && suite.runs_commands_inside()) {
+        Some(other) => format!("{POD}-{other}"),
+        None => POD.to_owned(),
+    }
+}
+
 /// Returns a pod that the restricted Pod Security Standard allows, and that no Service of the chart selects.
 ///
 /// # Errors
 /// If it has to run commands and there is no image for that.
 pub fn pod(deployed: &DeployedTopology, image: &Reference) -> anyhow::Result<Pod> {
     let commands = CommandImage::of(deployed)?;
-    let mut pod = alone(image)?;
+    let mut pod = alone(&name(deployed), image)?;
     if let Some(commands) = commands {
         add_commands(&mut pod, image, commands)?;
     }
     Ok(pod)
 }
 
-fn alone(image: &Reference) -> serde_json::Result<Pod> {
+fn alone(name: &str, image: &Reference) -> serde_json::Result<Pod> {
     serde_json::from_value(json!({
-        "metadata": { "name": POD, "labels": {
+        "metadata": { "name": name, "labels": {
             "app.kubernetes.io/name": POD,
             "app.kubernetes.io/managed-by": "chartproof",
         } },

@@ -13,12 +13,12 @@ use client::request::Request;
 use client::team::{CompletedOperation, Task};
 use history::Operation;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Portforwarder};
+use kube::api::{DeleteParams, ListParams, Portforwarder};
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::client_pod::{POD, off, pod};
+use super::client_pod::{self, POD, off, pod};
 use super::recorder::Recorder;
 use crate::deployed_topology::DeployedTopology;
 use images::Reference;
@@ -53,7 +53,7 @@ impl Asker {
     /// If the pod can't be created or does not respond within the case's time limit.
     pub async fn open((deployed, wait): (&DeployedTopology, &Waiter), image: &Reference) -> anyhow::Result<Self> {
         create(deployed, wait, image).await?;
-        let what = format!("Pod/{POD}, the client in the cluster");
+        let what = format!("Pod/{}, the client in the cluster", client_pod::name(deployed));
         let line = wait.ask_until(&deployed.watch, &what, async || Line::open(deployed).await?.greeted().await).await?;
         Ok(Self { line, application: deployed.application.clone() })
     }
@@ -125,7 +125,7 @@ impl Inside {
             let ahead = line.compare_clocks(recorder, QUESTIONS).await?;
             Ok((line, ahead))
         };
-        let what = format!("Pod/{POD}, the client in the cluster");
+        let what = format!("Pod/{}, the client in the cluster", client_pod::name(deployed));
         let (mut line, ahead) = wait.ask_until(&deployed.watch, &what, ask).await?;
         inside::tell(&mut line.write, &ClientRequest::Begin { task: Box::new(task), through }).await?;
         let stop = CancellationToken::new();
@@ -164,17 +164,14 @@ pub async fn read_back(
     Ok(reads)
 }
 
-/// Deletes the pod, if it exists.
+/// Deletes the pods of all workloads.
 ///
 /// # Errors
 /// If the API server refuses.
-pub async fn remove(deployed: &DeployedTopology) -> anyhow::Result<()> {
-    match call(&format!("deleting Pod/{POD}"), deployed.pods().delete(POD, &DeleteParams::default().grace_period(0)))
-        .await
-    {
-        Err(error) if code(&error) != Some(404) => Err(error),
-        _ => Ok(()),
-    }
+pub async fn remove_all(deployed: &DeployedTopology) -> anyhow::Result<()> {
+    let (at_once, label) = (DeleteParams::default().grace_period(0), format!("app.kubernetes.io/name={POD}"));
+    let (pods, ours) = (deployed.pods(), ListParams::default().labels(&label));
+    call(&format!("deleting the pods with {label}"), pods.delete_collection(&at_once, &ours)).await.map(drop)
 }
 
 /// Creates the pod on a node other than this one, which is about to stop; an existing pod is replaced.
@@ -186,9 +183,14 @@ pub async fn keep_off(
     image: &Reference,
     node: &str,
 ) -> anyhow::Result<()> {
-    remove(deployed).await?;
-    let gone = |state: &State| if state.pods.contains_key(POD) { Err("it still exists".to_owned()) } else { Ok(()) };
-    wait.until(&deployed.watch, &format!("Pod/{POD}, the client in the cluster, is gone"), gone).await?;
+    let name = client_pod::name(deployed);
+    let at_once = DeleteParams::default().grace_period(0);
+    match call(&format!("deleting Pod/{name}"), deployed.pods().delete(&name, &at_once)).await {
+        Err(error) if code(&error) != Some(404) => return Err(error),
+        _ => {}
+    }
+    let gone = |state: &State| if state.pods.contains_key(&name) { Err("it still exists".to_owned()) } else { Ok(()) };
+    wait.until(&deployed.watch, &format!("Pod/{name}, the client in the cluster, is gone"), gone).await?;
     create_as((deployed, wait), &off(pod(deployed, image)?, node)?).await
 }
 
@@ -205,7 +207,11 @@ async fn create_as((deployed, wait): (&DeployedTopology, &Waiter), pod: &Pod) ->
 
 impl Line {
     async fn open(deployed: &DeployedTopology) -> Result<Self, String> {
-        let mut forwarder = deployed.pods().portforward(POD, &[PORT]).await.map_err(|error| error.to_string())?;
+        let mut forwarder = deployed
+            .pods()
+            .portforward(&client_pod::name(deployed), &[PORT])
+            .await
+            .map_err(|error| error.to_string())?;
         let stream = forwarder.take_stream(PORT).ok_or("the port-forward has no stream")?;
         let (read, write) = tokio::io::split(stream);
         Ok(Self { read: BufReader::new(read).lines(), write, _forwarder: forwarder })

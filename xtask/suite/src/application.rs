@@ -105,7 +105,9 @@ impl Suite {
         let of_cases = cases.flat_map(CaseSpec::requests);
         let records = self.workloads.iter().filter_map(|workload| workload.records.as_ref());
         let of_records = records.flat_map(Records::requests).cloned();
-        let mut commands = of_records.chain(of_cases).filter(|request| request.protocol().is_none());
+        let of_health = self.workloads.iter().filter_map(Workload::health_request);
+        let all = of_records.chain(of_health).chain(of_cases);
+        let mut commands = all.filter(|request| request.protocol().is_none());
         commands.any(|request| request.goes_to_any_host())
     }
 }
