@@ -74,6 +74,8 @@ pub struct Row {
     /// Changes to a copy of the charts.
     #[serde(default)]
     pub patch: Vec<Patch>,
+    /// A draft of `cargo xtask init` that replaces the suite's tables of the same names before the changes.
+    pub draft: Option<String>,
     /// Changes to a copy of the suite's folder, `../earlier`: a chart to upgrade from.
     #[serde(default)]
     pub earlier: Vec<Patch>,

@@ -64,7 +64,8 @@ fn command(row: &Row, images: &Images, folder: &Path) -> Command {
         command.arg("--image").arg(image);
     }
     let suite = charts(row).join(&row.suite);
-    command.arg("--suite").arg(if row.patch.is_empty() { suite } else { patched(row, folder) });
+    let is_as_it_is = row.patch.is_empty() && row.draft.is_none();
+    command.arg("--suite").arg(if is_as_it_is { suite } else { patched(row, folder) });
     command
 }
 
@@ -94,8 +95,20 @@ fn patched(row: &Row, folder: &Path) -> PathBuf {
         copy_folder(&charts(row).join(&row.suite), &copy.join("earlier"));
         apply(&row.earlier, &copy.join("earlier"));
     }
+    if let Some(draft) = &row.draft {
+        take(draft, &copy.join(&row.suite).join("e2e.toml"));
+    }
     apply(&row.patch, &copy.join(&row.suite));
     copy.join(&row.suite)
+}
+
+/// Replaces a suite's tables by those that `cargo xtask init` writes as comments for a well-known image.
+fn take(draft: &str, suite: &Path) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/cmd/init/known/{draft}.toml"));
+    let draft = std::fs::read_to_string(file).unwrap();
+    let mut tables: toml::Table = std::fs::read_to_string(suite).unwrap().parse().unwrap();
+    draft.parse::<toml::Table>().unwrap().keys().for_each(|key| drop(tables.remove(key)));
+    std::fs::write(suite, format!("{}\n{draft}", toml::to_string(&tables).unwrap())).unwrap();
 }
 
 fn apply(patches: &[Patch], folder: &Path) {

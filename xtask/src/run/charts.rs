@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use super::Run;
 use crate::evidence;
 use console::exit::usage;
+use process::Cmd;
 use suite::{Earlier, ImageUnderTest, Release, Suite, Variant};
 use tools::helm::{self, Values};
 
@@ -176,16 +177,20 @@ impl Run {
         capabilities: &[String],
         folder: &Path,
     ) -> anyhow::Result<Vec<Value>> {
-        let namespaces = variant.namespaces(&self.id);
-        let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
-        let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
-        let template = template.arg(chart).args(["--namespace", &namespace]);
         let flags = values.args();
-        let text = template.args(capabilities).args(&flags).run().await?;
+        let text = self.helm_template(variant, release, chart, &flags).args(capabilities).run().await?;
         if let Err(error) = evidence::keep_rendered(folder, &flags, &text).await {
             self.events.note(format!("the manifests and values of {} could not be saved: {error}", release.key()));
         }
         helm::objects(&text)
+    }
+
+    /// Returns `helm template` for a chart as a release.
+    pub(super) fn helm_template(&self, variant: &Variant, release: &Release, chart: &Path, flags: &[String]) -> Cmd {
+        let namespaces = variant.namespaces(&self.id);
+        let namespace = namespaces.0.get(&release.namespace).cloned().unwrap_or_default();
+        let template = self.launcher.cmd(&self.helm.path).args(["template", &release.name]);
+        template.arg(chart).args(["--namespace", &namespace]).args(flags)
     }
 
     /// Returns the folder for the manifests and values of a release; none is the earlier one.

@@ -10,6 +10,7 @@ pub mod lock;
 mod outside;
 mod rendered_image;
 mod subject;
+pub mod unread;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
