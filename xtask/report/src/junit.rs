@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_xml::events::{BytesStart, Event as XmlEvent};
+use quick_xml::{Reader, Writer};
 
 use super::run::{CaseStatus, ReportedCase, ReportedRun};
 use events::{Event, Verdict, What};
+
+/// The tag around all suites.
+const SUITES: &str = "testsuites";
 
 /// Renders a run.
 ///
@@ -40,20 +45,23 @@ pub fn render(events: &[Event]) -> anyhow::Result<String> {
     }
     report.add_test_suites(suites);
     let xml = report.to_string().context("writing the run as JUnit")?;
-    Ok(without_total_skipped(&xml))
+    without_total_skipped(&xml)
 }
 
 /// Removes `skipped` from `testsuites`: readers that follow Jenkins' schema know it only for a single suite.
-fn without_total_skipped(xml: &str) -> String {
-    let total = |tag: &str| {
-        let start = tag.find(" skipped=\"")?;
-        let end = start + 10 + tag[start + 10..].find('"')? + 1;
-        Some(format!("{}{}", &tag[..start], &tag[end..]))
-    };
-    let Some(start) = xml.find("<testsuites") else { return xml.to_owned() };
-    let end = xml[start..].find('>').map_or(xml.len(), |end| start + end);
-    let tag = total(&xml[start..end]).unwrap_or_else(|| xml[start..end].to_owned());
-    format!("{}{tag}{}", &xml[..start], &xml[end..])
+fn without_total_skipped(xml: &str) -> anyhow::Result<String> {
+    let (mut reader, mut writer) = (Reader::from_str(xml), Writer::new(Vec::new()));
+    loop {
+        match reader.read_event()? {
+            XmlEvent::Eof => break,
+            XmlEvent::Start(tag) if tag.name().as_ref() == SUITES.as_bytes() => {
+                let kept = tag.attributes().filter_map(Result::ok).filter(|one| one.key.as_ref() != b"skipped");
+                writer.write_event(XmlEvent::Start(BytesStart::new(SUITES).with_attributes(kept)))?;
+            }
+            other => writer.write_event(other)?,
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner())?)
 }
 
 fn empty() -> Verdict {
