@@ -15,13 +15,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
-use crate::exec;
+use crate::host::Host;
 use crate::reach::Reach;
-use crate::read_back::ReadBack;
-use crate::request::{Protocol, Request};
-use crate::response::{Failure, Response};
-use crate::target::{self, Target};
+use crate::read_back::{ReadBack, elapsed_ns};
+use crate::request::Request;
+use crate::target;
 use crate::team::{CompletedOperation, Task, Team};
 use crate::template::{Fill, Secrets};
 
@@ -151,32 +149,6 @@ fn start(clients: &mut JoinSet<()>, team: &Arc<Team>, through: &str) {
     }
 }
 
-/// A host in the cluster, as seen from this program.
-pub struct Host {
-    /// Its name.
-    pub name: String,
-    /// Its ports.
-    pub reach: Reach,
-}
-
-impl Target for Host {
-    fn reach(&self) -> &Reach {
-        &self.reach
-    }
-
-    fn host(&self) -> &str {
-        &self.name
-    }
-
-    async fn connect(&self, protocol: Protocol, secrets: &Secrets, timeout: Duration) -> Result<Connection, Failure> {
-        Connection::open(&self.name, protocol, (&self.reach, secrets), timeout).await
-    }
-
-    async fn run(&self, words: Vec<String>, _: Option<&str>, timeout: Duration) -> Result<Response, Failure> {
-        exec::run(words, timeout).await
-    }
-}
-
 async fn ask(question: Question) -> Result<String, String> {
     let Question { host, request, reach, secrets, timeout_ms } = question;
     let (host, timeout) = (Host { name: host, reach }, Duration::from_millis(timeout_ms));
@@ -214,9 +186,4 @@ pub async fn tell(write: &mut (impl AsyncWrite + Unpin), message: &impl Serializ
     line.push(b'\n');
     write.write_all(&line).await?;
     Ok(write.flush().await?)
-}
-
-/// Returns the nanoseconds since then.
-pub(crate) fn elapsed_ns(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

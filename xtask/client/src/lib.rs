@@ -7,6 +7,7 @@
 pub mod application;
 pub mod connection;
 pub mod exec;
+pub mod host;
 mod http;
 pub mod inside;
 mod install;

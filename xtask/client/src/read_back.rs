@@ -7,7 +7,7 @@ use history::{Connection as Over, Operation, OperationKind, Stage};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{self, Record};
-use crate::inside::{Host, elapsed_ns};
+use crate::host::Host;
 use crate::reach::Reach;
 use crate::records::Read;
 use crate::target;
@@ -77,4 +77,9 @@ impl Lane {
 pub fn operation(replica: &str, record: &Record, value: Option<String>, times: (u64, u64)) -> Operation {
     let read = Operation::new(format!("reader-{replica}"), OperationKind::Read, &record.key, times);
     Operation { replica: Some(replica.to_owned()), connection: Over::Reused, stage: Stage::ReadBack, value, ..read }
+}
+
+/// Returns the nanoseconds since then.
+pub(crate) fn elapsed_ns(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::inside::Host;
+use crate::host::Host;
 use crate::reach::Port;
 use crate::read_back::ReadBack;
 

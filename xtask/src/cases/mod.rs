@@ -38,6 +38,7 @@ mod kill_many;
 mod leader_write_follower_read;
 mod liveness_restarts;
 mod names_answer;
+mod nemesis;
 mod node_cut_off;
 mod node_stop;
 mod output;
@@ -100,6 +101,7 @@ pub static ALL: &[&Case] = &[
     &partition::CASE,
     &slow_network::CASE,
     &dns_outage::CASE,
+    &nemesis::CASE,
     &disruption_budget::CASE,
     &upgrade::CASE,
     &rollback::CASE,

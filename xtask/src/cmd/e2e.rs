@@ -102,6 +102,9 @@ pub struct Args {
     /// Time limit for each case of a topology [default: the suite's]
     #[arg(long, value_name = "SECONDS", value_parser = ranges::seconds(), help_heading = LIMITS)]
     timeout: Option<u64>,
+    /// Seed of random faults; the line of a `nemesis` names the one that it had [default: a random one]
+    #[arg(long, value_name = "N", value_parser = ranges::seed(), help_heading = SELECTION)]
+    seed: Option<u64>,
     /// Folder for evidence and reports [default: target/chartproof/RUN]
     #[arg(long, value_name = "FOLDER", env = "CHARTPROOF_REPORT_DIR", help_heading = REPORTS)]
     report_dir: Option<PathBuf>,
@@ -275,6 +278,11 @@ fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..variant::RUN_ID_LENGTH].to_owned()
 }
 
+/// A new seed, short enough to be typed.
+fn new_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0 % 1_000_000
+}
+
 impl Args {
     fn selection(&self) -> Selection {
         Selection {
@@ -293,6 +301,7 @@ impl Args {
             update_budgets: self.update_budgets,
             allow_cluster_objects: self.allow_cluster_objects,
             timeout: self.timeout.map(Duration::from_secs),
+            seed: self.seed.unwrap_or_else(new_seed),
             kubernetes: self.kubernetes(),
         }
     }
@@ -383,7 +392,7 @@ impl Args {
         let shown = |path: &PathBuf| path.display().to_string();
         let suites = self.suite.iter().filter(|suite| *suite != Path::new(load::DEFAULT)).map(shown);
         let cluster = Some(&self.cluster).filter(|choice| **choice != Choice::Auto).map(ToString::to_string);
-        let flags: [(&str, Vec<String>); 10] = [
+        let flags: [(&str, Vec<String>); 11] = [
             ("--suite", suites.collect()),
             ("--cluster", cluster.into_iter().collect()),
             ("--allow-context", self.allow_context.clone()),
@@ -394,6 +403,7 @@ impl Args {
             ("--values", self.values.iter().map(shown).collect()),
             ("--set", self.set.clone()),
             ("--timeout", self.timeout.iter().map(ToString::to_string).collect()),
+            ("--seed", self.seed.iter().map(ToString::to_string).collect()),
         ];
         let mut words: Vec<String> = program::command().split(' ').chain(["e2e"]).map(str::to_owned).collect();
         words.extend(self.reuse.then(|| "--reuse".to_owned()));

@@ -18,6 +18,11 @@ pub fn kubernetes() -> PossibleValuesParser {
     PossibleValuesParser::new(pins::releases())
 }
 
+/// A seed.
+pub fn seed() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(0..=u64::from(u32::MAX))
+}
+
 /// A number of parallel or repeated actions.
 pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
@@ -57,7 +62,9 @@ mod tests {
         for known in ["e2e --jobs", "e2e --timeout", "e2e --replicas", "helm-test --timeout", "bench soak --runs"] {
             assert!(names.iter().any(|one| one == known), "{known} is missing in {names:?}");
         }
-        for (way, flag) in &found {
+        // A seed may be any number of its range.
+        assert!(!takes(&["e2e".to_owned()], "seed", "4294967296"));
+        for (way, flag) in found.iter().filter(|(_, flag)| *flag != "seed") {
             for value in ["0", "-1", "1.5", "86401", "18446744073709551615", "18446744073709551616"] {
                 assert!(!takes(way, flag, value), "{} --{flag}={value} is accepted", way.join(" "));
             }

@@ -48,6 +48,8 @@ pub struct Settings {
     pub allow_cluster_objects: bool,
     /// The time limit of each case of a topology, instead of the suite's.
     pub timeout: Option<Duration>,
+    /// The seed of random faults.
+    pub seed: u64,
     /// The node image of the release of Kubernetes that was asked for, if one was.
     pub kubernetes: Option<&'static NodeImage>,
 }

@@ -1,6 +1,6 @@
 //! Tests of the conversion of times between two clocks.
 
-use client::inside::Host;
+use client::host::Host;
 use client::reach::{Port, Reach};
 use client::records::Records;
 use client::team::{Team, Traffic};

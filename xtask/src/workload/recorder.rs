@@ -195,6 +195,11 @@ impl Recorder {
         self.events.send(What::FaultHealed { case: self.case.clone(), what: fault.what.clone() });
     }
 
+    /// Returns the number of faults so far.
+    pub fn fault_count(&self) -> usize {
+        self.inner().faults.len()
+    }
+
     /// Returns when a fault began.
     pub fn began_ns(&self, fault: usize) -> u64 {
         self.inner().faults.get(fault).map_or(0, |fault| fault.start_ns)
@@ -264,13 +269,17 @@ fn standing(operations: &[Operation], key: &str) -> Vec<Operation> {
     writes.filter(stands).cloned().collect()
 }
 
+/// Returns the file of a case's history in the run's folder.
+pub fn file(case: &str, run_folder: &Path) -> PathBuf {
+    run_folder.join("histories").join(format!("{}.jsonl", case.replace("::", ".")))
+}
+
 /// Saves a history in the run's folder; returns the file.
 ///
 /// # Errors
 /// If it can't be written.
 pub fn save(history: &History, run_folder: &Path) -> anyhow::Result<PathBuf> {
-    let folder = run_folder.join("histories");
-    let path = folder.join(format!("{}.jsonl", history.header.case.replace("::", ".")));
+    let (folder, path) = (run_folder.join("histories"), file(&history.header.case, run_folder));
     std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let file = std::fs::File::create(&path).with_context(|| format!("writing {}", path.display()))?;
     let mut file = std::io::BufWriter::new(file);

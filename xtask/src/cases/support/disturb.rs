@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use client::team::{Task, Traffic};
 use history::availability::{self, Availability};
 use history::model::Minimum;
@@ -32,6 +31,19 @@ const RECORDS_KEPT: usize = 50;
 
 /// The pauses between reading everything back, if the application allows late reads.
 const LATE_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// What the checkers found in a history: a broken promise, as opposed to a fault that can't be injected, or a wait that
+/// timed out.
+#[derive(Debug)]
+pub struct BrokenPromise(String);
+
+impl fmt::Display for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BrokenPromise {}
 
 /// A case that disturbs the release while clients write and read.
 pub struct Disturbance<'a> {
@@ -228,7 +240,8 @@ impl<'a> Disturbance<'a> {
             let faults = history.faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join(", then ");
             let failures = history::failures(&history, &judgement).join("\n");
             let (file, again) = (file.display(), program::command());
-            bail!("{failures}\nfaults: {faults}\nhistory: {file}\ncheck it again: {again} check {file}");
+            let text = format!("{failures}\nfaults: {faults}\nhistory: {file}\ncheck it again: {again} check {file}");
+            return Err(BrokenPromise(text).into());
         }
         *self.deployed.kept.lock().await = self.recorder.sample(RECORDS_KEPT);
         self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod jobs;
 pub mod kill;
 pub mod lasting;
+pub mod nemesis;
 pub mod never_below;
 pub mod one_record;
 pub mod outside;
