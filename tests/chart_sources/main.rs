@@ -129,7 +129,7 @@ async fn charts_of_repositories_are_pulled() {
         scene.write_suite("suite", chart);
         let refused = scene.xtask(&["template", "--suite", "suite"]).await;
         assert_eq!(refused.code, 2, "{}", refused.stderr);
-        let message = "could not be pulled; check name, version and `helm repo list`: `helm pull ";
+        let message = "could not be pulled; check name, version and `helm repo list`: helm pull: ";
         let helm_says = refused.stderr.contains("Error: ");
         assert!(refused.stderr.contains("suite/e2e.toml:2: ") && helm_says, "{}", refused.stderr);
         assert!(refused.stderr.replace(&scene.helm(), "helm").contains(message), "{}", refused.stderr);

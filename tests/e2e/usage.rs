@@ -24,7 +24,7 @@ fn refused(flags: &[&str], message: &str) {
 fn invalid_flags_are_rejected_with_advice() {
     refused(&["--nonsense"], "unexpected argument '--nonsense'");
     refused(&["r1::no_such_case"], "no case matches \"r1::no_such_case\"; `cargo xtask e2e --list` shows all cases");
-    refused(&["--replicas", "2"], "--replicas 2: no such topology; suite caesium has topologies with 1, 3 replicas");
+    refused(&["--replicas", "2"], "--replicas 2: no such topology; suite caesium has topologies with 1, 3, 5 replicas");
     refused(&["--replicas", "0"], "'0' for '--replicas <N,N>': 0 is not in 1..=100");
     refused(&["--timeout", "18446744073709551615"], "18446744073709551615 is not in 1..=86400");
     refused(&["--jobs", "18446744073709551615"], "18446744073709551615 is not in 1..=1000");
@@ -206,7 +206,7 @@ fn a_chart_is_rendered_without_a_cluster() {
     let (code, _, stderr) = light(&["template", "--suite", &path, "--topology", "r7"]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(
-        stderr.contains("--topology r7: no such topology in suite caesium; it has r1, r3, r3-ephemeral, r5"),
+        stderr.contains("--topology r7: no such topology in suite caesium; it has r1, r3, r3-disks, r3-ephemeral, r5"),
         "{stderr}"
     );
     let (code, _, stderr) = light(&["template", "--suite", &path, "--set", "replicaCount=none"]);

@@ -34,7 +34,7 @@ fn line_of(part: &str) -> usize {
 fn the_suite_of_the_repository_is_valid() {
     let suite = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/caesium")).unwrap();
     assert_eq!(suite.under_test().name, "caesium");
-    assert_eq!(suite.topologies.len(), 4);
+    assert_eq!(suite.topologies.len(), 5);
     assert_eq!(suite.timeout(&(&ready::CASE.kind).into()), std::time::Duration::from_secs(300));
     assert_eq!(suite.timeout(&(&helm_test::CASE.kind).into()), std::time::Duration::from_secs(120));
 }
