@@ -120,10 +120,14 @@ impl Loss<'_> {
         reads
     }
 
-    /// Returns the last fault before a record was first missing.
+    /// Returns the fault that lasted while a record was written, or else the last one before it was first missing.
     fn fault_before_loss(&self, write: &Operation) -> Option<&Fault> {
         let missed_ns = self.reads_after(write).into_iter().find(|read| read.value.is_none())?.start_ns;
-        self.history.faults.iter().filter(|fault| fault.start_ns <= missed_ns).max_by_key(|fault| fault.start_ns)
+        let lasted = |fault: &&Fault| {
+            fault.start_ns <= write.end_ns && fault.healed_ns.is_some_and(|healed_ns| write.start_ns <= healed_ns)
+        };
+        let before = self.history.faults.iter().filter(|fault| fault.start_ns <= missed_ns);
+        before.max_by_key(|fault| (lasted(fault), fault.start_ns))
     }
 
     /// Returns what happened to one lost write, in order: it was written, a fault was injected, and reads missed it.
@@ -234,6 +238,20 @@ mod tests {
                  12.4 s: delete Pod/a, grace 0; 19.0 s: absent through a and b from then on",
             ]
         );
+    }
+
+    #[test]
+    fn a_write_is_lost_by_the_fault_that_lasted_when_it_was_written() {
+        let cut = r#"{"fault":{"what":"cut a off","start_ns":12000000000,"healed_ns":13000000000,"apart":["a"],"recovered_ns":18000000000,"evidence":"9 packets"}}"#;
+        let killed = FAULT.replace("12400000000", "14000000000");
+        let operations = [
+            operation("write", "a", "w-1", true, 12_300),
+            operation("read", "a", "w-1", false, 19_000),
+            operation("read", "b", "w-1", false, 19_100),
+        ];
+        let lines: Vec<_> = operations.iter().map(String::as_str).chain([cut, killed.as_str()]).collect();
+        let lost = "1 of 1 acknowledged writes lost after cut a off; acknowledged through a";
+        assert_eq!(failures_of(&history("set", &lines))[0], lost);
     }
 
     #[test]

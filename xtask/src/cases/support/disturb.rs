@@ -186,8 +186,19 @@ impl<'a> Disturbance<'a> {
     /// Stops the clients, looks up writes of unknown outcome, reads everything back, and checks the history.
     ///
     /// # Errors
+    /// The findings of the checkers, with the path of the history, or costs that exceed the budget.
+    pub async fn end(self) -> anyhow::Result<String> {
+        let cx = self.cx;
+        let (note, availability) = self.judged().await?;
+        cx.run.spend(cx.variant()?, &cx.spec.name, &availability)?;
+        Ok(note)
+    }
+
+    /// The same without a budget; returns the costs as well.
+    ///
+    /// # Errors
     /// The findings of the checkers, with the path of the history.
-    pub async fn end(mut self) -> anyhow::Result<String> {
+    pub async fn judged(mut self) -> anyhow::Result<(String, Vec<Availability>)> {
         let recovered_ns = self.recorder.now_ns();
         self.acknowledged(recovered_ns, self.deployed.suite.load.after, "after recovery").await?;
         if let Some(clients) = self.clients.take() {
@@ -231,7 +242,7 @@ impl<'a> Disturbance<'a> {
         self.recorder.history(self.promise(), replicas, minimum)
     }
 
-    async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<String> {
+    async fn judge(&self, replicas: Vec<String>) -> anyhow::Result<(String, Vec<Availability>)> {
         let history = self.history(replicas);
         let file = recorder::save(&history, &self.cx.run.folder)?;
         let judgement = history::judge(&history);
@@ -244,14 +255,14 @@ impl<'a> Disturbance<'a> {
             return Err(BrokenPromise(text).into());
         }
         *self.deployed.kept.lock().await = self.recorder.sample(RECORDS_KEPT);
-        self.cx.run.spend(self.cx.variant()?, &self.cx.spec.name, &judgement.availability)?;
         let count = self.recorder.known().len();
         let data = match self.deployed.records().map(|records| records.promise) {
             Ok(Promise::None) => format!("{count} writes acknowledged; nothing was promised, so data was not checked"),
             Ok(_) => format!("{count} acknowledged writes kept"),
             Err(_) => "data not checked: no [records]".to_owned(),
         };
-        Ok(format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers()))
+        let note = format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers());
+        Ok((note, judgement.availability))
     }
 
     /// Adds the example of a loss to the report's timeline.

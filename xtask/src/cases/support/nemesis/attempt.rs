@@ -38,7 +38,9 @@ pub async fn run(cx: &CaseContext, steps: &[Step]) -> anyhow::Result<String> {
     nemesis.heal_until(began, None).await?;
     let left_out = nemesis.recovered().await?;
     disturbance.read_back().await?;
-    Ok(format!("{}{left_out}", disturbance.end().await?))
+    // What faults cost that overlap says nothing about each of them, so there is no budget.
+    let (note, _) = disturbance.judged().await?;
+    Ok(format!("{note}{left_out}"))
 }
 
 /// The faults of a sequence so far.
