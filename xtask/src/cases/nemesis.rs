@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ready;
+use super::support::broken_promise::BrokenPromise;
 use super::support::case::{Case, Conclusion};
 use super::support::context::CaseContext;
-use super::support::disturb::BrokenPromise;
 use super::support::lasting;
 use super::support::nemesis::sequence::{self, Kind, Step};
 use super::support::nemesis::{attempt, shrunk};

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::team::{Task, Traffic};
-use history::availability::{self, Availability};
+use history::availability::Availability;
 use history::model::Minimum;
 use history::{Connection, History, Promise, Verdict};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
+use super::broken_promise::BrokenPromise;
 use super::context::CaseContext;
+use super::costs;
 use super::kill::{self, Grace, Killed};
 use super::restarts::Restarts;
 use super::{service, settled};
@@ -31,19 +33,6 @@ const RECORDS_KEPT: usize = 50;
 
 /// The pauses between reading everything back, if the application allows late reads.
 const LATE_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
-
-/// What the checkers found in a history: a broken promise, as opposed to a fault that can't be injected, or a wait that
-/// timed out.
-#[derive(Debug)]
-pub struct BrokenPromise(String);
-
-impl fmt::Display for BrokenPromise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BrokenPromise {}
 
 /// A case that disturbs the release while clients write and read.
 pub struct Disturbance<'a> {
@@ -261,7 +250,7 @@ impl<'a> Disturbance<'a> {
             Ok(_) => format!("{count} acknowledged writes kept"),
             Err(_) => "data not checked: no [records]".to_owned(),
         };
-        let note = format!("{data}; {}{}{}", note(&judgement.availability), self.outside(), self.strangers());
+        let note = format!("{data}; {}{}{}", costs::note(&judgement.availability), self.outside(), self.strangers());
         Ok((note, judgement.availability))
     }
 
@@ -399,27 +388,4 @@ impl fmt::Display for Signs {
             Self::Readiness => "observations of a ready replica",
         })
     }
-}
-
-/// Formats what was acknowledged on each side while a fault lasted.
-fn sides(availability: &Availability) -> Option<String> {
-    let sides = availability.sides?;
-    let (apart, others) = (sides.apart.acknowledged, sides.others.acknowledged);
-    Some(format!("while it lasted, {apart} acknowledged through the replicas apart and {others} through the others"))
-}
-
-/// Formats the worst costs of all faults, such as `longest gap 1200 ms (new), 900 ms
-/// (reused); errors 7 (new), 5 (reused); new leader after 900 ms`.
-fn note(each: &[Availability]) -> String {
-    let availability = availability::worst(each);
-    let mut parts: Vec<_> = each.iter().filter_map(sides).collect();
-    let gaps = availability.by_connection.iter();
-    let gaps: Vec<_> = gaps.map(|(over, figures)| format!("{} ms ({over})", figures.longest_gap_ms)).collect();
-    parts.push(format!("longest gap {}", gaps.join(", ")));
-    let errors = availability.by_connection.iter();
-    let errors: Vec<_> = errors.map(|(over, figures)| format!("{} ({over})", figures.errors)).collect();
-    parts.push(format!("errors {}", errors.join(", ")));
-    parts.extend(availability.new_leader_ms.map(|ms| format!("new leader after {ms} ms")));
-    parts.extend(availability.recovered_ms.map(|ms| format!("recovered after {ms} ms")));
-    parts.join("; ")
 }

@@ -2,11 +2,13 @@
 
 pub mod asking;
 pub mod beginning;
+pub mod broken_promise;
 pub mod case;
 pub mod claims;
 pub mod conclusion;
 pub mod conflicts;
 pub mod context;
+pub mod costs;
 pub mod differences;
 pub mod disturb;
 pub mod evict;

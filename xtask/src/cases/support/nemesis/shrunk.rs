@@ -6,8 +6,8 @@ use anyhow::anyhow;
 
 use super::sequence::{self, Step};
 use super::{attempt, fresh, shrink};
+use crate::cases::support::broken_promise::BrokenPromise;
 use crate::cases::support::context::CaseContext;
-use crate::cases::support::disturb::BrokenPromise;
 use crate::evidence;
 use crate::workload::recorder;
 
