@@ -47,8 +47,14 @@ const MANY: usize = 1001;
 
 /// Accepted values, each with the reason. The first column is the end of the key; `*` is a key of a map, and `[]` an
 /// entry of a list.
-const FINE: [(&str, Kind, &str); 67] = [
+const FINE: [(&str, Kind, &str); 73] = [
     (".set", Empty, "an empty list is the same as none"),
+    ("(nemesis).faults", Empty, "an empty list is the same as none"),
+    ("(nemesis).faults", Duplicate, "it is drawn more often"),
+    ("(nemesis).steps", Empty, "an empty list is the same as none"),
+    ("(nemesis).steps", Duplicate, "it hits two replicas at once"),
+    ("(nemesis).steps[].at_ms", Zero, "it begins at once"),
+    ("(nemesis).steps[].on", Zero, "ordinals begin at 0"),
     (".values", Empty, "an empty list is the same as none"),
     (".needs", Empty, "an empty list is the same as none"),
     ("members.roles", Empty, "an empty list is the same as none"),
@@ -118,7 +124,7 @@ const FINE: [(&str, Kind, &str); 67] = [
 ];
 
 /// Values that only the loader can refuse, since the schema checks one value at a time.
-const ONLY_THE_LOADER: [(&str, Kind, &str); 15] = [
+const ONLY_THE_LOADER: [(&str, Kind, &str); 19] = [
     ("chart", Unicode, "whether the folder exists"),
     (".pattern", Unicode, "whether it has a group"),
     ("write.request.status", Zero, "whether it is of a command"),
@@ -132,6 +138,10 @@ const ONLY_THE_LOADER: [(&str, Kind, &str); 15] = [
     ("topology[].cases", Duplicate, "whether the name is used twice"),
     ("release[].namespace", Empty, "whether others need it in its namespace"),
     ("parts.*[]", Unicode, "whether the part exists"),
+    ("(nemesis).steps[].at_ms", Huge, "whether it ends in time"),
+    ("(nemesis).steps[].for_ms", Huge, "whether it ends in time"),
+    ("(nemesis).steps[].for_ms", Zero, "whether it is a kill"),
+    ("(nemesis).steps[].on", Huge, "whether there is such a replica"),
     ("upgrade", Empty, "whether a case needs it"),
     ("upgrade.set", Empty, "whether a case needs it"),
 ];
