@@ -39,7 +39,9 @@ fn file() -> PathBuf {
 /// Returns the names in the current table.
 pub fn rows_documented() -> Vec<String> {
     let text = std::fs::read_to_string(file()).unwrap_or_default();
-    text.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
+    // The page begins with another table.
+    let rows = text.lines().skip_while(|line| !line.starts_with("| row |"));
+    rows.filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
 }
 
 /// Writes the table: the new measurements, and the current lines of all other rows.
