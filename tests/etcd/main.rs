@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("by_helm_alone", by_helm),
-        trial("by_a_suite_file_alone", |_, archive, folder| by_suite(("", 26), archive, folder)),
+        trial("by_a_suite_file_alone", |_, archive, folder| by_suite(("", 27), archive, folder)),
         trial("by_its_command_line", |_, archive, folder| by_suite(("exec", 20), archive, folder)),
         trial("over_https", |_, archive, folder| by_suite(("https", 14), archive, folder)),
     ];
