@@ -1,7 +1,5 @@
 //! `nemesis`: random faults under load, drawn from a seed; if they break a promise, the fewest that still do are printed.
 
-use std::time::Instant;
-
 use futures::FutureExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -72,12 +70,12 @@ async fn run(cx: &CaseContext) -> anyhow::Result<Conclusion> {
     } else {
         (with.steps, String::new())
     };
-    let (began, count) = (Instant::now(), steps.len());
+    let count = steps.len();
     cx.run.events.note(format!("{}: {count} faults{origin}", cx.name));
     let ended = attempt::run(cx, &steps).await;
     match ended.as_ref().map_err(anyhow::Error::downcast_ref::<BrokenPromise>) {
         Ok(note) => Ok(Conclusion::Passed(format!("{count} faults{origin}; {note}"))),
-        Err(Some(broken)) => Err(shrunk::shrunk(cx, (steps, &origin), began.elapsed(), broken).await),
+        Err(Some(broken)) => Err(shrunk::shrunk(cx, (steps, &origin), broken).await),
         Err(None) => ended.map(Conclusion::Passed),
     }
 }

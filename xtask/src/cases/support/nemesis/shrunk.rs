@@ -11,24 +11,19 @@ use crate::cases::support::context::CaseContext;
 use crate::evidence;
 use crate::workload::recorder;
 
-/// How many times longer than the failed attempt another one may take, since it begins with an install.
-const ATTEMPT_MARGIN: u32 = 2;
+/// The time of an attempt beside its faults: the install, recovery, reading back.
+const BESIDE_FAULTS: Duration = Duration::from_secs(45);
 
 /// Repeats parts of the sequence on a fresh release, as long as there is time, and returns the first attempt's error with
 /// the shortest sequence that still fails.
-pub async fn shrunk(
-    cx: &CaseContext,
-    (steps, origin): (Vec<Step>, &str),
-    took: Duration,
-    broken: &BrokenPromise,
-) -> anyhow::Error {
+pub async fn shrunk(cx: &CaseContext, (steps, origin): (Vec<Step>, &str), broken: &BrokenPromise) -> anyhow::Error {
     let (count, history) = (steps.len(), recorder::file(&cx.name, &cx.run.folder));
     let first = history.with_extension("first.jsonl");
     let kept = std::fs::rename(&history, &first);
     if let Ok(deployed) = cx.deployed() {
         evidence::collect(&cx.name, &deployed, &cx.run.events).await;
     }
-    let shortest = shrink::shrink(steps, async |fewer: &[Step]| again(cx, fewer, took).await).await;
+    let shortest = shrink::shrink(steps, async |fewer: &[Step]| again(cx, fewer).await).await;
     // The message names the history of the first attempt; the last one's would be in its place.
     if let Err(error) = kept.and_then(|()| std::fs::rename(&first, &history)) {
         cx.run.events.note(format!("{}: the history of its first attempt is lost: {error}", cx.name));
@@ -47,13 +42,14 @@ pub async fn shrunk(
 }
 
 /// Returns whether these faults break a promise, or `None` if there is no time to see it.
-async fn again(cx: &CaseContext, steps: &[Step], took: Duration) -> anyhow::Result<Option<bool>> {
-    if cx.wait.left() < took * ATTEMPT_MARGIN {
+async fn again(cx: &CaseContext, steps: &[Step]) -> anyhow::Result<Option<bool>> {
+    let steps = sequence::from_the_start(steps.to_vec());
+    let lasts_ms = steps.iter().map(|step| step.at_ms + step.for_ms).max().unwrap_or_default();
+    if cx.wait.left() < Duration::from_millis(lasts_ms) + BESIDE_FAULTS {
         return Ok(None);
     }
     let began = Instant::now();
     fresh::install(cx, cx.deployed()?.as_ref()).await?;
-    let steps = sequence::from_the_start(steps.to_vec());
     let ended = attempt::run(cx, &steps).await;
     let result = ended.as_ref().map_or_else(ToString::to_string, |_| "nothing broken".to_owned());
     let first = result.lines().next().unwrap_or_default();
