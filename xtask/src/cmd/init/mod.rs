@@ -139,7 +139,7 @@ fn scaled(objects: &[Value], workloads: &[Workload]) -> Option<BTreeSet<String>>
     Some(along)
 }
 
-/// Where the suite file goes, and what it calls the chart.
+/// The folder of the suite file, and the chart as the file refers to it.
 struct Place {
     folder: PathBuf,
     chart: String,

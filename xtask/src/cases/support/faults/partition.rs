@@ -1,5 +1,5 @@
-//! A partition: no packet passes between some replicas and the others, or between the replicas and everyone else. Nobody
-//! is told: there is no reset, and connections do not end.
+//! A partition: no packet passes between some replicas and the others, or between the replicas and everyone else. It is
+//! silent: connections are neither reset nor closed.
 
 use std::collections::BTreeSet;
 
